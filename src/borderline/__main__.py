@@ -1,0 +1,17 @@
+"""Runs the project as ``python -m borderline``, with the options of ``kedro run``."""
+
+from pathlib import Path
+
+from kedro.framework.startup import bootstrap_project
+
+
+def main() -> None:
+    """Run the project in the current folder."""
+    bootstrap_project(Path.cwd())
+    from borderline.cli import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""``kedro run``, with bad input said in one sentence instead of a traceback."""
+
+from __future__ import annotations
+
+import errno
+from typing import IO, Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError
+
+from borderline.errors import BorderlineError, causes
+
+_FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class BadInput(KedroCliError):
+    """Prints its sentence; with ``--verbose`` the traceback as well."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print to standard error."""
+        if self.VERBOSE_ERROR:
+            super().show(file)
+        click.secho(f"Error: {self.message}", fg="red", err=True)
+
+
+class PlainSpokenCommand(click.Command):
+    """A command that says what was wrong with its input."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            sentence = _sentence(error)
+            if sentence is None:
+                raise
+            raise BadInput(sentence) from error
+
+
+def _sentence(error: Exception) -> str | None:
+    for cause in causes(error):
+        if isinstance(cause, BorderlineError):
+            return str(cause)
+        if isinstance(cause, OSError) and cause.errno in _FULL_OR_READ_ONLY:
+            return (
+                f"{cause.filename or 'The data folder'} cannot be written ({cause.strerror}): make "
+                "room or give yourself the right to write, then run again; finished epochs are kept."
+            )
+    return None
+
+
+@click.group(name="borderline")
+def cli() -> None:
+    """Borderline's own commands."""
+
+
+run = PlainSpokenCommand(
+    name="run",
+    callback=kedro_run.callback,
+    params=[
+        *kedro_run.params,
+    ],
+    help=kedro_run.help,
+)
+cli.add_command(run)

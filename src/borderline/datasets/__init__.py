@@ -1,0 +1,21 @@
+"""Catalog dataset classes: image sources, tensors, checkpoints, and files that are never half-written."""
+
+from borderline.datasets.atomic import CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset
+from borderline.datasets.checkpoints import CheckpointDataset, CheckpointFolder
+from borderline.datasets.figures import FigureFolder
+from borderline.datasets.image_source import ImageSource
+from borderline.datasets.study_storage import StudyStorage
+from borderline.datasets.tensors import TensorDataset
+
+__all__ = [
+    "CSVDataset",
+    "CheckpointDataset",
+    "CheckpointFolder",
+    "FigureFolder",
+    "ImageSource",
+    "JSONDataset",
+    "MatplotlibDataset",
+    "PickleDataset",
+    "StudyStorage",
+    "TensorDataset",
+]

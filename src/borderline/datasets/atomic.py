@@ -1,0 +1,52 @@
+"""Kedro's file datasets, with a save that leaves either the old file or the new one, never a half."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import PurePosixPath
+from typing import Any
+
+from fsspec import AbstractFileSystem
+from kedro_datasets.json import JSONDataset as _JSONDataset
+from kedro_datasets.matplotlib import MatplotlibDataset as _MatplotlibDataset
+from kedro_datasets.pandas import CSVDataset as _CSVDataset
+from kedro_datasets.pickle import PickleDataset as _PickleDataset
+
+
+class AtomicSave:
+    """Mixin for file datasets: saves beside the target, then renames.
+
+    The name beside keeps the suffix, since some writers choose their format by it.
+    """
+
+    _filepath: PurePosixPath
+    _fs: AbstractFileSystem
+
+    def save(self, data: Any) -> None:
+        """Save ``data``; when saving fails or the process dies, the former file stays."""
+        target = self._filepath
+        beside = target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
+        self._filepath = beside
+        try:
+            super().save(data)  # type: ignore[misc]
+            self._fs.mv(str(beside), str(target))
+        finally:
+            self._filepath = target
+            if self._fs.exists(str(beside)):
+                self._fs.rm(str(beside))
+
+
+class CSVDataset(AtomicSave, _CSVDataset):
+    """``kedro_datasets.pandas.CSVDataset``, saved atomically."""
+
+
+class JSONDataset(AtomicSave, _JSONDataset):
+    """``kedro_datasets.json.JSONDataset``, saved atomically."""
+
+
+class MatplotlibDataset(AtomicSave, _MatplotlibDataset):
+    """``kedro_datasets.matplotlib.MatplotlibDataset``, saved atomically."""
+
+
+class PickleDataset(AtomicSave, _PickleDataset):
+    """``kedro_datasets.pickle.PickleDataset``, saved atomically."""

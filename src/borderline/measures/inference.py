@@ -1,0 +1,63 @@
+"""Runs a network over many images, batch by batch, with no gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+BATCH_SIZE = 1024
+
+
+def in_batches(
+    function: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    *,
+    device: torch.device,
+    batch_size: int = BATCH_SIZE,
+) -> Tensor:
+    """Apply a function to a tensor batch by batch.
+
+    Args:
+        function: Maps (B, ...) to (B, ...); the network that it belongs to must be on ``device``.
+        inputs: Tensor of shape (N, ...), N at least 1.
+        device: Where the function computes.
+        batch_size: Rows a batch; the result does not depend on it.
+
+    Returns:
+        The results on the CPU, shape (N, ...).
+    """
+    with torch.inference_mode():
+        results = [function(batch.to(device)).cpu() for batch in inputs.split(batch_size)]
+    return torch.cat(results).clone()
+
+
+def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
+    """Probabilities of the positive class.
+
+    Args:
+        classifier: The model under test: images (N, C, H, W) to logits (N,).
+        images: Images in [-1, 1], shape (N, C, H, W).
+        device: Where to compute.
+
+    Returns:
+        Probabilities in [0, 1] on the CPU, shape (N,).
+    """
+    classifier = classifier.to(device).eval()
+    return in_batches(lambda batch: torch.sigmoid(classifier(batch)), images, device=device)
+
+
+def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
+    """Embeddings: what the network's last layer is given to see.
+
+    Args:
+        network: A network with a method ``embed``: images (N, C, H, W) to embeddings (N, D).
+        images: Images in [-1, 1], shape (N, C, H, W).
+        device: Where to compute.
+
+    Returns:
+        Embeddings on the CPU, shape (N, D).
+    """
+    network = network.to(device).eval()
+    return in_batches(network.embed, images, device=device)  # type: ignore[arg-type]

@@ -1,0 +1,87 @@
+"""Images as pictures, coloured by the opinion of the model under test."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn import functional as F
+
+# Blue, yellow, red: the boundary is the bright middle, and colour-blind people can tell the ends.
+PROBABILITY_COLOURS = matplotlib.colormaps["RdYlBu_r"]
+_SHORTEST_SIDE = 56
+_FRAME = 6
+_GAP = 4
+
+
+def as_picture(images: Tensor) -> np.ndarray:
+    """Images for ``imshow``.
+
+    Args:
+        images: Values in [-1, 1], shape (N, C, H, W) with C 1 or 3.
+
+    Returns:
+        Values in [0, 1], shape (N, H, W, 3).
+    """
+    pictures: np.ndarray = ((images.double().clamp(-1, 1) + 1) / 2).movedim(1, -1).numpy()
+    return np.broadcast_to(pictures, (*pictures.shape[:3], 3))
+
+
+def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
+    """One picture of many images, each framed in the colour of its probability.
+
+    Args:
+        images: Values in [-1, 1], shape (N, C, H, W), N at least 1.
+        p: Probabilities of the positive class, shape (N,); None for no frames.
+        columns: Images a row.
+
+    Returns:
+        Values in [0, 1], shape (height, width, 3), on white.
+    """
+    factor = -(-_SHORTEST_SIDE // images.shape[-1])
+    pictures = as_picture(F.interpolate(images, scale_factor=factor, mode="nearest"))
+    side = pictures.shape[1] + 2 * _FRAME + _GAP
+    rows = -(-len(pictures) // columns)
+    grid = np.ones((rows * side, columns * side, 3))
+    for i, picture in enumerate(pictures):
+        top, left = side * (i // columns), side * (i % columns)
+        if p is not None:
+            frame = grid[top : top + side - _GAP, left : left + side - _GAP]
+            frame[:] = PROBABILITY_COLOURS(float(p[i]))[:3]
+        inner = _FRAME + picture.shape[0]
+        grid[top + _FRAME : top + inner, left + _FRAME : left + inner] = picture
+    return grid[:-_GAP, :-_GAP]
+
+
+def add_probability_scale(figure: Figure, axes: Axes | list[Axes]) -> None:
+    """Draw the colour scale of the frames beside the axes."""
+    scale = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
+    bar = figure.colorbar(scale, ax=axes, fraction=0.04, pad=0.02)
+    bar.set_label("p(positive), boundary at 0.5", fontsize=9)
+
+
+def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int = 8) -> Figure:
+    """A figure of many images, each framed in the colour of its probability.
+
+    Args:
+        images: Values in [-1, 1], shape (N, C, H, W); a note stands in for no images.
+        p: Probabilities of the positive class, shape (N,); None for no frames and no scale.
+        title: What the images are.
+        columns: Images a row.
+    """
+    rows = max(1, -(-len(images) // columns))
+    figure = Figure(figsize=(0.9 * columns + 1.5, 0.9 * rows + 0.8), layout="constrained", dpi=120)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=11)
+    if len(images) == 0:
+        axes.text(0.5, 0.5, "no images", ha="center", va="center")
+        return figure
+    axes.imshow(framed_grid(images, p, columns), interpolation="nearest")
+    if p is not None:
+        add_probability_scale(figure, axes)
+    return figure

@@ -1,0 +1,130 @@
+"""Settings that several stages share (``parameters.yml``), with what follows from them: device and seeds."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from borderline.errors import BorderlineError
+
+Setting = int | float | str | bool | None
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+
+class Params(BaseModel):
+    """What every group of settings has in common: frozen, and no unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def fingerprint(self, group: str) -> dict[str, Setting]:
+        """The settings that a result depends on, by dotted name.
+
+        The number of epochs is not among them, for a training may go on, nor is the device.
+
+        Args:
+            group: What the group is called in the parameters, for example ``gan``.
+        """
+        values = self.model_dump(exclude={"epochs", "device"})
+        return {f"{group}.{name}": value for name, value in values.items()}
+
+
+class RunParams(Params):
+    """Settings that concern the whole run.
+
+    Attributes:
+        seed: Every random choice of the run derives from it.
+        device: ``auto`` takes CUDA, then MPS, then the CPU.
+    """
+
+    seed: int = Field(ge=0, lt=2**32)
+    device: Device
+
+    def torch_device(self) -> torch.device:
+        """The device to compute on.
+
+        Raises:
+            BorderlineError: When the named device is not there.
+        """
+        name = self.device
+        if name == "auto":
+            name = (
+                "cuda"
+                if torch.cuda.is_available()
+                else "mps"
+                if torch.backends.mps.is_available()
+                else "cpu"
+            )
+        missing = (name.startswith("cuda") and not torch.cuda.is_available()) or (
+            name == "mps" and not torch.backends.mps.is_available()
+        )
+        if missing:
+            raise BorderlineError(
+                f"run.device is {name!r}, but PyTorch finds no such device here: "
+                "set run.device to 'auto' or 'cpu'."
+            )
+        return torch.device(name)
+
+    def seed_for(self, *purpose: str | int) -> int:
+        """A seed for one purpose, independent of every other purpose's.
+
+        Args:
+            purpose: What the seed is for, for example ``("gan", "weights")``.
+
+        Returns:
+            An integer in [0, 2**32).
+        """
+        words = [zlib.crc32(str(word).encode()) for word in purpose]
+        return int(np.random.SeedSequence([self.seed, *words]).generate_state(1)[0])
+
+    def generator(self, *purpose: str | int) -> torch.Generator:
+        """A CPU random generator for one purpose; draws are moved to the device afterwards.
+
+        Drawing on the CPU keeps the numbers the same on every device.
+        """
+        return torch.Generator().manual_seed(self.seed_for(*purpose))
+
+    @contextmanager
+    def global_seed(self, *purpose: str | int) -> Iterator[None]:
+        """Seed PyTorch's and NumPy's global generators for a while, then put them back.
+
+        For library code that takes no generator: weight initialisation, captum.
+        """
+        seed = self.seed_for(*purpose)
+        numpy_state = np.random.get_state()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            np.random.seed(seed)
+            try:
+                yield
+            finally:
+                np.random.set_state(numpy_state)
+
+
+class ConfusionParams(Params):
+    """What counts as borderline.
+
+    Attributes:
+        band: An image is borderline when ``|p - 0.5| < band``; in (0, 0.5].
+    """
+
+    band: float = Field(gt=0, le=0.5)
+
+
+class PairParams(Params):
+    """The two classes that the model under test tells apart.
+
+    Attributes:
+        positive: The class with label 1, by number or name.
+        negative: The class with label 0, by number or name.
+        test_share: The share of all images that become test images where the source has none.
+    """
+
+    positive: int | str
+    negative: int | str
+    test_share: float = Field(gt=0, lt=1)

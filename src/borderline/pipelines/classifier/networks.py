@@ -1,0 +1,86 @@
+"""The models under test of Gomes et al. 2024, and the judge: a LeNet (LeCun et al. 1998)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from borderline.params import Setting
+
+ImageShape = tuple[int, int, int]
+"""Channels, height and width."""
+
+
+class Classifier(nn.Module):
+    """A feature extractor and one linear layer on top.
+
+    ``forward`` maps images (N, C, H, W) in [-1, 1] to logits, ``embed`` to what the last layer sees
+    (N, D).
+
+    Attributes:
+        settings: What the classifier was trained with, by dotted name.
+    """
+
+    def __init__(self, features: nn.Sequential, width: int, outputs: int) -> None:
+        super().__init__()
+        self.features = features
+        self.head = nn.Linear(width, outputs)
+        self.settings: dict[str, Setting] = {}
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to embeddings (N, D)."""
+        return self.features(images)  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to logits: (N,) for one output, else (N, outputs)."""
+        logits: Tensor = self.head(self.embed(images))
+        return logits[:, 0] if self.head.out_features == 1 else logits
+
+
+def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) -> Classifier:
+    """A model under test: one logit, positive for the positive class.
+
+    Args:
+        kind: ``cnn`` (two 3x3 convolutions with max-pooling and no other activation, so that its
+            embedding is 98 ``filters`` wide for 28x28 images) or ``mlp`` (one hidden layer, linear).
+        filters: Filters of the first convolution, or width of the hidden layer.
+        shape: Channels, height and width of the images.
+    """
+    channels, height, width = shape
+    if kind == "mlp":
+        return Classifier(
+            nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, filters)), filters, 1
+        )
+    features = nn.Sequential(
+        nn.Conv2d(channels, filters, 3, padding="same"),
+        nn.MaxPool2d(2),
+        nn.Conv2d(filters, 2 * filters, 3, padding="same"),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+    )
+    return Classifier(features, 2 * filters * (height // 4) * (width // 4), 1)
+
+
+def build_judge(n_classes: int, shape: ImageShape) -> Classifier:
+    """The judge: a LeNet over all classes, with 64 features before its last layer.
+
+    Args:
+        n_classes: Number of classes of the dataset.
+        shape: Channels, height and width of the images.
+    """
+    channels, height, width = shape
+    features = nn.Sequential(
+        nn.Conv2d(channels, 16, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * (height // 4) * (width // 4), 128),
+        nn.ReLU(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+    )
+    return Classifier(features, 64, n_classes)

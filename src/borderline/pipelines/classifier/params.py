@@ -1,0 +1,39 @@
+"""Settings of the stage: ``parameters_classifier.yml``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from borderline.params import Params
+
+
+class ModelParams(Params):
+    """One model under test.
+
+    Attributes:
+        kind: ``cnn`` or ``mlp``, the two of Gomes et al. 2024.
+        filters: Its capacity: filters of the first convolution, or width of the hidden layer.
+    """
+
+    kind: Literal["cnn", "mlp"]
+    filters: int = Field(ge=1)
+
+
+class TrainingParams(Params):
+    """How a classifier is trained: Adam, and the weights of the best validation loss are kept.
+
+    Attributes:
+        epochs: Passes over the training images, at most.
+        batch_size: Images a step.
+        learning_rate: Adam's learning rate.
+        validation_share: The share of the training images that only validate.
+        patience: Epochs without a better validation loss before training stops.
+    """
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    validation_share: float = Field(gt=0, lt=1)
+    patience: int = Field(ge=1)

@@ -1,0 +1,78 @@
+"""Stage 1: the pair, the models under test, and the judge."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from borderline.grid import for_each_model
+from borderline.pipelines.classifier import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """The pair and the judge once, then every model under test."""
+    shared = Pipeline(
+        [
+            Node(
+                nodes.select_pair,
+                inputs=["source", "params:pair", "params:run"],
+                outputs=["pair_train", "pair_test"],
+                name="select_pair",
+            ),
+            Node(
+                nodes.train_judge,
+                inputs=[
+                    "source",
+                    "judge_checkpoints_so_far",
+                    "params:judge",
+                    "params:pair",
+                    "params:run",
+                ],
+                outputs=["judge_checkpoints", "judge_history"],
+                name="train_judge",
+            ),
+            Node(
+                nodes.keep_best_judge,
+                inputs=[
+                    "judge_checkpoints",
+                    "source",
+                    "params:judge",
+                    "params:pair",
+                    "params:run",
+                ],
+                outputs=["judge", "judge_scores"],
+                name="keep_best_judge",
+            ),
+        ],
+        tags="classifier",
+    )
+    model = Pipeline(
+        [
+            Node(
+                nodes.train_classifier,
+                inputs=[
+                    "pair_train",
+                    "classifier_checkpoints_so_far",
+                    "params:model",
+                    "params:classifier",
+                    "params:pair",
+                    "params:run",
+                ],
+                outputs=["classifier_checkpoints", "classifier_history"],
+                name="train_classifier",
+            ),
+            Node(
+                nodes.keep_best_classifier,
+                inputs=["classifier_checkpoints", "params:model", "params:classifier"],
+                outputs="classifier",
+                name="keep_best_classifier",
+            ),
+            Node(
+                nodes.evaluate_classifier,
+                inputs=["classifier", "pair_test", "params:confusion", "params:run"],
+                outputs=["classifier_scores", "classifier_figure"],
+                name="evaluate_classifier",
+            ),
+        ],
+        tags="classifier",
+    )
+    return shared + for_each_model(model, shared=["pair_train", "pair_test"])

@@ -1,0 +1,64 @@
+"""Stage 3: the judgement of every generator, and the choice of one for each model."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from borderline.grid import current, for_each_generator, for_each_model
+from borderline.pipelines.metrics import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Score each generator, then choose one of each model's."""
+    real = Pipeline(
+        [
+            Node(
+                nodes.measure_real_images,
+                inputs=["judge", "pair_train", "pair_test", "params:run"],
+                outputs="real_features",
+                name="measure_real_images",
+            )
+        ],
+        tags="metrics",
+    )
+    generator = Pipeline(
+        [
+            Node(
+                nodes.measure_generator,
+                inputs=[
+                    "images",
+                    "judge",
+                    "real_features",
+                    "params:metrics",
+                    "params:confusion",
+                    "params:run",
+                ],
+                outputs=["scores", "histogram", "histogram_figure"],
+                name="measure_generator",
+            )
+        ],
+        tags="metrics",
+    )
+    names = current().generators
+    model = Pipeline(
+        [
+            Node(
+                nodes.choose_generator,
+                inputs=["params:grid", "params:metrics", *(f"{name}.scores" for name in names)],
+                outputs="leaderboard",
+                name="choose_generator",
+            ),
+            Node(
+                nodes.select_borderline,
+                inputs=["leaderboard", "params:confusion", *(f"{name}.images" for name in names)],
+                outputs=["borderline", "borderline_figure"],
+                name="select_borderline",
+            ),
+        ],
+        tags="metrics",
+    )
+    return (
+        real
+        + for_each_generator(generator, shared=["judge", "real_features"])
+        + for_each_model(model)
+    )

@@ -1,0 +1,17 @@
+"""Project settings: https://docs.kedro.org/en/stable/kedro_project_setup/settings.html"""
+
+import warnings
+
+from borderline.hooks import GridHooks, PreflightHooks, ProgressHooks, SummaryHooks
+
+# A stage that gathers all generators of a model names them by their namespace, on purpose.
+warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
+
+# pluggy calls the hook that was registered last first, and the grid must come before all.
+HOOKS = (SummaryHooks(), ProgressHooks(), PreflightHooks(), GridHooks())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft"},
+}
