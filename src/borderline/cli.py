@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import errno
+import traceback
 from typing import IO, Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import KedroCliError
+from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
 
 from borderline.errors import BorderlineError, causes
 
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-class BadInput(KedroCliError):
+class BadInput(click.ClickException):
     """Prints its sentence; with ``--verbose`` the traceback as well."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print to standard error."""
-        if self.VERBOSE_ERROR:
-            super().show(file)
+        if KedroCliError.VERBOSE_ERROR:
+            traceback.print_exception(self.__cause__)
         click.secho(f"Error: {self.message}", fg="red", err=True)
 
 
@@ -45,9 +46,18 @@ def _sentence(error: Exception) -> str | None:
         if isinstance(cause, OSError) and cause.errno in _FULL_OR_READ_ONLY:
             return (
                 f"{cause.filename or 'The data folder'} cannot be written ({cause.strerror}): make "
-                "room or give yourself the right to write, then run again; finished epochs are kept."
+                "room or give yourself the right to write, then run again; finished epochs stay."
             )
     return None
+
+
+_VERBOSE = click.Option(
+    ["--verbose", "-v"],
+    is_flag=True,
+    expose_value=False,
+    callback=_update_verbose_flag,
+    help="See the traceback of an error too.",
+)
 
 
 @click.group(name="borderline")
@@ -58,9 +68,7 @@ def cli() -> None:
 run = PlainSpokenCommand(
     name="run",
     callback=kedro_run.callback,
-    params=[
-        *kedro_run.params,
-    ],
+    params=[*kedro_run.params, _VERBOSE],
     help=kedro_run.help,
 )
 cli.add_command(run)

@@ -77,9 +77,7 @@ def for_each_generator(
             template,
             namespace=generator,
             inputs=_present({*shared, *of_model}, template),
-            parameters=_parameters(
-                template, {"params:generator": f"params:generators.{generator}"}
-            ),
+            parameters=_parameters(template, "params:generator", f"params:generators.{generator}"),
         )
     return for_each_model(copies, shared=shared)
 
@@ -89,7 +87,7 @@ def _one_model(template: Pipeline, model: str, shared: Collection[str]) -> Pipel
         template,
         namespace=model,
         inputs=_present(shared, template),
-        parameters=_parameters(template, {"params:model": f"params:models.{model}"}),
+        parameters=_parameters(template, "params:model", f"params:models.{model}"),
     )
 
 
@@ -97,6 +95,6 @@ def _present(names: Collection[str], template: Pipeline) -> set[str]:
     return set(names) & template.inputs()
 
 
-def _parameters(template: Pipeline, renamed: dict[str, str]) -> dict[str, str]:
+def _parameters(template: Pipeline, placeholder: str, recipe: str) -> dict[str, str]:
     every = {name for name in template.inputs() if name.startswith("params:")}
-    return {name: renamed.get(name, name) for name in every}
+    return {name: recipe if name == placeholder else name for name in every}

@@ -1,4 +1,4 @@
-"""Settings that several stages share (``parameters.yml``), with what follows from them: device and seeds."""
+"""Settings that several stages share (``parameters.yml``), and the device and seeds they mean."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.project import pipelines
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -113,7 +113,7 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
 
 
 def check_inputs(
-    pipeline: Pipeline, catalog: CatalogProtocol, requested: Iterable[str], env: str | None
+    pipeline: Pipeline, catalog: DataCatalog, requested: Iterable[str], env: str | None
 ) -> None:
     """Make sure that what earlier stages leave behind is there.
 
@@ -186,13 +186,14 @@ def check_data_folder(folder: Path) -> None:
         )
 
 
-def check_checkpoints(pipeline: Pipeline, catalog: CatalogProtocol, parameters: Parameters) -> None:
+def check_checkpoints(pipeline: Pipeline, catalog: DataCatalog, parameters: Parameters) -> None:
     """Make sure that the checkpoints a training would go on from were made with its settings.
 
     Raises:
         BorderlineError: When a setting differs.
     """
-    for name in sorted(pipeline.inputs()):
+    # What all share first, then models, then generators: the cause before its consequences.
+    for name in sorted(pipeline.inputs(), key=lambda name: (name.count("."), name)):
         *namespace, dataset = name.split(".")
         if not dataset.endswith("checkpoints_so_far"):
             continue
@@ -225,7 +226,7 @@ def _training(
     return trainings[dataset]()
 
 
-def _missing(pipeline: Pipeline, catalog: CatalogProtocol) -> set[str]:
+def _missing(pipeline: Pipeline, catalog: DataCatalog) -> set[str]:
     return {
         name
         for name in pipeline.inputs()

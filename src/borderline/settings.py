@@ -4,6 +4,8 @@ import warnings
 
 from borderline.hooks import GridHooks, PreflightHooks, ProgressHooks, SummaryHooks
 
+# Kedro's own call, nothing that a user could mend.
+warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
 # A stage that gathers all generators of a model names them by their namespace, on purpose.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 

@@ -1,4 +1,4 @@
-"""Kedro's file datasets, with a save that leaves either the old file or the new one, never a half."""
+"""Kedro's file datasets, whose save leaves either the old file or the new one, never a half."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fsspec import AbstractFileSystem
-from kedro_datasets.json import JSONDataset as _JSONDataset
-from kedro_datasets.matplotlib import MatplotlibDataset as _MatplotlibDataset
-from kedro_datasets.pandas import CSVDataset as _CSVDataset
-from kedro_datasets.pickle import PickleDataset as _PickleDataset
+from kedro_datasets.matplotlib.matplotlib_dataset import MatplotlibDataset as _MatplotlibDataset
+from kedro_datasets.pandas.csv_dataset import CSVDataset as _CSVDataset
+from kedro_datasets.pickle.pickle_dataset import PickleDataset as _PickleDataset
 
 
 class AtomicSave:
@@ -38,10 +37,6 @@ class AtomicSave:
 
 class CSVDataset(AtomicSave, _CSVDataset):
     """``kedro_datasets.pandas.CSVDataset``, saved atomically."""
-
-
-class JSONDataset(AtomicSave, _JSONDataset):
-    """``kedro_datasets.json.JSONDataset``, saved atomically."""
 
 
 class MatplotlibDataset(AtomicSave, _MatplotlibDataset):

@@ -11,7 +11,7 @@ import fsspec
 import torch
 from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
-from kedro_datasets.partitions import PartitionedDataset
+from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
 from borderline.datasets.atomic import AtomicSave
 from borderline.errors import BorderlineError
@@ -73,9 +73,10 @@ def check_settings(
     for name in settings:
         if name in made_with and made_with[name] != settings[name]:
             raise BorderlineError(
-                f"{name} is {settings[name]!r}, but the checkpoints{f' in {where}' if where else ''} "
-                f"were made with {made_with[name]!r}: set it back, or move that folder away to "
-                "train anew, or give the run a data folder of its own (conf/<env>/globals.yml)."
+                f"{name} is {settings[name]!r}, but the checkpoints"
+                f"{f' in {where}' if where else ''} were made with "
+                f"{made_with[name]!r}: set it back, or move that folder away to train anew, or give "
+                "the run a data folder of its own (conf/<env>/globals.yml)."
             )
 
 

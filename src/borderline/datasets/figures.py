@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro_datasets._typing import ImagePreview
-from kedro_datasets.partitions import PartitionedDataset
+from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
 from borderline.datasets.atomic import MatplotlibDataset
 

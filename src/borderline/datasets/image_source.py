@@ -229,8 +229,8 @@ def read_idx(path: Path) -> np.ndarray:
         raise BorderlineError(f"{path} cannot be read ({error}): {remedy}") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _IDX_UNSIGNED_BYTE:
         raise BorderlineError(
-            f"{path} starts with the bytes {content[:4].hex(' ') or '(none)'}, which no IDX file of "
-            f"unsigned bytes does (00 00 08 and the number of dimensions): {remedy}"
+            f"{path} starts with the bytes {content[:4].hex(' ') or '(none)'}, which no "
+            f"IDX file of unsigned bytes does (00 00 08 and the number of dimensions): {remedy}"
         )
     n_dims = content[3]
     header = 4 + 4 * n_dims

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def confusion_distance(p: Tensor) -> Tensor:
-    """Distance of each image to the decision boundary, ``cd(x) = |C(x) - 0.5|`` (Cunha et al. 2023).
+    """Distance of each image to the boundary, ``cd(x) = |C(x) - 0.5|`` (Cunha et al. 2023).
 
     Args:
         p: Probabilities, shape (N,).

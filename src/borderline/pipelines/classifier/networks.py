@@ -43,7 +43,7 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
 
     Args:
         kind: ``cnn`` (two 3x3 convolutions with max-pooling and no other activation, so that its
-            embedding is 98 ``filters`` wide for 28x28 images) or ``mlp`` (one hidden layer, linear).
+            embedding is 98 ``filters`` wide for 28x28 images) or ``mlp`` (one linear hidden layer).
         filters: Filters of the first convolution, or width of the hidden layer.
         shape: Channels, height and width of the images.
     """

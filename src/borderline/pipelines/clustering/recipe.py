@@ -89,7 +89,8 @@ def score_clusters(reduced: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: Shape (N,), from 2 to N - 1 clusters.
 
     Returns:
-        ``silhouette`` in [-1, 1], higher is better; ``davies_bouldin``, at least 0, lower is better.
+        ``silhouette`` in [-1, 1], the higher the better; ``davies_bouldin``, at least 0, the lower
+        the better.
     """
     return {
         "silhouette": float(silhouette_score(reduced, labels)),

@@ -77,7 +77,7 @@ def best_recipe(trials: pd.DataFrame) -> Recipe | None:
     """
     if not trials["silhouette"].notna().any():
         return None
-    best = trials.loc[trials["silhouette"].idxmax()]
+    best = trials.iloc[int(trials["silhouette"].to_numpy(dtype=float, na_value=-2).argmax())]
     return Recipe(
         n_neighbors=int(best["n_neighbors"]),
         min_dist=float(best["min_dist"]),

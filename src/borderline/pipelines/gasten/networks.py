@@ -59,6 +59,7 @@ class Generator(nn.Module):
         _initialise(self)
 
     def forward(self, latents: Tensor) -> Tensor:
+        """Latent vectors (N, latent_dim) to images (N, C, H, W)."""
         return self.net(latents)  # type: ignore[no-any-return]
 
 
@@ -82,6 +83,7 @@ class Discriminator(nn.Module):
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to logits (N,)."""
         return self.net(images)  # type: ignore[no-any-return]
 
 

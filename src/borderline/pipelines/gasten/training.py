@@ -52,13 +52,15 @@ class Gan:
             )
         device = run.torch_device()
         generator, discriminator = generator.to(device), discriminator.to(device)
+
+        def adam(network: nn.Module) -> torch.optim.Optimizer:
+            return torch.optim.Adam(network.parameters(), lr=params.learning_rate, betas=_BETAS)
+
         return cls(
-            generator,
-            discriminator,
-            *(
-                torch.optim.Adam(network.parameters(), lr=params.learning_rate, betas=_BETAS)
-                for network in (generator, discriminator)
-            ),
+            generator=generator,
+            discriminator=discriminator,
+            generator_optimiser=adam(generator),
+            discriminator_optimiser=adam(discriminator),
             random=run.generator("gan", "training"),
         )
 

@@ -81,7 +81,8 @@ def blend(picture: np.ndarray, push: np.ndarray) -> np.ndarray:
     # Bright strokes become grey on white, so that both colours of the map stand out on them.
     pale = 1 - 0.35 * picture.mean(-1, keepdims=True)
     colours = _PUSH_COLOURS(np.clip(push, -1, 1) / 2 + 0.5)[..., :3]
-    return np.clip((1 - strength) * pale + strength * colours, 0, 1)
+    blended: np.ndarray = (1 - strength) * pale + strength * colours
+    return blended.clip(0, 1)
 
 
 def draw_map(
@@ -102,16 +103,20 @@ def draw_map(
     """
     figure = Figure(figsize=(9, 7), layout="constrained", dpi=130)
     axes = figure.subplots()
-    for label, name, colour in ((0, "negative", 0.08), (1, "positive", 0.92)):
+    for label, name, shade in ((0, "negative", 0.08), (1, "positive", 0.92)):
         own = test_map[test_labels == label]
         axes.scatter(
-            *own.T, s=14, color=PROBABILITY_COLOURS(colour), alpha=0.35, label=f"test set: {name}"
+            own[:, 0],
+            own[:, 1],
+            s=14,
+            color=PROBABILITY_COLOURS(shade),
+            alpha=0.35,
+            label=f"test set: {name}",
         )
     palette = matplotlib.colormaps["tab10" if len(prototypes) <= 10 else "tab20"]
-    for cluster in range(len(prototypes)):
-        own = borderline_map[labels == cluster]
-        axes.scatter(*own.T, s=9, marker="x", linewidths=0.8, color=palette(cluster % palette.N))
     for cluster, row in enumerate(prototypes):
+        own, colour = borderline_map[labels == cluster], palette(cluster % palette.N)
+        axes.scatter(own[:, 0], own[:, 1], s=9, marker="x", linewidths=0.8, color=colour)
         axes.annotate(
             str(cluster),
             borderline_map[row],
@@ -119,11 +124,7 @@ def draw_map(
             va="center",
             fontsize=8,
             fontweight="bold",
-            bbox={
-                "boxstyle": "circle",
-                "facecolor": "white",
-                "edgecolor": palette(cluster % palette.N),
-            },
+            bbox={"boxstyle": "circle", "facecolor": "white", "edgecolor": colour},
         )
     axes.set(
         title="The model's view: real test images (dots), borderline images by cluster (crosses),\n"

@@ -1,0 +1,43 @@
+# Every target sets itself up: a virtual environment in .venv, made again only when the dependencies
+# change. Wanted on the machine: Python 3.11 or newer, and make.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test viz lint notebook clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
+		while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+run: $(INSTALLED) ## Drive the whole road on the embedded digits; ENV=fashion_3v0 for another environment
+	$(BIN)/kedro run $(if $(ENV),--env $(ENV))
+
+test: $(INSTALLED) ## Run the tests
+	$(BIN)/pytest
+
+viz: $(INSTALLED) ## Open the graph of the pipelines in the browser
+	$(BIN)/kedro viz run $(if $(ENV),--env $(ENV))
+
+lint: $(INSTALLED) ## Check style, types and the walls between the stages
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+notebook: $(INSTALLED) ## Open the notebooks
+	$(BIN)/kedro jupyter lab notebooks
+
+clean: ## Remove the virtual environment and the caches; data/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache src/*.egg-info
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found: install it, or name it with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,77 @@
+"""What the tests share: tiny data, and a project of their own to run."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from borderline.datasets.image_source import LabelledImages
+from borderline.params import PairParams, RunParams
+
+ROOT = Path(__file__).parents[1]
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+ENVIRONMENTS = sorted(
+    path.name for path in (ROOT / "conf").iterdir() if (path / "globals.yml").exists()
+)
+
+needs_fashion = pytest.mark.skipif(
+    not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
+)
+
+
+@pytest.fixture(scope="session")
+def run() -> RunParams:
+    return RunParams(seed=0, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def pair() -> PairParams:
+    return PairParams(positive=7, negative=1, test_share=0.2)
+
+
+@pytest.fixture(scope="session")
+def pair_images() -> LabelledImages:
+    """Sixty small images of two classes that differ: bright on the left, bright on the right."""
+    random = torch.Generator().manual_seed(1)
+    labels = torch.arange(60) % 2
+    images = torch.full((60, 1, 12, 12), -1.0)
+    images[labels == 1, :, :, :6] = 0.8
+    images[labels == 0, :, :, 6:] = 0.8
+    noise = 0.3 * torch.randn(images.shape, generator=random)
+    return {"images": (images + noise).clamp(-1, 1), "labels": labels}
+
+
+def copy_project(folder: Path) -> Path:
+    """A project of its own, so that a test's run touches nothing else."""
+    for name in ("conf", "src"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copy(ROOT / ".telemetry", folder)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return copy_project(tmp_path / "project")
+
+
+KedroRun = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def kedro_run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``kedro run`` in a process of its own."""
+    return subprocess.run(
+        kedro_run_command(*arguments), cwd=project, capture_output=True, text=True, check=False
+    )
+
+
+def kedro_run_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "kedro", "run", *arguments]

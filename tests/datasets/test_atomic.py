@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+from matplotlib.figure import Figure
+
+from borderline.datasets import CSVDataset, MatplotlibDataset, PickleDataset
+
+
+class Unwritable:
+    def __reduce__(self) -> str:
+        raise RuntimeError("the disk is full")
+
+
+def test_failed_save_leaves_the_former_file_and_nothing_beside(tmp_path: Path) -> None:
+    dataset = PickleDataset(filepath=str(tmp_path / "model.pickle"))
+    dataset.save([1, 2, 3])
+    with pytest.raises(DatasetError):
+        dataset.save([b"x" * 100_000, Unwritable()])
+    assert dataset.load() == [1, 2, 3]
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pickle"]
+
+
+def test_save_replaces_and_makes_folders(tmp_path: Path) -> None:
+    dataset = CSVDataset(filepath=str(tmp_path / "a/b/table.csv"))
+    for value in (1, 2):
+        dataset.save(pd.DataFrame({"x": [value]}))
+    assert dataset.load()["x"].tolist() == [2]
+
+
+def test_figure_keeps_its_format(tmp_path: Path) -> None:
+    MatplotlibDataset(filepath=str(tmp_path / "figure.png")).save(Figure())
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from kedro.io import DatasetError
+
+from borderline.datasets import CheckpointDataset, CheckpointFolder
+from borderline.datasets.checkpoints import Checkpoint, check_settings, epoch_name, latest
+from borderline.errors import BorderlineError
+
+
+def checkpoint(epoch: int) -> Checkpoint:
+    network = torch.nn.Linear(2, 1)
+    optimiser = torch.optim.Adam(network.parameters())
+    network(torch.ones(1, 2)).sum().backward()
+    optimiser.step()
+    return Checkpoint(
+        epoch=epoch,
+        settings={"gan.filters": 4, "gan.epochs": None},
+        history=[{"epoch": i + 1, "loss": 0.5} for i in range(epoch)],
+        state={"network": network.state_dict(), "optimiser": optimiser.state_dict()},
+    )
+
+
+def test_folder_streams_epochs_and_loads_them_lazily(tmp_path: Path) -> None:
+    folder = CheckpointFolder(path=str(tmp_path / "checkpoints"))
+    for epoch in (1, 2):
+        folder.save({epoch_name(epoch): checkpoint(epoch)})
+    loaded = folder.load()
+    assert sorted(loaded) == ["epoch_0001", "epoch_0002"]
+    assert all(callable(load) for load in loaded.values())
+    second = loaded["epoch_0002"]()
+    assert second["epoch"] == 2
+    assert second["state"]["optimiser"]["state"][0]["step"] == 1
+
+
+def test_empty_folder_is_an_error_only_where_it_may_not_be(tmp_path: Path) -> None:
+    assert CheckpointFolder(path=str(tmp_path / "none"), may_be_empty=True).load() == {}
+    assert CheckpointFolder(path=str(tmp_path / "none"), may_be_empty=True).exists()
+    assert not CheckpointFolder(path=str(tmp_path / "none")).exists()
+    with pytest.raises(DatasetError):
+        CheckpointFolder(path=str(tmp_path / "none")).load()
+
+
+def test_what_a_killed_save_left_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / ".0123456789abcdef.pt").write_bytes(b"half")
+    folder = CheckpointFolder(path=str(tmp_path), may_be_empty=True)
+    assert folder.load() == {}
+    folder.save({epoch_name(1): checkpoint(1)})
+    assert list(folder.load()) == ["epoch_0001"]
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(1, 1), (2, 2), (3, 2), (12, 12), (100, 12)])
+def test_latest_is_the_newest_within_reach(epochs: int, expected: int) -> None:
+    checkpoints = {epoch_name(n): lambda n=n: checkpoint(n) for n in (1, 2, 12)}
+    found = latest(checkpoints, epochs)
+    assert found is not None
+    assert found["epoch"] == expected
+
+
+def test_latest_of_none_is_none() -> None:
+    assert latest({}, 5) is None
+    assert latest({epoch_name(6): lambda: checkpoint(6)}, 5) is None
+
+
+def test_other_settings_are_named_with_both_values_and_the_folder() -> None:
+    check_settings(checkpoint(1), {"gan.filters": 4, "not compared": 1})
+    with pytest.raises(BorderlineError, match=r"gan\.filters is 8.*in there.*made with 4.*move"):
+        check_settings(checkpoint(1), {"gan.filters": 8}, where="there")
+
+
+def test_truncated_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    dataset = CheckpointDataset(filepath=str(tmp_path / "epoch_0001.pt"))
+    dataset.save(checkpoint(1))
+    content = (tmp_path / "epoch_0001.pt").read_bytes()
+    (tmp_path / "epoch_0001.pt").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DatasetError) as caught:
+        dataset.load()
+    assert isinstance(caught.value.__cause__, BorderlineError)
+    assert "delete it" in str(caught.value)
+
+
+class Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def test_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    proof = tmp_path / "ran"
+    torch.save({"epoch": Malicious(proof)}, tmp_path / "epoch_0001.pt")
+    with pytest.raises(DatasetError):
+        CheckpointDataset(filepath=str(tmp_path / "epoch_0001.pt")).load()
+    (tmp_path / "epoch_0002.pt").write_bytes(pickle.dumps(Malicious(proof)))
+    with pytest.raises(DatasetError):
+        CheckpointDataset(filepath=str(tmp_path / "epoch_0002.pt")).load()
+    assert not proof.exists()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from borderline.datasets import TensorDataset
+from borderline.datasets.tensors import digest, digest_of_weights
+
+
+@pytest.mark.parametrize("images", [3, 0])
+def test_tensors_come_back_bit_for_bit(tmp_path: Path, images: int) -> None:
+    data = {
+        "images": torch.rand(images, 3, 8, 8) * 2 - 1,
+        "labels": torch.arange(images),
+        "reduced": torch.zeros(images, 0, dtype=torch.float64),
+    }
+    dataset = TensorDataset(filepath=str(tmp_path / "x.safetensors"))
+    assert not dataset.exists()
+    dataset.save(data)
+    loaded = dataset.load()
+    assert loaded.keys() == data.keys()
+    for name in data:
+        assert loaded[name].dtype == data[name].dtype
+        assert torch.equal(loaded[name], data[name])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_preview_is_a_picture_of_the_images(tmp_path: Path, channels: int) -> None:
+    dataset = TensorDataset(filepath=str(tmp_path / "x.safetensors"))
+    dataset.save({"images": torch.ones(70, channels, 10, 10)})
+    picture = Image.open(BytesIO(base64.b64decode(dataset.preview())))
+    assert picture.size == (8 * 12 + 2, 8 * 12 + 2)
+    assert picture.getpixel((5, 5)) == (255, 255, 255)
+
+
+def test_preview_without_images_is_empty(tmp_path: Path) -> None:
+    dataset = TensorDataset(filepath=str(tmp_path / "x.safetensors"))
+    dataset.save({"features": torch.ones(2, 2)})
+    assert dataset.preview() == ""
+
+
+def test_digest_tells_one_bit_apart() -> None:
+    x = torch.zeros(10)
+    y = x.clone()
+    assert digest(x) == digest(y)
+    y[3] = 1e-30
+    assert digest(x) != digest(y)
+    assert digest(x, y) != digest(y, x)
+
+
+def test_digest_of_weights_follows_buffers_too() -> None:
+    network = nn.BatchNorm1d(3)
+    before = digest_of_weights(network)
+    network(torch.randn(4, 3))
+    assert digest_of_weights(network) != before

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import torch
+
+from borderline.measures.inference import embed, in_batches, predict
+from borderline.pipelines.classifier.networks import build_model
+
+CPU = torch.device("cpu")
+
+
+def test_result_does_not_depend_on_the_batch_size() -> None:
+    x = torch.randn(23, 4)
+    results = [
+        in_batches(lambda batch: batch * 2, x, device=CPU, batch_size=size) for size in (1, 7, 100)
+    ]
+    assert all(torch.equal(result, x * 2) for result in results)
+
+
+def test_results_can_be_trained_on() -> None:
+    result = in_batches(lambda batch: batch, torch.ones(3, 2), device=CPU)
+    (torch.nn.Linear(2, 1)(result)).sum().backward()
+
+
+def test_predict_and_embed_are_the_models_own_view() -> None:
+    model = build_model("cnn", 2, (3, 16, 16)).train()
+    images = torch.rand(5, 3, 16, 16) * 2 - 1
+    p = predict(model, images, CPU)
+    assert not model.training
+    assert torch.allclose(p, torch.sigmoid(model.head(embed(model, images, CPU)))[:, 0], atol=1e-6)
+    assert ((p >= 0) & (p <= 1)).all()

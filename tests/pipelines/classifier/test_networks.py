@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from borderline.pipelines.classifier.networks import build_judge, build_model
+
+SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 9, 9)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("kind", "filters"), [("cnn", 1), ("cnn", 4), ("mlp", 3)])
+def test_model_gives_one_logit_and_embeds(kind: str, filters: int, shape: tuple[int, ...]) -> None:
+    model = build_model(kind, filters, shape)  # type: ignore[arg-type]
+    images = torch.rand(5, *shape)
+    assert model(images).shape == (5,)
+    embeddings = model.embed(images)
+    assert embeddings.ndim == 2
+    assert torch.equal(model.head(embeddings)[:, 0], model(images))
+
+
+@pytest.mark.parametrize("filters", [1, 2, 4, 16])
+def test_reference_embedding_is_98_filters_wide(filters: int) -> None:
+    assert build_model("cnn", filters, (1, 28, 28)).head.in_features == 98 * filters
+    assert build_model("mlp", filters, (1, 28, 28)).head.in_features == filters
+
+
+def test_reference_cnn_has_no_activation_besides_the_pooling() -> None:
+    kinds = {type(m) for m in build_model("cnn", 2, (1, 28, 28)).features}
+    assert kinds == {nn.Conv2d, nn.MaxPool2d, nn.Flatten}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_judge_has_64_features_over_all_classes(shape: tuple[int, int, int]) -> None:
+    judge = build_judge(10, shape)
+    assert judge(torch.rand(4, *shape)).shape == (4, 10)
+    assert judge.embed(torch.rand(4, *shape)).shape == (4, 64)

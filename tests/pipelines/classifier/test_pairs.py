@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from borderline.datasets.image_source import SourceImages
+from borderline.errors import BorderlineError
+from borderline.params import PairParams
+from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
+
+
+def source(with_test: bool = False) -> SourceImages:
+    labels = torch.arange(100) % 4
+    data = {"images": torch.arange(100.0).view(-1, 1, 1, 1).expand(-1, 1, 8, 8), "labels": labels}
+    return SourceImages("toy", ("a", "b", "c", "d"), data, data if with_test else None)
+
+
+def pair(positive: int | str, negative: int | str) -> PairParams:
+    return PairParams(positive=positive, negative=negative, test_share=0.2)
+
+
+def test_split_is_a_stratified_partition_that_follows_the_seed() -> None:
+    train, test = split_source(source(), 0.2, seed=0)
+    assert test["labels"].bincount().tolist() == [5] * 4
+    ids = torch.cat([train["images"], test["images"]])[:, 0, 0, 0]
+    assert ids.sort().values.tolist() == list(range(100))
+    again, _ = split_source(source(), 0.2, seed=0)
+    other, _ = split_source(source(), 0.2, seed=1)
+    assert torch.equal(train["images"], again["images"])
+    assert not torch.equal(train["images"], other["images"])
+
+
+def test_a_test_set_of_its_own_is_kept() -> None:
+    with_test = source(with_test=True)
+    train, test = split_source(with_test, 0.2, seed=0)
+    assert train is with_test.train
+    assert test is with_test.test
+
+
+def test_pair_keeps_images_with_their_labels() -> None:
+    positive, negative = labels_of_pair(source(), pair("d", 1))
+    chosen = images_of_pair(source().train, positive, negative)
+    former = chosen["images"][:, 0, 0, 0].long() % 4
+    assert set(former.tolist()) == {1, 3}
+    assert torch.equal(chosen["labels"], (former == 3).long())
+    assert chosen["labels"].dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "words"),
+    [
+        (4, 1, r"pair\.positive is 4.*0 \(a\), 1 \(b\)"),
+        (1, "z", r"pair\.negative is 'z'"),
+        ("b", 1, r"both 'b'"),
+    ],
+)
+def test_bad_pair(positive: int | str, negative: int | str, words: str) -> None:
+    with pytest.raises(BorderlineError, match=words):
+        labels_of_pair(source(), pair(positive, negative))
+
+
+def test_too_few_images_of_a_class() -> None:
+    rare = source()
+    rare.train["labels"] = torch.cat([torch.full((96,), 1), torch.full((4,), 2)])
+    with pytest.raises(BorderlineError, match="only 4 training images"):
+        labels_of_pair(rare, pair(2, 1))

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
+from borderline.datasets.image_source import LabelledImages
+from borderline.errors import BorderlineError
+from borderline.params import RunParams
+from borderline.pipelines.classifier import training
+from borderline.pipelines.classifier.networks import build_model
+from borderline.pipelines.classifier.params import TrainingParams
+
+PARAMS = TrainingParams(
+    epochs=4, batch_size=16, learning_rate=1e-2, validation_share=0.2, patience=3
+)
+
+
+def train(
+    data: LabelledImages,
+    run: RunParams,
+    so_far: Checkpoints | None = None,
+    params: TrainingParams = PARAMS,
+    settings: dict[str, object] | None = None,
+) -> list[Checkpoint]:
+    with run.global_seed("weights"):
+        network = build_model("cnn", 1, (1, 12, 12))
+    return list(
+        training.train(
+            network,
+            data,
+            training.binary_loss,
+            params=params,
+            run=run,
+            purpose="test",
+            settings=settings or {"a": 1},  # type: ignore[arg-type]
+            so_far=so_far or {},
+        )
+    )
+
+
+def as_folder(checkpoints: list[Checkpoint]) -> Checkpoints:
+    return {epoch_name(c["epoch"]): lambda c=c: c for c in checkpoints}  # type: ignore[misc]
+
+
+def same(one: object, other: object) -> bool:
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)  # type: ignore[arg-type]
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)  # type: ignore[attr-defined, index]
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))  # type: ignore[arg-type]
+    return bool(one == other)
+
+
+def test_it_learns_and_streams_a_row_an_epoch(pair_images: LabelledImages, run: RunParams) -> None:
+    checkpoints = train(pair_images, run, params=PARAMS.model_copy(update={"epochs": 12}))
+    assert [c["epoch"] for c in checkpoints] == list(range(1, 13))
+    assert [len(c["history"]) for c in checkpoints] == list(range(1, 13))
+    history = checkpoints[-1]["history"]
+    assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
+    assert history[-1]["validation_accuracy"] == 1
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3])
+def test_resumed_training_ends_with_the_same_bits(
+    pair_images: LabelledImages, run: RunParams, stopped_after: int
+) -> None:
+    whole = train(pair_images, run)
+    resumed = train(pair_images, run, as_folder(whole[:stopped_after]))
+    assert [c["epoch"] for c in resumed] == list(range(stopped_after, 5))
+    assert same(resumed[-1], whole[-1])
+
+
+def test_finished_training_yields_its_last_checkpoint_again(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    whole = train(pair_images, run)
+    again = train(pair_images, run, as_folder(whole))
+    assert len(again) == 1
+    assert same(again[0], whole[-1])
+
+
+def test_best_weights_are_those_of_the_lowest_validation_loss(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    wild = PARAMS.model_copy(update={"learning_rate": 3.0, "epochs": 8, "patience": 8})
+    checkpoints = train(pair_images, run, params=wild)
+    losses = [row["validation_loss"] for row in checkpoints[-1]["history"]]
+    best = checkpoints[losses.index(min(losses))]
+    assert losses.index(min(losses)) < 7, "the test wants a training that gets worse"
+    assert same(checkpoints[-1]["state"]["best_weights"], best["state"]["network"])
+
+
+def test_patience_ends_training_for_good(pair_images: LabelledImages, run: RunParams) -> None:
+    hasty = PARAMS.model_copy(update={"learning_rate": 3.0, "epochs": 30, "patience": 1})
+    checkpoints = train(pair_images, run, params=hasty)
+    assert len(checkpoints) < 30
+    losses = [row["validation_loss"] for row in checkpoints[-1]["history"]]
+    assert losses[-1] >= min(losses[:-1])
+    assert all(b < a for a, b in itertools.pairwise(losses[:-1]))
+    assert len(train(pair_images, run, as_folder(checkpoints), params=hasty)) == 1
+
+
+def test_other_settings_or_images_are_refused(pair_images: LabelledImages, run: RunParams) -> None:
+    folder = as_folder(train(pair_images, run))
+    with pytest.raises(BorderlineError, match="a is 2"):
+        train(pair_images, run, folder, settings={"a": 2})
+    others = {**pair_images, "images": pair_images["images"] * 0.99}
+    with pytest.raises(BorderlineError, match="images digest"):
+        train(others, run, folder)

@@ -1,0 +1,223 @@
+"""Bad input: one sentence that names setting, value and remedy; nothing is written."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from kedro.framework.startup import bootstrap_project
+
+from borderline import preflight
+from borderline.cli import run as run_command
+from conftest import kedro_run
+
+
+@pytest.fixture
+def kedro(project: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """``kedro run`` in this process, which spares every case the start of another."""
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    return CliRunner()
+
+
+def invoke(kedro: CliRunner, *arguments: str) -> Result:
+    return kedro.invoke(run_command, ["--env", "test", *arguments])
+
+
+def assert_one_sentence(result: Result, *words: str) -> None:
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert result.exit_code != 0
+    assert len(errors) == 1, result.output
+    assert "Traceback" not in result.output
+    for word in words:
+        assert word in errors[0]
+    assert errors[0].endswith(".")
+
+
+def assert_nothing_written(project: Path) -> None:
+    assert not (project / "data").exists()
+
+
+def configure(project: Path, **entries: object) -> None:
+    path = project / "conf/test/globals.yml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | entries))
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("gan.epohcs=3", ["gan.epohcs", "did you mean 'epochs'"]),
+        ("gann.epochs=3", ["gann", "did you mean 'gan'"]),
+        ("gan.epochs=-1", ["gan.epochs", "-1", "greater than or equal to 1"]),
+        ("classifier.epochs=0", ["classifier.epochs", "0", "greater than or equal to 1"]),
+        ("generators.gasten_10.alpha=high", ["generators.gasten_10.alpha", "'high'", "number"]),
+        ("generators.gasten_10.kind=gastn", ["generators.gasten_10.kind", "'gastn'", "'gasten'"]),
+        ("models.cnn_1.kind=rnn", ["models.cnn_1.kind", "'rnn'", "'cnn' or 'mlp'"]),
+        ("confusion.band=0", ["confusion.band", "0", "greater than 0"]),
+        ("confusion.band=0.6", ["confusion.band", "0.6", "less than or equal to 0.5"]),
+        ("pair.positive=12", ["pair.positive", "12", "choose one of 0, 1"]),
+        ("pair.negative=seven", ["pair.negative", "'seven'", "choose one of 0, 1"]),
+        ("pair.positive=1", ["pair.positive", "pair.negative", "both 1", "choose two classes"]),
+        ("run.device=cuda:99", ["run.device", "'cuda:99'", "'cpu'"]),
+        ("run.device=gpu", ["run.device", "'gpu'"]),
+        ("metrics.choose=best", ["metrics.choose", "'best'", "max_yield", "gasten_10"]),
+        ("clustering.trials=none", ["clustering.trials", "'none'", "integer"]),
+    ],
+)
+def test_impossible_setting(
+    kedro: CliRunner, project: Path, setting: str, words: list[str]
+) -> None:
+    assert_one_sentence(invoke(kedro, "--params", setting), *words)
+    assert_nothing_written(project)
+
+
+@pytest.mark.parametrize(("group", "known"), [("models", "mlp_4"), ("generators", "gasten_25")])
+def test_unknown_name_in_the_grid(kedro: CliRunner, project: Path, group: str, known: str) -> None:
+    path = project / "conf/test/parameters.yml"
+    parameters = yaml.safe_load(path.read_text())
+    parameters["grid"][group] = ["nobody"]
+    path.write_text(yaml.safe_dump(parameters))
+    assert_one_sentence(invoke(kedro), f"grid.{group}", "'nobody'", "choose one of", known)
+    assert_nothing_written(project)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            {"kind": "mnist_smaple"},
+            ["source.kind", "'mnist_smaple'", "did you mean 'mnist_sample'"],
+        ),
+        (
+            {"kind": "torchvision", "name": "FashonMNIST", "folder": "x"},
+            ["source.name", "'FashonMNIST'", "did you mean 'FashionMNIST'"],
+        ),
+        ({"kind": "idx"}, ["source.folder", "name the folder"]),
+        ({"kind": "idx", "folder": "nowhere"}, ["source.folder", "nowhere", "no such folder"]),
+        ({"kind": "idx", "folder": "conf"}, ["source.folder", "'conf'", "train-images"]),
+    ],
+)
+def test_source_that_is_not_there(
+    kedro: CliRunner, project: Path, source: dict[str, str], words: list[str]
+) -> None:
+    configure(project, source=source)
+    assert_one_sentence(invoke(kedro), *words)
+    assert_nothing_written(project)
+
+
+GOOD_LABELS = struct.pack(">HBBI", 0, 8, 1, 20) + bytes([1, 7] * 10)
+GOOD_IMAGES = struct.pack(">HBBIII", 0, 8, 3, 20, 28, 28) + bytes(20 * 28 * 28)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        (GOOD_IMAGES[:-1], GOOD_LABELS, ["train-images", "truncated", "replace it"]),
+        (b"\x89PNG" + GOOD_IMAGES, GOOD_LABELS, ["train-images", "89 50 4e 47", "IDX"]),
+        (b"", GOOD_LABELS, ["train-images", "(none)", "IDX"]),
+        (GOOD_IMAGES, GOOD_LABELS[:9], ["train-labels", "truncated"]),
+        (GOOD_IMAGES, None, ["train-labels", "missing"]),
+        (GOOD_LABELS, GOOD_LABELS, ["one square image and one label each"]),
+        (
+            struct.pack(">HBBIII", 0, 8, 3, 20, 28, 20) + bytes(20 * 28 * 20),
+            GOOD_LABELS,
+            ["20x28", "square"],
+        ),
+    ],
+)
+def test_damaged_idx_file(
+    kedro: CliRunner, project: Path, images: bytes, labels: bytes | None, words: list[str]
+) -> None:
+    folder = project / "idx"
+    folder.mkdir()
+    (folder / "train-images-idx3-ubyte").write_bytes(images)
+    if labels is not None:
+        (folder / "train-labels-idx1-ubyte").write_bytes(labels)
+    configure(project, source={"kind": "idx", "folder": str(folder)})
+    assert_one_sentence(invoke(kedro), *words)
+    assert_nothing_written(project)
+
+
+def test_damaged_gzip_file(kedro: CliRunner, project: Path) -> None:
+    folder = project / "idx"
+    folder.mkdir()
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(GOOD_IMAGES)[:-20])
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(GOOD_LABELS))
+    configure(project, source={"kind": "idx", "folder": str(folder)})
+    assert_one_sentence(invoke(kedro), "train-images-idx3-ubyte.gz", "cannot be read", "replace it")
+
+
+@pytest.mark.parametrize(
+    ("stage", "command"),
+    [
+        ("gasten", "kedro run --env test --pipelines classifier,gasten"),
+        ("metrics", "kedro run --env test --pipelines classifier,gasten,metrics"),
+        ("prototypes", "classifier,gasten,metrics,clustering,prototypes"),
+    ],
+)
+def test_stage_without_its_inputs_gives_the_command_that_helps(
+    kedro: CliRunner, project: Path, stage: str, command: str
+) -> None:
+    assert_one_sentence(invoke(kedro, "--pipelines", stage), stage, command)
+    assert_nothing_written(project)
+
+
+def test_data_folder_that_cannot_be_written(kedro: CliRunner, project: Path) -> None:
+    (project / "file").touch()
+    configure(project, data_folder="file/data")
+    assert_one_sentence(invoke(kedro), "data_folder", "file", "cannot be written", "globals.yml")
+
+
+def test_full_disk_before_the_run(
+    kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "_LEAST_FREE_BYTES", 2**62)
+    assert_one_sentence(invoke(kedro), "data_folder", "MB left", "make room")
+    assert_nothing_written(project)
+
+
+def test_disk_that_fills_up_during_the_run(
+    kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "pair_train.safetensors")
+
+    monkeypatch.setattr("borderline.datasets.tensors._TensorFile.save", full)
+    result = invoke(kedro, "--pipelines", "classifier")
+    assert_one_sentence(result, "pair_train.safetensors", "No space left on device", "make room")
+
+
+@pytest.mark.road
+def test_checkpoints_made_with_other_settings(kedro: CliRunner, project: Path) -> None:
+    first = invoke(kedro, "--pipelines", "classifier,gasten")
+    assert first.exit_code == 0, first.output
+    before = {p: p.read_bytes() for p in (project / "data").rglob("*.*") if p.is_file()}
+    for setting, words in {
+        "gan.filters=5": ["gan.filters", "5", "made with 4", "gan/checkpoints", "move that folder"],
+        "classifier.batch_size=32": ["classifier.batch_size", "32", "64", "checkpoints"],
+        "generators.gasten_25.alpha=3": ["generator.alpha", "3", "25", "gasten_25/checkpoints"],
+        "models.mlp_4.filters=9": ["model.filters", "9", "4", "mlp_4"],
+        "run.seed=1": ["run.seed", "1", "0"],
+        "gan.epochs=2": ["gan.epochs", "2", "3"],
+    }.items():
+        assert_one_sentence(invoke(kedro, "--params", setting), *words)
+    after = {p: p.read_bytes() for p in (project / "data").rglob("*.*") if p.is_file()}
+    assert after == before
+
+
+@pytest.mark.road
+def test_the_real_command_is_quick_and_plain(project: Path) -> None:
+    start = time.monotonic()
+    result = kedro_run(project, "--env", "test", "--params", "pair.positive=12")
+    assert time.monotonic() - start < 15
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout + result.stderr
+    assert result.stderr.strip().splitlines()[-1].startswith("Error: pair.positive is 12, but")
+    assert_nothing_written(project)
+    verbose = kedro_run(project, "--env", "test", "--params", "pair.positive=12", "--verbose")
+    assert "Traceback" in verbose.stdout + verbose.stderr

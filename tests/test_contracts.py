@@ -1,0 +1,132 @@
+"""Contracts: every environment resolves and validates, nothing lives in memory by accident."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import MemoryDataset
+
+from borderline import grid
+from borderline.pipeline_registry import STAGES
+from borderline.preflight import Parameters, read_parameters
+from conftest import ENVIRONMENTS, ROOT
+
+
+def context_of(environment: str) -> KedroContext:
+    bootstrap_project(ROOT)
+    with KedroSession.create(ROOT, env=environment) as session:
+        return session.load_context()
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def context(request: pytest.FixtureRequest) -> KedroContext:
+    return context_of(request.param)
+
+
+def test_environments_are_those_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert len(ENVIRONMENTS) == 8
+    for name in ENVIRONMENTS:
+        assert f"`{name}`" in readme
+
+
+def test_environment_is_valid_and_its_pipelines_build(context: KedroContext) -> None:
+    parameters = read_parameters(context.config_loader["parameters"])
+    assert set(pipelines) == {"__default__", *STAGES}
+    namespaces = {node.namespace for node in pipelines["__default__"].nodes} - {None}
+    models, generators = parameters.grid.models, parameters.grid.generators
+    assert namespaces == {*models, *(f"{m}.{g}" for m in models for g in generators)}
+
+
+def test_every_dataset_is_in_the_catalog_and_none_in_memory(context: KedroContext) -> None:
+    catalog = context.catalog
+    for name in pipelines["__default__"].datasets():
+        if name.startswith("params:"):
+            continue
+        assert name in catalog, f"{name} would be kept in memory only"
+        assert not isinstance(catalog.get(name), MemoryDataset)
+
+
+def test_every_path_is_in_the_data_folder_and_no_two_outputs_share_one(
+    context: KedroContext,
+) -> None:
+    folder = ROOT / context.config_loader["globals"]["data_folder"]
+    paths, catalog = [], context.catalog
+    for name in pipelines["__default__"].all_outputs():
+        dataset = catalog.get(name)
+        path = Path(str(getattr(dataset, "_filepath", None) or dataset._path))
+        assert path.is_relative_to(folder), f"{name} is outside of the data folder"
+        paths.append(path)
+    assert len(set(paths)) == len(paths)
+
+
+def test_test_environment_redirects_every_path() -> None:
+    assert context_of("test").config_loader["globals"]["data_folder"] != "data"
+
+
+def test_everything_that_a_person_might_open_has_a_layer(context: KedroContext) -> None:
+    catalog = context.catalog
+    for name in pipelines["__default__"].all_outputs():
+        metadata = catalog.get(name).metadata
+        assert metadata["kedro-viz"]["layer"] in {"images", *STAGES}, name
+
+
+@pytest.mark.parametrize(
+    ("environment", "models", "epochs"),
+    [
+        ("mnist_7v1", ("cnn_1", "cnn_2", "cnn_4"), (1, 5, 10)),
+        ("fashion_3v0", ("cnn_4", "cnn_8", "cnn_16"), (3, 10, 15)),
+    ],
+)
+def test_pair_environments_hold_the_settings_of_the_paper(
+    environment: str, models: tuple[str, ...], epochs: tuple[int, int, int]
+) -> None:
+    parameters = read_parameters(context_of(environment).config_loader["parameters"])
+    generator = parameters.generators["gasten_25"]
+    assert parameters.grid.models == models
+    assert (parameters.classifier.epochs, parameters.gan.epochs, generator.epochs) == epochs
+    assert (generator.alpha, parameters.generation.images) == (25, 15_000)
+    assert (parameters.gan.filters, parameters.gan.learning_rate) == (64, 2e-4)
+    assert parameters.gan.steps_per_epoch is None
+    assert parameters.clustering.trials == 25
+
+
+def test_parameters_cover_what_the_nodes_ask_for() -> None:
+    context_of("base")
+    asked = {
+        name.removeprefix("params:").split(".")[0]
+        for name in pipelines["__default__"].inputs()
+        if name.startswith("params:")
+    }
+    assert asked == set(Parameters.model_fields)
+
+
+def test_stages_are_listed_without_a_context() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "kedro", "registry", "list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for stage in STAGES:
+        assert f"- {stage}" in result.stdout
+
+
+def test_walls_between_the_stages_stand() -> None:
+    subprocess.run([Path(sys.executable).parent / "lint-imports"], cwd=ROOT, check=True)
+
+
+def test_two_environments_in_one_process_do_not_mix() -> None:
+    context_of("fashion_3v0")
+    assert len(pipelines["clustering"].nodes) == 9
+    context_of("base")
+    assert len(pipelines["clustering"].nodes) == 3
+    assert grid.current().models == ("cnn_2",)

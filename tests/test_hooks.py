@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Console
+
+from borderline.hooks import _figures, _summary_table
+
+ROW = {
+    "model": "cnn_2",
+    "generator": "gasten_10",
+    "accuracy": 0.985,
+    "images": 3000,
+    "borderline": 12,
+    "yield": 0.004,
+    "acd": 0.4567,
+    "fd_lenet": 8.04,
+    "fd_lenet_borderline": float("nan"),
+    "silhouette": None,
+    "davies_bouldin": None,
+    "prototypes": 0,
+    "note": "too few",
+}
+
+
+def test_summary_shows_every_figure_with_its_n_and_a_dash_for_none() -> None:
+    console = Console(width=140, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(_summary_table(pd.DataFrame([ROW])))
+    text = console.export_text()
+    for figure in ("cnn_2", "gasten_10", "98.5%", "0.4%", "0.457", "8.0", "N=3000", "N=12", "-"):
+        assert figure in text
+    assert "nan" not in text
+
+
+def test_live_figures_are_those_of_the_last_row() -> None:
+    table = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25], "acd": [0.1, None]})
+    assert _figures(table) == "loss=0.25"

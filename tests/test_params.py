@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from borderline.errors import BorderlineError, causes
+from borderline.params import ConfusionParams, PairParams, RunParams
+
+
+def test_seeds_differ_by_purpose_and_by_seed(run: RunParams) -> None:
+    other = RunParams(seed=1, device="cpu")
+    seeds = {run.seed_for("a"), run.seed_for("b"), run.seed_for("a", 1), other.seed_for("a")}
+    assert len(seeds) == 4
+    assert run.seed_for("a") == RunParams(seed=0, device="auto").seed_for("a")
+
+
+def test_generators_of_one_purpose_draw_the_same(run: RunParams) -> None:
+    one, other = (torch.randn(5, generator=run.generator("x")) for _ in range(2))
+    assert torch.equal(one, other)
+
+
+def test_global_seed_repeats_and_leaves_no_trace(run: RunParams) -> None:
+    torch.manual_seed(3)
+    np.random.seed(3)
+    expected = (torch.rand(1).item(), np.random.rand())
+    torch.manual_seed(3)
+    np.random.seed(3)
+    draws = []
+    for _ in range(2):
+        with run.global_seed("weights"):
+            draws.append((torch.rand(1).item(), np.random.rand()))
+    assert draws[0] == draws[1] != expected
+    assert (torch.rand(1).item(), np.random.rand()) == expected
+
+
+def test_auto_is_a_device_that_is_there(run: RunParams) -> None:
+    device = RunParams(seed=0, device="auto").torch_device()
+    assert torch.zeros(1, device=device).item() == 0
+    if not torch.cuda.is_available():
+        with pytest.raises(BorderlineError, match=r"run\.device is 'cuda'"):
+            RunParams(seed=0, device="cuda").torch_device()
+
+
+def test_params_are_frozen_and_closed(pair: PairParams) -> None:
+    with pytest.raises(ValidationError):
+        pair.positive = 3  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        ConfusionParams(band=0.1, width=2)  # type: ignore[call-arg]
+
+
+def test_fingerprint_leaves_out_device(run: RunParams, pair: PairParams) -> None:
+    assert run.fingerprint("run") == {"run.seed": 0}
+    assert pair.fingerprint("pair") == {
+        "pair.positive": 7,
+        "pair.negative": 1,
+        "pair.test_share": 0.2,
+    }
+
+
+def test_causes_follow_both_kinds_of_link() -> None:
+    top, middle = TypeError("top"), ValueError("middle")
+    middle.__cause__ = KeyError("root")
+    top.__context__ = middle
+    assert [type(cause) for cause in causes(top)] == [TypeError, ValueError, KeyError]
