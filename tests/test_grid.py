@@ -20,7 +20,7 @@ def template() -> Pipeline:
 
 
 def test_each_model_gets_its_copy() -> None:
-    copies = grid.for_each_model(template(), shared=["pair"])
+    copies = grid.for_each_model("stage", template(), shared=["pair"])
     assert copies.outputs() == {"a.images", "b.images"}
     assert copies.inputs() == {
         "pair",
@@ -31,16 +31,18 @@ def test_each_model_gets_its_copy() -> None:
         "params:generator",
         "params:run",
     }
-    assert {node.namespace for node in copies.nodes} == {"a", "b"}
+    assert {node.namespace for node in copies.nodes} == {"a.stage", "b.stage"}
 
 
 def test_each_generator_of_each_model_gets_its_copy() -> None:
-    copies = grid.for_each_generator(template(), shared=["pair"], of_model=["classifier"])
+    copies = grid.for_each_generator("stage", template(), shared=["pair"], of_model=["classifier"])
     assert copies.outputs() == {f"{m}.{g}.images" for m in "ab" for g in "xy"}
     assert {"pair", "a.classifier", "params:generators.x", "params:models.b"} <= copies.inputs()
-    assert {node.namespace for node in copies.nodes} == {"a.x", "a.y", "b.x", "b.y"}
+    assert {node.namespace for node in copies.nodes} == {
+        f"{m}.stage.{g}" for m in "ab" for g in "xy"
+    }
 
 
 def test_an_empty_grid_gives_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid, "_current", grid.Grid(models=(), generators=()))
-    assert not grid.for_each_generator(template()).nodes
+    assert not grid.for_each_generator("stage", template()).nodes

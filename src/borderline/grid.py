@@ -1,8 +1,9 @@
 """The one place where the experiment's lists become pipelines.
 
-An environment names its models under test and its generators (``grid`` in ``parameters.yml``). Each
-model is a namespace, and each generator a namespace inside every model's: ``cnn_2.gasten_25``. A
-stage writes its nodes once, for one model or one generator, and copies them here.
+An environment names its models under test and its generators (``grid`` in ``parameters.yml``). A
+stage writes its nodes once, for one model or one generator, and copies them here. Datasets are
+named after their model and generator, ``cnn_2.gasten_10.images``; nodes after their stage too, so
+that kedro-viz folds the graph by model, stage and generator: ``cnn_2.gasten.gasten_10.train``.
 """
 
 from __future__ import annotations
@@ -44,25 +45,52 @@ def use(grid: Grid) -> None:
         pipelines.configure(pipelines._pipelines_module)
 
 
-def for_each_model(template: Pipeline, *, shared: Collection[str] = ()) -> Pipeline:
+def for_all(stage: str, template: Pipeline) -> Pipeline:
+    """The nodes that a stage has once, for all models.
+
+    Args:
+        stage: The name of the stage.
+        template: Its nodes.
+
+    Returns:
+        The same nodes, folded under their stage.
+    """
+    return Pipeline(template, namespace=stage, prefix_datasets_with_namespace=False, tags=stage)
+
+
+def for_each_model(stage: str, template: Pipeline, *, shared: Collection[str] = ()) -> Pipeline:
     """Copy a pipeline for every model under test.
 
     Args:
+        stage: The name of the stage.
         template: Nodes for one model; ``params:model`` stands for its recipe.
         shared: Names of the inputs that all models have in common.
 
     Returns:
         The copies, each in the namespace of its model.
     """
-    return sum((_one_model(template, model, shared) for model in _current.models), Pipeline([]))
+    copies = Pipeline([])
+    for model in _current.models:
+        copies += Pipeline(
+            for_all(stage, template),
+            namespace=model,
+            inputs=_present(shared, template),
+            parameters=_parameters(template, "params:model", f"params:models.{model}"),
+        )
+    return copies
 
 
 def for_each_generator(
-    template: Pipeline, *, shared: Collection[str] = (), of_model: Collection[str] = ()
+    stage: str,
+    template: Pipeline,
+    *,
+    shared: Collection[str] = (),
+    of_model: Collection[str] = (),
 ) -> Pipeline:
     """Copy a pipeline for every generator of every model under test.
 
     Args:
+        stage: The name of the stage.
         template: Nodes for one generator; ``params:model`` and ``params:generator`` stand for the
             recipes.
         shared: Names of the inputs that all models have in common.
@@ -79,16 +107,7 @@ def for_each_generator(
             inputs=_present({*shared, *of_model}, template),
             parameters=_parameters(template, "params:generator", f"params:generators.{generator}"),
         )
-    return for_each_model(copies, shared=shared)
-
-
-def _one_model(template: Pipeline, model: str, shared: Collection[str]) -> Pipeline:
-    return Pipeline(
-        template,
-        namespace=model,
-        inputs=_present(shared, template),
-        parameters=_parameters(template, "params:model", f"params:models.{model}"),
-    )
+    return for_each_model(stage, copies, shared=shared)
 
 
 def _present(names: Collection[str], template: Pipeline) -> set[str]:

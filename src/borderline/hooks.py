@@ -1,4 +1,4 @@
-"""What happens around the nodes: the grid, the checks, the progress bar and the closing table."""
+"""What happens around the nodes: the checks, the progress bar and the closing table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 import rich
-from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -26,30 +25,21 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from borderline import grid, preflight
+from borderline import preflight
+from borderline.context import BorderlineContext
 from borderline.datasets import MatplotlibDataset
 
 logger = logging.getLogger(__name__)
 _WIDTH_OF_LOGS = 120
 
 
-class GridHooks:
-    """Hands the environment's lists to the pipeline registry, which is first read after this."""
-
-    @hook_impl(tryfirst=True)
-    def after_context_created(self, context: KedroContext) -> None:
-        """Check every setting, then build the pipelines for the environment's grid."""
-        parameters = preflight.read_parameters(context.config_loader["parameters"])
-        grid.use(parameters.grid)
-
-
 class PreflightHooks:
     """Finds bad input before any work starts."""
 
     @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
+    def after_context_created(self, context: BorderlineContext) -> None:
         """Remember what the checks need to know."""
-        self.parameters = preflight.read_parameters(context.config_loader["parameters"])
+        self.parameters = context.checked
         folder = Path(context.config_loader["globals"]["data_folder"])
         self.data_folder = context.project_path / folder
 
@@ -75,9 +65,9 @@ class ProgressHooks:
         self._parameters: preflight.Parameters | None = None
 
     @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
+    def after_context_created(self, context: BorderlineContext) -> None:
         """Remember how long the trainings are."""
-        self._parameters = preflight.read_parameters(context.config_loader["parameters"])
+        self._parameters = context.checked
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:

@@ -2,15 +2,16 @@
 
 import warnings
 
-from borderline.hooks import GridHooks, PreflightHooks, ProgressHooks, SummaryHooks
+from borderline.context import BorderlineContext
+from borderline.hooks import PreflightHooks, ProgressHooks, SummaryHooks
 
 # Kedro's own call, nothing that a user could mend.
 warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
 # A stage that gathers all generators of a model names them by their namespace, on purpose.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 
-# pluggy calls the hook that was registered last first, and the grid must come before all.
-HOOKS = (SummaryHooks(), ProgressHooks(), PreflightHooks(), GridHooks())
+CONTEXT_CLASS = BorderlineContext
+HOOKS = (PreflightHooks(), ProgressHooks(), SummaryHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

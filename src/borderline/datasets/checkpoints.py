@@ -74,9 +74,9 @@ def check_settings(
         if name in made_with and made_with[name] != settings[name]:
             raise BorderlineError(
                 f"{name} is {settings[name]!r}, but the checkpoints"
-                f"{f' in {where}' if where else ''} were made with "
-                f"{made_with[name]!r}: set it back, or move that folder away to train anew, or give "
-                "the run a data folder of its own (conf/<env>/globals.yml)."
+                f"{f' in {where}' if where else ''} were made with {made_with[name]!r}: "
+                "set it back, or move that folder away to train anew, or give the run a data "
+                "folder of its own (conf/<env>/globals.yml)."
             )
 
 

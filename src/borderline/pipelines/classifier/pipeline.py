@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from borderline.grid import for_each_model
+from borderline.grid import for_all, for_each_model
 from borderline.pipelines.classifier import nodes
 
 
@@ -43,7 +43,6 @@ def create_pipeline() -> Pipeline:
                 name="keep_best_judge",
             ),
         ],
-        tags="classifier",
     )
     model = Pipeline(
         [
@@ -73,6 +72,7 @@ def create_pipeline() -> Pipeline:
                 name="evaluate_classifier",
             ),
         ],
-        tags="classifier",
     )
-    return shared + for_each_model(model, shared=["pair_train", "pair_test"])
+    return for_all("classifier", shared) + for_each_model(
+        "classifier", model, shared=["pair_train", "pair_test"]
+    )

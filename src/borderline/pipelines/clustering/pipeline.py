@@ -37,6 +37,5 @@ def create_pipeline() -> Pipeline:
                 name="cluster_borderline",
             ),
         ],
-        tags="clustering",
     )
-    return for_each_model(model)
+    return for_each_model("clustering", model)

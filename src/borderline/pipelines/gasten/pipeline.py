@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from borderline.grid import for_each_generator
+from borderline.grid import for_all, for_each_generator
 from borderline.pipelines.gasten import nodes
 
 
@@ -32,7 +32,6 @@ def create_pipeline() -> Pipeline:
                 name="train_gan",
             ),
         ],
-        tags="gasten",
     )
     step_2 = Pipeline(
         [
@@ -65,8 +64,10 @@ def create_pipeline() -> Pipeline:
                 name="generate_images",
             ),
         ],
-        tags="gasten",
     )
-    return step_1 + for_each_generator(
-        step_2, shared=["pair_train", "test_noise", "gan_checkpoints"], of_model=["classifier"]
+    return for_all("gasten", step_1) + for_each_generator(
+        "gasten",
+        step_2,
+        shared=["pair_train", "test_noise", "gan_checkpoints"],
+        of_model=["classifier"],
     )

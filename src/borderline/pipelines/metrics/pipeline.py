@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from borderline.grid import current, for_each_generator, for_each_model
+from borderline.grid import current, for_all, for_each_generator, for_each_model
 from borderline.pipelines.metrics import nodes
 
 
@@ -19,7 +19,6 @@ def create_pipeline() -> Pipeline:
                 name="measure_real_images",
             )
         ],
-        tags="metrics",
     )
     generator = Pipeline(
         [
@@ -37,7 +36,6 @@ def create_pipeline() -> Pipeline:
                 name="measure_generator",
             )
         ],
-        tags="metrics",
     )
     names = current().generators
     model = Pipeline(
@@ -55,10 +53,9 @@ def create_pipeline() -> Pipeline:
                 name="select_borderline",
             ),
         ],
-        tags="metrics",
     )
     return (
-        real
-        + for_each_generator(generator, shared=["judge", "real_features"])
-        + for_each_model(model)
+        for_all("metrics", real)
+        + for_each_generator("metrics", generator, shared=["judge", "real_features"])
+        + for_each_model("metrics", model)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from borderline.grid import current, for_each_model
+from borderline.grid import current, for_all, for_each_model
 from borderline.pipelines.prototypes import nodes
 
 _SUMMARISED = ("classifier_scores", "leaderboard", "cluster_scores", "prototype_table")
@@ -48,7 +48,6 @@ def create_pipeline() -> Pipeline:
                 name="map_prototypes",
             ),
         ],
-        tags="prototypes",
     )
     summary = Pipeline(
         [
@@ -62,6 +61,7 @@ def create_pipeline() -> Pipeline:
                 name="summarise",
             )
         ],
-        tags="prototypes",
     )
-    return for_each_model(model, shared=["pair_test"]) + summary
+    return for_each_model("prototypes", model, shared=["pair_test"]) + for_all(
+        "prototypes", summary
+    )

@@ -1,0 +1,25 @@
+"""The project's context: checks every setting and lays out the grid before anything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro.framework.context import KedroContext
+
+from borderline import grid
+from borderline.preflight import read_parameters
+
+
+class BorderlineContext(KedroContext):
+    """Kedro's context, for the one moment at which configuration is there and pipelines are not.
+
+    A hook would do for ``kedro run``, but ``kedro viz`` leaves hooks out.
+
+    Attributes:
+        checked: Every setting, typed.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.checked = read_parameters(self.config_loader["parameters"])
+        grid.use(self.checked.grid)
