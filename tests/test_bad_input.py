@@ -205,7 +205,9 @@ def test_checkpoints_made_with_other_settings(kedro: CliRunner, project: Path) -
         "run.seed=1": ["run.seed", "1", "0"],
         "gan.epochs=2": ["gan.epochs", "2", "3"],
     }.items():
-        assert_one_sentence(invoke(kedro, "--params", setting), *words)
+        for arguments in ([], ["--pipelines", "metrics"]):
+            result = invoke(kedro, "--params", setting, *arguments)
+            assert_one_sentence(result, *words)
     after = {p: p.read_bytes() for p in (project / "data").rglob("*.*") if p.is_file()}
     assert after == before
 

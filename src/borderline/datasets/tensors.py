@@ -16,8 +16,6 @@ from kedro_datasets._typing import ImagePreview
 from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor, nn
-from torchvision.transforms.functional import to_pil_image
-from torchvision.utils import make_grid
 
 from borderline.datasets.atomic import AtomicSave
 
@@ -102,6 +100,10 @@ def png_of_grid(images: Tensor) -> bytes:
     Returns:
         The content of a PNG file; a single black pixel for no images.
     """
+    # Takes seconds, which only a preview should cost.
+    from torchvision.transforms.functional import to_pil_image
+    from torchvision.utils import make_grid
+
     grid = make_grid(images, nrow=8, normalize=True, value_range=(-1, 1)) if len(images) else None
     buffer = BytesIO()
     to_pil_image(torch.zeros(1, 1, 1) if grid is None else grid).save(buffer, format="PNG")

@@ -5,11 +5,6 @@ from __future__ import annotations
 import math
 
 from torch import Tensor
-from torch_fidelity.metric_fid import (
-    KEY_METRIC_FID,
-    fid_features_to_statistics,
-    fid_statistics_to_metric,
-)
 
 
 def frechet_distance(features: Tensor, real_features: Tensor) -> float:
@@ -25,6 +20,13 @@ def frechet_distance(features: Tensor, real_features: Tensor) -> float:
         The distance, at least 0 but for rounding; NaN when either set has no more images than
         dimensions, for then its covariance is singular and the figure would mislead.
     """
+    # Takes seconds, which a command that computes nothing should not cost.
+    from torch_fidelity.metric_fid import (
+        KEY_METRIC_FID,
+        fid_features_to_statistics,
+        fid_statistics_to_metric,
+    )
+
     if min(len(features), len(real_features)) <= features.shape[1]:
         return math.nan
     statistics = [fid_features_to_statistics(f.double()) for f in (features, real_features)]

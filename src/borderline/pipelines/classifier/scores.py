@@ -5,7 +5,6 @@ from __future__ import annotations
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.functional.classification import binary_calibration_error
 
 from borderline.measures.confusion import is_borderline
 
@@ -26,6 +25,9 @@ def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]
         ``false_positive``, ``false_negative``, ``true_positive``; ``test_images`` and
         ``borderline_test_images``, how many of them are borderline.
     """
+    # Takes seconds, which a command that computes nothing should not cost.
+    from torchmetrics.functional.classification import binary_calibration_error
+
     matrix = confusion_matrix(labels.numpy(), (p > 0.5).long().numpy(), labels=[0, 1])
     true_negative, false_positive, false_negative, true_positive = matrix.ravel().tolist()
     return {
