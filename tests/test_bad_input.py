@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner, Result
 from kedro.framework.startup import bootstrap_project
@@ -53,6 +54,8 @@ def configure(project: Path, **entries: object) -> None:
     [
         ("gan.epohcs=3", ["gan.epohcs", "did you mean 'epochs'"]),
         ("gann.epochs=3", ["gann", "did you mean 'gan'"]),
+        ("gan.learning_rate=inf", ["gan.learning_rate", "finite"]),
+        ("pair.test_share=0.999", ["pair.test_share", "0.999", "at least 4"]),
         ("gan.epochs=-1", ["gan.epochs", "-1", "greater than or equal to 1"]),
         ("classifier.epochs=0", ["classifier.epochs", "0", "greater than or equal to 1"]),
         ("generators.gasten_10.alpha=high", ["generators.gasten_10.alpha", "'high'", "number"]),
@@ -94,12 +97,12 @@ def test_unknown_name_in_the_grid(kedro: CliRunner, project: Path, group: str, k
             ["source.kind", "'mnist_smaple'", "did you mean 'mnist_sample'"],
         ),
         (
-            {"kind": "torchvision", "name": "FashonMNIST", "folder": "x"},
+            {"kind": "torchvision", "name": "FashonMNIST", "path": "x"},
             ["source.name", "'FashonMNIST'", "did you mean 'FashionMNIST'"],
         ),
-        ({"kind": "idx"}, ["source.folder", "name the folder"]),
-        ({"kind": "idx", "folder": "nowhere"}, ["source.folder", "nowhere", "no such folder"]),
-        ({"kind": "idx", "folder": "conf"}, ["source.folder", "'conf'", "train-images"]),
+        ({"kind": "idx"}, ["source.path", "name the folder"]),
+        ({"kind": "idx", "path": "nowhere"}, ["source.path", "nowhere", "no such folder"]),
+        ({"kind": "idx", "path": "conf"}, ["source.path", "conf'", "train-images"]),
     ],
 )
 def test_source_that_is_not_there(
@@ -108,6 +111,49 @@ def test_source_that_is_not_there(
     configure(project, source=source)
     assert_one_sentence(invoke(kedro), *words)
     assert_nothing_written(project)
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"pair": {"positiv": 7, "negative": 1}}, ["pair.positive", "missing", "globals.yml"]),
+        ({"source": "mnist_sample"}, ["source", "'mnist_sample'"]),
+        ({"source": {"kind": "mnist_sample", "clases": []}}, ["clases", "mean 'classes'"]),
+        ({"datset": "x"}, ["datset", "did you mean 'dataset'"]),
+    ],
+)
+def test_bad_globals(
+    kedro: CliRunner, project: Path, entries: dict[str, object], words: list[str]
+) -> None:
+    configure(project, **entries)
+    assert_one_sentence(invoke(kedro), *words)
+    assert_nothing_written(project)
+
+
+def test_pair_that_would_be_filed_under_another(kedro: CliRunner, project: Path) -> None:
+    path = project / "conf/test/parameters.yml"
+    parameters = yaml.safe_load(path.read_text()) | {"pair": {"positive": 9}}
+    path.write_text(yaml.safe_dump(parameters))
+    assert_one_sentence(invoke(kedro), "pair.positive is 9", "under 7", "globals.yml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--pipelines", "gastn"], ["gastn", "gasten"]),
+        (["--nodes", "nosuch"], ["nosuch"]),
+        (["--env", "nosuch"], ["nosuch"]),
+    ],
+)
+def test_unknown_pipeline_node_or_environment(
+    kedro: CliRunner, project: Path, arguments: list[str], words: list[str]
+) -> None:
+    result = invoke(kedro, *arguments)
+    assert result.exit_code != 0
+    assert "Traceback" not in result.output
+    error = next(line for line in result.stderr.splitlines() if line.startswith("Error: "))
+    for word in words:
+        assert word in error
 
 
 GOOD_LABELS = struct.pack(">HBBI", 0, 8, 1, 20) + bytes([1, 7] * 10)
@@ -138,7 +184,7 @@ def test_damaged_idx_file(
     (folder / "train-images-idx3-ubyte").write_bytes(images)
     if labels is not None:
         (folder / "train-labels-idx1-ubyte").write_bytes(labels)
-    configure(project, source={"kind": "idx", "folder": str(folder)})
+    configure(project, source={"kind": "idx", "path": str(folder)})
     assert_one_sentence(invoke(kedro), *words)
     assert_nothing_written(project)
 
@@ -148,7 +194,7 @@ def test_damaged_gzip_file(kedro: CliRunner, project: Path) -> None:
     folder.mkdir()
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(GOOD_IMAGES)[:-20])
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(GOOD_LABELS))
-    configure(project, source={"kind": "idx", "folder": str(folder)})
+    configure(project, source={"kind": "idx", "path": str(folder)})
     assert_one_sentence(invoke(kedro), "train-images-idx3-ubyte.gz", "cannot be read", "replace it")
 
 
@@ -169,8 +215,11 @@ def test_stage_without_its_inputs_gives_the_command_that_helps(
 
 def test_data_folder_that_cannot_be_written(kedro: CliRunner, project: Path) -> None:
     (project / "file").touch()
-    configure(project, data_folder="file/data")
+    # The download of such a source must not come first.
+    source = {"kind": "torchvision", "name": "MNIST", "path": str(project / "data/01_raw")}
+    configure(project, data_folder="file/data", source=source)
     assert_one_sentence(invoke(kedro), "data_folder", "file", "cannot be written", "globals.yml")
+    assert_nothing_written(project)
 
 
 def test_full_disk_before_the_run(
@@ -200,14 +249,29 @@ def test_checkpoints_made_with_other_settings(kedro: CliRunner, project: Path) -
     for setting, words in {
         "gan.filters=5": ["gan.filters", "5", "made with 4", "gan/checkpoints", "move that folder"],
         "classifier.batch_size=32": ["classifier.batch_size", "32", "64", "checkpoints"],
-        "generators.gasten_25.alpha=3": ["generator.alpha", "3", "25", "gasten_25/checkpoints"],
-        "models.mlp_4.filters=9": ["model.filters", "9", "4", "mlp_4"],
+        "generators.gasten_25.alpha=3": ["generators.gasten_25.alpha is 3", "25", "gasten_25/chec"],
+        "models.mlp_4.filters=9": ["models.mlp_4.filters is 9", "made with 4", "mlp_4"],
         "run.seed=1": ["run.seed", "1", "0"],
         "gan.epochs=2": ["gan.epochs", "2", "3"],
     }.items():
         for arguments in ([], ["--pipelines", "metrics"]):
             result = invoke(kedro, "--params", setting, *arguments)
             assert_one_sentence(result, *words)
+    for setting, words in {
+        "generators.gasten_10.epochs=3": ["generators.gasten_10.epochs is 3", "ran with 2"],
+        "generation.images=200": ["generation.images is 200", "gasten last ran with 300"],
+        "judge.epochs=2": ["judge.epochs is 2", "classifier last ran with 1"],
+    }.items():
+        result = invoke(kedro, "--params", setting, "--pipelines", "metrics")
+        assert_one_sentence(result, *words, "kedro run --env test --pipelines")
+    images = torch.zeros(400, 28, 28)
+    (project / "idx").mkdir()
+    for part, content in (("images-idx3", images), ("labels-idx1", torch.arange(400) % 10)):
+        path = project / "idx" / f"train-{part}-ubyte"
+        shape = struct.pack(f">HBB{content.ndim}I", 0, 8, content.ndim, *content.shape)
+        path.write_bytes(shape + bytes(content.flatten().to(torch.uint8).tolist()))
+    configure(project, source={"kind": "idx", "path": "idx"})
+    assert_one_sentence(invoke(kedro), "source holds other images", "set dataset")
     after = {p: p.read_bytes() for p in (project / "data").rglob("*.*") if p.is_file()}
     assert after == before
 

@@ -26,7 +26,18 @@ def test_summary_shows_every_figure_with_its_n_and_a_dash_for_none() -> None:
     console = Console(width=140, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(_summary_table(pd.DataFrame([ROW])))
     text = console.export_text()
-    for figure in ("cnn_2", "gasten_10", "98.5%", "0.4%", "0.457", "8.0", "N=3000", "N=12", "-"):
+    for figure in (
+        "cnn_2",
+        "gasten_10",
+        "98.5%",
+        "0.4%",
+        "0.457",
+        "8.0",
+        "N=3000",
+        "N=12",
+        "-",
+        "too few",
+    ):
         assert figure in text
     assert "nan" not in text
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import re
 import traceback
 from typing import IO, Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
 
 from borderline.errors import BorderlineError, causes
 
+# What Kedro says of unknown pipelines, nodes and namespaces.
+_NOT_FOUND = re.compile(r"Failed to find the pipeline named|Pipeline does not contain ")
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -45,9 +49,16 @@ def _sentence(error: Exception) -> str | None:
             return str(cause)
         if isinstance(cause, OSError) and cause.errno in _FULL_OR_READ_ONLY:
             return (
-                f"{cause.filename or 'The data folder'} cannot be written ({cause.strerror}): make "
-                "room or give yourself the right to write, then run again; finished epochs stay."
+                f"{cause.filename or 'The data folder'} cannot be used ({cause.strerror}): make "
+                "room or give yourself the right to, then run again; finished epochs stay."
             )
+        if type(cause).__name__ == "StorageInternalError":
+            return (
+                f"The store of the search cannot be used ({cause.__cause__}): make room or give "
+                "yourself the right to write, then run again; finished trials stay."
+            )
+        if isinstance(cause, MissingConfigException) or _NOT_FOUND.match(str(cause)):
+            return " ".join(str(cause).split())
     return None
 
 

@@ -40,9 +40,8 @@ def current() -> Grid:
 def use(grid: Grid) -> None:
     """Build the pipelines for this grid from now on."""
     global _current
-    if grid != _current:
-        _current = grid
-        pipelines.configure(pipelines._pipelines_module)
+    _current = grid
+    pipelines.configure(pipelines._pipelines_module)
 
 
 def for_all(stage: str, template: Pipeline) -> Pipeline:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import rich
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -25,36 +26,75 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from borderline import preflight
+from borderline import ledger, preflight
 from borderline.context import BorderlineContext
 from borderline.datasets import MatplotlibDataset
+from borderline.datasets.image_source import SourceImages
+from borderline.datasets.tensors import digest
+from borderline.pipeline_registry import STAGES
 
 logger = logging.getLogger(__name__)
 _WIDTH_OF_LOGS = 120
+_FILTERS = (
+    "tags",
+    "from_nodes",
+    "to_nodes",
+    "node_names",
+    "from_inputs",
+    "to_outputs",
+    "namespaces",
+    "only_missing_outputs",
+)
 
 
 class PreflightHooks:
-    """Finds bad input before any work starts."""
+    """Finds bad input before any work starts, and keeps the ledger of what was made with what."""
 
     @hook_impl
     def after_context_created(self, context: BorderlineContext) -> None:
         """Remember what the checks need to know."""
         self.parameters = context.checked
-        folder = Path(context.config_loader["globals"]["data_folder"])
-        self.data_folder = context.project_path / folder
+        self.data_folder = context.project_path / context.about.data_folder
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Check device, inputs, images, checkpoints and the data folder."""
+        """Check device, inputs, settings, data folder and images; then open the ledger."""
         self.parameters.run.torch_device()
-        requested = run_params["pipeline_names"] or []
-        preflight.check_inputs(pipeline, catalog, requested, run_params["env"])
-        if "source" in pipeline.inputs():
-            preflight.check_source(catalog.load("source"), self.parameters)
+        env = run_params["env"]
+        requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
+        preflight.check_inputs(pipeline, catalog, requested, env)
         preflight.check_data_folder(self.data_folder)
         preflight.check_checkpoints(catalog, self.parameters)
+        book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
+        stages, settings = self._stages(), self.parameters.model_dump(mode="json")
+        # Some nodes of a stage alone neither make its results whole nor should spoil them.
+        in_part = any(run_params[name] for name in _FILTERS)
+        self._running = set() if in_part else {n for n in stages if n in requested or not requested}
+        if requested or in_part:
+            touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
+            command = f"kedro run{f' --env {env}' if env else ''}"
+            ledger.check(book, stages, touched, settings, command)
+        if "source" in pipeline.inputs():
+            source: SourceImages = catalog.load("source")
+            preflight.check_source(source, self.parameters)
+            parts = [part for part in (source.train, source.test) if part is not None]
+            found = digest(*(tensor for part in parts for tensor in part.values()))
+            preflight.check_same_images(found, book, str(self.data_folder))
+            book = {**book, ledger.SOURCE: {"digest": found}}
+        catalog.save("ledger", ledger.opened(book, stages, self._running))
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+        """Enter the stages that ran to their end."""
+        settings = self.parameters.model_dump(mode="json")
+        book = catalog.load("ledger")
+        catalog.save("ledger", ledger.closed(book, self._stages(), self._running, settings))
+
+    @staticmethod
+    def _stages() -> dict[str, Pipeline]:
+        return {name: pipelines[name] for name in STAGES}
 
 
 class ProgressHooks:
@@ -144,9 +184,6 @@ class SummaryHooks:
         if not console.is_terminal:
             console = Console(width=_WIDTH_OF_LOGS)
         console.print(_summary_table(summary))
-        for row in summary.itertuples():
-            if isinstance(row.note, str) and row.note:
-                console.print(f"{row.model}: no prototypes, because there were {row.note}.")
         pictures = [catalog.get(name) for name in sorted(pipeline.all_outputs())]
         folders = {
             Path(str(picture._filepath)).parent
@@ -170,9 +207,12 @@ def _summary_table(summary: pd.DataFrame) -> Table:
         "davies_bouldin": "{:.2f}",
         "prototypes": "{}",
     }
+    if summary["note"].fillna("").ne("").any():
+        shown["note"] = "{}"
     counts = {"fd_lenet": "images", "fd_lenet_borderline": "borderline"}
     for column in shown:
-        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
+        side: Literal["left", "right"] = "left" if column == "note" else "right"
+        table.add_column(column.replace("_", " "), justify=side, overflow="fold")
     for _, row in summary.iterrows():
         cells = [
             _cell(row[column], form) + (f"\nN={row[counts[column]]}" if column in counts else "")

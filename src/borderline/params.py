@@ -20,7 +20,7 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 class Params(BaseModel):
     """What every group of settings has in common: frozen, and no unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def fingerprint(self, group: str) -> dict[str, Setting]:
         """The settings that a result depends on, by dotted name.

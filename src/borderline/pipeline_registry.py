@@ -11,7 +11,5 @@ STAGES = ("classifier", "gasten", "metrics", "clustering", "prototypes")
 def register_pipelines() -> dict[str, Pipeline]:
     """The stages in the order of the road, and ``__default__``, all of them together."""
     found = find_pipelines(raise_errors=True)
-    stages = {name: found[name] for name in STAGES if name in found}
-    if stages.keys() == set(STAGES):
-        return {"__default__": sum(stages.values(), Pipeline([])), **stages}
-    return stages
+    stages = {name: found[name] for name in STAGES}
+    return {"__default__": sum(stages.values(), Pipeline([])), **stages}

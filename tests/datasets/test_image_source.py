@@ -45,7 +45,7 @@ def test_idx_folder_round_trip(
     labels = np.arange(30) % 3
     write_idx(tmp_path / f"train-images-idx3-ubyte{suffix}", pixels)
     write_idx(tmp_path / f"train-labels-idx1-ubyte{suffix}", labels)
-    source = ImageSource(kind="idx", folder=str(tmp_path), classes=["a", "b", "c"]).load()
+    source = ImageSource(kind="idx", path=str(tmp_path), classes=["a", "b", "c"]).load()
     images = source.train["images"]
     assert images.shape == expected
     back = ((images + 1) * 127.5).round().numpy().astype(np.uint8)
@@ -59,7 +59,7 @@ def test_idx_test_set_is_kept_apart(tmp_path: Path) -> None:
     for part, count in (("train", 30), ("t10k", 10)):
         write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((count, 8, 8)))
         write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(count) % 2)
-    source = ImageSource(kind="idx", folder=str(tmp_path)).load()
+    source = ImageSource(kind="idx", path=str(tmp_path)).load()
     assert source.test is not None
     assert (len(source.train["labels"]), len(source.test["labels"])) == (30, 10)
 
@@ -68,12 +68,12 @@ def test_classes_that_fall_short_of_the_labels(tmp_path: Path) -> None:
     write_idx(tmp_path / "train-images-idx3-ubyte", np.zeros((4, 8, 8)))
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.arange(4))
     with pytest.raises(DatasetError, match=r"source\.classes names 2 classes"):
-        ImageSource(kind="idx", folder=str(tmp_path), classes=["a", "b"]).load()
+        ImageSource(kind="idx", path=str(tmp_path), classes=["a", "b"]).load()
 
 
 def test_other_source_serves_where_the_folder_is_missing(tmp_path: Path) -> None:
     source = ImageSource(
-        kind="idx", folder=str(tmp_path / "none"), otherwise={"kind": "mnist_sample"}
+        kind="idx", path=str(tmp_path / "none"), otherwise={"kind": "mnist_sample"}
     ).load()
     assert source.name == "mnist_sample"
 
@@ -109,7 +109,7 @@ def test_torchvision_source(
         )
 
     monkeypatch.setattr(torchvision.datasets, name, dataset)
-    source = ImageSource(kind="torchvision", name=name, folder=str(tmp_path)).load()
+    source = ImageSource(kind="torchvision", name=name, path=str(tmp_path)).load()
     assert source.train["images"].shape == ((20, 3, 32, 32) if colour else (20, 1, 28, 28))
     assert source.train["images"].unique().tolist() == [1]
     assert source.test is not None
@@ -122,12 +122,12 @@ def test_failed_download_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(torchvision.datasets, "MNIST", offline)
     with pytest.raises(DatasetError, match=r"connect to the internet, or set source\.kind"):
-        ImageSource(kind="torchvision", name="MNIST", folder=str(tmp_path)).load()
+        ImageSource(kind="torchvision", name="MNIST", path=str(tmp_path)).load()
 
 
 @needs_fashion
 def test_real_fashion_mnist() -> None:
-    source = ImageSource(kind="idx", folder=str(FASHION)).load()
+    source = ImageSource(kind="idx", path=str(FASHION)).load()
     assert source.test is not None
     assert source.train["images"].shape == (60_000, 1, 28, 28)
     assert source.train["labels"].bincount().tolist() == [6000] * 10

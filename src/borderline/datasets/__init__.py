@@ -1,6 +1,6 @@
 """Catalog dataset classes: image sources, tensors, checkpoints, and files never half-written."""
 
-from borderline.datasets.atomic import CSVDataset, MatplotlibDataset, PickleDataset
+from borderline.datasets.atomic import CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset
 from borderline.datasets.checkpoints import CheckpointDataset, CheckpointFolder
 from borderline.datasets.figures import FigureFolder
 from borderline.datasets.image_source import ImageSource
@@ -13,6 +13,7 @@ __all__ = [
     "CheckpointFolder",
     "FigureFolder",
     "ImageSource",
+    "JSONDataset",
     "MatplotlibDataset",
     "PickleDataset",
     "StudyStorage",

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fsspec import AbstractFileSystem
+from kedro_datasets.json.json_dataset import JSONDataset as _JSONDataset
 from kedro_datasets.matplotlib.matplotlib_dataset import MatplotlibDataset as _MatplotlibDataset
 from kedro_datasets.pandas.csv_dataset import CSVDataset as _CSVDataset
 from kedro_datasets.pickle.pickle_dataset import PickleDataset as _PickleDataset
@@ -37,6 +38,10 @@ class AtomicSave:
 
 class CSVDataset(AtomicSave, _CSVDataset):
     """``kedro_datasets.pandas.CSVDataset``, saved atomically."""
+
+
+class JSONDataset(AtomicSave, _JSONDataset):
+    """``kedro_datasets.json.JSONDataset``, saved atomically."""
 
 
 class MatplotlibDataset(AtomicSave, _MatplotlibDataset):

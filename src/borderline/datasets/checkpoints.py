@@ -57,7 +57,11 @@ def latest(checkpoints: Checkpoints, epochs: int) -> Checkpoint | None:
 
 
 def check_settings(
-    checkpoint: Checkpoint, settings: Mapping[str, Setting], *, where: str = ""
+    checkpoint: Checkpoint,
+    settings: Mapping[str, Setting],
+    *,
+    where: str = "",
+    called: Mapping[str, str] | None = None,
 ) -> None:
     """Make sure that a checkpoint was made with the present settings.
 
@@ -65,6 +69,8 @@ def check_settings(
         checkpoint: The checkpoint on disk.
         settings: The present settings; those that only one side names are not compared.
         where: The folder of the checkpoint, for the message.
+        called: What a group of settings is called in the parameters, for the message:
+            ``{"model": "models.cnn_2"}``.
 
     Raises:
         BorderlineError: When a setting differs.
@@ -72,8 +78,10 @@ def check_settings(
     made_with = checkpoint["settings"]
     for name in settings:
         if name in made_with and made_with[name] != settings[name]:
+            group, _, setting = name.partition(".")
+            shown = f"{(called or {}).get(group, group)}.{setting}" if setting else name
             raise BorderlineError(
-                f"{name} is {settings[name]!r}, but the checkpoints"
+                f"{shown} is {settings[name]!r}, but the checkpoints"
                 f"{f' in {where}' if where else ''} were made with {made_with[name]!r}: "
                 "set it back, or move that folder away to train anew, or give the run a data "
                 "folder of its own (conf/<env>/globals.yml)."

@@ -74,7 +74,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
 
     Args:
         kind: ``mnist_sample``, ``idx`` or ``torchvision``.
-        folder: For ``idx`` the folder of the files, for ``torchvision`` where the download goes.
+        path: For ``idx`` the folder of the files, for ``torchvision`` where the download goes.
         name: For ``torchvision`` the dataset's name; for others what to call the source.
         classes: The names of the classes; their numbers if left out.
         otherwise: For ``idx``: another source to take when the folder is not there.
@@ -94,7 +94,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         self,
         *,
         kind: str,
-        folder: str | None = None,
+        path: str | None = None,
         name: str | None = None,
         classes: list[str] | None = None,
         otherwise: dict[str, Any] | None = None,
@@ -109,12 +109,12 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
             raise BorderlineError(_unknown("source.kind", kind, list(loaders)))
         if kind == "torchvision" and name not in _TORCHVISION:
             raise BorderlineError(_unknown("source.name", name, list(_TORCHVISION)))
-        if kind != "mnist_sample" and not folder:
+        if kind != "mnist_sample" and not path:
             raise BorderlineError(
-                f"source.folder is missing, but source.kind {kind!r} needs it: name the folder."
+                f"source.path is missing, but source.kind {kind!r} needs it: name the folder."
             )
         self._kind = kind
-        self._folder = Path(folder or "").expanduser()
+        self._folder = Path(path or "").expanduser()
         self._name = name
         self._classes = tuple(classes) if classes else None
         self._load_kind = loaders[kind]
@@ -137,7 +137,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"kind": self._kind, "folder": str(self._folder), "name": self._name}
+        return {"kind": self._kind, "path": str(self._folder), "name": self._name}
 
     def _load_mnist_sample(self) -> SourceImages:
         return SourceImages("mnist_sample", self._classes or _digits(10), _mnist_sample(), None)
@@ -145,17 +145,17 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
     def _load_idx(self) -> SourceImages:
         if not self._folder.is_dir():
             raise BorderlineError(
-                f"source.folder is {str(self._folder)!r}, but there is no such folder: put the IDX "
+                f"source.path is {str(self._folder)!r}, but there is no such folder: put the IDX "
                 "files there, or name the folder that holds them."
             )
         train = self._read_idx_part(("train-",))
         if train is None:
             raise BorderlineError(
-                f"source.folder is {str(self._folder)!r}, but it holds no train-images and "
+                f"source.path is {str(self._folder)!r}, but it holds no train-images and "
                 "train-labels files (IDX, gzipped or not): put them there, or name another folder."
             )
         test = self._read_idx_part(("t10k-", "test-"))
-        n_classes = int(train["labels"].max()) + 1
+        n_classes = int(train["labels"].max()) + 1 if len(train["labels"]) else 0
         classes = self._classes or _digits(n_classes)
         return SourceImages(self._name or self._folder.name, classes, train, test)
 
@@ -169,7 +169,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         for what, found in files.items():
             if not found:
                 raise BorderlineError(
-                    f"source.folder is {str(self._folder)!r}, but its {prefixes[0]}{what} file is "
+                    f"source.path is {str(self._folder)!r}, but its {prefixes[0]}{what} file is "
                     "missing: put it beside the others, or name another folder."
                 )
         images, labels = read_idx(files["images"][0]), read_idx(files["labels"][0])
@@ -199,7 +199,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
             raise BorderlineError(
                 f"source.name is {self._name!r}, but its download to {self._folder} failed "
                 f"({error}): connect to the internet, or set source.kind to 'idx' and "
-                "source.folder to a folder that holds its files."
+                "source.path to a folder that holds its files."
             ) from error
         arrays = [(np.asarray(part.data), np.asarray(part.targets)) for part in parts]
         train, test = (
@@ -259,19 +259,29 @@ def _labelled(images: np.ndarray, labels: np.ndarray) -> LabelledImages:
 
 
 def _check_usable(source: SourceImages) -> None:
-    _, channels, height, width = source.train["images"].shape
-    if height != width or height < SMALLEST_IMAGE or channels not in (1, 3):
-        raise BorderlineError(
-            f"The images of {source.name} are {width}x{height} with {channels} channels, but "
-            f"square ones of at least {SMALLEST_IMAGE} pixels with 1 or 3 channels are needed: "
-            "crop or resize them first."
-        )
-    labels = source.train["labels"]
-    if int(labels.max()) >= len(source.classes):
-        raise BorderlineError(
-            f"source.classes names {len(source.classes)} classes, but {source.name} has the label "
-            f"{int(labels.max())}: name every class."
-        )
+    shape = source.train["images"].shape[1:]
+    for part in (source.train, source.test):
+        if part is None:
+            continue
+        channels, height, width = part["images"].shape[1:]
+        if (
+            len(part["images"]) == 0
+            or part["images"].shape[1:] != shape
+            or height != width
+            or height < SMALLEST_IMAGE
+            or channels not in (1, 3)
+        ):
+            raise BorderlineError(
+                f"{source.name} holds {len(part['images'])} images of {width}x{height} pixels with "
+                f"{channels} channels, but some are needed, all square, of one size, at least "
+                f"{SMALLEST_IMAGE} pixels wide and with 1 or 3 channels: crop or resize them first."
+            )
+        highest = int(part["labels"].max())
+        if highest >= len(source.classes):
+            raise BorderlineError(
+                f"source.classes names {len(source.classes)} classes, but {source.name} has the "
+                f"label {highest}: name every class."
+            )
 
 
 def _digits(count: int) -> tuple[str, ...]:

@@ -6,7 +6,12 @@ import torch
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.params import PairParams
-from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
+from borderline.pipelines.classifier.pairs import (
+    check_counts,
+    images_of_pair,
+    labels_of_pair,
+    split_source,
+)
 
 
 def source(with_test: bool = False) -> SourceImages:
@@ -61,6 +66,7 @@ def test_bad_pair(positive: int | str, negative: int | str, words: str) -> None:
 
 def test_too_few_images_of_a_class() -> None:
     rare = source()
+    check_counts(rare)
     rare.train["labels"] = torch.cat([torch.full((96,), 1), torch.full((4,), 2)])
-    with pytest.raises(BorderlineError, match="only 4 training images"):
-        labels_of_pair(rare, pair(2, 1))
+    with pytest.raises(BorderlineError, match="class 2 of toy has only 4 training images"):
+        check_counts(rare)

@@ -100,6 +100,8 @@ def test_other_embeddings_or_space_are_another_study(
     assert len(store.get_all_studies()) == 3
     more = PARAMS.model_copy(update={"trials": 6})
     assert len(last(search(POINTS, store, more, run))) == 6
+    fewer = last(search(POINTS, store, PARAMS, run))
+    assert len(fewer) == 4, "fewer trials are as if the others had never been"
     assert len(store.get_all_studies()) == 3, "more trials go on with the same study"
 
 

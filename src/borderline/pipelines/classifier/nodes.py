@@ -15,7 +15,12 @@ from borderline.params import ConfusionParams, PairParams, RunParams
 from borderline.pipelines.classifier.figures import draw_classifier_scores
 from borderline.pipelines.classifier.networks import Classifier, build_judge, build_model
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
-from borderline.pipelines.classifier.params import ModelParams, TrainingParams
+from borderline.pipelines.classifier.params import (
+    ModelParams,
+    TrainingParams,
+    classifier_settings,
+    judge_settings,
+)
 from borderline.pipelines.classifier.scores import score_classifier
 from borderline.pipelines.classifier.training import binary_loss, class_loss, evaluate, train
 
@@ -53,12 +58,7 @@ def train_classifier(
         params=classifier,
         run=run,
         purpose="classifier",
-        settings={
-            "run.seed": run.seed,
-            **pair.fingerprint("pair"),
-            **model.fingerprint("model"),
-            **classifier.fingerprint("classifier"),
-        },
+        settings=classifier_settings(run, pair, model, classifier),
         so_far=so_far,
     ):
         yield _epoch(checkpoint)
@@ -103,11 +103,7 @@ def train_judge(
         params=judge,
         run=run,
         purpose="judge",
-        settings={
-            "run.seed": run.seed,
-            "pair.test_share": pair.test_share,
-            **judge.fingerprint("judge"),
-        },
+        settings=judge_settings(run, pair, judge),
         so_far=so_far,
     ):
         yield _epoch(checkpoint)

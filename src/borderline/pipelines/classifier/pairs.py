@@ -54,14 +54,23 @@ def labels_of_pair(source: SourceImages, pair: PairParams) -> tuple[int, int]:
         raise BorderlineError(
             f"pair.positive and pair.negative are both {pair.positive!r}: choose two classes."
         )
-    for setting, label in (("positive", positive), ("negative", negative)):
-        count = int((source.train["labels"] == label).sum())
-        if count < FEWEST_IMAGES:
-            raise BorderlineError(
-                f"pair.{setting} is {label}, but {source.name} has only {count} training images "
-                f"of it: choose a class with at least {FEWEST_IMAGES}."
-            )
     return positive, negative
+
+
+def check_counts(source: SourceImages) -> None:
+    """Make sure that there are enough images of every class, for the judge learns them all.
+
+    Raises:
+        BorderlineError: When there are not.
+    """
+    labels, counts = source.train["labels"].unique(return_counts=True)
+    if int(counts.min()) < FEWEST_IMAGES:
+        rarest = int(labels[counts.argmin()])
+        raise BorderlineError(
+            f"The class {rarest} of {source.name} has only {int(counts.min())} training images, "
+            f"but at least {FEWEST_IMAGES} of every class are needed: add some, or leave the class "
+            "out of the files."
+        )
 
 
 def images_of_pair(data: LabelledImages, positive: int, negative: int) -> LabelledImages:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from borderline.params import Params
+from borderline.params import PairParams, Params, RunParams, Setting
 
 
 class ModelParams(Params):
@@ -37,3 +37,24 @@ class TrainingParams(Params):
     learning_rate: float = Field(gt=0)
     validation_share: float = Field(gt=0, lt=1)
     patience: int = Field(ge=1)
+
+
+def classifier_settings(
+    run: RunParams, pair: PairParams, model: ModelParams, classifier: TrainingParams
+) -> dict[str, Setting]:
+    """The fingerprint of a model under test: every setting that its checkpoints depend on."""
+    return {
+        **run.fingerprint("run"),
+        **pair.fingerprint("pair"),
+        **model.fingerprint("model"),
+        **classifier.fingerprint("classifier"),
+    }
+
+
+def judge_settings(run: RunParams, pair: PairParams, judge: TrainingParams) -> dict[str, Setting]:
+    """The fingerprint of the judge, which sees all classes."""
+    return {
+        **run.fingerprint("run"),
+        "pair.test_share": pair.test_share,
+        **judge.fingerprint("judge"),
+    }

@@ -27,6 +27,10 @@ TRIAL_COLUMNS = (
     "n_clusters",
 )
 
+# Optuna's own default of 10 would leave short searches to chance. It must not depend on the number
+# of trials, or a search that goes on would not find what it would have found.
+_RANDOM_TRIALS = 5
+
 
 def search(
     embeddings: np.ndarray, storage: BaseStorage, params: ClusteringParams, run: RunParams
@@ -56,9 +60,11 @@ def search(
     )
     for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(stale.number, state=TrialState.FAIL)
-    yield _table(study)
+    yield _table(study, params.trials)
     while (done := len(_finished(study))) < params.trials:
-        study.sampler = optuna.samplers.TPESampler(seed=run.seed_for("search", done))
+        study.sampler = optuna.samplers.TPESampler(
+            n_startup_trials=_RANDOM_TRIALS, seed=run.seed_for("search", done)
+        )
         trial = study.ask()
         scores = _try(_suggest(trial, params, len(embeddings)), embeddings, run)
         if scores is None:
@@ -66,7 +72,7 @@ def search(
         else:
             trial.set_user_attr("davies_bouldin", scores["davies_bouldin"])
             study.tell(trial, scores["silhouette"])
-        yield _table(study)
+        yield _table(study, params.trials)
 
 
 def best_recipe(trials: pd.DataFrame) -> Recipe | None:
@@ -118,7 +124,7 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
-def _table(study: optuna.Study) -> pd.DataFrame:
+def _table(study: optuna.Study, trials: int) -> pd.DataFrame:
     rows = [
         {
             "trial": number,
@@ -126,6 +132,6 @@ def _table(study: optuna.Study) -> pd.DataFrame:
             "davies_bouldin": trial.user_attrs.get("davies_bouldin"),
             **trial.params,
         }
-        for number, trial in enumerate(_finished(study))
+        for number, trial in enumerate(_finished(study)[:trials])
     ]
     return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))

@@ -18,7 +18,12 @@ from borderline.measures.plots import draw_image_grid
 from borderline.params import ConfusionParams, PairParams, RunParams, Setting
 from borderline.pipelines.gasten import confusion_terms
 from borderline.pipelines.gasten.networks import Generator
-from borderline.pipelines.gasten.params import GanParams, GenerationParams, GeneratorParams
+from borderline.pipelines.gasten.params import (
+    GanParams,
+    GenerationParams,
+    GeneratorParams,
+    gan_settings,
+)
 from borderline.pipelines.gasten.training import Gan, build_generator, train
 
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame, dict[str, Figure]]
@@ -44,12 +49,7 @@ def train_gan(
     """Step 1: train the plain GAN; yields checkpoints, the history and a sample grid an epoch."""
     images = pair_train["images"]
     network = Gan.build(gan, images.shape[1:], run)
-    settings: dict[str, Setting] = {
-        "run.seed": run.seed,
-        **pair.fingerprint("pair"),
-        **gan.fingerprint("gan"),
-        "images digest": digest(images),
-    }
+    settings = {**gan_settings(run, pair, gan), "images digest": digest(images)}
     for checkpoint in train(
         network, images, params=gan, epochs=gan.epochs, settings=settings, so_far=so_far
     ):
@@ -91,6 +91,8 @@ def train_generator(
     def measure(current: Generator) -> dict[str, float]:
         p = predict(classifier, _sample(current, test_noise["latents"]), device)
         return {
+            "images": len(p),
+            "band": confusion.band,
             "yield": borderline_yield(p, confusion.band),
             "acd": average_confusion_distance(p),
         }

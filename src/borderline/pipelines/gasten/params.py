@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from borderline.params import Params
+from borderline.params import PairParams, Params, RunParams, Setting
 
 
 class GanParams(Params):
@@ -17,7 +17,7 @@ class GanParams(Params):
         steps_per_epoch: Generator steps that make an epoch; left empty, one pass over the images.
             Small datasets want more than one pass.
         latent_dim: Dimensions of the latent vector z.
-        filters: Filters of the widest feature maps (the discriminator's first convolution).
+        filters: Channels of the discriminator's first convolution; each further one doubles them.
         batch_size: Images a step.
         learning_rate: Adam's learning rate, for both networks.
     """
@@ -54,3 +54,8 @@ class GenerationParams(Params):
 
     images: int = Field(ge=1)
     test_noise: int = Field(ge=64)
+
+
+def gan_settings(run: RunParams, pair: PairParams, gan: GanParams) -> dict[str, Setting]:
+    """The fingerprint of step 1: every setting that its checkpoints depend on."""
+    return {**run.fingerprint("run"), **pair.fingerprint("pair"), **gan.fingerprint("gan")}

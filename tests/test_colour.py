@@ -1,0 +1,55 @@
+"""Colour images of another size go the whole road, from IDX files to prototypes."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner
+from kedro.framework.startup import bootstrap_project
+from safetensors.torch import load_file
+
+from borderline.cli import run
+
+
+@pytest.mark.road
+@pytest.mark.parametrize("size", [16, 33])
+def test_colour_and_another_size(project: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(240) % 3
+    images = random.integers(0, 60, (240, size, size, 3))
+    for label in range(3):
+        images[labels == label, :, :, label] += 190
+    folder = project / "idx"
+    folder.mkdir()
+    for part, array in (("images", images), ("labels", labels)):
+        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+        (folder / f"train-{part}").write_bytes(header + array.astype(np.uint8).tobytes())
+    about = {
+        "data_folder": "data/test",
+        "dataset": "colours",
+        "source": {"kind": "idx", "path": "idx", "classes": ["red", "green", "blue"]},
+        "pair": {"positive": "red", "negative": "blue"},
+    }
+    (project / "conf/test/globals.yml").write_text(yaml.safe_dump(about))
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    # In a band this wide every image is borderline, so that every stage has something to do.
+    result = CliRunner().invoke(run, ["--env", "test", "--params", "confusion.band=0.5"])
+    assert result.exit_code == 0, result.output
+    case = project / "data/test/07_model_output/colours_redvblue/cnn_1"
+    prototypes = load_file(case / "prototypes.safetensors")
+    assert prototypes["images"].shape[1:] == (3, size, size)
+    assert len(prototypes["images"]) >= 2
+    attributions = load_file(case / "attributions.safetensors")["attributions"]
+    assert attributions.shape == (len(prototypes["images"]), size, size)
+    assert torch.isfinite(attributions).all()
+    reporting = project / "data/test/08_reporting/colours_redvblue"
+    summary = pd.read_csv(reporting / "summary.csv")
+    assert (summary["prototypes"] >= 2).all()
+    assert summary["accuracy"].between(0, 1).all()
