@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,11 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 ENVIRONMENTS = sorted(
     path.name for path in (ROOT / "conf").iterdir() if (path / "globals.yml").exists()
 )
+
+_CASE = "mnist_sample_7v1"
+MODELS = ("cnn_1", "mlp_4")
+GENERATORS = ("gasten_10", "gasten_25")
+EPOCHS = "gan.epochs=6,generators.gasten_10.epochs=6"
 
 needs_fashion = pytest.mark.skipif(
     not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
@@ -63,9 +67,6 @@ def project(tmp_path: Path) -> Path:
     return copy_project(tmp_path / "project")
 
 
-KedroRun = Callable[..., subprocess.CompletedProcess[str]]
-
-
 def kedro_run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """``kedro run`` in a process of its own."""
     return subprocess.run(
@@ -75,3 +76,21 @@ def kedro_run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 def kedro_run_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "kedro", "run", *arguments]
+
+
+def models_folder(project: Path) -> Path:
+    return project / "data/test/06_models" / _CASE
+
+
+def reporting_folder(project: Path) -> Path:
+    return project / "data/test/08_reporting" / _CASE
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project after one uninterrupted run."""
+    project = copy_project(tmp_path_factory.mktemp("whole") / "project")
+    result = kedro_run(project, "--env", "test", "--params", EPOCHS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (project / "output.txt").write_text(result.stdout)
+    return project

@@ -1,0 +1,92 @@
+"""A run that was killed, or driven stage by stage, ends with the bits of one that was not."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from borderline.datasets import CheckpointDataset, PickleDataset
+from borderline.pipeline_registry import STAGES
+from conftest import (
+    EPOCHS,
+    GENERATORS,
+    MODELS,
+    copy_project,
+    kedro_run,
+    kedro_run_command,
+    models_folder,
+    reporting_folder,
+)
+
+pytestmark = pytest.mark.road
+
+
+def kill_when(project: Path, appears: Path, *arguments: str) -> None:
+    """Run until a file appears, then SIGKILL."""
+    process = subprocess.Popen(
+        kedro_run_command(*arguments),
+        cwd=project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not appears.exists():
+        assert process.poll() is None, f"the run ended before {appears.name} appeared"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose trainings were killed in steps 1 and 2, then driven stage by stage."""
+    project = copy_project(tmp_path_factory.mktemp("interrupted") / "project")
+    arguments = ["--env", "test", "--params", EPOCHS]
+    for folder in ("gan", "cnn_1/gasten_10"):
+        checkpoints = models_folder(project) / folder / "checkpoints"
+        kill_when(
+            project,
+            checkpoints / "epoch_0002.pt",
+            *arguments,
+            "--pipelines",
+            "classifier,gasten",
+        )
+        assert not (checkpoints / "epoch_0006.pt").exists(), "the kill came too late to mean much"
+    for stage in STAGES:
+        result = kedro_run(project, *arguments, "--pipeline", stage)
+        assert result.returncode == 0, result.stdout + result.stderr
+    return project
+
+
+def test_stages_alone_and_killed_trainings_give_the_same_bits(
+    whole: Path, interrupted: Path
+) -> None:
+    folder = reporting_folder(whole)
+    tables = {path.relative_to(folder) for path in folder.rglob("*.csv")}
+    assert len(tables) > 20
+    for table in tables:
+        expected = (folder / table).read_bytes()
+        assert (reporting_folder(interrupted) / table).read_bytes() == expected, table
+
+    for model, generator in [(m, g) for m in MODELS for g in GENERATORS]:
+        name = f"{model}/{generator}/generator.pickle"
+        one, other = (
+            PickleDataset(filepath=str(models_folder(p) / name)).load().state_dict()
+            for p in (whole, interrupted)
+        )
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_killed_run_leaves_no_half_written_checkpoint(interrupted: Path) -> None:
+    checkpoints = [
+        path for path in models_folder(interrupted).rglob("*.pt") if not path.name.startswith(".")
+    ]
+    assert len(checkpoints) > 10
+    for path in checkpoints:
+        assert CheckpointDataset(filepath=str(path)).load()["epoch"] == int(path.stem[-4:])
