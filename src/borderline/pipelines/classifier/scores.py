@@ -21,7 +21,8 @@ def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]
 
     Returns:
         ``accuracy``; ``loss``, the binary cross-entropy in nats; ``ece``, the expected calibration
-        error with 15 bins (Guo et al. 2017); the confusion matrix as ``true_negative``,
+        error of p(positive) with 15 bins (after Guo et al. 2017, whose sureness is that of the
+        predicted class); the confusion matrix as ``true_negative``,
         ``false_positive``, ``false_negative``, ``true_positive``; ``test_images`` and
         ``borderline_test_images``, how many of them are borderline.
     """
