@@ -35,6 +35,7 @@ from borderline.pipeline_registry import STAGES
 
 logger = logging.getLogger(__name__)
 _WIDTH_OF_LOGS = 120
+_NOT_LIVE = ("epoch", "trial", "images", "band")
 _FILTERS = (
     "tags",
     "from_nodes",
@@ -232,5 +233,5 @@ def _figures(table: pd.DataFrame) -> str:
     return " ".join(
         f"{name}={last[name]:.3g}"
         for name in table.columns
-        if name not in ("epoch", "trial") and pd.notna(last[name])
+        if name not in _NOT_LIVE and pd.notna(last[name])
     )
