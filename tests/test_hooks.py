@@ -36,7 +36,7 @@ def test_summary_shows_every_figure_with_its_n_and_a_dash_for_none() -> None:
         "N=3000",
         "N=12",
         "-",
-        "too few",
+        "cnn_2 has no prototypes: too few.",
     ):
         assert figure in text
     assert "nan" not in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import rich
@@ -208,18 +208,19 @@ def _summary_table(summary: pd.DataFrame) -> Table:
         "davies_bouldin": "{:.2f}",
         "prototypes": "{}",
     }
-    if summary["note"].fillna("").ne("").any():
-        shown["note"] = "{}"
     counts = {"fd_lenet": "images", "fd_lenet_borderline": "borderline"}
     for column in shown:
-        side: Literal["left", "right"] = "left" if column == "note" else "right"
-        table.add_column(column.replace("_", " "), justify=side, overflow="fold")
+        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
     for _, row in summary.iterrows():
         cells = [
             _cell(row[column], form) + (f"\nN={row[counts[column]]}" if column in counts else "")
             for column, form in shown.items()
         ]
         table.add_row(*cells)
+    noted = summary[summary["note"].fillna("") != ""]
+    if len(noted):
+        why = (f"{row['model']} has no prototypes: {row['note']}." for _, row in noted.iterrows())
+        table.caption, table.caption_justify = "\n".join(why), "left"
     return table
 
 

@@ -135,7 +135,7 @@ def test_too_few_images_are_said_and_not_searched(
     assert quick == []
     assert clusters["labels"].tolist() == [-1] * n
     assert scores["clusters"].item() == 0
-    assert f"{n} borderline images, fewer than the 10" in scores["note"].item()
+    assert f"only {n} of the 10 borderline images" in scores["note"].item()
     assert sizes.empty
 
 

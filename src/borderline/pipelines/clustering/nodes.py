@@ -63,7 +63,7 @@ def cluster_borderline(
         labels, reduced = torch.full((len(vectors),), -1), torch.zeros(len(vectors), 0)
         scores: dict[str, object] = {"silhouette": None, "davies_bouldin": None}
         note = (
-            f"{len(vectors)} borderline images, fewer than the {clustering.fewest_images} that "
+            f"only {len(vectors)} of the {clustering.fewest_images} borderline images that "
             "clustering.fewest_images asks for"
             if len(vectors) < clustering.fewest_images
             else f"none of the {len(trials)} trials found two clusters"
