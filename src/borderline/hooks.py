@@ -64,18 +64,18 @@ class PreflightHooks:
         """Check device, inputs, settings, data folder and images; then open the ledger."""
         self.parameters.run.torch_device()
         env = run_params["env"]
+        command = f"kedro run{f' --env {env}' if env else ''}"
+        stages, settings = self._stages(), self.parameters.model_dump(mode="json")
         requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
-        preflight.check_inputs(pipeline, catalog, requested, env)
+        preflight.check_inputs(pipeline, catalog, stages, requested, command)
         preflight.check_data_folder(self.data_folder)
         preflight.check_checkpoints(catalog, self.parameters)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
-        stages, settings = self._stages(), self.parameters.model_dump(mode="json")
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
         in_part = any(run_params[name] for name in _FILTERS)
         self._running = set() if in_part else {n for n in stages if n in requested or not requested}
         if requested or in_part:
             touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
-            command = f"kedro run{f' --env {env}' if env else ''}"
             ledger.check(book, stages, touched, settings, command)
         if "source" in pipeline.inputs():
             source: SourceImages = catalog.load("source")

@@ -7,11 +7,10 @@ import itertools
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from pydantic import Field, ValidationError
@@ -118,7 +117,7 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
     grid = parameters.grid
     _check_names("grid.models", grid.models, parameters.models, "models")
     _check_names("grid.generators", grid.generators, parameters.generators, "generators")
-    check_names(grid)
+    _check_spelling(grid)
     rule = parameters.metrics.choose
     _check_names("metrics.choose", [rule], [*RULES, *grid.generators], "grid.generators")
     return parameters
@@ -144,7 +143,7 @@ def check_pair(pair: PairParams, of_the_path: PairGlobals) -> None:
             )
 
 
-def check_names(grid: Grid) -> None:
+def _check_spelling(grid: Grid) -> None:
     """Make sure that no model or generator is called like something else beside it.
 
     Raises:
@@ -161,15 +160,20 @@ def check_names(grid: Grid) -> None:
 
 
 def check_inputs(
-    pipeline: Pipeline, catalog: DataCatalog, requested: Iterable[str], env: str | None
+    pipeline: Pipeline,
+    catalog: DataCatalog,
+    stages: Mapping[str, Pipeline],
+    requested: Iterable[str],
+    command: str,
 ) -> None:
     """Make sure that what earlier stages leave behind is there.
 
     Args:
         pipeline: What is about to run.
         catalog: Where its inputs are.
-        requested: The names of the pipelines that were asked for.
-        env: The conf environment, for the message.
+        stages: All stages in their order.
+        requested: The names of the stages that were asked for.
+        command: The start of a command that runs stages, for the message.
 
     Raises:
         BorderlineError: When an input is missing; it gives the command that makes it.
@@ -177,8 +181,8 @@ def check_inputs(
     missing = _missing(pipeline, catalog)
     if not missing:
         return
-    stages = {name: pipelines[name] for name in STAGES}
-    needed = set(requested) & set(STAGES)
+    asked = set(requested) & set(stages)
+    needed = set(asked)
     gap = missing
     while gap:
         makers = {name for name in stages if stages[name].all_outputs() & gap} - needed
@@ -187,12 +191,10 @@ def check_inputs(
         needed |= makers
         gap = _missing(sum((stages[name] for name in needed), Pipeline([])), catalog)
     shown = sorted(missing)[0]
-    command = f"kedro run{f' --env {env}' if env else ''} --pipelines " + ",".join(
-        name for name in STAGES if name in needed
-    )
+    together = ",".join(name for name in stages if name in needed)
     raise BorderlineError(
-        f"{' and '.join(sorted(set(requested) & set(STAGES)) or ['This run'])} needs {shown!r}, "
-        f"which an earlier stage makes and which is not there yet: run `{command}`."
+        f"{' and '.join(sorted(asked) or ['This run'])} needs {shown!r}, which an earlier stage "
+        f"makes and which is not there yet: run `{command} --pipelines {together}`."
     )
 
 
