@@ -7,7 +7,13 @@ from typing import Any
 from kedro.framework.context import KedroContext
 
 from borderline import grid
-from borderline.preflight import PairGlobals, check_pair, read_globals, read_parameters
+from borderline.preflight import (
+    PairGlobals,
+    check_pair,
+    read_globals,
+    read_parameters,
+    taken_apart,
+)
 
 
 class BorderlineContext(KedroContext):
@@ -16,7 +22,8 @@ class BorderlineContext(KedroContext):
     A hook would do for ``kedro run``, but ``kedro viz`` leaves hooks out.
 
     Attributes:
-        checked: Every setting, typed.
+        checked: Every setting, typed, with an entry for each generator of the layout.
+        layout: The grid taken apart.
         about: What the run is about, typed.
     """
 
@@ -28,4 +35,12 @@ class BorderlineContext(KedroContext):
         asked = (self._runtime_params or {}).get("pair", {})
         filed |= {name: asked[name] for name in filed if name in asked}
         check_pair(self.checked.pair, PairGlobals(**filed))
-        grid.use(self.checked.grid)
+        self.layout = grid.lay_out(
+            self.checked.grid,
+            self.checked.generators,
+            trains_gan=self.about.step_1_checkpoints is None,
+        )
+        self.checked = taken_apart(self.checked, self.layout)
+        # The loader's way to say what Kedro is to take for the parameters from here on.
+        self.config_loader["parameters"] = self.checked.model_dump(mode="json")
+        grid.use(self.layout)

@@ -1,19 +1,27 @@
 """The one place where the experiment's lists become pipelines.
 
-An environment names its models under test and its generators (``grid`` in ``parameters.yml``). A
-stage writes its nodes once, for one model or one generator, and copies them here. Datasets are
-named after their model and generator, ``cnn_2.gasten_10.images``; nodes after their stage too, so
-that kedro-viz folds the graph by model, stage and generator: ``cnn_2.gasten.gasten_10.train``.
+An environment names its models under test, its generators and how often it repeats them (``grid``
+in ``parameters.yml``). A stage writes its nodes once, for one model or one generator, and copies
+them here. Datasets are named after their model and generator, ``cnn_2.gasten_10.images``; nodes
+after their stage too, so that kedro-viz folds the graph by model, stage and generator:
+``cnn_2.gasten.gasten_10.train_generator``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
+from pydantic import Field
 
-from borderline.params import Params
+from borderline.params import GeneratorParams, Params, RunParams
+
+_GAN = "gan"
+GIVEN_STEP_1 = "step_1_checkpoints"
+"""The entry of the catalog, and of ``globals.yml``, for a step 1 that was trained elsewhere."""
 
 
 class Grid(Params):
@@ -22,25 +30,88 @@ class Grid(Params):
     Attributes:
         models: Names of the models under test, keys of ``models``.
         generators: Names of the generators that each model gets, keys of ``generators``.
+        runs: How often GAN and generators are made, each time with another seed.
     """
 
     models: tuple[str, ...]
     generators: tuple[str, ...]
+    runs: int = Field(default=1, ge=1)
+
+
+class Placed(NamedTuple):
+    """A generator and its place in the grid.
+
+    Attributes:
+        settings: Its settings.
+        run: Which repetition it belongs to, from 1.
+    """
+
+    settings: GeneratorParams
+    run: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The grid taken apart.
+
+    Attributes:
+        models: Names of the models under test.
+        generators: Every generator of every repetition, by name.
+        runs: How often GAN and generators are made.
+        trains_gan: Whether step 1 is trained here; else its checkpoints are given.
+    """
+
+    models: tuple[str, ...] = ()
+    generators: Mapping[str, Placed] = field(default_factory=dict)
+    runs: int = 1
+    trains_gan: bool = True
 
 
 # Without a context (`kedro registry list`) the stages exist, with their shared nodes only.
-_current = Grid(models=(), generators=())
+_current = Layout()
 
 
-def current() -> Grid:
+def current() -> Layout:
     """The grid of the present environment."""
     return _current
 
 
-def use(grid: Grid) -> None:
+def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: bool) -> Layout:
+    """Take the grid apart: a generator for each of its variants, in each repetition.
+
+    Args:
+        grid: The lists.
+        settings: Of every generator, by name.
+        trains_gan: Whether step 1 is trained here.
+    """
+    generators = {
+        repeated(name + suffix, run): Placed(variant, run)
+        for run in range(1, grid.runs + 1)
+        for name in grid.generators
+        for suffix, variant in settings[name].variants().items()
+    }
+    return Layout(grid.models, generators, grid.runs, trains_gan)
+
+
+def repeated(name: str, run: int) -> str:
+    """The name of something in a repetition; the first one keeps the plain name."""
+    return name if run == 1 else f"{name}_run_{run}"
+
+
+def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
+    """The settings of each repetition but the first, whose seed derives from that of the run."""
+    return {
+        repeated("run", repetition): run.model_copy(
+            update={"seed": run.seed_for("repetition", repetition)}
+        )
+        for repetition in range(2, grid.runs + 1)
+    }
+
+
+def use(layout: Layout) -> None:
     """Build the pipelines for this grid from now on."""
     global _current
-    _current = grid
+    _current = layout
     pipelines.configure(pipelines._pipelines_module)
 
 
@@ -55,6 +126,29 @@ def for_all(stage: str, template: Pipeline) -> Pipeline:
         The same nodes, folded under their stage.
     """
     return Pipeline(template, namespace=stage, prefix_datasets_with_namespace=False, tags=stage)
+
+
+def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
+    """Copy a pipeline for every repetition of step 1; none where its checkpoints are given.
+
+    Args:
+        stage: The name of the stage.
+        template: Nodes whose datasets of the GAN are called ``gan.<dataset>``.
+
+    Returns:
+        The copies, each in the namespace of its GAN.
+    """
+    copies = Pipeline([])
+    for run in range(1, _current.runs + 1) if _current.trains_gan else ():
+        copies += Pipeline(
+            template,
+            namespace=repeated(_GAN, run),
+            prefix_datasets_with_namespace=False,
+            inputs=_of_run(template.inputs(), run),
+            outputs=_of_run(template.outputs(), run),
+            parameters=_parameters(template, {"params:run": _run_parameters(run)}),
+        )
+    return for_all(stage, copies)
 
 
 def for_each_model(stage: str, template: Pipeline, *, shared: Collection[str] = ()) -> Pipeline:
@@ -73,15 +167,15 @@ def for_each_model(stage: str, template: Pipeline, *, shared: Collection[str] = 
         copies += Pipeline(
             for_all(stage, template),
             namespace=model,
-            inputs=_present(shared, template),
-            parameters=_parameters(template, "params:model", f"params:models.{model}"),
+            inputs=set(shared) & template.inputs(),
+            parameters=_parameters(template, {"params:model": f"params:models.{model}"}),
         )
     return copies
 
 
 def for_each_generator(
     stage: str,
-    template: Pipeline,
+    template: Callable[[GeneratorParams], Pipeline],
     *,
     shared: Collection[str] = (),
     of_model: Collection[str] = (),
@@ -90,8 +184,9 @@ def for_each_generator(
 
     Args:
         stage: The name of the stage.
-        template: Nodes for one generator; ``params:model`` and ``params:generator`` stand for the
-            recipes.
+        template: Makes the nodes for one generator from its settings; ``params:model`` and
+            ``params:generator`` stand for the recipes, ``gan.<dataset>`` for those of its step 1,
+            ``<name>.<dataset>`` for those of another generator of the same model.
         shared: Names of the inputs that all models have in common.
         of_model: Names of the inputs that all generators of one model have in common.
 
@@ -99,20 +194,48 @@ def for_each_generator(
         The copies, each in the namespace of its generator inside that of its model.
     """
     copies = Pipeline([])
-    for generator in _current.generators:
+    for name, (settings, run) in _current.generators.items():
+        nodes = template(settings)
+        inputs = {i: i for i in {*shared, *of_model} & nodes.inputs()}
+        recipes = {
+            "params:generator": f"params:generators.{name}",
+            "params:run": _run_parameters(run),
+        }
         copies += Pipeline(
-            template,
-            namespace=generator,
-            inputs=_present({*shared, *of_model}, template),
-            parameters=_parameters(template, "params:generator", f"params:generators.{generator}"),
+            nodes,
+            namespace=name,
+            inputs=inputs | _of_run({i for i in nodes.inputs() if _is_dotted(i)}, run),
+            parameters=_parameters(nodes, recipes),
         )
-    return for_each_model(stage, copies, shared=shared)
+    of_gans = {
+        GIVEN_STEP_1,
+        *(i for i in copies.inputs() if i.partition(".")[0] in _gans()),
+    }
+    return for_each_model(stage, copies, shared={*shared, *of_gans})
 
 
-def _present(names: Collection[str], template: Pipeline) -> set[str]:
-    return set(names) & template.inputs()
+def _gans() -> set[str]:
+    return {repeated(_GAN, run) for run in range(1, _current.runs + 1)}
 
 
-def _parameters(template: Pipeline, placeholder: str, recipe: str) -> dict[str, str]:
+def _is_dotted(name: str) -> bool:
+    return "." in name and not name.startswith("params:")
+
+
+def _of_run(names: Collection[str], run: int) -> dict[str, str]:
+    mapping = {}
+    for name in names:
+        owner, _, dataset = name.partition(".")
+        mapping[name] = f"{repeated(owner, run)}.{dataset}" if _is_dotted(name) else name
+    if not _current.trains_gan and f"{_GAN}.checkpoints" in mapping:
+        mapping[f"{_GAN}.checkpoints"] = GIVEN_STEP_1
+    return {name: new for name, new in mapping.items() if not name.startswith("params:")}
+
+
+def _run_parameters(run: int) -> str:
+    return "params:run" if run == 1 else f"params:runs.{repeated('run', run)}"
+
+
+def _parameters(template: Pipeline, renamed: Mapping[str, str]) -> dict[str, str]:
     every = {name for name in template.inputs() if name.startswith("params:")}
-    return {name: recipe if name == placeholder else name for name in every}
+    return {name: renamed.get(name, name) for name in every}

@@ -35,7 +35,9 @@ from borderline.pipeline_registry import STAGES
 
 logger = logging.getLogger(__name__)
 _WIDTH_OF_LOGS = 120
-_NOT_LIVE = ("epoch", "trial", "images", "band")
+# What counts how far a streaming node is, and so need not be shown beside the bar.
+_COUNTS = ("epoch", "images")
+_NOT_LIVE = (*_COUNTS, "trial", "band", "note")
 _FILTERS = (
     "tags",
     "from_nodes",
@@ -55,6 +57,7 @@ class PreflightHooks:
     def after_context_created(self, context: BorderlineContext) -> None:
         """Remember what the checks need to know."""
         self.parameters = context.checked
+        self.about, self.layout = context.about, context.layout
         self.data_folder = context.project_path / context.about.data_folder
 
     @hook_impl(tryfirst=True)
@@ -67,9 +70,10 @@ class PreflightHooks:
         command = f"kedro run{f' --env {env}' if env else ''}"
         stages, settings = self._stages(), self.parameters.model_dump(mode="json")
         requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
+        preflight.check_given_step_1(catalog, self.parameters, self.about)
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
         preflight.check_data_folder(self.data_folder)
-        preflight.check_checkpoints(catalog, self.parameters)
+        preflight.check_checkpoints(catalog, self.parameters, self.layout)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
         in_part = any(run_params[name] for name in _FILTERS)
@@ -136,11 +140,13 @@ class ProgressHooks:
         """Move the bar on, to the last row of the table that was just saved."""
         if self._progress is None or not isinstance(data, pd.DataFrame) or data.empty:
             return
-        figures = _figures(data)
-        self._progress.update(self._progress.task_ids[0], completed=len(data), figures=figures)
+        figures, total = _figures(data), self._progress.tasks[0].total
+        done = next((int(data[n].iloc[-1]) for n in _COUNTS if n in data), len(data))
+        self._progress.update(self._progress.task_ids[0], completed=done, figures=figures)
         if not self._progress.console.is_terminal:
-            total = self._progress.tasks[0].total
-            logger.info("%s %d/%d %s", node.name, len(data), total, figures)
+            logger.info("%s %d/%d %s", node.name, done, total, figures)
+        if dataset_name.endswith(".outcome") and data["note"].iloc[-1]:
+            logger.warning("%s: %s.", node.name, data["note"].iloc[-1])
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -162,8 +168,11 @@ class ProgressHooks:
         if parameters is None:
             return None
         name = node.name.rpartition(".")[-1]
+        if any(output.endswith(".outcome") for output in node.outputs):
+            return parameters.generation.images
         if name == "train_generator":
-            return parameters.generators[node.namespace_prefixes[-1].rpartition(".")[-1]].epochs
+            generator = node.namespace_prefixes[-1].rpartition(".")[-1]
+            return int(getattr(parameters.generators[generator], "epochs"))  # noqa: B009
         return {
             "train_classifier": parameters.classifier.epochs,
             "train_judge": parameters.judge.epochs,

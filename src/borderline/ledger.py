@@ -17,7 +17,7 @@ Ledger = dict[str, dict[str, Any]]
 """Settings by dotted name, for each stage that ran to its end; and the images under ``SOURCE``."""
 
 SOURCE = "source"
-_NO_MATTER = {"run.device"}
+_NO_MATTER = ".device"
 
 
 def settings_of(stage: Pipeline, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def settings_of(stage: Pipeline, parameters: Mapping[str, Any]) -> dict[str, Any
             for part in path.split("."):
                 value = value[part]
             settings.update(_flat(path, value))
-    return {name: value for name, value in settings.items() if name not in _NO_MATTER}
+    return {name: value for name, value in settings.items() if not name.endswith(_NO_MATTER)}
 
 
 def check(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,16 +21,18 @@ class Params(BaseModel):
     """What every group of settings has in common: frozen, and no unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    no_matter: ClassVar[frozenset[str]] = frozenset({"epochs", "device"})
 
     def fingerprint(self, group: str) -> dict[str, Setting]:
-        """The settings that a result depends on, by dotted name.
+        """The settings that a training's state depends on, by dotted name.
 
-        The number of epochs is not among them, for a training may go on, nor is the device.
+        Not among them are those of ``no_matter``: the number of epochs, for a training may go on,
+        and the device.
 
         Args:
             group: What the group is called in the parameters, for example ``gan``.
         """
-        values = self.model_dump(exclude={"epochs", "device"})
+        values = self.model_dump(exclude=set(self.no_matter))
         return {f"{group}.{name}": value for name, value in values.items()}
 
 
@@ -128,3 +130,26 @@ class PairParams(Params):
     positive: int | str
     negative: int | str
     test_share: float = Field(gt=0, lt=1)
+
+
+class GeneratorParams(Params):
+    """One way to the boundary: what all kinds have in common.
+
+    A kind is a file of ``pipelines/gasten/kinds``, whose settings derive from this class.
+
+    Attributes:
+        kind: The name of that file.
+        trains: Whether the kind trains a GAN, and so leaves checkpoints, a ``generator`` and a
+            ``discriminator`` that another kind can go on from.
+    """
+
+    kind: str
+    trains: ClassVar[bool] = False
+
+    def variants(self) -> dict[str, Self]:
+        """The generators that one entry of the configuration means, by suffix of its name."""
+        return {"": self}
+
+    def goes_on_from(self) -> str | None:
+        """The generator that this one starts from, by name; None for step 1 or none at all."""
+        return None

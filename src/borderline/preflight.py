@@ -20,10 +20,11 @@ from borderline.datasets import CheckpointFolder
 from borderline.datasets.checkpoints import check_settings, latest
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.grid import Grid
+from borderline.grid import GIVEN_STEP_1, Grid, Layout, lay_out, repeated, seeds
 from borderline.ledger import SOURCE, Ledger
 from borderline.params import ConfusionParams, PairParams, Params, RunParams, Setting
 from borderline.pipeline_registry import STAGES
+from borderline.pipelines.classifier.networks import JUDGE_FEATURES
 from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_source
 from borderline.pipelines.classifier.params import (
     ModelParams,
@@ -32,12 +33,9 @@ from borderline.pipelines.classifier.params import (
     judge_settings,
 )
 from borderline.pipelines.clustering.params import ClusteringParams
-from borderline.pipelines.gasten.params import (
-    GanParams,
-    GenerationParams,
-    GeneratorParams,
-    gan_settings,
-)
+from borderline.pipelines.gasten.kinds import KINDS, AnyGenerator
+from borderline.pipelines.gasten.networks import build_discriminator, build_generator
+from borderline.pipelines.gasten.params import GanParams, GenerationParams, gan_settings
 from borderline.pipelines.metrics.leaderboard import RULES
 from borderline.pipelines.metrics.params import MetricsParams
 from borderline.pipelines.prototypes.params import PrototypesParams
@@ -57,11 +55,13 @@ class Parameters(Params):
     classifier: TrainingParams
     judge: TrainingParams
     gan: GanParams
-    generators: dict[str, GeneratorParams] = Field(min_length=1)
+    generators: dict[str, AnyGenerator] = Field(min_length=1)
     generation: GenerationParams
     metrics: MetricsParams
     clustering: ClusteringParams
     prototypes: PrototypesParams
+    # Not set by users: `run` for each repetition of grid.runs but the first.
+    runs: dict[str, RunParams] = Field(default_factory=dict)
 
 
 class SourceGlobals(Params):
@@ -88,6 +88,7 @@ class Globals(Params):
     dataset: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     source: SourceGlobals
     pair: PairGlobals
+    step_1_checkpoints: str | None = None
 
 
 def read_globals(raw: dict[str, Any]) -> Globals:
@@ -109,6 +110,8 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
         BorderlineError: When a setting is missing, misspelt or impossible.
     """
     parameters = _validated(Parameters, raw)
+    if parameters.runs:
+        raise BorderlineError("runs is no setting: remove it, and set grid.runs to their number.")
     if parameters.pair.positive == parameters.pair.negative:
         raise BorderlineError(
             f"pair.positive and pair.negative are both {parameters.pair.positive!r}: choose two "
@@ -117,10 +120,29 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
     grid = parameters.grid
     _check_names("grid.models", grid.models, parameters.models, "models")
     _check_names("grid.generators", grid.generators, parameters.generators, "generators")
-    _check_spelling(grid)
-    rule = parameters.metrics.choose
-    _check_names("metrics.choose", [rule], [*RULES, *grid.generators], "grid.generators")
+    _check_gan(parameters)
+    _check_generators(parameters)
+    rule, layout = parameters.metrics.choose, lay_out(grid, parameters.generators, trains_gan=True)
+    _check_spelling(grid.models, layout.generators)
+    _check_names("metrics.choose", [rule], [*RULES, *layout.generators], "grid.generators")
     return parameters
+
+
+def taken_apart(parameters: Parameters, layout: Layout) -> Parameters:
+    """The settings with an entry for each generator of the layout, and for each repetition.
+
+    Args:
+        parameters: The settings as configured.
+        layout: The grid taken apart.
+    """
+    placed = {name: place.settings for name, place in layout.generators.items()}
+    return parameters.model_copy(
+        update={
+            "grid": parameters.grid.model_copy(update={"generators": tuple(layout.generators)}),
+            "generators": {**parameters.generators, **placed},
+            "runs": seeds(parameters.grid, parameters.run),
+        }
+    )
 
 
 def check_pair(pair: PairParams, of_the_path: PairGlobals) -> None:
@@ -143,14 +165,82 @@ def check_pair(pair: PairParams, of_the_path: PairGlobals) -> None:
             )
 
 
-def _check_spelling(grid: Grid) -> None:
+def _check_gan(parameters: Parameters) -> None:
+    """Make sure that step 1 can be measured by what its settings ask for.
+
+    Raises:
+        BorderlineError: When it cannot.
+    """
+    gan = parameters.gan
+    if gan.early_stopping is not None and gan.early_stopping.metric != "fd_lenet":
+        raise BorderlineError(
+            f"gan.early_stopping.metric is {gan.early_stopping.metric!r}, but step 1 knows no "
+            "model under test: set it to 'fd_lenet'."
+        )
+    if gan.steps_per_epoch is not None and gan.disc_iters > gan.steps_per_epoch:
+        raise BorderlineError(
+            f"gan.disc_iters is {gan.disc_iters}, but an epoch has only {gan.steps_per_epoch} "
+            "steps (gan.steps_per_epoch): lower the one or raise the other."
+        )
+    rules = [gan.early_stopping] + [
+        getattr(settings, "early_stopping", None) for settings in parameters.generators.values()
+    ]
+    metrics = {rule.metric for rule in rules if rule} | {
+        rule.once_settled.metric for rule in rules if rule and rule.once_settled
+    }
+    starts = {getattr(settings, "start", None) for settings in parameters.generators.values()}
+    needed = "fd_lenet" in metrics or "best" in starts
+    if needed and parameters.generation.test_noise <= JUDGE_FEATURES:
+        raise BorderlineError(
+            f"generation.test_noise is {parameters.generation.test_noise}, but fd_lenet, which "
+            f"early_stopping or start asks for, needs more images than the judge's "
+            f"{JUDGE_FEATURES} features: raise it."
+        )
+
+
+def _check_generators(parameters: Parameters) -> None:
+    """Make sure that generators go on from what is there, and land in the band.
+
+    Raises:
+        BorderlineError: When one does not.
+    """
+    grid, gan = parameters.grid, parameters.gan
+    variants = lay_out(grid.model_copy(update={"runs": 1}), parameters.generators, trains_gan=True)
+    trained = [name for name, place in variants.generators.items() if place.settings.trains]
+    for name, (settings, _) in variants.generators.items():
+        source = settings.goes_on_from()
+        if source is not None and source not in trained:
+            raise BorderlineError(
+                f"generators.{name}.space_of is {source!r}{_close(source, trained)}, which is no trained "
+                f"generator of grid.generators: choose {' or '.join(['gan', *trained])}, or add it "
+                "there."
+            )
+        start = getattr(settings, "start", None)
+        if isinstance(start, int) and (
+            start > gan.epochs or (start % gan.checkpoint_every and start != gan.epochs)
+        ):
+            raise BorderlineError(
+                f"generators.{name}.start is {start}, but step 1 has {gan.epochs} epochs "
+                f"(gan.epochs) and a checkpoint every {gan.checkpoint_every} "
+                "(gan.checkpoint_every): choose one of these, or 'best' or 'last'."
+            )
+        reach = getattr(settings, "tolerance", 0.0) + getattr(settings, "spread", 0.0)
+        if reach >= parameters.confusion.band:
+            raise BorderlineError(
+                f"generators.{name}.tolerance and spread add up to {reach:g}, but an image is "
+                f"borderline only within {parameters.confusion.band} of 0.5 (confusion.band): "
+                "lower them."
+            )
+
+
+def _check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
     """Make sure that no model or generator is called like something else beside it.
 
     Raises:
         BorderlineError: When one is.
     """
     taken = {*STAGES, "gan", "judge"}
-    for setting, names in (("models", grid.models), ("generators", grid.generators)):
+    for setting, names in (("models", models), ("generators", generators)):
         for name in names:
             if name in taken or not re.fullmatch(r"[a-z0-9_]+", name):
                 raise BorderlineError(
@@ -271,7 +361,49 @@ def check_data_folder(folder: Path) -> None:
         )
 
 
-def check_checkpoints(catalog: DataCatalog, parameters: Parameters) -> None:
+def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Globals) -> None:
+    """Make sure that a step 1 from elsewhere is there and fits.
+
+    Args:
+        catalog: Where it is.
+        parameters: Every setting.
+        about: Names it, or does not.
+
+    Raises:
+        BorderlineError: When it is missing, of another pair, or of other networks.
+    """
+    path = about.step_1_checkpoints
+    if path is None:
+        return
+    if not catalog.exists(GIVEN_STEP_1):
+        raise BorderlineError(
+            f"{GIVEN_STEP_1} is {path!r}, but no checkpoint is there: correct it in "
+            "conf/<env>/globals.yml, or remove it to train step 1 here."
+        )
+    checkpoints = catalog.load(GIVEN_STEP_1)
+    checkpoint = checkpoints[max(checkpoints)]()
+    for name, value in parameters.pair.fingerprint("pair").items():
+        made_with = checkpoint["settings"].get(name, value)
+        if name != "pair.test_share" and made_with != value:
+            raise BorderlineError(
+                f"{name} is {value!r}, but {GIVEN_STEP_1} ({path}) was made with {made_with!r}: "
+                "choose the same pair, or other checkpoints."
+            )
+    try:
+        shape = tuple(checkpoint["state"]["image_shape"])
+        build_generator(parameters.gan, shape).load_state_dict(checkpoint["state"]["generator"])
+        network = build_discriminator(parameters.gan, shape)
+        network.load_state_dict(checkpoint["state"]["discriminator"])
+    except (RuntimeError, KeyError) as error:
+        raise BorderlineError(
+            f"{GIVEN_STEP_1} is {path!r}, whose networks are not those of gan.architecture "
+            f"{parameters.gan.architecture!r}, gan.filters {parameters.gan.filters}, gan.blocks "
+            f"{parameters.gan.blocks}, gan.latent_dim {parameters.gan.latent_dim} and gan.loss "
+            f"{parameters.gan.loss!r}: set these as they were trained."
+        ) from error
+
+
+def check_checkpoints(catalog: DataCatalog, parameters: Parameters, layout: Layout) -> None:
     """Make sure that every checkpoint on disk was made with the present settings.
 
     Those of stages that do not run now count too, for this run would go on from their results.
@@ -279,7 +411,7 @@ def check_checkpoints(catalog: DataCatalog, parameters: Parameters) -> None:
     Raises:
         BorderlineError: When a setting differs.
     """
-    for name, epochs, settings, called in _trainings(parameters):
+    for name, epochs, settings, called in _trainings(parameters, layout):
         folder = catalog.get(name)
         assert isinstance(folder, CheckpointFolder)
         checkpoint = latest(folder.load(), epochs)
@@ -288,12 +420,16 @@ def check_checkpoints(catalog: DataCatalog, parameters: Parameters) -> None:
 
 
 def _trainings(
-    p: Parameters,
+    p: Parameters, layout: Layout
 ) -> Iterator[tuple[str, int, dict[str, Setting], dict[str, str]]]:
     """Every training's checkpoints, epochs, settings and what its recipes are called."""
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
-    step_1 = gan_settings(p.run, p.pair, p.gan)
-    yield "gan_checkpoints_so_far", p.gan.epochs, step_1, {}
+    runs = {1: p.run} | {n: p.runs[repeated("run", n)] for n in range(2, layout.runs + 1)}
+    step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
+    if layout.trains_gan:
+        for number, settings in step_1.items():
+            name = f"{repeated('gan', number)}.checkpoints_so_far"
+            yield name, p.gan.epochs, settings, {}
     models = {
         model: classifier_settings(p.run, p.pair, p.models[model], p.classifier)
         for model in p.grid.models
@@ -301,17 +437,25 @@ def _trainings(
     for model, settings in models.items():
         name = f"{model}.classifier_checkpoints_so_far"
         yield name, p.classifier.epochs, settings, {"model": f"models.{model}"}
-    for model, generator in itertools.product(models, p.grid.generators):
-        recipe = p.generators[generator]
+    for model, (generator, (recipe, number)) in itertools.product(
+        models, layout.generators.items()
+    ):
+        if not recipe.trains:
+            continue
         settings = {
-            **step_1,
-            "gan.epochs": p.gan.epochs,
+            **(step_1[number] if layout.trains_gan else {}),
             **models[model],
             "classifier.epochs": p.classifier.epochs,
             **recipe.fingerprint("generator"),
         }
+        start: Any = getattr(recipe, "start", None)
+        if isinstance(start, int):
+            settings["start"] = start
+        elif start == "last" and p.gan.early_stopping is None and layout.trains_gan:
+            settings["gan.epochs"] = p.gan.epochs
         called = {"model": f"models.{model}", "generator": f"generators.{generator}"}
-        yield f"{model}.{generator}.checkpoints_so_far", recipe.epochs, settings, called
+        epochs: int = recipe.epochs  # type: ignore[attr-defined]
+        yield f"{model}.{generator}.checkpoints_so_far", epochs, settings, called
 
 
 def _missing(pipeline: Pipeline, catalog: DataCatalog) -> set[str]:
@@ -343,28 +487,49 @@ def _validated(model: type[AnyParams], raw: dict[str, Any]) -> AnyParams:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise BorderlineError(_sentence(model, error.errors()[0])) from error
+        raise BorderlineError(_sentence(model, raw, error.errors()[0])) from error
 
 
-def _sentence(model: type[Params], error: ErrorDetails) -> str:
-    place, value = ".".join(str(part) for part in error["loc"]), error["input"]
+def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails) -> str:
+    path = _path(raw, error["loc"])
+    place, value = ".".join(str(part) for part in path), error["input"]
     if error["type"] == "extra_forbidden":
-        known = _fields_beside(model, error["loc"])
+        known = _fields_beside(model, raw, path)
         return (
-            f"{place} is no setting{_close(str(error['loc'][-1]), known)}: correct its name, or "
+            f"{place} is no setting{_close(str(path[-1]), known)}: correct its name, or "
             f"remove it; known are {', '.join(known)}."
+        )
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(value, dict):
+        kind = value.get("kind")
+        return (
+            f"{place}.kind is {kind!r}{_close(str(kind), KINDS)}: choose one of "
+            f"{', '.join(map(repr, KINDS))}."
         )
     if error["type"] == "missing":
         files = "globals" if model is Globals else "parameters*"
         return f"{place} is missing: set it in conf/<env>/{files}.yml."
     message = error["msg"][0].lower() + error["msg"][1:]
     message = message.removeprefix("value error, ").replace("input should be", "it must be")
-    return f"{place} is {value!r}, but {message}: correct it in conf/<env> or in --params."
+    shown = "set so" if isinstance(value, dict) else repr(value)
+    return f"{place} is {shown}, but {message}: correct it in conf/<env> or in --params."
 
 
-def _fields_beside(root: type[Params], location: tuple[int | str, ...]) -> list[str]:
-    model: Any = root
+def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
+    """Where in the input an error is: its location without the names of a union's members."""
+    path: list[int | str] = []
     for part in location[:-1]:
+        if isinstance(raw, dict | list) and (part in raw or isinstance(part, int)):
+            raw = raw[part]  # type: ignore[index]
+            path.append(part)
+    is_value = not isinstance(raw, dict | list)
+    return path if is_value and path else [*path, *location[-1:]]
+
+
+def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str]) -> list[str]:
+    if path[0] == "generators" and len(path) > 1:
+        root, path = KINDS[raw["generators"][path[1]]["kind"]].Settings, path[2:]
+    model: Any = root
+    for part in path[:-1]:
         fields = getattr(model, "model_fields", None)
         if fields is None:
             break

@@ -5,7 +5,7 @@ from borderline.datasets.checkpoints import CheckpointDataset, CheckpointFolder
 from borderline.datasets.figures import FigureFolder
 from borderline.datasets.image_source import ImageSource
 from borderline.datasets.study_storage import StudyStorage
-from borderline.datasets.tensors import TensorDataset
+from borderline.datasets.tensors import TensorDataset, TensorFolder
 
 __all__ = [
     "CSVDataset",
@@ -18,4 +18,5 @@ __all__ = [
     "PickleDataset",
     "StudyStorage",
     "TensorDataset",
+    "TensorFolder",
 ]

@@ -130,7 +130,7 @@ class CheckpointFolder(PartitionedDataset):
     """A folder of checkpoints by epoch, loaded as functions that load one each.
 
     Args:
-        path: The folder.
+        path: The folder, or one checkpoint (``.pt``), which is only read.
         may_be_empty: Whether a folder with no checkpoint counts as there and loads as ``{}``. The
             entry that feeds a training its own checkpoints says yes.
         metadata: Ignored here; read by kedro-viz.
@@ -143,6 +143,7 @@ class CheckpointFolder(PartitionedDataset):
             path=path, dataset=CheckpointDataset, filename_suffix=".pt", metadata=metadata
         )
         self._may_be_empty = may_be_empty
+        self._is_one_file = path.endswith(".pt")
 
     @property
     def path(self) -> str:
@@ -151,11 +152,16 @@ class CheckpointFolder(PartitionedDataset):
 
     def load(self) -> dict[str, Callable[[], Checkpoint]]:
         """Loaders by epoch, without touching a file."""
+        if self._is_one_file:
+            checkpoint = CheckpointDataset(filepath=self._path).load()
+            return {epoch_name(checkpoint["epoch"]): lambda: checkpoint}
         if self._may_be_empty and not super()._exists():
             return {}
         partitions = super().load()
         return {name: load for name, load in partitions.items() if not name.startswith(".")}
 
     def _exists(self) -> bool:
+        if self._is_one_file:
+            return bool(self._filesystem.exists(self._normalized_path))
         self._invalidate_caches()
         return self._may_be_empty or bool(super()._exists())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,12 +14,17 @@ import torch
 from kedro.io import AbstractVersionedDataset
 from kedro.io.core import Version, get_filepath_str, get_protocol_and_path
 from kedro_datasets._typing import ImagePreview
+from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from borderline.datasets.atomic import AtomicSave
 
+Parts = Mapping[str, Callable[[], dict[str, Tensor]]]
+"""What :class:`TensorFolder` loads."""
+
+FIRST_PART = "part_00000"
 _PREVIEW_IMAGES = 64
 
 
@@ -89,6 +95,38 @@ class TensorDataset(AtomicSave, _TensorFile):
                 return ImagePreview("")
             images = file.get_slice("images")[:_PREVIEW_IMAGES]
         return ImagePreview(base64.b64encode(png_of_grid(images)).decode())
+
+
+class TensorFolder(PartitionedDataset):
+    """A folder of :class:`TensorDataset` files, for more images than the memory holds.
+
+    Loads as functions by name that load a part each. Saving the part ``part_00000`` begins the
+    folder anew: parts of a former set go first.
+
+    Args:
+        path: The folder.
+        metadata: Ignored here; read by kedro-viz.
+    """
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(
+            path=path, dataset=TensorDataset, filename_suffix=".safetensors", metadata=metadata
+        )
+
+    def load(self) -> Parts:
+        """Loaders by name, without touching a file."""
+        parts: Parts = super().load()
+        return {name: load for name, load in parts.items() if not name.startswith(".")}
+
+    def save(self, data: dict[str, dict[str, Tensor]]) -> None:
+        """Save parts by name."""
+        if FIRST_PART in data and self._filesystem.exists(self._normalized_path):
+            self._filesystem.rm(self._normalized_path, recursive=True)
+        super().save(data)
+
+    def preview(self) -> ImagePreview:
+        """The first images of the first part, base64-encoded."""
+        return TensorDataset(filepath=min(self._list_partitions())).preview()
 
 
 def png_of_grid(images: Tensor) -> bytes:

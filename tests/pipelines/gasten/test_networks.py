@@ -4,35 +4,63 @@ import pytest
 import torch
 from torch import nn
 
-from borderline.pipelines.gasten.networks import Discriminator, Generator, feature_map_sizes
+from borderline.pipelines.gasten.networks import (
+    build_discriminator,
+    build_generator,
+    feature_map_sizes,
+)
+from borderline.pipelines.gasten.params import GanParams
+
+
+def params(**changed: object) -> GanParams:
+    values = {"epochs": 1, "latent_dim": 5, "filters": 2, "batch_size": 4, "learning_rate": 1e-3}
+    return GanParams.model_validate(values | changed)
 
 
 @pytest.mark.parametrize(
-    ("size", "sizes"),
+    ("size", "blocks", "sizes"),
     [
-        (28, [4, 7, 14, 28]),
-        (32, [4, 8, 16, 32]),
-        (64, [4, 8, 16, 32, 64]),
-        (8, [4, 8]),
-        (9, [3, 5, 9]),
+        (28, None, [4, 7, 14, 28]),
+        (32, None, [4, 8, 16, 32]),
+        (64, None, [4, 8, 16, 32, 64]),
+        (8, None, [4, 8]),
+        (9, None, [3, 5, 9]),
+        (28, 1, [14, 28]),
+        (28, 4, [2, 4, 7, 14, 28]),
     ],
 )
-def test_sizes_double_up_to_the_image(size: int, sizes: list[int]) -> None:
-    assert feature_map_sizes(size) == sizes
+def test_sizes_double_up_to_the_image(size: int, blocks: int | None, sizes: list[int]) -> None:
+    assert feature_map_sizes(size, blocks) == sizes
 
 
-@pytest.mark.parametrize("size", [8, 9, 28, 32, 33, 64])
+@pytest.mark.parametrize("architecture", ["dcgan", "resnet"])
+@pytest.mark.parametrize("loss", ["ns", "wgan_gp"])
+@pytest.mark.parametrize("size", [8, 9, 28, 33, 64])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_any_square_image_goes_both_ways(size: int, channels: int) -> None:
-    generator = Generator(latent_dim=5, filters=2, channels=channels, image_size=size)
-    images = generator(torch.randn(3, 5))
-    assert images.shape == (3, channels, size, size)
+def test_any_square_image_goes_both_ways(
+    architecture: str, loss: str, size: int, channels: int
+) -> None:
+    gan, shape = params(architecture=architecture, loss=loss), (channels, size, size)
+    images = build_generator(gan, shape)(torch.randn(3, 5))
+    assert images.shape == (3, *shape)
     assert images.abs().max() <= 1
-    assert Discriminator(filters=2, channels=channels, image_size=size)(images).shape == (3,)
+    assert build_discriminator(gan, shape)(images).shape == (3,)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 4, 5])
+def test_any_number_of_blocks(blocks: int) -> None:
+    gan = params(blocks=blocks)
+    images = build_generator(gan, (1, 28, 28))(torch.randn(3, 5))
+    assert build_discriminator(gan, (1, 28, 28))(images).shape == (3,)
+    convolutions = [
+        m for m in build_generator(gan, (1, 28, 28)).modules() if isinstance(m, nn.ConvTranspose2d)
+    ]
+    assert len(convolutions) == blocks
 
 
 def test_reference_widths_for_28x28() -> None:
-    generator = Generator(latent_dim=64, filters=64, channels=1, image_size=28)
+    gan = params(filters=64, latent_dim=64)
+    generator = build_generator(gan, (1, 28, 28))
     linear = next(m for m in generator.modules() if isinstance(m, nn.Linear))
     convolutions = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
     assert (linear.in_features, linear.out_features) == (64, 256 * 16)
@@ -41,14 +69,49 @@ def test_reference_widths_for_28x28() -> None:
         (128, 64),
         (64, 1),
     ]
-    discriminator = Discriminator(filters=64, channels=1, image_size=28)
+    discriminator = build_discriminator(gan, (1, 28, 28))
     widths = [m.out_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)]
     assert widths == [64, 128, 256]
 
 
 def test_weights_start_at_a_spread_of_0_02() -> None:
-    generator = Generator(latent_dim=64, filters=64, channels=1, image_size=28)
+    torch.manual_seed(0)
+    generator = build_generator(params(filters=64, latent_dim=64), (1, 28, 28))
     for module in generator.modules():
         if isinstance(module, nn.Linear | nn.ConvTranspose2d):
             assert module.weight.std().item() == pytest.approx(0.02, rel=0.05)
-            assert abs(module.weight.mean().item()) < 1e-3
+            assert abs(module.weight.mean().item()) < 2e-3
+
+
+@pytest.mark.parametrize("architecture", ["dcgan", "resnet"])
+def test_wgan_gp_judges_each_image_alone(architecture: str) -> None:
+    images = torch.randn(6, 1, 28, 28)
+    alone = {}
+    for loss in ("ns", "wgan_gp"):
+        network = build_discriminator(params(architecture=architecture, loss=loss), (1, 28, 28))
+        network.train()
+        together = network(images)
+        alone[loss] = torch.allclose(network(images[:3]), together[:3], atol=1e-5)
+    assert alone == {"ns": False, "wgan_gp": True}
+
+
+def test_resnet_has_three_blocks_up_and_four_down() -> None:
+    gan = params(architecture="resnet", filters=4)
+    up = {type(m).__name__ for m in build_generator(gan, (3, 32, 32)).net}
+    assert "_Up" in up
+    seen: list[tuple[int, ...]] = []
+    discriminator = build_discriminator(gan, (3, 32, 32))
+    for block in discriminator.blocks:  # type: ignore[union-attr]
+        block.register_forward_hook(lambda _m, _i, output: seen.append(tuple(output.shape[1:])))
+    discriminator(torch.randn(2, 3, 32, 32))
+    assert seen == [(4, 16, 16), (8, 8, 8), (16, 4, 4), (32, 2, 2)]
+
+
+def test_presets_are_names_that_single_settings_override() -> None:
+    values = {"preset": "paper", "epochs": 1, "latent_dim": 64}
+    paper = GanParams.model_validate(values)
+    assert (paper.filters, paper.learning_rate, paper.batch_size) == (64, 2e-4, 64)
+    assert GanParams.model_validate(values | {"filters": 5}).filters == 5
+    # What the ledger and the checkpoints compare is what the preset means, not its name.
+    spelled_out = GanParams.model_validate(paper.model_dump() | {"preset": None})
+    assert spelled_out.fingerprint("gan") == paper.fingerprint("gan")

@@ -1,43 +1,68 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
 from borderline.datasets.image_source import LabelledImages
 from borderline.errors import BorderlineError
 from borderline.params import RunParams
 from borderline.pipelines.gasten import training
-from borderline.pipelines.gasten.params import GanParams
-from borderline.pipelines.gasten.training import Gan
+from borderline.pipelines.gasten.confusion_terms import TERMS
+from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams
+from borderline.pipelines.gasten.training import Gan, Progress, Steering
 
 PARAMS = GanParams(
     epochs=4, steps_per_epoch=3, latent_dim=4, filters=2, batch_size=16, learning_rate=1e-3
 )
 
 
-def train(
+class Brightness(nn.Module):
+    """A model under test that calls bright images positive; ``scale`` makes it sure of itself."""
+
+    def __init__(self, scale: float = 4.0, offset: float = 0.3) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.scale * (images.mean(dim=(1, 2, 3)) - self.offset)
+
+
+GASTEN = Steering(classifier=Brightness(), term="gasten", alpha=5.0)
+
+
+def progress(
     images: Tensor,
     run: RunParams,
     so_far: Checkpoints | None = None,
     params: GanParams = PARAMS,
-    confusion_term: Callable[[Tensor], Tensor] | None = None,
-) -> list[Checkpoint]:
+    steering: Steering | None = None,
+    early_stopping: EarlyStoppingParams | None = None,
+) -> list[Progress]:
     return list(
         training.train(
-            Gan.build(params, images.shape[1:], run),
+            Gan(params, images.shape[1:], run),
             images,
-            params=params,
             epochs=params.epochs,
             settings={"gan.filters": params.filters},
             so_far=so_far or {},
-            confusion_term=confusion_term,
-            measure=lambda generator: {"training": float(generator.training)},
+            measure=lambda generator: {
+                "training": float(generator.training),
+                "fd_lenet": generator(torch.zeros(2, 4)).mean().item(),
+            },
+            steering=steering,
+            early_stopping=early_stopping,
         )
     )
+
+
+def train(images: Tensor, run: RunParams, *args: object, **kwargs: object) -> list[Checkpoint]:
+    every = progress(images, run, *args, **kwargs)  # type: ignore[arg-type]
+    return [checkpoint for _, checkpoint in every if checkpoint is not None]
 
 
 def weights(checkpoint: Checkpoint) -> list[Tensor]:
@@ -49,18 +74,52 @@ def same_bits(one: Checkpoint, other: Checkpoint) -> bool:
     return all(map(torch.equal, weights(one), weights(other)))
 
 
-@pytest.mark.parametrize("stopped_after", [1, 3, 4])
+def without_time(checkpoint: Checkpoint) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in checkpoint["history"]]
+
+
+def folder_of(checkpoints: list[Checkpoint]) -> Checkpoints:
+    return {epoch_name(c["epoch"]): lambda c=c: c for c in checkpoints}
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize("stopped_after", [1, 2, 3, 4])
+@pytest.mark.parametrize("steering", [None, GASTEN], ids=["step 1", "step 2"])
 def test_resumed_training_ends_with_the_same_bits(
-    pair_images: LabelledImages, run: RunParams, stopped_after: int
+    pair_images: LabelledImages,
+    run: RunParams,
+    stopped_after: int,
+    every: int,
+    steering: Steering | None,
 ) -> None:
     images = pair_images["images"]
-    whole = train(images, run)
-    folder = {epoch_name(c["epoch"]): lambda c=c: c for c in whole[:stopped_after]}
-    resumed = train(images, run, folder)
-    assert [c["epoch"] for c in resumed] == list(range(stopped_after, 5))
+    params = PARAMS.model_copy(update={"checkpoint_every": every})
+    whole = train(images, run, params=params, steering=steering)
+    assert whole[-1]["epoch"] == 4
+    there = [c for c in whole if c["epoch"] <= stopped_after]
+    resumed = train(images, run, folder_of(there), params=params, steering=steering)
     assert same_bits(resumed[-1], whole[-1])
-    assert resumed[-1]["history"] == whole[-1]["history"]
+    assert without_time(resumed[-1]) == without_time(whole[-1])
     assert torch.equal(resumed[-1]["state"]["random"], whole[-1]["state"]["random"])
+
+
+def test_checkpoints_come_at_their_interval_and_at_the_end(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    params = PARAMS.model_copy(update={"checkpoint_every": 3})
+    every = progress(pair_images["images"], run, params=params)
+    assert [len(history) for history, _ in every] == [1, 2, 3, 4]
+    assert [checkpoint is not None for _, checkpoint in every] == [False, False, True, True]
+
+
+def test_step_2_begins_with_a_checkpoint_of_what_it_starts_from(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    images = pair_images["images"]
+    first = train(images, run, steering=GASTEN)[0]
+    fresh = Gan(PARAMS, images.shape[1:], run).state()
+    assert first["epoch"] == 0
+    assert all(map(torch.equal, first["state"]["generator"].values(), fresh["generator"].values()))
 
 
 def test_seed_decides_every_bit(pair_images: LabelledImages, run: RunParams) -> None:
@@ -78,18 +137,36 @@ def test_checkpoints_are_copies_and_measured_in_evaluation(
     assert all(row["training"] == 0 for row in checkpoints[-1]["history"])
 
 
-def test_confusion_term_steers_the_generator(pair_images: LabelledImages, run: RunParams) -> None:
+LONGER = PARAMS.model_copy(update={"steps_per_epoch": 30, "learning_rate": 1e-2})
+
+
+@pytest.mark.parametrize("term", [*TERMS, "mgda", "mgda_norm", "gaussian_two_step"])
+def test_every_term_pulls_the_generator_to_the_boundary(
+    pair_images: LabelledImages, run: RunParams, term: str
+) -> None:
+    images, model = pair_images["images"], Brightness()
+    alpha = {"gasten": 25.0, "logit": 5.0, "kl": 20.0}.get(term, 1.0)
+    steering = Steering(classifier=model, term=term, alpha=alpha)
+
+    def mean_distance(checkpoint: Checkpoint) -> float:
+        network = training.build_networks(LONGER, tuple(images.shape[1:]), run)[0]
+        network.load_state_dict(checkpoint["state"]["generator"])
+        latents = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+        return (torch.sigmoid(model(network.eval()(latents))) - 0.5).abs().mean().item()
+
+    plain = mean_distance(train(images, run, params=LONGER)[-1])
+    steered = train(images, run, params=LONGER, steering=steering)[-1]
+    assert mean_distance(steered) < 0.8 * plain
+    assert "confusion_loss" in steered["history"][-1]
+
+
+def test_weight_grows_from_epoch_to_epoch(pair_images: LabelledImages, run: RunParams) -> None:
     images = pair_images["images"]
-    longer = PARAMS.model_copy(update={"steps_per_epoch": 30, "learning_rate": 1e-2})
-
-    def brightness(epochs: list[Checkpoint]) -> float:
-        network = training.build_generator(longer, tuple(images.shape[1:]))
-        network.load_state_dict(epochs[-1]["state"]["generator"])
-        return network.eval()(torch.zeros(8, 4)).mean().item()
-
-    plain = train(images, run, params=longer)
-    dark = train(images, run, params=longer, confusion_term=lambda fake: 100 * fake.mean())
-    assert brightness(dark) < brightness(plain) - 0.2
+    two = PARAMS.model_copy(update={"epochs": 2})
+    plain = train(images, run, params=two, steering=GASTEN)
+    grown = train(images, run, params=two, steering=replace(GASTEN, growth=2.0))
+    assert same_bits(plain[1], grown[1]), "the first epoch has the weight as it is set"
+    assert not same_bits(plain[2], grown[2])
 
 
 def test_discriminator_is_spared_in_the_generators_step(
@@ -97,19 +174,43 @@ def test_discriminator_is_spared_in_the_generators_step(
 ) -> None:
     seen = []
 
-    def term(fake: Tensor) -> Tensor:
-        seen.append(any(p.requires_grad for p in gan.discriminator.parameters()))
-        return fake.mean()
+    class Spy(Brightness):
+        def forward(self, images: Tensor) -> Tensor:
+            if images.requires_grad:
+                seen.append(any(p.requires_grad for p in gan.discriminator.parameters()))
+            return super().forward(images)
 
-    gan = Gan.build(PARAMS, (1, 12, 12), run)
-    images = pair_images["images"]
-    list(
-        training.train(
-            gan, images, params=PARAMS, epochs=1, settings={}, so_far={}, confusion_term=term
-        )
-    )
+    gan = Gan(PARAMS, (1, 12, 12), run)
+    steering = Steering(classifier=Spy(), term="gasten", alpha=1.0)
+    training._train_epoch(gan, pair_images["images"], 1, steering)
     assert seen == [False] * 3
     assert all(p.requires_grad for p in gan.discriminator.parameters())
+
+
+def test_discriminator_steps_for_each_generator_step(
+    pair_images: LabelledImages, run: RunParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    for name in ("_discriminator_step", "_generator_step"):
+        original = getattr(training, name)
+
+        def counted(*args: object, name: str = name, original=original) -> Tensor:  # type: ignore[no-untyped-def]
+            steps.append(name[1])
+            return original(*args)
+
+        monkeypatch.setattr(training, name, counted)
+    params = PARAMS.model_copy(update={"disc_iters": 2, "steps_per_epoch": 5})
+    training._train_epoch(Gan(params, (1, 12, 12), run), pair_images["images"], 1, None)
+    assert "".join(steps) == "ddgddgdg"
+
+
+def test_share_of_real_batch_is_borderline(run: RunParams) -> None:
+    rows = torch.tensor([3, 5, 7])
+    steering = replace(GASTEN, real_rows=rows, real_share=0.5)
+    batch = training._with_borderline(torch.arange(100, 116), steering, run.generator("x"))
+    assert set(batch[:8].tolist()) <= {3, 5, 7}
+    assert batch[8:].tolist() == list(range(108, 116))
+    assert torch.equal(training._with_borderline(batch, GASTEN, run.generator("x")), batch)
 
 
 @pytest.mark.parametrize(
@@ -135,17 +236,81 @@ def test_batches_are_full_and_see_each_image_at_most_once_a_pass(
 
 def test_other_settings_are_refused(pair_images: LabelledImages, run: RunParams) -> None:
     images = pair_images["images"]
-    folder = {epoch_name(c["epoch"]): lambda c=c: c for c in train(images, run)}
+    there = folder_of(train(images, run))
     with pytest.raises(BorderlineError, match=r"gan\.filters is 3"):
-        train(images, run, folder, params=PARAMS.model_copy(update={"filters": 3}))
+        train(images, run, there, params=PARAMS.model_copy(update={"filters": 3}))
 
 
-def test_diverged_loss_is_one_sentence(pair_images: LabelledImages, run: RunParams) -> None:
-    with pytest.raises(BorderlineError, match=r"epoch 1 with gan\.learning_rate 0\.001: lower it"):
-        train(pair_images["images"], run, confusion_term=lambda fake: fake.mean() / 0)
+class Breaks(Brightness):
+    """Gives a loss that is not finite from a certain call on."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.left = after
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.left -= 1
+        return super().forward(images) / (0 if self.left < 0 else 1)
+
+
+@pytest.mark.parametrize(("after", "kept"), [(0, [0]), (4, [0, 1]), (7, [0, 1, 2])])
+def test_diverged_training_ends_with_its_last_good_checkpoint(
+    pair_images: LabelledImages, run: RunParams, after: int, kept: list[int]
+) -> None:
+    steering = Steering(classifier=Breaks(after), term="logit", alpha=1.0)
+    every = progress(pair_images["images"], run, steering=steering)
+    checkpoints = [checkpoint for _, checkpoint in every if checkpoint is not None]
+    assert [c["epoch"] for c in checkpoints] == kept
+    assert all(torch.isfinite(w).all() for c in checkpoints for w in weights(c))
+    last = every[-1].history[-1]
+    assert every[-1].checkpoint is None
+    assert last["epoch"] == kept[-1] + 1
+    assert not math.isfinite(last["confusion_loss"])
+    assert "fd_lenet" not in last
+
+
+def test_early_stopping_ends_a_training_and_a_resumed_one_agrees(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    images, rule = pair_images["images"], EarlyStoppingParams(metric="fd_lenet", patience=1)
+    params = PARAMS.model_copy(update={"epochs": 60})
+    stopped = train(images, run, params=params, early_stopping=rule)
+    figures = [row["fd_lenet"] for row in stopped[-1]["history"]]
+    assert len(figures) < 60
+    assert figures[-1] >= min(figures[:-1])
+    assert figures[:-1] == sorted(figures[:-1], reverse=True)
+    resumed = train(images, run, folder_of(stopped), params=params, early_stopping=rule)
+    assert [c["epoch"] for c in resumed] == [len(figures)]
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 8, 8)])
-def test_colour_and_other_sizes(run: RunParams, shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("architecture", ["dcgan", "resnet"])
+@pytest.mark.parametrize("loss", ["ns", "wgan_gp"])
+def test_every_architecture_and_loss_trains(
+    run: RunParams, shape: tuple[int, int, int], architecture: str, loss: str
+) -> None:
     images = torch.rand(20, *shape) * 2 - 1
-    assert len(train(images, run, params=PARAMS.model_copy(update={"epochs": 1}))) == 1
+    params = PARAMS.model_copy(update={"epochs": 1, "architecture": architecture, "loss": loss})
+    (checkpoint,) = train(images, run, params=params)
+    before = Gan(params, shape, run).state()
+    for name in ("generator", "discriminator"):
+        after = checkpoint["state"][name]
+        assert any(not torch.equal(after[key], before[name][key]) for key in after)
+        assert all(torch.isfinite(w).all() for w in after.values())
+
+
+def test_bfloat16_trains_float32_weights(pair_images: LabelledImages, run: RunParams) -> None:
+    images = pair_images["images"]
+    params = PARAMS.model_copy(update={"precision": "bfloat16"})
+    half, full = train(images, run, params=params)[-1], train(images, run)[-1]
+    assert all(w.dtype in (torch.float32, torch.int64) for w in weights(half))
+    assert not same_bits(half, full)
+    for name in ("generator_loss", "discriminator_loss"):
+        assert half["history"][-1][name] == pytest.approx(full["history"][-1][name], rel=0.05)
+
+
+def test_compiled_networks_have_the_same_state(run: RunParams) -> None:
+    plain = Gan(PARAMS, (1, 12, 12), run)
+    compiled = Gan(PARAMS.model_copy(update={"compile": True}), (1, 12, 12), run)
+    assert compiled.state()["generator"].keys() == plain.state()["generator"].keys()
+    assert compiled.generator._compiled_call_impl is not None

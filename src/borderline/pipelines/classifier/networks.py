@@ -11,6 +11,9 @@ from borderline.params import Setting
 ImageShape = tuple[int, int, int]
 """Channels, height and width."""
 
+JUDGE_FEATURES = 64
+"""Width of the judge's embedding."""
+
 
 class Classifier(nn.Module):
     """A feature extractor and one linear layer on top.
@@ -63,7 +66,7 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
 
 
 def build_judge(n_classes: int, shape: ImageShape) -> Classifier:
-    """The judge: a LeNet over all classes, with 64 features before its last layer.
+    """The judge: a LeNet over all classes, with ``JUDGE_FEATURES`` before its last layer.
 
     Args:
         n_classes: Number of classes of the dataset.
@@ -80,7 +83,7 @@ def build_judge(n_classes: int, shape: ImageShape) -> Classifier:
         nn.Flatten(),
         nn.Linear(32 * (height // 4) * (width // 4), 128),
         nn.ReLU(),
-        nn.Linear(128, 64),
+        nn.Linear(128, JUDGE_FEATURES),
         nn.ReLU(),
     )
-    return Classifier(features, 64, n_classes)
+    return Classifier(features, JUDGE_FEATURES, n_classes)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
-from torch import nn
+from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name, latest
 from borderline.datasets.image_source import LabelledImages, SourceImages
-from borderline.measures.inference import predict
+from borderline.measures.inference import embed, predict
 from borderline.params import ConfusionParams, PairParams, RunParams
 from borderline.pipelines.classifier.figures import draw_classifier_scores
 from borderline.pipelines.classifier.networks import Classifier, build_judge, build_model
@@ -131,6 +132,14 @@ def keep_best_judge(
     )
     row = {"accuracy": accuracy, "loss": loss, "test_images": len(test_images["labels"])}
     return network.cpu(), pd.DataFrame([row])
+
+
+def embed_real_images(
+    judge: nn.Module, pair_train: LabelledImages, pair_test: LabelledImages, run: RunParams
+) -> dict[str, Tensor]:
+    """The judge's ``features`` (M, D) of all real images of the pair."""
+    images = torch.cat([pair_train["images"], pair_test["images"]])
+    return {"features": embed(judge, images, run.torch_device())}
 
 
 def _split(

@@ -42,6 +42,12 @@ def create_pipeline() -> Pipeline:
                 outputs=["judge", "judge_scores"],
                 name="keep_best_judge",
             ),
+            Node(
+                nodes.embed_real_images,
+                inputs=["judge", "pair_train", "pair_test", "params:run"],
+                outputs="real_features",
+                name="embed_real_images",
+            ),
         ],
     )
     model = Pipeline(

@@ -2,24 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Judge = Callable[[Tensor], Tensor]
 
-def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """``-log D(x) - log(1 - D(G(z)))``, the mean over the batch (Goodfellow et al. 2014).
+
+class GanLoss(Protocol):
+    """What a discriminator and a generator minimise."""
+
+    def discriminator(
+        self, judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator
+    ) -> Tensor:
+        """The discriminator's loss.
+
+        Args:
+            judge: The discriminator: images (N, C, H, W) to logits (N,).
+            real: Real images in [-1, 1], shape (N, C, H, W).
+            fake: As many generated images, detached from their generator.
+            random: For losses that draw.
+
+        Returns:
+            A scalar.
+        """
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        """The generator's loss.
+
+        Args:
+            fake_logits: The discriminator's logits of generated images, shape (N,).
+
+        Returns:
+            A scalar.
+        """
+
+
+class NonSaturating:
+    """``-log D(x) - log(1 - D(G(z)))`` and ``-log D(G(z))`` (Goodfellow et al. 2014)."""
+
+    def discriminator(
+        self, judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator
+    ) -> Tensor:
+        """See :class:`GanLoss`."""
+        return F.softplus(-judge(real)).mean() + F.softplus(judge(fake)).mean()
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        """See :class:`GanLoss`."""
+        return F.softplus(-fake_logits).mean()
+
+
+class WassersteinGradientPenalty:
+    """``D(G(z)) - D(x) + weight (|grad D(x')| - 1)^2`` and ``-D(G(z))`` (Gulrajani et al. 2017).
+
+    ``x'`` lies at random on the line between a real and a generated image.
 
     Args:
-        real_logits: The discriminator's logits of real images, shape (N,).
-        fake_logits: Its logits of generated images, shape (N,).
+        weight: Weight of the gradient penalty.
     """
-    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+
+    def discriminator(
+        self, judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator
+    ) -> Tensor:
+        """See :class:`GanLoss`."""
+        share = torch.rand(len(real), 1, 1, 1, generator=random).to(real.device)
+        between = torch.lerp(real, fake, share).requires_grad_()
+        (slope,) = torch.autograd.grad(judge(between).sum(), between, create_graph=True)
+        penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+        loss: Tensor = judge(fake).mean() - judge(real).mean() + self.weight * penalty
+        return loss
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        """See :class:`GanLoss`."""
+        return -fake_logits.mean()
 
 
-def generator_loss(fake_logits: Tensor) -> Tensor:
-    """The non-saturating ``-log D(G(z))``, the mean over the batch (Goodfellow et al. 2014).
+def build_loss(name: str, gradient_penalty: float) -> GanLoss:
+    """The losses of a GAN by name.
 
     Args:
-        fake_logits: The discriminator's logits of generated images, shape (N,).
+        name: ``ns`` or ``wgan_gp``.
+        gradient_penalty: Weight of WGAN-GP's penalty.
     """
-    return F.softplus(-fake_logits).mean()
+    return NonSaturating() if name == "ns" else WassersteinGradientPenalty(gradient_penalty)

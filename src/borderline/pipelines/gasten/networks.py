@@ -1,90 +1,106 @@
-"""DCGAN for square images of any size and number of channels (Radford et al. 2016; GASTeN's sizes).
-
-For 28x28 images and ``filters = F`` the generator is: linear to (4F, 4, 4), then transposed
-convolutions 5x5 stride 2 with 4F -> 2F -> F -> C channels and sizes 4 -> 7 -> 14 -> 28; the
-discriminator mirrors it.
-"""
+"""The GAN's two networks, by the name of their architecture."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from borderline.params import RunParams
+from borderline.pipelines.gasten import dcgan, resnet
+from borderline.pipelines.gasten.params import GanParams
 
 _SMALLEST_MAP = 4
 _WEIGHT_STD = 0.02
 
+Generator = dcgan.Generator | resnet.Generator
+Discriminator = dcgan.Discriminator | resnet.Discriminator
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
+ImageShape = tuple[int, ...]
+"""Channels, height and width."""
 
-def feature_map_sizes(image_size: int) -> list[int]:
+
+def feature_map_sizes(image_size: int, blocks: int | None) -> list[int]:
     """Side lengths of the generator's feature maps, from the smallest to the image.
 
     Args:
-        image_size: Side of the square image in pixels, at least 8.
+        image_size: Side of the square image in pixels.
+        blocks: How often the side doubles; None for as often as leads to 4 pixels or fewer.
 
     Returns:
         Side lengths, each the half of the next one rounded up: 28 gives ``[4, 7, 14, 28]``.
     """
     sizes = [image_size]
-    while sizes[0] > _SMALLEST_MAP:
+    while sizes[0] > _SMALLEST_MAP if blocks is None else len(sizes) <= blocks:
         sizes.insert(0, (sizes[0] + 1) // 2)
     return sizes
 
 
-class Generator(nn.Module):
-    """Latent vectors (N, latent_dim), standard normal, to images (N, C, H, W) in [-1, 1]."""
+def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
+    """The generator of a GAN, its weights drawn from PyTorch's global generator.
 
-    def __init__(self, *, latent_dim: int, filters: int, channels: int, image_size: int) -> None:
-        super().__init__()
-        self.latent_dim = latent_dim
-        sizes = feature_map_sizes(image_size)
-        blocks = len(sizes) - 1
-        widths = [filters * 2 ** (blocks - 1 - i) for i in range(blocks)] + [channels]
-        layers: list[nn.Module] = [
-            nn.Linear(latent_dim, widths[0] * sizes[0] ** 2, bias=False),
-            nn.Unflatten(1, (widths[0], sizes[0], sizes[0])),
-        ]
-        for i in range(blocks):
-            layers += [
-                nn.BatchNorm2d(widths[i]),
-                nn.ReLU(),
-                nn.ConvTranspose2d(
-                    widths[i],
-                    widths[i + 1],
-                    kernel_size=5,
-                    stride=2,
-                    padding=2,
-                    output_padding=sizes[i + 1] - (2 * sizes[i] - 1),
-                    bias=i == blocks - 1,
-                ),
-            ]
-        self.net = nn.Sequential(*layers, nn.Tanh())
-        _initialise(self)
-
-    def forward(self, latents: Tensor) -> Tensor:
-        """Latent vectors (N, latent_dim) to images (N, C, H, W)."""
-        return self.net(latents)  # type: ignore[no-any-return]
-
-
-class Discriminator(nn.Module):
-    """Images (N, C, H, W) in [-1, 1] to logits (N,): positive for "real"."""
-
-    def __init__(self, *, filters: int, channels: int, image_size: int) -> None:
-        super().__init__()
-        sizes = feature_map_sizes(image_size)
-        blocks = len(sizes) - 1
-        widths = [channels] + [filters * 2**i for i in range(blocks)]
-        layers: list[nn.Module] = []
-        for i in range(blocks):
-            layers.append(nn.Conv2d(widths[i], widths[i + 1], 5, stride=2, padding=2, bias=i == 0))
-            if i > 0:
-                layers.append(nn.BatchNorm2d(widths[i + 1]))
-            layers.append(nn.LeakyReLU(0.2))
-        self.net = nn.Sequential(
-            *layers, nn.Flatten(), nn.Linear(widths[-1] * sizes[0] ** 2, 1), nn.Flatten(0)
+    Args:
+        params: Architecture and sizes.
+        image_shape: Channels, height and width.
+    """
+    channels, size, _ = image_shape
+    widths = {"latent_dim": params.latent_dim, "filters": params.filters, "channels": channels}
+    if params.architecture == "resnet":
+        return _laid_out(
+            resnet.Generator(**widths, sizes=feature_map_sizes(size, resnet.BLOCKS_UP))
         )
-        _initialise(self)
+    generator = dcgan.Generator(**widths, sizes=feature_map_sizes(size, params.blocks))
+    _initialise(generator)
+    return _laid_out(generator)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) to logits (N,)."""
-        return self.net(images)  # type: ignore[no-any-return]
+
+def build_discriminator(params: GanParams, image_shape: ImageShape) -> Discriminator:
+    """The discriminator of a GAN, its weights drawn from PyTorch's global generator.
+
+    Args:
+        params: Architecture, sizes, and the loss: WGAN-GP judges each image alone, so layer
+            normalisation takes the place of batch normalisation.
+        image_shape: Channels, height and width.
+    """
+    channels, size, _ = image_shape
+    norm = _layer_norm if params.loss == "wgan_gp" else _batch_norm
+    if params.architecture == "resnet":
+        return _laid_out(
+            resnet.Discriminator(filters=params.filters, channels=channels, size=size, norm=norm)
+        )
+    discriminator = dcgan.Discriminator(
+        filters=params.filters,
+        channels=channels,
+        sizes=feature_map_sizes(size, params.blocks),
+        norm=norm,
+    )
+    _initialise(discriminator)
+    return _laid_out(discriminator)
+
+
+def build_networks(
+    params: GanParams, image_shape: ImageShape, run: RunParams
+) -> tuple[Generator, Discriminator]:
+    """Both networks with the run's initial weights, on the run's device."""
+    with run.global_seed("gan", "weights"):
+        generator = build_generator(params, image_shape)
+        discriminator = build_discriminator(params, image_shape)
+    device = run.torch_device()
+    return generator.to(device), discriminator.to(device)
+
+
+def _batch_norm(channels: int, size: int) -> nn.Module:
+    return nn.BatchNorm2d(channels)
+
+
+def _layer_norm(channels: int, size: int) -> nn.Module:
+    return nn.LayerNorm([channels, size, size])
+
+
+def _laid_out(network: AnyNetwork) -> AnyNetwork:
+    # Convolutions are faster when the channels of a pixel lie side by side.
+    return network.to(memory_format=torch.channels_last)
 
 
 def _initialise(network: nn.Module) -> None:

@@ -2,46 +2,105 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from borderline.params import PairParams, Params, RunParams, Setting
 
+PRESETS: dict[str, dict[str, Any]] = {
+    # Cunha et al. 2023.
+    "paper": {"filters": 64, "learning_rate": 2.0e-4, "batch_size": 64},
+    # docs/presets.md says what it costs and gives.
+    "fast": {"filters": 24, "learning_rate": 4.0e-4, "batch_size": 64},
+}
+"""Networks and step sizes under one name; each setting can still be given beside it."""
 
-class GanParams(Params):
-    """Step 1, the plain GAN (Cunha et al. 2023: a DCGAN with 64 filters), and how both steps train.
+Start = Literal["last", "best"] | Annotated[int, Field(ge=1)]
+"""The epoch of step 1 to start from: the last, that of the lowest Fréchet distance, or a number."""
+
+
+class SettledParams(Params):
+    """When a figure counts as settled: it has not improved for some epochs.
 
     Attributes:
-        epochs: Epochs of step 1.
-        steps_per_epoch: Generator steps that make an epoch; left empty, one pass over the images.
-            Small datasets want more than one pass.
-        latent_dim: Dimensions of the latent vector z.
-        filters: Channels of the discriminator's first convolution; each further one doubles them.
-        batch_size: Images a step.
-        learning_rate: Adam's learning rate, for both networks.
+        metric: The figure, a column of the history.
+        patience: Epochs without improvement.
     """
 
+    metric: Literal["fd_lenet"]
+    patience: int = Field(ge=1)
+
+
+class EarlyStoppingParams(Params):
+    """Stop a training when a figure no longer improves, and keep its best epoch.
+
+    Attributes:
+        metric: The figure, a column of the history; ``yield`` should grow, the others shrink.
+        patience: Epochs without improvement before the training stops.
+        once_settled: Count only from when another figure has settled (the rule of Cunha et al. for
+            step 2: the ACD counts once the Fréchet distance has settled).
+    """
+
+    metric: Literal["fd_lenet", "acd", "yield"]
+    patience: int = Field(ge=1)
+    once_settled: SettledParams | None = None
+
+
+class GanParams(Params):
+    """Step 1, the plain GAN, and how both steps train (Cunha et al. 2023).
+
+    Attributes:
+        preset: ``paper`` or ``fast``: a name for ``filters``, ``learning_rate`` and ``batch_size``.
+        epochs: Epochs of step 1.
+        steps_per_epoch: Discriminator steps that make an epoch; left empty, one pass over the
+            images. Small datasets want more than one pass.
+        latent_dim: Dimensions of the latent vector z.
+        architecture: ``dcgan``, or ``resnet`` for 32x32 and larger.
+        filters: Channels of the discriminator's first layer; each further one doubles them.
+        blocks: Up- and down-sampling blocks of the DCGAN; left empty, as many as lead to 4x4.
+        loss: ``ns`` (non-saturating) or ``wgan_gp`` (Gulrajani et al. 2017).
+        gradient_penalty: Weight of WGAN-GP's penalty.
+        disc_iters: Discriminator steps for each generator step.
+        batch_size: Images a step.
+        learning_rate: Adam's learning rate, for both networks.
+        precision: ``float32``, or ``bfloat16`` for autocast on any device (Micikevicius et al.
+            2018); ``auto`` takes ``bfloat16`` on CUDA.
+        compile: Whether to compile both networks with ``torch.compile``.
+        checkpoint_every: Epochs from one checkpoint to the next, in both steps; the last epoch
+            always has one.
+        early_stopping: When to stop step 1 before its last epoch.
+    """
+
+    no_matter: ClassVar[frozenset[str]] = Params.no_matter | {
+        "preset",
+        "checkpoint_every",
+        "early_stopping",
+        "compile",
+    }
+
+    preset: Literal["paper", "fast"] | None = None
     epochs: int = Field(ge=1)
     steps_per_epoch: int | None = Field(default=None, ge=1)
     latent_dim: int = Field(ge=1)
+    architecture: Literal["dcgan", "resnet"] = "dcgan"
     filters: int = Field(ge=1)
+    blocks: int | None = Field(default=None, ge=1)
+    loss: Literal["ns", "wgan_gp"] = "ns"
+    gradient_penalty: float = Field(default=10.0, ge=0)
+    disc_iters: int = Field(default=1, ge=1)
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
+    checkpoint_every: int = Field(default=1, ge=1)
+    early_stopping: EarlyStoppingParams | None = None
 
-
-class GeneratorParams(Params):
-    """Step 2, one way to the boundary.
-
-    Attributes:
-        kind: ``gasten``: the GAN's loss plus ``alpha`` times the confusion distance.
-        alpha: Weight of the confusion distance (Gomes et al. 2024: 25).
-        epochs: Epochs of step 2.
-    """
-
-    kind: Literal["gasten"]
-    alpha: float = Field(ge=0)
-    epochs: int = Field(ge=1)
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        named = PRESETS.get(values.get("preset") or "", {}) if isinstance(values, dict) else {}
+        return {**named, **values} if named else values
 
 
 class GenerationParams(Params):

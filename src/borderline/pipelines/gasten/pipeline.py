@@ -1,73 +1,52 @@
-"""Stage 2: the plain GAN once, then every generator of every model under test."""
+"""Stage 2: the plain GAN once a run, then every generator of every model under test."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from borderline.grid import for_all, for_each_generator
+from borderline.grid import for_all, for_each_gan, for_each_generator
 from borderline.pipelines.gasten import nodes
+from borderline.pipelines.gasten.kinds import KINDS
 
 
 def create_pipeline() -> Pipeline:
-    """Step 1 once, then step 2 and its images for each generator."""
-    step_1 = Pipeline(
+    """Step 1 once for each repetition, then the images of each generator."""
+    noise = Pipeline(
         [
             Node(
                 nodes.make_test_noise,
                 inputs=["params:generation", "params:gan", "params:run"],
                 outputs="test_noise",
                 name="make_test_noise",
-            ),
+            )
+        ]
+    )
+    step_1 = Pipeline(
+        [
             Node(
                 nodes.train_gan,
                 inputs=[
                     "pair_train",
                     "test_noise",
-                    "gan_checkpoints_so_far",
+                    "judge",
+                    "real_features",
+                    "gan.checkpoints_so_far",
                     "params:gan",
                     "params:pair",
                     "params:run",
                 ],
-                outputs=["gan_checkpoints", "gan_history", "gan_samples"],
+                outputs=["gan.checkpoints", "gan.history", "gan.samples"],
                 name="train_gan",
             ),
         ],
     )
-    step_2 = Pipeline(
-        [
-            Node(
-                nodes.train_generator,
-                inputs=[
-                    "pair_train",
-                    "test_noise",
-                    "gan_checkpoints",
-                    "checkpoints_so_far",
-                    "classifier",
-                    "params:generator",
-                    "params:gan",
-                    "params:confusion",
-                    "params:run",
-                ],
-                outputs=["checkpoints", "history", "samples"],
-                name="train_generator",
-            ),
-            Node(
-                nodes.keep_last_generator,
-                inputs=["checkpoints", "params:generator", "params:gan"],
-                outputs="generator",
-                name="keep_last_generator",
-            ),
-            Node(
-                nodes.generate_images,
-                inputs=["generator", "classifier", "params:generation", "params:run"],
-                outputs="images",
-                name="generate_images",
-            ),
-        ],
-    )
-    return for_all("gasten", step_1) + for_each_generator(
-        "gasten",
-        step_2,
-        shared=["pair_train", "test_noise", "gan_checkpoints"],
-        of_model=["classifier"],
+    return (
+        for_all("gasten", noise)
+        + for_each_gan("gasten", step_1)
+        + for_each_generator(
+            "gasten",
+            lambda settings: KINDS[settings.kind].create_pipeline(settings),
+            shared=["pair_train", "test_noise", "judge", "real_features"],
+            of_model=["classifier"],
+        )
     )

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
+from borderline.datasets.tensors import Parts
 from borderline.grid import Grid
 from borderline.measures.confusion import is_borderline, probability_histogram
 from borderline.measures.inference import embed
@@ -20,16 +20,9 @@ from borderline.pipelines.metrics.params import MetricsParams
 _SHOWN = 64
 
 
-def measure_real_images(
-    judge: nn.Module, pair_train: LabelledImages, pair_test: LabelledImages, run: RunParams
-) -> dict[str, Tensor]:
-    """The judge's ``features`` (M, D) of all real images of the pair."""
-    images = torch.cat([pair_train["images"], pair_test["images"]])
-    return {"features": embed(judge, images, run.torch_device())}
-
-
 def measure_generator(
-    images: dict[str, Tensor],
+    parts: Parts,
+    outcome: pd.DataFrame,
     judge: nn.Module,
     real_features: dict[str, Tensor],
     metrics: MetricsParams,
@@ -37,14 +30,16 @@ def measure_generator(
     run: RunParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Scores of a generator's images as one row, the histogram of p as a table and as a figure."""
-    p = images["probabilities"]
-    features = embed(judge, images["images"], run.torch_device())
+    device = run.torch_device()
+    loaded = (parts[name]() for name in sorted(parts))
+    measured = [(part["probabilities"], embed(judge, part["images"], device)) for part in loaded]
+    p, features = (torch.cat(tensors) for tensors in zip(*measured, strict=True))
     scores = score_generator(p, features, real_features["features"], confusion.band)
     counts = probability_histogram(p, metrics.histogram_bins)
     edges = torch.linspace(0, 1, len(counts) + 1, dtype=torch.float64).numpy()
     histogram = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "images": counts.numpy()})
     return (
-        pd.DataFrame([scores]),
+        pd.DataFrame([scores]).assign(seconds=outcome["seconds"], note=outcome["note"].fillna("")),
         histogram,
         draw_probability_histogram(counts, scores, confusion.band),
     )
@@ -65,14 +60,28 @@ def choose_generator(grid: Grid, metrics: MetricsParams, *scores: pd.DataFrame) 
 
 
 def select_borderline(
-    leaderboard: pd.DataFrame, confusion: ConfusionParams, *images: dict[str, Tensor]
+    leaderboard: pd.DataFrame, confusion: ConfusionParams, metrics: MetricsParams, *images: Parts
 ) -> tuple[dict[str, Tensor], Figure]:
-    """The borderline images of the chosen generator, and a picture of the first of them."""
+    """The borderline images of the chosen generator, and a picture of the first of them.
+
+    Where there are more than ``most_borderline``, the first are kept: images come in no order.
+    """
     best = int(leaderboard["chosen"].to_numpy().argmax())
-    chosen = images[best]
-    rows = is_borderline(chosen["probabilities"], confusion.band)
-    borderline = {name: tensor[rows] for name, tensor in chosen.items()}
-    title = f"{int(rows.sum())} borderline images of {leaderboard['generator'][best]}"
+    found: list[dict[str, Tensor]] = []
+    for name in sorted(images[best]):
+        part = images[best][name]()
+        rows = is_borderline(part["probabilities"], confusion.band)
+        found.append({name: tensor[rows] for name, tensor in part.items()})
+        if sum(len(part["images"]) for part in found) >= metrics.most_borderline:
+            break
+    borderline = {
+        name: torch.cat([part[name] for part in found])[: metrics.most_borderline]
+        for name in found[0]
+    }
+    title = (
+        f"{len(borderline['images'])} borderline images of {leaderboard['generator'][best]}"
+        f"{', the first of them' if len(borderline['images']) > _SHOWN else ''}"
+    )
     return borderline, draw_image_grid(
         borderline["images"][:_SHOWN], borderline["probabilities"][:_SHOWN], title
     )

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from borderline.grid import current, for_all, for_each_generator, for_each_model
+from borderline.grid import current, for_each_generator, for_each_model
 from borderline.pipelines.metrics import nodes
 
 
 def create_pipeline() -> Pipeline:
     """Score each generator, then choose one of each model's."""
-    real = Pipeline(
-        [
-            Node(
-                nodes.measure_real_images,
-                inputs=["judge", "pair_train", "pair_test", "params:run"],
-                outputs="real_features",
-                name="measure_real_images",
-            )
-        ],
-    )
     generator = Pipeline(
         [
             Node(
                 nodes.measure_generator,
                 inputs=[
                     "images",
+                    "outcome",
                     "judge",
                     "real_features",
                     "params:metrics",
@@ -48,14 +39,17 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.select_borderline,
-                inputs=["leaderboard", "params:confusion", *(f"{name}.images" for name in names)],
+                inputs=[
+                    "leaderboard",
+                    "params:confusion",
+                    "params:metrics",
+                    *(f"{name}.images" for name in names),
+                ],
                 outputs=["borderline", "borderline_figure"],
                 name="select_borderline",
             ),
         ],
     )
-    return (
-        for_all("metrics", real)
-        + for_each_generator("metrics", generator, shared=["judge", "real_features"])
-        + for_each_model("metrics", model)
-    )
+    return for_each_generator(
+        "metrics", lambda _: generator, shared=["judge", "real_features"]
+    ) + for_each_model("metrics", model)

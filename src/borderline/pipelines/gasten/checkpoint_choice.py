@@ -1,0 +1,62 @@
+"""Which checkpoint of a training to go on with."""
+
+from __future__ import annotations
+
+from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name, latest
+from borderline.errors import BorderlineError
+from borderline.pipelines.gasten.early_stopping import best_epoch, counted
+from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams, Start
+
+
+def starting_checkpoint(checkpoints: Checkpoints, start: Start, gan: GanParams) -> Checkpoint:
+    """The checkpoint of step 1 that step 2 starts from.
+
+    Args:
+        checkpoints: Those of step 1.
+        start: ``last``, ``best`` (of the lowest ``fd_lenet``) or an epoch.
+        gan: How step 1 was trained.
+
+    Raises:
+        BorderlineError: When that epoch has no checkpoint.
+    """
+    if start == "last":
+        return kept_checkpoint(checkpoints, gan.epochs, gan.early_stopping)
+    if start == "best":
+        return _best(checkpoints, _latest(checkpoints, gan.epochs), "fd_lenet")
+    if epoch_name(start) not in checkpoints:
+        there = ", ".join(str(int(name[-4:])) for name in sorted(checkpoints))
+        raise BorderlineError(
+            f"start is {start}, but step 1 has no checkpoint of that epoch: choose one of {there}, "
+            "or 'best' or 'last'."
+        )
+    return checkpoints[epoch_name(start)]()
+
+
+def kept_checkpoint(
+    checkpoints: Checkpoints, epochs: int, early_stopping: EarlyStoppingParams | None
+) -> Checkpoint:
+    """The checkpoint that a training ends with: the last, or the best of its early stopping.
+
+    Args:
+        checkpoints: Those of the training.
+        epochs: How many epochs it was to have.
+        early_stopping: Its rule; where its figure was never counted, the last epoch is kept.
+    """
+    last = _latest(checkpoints, epochs)
+    if early_stopping is None:
+        return last
+    worthy = {row["epoch"] for row in counted(last["history"], early_stopping)}
+    among = {name: load for name, load in checkpoints.items() if int(name[-4:]) in worthy}
+    return _best(among, last, early_stopping.metric)
+
+
+def _latest(checkpoints: Checkpoints, epochs: int) -> Checkpoint:
+    last = latest(checkpoints, epochs)
+    assert last is not None, "a training yields at least one checkpoint"
+    return last
+
+
+def _best(among: Checkpoints, last: Checkpoint, metric: str) -> Checkpoint:
+    rows = [row for row in last["history"] if epoch_name(int(row["epoch"])) in among]
+    best = best_epoch(rows, metric)
+    return last if best is None else among[epoch_name(best)]()

@@ -1,0 +1,84 @@
+"""DCGAN for square images of any size and number of channels (Radford et al. 2016; GASTeN's sizes).
+
+For 28x28 images, 3 blocks and ``filters = F`` the generator is: linear to (4F, 4, 4), then
+transposed convolutions 5x5 stride 2 with 4F -> 2F -> F -> C channels and sizes 4 -> 7 -> 14 -> 28;
+the discriminator mirrors it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+Norm = Callable[[int, int], nn.Module]
+"""Makes the discriminator's normalisation from channels and side length."""
+
+
+class Generator(nn.Module):
+    """Latent vectors (N, latent_dim), standard normal, to images (N, C, H, W) in [-1, 1].
+
+    Args:
+        latent_dim: Dimensions of the latent vector.
+        filters: Channels before the last layer.
+        channels: Channels of the images.
+        sizes: Side lengths of the feature maps, from the smallest to the image.
+    """
+
+    def __init__(self, *, latent_dim: int, filters: int, channels: int, sizes: list[int]) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        blocks = len(sizes) - 1
+        widths = [filters * 2 ** (blocks - 1 - i) for i in range(blocks)] + [channels]
+        layers: list[nn.Module] = [
+            nn.Linear(latent_dim, widths[0] * sizes[0] ** 2, bias=False),
+            nn.Unflatten(1, (widths[0], sizes[0], sizes[0])),
+        ]
+        for i in range(blocks):
+            layers += [
+                nn.BatchNorm2d(widths[i]),
+                nn.ReLU(),
+                nn.ConvTranspose2d(
+                    widths[i],
+                    widths[i + 1],
+                    kernel_size=5,
+                    stride=2,
+                    padding=2,
+                    output_padding=sizes[i + 1] - (2 * sizes[i] - 1),
+                    bias=i == blocks - 1,
+                ),
+            ]
+        self.net = nn.Sequential(*layers, nn.Tanh())
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Latent vectors (N, latent_dim) to images (N, C, H, W)."""
+        return self.net(latents)  # type: ignore[no-any-return]
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, H, W) in [-1, 1] to logits (N,): positive for "real".
+
+    Args:
+        filters: Channels of the first layer; each further one doubles them.
+        channels: Channels of the images.
+        sizes: Side lengths of the feature maps, from the smallest to the image.
+        norm: Makes the normalisation of each layer but the first.
+    """
+
+    def __init__(self, *, filters: int, channels: int, sizes: list[int], norm: Norm) -> None:
+        super().__init__()
+        blocks = len(sizes) - 1
+        widths = [channels] + [filters * 2**i for i in range(blocks)]
+        layers: list[nn.Module] = []
+        for i in range(blocks):
+            layers.append(nn.Conv2d(widths[i], widths[i + 1], 5, stride=2, padding=2, bias=i == 0))
+            if i > 0:
+                layers.append(norm(widths[i + 1], sizes[-2 - i]))
+            layers.append(nn.LeakyReLU(0.2))
+        self.net = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(widths[-1] * sizes[0] ** 2, 1), nn.Flatten(0)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to logits (N,)."""
+        return self.net(images)  # type: ignore[no-any-return]

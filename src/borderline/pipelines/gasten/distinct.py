@@ -1,0 +1,30 @@
+"""Which images of a set are not repetitions of others."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_ROWS_AT_A_TIME = 1000
+# One of 256 grey levels between -1 and 1.
+_GREY_LEVEL = 2 / 255
+
+
+def is_distinct(images: Tensor) -> Tensor:
+    """Which images differ from all before them by more than a grey level on (squared) average.
+
+    Args:
+        images: Values in [-1, 1], shape (N, C, H, W).
+
+    Returns:
+        Boolean tensor of shape (N,).
+    """
+    flat = images.flatten(1)
+    least = _GREY_LEVEL * flat.shape[1] ** 0.5
+    distinct = torch.ones(len(flat), dtype=torch.bool)
+    for start in range(0, len(flat), _ROWS_AT_A_TIME):
+        rows = flat[start : start + _ROWS_AT_A_TIME]
+        distances = torch.cdist(rows, flat[: start + len(rows)])
+        near = (distances <= least).tril(diagonal=start - 1)
+        distinct[start : start + len(rows)] = ~near.any(dim=1)
+    return distinct

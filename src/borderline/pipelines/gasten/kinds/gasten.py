@@ -1,0 +1,247 @@
+"""GASTeN's step 2: the plain GAN trained on, with a term that pulls it to the boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, Self
+
+import pandas as pd
+import torch
+from kedro.pipeline import Node, Pipeline
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from borderline.datasets.checkpoints import Checkpoints
+from borderline.datasets.image_source import LabelledImages
+from borderline.datasets.tensors import digest_of_weights
+from borderline.errors import BorderlineError
+from borderline.measures.confusion import is_borderline
+from borderline.measures.inference import in_batches, predict
+from borderline.params import ConfusionParams, GeneratorParams, RunParams, Setting
+from borderline.pipelines.gasten.checkpoint_choice import kept_checkpoint, starting_checkpoint
+from borderline.pipelines.gasten.networks import (
+    Discriminator,
+    Generator,
+    build_discriminator,
+    build_generator,
+)
+from borderline.pipelines.gasten.params import (
+    EarlyStoppingParams,
+    GanParams,
+    GenerationParams,
+    Start,
+)
+from borderline.pipelines.gasten.stream import (
+    Epoch,
+    Part,
+    Parts,
+    epoch_figures,
+    has_diverged,
+    part_sizes,
+    stream_epochs,
+    stream_parts,
+)
+from borderline.pipelines.gasten.training import Gan, Steering, train
+
+_USUAL_ALPHA = {"gasten": 25.0, "gaussian": 1.0, "gaussian_two_step": 1.0, "kl": 5.0, "logit": 3.0}
+
+
+class Settings(GeneratorParams):
+    """Step 2 of Cunha et al. 2023 and of its successors.
+
+    Attributes:
+        kind: ``gasten``.
+        term: What is added to the generator's loss: ``gasten`` (the confusion distance),
+            ``gaussian`` (Teixeira et al. 2024), ``gaussian_two_step`` (its form with two steps),
+            ``kl``, ``logit``; or ``mgda`` and ``mgda_norm``, which need no weight.
+        alpha: Weight of the term; left empty, 25 for ``gasten`` (Gomes et al. 2024), 1 for
+            ``gaussian``, 5 for ``kl`` and 3 for ``logit``.
+        alpha_growth: What the weight is multiplied with after each epoch.
+        real_borderline: The share of each batch of real images that is drawn from those which are
+            borderline themselves, so that the discriminator learns how they look.
+        start: The epoch of step 1 to start from, or a list, which means a generator for each.
+        epochs: Epochs of step 2.
+        early_stopping: When to stop before the last epoch; the best epoch is then kept.
+    """
+
+    trains: ClassVar[bool] = True
+    no_matter: ClassVar[frozenset[str]] = GeneratorParams.no_matter | {"early_stopping", "start"}
+
+    kind: Literal["gasten"]
+    term: Literal["gasten", "gaussian", "gaussian_two_step", "kl", "logit", "mgda", "mgda_norm"] = (
+        "gasten"
+    )
+    alpha: float | None = Field(default=None, ge=0)
+    alpha_growth: float = Field(default=1.0, gt=0)
+    real_borderline: float = Field(default=0.0, ge=0, le=1)
+    start: Start | Annotated[tuple[Start, ...], Field(min_length=1)] = "last"
+    epochs: int = Field(ge=1)
+    early_stopping: EarlyStoppingParams | None = None
+
+    @model_validator(mode="after")
+    def _weight_needs_a_term(self) -> Self:
+        if self.term in _USUAL_ALPHA and self.alpha is None:
+            # The way to fill in a frozen model that pydantic documents.
+            object.__setattr__(self, "alpha", _USUAL_ALPHA[self.term])
+        if self.term not in _USUAL_ALPHA and self.alpha is not None:
+            raise ValueError(f"{self.term} finds its weight itself, so alpha must be left out")
+        return self
+
+    def variants(self) -> dict[str, Self]:
+        """One generator for each epoch to start from."""
+        if not isinstance(self.start, tuple):
+            return {"": self}
+        return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
+
+
+def create_pipeline(settings: Settings) -> Pipeline:
+    """Train, keep the networks of the last or best epoch, generate."""
+    return Pipeline(
+        [
+            Node(
+                train_generator,
+                inputs=[
+                    "pair_train",
+                    "test_noise",
+                    "judge",
+                    "real_features",
+                    "gan.checkpoints",
+                    "checkpoints_so_far",
+                    "classifier",
+                    "params:generator",
+                    "params:gan",
+                    "params:confusion",
+                    "params:run",
+                ],
+                outputs=["checkpoints", "history", "samples"],
+                name="train_generator",
+            ),
+            Node(
+                keep_networks,
+                inputs=["checkpoints", "params:generator", "params:gan"],
+                outputs=["generator", "discriminator"],
+                name="keep_networks",
+            ),
+            Node(
+                generate_images,
+                inputs=["generator", "classifier", "history", "params:generation", "params:run"],
+                outputs=["images", "outcome"],
+                name="generate_images",
+            ),
+        ]
+    )
+
+
+def train_generator(
+    pair_train: LabelledImages,
+    test_noise: dict[str, Tensor],
+    judge: nn.Module,
+    real_features: dict[str, Tensor],
+    gan_checkpoints: Checkpoints,
+    so_far: Checkpoints,
+    classifier: nn.Module,
+    generator: Settings,
+    gan: GanParams,
+    confusion: ConfusionParams,
+    run: RunParams,
+) -> Iterator[Epoch]:
+    """Step 2: go on from step 1 with the confusion term; yields as step 1 does."""
+    images, device = pair_train["images"], run.torch_device()
+    assert not isinstance(generator.start, tuple), "the grid takes lists apart"
+    start = starting_checkpoint(gan_checkpoints, generator.start, gan)
+    network = Gan(gan, images.shape[1:], run)
+    network.load(start["state"])
+    settings: dict[str, Setting] = {
+        **start["settings"],
+        "start": start["epoch"],
+        **getattr(classifier, "settings", {}),
+        **generator.fingerprint("generator"),
+        "step 1 digest": digest_of_weights(network.generator),
+        "classifier digest": digest_of_weights(classifier),
+    }
+    rows = (
+        _borderline_rows(classifier, images, confusion, run) if generator.real_borderline else None
+    )
+    classifier = classifier.to(device).eval().requires_grad_(False)
+    steering = Steering(
+        classifier=classifier,
+        term=generator.term,
+        alpha=generator.alpha or 0.0,
+        growth=generator.alpha_growth,
+        real_rows=rows,
+        real_share=generator.real_borderline,
+    )
+    noise = test_noise["latents"]
+    progress = train(
+        network,
+        images,
+        epochs=generator.epochs,
+        settings=settings,
+        so_far=so_far,
+        measure=epoch_figures(
+            noise, judge, real_features["features"], device, classifier, confusion
+        ),
+        steering=steering,
+        early_stopping=generator.early_stopping,
+    )
+    yield from stream_epochs(progress, network, noise, classifier)
+
+
+def keep_networks(
+    checkpoints: Checkpoints, generator: Settings, gan: GanParams
+) -> tuple[Generator, Discriminator]:
+    """Both networks of the last epoch, or of the best where early stopping names a figure."""
+    state = kept_checkpoint(checkpoints, generator.epochs, generator.early_stopping)["state"]
+    networks = (
+        build_generator(gan, state["image_shape"]),
+        build_discriminator(gan, state["image_shape"]),
+    )
+    for network, name in zip(networks, ("generator", "discriminator"), strict=True):
+        network.load_state_dict(state[name])
+        network.eval()
+    return networks
+
+
+def generate_images(
+    generator: Generator,
+    classifier: nn.Module,
+    history: pd.DataFrame,
+    generation: GenerationParams,
+    run: RunParams,
+) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
+    """Images of a finished generator with the model's opinion of them, in parts."""
+    note = ""
+    if has_diverged(history):
+        note = (
+            f"its loss was no longer a finite number in epoch {history['epoch'].iloc[-1]}, so it "
+            "kept the last checkpoint before: lower its alpha, or gan.learning_rate"
+        )
+    parts = _sample(generator, classifier, generation.images, run)
+    yield from stream_parts(parts, seconds=float(history["seconds"].sum()), note=note)
+
+
+def _sample(generator: Generator, classifier: nn.Module, images: int, run: RunParams) -> Parts:
+    device, random = run.torch_device(), run.generator("generated images")
+    generator = generator.to(device).eval()
+    for size in part_sizes(images):
+        latents = torch.randn(size, generator.latent_dim, generator=random)
+        made = in_batches(generator, latents, device=device)
+        yield {
+            "images": made,
+            "latents": latents,
+            "probabilities": predict(classifier, made, device),
+        }
+    return ""
+
+
+def _borderline_rows(
+    classifier: nn.Module, images: Tensor, confusion: ConfusionParams, run: RunParams
+) -> Tensor:
+    p = predict(classifier, images, run.torch_device())
+    rows = is_borderline(p, confusion.band).nonzero()[:, 0]
+    if len(rows) == 0:
+        raise BorderlineError(
+            f"real_borderline asks for real images with |p - 0.5| < {confusion.band}, and the "
+            "training set has none: set it to 0, or widen confusion.band."
+        )
+    return rows

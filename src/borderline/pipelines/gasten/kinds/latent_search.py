@@ -1,0 +1,322 @@
+"""Latent boundary search: walks between latents of both sides, stopped where they cross.
+
+No training for the model under test: the images of a GAN of the pair are split by the side of the
+boundary that they fall on, a latent of one side is joined to one of the other, and the root of
+``C(G(z)) = 0.5`` is found on the arc between them. The images found are borderline by construction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal, Self
+
+import pandas as pd
+import torch
+from kedro.pipeline import Node, Pipeline
+from pydantic import Field
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor, nn
+
+from borderline.datasets.checkpoints import Checkpoints
+from borderline.measures.inference import BATCH_SIZE, embed, in_batches, predict
+from borderline.params import GeneratorParams, Params, RunParams
+from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
+from borderline.pipelines.gasten.distinct import is_distinct
+from borderline.pipelines.gasten.networks import (
+    Discriminator,
+    Generator,
+    build_discriminator,
+    build_generator,
+)
+from borderline.pipelines.gasten.pairing import Pairs, pair_up
+from borderline.pipelines.gasten.params import GanParams, GenerationParams, Start
+from borderline.pipelines.gasten.root_finding import find_crossings
+from borderline.pipelines.gasten.stream import Part, Parts, part_sizes, stream_parts
+
+Rate = Callable[[Tensor], Tensor]
+"""Takes images (N, C, H, W), returns how real each looks, shape (N,): more is better."""
+
+_MOST_LATENTS = 100_000
+_MOST_ROUNDS = 20
+_FEWEST_CANDIDATES = 64
+
+
+class RealismParams(Params):
+    """Keep only the images that look most real.
+
+    Attributes:
+        by: ``discriminator`` (its logit) or ``judge`` (how near the nearest real image of the pair
+            is in the judge's features).
+        keep: The share to keep.
+    """
+
+    by: Literal["discriminator", "judge"]
+    keep: float = Field(gt=0, le=1)
+
+
+class Settings(GeneratorParams):
+    """Where and how to search.
+
+    Attributes:
+        kind: ``latent_search``.
+        space_of: Whose latent space: ``gan`` for step 1, or the name of a tuned generator.
+        start: With ``gan``, the epoch of step 1, or a list, which means a generator for each.
+        pairs: Join latents of both sides at ``random``, or with their ``nearest`` neighbours.
+        truncation: Draw latents from a normal distribution cut off at this absolute value;
+            left empty, it is not cut. Less variety, more typical images.
+        spread: Probabilities are wished for evenly in ``0.5 +- spread``; 0 aims at the boundary.
+        tolerance: How far a probability may be from the wished-for one.
+        realism: Keep only the images that look most real.
+    """
+
+    kind: Literal["latent_search"]
+    space_of: str = "gan"
+    start: Start | Annotated[tuple[Start, ...], Field(min_length=1)] = "last"
+    pairs: Pairs = "random"
+    truncation: float | None = Field(default=None, gt=0)
+    spread: float = Field(default=0.0, ge=0, lt=0.5)
+    tolerance: float = Field(default=0.01, gt=0, lt=0.5)
+    realism: RealismParams | None = None
+
+    def variants(self) -> dict[str, Self]:
+        """One generator for each epoch to start from."""
+        if not isinstance(self.start, tuple):
+            return {"": self}
+        return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
+
+    def goes_on_from(self) -> str | None:
+        """The tuned generator, if any."""
+        return None if self.space_of == "gan" else self.space_of
+
+
+def create_pipeline(settings: Settings) -> Pipeline:
+    """Take the networks of step 1, or another generator's, and search."""
+    tuned = settings.goes_on_from()
+    take = Node(
+        take_networks,
+        inputs=["gan.checkpoints", "params:generator", "params:gan"],
+        outputs=["generator", "discriminator"],
+        name="take_networks",
+    )
+    search = Node(
+        search_boundary,
+        inputs=[
+            f"{tuned}.generator" if tuned else "generator",
+            f"{tuned}.discriminator" if tuned else "discriminator",
+            "classifier",
+            "judge",
+            "real_features",
+            "params:generator",
+            "params:generation",
+            "params:run",
+        ],
+        outputs=["images", "outcome"],
+        name="search_boundary",
+    )
+    return Pipeline([search] if tuned else [take, search])
+
+
+def take_networks(
+    checkpoints: Checkpoints, generator: Settings, gan: GanParams
+) -> tuple[Generator, Discriminator]:
+    """Both networks of the epoch of step 1 that the settings name."""
+    assert not isinstance(generator.start, tuple), "the grid takes lists apart"
+    state = starting_checkpoint(checkpoints, generator.start, gan)["state"]
+    shape = state["image_shape"]
+    networks = build_generator(gan, shape), build_discriminator(gan, shape)
+    for network, name in zip(networks, ("generator", "discriminator"), strict=True):
+        network.load_state_dict(state[name])
+        network.eval()
+    return networks
+
+
+def search_boundary(
+    generator: Generator,
+    discriminator: Discriminator,
+    classifier: nn.Module,
+    judge: nn.Module,
+    real_features: dict[str, Tensor],
+    settings: Settings,
+    generation: GenerationParams,
+    run: RunParams,
+) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
+    """Images on the boundary, in parts."""
+    device = run.torch_device()
+    rate = None
+    if settings.realism is not None and settings.realism.by == "discriminator":
+        rate = _rate_by_discriminator(discriminator, device)
+    elif settings.realism is not None:
+        rate = _rate_by_judge(judge, real_features["features"], device)
+    parts = search(
+        generator,
+        classifier,
+        settings,
+        images=generation.images,
+        device=device,
+        random=run.generator("latent search"),
+        rate=rate,
+    )
+    yield from stream_parts(parts)
+
+
+def search(
+    generator: nn.Module,
+    classifier: nn.Module,
+    settings: Settings,
+    *,
+    images: int,
+    device: torch.device,
+    random: torch.Generator,
+    rate: Rate | None = None,
+) -> Parts:
+    """Images of a generator on the boundary of a model, no two of a part alike.
+
+    Args:
+        generator: Latent vectors (N, ``latent_dim``) to images (N, C, H, W) in [-1, 1].
+        classifier: The model under test: images to logits (N,).
+        settings: How to search.
+        images: How many to find.
+        device: Where to compute.
+        random: Draws latents, pairs and wished-for probabilities.
+        rate: How real images look, shape (N,); needed where the settings filter by realism.
+
+    Yields:
+        Parts with ``images``, ``latents`` and ``probabilities``.
+
+    Returns:
+        A note: why there are fewer images than wished for; empty if there are not.
+    """
+    generator, classifier = generator.to(device).eval(), classifier.to(device).eval()
+    keep = 1.0 if settings.realism is None else settings.realism.keep
+    for size in part_sizes(images):
+        part: Part = {}
+        for _ in range(_MOST_ROUNDS):
+            wanted = size - len(part.get("images", ()))
+            candidates = max(_FEWEST_CANDIDATES, round(wanted / keep))
+            latents, note = _search_once(
+                generator, classifier, settings, candidates, device, random
+            )
+            part = _with_best(part, _made(generator, classifier, latents, device), rate, keep)
+            part = {name: tensor[:size] for name, tensor in part.items()}
+            if note or len(part["images"]) == size:
+                break
+        else:
+            note = (
+                f"{_MOST_ROUNDS} rounds of search found only {len(part['images'])} images of "
+                f"{size} "
+                "that differ: the generator repeats itself, so start from another epoch of step 1"
+            )
+        yield part
+        if note:
+            return note
+    return ""
+
+
+def _search_once(
+    generator: nn.Module,
+    classifier: nn.Module,
+    settings: Settings,
+    candidates: int,
+    device: torch.device,
+    random: torch.Generator,
+) -> tuple[Tensor, str]:
+    """Latents on the boundary, or none and why."""
+
+    def logits_of(latents: Tensor) -> Tensor:
+        return in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
+
+    latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
+    latents = torch.empty(0, latent_dim)
+    logits = torch.empty(0)
+    one_sided = True
+    while one_sided and len(latents) < _MOST_LATENTS:
+        drawn = _draw(max(candidates, BATCH_SIZE), latent_dim, settings, random)
+        latents, logits = torch.cat([latents, drawn]), torch.cat([logits, logits_of(drawn)])
+        targets = 0.5 + settings.spread * (2 * torch.rand(candidates, generator=random) - 1)
+        lowest, highest = torch.logit(targets).min(), torch.logit(targets).max()
+        below, above = latents[logits < lowest], latents[logits > highest]
+        one_sided = len(below) == 0 or len(above) == 0
+    if one_sided:
+        p = torch.sigmoid(logits)
+        return latents[:0], (
+            f"all {len(latents)} images drawn from the GAN fall on one side of the boundary, with "
+            f"p from {p.min():.3f} to {p.max():.3f}: train the GAN longer, start from another "
+            "epoch, or use a generator of kind gasten"
+        )
+    rows = pair_up(below, above, candidates, settings.pairs, "cosine", random)
+    first, last = below[rows[0]], above[rows[1]]
+    targets = targets[: len(first)]
+    crossings = find_crossings(
+        lambda shares, asked: logits_of(spherical(first[asked], last[asked], shares)),
+        logits[logits < lowest][rows[0]],
+        logits[logits > highest][rows[1]],
+        targets,
+        settings.tolerance,
+    )
+    return spherical(first, last, crossings.shares)[crossings.found], ""
+
+
+def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
+    """Points on the arcs between vectors: spherical linear interpolation (Shoemake 1985).
+
+    It keeps the length that latents of a normal distribution have, which a straight line would not
+    (White 2016).
+
+    Args:
+        first: Shape (N, Z).
+        last: Shape (N, Z).
+        shares: How far along, in [0, 1], shape (N,).
+
+    Returns:
+        Vectors of the type of ``first``, shape (N, Z).
+    """
+    a, b, t = first.double(), last.double(), shares.double()[:, None]
+    cosine = torch.cosine_similarity(a, b, dim=1)[:, None].clamp(-1 + 1e-9, 1 - 1e-9)
+    angle = torch.acos(cosine)
+    arc = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+    return arc.to(first.dtype)
+
+
+def _draw(count: int, latent_dim: int, settings: Settings, random: torch.Generator) -> Tensor:
+    if settings.truncation is None:
+        return torch.randn(count, latent_dim, generator=random)
+    limit = settings.truncation
+    latents = torch.empty(count, latent_dim)
+    return nn.init.trunc_normal_(latents, a=-limit, b=limit, generator=random)
+
+
+def _made(
+    generator: nn.Module, classifier: nn.Module, latents: Tensor, device: torch.device
+) -> Part:
+    images = in_batches(generator, latents, device=device)
+    return {
+        "images": images,
+        "latents": latents,
+        "probabilities": predict(classifier, images, device),
+    }
+
+
+def _with_best(part: Part, more: Part, rate: Rate | None, keep: float) -> Part:
+    if rate is not None and len(more["images"]):
+        best = rate(more["images"]).topk(math.ceil(keep * len(more["images"]))).indices
+        best = best.sort().values
+        more = {name: tensor[best] for name, tensor in more.items()}
+    merged = {name: torch.cat([part[name], more[name]]) if part else more[name] for name in more}
+    distinct = is_distinct(merged["images"])
+    return {name: tensor[distinct] for name, tensor in merged.items()}
+
+
+def _rate_by_discriminator(discriminator: nn.Module, device: torch.device) -> Rate:
+    discriminator = discriminator.to(device).eval()
+    return lambda images: in_batches(discriminator, images, device=device)
+
+
+def _rate_by_judge(judge: nn.Module, real_features: Tensor, device: torch.device) -> Rate:
+    nearest = NearestNeighbors(n_neighbors=1).fit(real_features.numpy())
+
+    def rate(images: Tensor) -> Tensor:
+        distances, _ = nearest.kneighbors(embed(judge, images, device).numpy())
+        return -torch.from_numpy(distances[:, 0])
+
+    return rate

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from borderline.pipelines.gasten.pairing import Pairs, pair_up
+
+RANDOM = torch.Generator().manual_seed(0)
+NEGATIVE, POSITIVE = torch.randn(30, 4, generator=RANDOM), torch.randn(7, 4, generator=RANDOM)
+
+
+@pytest.mark.parametrize("how", ["random", "nearest"])
+@pytest.mark.parametrize("count", [1, 5, 30, 100, 1000])
+def test_no_pair_comes_twice(how: Pairs, count: int) -> None:
+    negative, positive = pair_up(NEGATIVE, POSITIVE, count, how, "cosine", RANDOM)
+    pairs = list(zip(negative.tolist(), positive.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs) <= min(count, 210)
+    assert len(pairs) >= min(count, 210) * 0.6
+    assert max(n for n, _ in pairs) < 30
+    assert max(p for _, p in pairs) < 7
+
+
+def test_random_pairs_use_every_point_about_equally_often() -> None:
+    negative, positive = pair_up(NEGATIVE, POSITIVE, 60, "random", "cosine", RANDOM)
+    assert negative.bincount(minlength=30).max() <= 2
+    assert positive.bincount(minlength=7).max() <= 9
+
+
+def test_nearest_pairs_are_the_nearest_by_brute_force() -> None:
+    negative, positive = pair_up(NEGATIVE, POSITIVE, 7, "nearest", "euclidean", RANDOM)
+    assert positive.tolist() == list(range(7))
+    assert torch.equal(negative, torch.cdist(POSITIVE, NEGATIVE).argmin(dim=1))
+    both = pair_up(POSITIVE, NEGATIVE, 7, "nearest", "euclidean", RANDOM)
+    assert torch.equal(both[1], negative)
+    assert torch.equal(both[0], positive)
