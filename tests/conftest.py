@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,8 +22,13 @@ ENVIRONMENTS = sorted(
 
 _CASE = "mnist_sample_7v1"
 MODELS = ("cnn_1", "mlp_4")
-GENERATORS = ("gasten_10", "gasten_25")
-EPOCHS = "gan.epochs=6,generators.gasten_10.epochs=6"
+TRAINED = ("gasten_10", "gasten_25")
+GENERATORS = (*TRAINED, "latent_search", "hybrid", "pixel_bisection")
+
+# How often test_resume.py kills a training in each of its steps.
+KILLS = int(os.environ.get("BORDERLINE_KILLS", "1"))
+_EPOCHS = 4 + 2 * KILLS
+EPOCHS = f"gan.epochs={_EPOCHS},generators.gasten_10.epochs={_EPOCHS}"
 
 needs_fashion = pytest.mark.skipif(
     not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"

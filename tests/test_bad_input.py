@@ -60,6 +60,21 @@ def configure(project: Path, **entries: object) -> None:
         ("classifier.epochs=0", ["classifier.epochs", "0", "greater than or equal to 1"]),
         ("generators.gasten_10.alpha=high", ["generators.gasten_10.alpha", "'high'", "number"]),
         ("generators.gasten_10.kind=gastn", ["generators.gasten_10.kind", "'gastn'", "'gasten'"]),
+        ("generators.gasten_10.term=gausian", ["generators.gasten_10.term", "'gausian'"]),
+        ("generators.gasten_10.term=mgda", ["generators.gasten_10", "mgda", "alpha must be left"]),
+        ("generators.gasten_10.alfa=3", ["generators.gasten_10.alfa", "did you mean 'alpha'"]),
+        ("generators.gasten_10.start=bets", ["generators.gasten_10.start", "'bets'", "'best'"]),
+        ("generators.gasten_10.start=4", ["generators.gasten_10.start is 4", "3 epochs"]),
+        ("generators.gasten_10.start=best", ["generation.test_noise is 64", "64 features"]),
+        ("generators.hybrid.space_of=gasten_20", ["generators.hybrid.space_of", "mean 'gasten_"]),
+        ("generators.hybrid.space_of=latent_search", ["hybrid.space_of", "no trained generator"]),
+        ("generators.latent_search.spread=0.2", ["spread add up to 0.21", "confusion.band"]),
+        ("generators.latent_search.pairs=near", ["generators.latent_search.pairs", "'nearest'"]),
+        ("gan.preset=quick", ["gan.preset", "'quick'", "'paper' or 'fast'"]),
+        ("gan.loss=wgan", ["gan.loss", "'wgan'", "'ns' or 'wgan_gp'"]),
+        ("gan.disc_iters=9", ["gan.disc_iters is 9", "only 4 steps"]),
+        ("grid.runs=0", ["grid.runs", "0", "greater than or equal to 1"]),
+        ("runs.run_2.seed=3", ["runs"]),
         ("models.cnn_1.kind=rnn", ["models.cnn_1.kind", "'rnn'", "'cnn' or 'mlp'"]),
         ("confusion.band=0", ["confusion.band", "0", "greater than 0"]),
         ("confusion.band=0.6", ["confusion.band", "0.6", "less than or equal to 0.5"]),
@@ -127,6 +142,20 @@ def test_bad_globals(
 ) -> None:
     configure(project, **entries)
     assert_one_sentence(invoke(kedro), *words)
+    assert_nothing_written(project)
+
+
+def test_early_stopping_of_step_1_by_a_figure_that_it_does_not_have(
+    kedro: CliRunner, project: Path
+) -> None:
+    settings = "gan.early_stopping.metric=acd,gan.early_stopping.patience=2"
+    result = invoke(kedro, "--params", settings)
+    assert_one_sentence(result, "gan.early_stopping.metric is 'acd'", "'fd_lenet'")
+
+
+def test_given_step_1_that_is_not_there(kedro: CliRunner, project: Path) -> None:
+    configure(project, step_1_checkpoints="nowhere")
+    assert_one_sentence(invoke(kedro), "step_1_checkpoints is 'nowhere'", "no checkpoint is there")
     assert_nothing_written(project)
 
 

@@ -4,11 +4,31 @@ import pytest
 from kedro.pipeline import Node, Pipeline
 
 from borderline import grid
+from borderline.params import GeneratorParams, RunParams
 
 
 @pytest.fixture(autouse=True)
 def _two_models_and_generators(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "_current", grid.Grid(models=("a", "b"), generators=("x", "y")))
+    use(monkeypatch)
+
+
+class Settings(GeneratorParams):
+    """A generator that may go on from another."""
+
+    source: str | None = None
+
+    def variants(self) -> dict[str, Settings]:
+        """One, or two where a source is named ``both``."""
+        if self.source != "both":
+            return {"": self}
+        return {f"_{n}": self.model_copy(update={"source": n}) for n in ("x", "y")}
+
+
+def use(monkeypatch: pytest.MonkeyPatch, *, runs: int = 1, trains_gan: bool = True) -> None:
+    lists = grid.Grid(models=("a", "b"), generators=("x", "y"), runs=runs)
+    settings = {name: Settings(kind=f"kind of {name}") for name in lists.generators}
+    layout = grid.lay_out(lists, settings, trains_gan=trains_gan)
+    monkeypatch.setattr(grid, "_current", layout)
 
 
 def template() -> Pipeline:
@@ -35,7 +55,9 @@ def test_each_model_gets_its_copy() -> None:
 
 
 def test_each_generator_of_each_model_gets_its_copy() -> None:
-    copies = grid.for_each_generator("stage", template(), shared=["pair"], of_model=["classifier"])
+    copies = grid.for_each_generator(
+        "stage", lambda _: template(), shared=["pair"], of_model=["classifier"]
+    )
     assert copies.outputs() == {f"{m}.{g}.images" for m in "ab" for g in "xy"}
     assert {"pair", "a.classifier", "params:generators.x", "params:models.b"} <= copies.inputs()
     assert {node.namespace for node in copies.nodes} == {
@@ -44,5 +66,63 @@ def test_each_generator_of_each_model_gets_its_copy() -> None:
 
 
 def test_an_empty_grid_gives_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "_current", grid.Grid(models=(), generators=()))
-    assert not grid.for_each_generator("stage", template()).nodes
+    monkeypatch.setattr(grid, "_current", grid.Layout())
+    assert not grid.for_each_generator("stage", lambda _: template()).nodes
+
+
+def searching(settings: GeneratorParams) -> Pipeline:
+    """Goes on from step 1, and from another generator."""
+
+    def function(*_: object) -> int:
+        return 0
+
+    inputs = ["gan.checkpoints", "x.generator", "params:run", "params:generator"]
+    outputs = "generator" if settings.kind == "kind of x" else "images"
+    inputs = [i for i in inputs if settings.kind != "kind of x" or i != "x.generator"]
+    return Pipeline([Node(function, inputs=inputs, outputs=outputs, name="make")])
+
+
+def test_each_repetition_has_its_own_step_1_seed_and_sources(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(monkeypatch, runs=2)
+    copies = grid.for_each_generator("stage", searching)
+    inputs = {node.name: set(node.inputs) for node in copies.nodes}
+    assert inputs["a.stage.y.make"] == {
+        *("gan.checkpoints", "a.x.generator", "params:run", "params:generators.y")
+    }
+    assert inputs["b.stage.y_run_2.make"] == {
+        *("gan_run_2.checkpoints", "b.x_run_2.generator"),
+        *("params:runs.run_2", "params:generators.y_run_2"),
+    }
+    assert len(copies.nodes) == 2 * 2 * 2
+
+    def function(*_: object) -> int:
+        return 0
+
+    step_1 = Pipeline([Node(function, ["noise", "params:run"], "gan.checkpoints", name="train")])
+    gans = grid.for_each_gan("stage", step_1)
+    assert gans.outputs() == {"gan.checkpoints", "gan_run_2.checkpoints"}
+    assert {node.name for node in gans.nodes} == {"stage.gan.train", "stage.gan_run_2.train"}
+    assert gans.inputs() == {"noise", "params:run", "params:runs.run_2"}
+
+
+def test_given_step_1_takes_the_place_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, runs=2, trains_gan=False)
+    copies = grid.for_each_generator("stage", searching)
+    assert {name for name in copies.inputs() if "param" not in name} == {"step_1_checkpoints"}
+    assert not grid.for_each_gan("stage", template()).nodes
+
+
+def test_variants_and_repetitions_are_generators_of_their_own() -> None:
+    lists = grid.Grid(models=("a",), generators=("one", "two"), runs=2)
+    settings = {"one": Settings(kind="k"), "two": Settings(kind="k", source="both")}
+    layout = grid.lay_out(lists, settings, trains_gan=True)
+    assert list(layout.generators) == [
+        *("one", "two_x", "two_y", "one_run_2", "two_x_run_2", "two_y_run_2")
+    ]
+    assert layout.generators["two_y_run_2"].settings.source == "y"
+    run = RunParams(seed=5, device="cpu")
+    (other,) = grid.seeds(lists, run).values()
+    assert other.seed != run.seed
+    assert grid.seeds(lists, run) == grid.seeds(lists, run)

@@ -101,7 +101,7 @@ def repeated(name: str, run: int) -> str:
 def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
     """The settings of each repetition but the first, whose seed derives from that of the run."""
     return {
-        repeated("run", repetition): run.model_copy(
+        f"run_{repetition}": run.model_copy(
             update={"seed": run.seed_for("repetition", repetition)}
         )
         for repetition in range(2, grid.runs + 1)
@@ -233,7 +233,7 @@ def _of_run(names: Collection[str], run: int) -> dict[str, str]:
 
 
 def _run_parameters(run: int) -> str:
-    return "params:run" if run == 1 else f"params:runs.{repeated('run', run)}"
+    return "params:run" if run == 1 else f"params:runs.run_{run}"
 
 
 def _parameters(template: Pipeline, renamed: Mapping[str, str]) -> dict[str, str]:

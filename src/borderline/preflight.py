@@ -211,9 +211,9 @@ def _check_generators(parameters: Parameters) -> None:
         source = settings.goes_on_from()
         if source is not None and source not in trained:
             raise BorderlineError(
-                f"generators.{name}.space_of is {source!r}{_close(source, trained)}, which is no trained "
-                f"generator of grid.generators: choose {' or '.join(['gan', *trained])}, or add it "
-                "there."
+                f"generators.{name}.space_of is {source!r}{_close(source, trained)}, which is no "
+                f"trained generator of grid.generators: choose {' or '.join(['gan', *trained])}, "
+                "or add it there."
             )
         start = getattr(settings, "start", None)
         if isinstance(start, int) and (
@@ -424,7 +424,7 @@ def _trainings(
 ) -> Iterator[tuple[str, int, dict[str, Setting], dict[str, str]]]:
     """Every training's checkpoints, epochs, settings and what its recipes are called."""
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
-    runs = {1: p.run} | {n: p.runs[repeated("run", n)] for n in range(2, layout.runs + 1)}
+    runs = {1: p.run} | {n: p.runs[f"run_{n}"] for n in range(2, layout.runs + 1)}
     step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
     if layout.trains_gan:
         for number, settings in step_1.items():
@@ -450,7 +450,7 @@ def _trainings(
         }
         start: Any = getattr(recipe, "start", None)
         if isinstance(start, int):
-            settings["start"] = start
+            settings["generator.start"] = start
         elif start == "last" and p.gan.early_stopping is None and layout.trains_gan:
             settings["gan.epochs"] = p.gan.epochs
         called = {"model": f"models.{model}", "generator": f"generators.{generator}"}

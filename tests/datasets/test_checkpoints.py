@@ -101,3 +101,13 @@ def test_checkpoint_runs_no_code(tmp_path: Path) -> None:
     with pytest.raises(DatasetError):
         CheckpointDataset(filepath=str(tmp_path / "epoch_0002.pt")).load()
     assert not proof.exists()
+
+
+def test_one_file_is_a_folder_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "from_elsewhere.pt"
+    assert not CheckpointFolder(path=str(path)).exists()
+    CheckpointDataset(filepath=str(path)).save(checkpoint(7))
+    folder = CheckpointFolder(path=str(path))
+    assert folder.exists()
+    assert list(folder.load()) == ["epoch_0007"]
+    assert folder.load()["epoch_0007"]()["epoch"] == 7

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from borderline.datasets import TensorDataset
+from borderline.datasets import TensorDataset, TensorFolder
 from borderline.datasets.tensors import digest, digest_of_weights
 
 
@@ -59,3 +59,27 @@ def test_digest_of_weights_follows_buffers_too() -> None:
     before = digest_of_weights(network)
     network(torch.randn(4, 3))
     assert digest_of_weights(network) != before
+
+
+def part(*values: float) -> dict[str, torch.Tensor]:
+    return {"images": torch.tensor(values).reshape(-1, 1, 1, 1).expand(-1, 1, 8, 8)}
+
+
+def test_folder_holds_parts_that_load_one_by_one(tmp_path: Path) -> None:
+    folder = TensorFolder(path=str(tmp_path / "images"))
+    assert not folder.exists()
+    for number in range(3):
+        folder.save({f"part_{number:05d}": part(number / 10)})
+    folder.save({})
+    parts = folder.load()
+    assert sorted(parts) == ["part_00000", "part_00001", "part_00002"]
+    assert parts["part_00002"]()["images"].unique().item() == pytest.approx(0.2)
+    assert base64.b64decode(folder.preview()).startswith(b"\x89PNG")
+
+
+def test_first_part_begins_the_folder_anew(tmp_path: Path) -> None:
+    folder = TensorFolder(path=str(tmp_path / "images"))
+    for number in range(3):
+        folder.save({f"part_{number:05d}": part(0.1)})
+    folder.save({"part_00000": part(0.5)})
+    assert sorted(folder.load()) == ["part_00000"]

@@ -34,7 +34,7 @@ def test_start_of_step_2(there: tuple[int, ...], start: str | int, epoch: int) -
 
 
 def test_start_without_a_checkpoint_is_one_sentence() -> None:
-    with pytest.raises(BorderlineError, match="start is 3, .* choose one of 2, 4, 5, or 'best'"):
+    with pytest.raises(BorderlineError, match=r"start is 3, .* choose one of 2, 4, 5, or 'best'"):
         starting_checkpoint(checkpoints(2, 4, 5), 3, GAN)
 
 

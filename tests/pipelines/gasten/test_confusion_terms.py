@@ -83,7 +83,9 @@ def test_known_values() -> None:
     assert TERMS["gaussian"](boundary).item() == pytest.approx(0.5 * math.log(0.01))
     assert TERMS["gaussian"](sure).item() == pytest.approx(0.5 * (math.log(0.01) + 25))
     for name in ("kl", "logit"):
-        assert math.isfinite(TERMS[name](sure)), "p rounds to 1, where the formula would be infinite"
+        assert math.isfinite(TERMS[name](sure)), (
+            "p rounds to 1, where the formula would be infinite"
+        )
 
 
 def test_where_the_model_is_sure_only_kl_and_logit_still_pull() -> None:

@@ -10,10 +10,15 @@ import torch
 from borderline.errors import BorderlineError
 from borderline.grid import Grid
 from borderline.measures.confusion import probability_histogram
-from borderline.params import ConfusionParams
-from borderline.pipelines.metrics.figures import draw_probability_histogram
+from borderline.params import ConfusionParams, RunParams
+from borderline.pipelines.classifier.networks import build_judge
+from borderline.pipelines.metrics.figures import draw_probability_histogram, draw_side_by_side
 from borderline.pipelines.metrics.leaderboard import choose, score_generator
-from borderline.pipelines.metrics.nodes import choose_generator, select_borderline
+from borderline.pipelines.metrics.nodes import (
+    choose_generator,
+    measure_generator,
+    select_borderline,
+)
 from borderline.pipelines.metrics.params import MetricsParams
 
 
@@ -66,9 +71,10 @@ def test_unknown_rule() -> None:
         choose(LEADERBOARD, "best")
 
 
-def test_chosen_generators_borderline_images_are_selected() -> None:
+@pytest.mark.parametrize(("most", "kept"), [(100, 4), (3, 3), (2, 2), (1, 1)])
+def test_chosen_generators_borderline_images_are_selected(most: int, kept: int) -> None:
     grid = Grid(models=("m",), generators=("x", "y"))
-    metrics = MetricsParams(histogram_bins=20, choose="max_yield")
+    metrics = MetricsParams(histogram_bins=20, choose="max_yield", most_borderline=most)
     scores = [pd.DataFrame([{"yield": y, "fd_lenet": 1.0}]) for y in (0.25, 0.5)]
     leaderboard = choose_generator(grid, metrics, *scores)
     assert leaderboard["generator"].tolist() == ["x", "y"]
@@ -81,7 +87,43 @@ def test_chosen_generators_borderline_images_are_selected() -> None:
         }
         for value in (-1.0, 1.0)
     ]
-    borderline, _ = select_borderline(leaderboard, ConfusionParams(band=0.1), *images)
+    parts = [{f"part_{i:05d}": lambda part=part: part for i in range(2)} for part in images]
+    borderline, _ = select_borderline(leaderboard, ConfusionParams(band=0.1), metrics, *parts)
     assert borderline["images"].unique().tolist() == [1.0]
-    assert borderline["probabilities"].tolist() == pytest.approx([0.45, 0.55])
-    assert torch.equal(borderline["latents"], images[1]["latents"][1:3])
+    assert borderline["probabilities"].tolist() == pytest.approx(([0.45, 0.55] * 2)[:kept])
+    expected = torch.cat([images[1]["latents"][1:3]] * 2)[:kept]
+    assert torch.equal(borderline["latents"], expected)
+
+
+def test_generator_without_images_is_scored_and_drawn_and_never_chosen(run: RunParams) -> None:
+    nothing = {"images": torch.empty(0, 1, 8, 8), "probabilities": torch.empty(0)}
+    outcome = pd.DataFrame([{"images": 0, "seconds": 1.0, "note": "one-sided"}])
+    judge = build_judge(10, (1, 8, 8))
+    metrics = MetricsParams(histogram_bins=20, choose="max_yield", most_borderline=9)
+    scores, histogram, figure = measure_generator(
+        {"part_00000": lambda: nothing},
+        outcome,
+        judge,
+        {"features": torch.randn(100, 64)},
+        metrics,
+        ConfusionParams(band=0.1),
+        run,
+    )
+    assert scores["images"][0] == 0
+    assert math.isnan(scores["yield"][0])
+    assert scores["note"][0] == "one-sided"
+    assert histogram["images"].sum() == 0
+    figure.savefig(BytesIO())
+    other = pd.DataFrame([{"yield": 0.001, "fd_lenet": 9.0}])
+    grid = Grid(models=("m",), generators=("none", "some"))
+    assert choose_generator(grid, metrics, scores, other)["chosen"].tolist() == [False, True]
+
+
+def test_side_by_side_draws_every_strip_and_a_note_for_none(run: RunParams) -> None:
+    images = torch.rand(30, 1, 8, 8) * 2 - 1
+    figure = draw_side_by_side(
+        [("real", images, torch.rand(30)), ("none", images[:0], torch.rand(0))]
+    )
+    figure.savefig(BytesIO())
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert texts == ["real", "none", "none"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
@@ -21,7 +21,7 @@ def pair_up(
         negative: Points of the negative side, shape (N, ...), N at least 1.
         positive: Points of the positive side, shape (P, ...), P at least 1.
         count: Wished-for number of pairs.
-        how: ``random``, where every point serves about equally often, or ``nearest``: each point
+        how: ``random``, where the points of a side serve equally often, or ``nearest``: each point
             of the smaller side with its nearest neighbours on the other.
         metric: scikit-learn's name of the distance between neighbours.
         random: For random pairs.
@@ -31,10 +31,7 @@ def pair_up(
         ``count``.
     """
     if how == "random":
-        draws = [_in_turn(len(side), count, random) for side in (negative, positive)]
-        code = draws[0] * len(positive) + draws[1]
-        unique = torch.from_numpy(np.sort(np.unique(code.numpy(), return_index=True)[1]))
-        return draws[0][unique], draws[1][unique]
+        return _in_turn(len(negative), len(positive), count, random)
     if len(negative) > len(positive):
         positive_rows, negative_rows = _nearest(positive, negative, count, metric)
     else:
@@ -42,9 +39,16 @@ def pair_up(
     return negative_rows, positive_rows
 
 
-def _in_turn(points: int, count: int, random: torch.Generator) -> Tensor:
-    rounds = -(-count // points)
-    return torch.cat([torch.randperm(points, generator=random) for _ in range(rounds)])[:count]
+def _in_turn(
+    negative: int, positive: int, count: int, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Both sides shuffled and dealt in turn, one side shifted whenever the deal would repeat."""
+    deals = torch.arange(min(count, negative * positive))
+    shift = deals // math.lcm(negative, positive)
+    orders = (torch.randperm(size, generator=random) for size in (negative, positive))
+    places = (deals % negative, (deals + shift) % positive)
+    first, second = (order[place] for order, place in zip(orders, places, strict=True))
+    return first, second
 
 
 def _nearest(few: Tensor, many: Tensor, count: int, metric: str) -> tuple[Tensor, Tensor]:

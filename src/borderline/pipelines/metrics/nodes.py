@@ -7,13 +7,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import Parts
 from borderline.grid import Grid
 from borderline.measures.confusion import is_borderline, probability_histogram
-from borderline.measures.inference import embed
+from borderline.measures.inference import embed, predict
 from borderline.measures.plots import draw_image_grid
 from borderline.params import ConfusionParams, RunParams
-from borderline.pipelines.metrics.figures import draw_probability_histogram
+from borderline.pipelines.metrics.figures import draw_probability_histogram, draw_side_by_side
 from borderline.pipelines.metrics.leaderboard import choose, score_generator
 from borderline.pipelines.metrics.params import MetricsParams
 
@@ -57,6 +58,30 @@ def choose_generator(grid: Grid, metrics: MetricsParams, *scores: pd.DataFrame) 
     leaderboard.insert(0, "generator", grid.generators)
     chosen, rule = choose(leaderboard, metrics.choose)
     return leaderboard.assign(chosen=leaderboard["generator"] == chosen, rule=rule)
+
+
+def compare_generators(
+    leaderboard: pd.DataFrame,
+    pair_train: LabelledImages,
+    classifier: nn.Module,
+    confusion: ConfusionParams,
+    run: RunParams,
+    *images: Parts,
+) -> Figure:
+    """The real borderline images and each generator's, side by side."""
+    real = pair_train["images"]
+    p = predict(classifier, real, run.torch_device())
+    rows = is_borderline(p, confusion.band)
+    strips = [(f"real training images\n{int(rows.sum())} borderline", real[rows], p[rows])]
+    for (_, row), parts in zip(leaderboard.iterrows(), images, strict=True):
+        part = parts[min(parts)]()
+        rows = is_borderline(part["probabilities"], confusion.band)
+        figures = (
+            f"yield {row['yield']:.1%}, ACD {row['acd']:.3f}" if row["images"] else "no images"
+        )
+        name = f"{row['generator']}\n{figures}"
+        strips.append((name, part["images"][rows], part["probabilities"][rows]))
+    return draw_side_by_side(strips)
 
 
 def select_borderline(

@@ -38,6 +38,19 @@ def create_pipeline() -> Pipeline:
                 name="choose_generator",
             ),
             Node(
+                nodes.compare_generators,
+                inputs=[
+                    "leaderboard",
+                    "pair_train",
+                    "classifier",
+                    "params:confusion",
+                    "params:run",
+                    *(f"{name}.images" for name in names),
+                ],
+                outputs="generators_figure",
+                name="compare_generators",
+            ),
+            Node(
                 nodes.select_borderline,
                 inputs=[
                     "leaderboard",
@@ -52,4 +65,4 @@ def create_pipeline() -> Pipeline:
     )
     return for_each_generator(
         "metrics", lambda _: generator, shared=["judge", "real_features"]
-    ) + for_each_model("metrics", model)
+    ) + for_each_model("metrics", model, shared=["pair_train"])

@@ -153,7 +153,7 @@ def train_generator(
     network.load(start["state"])
     settings: dict[str, Setting] = {
         **start["settings"],
-        "start": start["epoch"],
+        "gan.epochs" if generator.start == "last" else "generator.start": start["epoch"],
         **getattr(classifier, "settings", {}),
         **generator.fingerprint("generator"),
         "step 1 digest": digest_of_weights(network.generator),

@@ -1,0 +1,73 @@
+"""15,000 borderline images by latent search against one epoch of GASTeN's step 2.
+
+Both start from the same step 1, with the paper's networks; the epoch is one pass over 12,000
+images. The search has nothing to train, so its seconds are all that a model under test costs.
+"""
+
+from __future__ import annotations
+
+import torch
+from common import (
+    RUN,
+    fashion_or_digits,
+    gan_params,
+    in_turns,
+    machine,
+    real_images,
+    trained_model,
+)
+from torch import Tensor
+
+from borderline.measures.confusion import average_confusion_distance, borderline_yield
+from borderline.pipelines.gasten import training
+from borderline.pipelines.gasten.kinds.latent_search import Settings, search
+from borderline.pipelines.gasten.training import Gan, Steering
+
+IMAGES = 15_000
+EPOCH = 12_000
+STEPS_OF_STEP_1 = 200
+ROUNDS = 3
+
+
+def main() -> None:
+    """Print the ratio."""
+    _, pair_images = real_images(*fashion_or_digits())
+    classifier = trained_model(pair_images)
+    params = gan_params("paper", steps_per_epoch=EPOCH // 64)
+    images = pair_images["images"].to(RUN.torch_device())
+    gan = Gan(params, images.shape[1:], RUN)
+    step_1 = params.model_copy(update={"steps_per_epoch": STEPS_OF_STEP_1})
+    gan.params = step_1
+    training._train_epoch(gan, images, 1, None)
+    gan.params = params
+    generator = training.build_networks(params, images.shape[1:], RUN)[0]
+    generator.load_state_dict(gan.generator.state_dict())
+    found: list[Tensor] = []
+
+    def ours() -> None:
+        found.clear()
+        parts = search(
+            generator,
+            classifier,
+            Settings(kind="latent_search"),
+            images=IMAGES,
+            device=RUN.torch_device(),
+            random=torch.Generator().manual_seed(0),
+        )
+        found.extend(part["probabilities"] for part in parts)
+
+    def theirs() -> None:
+        training._train_epoch(gan, images, 1, Steering(classifier, "gasten", 25.0))
+
+    a, b, ratio = in_turns(ours, theirs, ROUNDS)
+    p = torch.cat(found)
+    print(machine())
+    print(
+        f"search: {a:.1f} s for {len(p)} images, yield {borderline_yield(p, 0.1):.2%}, "
+        f"ACD {average_confusion_distance(p):.4f}; an epoch of step 2: {b:.1f} s"
+    )
+    print(f"ratio boundary_search: {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from borderline.measures.confusion import is_borderline
+from borderline.pipelines.gasten import stream
+from borderline.pipelines.gasten.kinds import latent_search
+from borderline.pipelines.gasten.kinds.latent_search import Settings, search, spherical
+from borderline.pipelines.gasten.stream import Part
+
+CPU = torch.device("cpu")
+Z = 6
+
+
+class Ramp(nn.Module):
+    """A generator whose images are as bright as the latent's first entries say."""
+
+    latent_dim = Z
+
+    def __init__(self, offset: float = 0.0, levels: int = 0) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(0)
+        self.offset, self.levels = offset, levels
+        self.weight = nn.Parameter(torch.randn(Z, 64, generator=random) / Z**0.5)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        images = torch.tanh(latents @ self.weight + self.offset)
+        if self.levels:
+            images = (images * self.levels).round() / self.levels
+        return images.reshape(-1, 1, 8, 8)
+
+
+class Model(nn.Module):
+    """A model that weighs every pixel, sure of itself."""
+
+    def __init__(self, scale: float = 30.0) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(1)
+        self.weight = nn.Parameter(scale * torch.randn(64, generator=random) / 8)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1) @ self.weight
+
+
+def find(
+    images: int = 300,
+    generator: nn.Module | None = None,
+    rate: latent_search.Rate | None = None,
+    **settings: object,
+) -> tuple[Part, str]:
+    parts = search(
+        generator or Ramp(),
+        Model(),
+        Settings.model_validate({"kind": "latent_search"} | settings),
+        images=images,
+        device=CPU,
+        random=torch.Generator().manual_seed(5),
+        rate=rate,
+    )
+    found: list[Part] = []
+    while True:
+        try:
+            found.append(next(parts))
+        except StopIteration as end:
+            merged = {name: torch.cat([part[name] for part in found]) for name in found[0]}
+            return merged, end.value
+
+
+def test_images_are_on_the_boundary_where_few_of_the_generator_are() -> None:
+    freely = torch.sigmoid(Model()(Ramp()(torch.randn(3000, Z))))
+    assert is_borderline(freely, 0.1).double().mean() < 0.1
+    found, note = find()
+    assert note == ""
+    assert len(found["images"]) == 300
+    assert (found["probabilities"] - 0.5).abs().max() <= 0.0101
+    with torch.no_grad():
+        assert torch.allclose(Ramp()(found["latents"]), found["images"], atol=1e-6)
+        assert torch.allclose(
+            torch.sigmoid(Model()(found["images"])), found["probabilities"], atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("pairs", ["random", "nearest"])
+def test_no_two_images_are_alike(pairs: str) -> None:
+    found, _ = find(pairs=pairs)
+    distances = torch.pdist(found["images"].flatten(1))
+    assert distances.min() > 2 / 255 * 8
+
+
+def test_latents_are_as_long_as_those_of_the_generator() -> None:
+    found, _ = find(images=2000)
+    lengths, usual = found["latents"].norm(dim=1), torch.randn(2000, Z).norm(dim=1)
+    assert lengths.mean().item() == pytest.approx(usual.mean().item(), rel=0.1)
+
+
+def test_truncation_leaves_typical_latents() -> None:
+    wide, narrow = (find(truncation=limit)[0]["latents"] for limit in (None, 0.5))
+    assert narrow.norm(dim=1).mean() < 0.5 * wide.norm(dim=1).mean()
+    assert narrow.norm(dim=1).max() <= 0.5 * Z**0.5 * 1.01
+
+
+def test_probabilities_spread_as_wished_for() -> None:
+    found, _ = find(images=1000, spread=0.08, tolerance=0.005)
+    p = found["probabilities"]
+    assert (p - 0.5).abs().max() <= 0.0851
+    thirds = torch.histc(p, bins=3, min=0.42, max=0.58)
+    assert thirds.min() > 200
+    assert is_borderline(p, 0.1).all()
+
+
+def test_most_real_images_are_kept() -> None:
+    def rate(images: Tensor) -> Tensor:
+        return images.mean(dim=(1, 2, 3))
+
+    realism = {"by": "judge", "keep": 0.25}
+    kept, _ = find(rate=rate, realism=realism)
+    freely, _ = find()
+    assert len(kept["images"]) == 300
+    assert kept["images"].mean() > freely["images"].mean() + 0.05
+    assert (kept["probabilities"] - 0.5).abs().max() <= 0.0101
+
+
+def test_parts_are_whole_and_their_number_does_not_grow_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "PART_SIZE", 100)
+    found, note = find(images=250)
+    assert note == ""
+    assert len(found["images"]) == 250
+
+
+def test_generator_on_one_side_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent_search, "_MOST_LATENTS", 2000)
+
+    class Bright(Ramp):
+        def forward(self, latents: Tensor) -> Tensor:
+            with torch.no_grad():
+                return Model().weight.sign().reshape(1, 1, 8, 8) + 0 * super().forward(latents)
+
+    found, note = find(generator=Bright())
+    assert len(found["images"]) == 0
+    assert "fall on one side of the boundary, with p from 1.000 to 1.000" in note
+    assert "train the GAN longer" in note
+
+
+def test_generator_that_repeats_itself_says_so() -> None:
+    class Two(Ramp):
+        """Two kinds of images and a straight mixture between them: few distinct crossings."""
+
+        def forward(self, latents: Tensor) -> Tensor:
+            kind = torch.tanh(20 * latents[:, :1])
+            with torch.no_grad():
+                return (kind * Model().weight.sign()).reshape(-1, 1, 8, 8)
+
+    found, note = find(generator=Two())
+    assert 0 < len(found["images"]) < 300
+    assert "the generator repeats itself" in note
+
+
+def test_rare_side_is_still_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class MostlyBright(Ramp):
+        def forward(self, latents: Tensor) -> Tensor:
+            with torch.no_grad():
+                lean = Model().weight.sign().reshape(1, 1, 8, 8)
+                return torch.tanh(super().forward(latents) + 0.35 * lean)
+
+    logits = Model()(MostlyBright()(torch.randn(20000, Z)))
+    assert 0 < (logits < 0).double().mean() < 0.01
+    found, note = find(generator=MostlyBright())
+    assert note == ""
+    assert len(found["images"]) == 300
+
+
+def test_arc_has_its_ends_and_keeps_its_length() -> None:
+    a, b = torch.randn(2, 50, Z, generator=torch.Generator().manual_seed(0))
+    b = b / b.norm(dim=1, keepdim=True) * a.norm(dim=1, keepdim=True)
+    for share in (0.0, 0.3, 0.5, 1.0):
+        point = spherical(a, b, torch.full((50,), share))
+        assert torch.allclose(point.norm(dim=1), a.norm(dim=1), atol=1e-4)
+    assert torch.allclose(spherical(a, b, torch.zeros(50)), a, atol=1e-5)
+    assert torch.allclose(spherical(a, b, torch.ones(50)), b, atol=1e-5)
+    quarter = spherical(torch.tensor([[1.0, 0]]), torch.tensor([[0, 1.0]]), torch.tensor([0.5]))
+    assert torch.allclose(quarter, torch.tensor([[0.5**0.5, 0.5**0.5]]))
+
+
+def test_seed_decides_every_bit() -> None:
+    assert torch.equal(find()[0]["images"], find()[0]["images"])
