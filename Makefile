@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test viz lint notebook clean
+.PHONY: help run test viz lint bench notebook clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
@@ -28,6 +28,11 @@ lint: $(INSTALLED) ## Check style, types and the walls between the stages
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## Measure our speed against plain ways, side by side; each line `ratio` is theirs / ours
+	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/boundary_search.py
+	$(BIN)/python benchmarks/presets.py
 
 notebook: $(INSTALLED) ## Open the notebooks
 	$(BIN)/kedro jupyter lab notebooks

@@ -101,9 +101,7 @@ def repeated(name: str, run: int) -> str:
 def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
     """The settings of each repetition but the first, whose seed derives from that of the run."""
     return {
-        f"run_{repetition}": run.model_copy(
-            update={"seed": run.seed_for("repetition", repetition)}
-        )
+        f"run_{repetition}": run.model_copy(update={"seed": run.seed_for("repetition", repetition)})
         for repetition in range(2, grid.runs + 1)
     }
 

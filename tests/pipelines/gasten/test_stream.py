@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+from borderline.pipelines.gasten.stream import (
+    PART_SIZE,
+    Parts,
+    has_diverged,
+    part_sizes,
+    stream_parts,
+)
+
+
+@pytest.mark.parametrize("images", [1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE])
+def test_parts_add_up(images: int) -> None:
+    sizes = list(part_sizes(images))
+    assert sum(sizes) == images
+    assert max(sizes) <= PART_SIZE
+
+
+def parts_with(note: str) -> Parts:
+    for size in (3, 2):
+        yield {"images": torch.zeros(size, 1, 2, 2), "probabilities": torch.zeros(size)}
+    return note
+
+
+def test_parts_are_named_in_order_and_the_outcome_goes_along() -> None:
+    steps = list(stream_parts(parts_with("too few"), seconds=100.0, note="stopped early"))
+    assert [list(part) for part, _ in steps] == [["part_00000"], ["part_00001"], []]
+    assert [outcome["images"][0] for _, outcome in steps] == [3, 5, 5]
+    assert all(outcome["seconds"][0] > 100 for _, outcome in steps)
+    assert [outcome["note"][0] for _, outcome in steps] == [
+        *("stopped early", "stopped early", "stopped early; too few")
+    ]
+    assert list(stream_parts(parts_with("")))[-1][1]["note"][0] == ""
+
+
+def test_only_a_row_without_figures_is_a_divergence() -> None:
+    good = [{"epoch": 1, "generator_loss": 1.0, "images": 64, "fd_lenet": float("nan")}]
+    assert not has_diverged(pd.DataFrame(good))
+    assert has_diverged(pd.DataFrame([*good, {"epoch": 2, "generator_loss": float("inf")}]))
+
+
+@pytest.mark.road
+@pytest.mark.parametrize("kind", ["gasten", "latent_search", "pixel_bisection"])
+def test_ten_times_the_images_need_no_more_memory(kind: str) -> None:
+    code = f"""
+import resource, torch
+from torch import nn
+from borderline.params import RunParams
+from borderline.pipelines.gasten import stream
+from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
+
+torch.set_num_threads(1)
+stream.PART_SIZE = 2000
+run = RunParams(seed=0, device="cpu")
+
+class Generator(nn.Module):
+    latent_dim = 8
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(8, 784)
+    def forward(self, latents):
+        return torch.tanh(self.net(latents)).reshape(-1, 1, 28, 28)
+
+class Classifier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(784, 1)
+    def forward(self, images):
+        return 20 * self.net(images.flatten(1))[:, 0]
+
+torch.manual_seed(0)
+generator, classifier = Generator().eval(), Classifier().eval()
+images = torch.rand(800, 1, 28, 28) * 2 - 1
+real = {{"images": images, "labels": (classifier(images) > 0).long()}}
+
+def parts(count):
+    if "{kind}" == "gasten":
+        return gasten._sample(generator, classifier, count, run)
+    common = dict(images=count, device=torch.device("cpu"), random=torch.Generator())
+    if "{kind}" == "latent_search":
+        settings = latent_search.Settings(kind="latent_search")
+        return latent_search.search(generator, classifier, settings, **common)
+    settings = pixel_bisection.Settings(kind="pixel_bisection")
+    return pixel_bisection.blend(real, classifier, settings, **common)
+
+def peak(count):
+    total = sum(len(part["images"]) for part in parts(count))
+    assert total > 0.95 * count, total
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+few = peak(6000)
+print(peak(60000) - few)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    # The images alone would be 180 MB.
+    assert float(result.stdout.split()[-1]) < 40
