@@ -34,7 +34,7 @@ from borderline.pipelines.classifier.params import (
 )
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.gasten.kinds import KINDS, AnyGenerator
-from borderline.pipelines.gasten.networks import build_discriminator, build_generator
+from borderline.pipelines.gasten.networks import trained_networks
 from borderline.pipelines.gasten.params import GanParams, GenerationParams, gan_settings
 from borderline.pipelines.metrics.leaderboard import RULES
 from borderline.pipelines.metrics.params import MetricsParams
@@ -390,10 +390,7 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
                 "choose the same pair, or other checkpoints."
             )
     try:
-        shape = tuple(checkpoint["state"]["image_shape"])
-        build_generator(parameters.gan, shape).load_state_dict(checkpoint["state"]["generator"])
-        network = build_discriminator(parameters.gan, shape)
-        network.load_state_dict(checkpoint["state"]["discriminator"])
+        trained_networks(parameters.gan, checkpoint["state"])
     except (RuntimeError, KeyError) as error:
         raise BorderlineError(
             f"{GIVEN_STEP_1} is {path!r}, whose networks are not those of gan.architecture "

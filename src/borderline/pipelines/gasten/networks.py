@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -88,6 +88,20 @@ def build_networks(
         discriminator = build_discriminator(params, image_shape)
     device = run.torch_device()
     return generator.to(device), discriminator.to(device)
+
+
+def trained_networks(params: GanParams, state: dict[str, Any]) -> tuple[Generator, Discriminator]:
+    """Both networks of a checkpoint, for evaluation.
+
+    Args:
+        params: What the checkpoint was trained with.
+        state: Its state.
+    """
+    shape = tuple(state["image_shape"])
+    generator, discriminator = build_generator(params, shape), build_discriminator(params, shape)
+    generator.load_state_dict(state["generator"])
+    discriminator.load_state_dict(state["discriminator"])
+    return generator.eval(), discriminator.eval()
 
 
 def _batch_norm(channels: int, size: int) -> nn.Module:

@@ -22,8 +22,7 @@ from borderline.pipelines.gasten.checkpoint_choice import kept_checkpoint, start
 from borderline.pipelines.gasten.networks import (
     Discriminator,
     Generator,
-    build_discriminator,
-    build_generator,
+    trained_networks,
 )
 from borderline.pipelines.gasten.params import (
     EarlyStoppingParams,
@@ -191,15 +190,8 @@ def keep_networks(
     checkpoints: Checkpoints, generator: Settings, gan: GanParams
 ) -> tuple[Generator, Discriminator]:
     """Both networks of the last epoch, or of the best where early stopping names a figure."""
-    state = kept_checkpoint(checkpoints, generator.epochs, generator.early_stopping)["state"]
-    networks = (
-        build_generator(gan, state["image_shape"]),
-        build_discriminator(gan, state["image_shape"]),
-    )
-    for network, name in zip(networks, ("generator", "discriminator"), strict=True):
-        network.load_state_dict(state[name])
-        network.eval()
-    return networks
+    kept = kept_checkpoint(checkpoints, generator.epochs, generator.early_stopping)
+    return trained_networks(gan, kept["state"])
 
 
 def generate_images(

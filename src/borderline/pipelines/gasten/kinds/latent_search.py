@@ -26,8 +26,7 @@ from borderline.pipelines.gasten.distinct import is_distinct
 from borderline.pipelines.gasten.networks import (
     Discriminator,
     Generator,
-    build_discriminator,
-    build_generator,
+    trained_networks,
 )
 from borderline.pipelines.gasten.pairing import Pairs, pair_up
 from borderline.pipelines.gasten.params import GanParams, GenerationParams, Start
@@ -122,13 +121,8 @@ def take_networks(
 ) -> tuple[Generator, Discriminator]:
     """Both networks of the epoch of step 1 that the settings name."""
     assert not isinstance(generator.start, tuple), "the grid takes lists apart"
-    state = starting_checkpoint(checkpoints, generator.start, gan)["state"]
-    shape = state["image_shape"]
-    networks = build_generator(gan, shape), build_discriminator(gan, shape)
-    for network, name in zip(networks, ("generator", "discriminator"), strict=True):
-        network.load_state_dict(state[name])
-        network.eval()
-    return networks
+    start = starting_checkpoint(checkpoints, generator.start, gan)
+    return trained_networks(gan, start["state"])
 
 
 def search_boundary(
