@@ -61,7 +61,12 @@ def configure(project: Path, **entries: object) -> None:
         ("generators.gasten_10.alpha=high", ["generators.gasten_10.alpha", "'high'", "number"]),
         ("generators.gasten_10.kind=gastn", ["generators.gasten_10.kind", "'gastn'", "'gasten'"]),
         ("generators.gasten_10.term=gausian", ["generators.gasten_10.term", "'gausian'"]),
-        ("generators.gasten_10.term=mgda", ["generators.gasten_10", "mgda", "alpha must be left"]),
+        ("generators.gasten_10.term=mgda", ["generators.gasten_10 cannot be: mgda", "left out"]),
+        ("generators.hybrid.start=2", ["generators.hybrid cannot be: gasten_10 is as it is at"]),
+        ("generators.gasten_10.start=true", ["generators.gasten_10.start is True", "'best'"]),
+        ("generators.latent_search.realism.keep=0.001", ["realism.keep", "0.001", "0.05"]),
+        ("gan.architecture=resnet,gan.blocks=3", ["gan cannot be: a resnet", "blocks"]),
+        ("gan.compile=true,gan.loss=wgan_gp", ["gan.compile is True", "'wgan_gp'"]),
         ("generators.gasten_10.alfa=3", ["generators.gasten_10.alfa", "did you mean 'alpha'"]),
         ("generators.gasten_10.start=bets", ["generators.gasten_10.start", "'bets'", "'best'"]),
         ("generators.gasten_10.start=4", ["generators.gasten_10.start is 4", "3 epochs"]),
@@ -151,6 +156,49 @@ def test_early_stopping_of_step_1_by_a_figure_that_it_does_not_have(
     settings = "gan.early_stopping.metric=acd,gan.early_stopping.patience=2"
     result = invoke(kedro, "--params", settings)
     assert_one_sentence(result, "gan.early_stopping.metric is 'acd'", "'fd_lenet'")
+
+
+def edit_generators(project: Path, **entries: dict[str, object]) -> None:
+    path = project / "conf/test/parameters.yml"
+    parameters = yaml.safe_load(path.read_text())
+    parameters["generators"] |= entries
+    parameters["grid"]["generators"] = list(entries)
+    path.write_text(yaml.safe_dump(parameters))
+
+
+def test_best_in_a_list_of_starts_needs_figures_too(kedro: CliRunner, project: Path) -> None:
+    edit_generators(project, gasten_10={"start": ["best", 2], "epochs": 2})
+    assert_one_sentence(invoke(kedro), "generation.test_noise is 64", "64 features")
+
+
+def test_two_generators_of_one_name(kedro: CliRunner, project: Path) -> None:
+    other = {"kind": "gasten", "epochs": 1}
+    edit_generators(project, gasten_10={"start": [2, 3], "epochs": 2}, gasten_10_from_2=other)
+    assert_one_sentence(invoke(kedro), "'gasten_10_from_2'", "two generators", "rename")
+
+
+def test_compiled_networks_of_mgda(kedro: CliRunner, project: Path) -> None:
+    edit_generators(project, mgda={"kind": "gasten", "term": "mgda", "epochs": 1})
+    result = invoke(kedro, "--params", "gan.compile=true")
+    assert_one_sentence(result, "gan.compile is True", "generators.mgda.term 'mgda'")
+
+
+@pytest.mark.parametrize(
+    "content", [{"weight": torch.zeros(2)}, {"epoch": 1, "state": None}, b"no checkpoint"]
+)
+def test_given_step_1_that_is_something_else(
+    kedro: CliRunner, project: Path, content: dict[str, object] | bytes
+) -> None:
+    path = project / "given.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    configure(project, step_1_checkpoints=str(path))
+    result = invoke(kedro)
+    assert_one_sentence(result, f"step_1_checkpoints is '{path}'", "holds no checkpoints")
+    assert "delete" not in result.stderr
+    assert_nothing_written(project)
 
 
 def test_given_step_1_that_is_not_there(kedro: CliRunner, project: Path) -> None:

@@ -48,7 +48,23 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
     for name, weights in searched.state_dict().items():
         assert torch.equal(weights, theirs["generator"][name])
 
+    result = kedro_run(project, *STAGES, "--params", "gan.batch_size=32")
+    assert result.returncode == 1
+    assert "gan.batch_size is 32, but the checkpoints" in " ".join(result.stderr.split())
+
+    # What is given does not repeat, so repetitions differ from step 2 on.
+    result = kedro_run(project, *STAGES, "--params", "grid.runs=2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    images = [images_of(project, name) for name in ("gasten_10", "gasten_10_run_2")]
+    assert not torch.equal(*images)
+
+    configure(project, "globals", step_1_checkpoints=str(given.with_name("epoch_0001.pt")))
+    result = kedro_run(project, "--env", "test", "--pipelines", "metrics")
+    assert "gasten last ran with" in " ".join(result.stderr.split())
+    configure(project, "globals", step_1_checkpoints=str(given))
+
     for setting, words in {
+        "gan.epochs=1": "gan.epochs is 1, but step_1_checkpoints",
         "gan.filters=5": "networks are not those of gan.architecture 'dcgan', gan.filters 5",
         "pair.positive=9": "pair.positive is 9, but step_1_checkpoints",
     }.items():

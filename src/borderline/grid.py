@@ -17,6 +17,7 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from pydantic import Field
 
+from borderline.errors import BorderlineError
 from borderline.params import GeneratorParams, Params, RunParams
 
 _GAN = "gan"
@@ -83,13 +84,21 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
         grid: The lists.
         settings: Of every generator, by name.
         trains_gan: Whether step 1 is trained here.
+
+    Raises:
+        BorderlineError: When two generators would have the same name.
     """
-    generators = {
-        repeated(name + suffix, run): Placed(variant, run)
-        for run in range(1, grid.runs + 1)
-        for name in grid.generators
-        for suffix, variant in settings[name].variants().items()
-    }
+    generators: dict[str, Placed] = {}
+    for run in range(1, grid.runs + 1):
+        for name in grid.generators:
+            for suffix, variant in settings[name].variants().items():
+                full = repeated(name + suffix, run)
+                if full in generators:
+                    raise BorderlineError(
+                        f"grid.generators gives two generators the name {full!r}: rename an entry "
+                        "of generators, whose start or repetition is called the same."
+                    )
+                generators[full] = Placed(variant, run)
     return Layout(grid.models, generators, grid.runs, trains_gan)
 
 

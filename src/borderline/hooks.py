@@ -31,6 +31,7 @@ from borderline.context import BorderlineContext
 from borderline.datasets import MatplotlibDataset
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.tensors import digest
+from borderline.grid import GIVEN_STEP_1
 from borderline.pipeline_registry import STAGES
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class PreflightHooks:
         """Remember what the checks need to know."""
         self.parameters = context.checked
         self.about, self.layout = context.about, context.layout
+        self._given = {"gasten": {GIVEN_STEP_1: context.about.step_1_checkpoints}}
         self.data_folder = context.project_path / context.about.data_folder
 
     @hook_impl(tryfirst=True)
@@ -80,7 +82,7 @@ class PreflightHooks:
         self._running = set() if in_part else {n for n in stages if n in requested or not requested}
         if requested or in_part:
             touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
-            ledger.check(book, stages, touched, settings, command)
+            ledger.check(book, stages, touched, settings, command, self._given)
         if "source" in pipeline.inputs():
             source: SourceImages = catalog.load("source")
             preflight.check_source(source, self.parameters)
@@ -95,7 +97,8 @@ class PreflightHooks:
         """Enter the stages that ran to their end."""
         settings = self.parameters.model_dump(mode="json")
         book = catalog.load("ledger")
-        catalog.save("ledger", ledger.closed(book, self._stages(), self._running, settings))
+        closed = ledger.closed(book, self._stages(), self._running, settings, self._given)
+        catalog.save("ledger", closed)
 
     @staticmethod
     def _stages() -> dict[str, Pipeline]:
@@ -108,6 +111,7 @@ class ProgressHooks:
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._parameters: preflight.Parameters | None = None
+        self._said = ""
 
     @hook_impl
     def after_context_created(self, context: BorderlineContext) -> None:
@@ -145,8 +149,10 @@ class ProgressHooks:
         self._progress.update(self._progress.task_ids[0], completed=done, figures=figures)
         if not self._progress.console.is_terminal:
             logger.info("%s %d/%d %s", node.name, done, total, figures)
-        if dataset_name.endswith(".outcome") and data["note"].iloc[-1]:
-            logger.warning("%s: %s.", node.name, data["note"].iloc[-1])
+        note = data["note"].iloc[-1] if dataset_name.endswith(".outcome") else ""
+        if note and note != self._said:
+            logger.warning("%s: %s.", node.name, note)
+        self._said = note
 
     @hook_impl
     def after_pipeline_run(self) -> None:

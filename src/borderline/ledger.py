@@ -7,6 +7,7 @@ alone takes what earlier stages left, and must not mix it with other settings.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from kedro.pipeline import Pipeline
@@ -15,6 +16,8 @@ from borderline.errors import BorderlineError
 
 Ledger = dict[str, dict[str, Any]]
 """Settings by dotted name, for each stage that ran to its end; and the images under ``SOURCE``."""
+
+Given = Mapping[str, Mapping[str, Any]]
 
 SOURCE = "source"
 _NO_MATTER = ".device"
@@ -44,6 +47,7 @@ def check(
     running: set[str],
     parameters: Mapping[str, Any],
     command: str,
+    given: Given = MappingProxyType({}),
 ) -> None:
     """Make sure that what a run takes from stages outside of it was made with its settings.
 
@@ -53,6 +57,7 @@ def check(
         running: The stages that are about to run.
         parameters: All settings of the run, as nested dictionaries of JSON's types.
         command: The start of a command that runs stages, for the message.
+        given: Of stages, what they take that is no setting of their nodes.
 
     Raises:
         BorderlineError: When a stage has not run to its end, when one that it takes from runs
@@ -72,7 +77,8 @@ def check(
                 f"The results of {stage} are not those of a run to its end with the present "
                 f"results of the stages before it: {remedy}"
             )
-        for name, value in settings_of(stages[stage], parameters).items():
+        settings = settings_of(stages[stage], parameters) | dict(given.get(stage, {}))
+        for name, value in settings.items():
             if ledger[stage].get(name) != value:
                 raise BorderlineError(
                     f"{name} is {value!r}, but {stage} last ran with {ledger[stage].get(name)!r}: "
@@ -92,9 +98,13 @@ def closed(
     stages: Mapping[str, Pipeline],
     running: set[str],
     parameters: Mapping[str, Any],
+    given: Given = MappingProxyType({}),
 ) -> Ledger:
     """The ledger at the end of a run: with the stages that ran."""
-    return ledger | {stage: settings_of(stages[stage], parameters) for stage in running}
+    return ledger | {
+        stage: {**settings_of(stages[stage], parameters), **given.get(stage, {})}
+        for stage in running
+    }
 
 
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

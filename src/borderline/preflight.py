@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -182,13 +182,18 @@ def _check_gan(parameters: Parameters) -> None:
             f"gan.disc_iters is {gan.disc_iters}, but an epoch has only {gan.steps_per_epoch} "
             "steps (gan.steps_per_epoch): lower the one or raise the other."
         )
-    rules = [gan.early_stopping] + [
-        getattr(settings, "early_stopping", None) for settings in parameters.generators.values()
-    ]
+    if gan.compile and gan.loss == "wgan_gp":
+        raise BorderlineError(
+            "gan.compile is True, but torch.compile cannot differentiate twice, as gan.loss "
+            "'wgan_gp' asks for: set gan.compile to False."
+        )
+    placed = lay_out(parameters.grid, parameters.generators, trains_gan=True).generators
+    chosen = [place.settings for place in placed.values()]
+    rules = [gan.early_stopping, *(getattr(c, "early_stopping", None) for c in chosen)]
     metrics = {rule.metric for rule in rules if rule} | {
         rule.once_settled.metric for rule in rules if rule and rule.once_settled
     }
-    starts = {getattr(settings, "start", None) for settings in parameters.generators.values()}
+    starts = {getattr(c, "start", None) for c in chosen}
     needed = "fd_lenet" in metrics or "best" in starts
     if needed and parameters.generation.test_noise <= JUDGE_FEATURES:
         raise BorderlineError(
@@ -223,6 +228,12 @@ def _check_generators(parameters: Parameters) -> None:
                 f"generators.{name}.start is {start}, but step 1 has {gan.epochs} epochs "
                 f"(gan.epochs) and a checkpoint every {gan.checkpoint_every} "
                 "(gan.checkpoint_every): choose one of these, or 'best' or 'last'."
+            )
+        term = getattr(settings, "term", "")
+        if gan.compile and term.startswith("mgda"):
+            raise BorderlineError(
+                f"gan.compile is True, but generators.{name}.term {term!r} takes two gradients of "
+                "one pass, which torch.compile does not keep: set gan.compile to False."
             )
         reach = getattr(settings, "tolerance", 0.0) + getattr(settings, "spread", 0.0)
         if reach >= parameters.confusion.band:
@@ -380,10 +391,23 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
             f"{GIVEN_STEP_1} is {path!r}, but no checkpoint is there: correct it in "
             "conf/<env>/globals.yml, or remove it to train step 1 here."
         )
-    checkpoints = catalog.load(GIVEN_STEP_1)
-    checkpoint = checkpoints[max(checkpoints)]()
+    try:
+        checkpoints = catalog.load(GIVEN_STEP_1)
+        epochs = sorted(int(name[-4:]) for name in checkpoints)
+        checkpoint = checkpoints[max(checkpoints)]()
+        made = checkpoint["settings"], checkpoint["state"]["image_shape"], checkpoint["history"]
+    except (BorderlineError, DatasetError, LookupError, TypeError, ValueError) as error:
+        raise BorderlineError(
+            f"{GIVEN_STEP_1} is {path!r}, which holds no checkpoints of step 1 (epoch_0001.pt and "
+            "so on, as a run leaves them): correct it in conf/<env>/globals.yml."
+        ) from error
+    if epochs[0] > parameters.gan.epochs:
+        raise BorderlineError(
+            f"gan.epochs is {parameters.gan.epochs}, but {GIVEN_STEP_1} ({path}) begins with epoch "
+            f"{epochs[0]}: set gan.epochs to the epoch to go on from."
+        )
     for name, value in parameters.pair.fingerprint("pair").items():
-        made_with = checkpoint["settings"].get(name, value)
+        made_with = made[0].get(name, value)
         if name != "pair.test_share" and made_with != value:
             raise BorderlineError(
                 f"{name} is {value!r}, but {GIVEN_STEP_1} ({path}) was made with {made_with!r}: "
@@ -391,7 +415,7 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
             )
     try:
         trained_networks(parameters.gan, checkpoint["state"])
-    except (RuntimeError, KeyError) as error:
+    except (RuntimeError, KeyError, TypeError) as error:
         raise BorderlineError(
             f"{GIVEN_STEP_1} is {path!r}, whose networks are not those of gan.architecture "
             f"{parameters.gan.architecture!r}, gan.filters {parameters.gan.filters}, gan.blocks "
@@ -440,10 +464,12 @@ def _trainings(
         if not recipe.trains:
             continue
         settings = {
-            **(step_1[number] if layout.trains_gan else {}),
+            **(step_1[number] if layout.trains_gan else p.gan.fingerprint("gan")),
             **models[model],
             "classifier.epochs": p.classifier.epochs,
             **recipe.fingerprint("generator"),
+            # Compared only with trainings that depend on it.
+            **p.confusion.fingerprint("confusion"),
         }
         start: Any = getattr(recipe, "start", None)
         if isinstance(start, int):
@@ -507,8 +533,10 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails) -> 
         return f"{place} is missing: set it in conf/<env>/{files}.yml."
     message = error["msg"][0].lower() + error["msg"][1:]
     message = message.removeprefix("value error, ").replace("input should be", "it must be")
-    shown = "set so" if isinstance(value, dict) else repr(value)
-    return f"{place} is {shown}, but {message}: correct it in conf/<env> or in --params."
+    remedy = "correct it in conf/<env> or in --params."
+    if isinstance(value, dict):
+        return f"{place} cannot be: {message}: {remedy}"
+    return f"{place} is {value!r}, but {message}: {remedy}"
 
 
 def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
@@ -518,8 +546,11 @@ def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
         if isinstance(raw, dict | list) and (part in raw or isinstance(part, int)):
             raw = raw[part]  # type: ignore[index]
             path.append(part)
-    is_value = not isinstance(raw, dict | list)
-    return path if is_value and path else [*path, *location[-1:]]
+    return [*path, *location[-1:]] if isinstance(raw, dict) and not _is_tag(location) else path
+
+
+def _is_tag(location: tuple[int | str, ...]) -> bool:
+    return len(location) == 3 and location[0] == "generators" and location[2] in KINDS
 
 
 def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str]) -> list[str]:

@@ -22,7 +22,7 @@ class Checkpoint(TypedDict):
     """All that a training needs to go on as if it had never stopped.
 
     Attributes:
-        epoch: How many epochs are done, from 1.
+        epoch: How many epochs are done; 0 is what step 2 starts from.
         settings: The fingerprint: every setting that the state depends on, by dotted name.
         history: One row of figures for each epoch so far.
         state: Networks, optimisers and random state, as PyTorch state dictionaries.

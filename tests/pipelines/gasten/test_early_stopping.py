@@ -9,7 +9,7 @@ from borderline.pipelines.gasten.params import EarlyStoppingParams
 
 
 def history(metric: str, *values: float) -> list[dict[str, float]]:
-    return [{"epoch": epoch, metric: value} for epoch, value in enumerate(values)]
+    return [{"epoch": epoch, metric: value} for epoch, value in enumerate(values, start=1)]
 
 
 def rule(metric: str, patience: int, settled: int | None = None) -> EarlyStoppingParams:
@@ -22,10 +22,10 @@ def rule(metric: str, patience: int, settled: int | None = None) -> EarlyStoppin
 @pytest.mark.parametrize(
     ("metric", "values", "best"),
     [
-        ("acd", [0.4, 0.2, 0.3], 1),
-        ("acd", [0.2, 0.2], 0),
-        ("yield", [0.1, 0.3, 0.2], 1),
-        ("fd_lenet", [math.nan, 9.0, 8.0], 2),
+        ("acd", [0.4, 0.2, 0.3], 2),
+        ("acd", [0.2, 0.2], 1),
+        ("yield", [0.1, 0.3, 0.2], 2),
+        ("fd_lenet", [math.nan, 9.0, 8.0], 3),
         ("fd_lenet", [math.nan], None),
     ],
 )
@@ -59,13 +59,28 @@ def test_acd_counts_only_once_the_frechet_distance_has_settled() -> None:
     fd = [90, 50, 30, 31, 32, 33, 34, 35]
     acd = [0.10, 0.45, 0.40, 0.30, 0.30, 0.20, 0.25, 0.26]
     rows = [
-        {"epoch": e, "fd_lenet": f, "acd": a} for e, (f, a) in enumerate(zip(fd, acd, strict=True))
+        {"epoch": e, "fd_lenet": f, "acd": a}
+        for e, (f, a) in enumerate(zip(fd, acd, strict=True), start=1)
     ]
     stop = rule("acd", 2, settled=2)
-    # The distance is best in epoch 2 and has not improved for two epochs in epoch 4.
-    assert [row["epoch"] for row in counted(rows, stop)] == [4, 5, 6, 7]
+    # The distance is best in epoch 3 and has not improved for two epochs in epoch 5.
+    assert [row["epoch"] for row in counted(rows, stop)] == [5, 6, 7, 8]
     assert counted(rows[:4], stop) == []
-    assert best_epoch(counted(rows, stop), "acd") == 5
+    assert best_epoch(counted(rows, stop), "acd") == 6
     assert [has_stopped(rows[:n], stop) for n in range(1, 9)] == [False] * 7 + [True]
     # Without the rule the first epoch, which is no GAN of the present term yet, would have won.
-    assert best_epoch(rows, "acd") == 0
+    assert best_epoch(rows, "acd") == 1
+
+
+def test_what_step_2_starts_from_is_no_epoch_of_it() -> None:
+    rows = [{"epoch": 0, "fd_lenet": 1.0}, *history("fd_lenet", 60.0, 50.0, 55.0)]
+    assert [row["epoch"] for row in counted(rows, rule("fd_lenet", 2))] == [1, 2, 3]
+    assert not has_stopped(rows, rule("fd_lenet", 2))
+
+
+def test_epochs_beyond_the_stop_do_not_count_however_they_came_about() -> None:
+    rows = history("fd_lenet", 9.0, 5.0, 6.0, 7.0, 8.0, 4.0, 3.0, 3.5, 3.6)
+    stop = rule("fd_lenet", 2)
+    for length in (4, 6, 9):
+        assert has_stopped(rows[:length], stop)
+        assert best_epoch(counted(rows[:length], stop), "fd_lenet") == 2

@@ -110,6 +110,19 @@ def test_probabilities_spread_as_wished_for() -> None:
     assert is_borderline(p, 0.1).all()
 
 
+def test_generator_near_the_boundary_is_searched_for_spread_probabilities_too() -> None:
+    class Near(Ramp):
+        def forward(self, latents: Tensor) -> Tensor:
+            return 0.02 * super().forward(latents)
+
+    p = torch.sigmoid(Model()(Near()(torch.randn(2000, Z))))
+    assert is_borderline(p, 0.2).double().mean() > 0.9
+    found, note = find(generator=Near(), spread=0.08)
+    assert "on one side" not in note
+    assert len(found["images"]) > 0
+    assert found["probabilities"].std() > 0.02
+
+
 def test_most_real_images_are_kept() -> None:
     def rate(images: Tensor) -> Tensor:
         return images.mean(dim=(1, 2, 3))

@@ -43,6 +43,7 @@ def test_parts_are_named_in_order_and_the_outcome_goes_along() -> None:
 def test_only_a_row_without_figures_is_a_divergence() -> None:
     good = [{"epoch": 1, "generator_loss": 1.0, "images": 64, "fd_lenet": float("nan")}]
     assert not has_diverged(pd.DataFrame(good))
+    assert has_diverged(pd.DataFrame([{"epoch": 1, "generator_loss": float("nan")}]))
     assert has_diverged(pd.DataFrame([*good, {"epoch": 2, "generator_loss": float("inf")}]))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 
@@ -297,6 +298,28 @@ def test_every_architecture_and_loss_trains(
         after = checkpoint["state"][name]
         assert any(not torch.equal(after[key], before[name][key]) for key in after)
         assert all(torch.isfinite(w).all() for w in after.values())
+
+
+def test_learning_rate_is_that_of_the_settings_not_of_the_checkpoint(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    state = train(pair_images["images"], run)[-1]["state"]
+    gan = Gan(PARAMS.model_copy(update={"learning_rate": 0.5}), (1, 12, 12), run)
+    gan.load(state)
+    assert gan.generator_optimiser.param_groups[0]["lr"] == 0.5
+    assert gan.discriminator_optimiser.param_groups[0]["lr"] == 0.5
+
+
+def test_training_leaves_the_state_that_it_starts_from_alone(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    images = pair_images["images"]
+    checkpoint = train(images, run)[0]
+    before = copy.deepcopy(checkpoint["state"]["generator_optimiser"])
+    train(images, run, folder_of([checkpoint]))
+    after = checkpoint["state"]["generator_optimiser"]
+    for key, values in before["state"].items():
+        assert torch.equal(values["exp_avg"], after["state"][key]["exp_avg"])
 
 
 def test_bfloat16_trains_float32_weights(pair_images: LabelledImages, run: RunParams) -> None:

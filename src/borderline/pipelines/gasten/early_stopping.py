@@ -27,23 +27,37 @@ def best_epoch(history: History, metric: str) -> int | None:
 
 
 def counted(history: History, rule: EarlyStoppingParams) -> History:
-    """The part of a history that counts: all of it, or from the epoch that settled on."""
-    if rule.once_settled is None:
-        return history
-    for end in range(1, len(history) + 1):
-        if _stale(history[:end], rule.once_settled):
-            return history[end - 1 :]
-    return []
+    """The part of a history that a rule looks at.
+
+    Not epoch 0, which is what step 2 starts from; nothing before another figure has settled, where
+    the rule waits for that; and nothing after the epoch at which the rule stops.
+
+    Args:
+        history: One row an epoch so far.
+        rule: The figure and the patience.
+    """
+    rows = [row for row in history if row["epoch"] > 0]
+    first = 0
+    if rule.once_settled is not None:
+        settled = (n for n in range(len(rows)) if _stale(rows[: n + 1], rule.once_settled))
+        first = next(settled, len(rows))
+    for end in range(first, len(rows)):
+        if _stale(rows[first : end + 1], rule):
+            return rows[first : end + 1]
+    return rows[first:]
 
 
 def has_stopped(history: History, rule: EarlyStoppingParams | None) -> bool:
-    """Whether a training should end after the last epoch of its history.
+    """Whether a training should have ended by the last epoch of its history.
 
     Args:
         history: One row an epoch so far.
         rule: The figure and the patience; None never stops.
     """
-    return rule is not None and _stale(counted(history, rule), rule)
+    if rule is None:
+        return False
+    rows = counted(history, rule)
+    return bool(rows) and _stale(rows, rule)
 
 
 def _stale(history: History, rule: EarlyStoppingParams | SettledParams) -> bool:

@@ -13,7 +13,13 @@ from borderline.datasets.tensors import digest
 from borderline.errors import BorderlineError
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.gasten.params import GanParams, GenerationParams, gan_settings
-from borderline.pipelines.gasten.stream import Epoch, epoch_figures, has_diverged, stream_epochs
+from borderline.pipelines.gasten.stream import (
+    Epoch,
+    epoch_figures,
+    figures_settings,
+    has_diverged,
+    stream_epochs,
+)
 from borderline.pipelines.gasten.training import Gan, train
 
 
@@ -46,7 +52,11 @@ def train_gan(
         network,
         images,
         epochs=gan.epochs,
-        settings={**gan_settings(run, pair, gan), "images digest": digest(images)},
+        settings={
+            **gan_settings(run, pair, gan),
+            "images digest": digest(images),
+            **figures_settings(gan.early_stopping, judge, noise),
+        },
         so_far=so_far,
         measure=epoch_figures(noise, judge, real_features["features"], run.torch_device()),
         early_stopping=gan.early_stopping,
@@ -56,8 +66,8 @@ def train_gan(
         history = epoch[1]
         if has_diverged(history):
             last = history["epoch"].iloc[-1]
+            way_out = f", or set gan.epochs to {last - 1} to go on from there" if last > 1 else ""
             raise BorderlineError(
                 f"The GAN's loss is no longer a finite number in epoch {last} with "
-                f"gan.learning_rate {gan.learning_rate}: lower it, or set gan.epochs below {last} "
-                "to go on from the checkpoints before."
+                f"gan.learning_rate {gan.learning_rate} (seed {run.seed}): lower it{way_out}."
             )

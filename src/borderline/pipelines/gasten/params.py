@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Networks and step sizes under one name; each setting can still be given beside it."""
 
-Start = Literal["last", "best"] | Annotated[int, Field(ge=1)]
+Start = Literal["last", "best"] | Annotated[int, Field(ge=1, strict=True)]
 """The epoch of step 1 to start from: the last, that of the lowest Fréchet distance, or a number."""
 
 
@@ -99,8 +99,21 @@ class GanParams(Params):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_preset(cls, values: Any) -> Any:
-        named = PRESETS.get(values.get("preset") or "", {}) if isinstance(values, dict) else {}
-        return {**named, **values} if named else values
+        name = values.get("preset") if isinstance(values, dict) else None
+        return {**PRESETS[name], **values} if isinstance(name, str) and name in PRESETS else values
+
+    @model_validator(mode="after")
+    def _blocks_are_of_a_dcgan(self) -> Self:
+        if self.architecture == "resnet" and self.blocks is not None:
+            raise ValueError("a resnet has three blocks up and four down, so leave blocks out")
+        return self
+
+    def fingerprint(self, group: str) -> dict[str, Setting]:
+        """As for all settings; the gradient penalty counts only where there is one."""
+        values = super().fingerprint(group)
+        if self.loss == "ns":
+            del values[f"{group}.gradient_penalty"]
+        return values
 
 
 class GenerationParams(Params):

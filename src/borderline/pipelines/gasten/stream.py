@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, epoch_name
+from borderline.datasets.tensors import digest, digest_of_weights
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
 from borderline.measures.inference import embed, in_batches, predict
 from borderline.measures.plots import draw_image_grid
 from borderline.measures.realism import frechet_distance
-from borderline.params import ConfusionParams
+from borderline.params import ConfusionParams, Setting
+from borderline.pipelines.gasten.params import EarlyStoppingParams
 from borderline.pipelines.gasten.training import Gan, Progress
 
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame, dict[str, Figure]]
@@ -78,6 +80,20 @@ def epoch_figures(
     return measure
 
 
+def figures_settings(
+    early_stopping: EarlyStoppingParams | None,
+    judge: nn.Module,
+    test_noise: Tensor,
+    confusion: ConfusionParams | None = None,
+) -> dict[str, Setting]:
+    """What the figures of an epoch depend on, for the fingerprint of a training that they stop."""
+    if early_stopping is None:
+        return {}
+    band = {} if confusion is None else confusion.fingerprint("confusion")
+    digests = {"judge digest": digest_of_weights(judge), "test noise digest": digest(test_noise)}
+    return {**digests, **band}
+
+
 def stream_epochs(
     progress: Iterable[Progress],
     gan: Gan,
@@ -104,7 +120,7 @@ def stream_epochs(
 
 def has_diverged(history: pd.DataFrame) -> bool:
     """Whether a history ends with an epoch whose losses were not finite: it has no figures."""
-    return bool(pd.isna(history["images"].iloc[-1]))
+    return "images" not in history or bool(pd.isna(history["images"].iloc[-1]))
 
 
 def stream_parts(

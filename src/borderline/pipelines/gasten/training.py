@@ -118,7 +118,11 @@ class Gan:
     def load(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            # A copy, for an optimiser goes on in the very tensors that it is given.
+            part.load_state_dict(copy.deepcopy(state[name]))
+        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
+            for group in optimiser.param_groups:
+                group["lr"] = self.params.learning_rate
         self.random.set_state(state["random"])
 
     def is_finite(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -35,6 +36,7 @@ from borderline.pipelines.gasten.stream import (
     Part,
     Parts,
     epoch_figures,
+    figures_settings,
     has_diverged,
     part_sizes,
     stream_epochs,
@@ -82,8 +84,11 @@ class Settings(GeneratorParams):
         if self.term in _USUAL_ALPHA and self.alpha is None:
             # The way to fill in a frozen model that pydantic documents.
             object.__setattr__(self, "alpha", _USUAL_ALPHA[self.term])
-        if self.term not in _USUAL_ALPHA and self.alpha is not None:
-            raise ValueError(f"{self.term} finds its weight itself, so alpha must be left out")
+        weighted = self.alpha is not None or self.alpha_growth != 1
+        if self.term not in _USUAL_ALPHA and weighted:
+            raise ValueError(
+                f"{self.term} finds its weight itself, so alpha and alpha_growth must be left out"
+            )
         return self
 
     def variants(self) -> dict[str, Self]:
@@ -145,23 +150,29 @@ def train_generator(
     run: RunParams,
 ) -> Iterator[Epoch]:
     """Step 2: go on from step 1 with the confusion term; yields as step 1 does."""
-    images, device = pair_train["images"], run.torch_device()
+    images, noise, device = pair_train["images"], test_noise["latents"], run.torch_device()
     assert not isinstance(generator.start, tuple), "the grid takes lists apart"
     start = starting_checkpoint(gan_checkpoints, generator.start, gan)
     network = Gan(gan, images.shape[1:], run)
     network.load(start["state"])
+    # Not the state of step 1, which repetitions may have in common.
+    network.random = run.generator("gan", "step 2")
     settings: dict[str, Setting] = {
         **start["settings"],
+        **gan.fingerprint("gan"),
         "gan.epochs" if generator.start == "last" else "generator.start": start["epoch"],
         **getattr(classifier, "settings", {}),
         **generator.fingerprint("generator"),
         "step 1 digest": digest_of_weights(network.generator),
         "classifier digest": digest_of_weights(classifier),
+        **figures_settings(generator.early_stopping, judge, noise, confusion),
     }
+    if generator.real_borderline:
+        settings |= confusion.fingerprint("confusion")
     rows = (
         _borderline_rows(classifier, images, confusion, run) if generator.real_borderline else None
     )
-    classifier = classifier.to(device).eval().requires_grad_(False)
+    classifier = copy.deepcopy(classifier).to(device).eval().requires_grad_(False)
     steering = Steering(
         classifier=classifier,
         term=generator.term,
@@ -170,7 +181,6 @@ def train_generator(
         real_rows=rows,
         real_share=generator.real_borderline,
     )
-    noise = test_noise["latents"]
     progress = train(
         network,
         images,

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 import pandas as pd
 import torch
 from kedro.pipeline import Node, Pipeline
-from pydantic import Field
+from pydantic import Field, model_validator
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
@@ -39,6 +39,8 @@ Rate = Callable[[Tensor], Tensor]
 _MOST_LATENTS = 100_000
 _MOST_ROUNDS = 20
 _FEWEST_CANDIDATES = 64
+# With fewer, most walks would end in the same few latents.
+_FEWEST_OF_A_SIDE = 32
 
 
 class RealismParams(Params):
@@ -47,11 +49,11 @@ class RealismParams(Params):
     Attributes:
         by: ``discriminator`` (its logit) or ``judge`` (how near the nearest real image of the pair
             is in the judge's features).
-        keep: The share to keep.
+        keep: The share to keep; the rest is made in vain.
     """
 
     by: Literal["discriminator", "judge"]
-    keep: float = Field(gt=0, le=1)
+    keep: float = Field(ge=0.05, le=1)
 
 
 class Settings(GeneratorParams):
@@ -77,6 +79,12 @@ class Settings(GeneratorParams):
     spread: float = Field(default=0.0, ge=0, lt=0.5)
     tolerance: float = Field(default=0.01, gt=0, lt=0.5)
     realism: RealismParams | None = None
+
+    @model_validator(mode="after")
+    def _start_is_of_step_1(self) -> Self:
+        if self.space_of != "gan" and self.start != "last":
+            raise ValueError(f"{self.space_of} is as it is at its end, so leave start out")
+        return self
 
     def variants(self) -> dict[str, Self]:
         """One generator for each epoch to start from."""
@@ -221,31 +229,32 @@ def _search_once(
         return in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
 
     latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
-    latents = torch.empty(0, latent_dim)
-    logits = torch.empty(0)
-    one_sided = True
-    while one_sided and len(latents) < _MOST_LATENTS:
+    latents, logits = torch.empty(0, latent_dim), torch.empty(0)
+    fewest = 0
+    while fewest < _FEWEST_OF_A_SIDE and len(latents) < _MOST_LATENTS:
         drawn = _draw(max(candidates, BATCH_SIZE), latent_dim, settings, random)
         latents, logits = torch.cat([latents, drawn]), torch.cat([logits, logits_of(drawn)])
-        targets = 0.5 + settings.spread * (2 * torch.rand(candidates, generator=random) - 1)
-        lowest, highest = torch.logit(targets).min(), torch.logit(targets).max()
-        below, above = latents[logits < lowest], latents[logits > highest]
-        one_sided = len(below) == 0 or len(above) == 0
-    if one_sided:
+        below, above = logits < 0, logits > 0
+        fewest = min(int(below.sum()), int(above.sum()))
+    if fewest == 0:
         p = torch.sigmoid(logits)
         return latents[:0], (
             f"all {len(latents)} images drawn from the GAN fall on one side of the boundary, with "
             f"p from {p.min():.3f} to {p.max():.3f}: train the GAN longer, start from another "
             "epoch, or use a generator of kind gasten"
         )
-    rows = pair_up(below, above, candidates, settings.pairs, "cosine", random)
-    first, last = below[rows[0]], above[rows[1]]
-    targets = targets[: len(first)]
+    sides = latents[below], latents[above]
+    rows = pair_up(*sides, candidates, settings.pairs, "cosine", random)
+    targets = 0.5 + settings.spread * (2 * torch.rand(len(rows[0]), generator=random) - 1)
+    ends = logits[below][rows[0]], logits[above][rows[1]]
+    # Two images near the boundary may have the wished-for probability outside of them.
+    between = (ends[0] < torch.logit(targets)) & (torch.logit(targets) < ends[1])
+    first, last = sides[0][rows[0]][between], sides[1][rows[1]][between]
     crossings = find_crossings(
         lambda shares, asked: logits_of(spherical(first[asked], last[asked], shares)),
-        logits[logits < lowest][rows[0]],
-        logits[logits > highest][rows[1]],
-        targets,
+        ends[0][between],
+        ends[1][between],
+        targets[between],
         settings.tolerance,
     )
     return spherical(first, last, crossings.shares)[crossings.found], ""

@@ -117,7 +117,7 @@ def blend(
         return "the model gets no real image of one class right, so there is nothing to blend"
     sides = real["images"][below], real["images"][above]
     all_rows = pair_up(*sides, images, settings.pairs, "euclidean", random)
-    start = 0
+    start, count = 0, 0
     for size in part_sizes(len(all_rows[0])):
         rows = tuple(side_rows[start : start + size] for side_rows in all_rows)
         start += size
@@ -133,10 +133,14 @@ def blend(
         )
         found = _blended(first, last, crossings.shares)[crossings.found]
         found = found[is_distinct(found)]
+        count += len(found)
         yield {"images": found, "probabilities": predict(classifier, found, device)}
-    if len(all_rows[0]) < images:
-        return f"the real images make only {len(all_rows[0])} pairs, and {images} were wished for"
-    return ""
+    if count == images:
+        return ""
+    return (
+        f"{len(all_rows[0])} pairs of real images gave {count} blends on the boundary that differ, "
+        f"and {images} were wished for"
+    )
 
 
 def _blended(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
