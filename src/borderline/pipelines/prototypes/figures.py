@@ -55,10 +55,11 @@ def draw_prototypes(
         for spine in above.spines.values():
             spine.set(visible=True, color=PROBABILITY_COLOURS(float(p[i])), linewidth=4)
         below.imshow(blend(picture, attributions[i].numpy() / limit), interpolation="nearest")
-    add_probability_scale(figure, list(axes[0::2].flat))
+    # Beside the first two rows only: over all rows the two scales would lie upon each other.
+    add_probability_scale(figure, list(axes[0]))
     bar = figure.colorbar(
         ScalarMappable(Normalize(-limit, limit), _PUSH_COLOURS),
-        ax=list(axes[1::2].flat),
+        ax=list(axes[1]),
         fraction=0.04,
         pad=0.02,
         format="%+.3f",
