@@ -158,6 +158,24 @@ def test_generator_on_one_side_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "train the GAN longer" in note
 
 
+def test_a_handful_on_one_side_is_searched_once_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent_search, "_MOST_LATENTS", 3000)
+    drawn: list[int] = []
+
+    class NearlyAllBright(Ramp):
+        def forward(self, latents: Tensor) -> Tensor:
+            drawn.append(len(latents))
+            with torch.no_grad():
+                lean = Model().weight.sign().reshape(1, 1, 8, 8)
+                return torch.tanh(super().forward(latents) + 0.4 * lean)
+
+    found, note = find(generator=NearlyAllBright())
+    assert 0 < len(found["images"]) <= 300
+    assert "images drawn from the GAN fall on the rarer side" in note
+    assert "only" in note
+    assert sum(drawn) < 3000 + 512 + 8 * 300
+
+
 def test_generator_that_repeats_itself_says_so() -> None:
     class Two(Ramp):
         """Two kinds of images and a straight mixture between them: few distinct crossings."""

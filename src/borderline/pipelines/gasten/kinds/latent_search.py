@@ -36,7 +36,7 @@ from borderline.pipelines.gasten.stream import Part, Parts, part_sizes, stream_p
 Rate = Callable[[Tensor], Tensor]
 """Takes images (N, C, H, W), returns how real each looks, shape (N,): more is better."""
 
-_MOST_LATENTS = 100_000
+_MOST_LATENTS = 50_000
 _MOST_ROUNDS = 20
 _FEWEST_CANDIDATES = 64
 # With fewer, most walks would end in the same few latents.
@@ -223,7 +223,7 @@ def _search_once(
     device: torch.device,
     random: torch.Generator,
 ) -> tuple[Tensor, str]:
-    """Latents on the boundary, or none and why."""
+    """Latents on the boundary, and why not to search on, if there is a reason."""
 
     def logits_of(latents: Tensor) -> Tensor:
         return in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
@@ -243,6 +243,14 @@ def _search_once(
             f"p from {p.min():.3f} to {p.max():.3f}: train the GAN longer, start from another "
             "epoch, or use a generator of kind gasten"
         )
+    note = ""
+    if fewest < _FEWEST_OF_A_SIDE:
+        # Another round would draw as many for as few.
+        note = (
+            f"only {fewest} of {len(latents)} images drawn from the GAN fall on the rarer side of "
+            "the boundary, so all that was found lies on the way to these: train the GAN longer, "
+            "start from another epoch, or use a generator of kind gasten"
+        )
     sides = latents[below], latents[above]
     rows = pair_up(*sides, candidates, settings.pairs, "cosine", random)
     targets = 0.5 + settings.spread * (2 * torch.rand(len(rows[0]), generator=random) - 1)
@@ -257,7 +265,7 @@ def _search_once(
         targets[between],
         settings.tolerance,
     )
-    return spherical(first, last, crossings.shares)[crossings.found], ""
+    return spherical(first, last, crossings.shares)[crossings.found], note
 
 
 def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
