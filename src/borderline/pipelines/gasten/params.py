@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from borderline.params import PairParams, Params, RunParams, Setting
+from borderline.params import GeneratorParams, PairParams, Params, RunParams, Setting
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Cunha et al. 2023.
@@ -18,6 +18,22 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 Start = Literal["last", "best"] | Annotated[int, Field(ge=1, strict=True)]
 """The epoch of step 1 to start from: the last, that of the lowest Fréchet distance, or a number."""
+
+
+class StartsFromGan(GeneratorParams):
+    """A generator that goes on from step 1.
+
+    Attributes:
+        start: The epoch of step 1 to start from, or a list, which means a generator for each.
+    """
+
+    start: Start | Annotated[tuple[Start, ...], Field(min_length=1)] = "last"
+
+    def variants(self) -> dict[str, Self]:
+        """One generator for each epoch to start from."""
+        if not isinstance(self.start, tuple):
+            return {"": self}
+        return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
 
 
 class SettledParams(Params):

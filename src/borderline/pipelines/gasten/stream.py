@@ -118,6 +118,18 @@ def stream_epochs(
         yield {} if checkpoint is None else {name: checkpoint}, table, {name: grid}
 
 
+def make_part(
+    generator: nn.Module, classifier: nn.Module, latents: Tensor, device: torch.device
+) -> Part:
+    """Images of latent vectors (N, Z) with the model's opinion of them."""
+    images = in_batches(generator, latents, device=device)
+    return {
+        "images": images,
+        "latents": latents,
+        "probabilities": predict(classifier, images, device),
+    }
+
+
 def has_diverged(history: pd.DataFrame) -> bool:
     """Whether a history ends with an epoch whose losses were not finite: it has no figures."""
     return "images" not in history or bool(pd.isna(history["images"].iloc[-1]))

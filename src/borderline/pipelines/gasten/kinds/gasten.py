@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import pandas as pd
 import torch
@@ -17,8 +17,8 @@ from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import digest_of_weights
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import is_borderline
-from borderline.measures.inference import in_batches, predict
-from borderline.params import ConfusionParams, GeneratorParams, RunParams, Setting
+from borderline.measures.inference import predict
+from borderline.params import ConfusionParams, RunParams, Setting
 from borderline.pipelines.gasten.checkpoint_choice import kept_checkpoint, starting_checkpoint
 from borderline.pipelines.gasten.networks import (
     Discriminator,
@@ -29,7 +29,7 @@ from borderline.pipelines.gasten.params import (
     EarlyStoppingParams,
     GanParams,
     GenerationParams,
-    Start,
+    StartsFromGan,
 )
 from borderline.pipelines.gasten.stream import (
     Epoch,
@@ -38,6 +38,7 @@ from borderline.pipelines.gasten.stream import (
     epoch_figures,
     figures_settings,
     has_diverged,
+    make_part,
     part_sizes,
     stream_epochs,
     stream_parts,
@@ -47,7 +48,7 @@ from borderline.pipelines.gasten.training import Gan, Steering, train
 _USUAL_ALPHA = {"gasten": 25.0, "gaussian": 1.0, "gaussian_two_step": 1.0, "kl": 5.0, "logit": 3.0}
 
 
-class Settings(GeneratorParams):
+class Settings(StartsFromGan):
     """Step 2 of Cunha et al. 2023 and of its successors.
 
     Attributes:
@@ -60,13 +61,12 @@ class Settings(GeneratorParams):
         alpha_growth: What the weight is multiplied with after each epoch.
         real_borderline: The share of each batch of real images that is drawn from those which are
             borderline themselves, so that the discriminator learns how they look.
-        start: The epoch of step 1 to start from, or a list, which means a generator for each.
         epochs: Epochs of step 2.
         early_stopping: When to stop before the last epoch; the best epoch is then kept.
     """
 
     trains: ClassVar[bool] = True
-    no_matter: ClassVar[frozenset[str]] = GeneratorParams.no_matter | {"early_stopping", "start"}
+    no_matter: ClassVar[frozenset[str]] = StartsFromGan.no_matter | {"early_stopping", "start"}
 
     kind: Literal["gasten"]
     term: Literal["gasten", "gaussian", "gaussian_two_step", "kl", "logit", "mgda", "mgda_norm"] = (
@@ -75,7 +75,6 @@ class Settings(GeneratorParams):
     alpha: float | None = Field(default=None, ge=0)
     alpha_growth: float = Field(default=1.0, gt=0)
     real_borderline: float = Field(default=0.0, ge=0, le=1)
-    start: Start | Annotated[tuple[Start, ...], Field(min_length=1)] = "last"
     epochs: int = Field(ge=1)
     early_stopping: EarlyStoppingParams | None = None
 
@@ -90,12 +89,6 @@ class Settings(GeneratorParams):
                 f"{self.term} finds its weight itself, so alpha and alpha_growth must be left out"
             )
         return self
-
-    def variants(self) -> dict[str, Self]:
-        """One generator for each epoch to start from."""
-        if not isinstance(self.start, tuple):
-            return {"": self}
-        return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
@@ -227,12 +220,7 @@ def _sample(generator: Generator, classifier: nn.Module, images: int, run: RunPa
     generator = generator.to(device).eval()
     for size in part_sizes(images):
         latents = torch.randn(size, generator.latent_dim, generator=random)
-        made = in_batches(generator, latents, device=device)
-        yield {
-            "images": made,
-            "latents": latents,
-            "probabilities": predict(classifier, made, device),
-        }
+        yield make_part(generator, classifier, latents, device)
     return ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import pandas as pd
 import torch
@@ -19,8 +19,8 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoints
-from borderline.measures.inference import BATCH_SIZE, embed, in_batches, predict
-from borderline.params import GeneratorParams, Params, RunParams
+from borderline.measures.inference import BATCH_SIZE, embed, in_batches
+from borderline.params import Params, RunParams
 from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
 from borderline.pipelines.gasten.distinct import is_distinct
 from borderline.pipelines.gasten.networks import (
@@ -29,9 +29,9 @@ from borderline.pipelines.gasten.networks import (
     trained_networks,
 )
 from borderline.pipelines.gasten.pairing import Pairs, pair_up
-from borderline.pipelines.gasten.params import GanParams, GenerationParams, Start
+from borderline.pipelines.gasten.params import GanParams, GenerationParams, StartsFromGan
 from borderline.pipelines.gasten.root_finding import find_crossings
-from borderline.pipelines.gasten.stream import Part, Parts, part_sizes, stream_parts
+from borderline.pipelines.gasten.stream import Part, Parts, make_part, part_sizes, stream_parts
 
 Rate = Callable[[Tensor], Tensor]
 """Takes images (N, C, H, W), returns how real each looks, shape (N,): more is better."""
@@ -56,13 +56,12 @@ class RealismParams(Params):
     keep: float = Field(ge=0.05, le=1)
 
 
-class Settings(GeneratorParams):
+class Settings(StartsFromGan):
     """Where and how to search.
 
     Attributes:
         kind: ``latent_search``.
         space_of: Whose latent space: ``gan`` for step 1, or the name of a tuned generator.
-        start: With ``gan``, the epoch of step 1, or a list, which means a generator for each.
         pairs: Join latents of both sides at ``random``, or with their ``nearest`` neighbours.
         truncation: Draw latents from a normal distribution cut off at this absolute value;
             left empty, it is not cut. Less variety, more typical images.
@@ -73,7 +72,6 @@ class Settings(GeneratorParams):
 
     kind: Literal["latent_search"]
     space_of: str = "gan"
-    start: Start | Annotated[tuple[Start, ...], Field(min_length=1)] = "last"
     pairs: Pairs = "random"
     truncation: float | None = Field(default=None, gt=0)
     spread: float = Field(default=0.0, ge=0, lt=0.5)
@@ -85,12 +83,6 @@ class Settings(GeneratorParams):
         if self.space_of != "gan" and self.start != "last":
             raise ValueError(f"{self.space_of} is as it is at its end, so leave start out")
         return self
-
-    def variants(self) -> dict[str, Self]:
-        """One generator for each epoch to start from."""
-        if not isinstance(self.start, tuple):
-            return {"": self}
-        return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
 
     def goes_on_from(self) -> str | None:
         """The tuned generator, if any."""
@@ -199,7 +191,7 @@ def search(
             latents, note = _search_once(
                 generator, classifier, settings, candidates, device, random
             )
-            part = _with_best(part, _made(generator, classifier, latents, device), rate, keep)
+            part = _with_best(part, make_part(generator, classifier, latents, device), rate, keep)
             part = {name: tensor[:size] for name, tensor in part.items()}
             if note or len(part["images"]) == size:
                 break
@@ -295,17 +287,6 @@ def _draw(count: int, latent_dim: int, settings: Settings, random: torch.Generat
     limit = settings.truncation
     latents = torch.empty(count, latent_dim)
     return nn.init.trunc_normal_(latents, a=-limit, b=limit, generator=random)
-
-
-def _made(
-    generator: nn.Module, classifier: nn.Module, latents: Tensor, device: torch.device
-) -> Part:
-    images = in_batches(generator, latents, device=device)
-    return {
-        "images": images,
-        "latents": latents,
-        "probabilities": predict(classifier, images, device),
-    }
 
 
 def _with_best(part: Part, more: Part, rate: Rate | None, keep: float) -> Part:
