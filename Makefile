@@ -34,6 +34,7 @@ bench: $(INSTALLED) ## Measure our speed against plain ways, side by side; each 
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/boundary_search.py
 	$(BIN)/python benchmarks/presets.py
+	$(BIN)/python benchmarks/frechet_interval.py
 
 notebook: $(INSTALLED) ## Open the notebooks
 	$(BIN)/kedro jupyter lab notebooks

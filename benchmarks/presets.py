@@ -24,7 +24,7 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed, in_batches, predict
-from borderline.measures.realism import frechet_distance
+from borderline.measures.realism import Moments, frechet_distance
 from borderline.pipelines.gasten import training
 from borderline.pipelines.gasten.kinds.latent_search import Settings, search
 from borderline.pipelines.gasten.training import Gan
@@ -50,7 +50,7 @@ def main() -> None:
     classifier, judge = trained_model(pair_images), trained_judge(everything)
     images = pair_images["images"]
     reference, held_out = images[torch.randperm(len(images))].split([SAMPLE, len(images) - SAMPLE])
-    real_features = embed(judge, images, device)
+    real = Moments.of(embed(judge, images, device))
     borderline = held_out[is_borderline(predict(classifier, held_out, device), 0.1)]
     print(machine())
     print(f"real borderline images: precision {precision(borderline, reference, judge):.2f}")
@@ -65,7 +65,7 @@ def main() -> None:
         generator = gan.generator.eval()
         latents = torch.randn(IMAGES, 64, generator=torch.Generator().manual_seed(1))
         made = in_batches(generator, latents, device=device)
-        fd = frechet_distance(embed(judge, made, device), real_features)
+        fd = frechet_distance(Moments.of(embed(judge, made, device)), real)
         parts = search(
             generator,
             classifier,

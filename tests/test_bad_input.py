@@ -89,6 +89,18 @@ def configure(project: Path, **entries: object) -> None:
         ("run.device=cuda:99", ["run.device", "'cuda:99'", "'cpu'"]),
         ("run.device=gpu", ["run.device", "'gpu'"]),
         ("metrics.choose=best", ["metrics.choose", "'best'", "max_yield", "gasten_10"]),
+        ("metrics.choose=min_acd", ["metrics cannot be: choose: min_acd and fd_at_most", "both"]),
+        ("metrics.fd_at_most=50", ["metrics cannot be: choose: min_acd and fd_at_most"]),
+        ("metrics.sample_size=60", ["sample_size (60) must be at least fewest_images"]),
+        (
+            "metrics.sample_size=60,metrics.fewest_images=20",
+            ["metrics.sample_size is 60", "generation.test_noise 64"],
+        ),
+        ("metrics.neighbours=200", ["fewest_images", "must be more than neighbours"]),
+        (
+            "metrics.neighbours=900,metrics.fewest_images=1000",
+            ["metrics.neighbours is 900", "only 80", "training images"],
+        ),
         ("clustering.trials=none", ["clustering.trials", "'none'", "integer"]),
     ],
 )
@@ -106,6 +118,25 @@ def test_unknown_name_in_the_grid(kedro: CliRunner, project: Path, group: str, k
     parameters["grid"][group] = ["nobody"]
     path.write_text(yaml.safe_dump(parameters))
     assert_one_sentence(invoke(kedro), f"grid.{group}", "'nobody'", "choose one of", known)
+    assert_nothing_written(project)
+
+
+@pytest.mark.parametrize(
+    ("judges", "words"),
+    [
+        (["classifier"], ["grid.judges", "must name 'lenet'"]),
+        (["lenet", "lenet"], ["grid.judges", "each judge once"]),
+        (["lenet", "inceptoin"], ["grid.judges", "'inceptoin'", "'inception'"]),
+    ],
+)
+def test_judges_that_cannot_be(
+    kedro: CliRunner, project: Path, judges: list[str], words: list[str]
+) -> None:
+    path = project / "conf/test/parameters.yml"
+    parameters = yaml.safe_load(path.read_text())
+    parameters["grid"]["judges"] = judges
+    path.write_text(yaml.safe_dump(parameters))
+    assert_one_sentence(invoke(kedro), *words)
     assert_nothing_written(project)
 
 
@@ -204,6 +235,28 @@ def test_given_step_1_that_is_something_else(
 def test_given_step_1_that_is_not_there(kedro: CliRunner, project: Path) -> None:
     configure(project, step_1_checkpoints="nowhere")
     assert_one_sentence(invoke(kedro), "step_1_checkpoints is 'nowhere'", "no checkpoint is there")
+    assert_nothing_written(project)
+
+
+def test_inception_without_its_weights(
+    kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    monkeypatch.setenv("TORCH_HOME", str(project / "cache"))
+    path = project / "conf/test/parameters.yml"
+    parameters = yaml.safe_load(path.read_text())
+    parameters["grid"]["judges"] = ["lenet", "inception"]
+    path.write_text(yaml.safe_dump(parameters))
+    result = invoke(kedro)
+    assert_one_sentence(result, "inception", "Name or service not known", "inception_weights")
+    configure(project, inception_weights=str(project / "nowhere.pth"))
+    assert_one_sentence(invoke(kedro), "inception_weights", "nowhere.pth", "no such file")
+    torch.save({"weight": torch.zeros(2)}, project / "other.pth")
+    configure(project, inception_weights=str(project / "other.pth"))
+    assert_one_sentence(invoke(kedro), "other.pth", "holds no weights of Inception")
     assert_nothing_written(project)
 
 

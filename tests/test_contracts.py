@@ -43,7 +43,7 @@ def test_environment_is_valid_and_its_pipelines_build(context: BorderlineContext
     namespaces = {node.namespace for node in pipelines["__default__"].nodes} - {None}
     models, generators = parameters.grid.models, parameters.grid.generators
     assert namespaces == {
-        *("classifier", "gasten", "gasten.gan", "prototypes"),
+        *("classifier", "gasten", "gasten.gan", "metrics", "prototypes"),
         *(f"{model}.{stage}" for model in models for stage in STAGES if stage != "gasten"),
         *(
             f"{model}.{stage}.{generator}"

@@ -40,6 +40,12 @@ def test_whole_road_leaves_every_result(whole: Path) -> None:
         for picture in ("classifier", "generators", "borderline", "clusters", "prototypes", "map"):
             path = reporting_folder(whole) / model / f"{picture}.png"
             assert path.read_bytes().startswith(b"\x89PNG")
+        for figure in ("leaderboard", "front", "curves", "histograms"):
+            page = (reporting_folder(whole) / model / f"{figure}.html").read_text()
+            assert "plotly.min.js" in page
+            assert "https://cdn" not in page
+        for table in ("realism", "front", "epochs", "calibration"):
+            assert len(pd.read_csv(reporting_folder(whole) / model / f"{table}.csv"))
 
 
 def test_run_ends_with_a_table_and_the_place_of_the_pictures(whole: Path) -> None:
@@ -77,17 +83,19 @@ def test_tour_notebook_runs_on_what_the_run_left(whole: Path) -> None:
 def test_leaderboard_compares_every_generator(whole: Path) -> None:
     for model in MODELS:
         leaderboard = pd.read_csv(reporting_folder(whole) / model / "leaderboard.csv")
-        assert tuple(leaderboard["generator"]) == GENERATORS
-        assert (leaderboard["seconds"] > 0).all()
+        assert tuple(leaderboard["source"]) == (*GENERATORS, "real images")
+        assert (leaderboard["seconds"][:-1] > 0).all()
         assert leaderboard["chosen"].sum() == 1
-        for _, row in (
-            leaderboard.set_index("generator").loc[["latent_search", "hybrid"]].iterrows()
-        ):
+        assert leaderboard["on_front"].any()
+        # The real test images, 100 of a class, are the fewest.
+        assert set(leaderboard["n"].dropna()) == {200}
+        assert leaderboard["fd_lenet"].iloc[-1] == leaderboard["fd_lenet"].min()
+        for _, row in leaderboard.set_index("source").loc[["latent_search", "hybrid"]].iterrows():
             # So short a GAN may stay on one side of the boundary; then the note must say so.
             on_the_boundary = row["yield"] == 1 and row["acd"] < 0.01
             one_sided = row["images"] == 0 and "on one side of the boundary" in row["note"]
             assert on_the_boundary or one_sided
-        pixels = leaderboard.set_index("generator").loc["pixel_bisection"]
+        pixels = leaderboard.set_index("source").loc["pixel_bisection"]
         assert pixels["yield"] == 1
         assert pixels["acd"] < 0.01
 

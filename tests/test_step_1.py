@@ -86,7 +86,7 @@ def test_repetitions_and_starts_are_generators_of_their_own(project: Path) -> No
     names = ["gasten_10_from_1", "gasten_10_from_last", "hybrid"]
     names += [f"{name}_run_2" for name in names]
     leaderboard = pd.read_csv(reporting_folder(project) / "cnn_1/leaderboard.csv")
-    assert leaderboard["generator"].tolist() == names
+    assert leaderboard["source"].tolist() == [*names, "real images"]
     images = [images_of(project, name) for name in names if "hybrid" not in name]
     assert all(not torch.equal(a, b) for i, a in enumerate(images) for b in images[:i])
 
@@ -109,7 +109,7 @@ def test_generator_that_diverges_is_noted_and_the_others_go_on(whole: Path, proj
     result = kedro_run(project, *STAGES, "--params", f"{EPOCHS},{broken}")
     assert result.returncode == 0, result.stdout + result.stderr
     leaderboard = pd.read_csv(reporting_folder(project) / "cnn_1/leaderboard.csv")
-    notes = leaderboard.set_index("generator")["note"].fillna("")
+    notes = leaderboard.set_index("source")["note"].fillna("")
     assert notes["gasten_10"] == ""
     assert "no longer a finite number in epoch 1" in notes["gasten_25"]
     assert "no longer a finite number in epoch 1" in " ".join(result.stdout.split())

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from borderline.errors import BorderlineError
 from borderline.params import GeneratorParams, Params, RunParams
@@ -25,6 +25,9 @@ GIVEN_STEP_1 = "step_1_checkpoints"
 """The entry of the catalog, and of ``globals.yml``, for a step 1 that was trained elsewhere."""
 
 
+Judge = Literal["lenet", "classifier", "inception"]
+
+
 class Grid(Params):
     """What the run is made of.
 
@@ -32,11 +35,21 @@ class Grid(Params):
         models: Names of the models under test, keys of ``models``.
         generators: Names of the generators that each model gets, keys of ``generators``.
         runs: How often GAN and generators are made, each time with another seed.
+        judges: Whose features measure realism: ``lenet`` (the one that epochs are measured by, so
+            always there), ``classifier`` (the model under test itself), ``inception`` (the FID).
     """
 
     models: tuple[str, ...]
     generators: tuple[str, ...]
     runs: int = Field(default=1, ge=1)
+    judges: tuple[Judge, ...] = ("lenet",)
+
+    @field_validator("judges")
+    @classmethod
+    def _lenet_once(cls, judges: tuple[Judge, ...]) -> tuple[Judge, ...]:
+        if "lenet" not in judges or len(set(judges)) < len(judges):
+            raise ValueError("it must name 'lenet', and each judge once")
+        return judges
 
 
 class Placed(NamedTuple):
@@ -60,12 +73,14 @@ class Layout:
         generators: Every generator of every repetition, by name.
         runs: How often GAN and generators are made.
         trains_gan: Whether step 1 is trained here; else its checkpoints are given.
+        judges: Whose features measure realism.
     """
 
     models: tuple[str, ...] = ()
     generators: Mapping[str, Placed] = field(default_factory=dict)
     runs: int = 1
     trains_gan: bool = True
+    judges: tuple[Judge, ...] = ()
 
 
 # Without a context (`kedro registry list`) the stages exist, with their shared nodes only.
@@ -99,7 +114,7 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
                         "of generators, whose start or repetition is called the same."
                     )
                 generators[full] = Placed(variant, run)
-    return Layout(grid.models, generators, grid.runs, trains_gan)
+    return Layout(grid.models, generators, grid.runs, trains_gan, grid.judges)
 
 
 def repeated(name: str, run: int) -> str:
@@ -120,6 +135,11 @@ def use(layout: Layout) -> None:
     global _current
     _current = layout
     pipelines.configure(pipelines._pipelines_module)
+
+
+def gans() -> list[str]:
+    """The GANs of step 1 that are trained here, one for each repetition."""
+    return _gan_names() if _current.trains_gan else []
 
 
 def for_all(stage: str, template: Pipeline) -> Pipeline:
@@ -146,10 +166,10 @@ def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
         The copies, each in the namespace of its GAN.
     """
     copies = Pipeline([])
-    for run in range(1, _current.runs + 1) if _current.trains_gan else ():
+    for run, name in enumerate(gans(), start=1):
         copies += Pipeline(
             template,
-            namespace=repeated(_GAN, run),
+            namespace=name,
             prefix_datasets_with_namespace=False,
             inputs=_of_run(template.inputs(), run),
             outputs=_of_run(template.outputs(), run),
@@ -216,13 +236,13 @@ def for_each_generator(
         )
     of_gans = {
         GIVEN_STEP_1,
-        *(i for i in copies.inputs() if i.partition(".")[0] in _gans()),
+        *(i for i in copies.inputs() if i.partition(".")[0] in _gan_names()),
     }
     return for_each_model(stage, copies, shared={*shared, *of_gans})
 
 
-def _gans() -> set[str]:
-    return {repeated(_GAN, run) for run in range(1, _current.runs + 1)}
+def _gan_names() -> list[str]:
+    return [repeated(_GAN, run) for run in range(1, _current.runs + 1)]
 
 
 def _is_dotted(name: str) -> bool:

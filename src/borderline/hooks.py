@@ -75,6 +75,7 @@ class PreflightHooks:
         preflight.check_given_step_1(catalog, self.parameters, self.about)
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
         preflight.check_data_folder(self.data_folder)
+        preflight.check_judges(catalog, self.parameters)
         preflight.check_checkpoints(catalog, self.parameters, self.layout)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
@@ -223,12 +224,12 @@ def _summary_table(summary: pd.DataFrame) -> Table:
         "davies_bouldin": "{:.2f}",
         "prototypes": "{}",
     }
-    counts = {"fd_lenet": "images", "fd_lenet_borderline": "borderline"}
+    counts = {"fd_lenet": "n", "fd_lenet_borderline": "n_borderline"}
     for column in shown:
         table.add_column(column.replace("_", " "), justify="right", overflow="fold")
     for _, row in summary.iterrows():
         cells = [
-            _cell(row[column], form) + (f"\nN={row[counts[column]]}" if column in counts else "")
+            _cell(row[column], form) + _equal_n(row, counts.get(column, ""))
             for column, form in shown.items()
         ]
         table.add_row(*cells)
@@ -237,6 +238,10 @@ def _summary_table(summary: pd.DataFrame) -> Table:
         why = (f"{row['model']} has no prototypes: {row['note']}." for _, row in noted.iterrows())
         table.caption, table.caption_justify = "\n".join(why), "left"
     return table
+
+
+def _equal_n(row: pd.Series, column: str) -> str:
+    return f"\nN={row[column]:.0f}" if column in row and pd.notna(row[column]) else ""
 
 
 def _cell(value: Any, form: str) -> str:

@@ -89,6 +89,7 @@ class Globals(Params):
     source: SourceGlobals
     pair: PairGlobals
     step_1_checkpoints: str | None = None
+    inception_weights: str | None = None
 
 
 def read_globals(raw: dict[str, Any]) -> Globals:
@@ -125,6 +126,7 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
     rule, layout = parameters.metrics.choose, lay_out(grid, parameters.generators, trains_gan=True)
     _check_spelling(grid.models, layout.generators)
     _check_names("metrics.choose", [rule], [*RULES, *layout.generators], "grid.generators")
+    _check_metrics(parameters)
     return parameters
 
 
@@ -244,6 +246,20 @@ def _check_generators(parameters: Parameters) -> None:
             )
 
 
+def _check_metrics(parameters: Parameters) -> None:
+    """Make sure that epochs and generators can be measured on one number of images.
+
+    Raises:
+        BorderlineError: When they cannot.
+    """
+    size, noise = parameters.metrics.sample_size, parameters.generation.test_noise
+    if size < noise:
+        raise BorderlineError(
+            f"metrics.sample_size is {size}, but epochs are measured on generation.test_noise "
+            f"{noise} images, and generators must be on as many: raise the one or lower the other."
+        )
+
+
 def _check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
     """Make sure that no model or generator is called like something else beside it.
 
@@ -310,18 +326,35 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
     share, seed = parameters.pair.test_share, parameters.run.seed
     try:
         parts = split_source(source, share, seed)
-        labels = [part["labels"] for part in parts]
-        fewest = min(
-            int((part == label).sum()) for part in labels for label in (positive, negative)
-        )
+        counts = [
+            [int((part["labels"] == label).sum()) for label in (positive, negative)]
+            for part in parts
+        ]
     except ValueError:  # a share so near to 0 or 1 that a class gets no image
-        fewest = 0
+        counts = [[0]]
+    fewest = min(min(part) for part in counts)
     if fewest < FEWEST_OF_A_CLASS:
         raise BorderlineError(
             f"pair.test_share is {share} and leaves {fewest} training or test images of a class of "
             f"the pair in {source.name}, but at least {FEWEST_OF_A_CLASS} are needed of each: "
             "choose another share, or classes with more images."
         )
+    neighbours, images = parameters.metrics.neighbours, sum(counts[0])
+    if neighbours >= images:
+        raise BorderlineError(
+            f"metrics.neighbours is {neighbours}, but the pair has only {images} training images "
+            f"in {source.name}: lower it."
+        )
+
+
+def check_judges(catalog: DataCatalog, parameters: Parameters) -> None:
+    """Make sure that the judges from elsewhere can be had.
+
+    Raises:
+        BorderlineError: When Inception is a judge and its weights cannot.
+    """
+    if "inception" in parameters.grid.judges:
+        catalog.load("inception")
 
 
 def check_same_images(source_digest: str, ledger: Ledger, folder: str) -> None:

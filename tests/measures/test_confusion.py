@@ -6,9 +6,12 @@ import pytest
 import torch
 
 from borderline.measures.confusion import (
+    Confusion,
+    at_temperature,
     average_confusion_distance,
     borderline_yield,
     confusion_distance,
+    hubris,
     is_borderline,
     probability_histogram,
 )
@@ -46,3 +49,46 @@ def test_histogram_counts_every_image_once() -> None:
     assert counts[0] == 2
     assert counts[10] == 1
     assert counts[19] == 2
+
+
+def test_hubris_of_known_sets() -> None:
+    even = torch.linspace(0, 1, 1001, dtype=torch.float64)
+    assert hubris(even) == pytest.approx(1 - math.exp(-1), rel=1e-12)
+    assert hubris(torch.full((100,), 0.5)) == 0
+    sure = hubris(torch.tensor([0.0, 1.0] * 5000))
+    # ln 2 over the mean divergence of an even spread, which tends to ln 2 - 1/2.
+    assert sure == pytest.approx(1 - math.exp(-math.log(2) / (math.log(2) - 0.5)), abs=1e-3)
+    assert sure == pytest.approx(0.97, abs=0.005)
+    drawn = torch.rand(200_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert hubris(drawn) == pytest.approx(1 - math.exp(-1), abs=2e-3)
+    assert math.isnan(hubris(torch.tensor([0.5])))
+
+
+@pytest.mark.parametrize("size", [1, 3, 100, 1000])
+def test_sums_do_not_depend_on_the_batches(size: int) -> None:
+    p = torch.rand(1000, generator=torch.Generator().manual_seed(1))
+    parts = Confusion.of(p[:0], 0.1, 20)
+    for part in p.split(size):
+        parts += Confusion.of(part, 0.1, 20)
+    figures = parts.estimates()
+    assert figures["yield"].value == borderline_yield(p, 0.1)
+    assert figures["acd"].value == pytest.approx(average_confusion_distance(p), rel=1e-12)
+    assert figures["hubris"].value == pytest.approx(hubris(p), rel=1e-12)
+    assert figures["above_half"].value == (p > 0.5).double().mean().item()
+    assert torch.equal(parts.histogram, probability_histogram(p, 20))
+    for estimate in figures.values():
+        assert estimate.low < estimate.value < estimate.high
+
+
+def test_sums_over_nothing_have_no_figures() -> None:
+    figures = Confusion.of(torch.zeros(0), 0.1, 20).estimates()
+    assert all(math.isnan(estimate.value) for estimate in figures.values())
+
+
+def test_temperature_moves_p_towards_or_away_from_the_boundary() -> None:
+    p = torch.tensor([0.0, 0.1, 0.5, 0.9, 1.0])
+    assert at_temperature(p, 1.0).tolist() == pytest.approx(p.tolist())
+    softer = at_temperature(p, 2.0)
+    assert softer[1] == pytest.approx(1 / (1 + 9**0.5))
+    assert softer[2] == 0.5
+    assert (confusion_distance(at_temperature(p, 0.5)) >= confusion_distance(p.double())).all()

@@ -2,8 +2,9 @@
 
 from borderline.datasets.atomic import CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset
 from borderline.datasets.checkpoints import CheckpointDataset, CheckpointFolder
-from borderline.datasets.figures import FigureFolder
+from borderline.datasets.figures import FigureFolder, PlotlyDataset
 from borderline.datasets.image_source import ImageSource
+from borderline.datasets.inception import InceptionDataset
 from borderline.datasets.study_storage import StudyStorage
 from borderline.datasets.tensors import TensorDataset, TensorFolder
 
@@ -13,9 +14,11 @@ __all__ = [
     "CheckpointFolder",
     "FigureFolder",
     "ImageSource",
+    "InceptionDataset",
     "JSONDataset",
     "MatplotlibDataset",
     "PickleDataset",
+    "PlotlyDataset",
     "StudyStorage",
     "TensorDataset",
     "TensorFolder",

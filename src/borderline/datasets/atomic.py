@@ -25,7 +25,7 @@ class AtomicSave:
     def save(self, data: Any) -> None:
         """Save ``data``; when saving fails or the process dies, the former file stays."""
         target = self._filepath
-        beside = target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
+        beside = _beside(target)
         self._filepath = beside
         try:
             super().save(data)  # type: ignore[misc]
@@ -34,6 +34,20 @@ class AtomicSave:
             self._filepath = target
             if self._fs.exists(str(beside)):
                 self._fs.rm(str(beside))
+
+    def _write_whole(self, target: PurePosixPath, text: str) -> None:
+        beside = _beside(target)
+        try:
+            with self._fs.open(str(beside), "w", encoding="utf-8") as file:
+                file.write(text)
+            self._fs.mv(str(beside), str(target))
+        finally:
+            if self._fs.exists(str(beside)):
+                self._fs.rm(str(beside))
+
+
+def _beside(target: PurePosixPath) -> PurePosixPath:
+    return target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
 
 
 class CSVDataset(AtomicSave, _CSVDataset):

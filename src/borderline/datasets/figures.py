@@ -1,4 +1,4 @@
-"""A folder of figures, one an epoch."""
+"""Figures to interact with, and a folder of figures, one an epoch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,42 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import plotly.io
 from kedro_datasets._typing import ImagePreview
 from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
+from kedro_datasets.plotly.json_dataset import JSONDataset
+from plotly.graph_objects import Figure
+from plotly.offline import get_plotlyjs
 
-from borderline.datasets.atomic import MatplotlibDataset
+from borderline.datasets.atomic import AtomicSave, MatplotlibDataset
+
+_LIBRARY = "plotly.min.js"
+
+
+class PlotlyDataset(AtomicSave, JSONDataset):
+    """A plotly figure as JSON, which kedro-viz shows, and as a page beside it for any browser.
+
+    The page works without a network: plotly's own code is put into the folder once.
+
+    Args:
+        filepath: Path or fsspec address of the JSON file; the page is called the same, ``.html``.
+
+    Example:
+        >>> from plotly.graph_objects import Figure
+        >>> dataset = PlotlyDataset(filepath=tmp_path / "x.json")
+        >>> dataset.save(Figure())
+        >>> (tmp_path / "x.html").exists()
+        True
+    """
+
+    def save(self, data: Figure) -> None:
+        """Save both; when that fails or the process dies, the former files stay."""
+        super().save(data)
+        page = plotly.io.to_html(data, include_plotlyjs="directory", full_html=True)
+        self._write_whole(self._filepath.with_suffix(".html"), page)
+        library = self._filepath.with_name(_LIBRARY)
+        if not self._fs.exists(str(library)):
+            self._write_whole(library, get_plotlyjs())
 
 
 class FigureFolder(PartitionedDataset):

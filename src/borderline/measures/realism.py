@@ -1,33 +1,276 @@
-"""How far a set of images is from the real ones, in the features of a judge."""
+"""How far a set of images is from the real ones, in the features of a judge.
+
+Figures of one measure compare only at an equal number of images. Throughout, features are float
+tensors of shape (N, D); everything is computed in float64.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple, Self
 
+import torch
+from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
+from borderline.measures.intervals import (
+    Estimate,
+    estimate,
+    estimate_of_distinct,
+    estimate_of_mean,
+)
 
-def frechet_distance(features: Tensor, real_features: Tensor) -> float:
+REALISM = ("fd", "kd", "precision", "recall", "density", "coverage")
+"""What ``judge_realism`` measures."""
+
+# Rows of a matrix of distances or kernels that are in memory at a time.
+_BLOCK = 1024
+_EDGE = 1 + 1e-9
+# Recall's spread is followed on so many real images: it costs resamples x real x judged images.
+_REAL_IMAGES_OF_SPREAD = 1000
+
+
+class Moments(NamedTuple):
+    """Number, mean and covariance of a set of features, in float64.
+
+    Attributes:
+        n: N, shape ().
+        mean: Shape (D,).
+        scatter: Sum of the outer products of the deviations from the mean, shape (D, D).
+    """
+
+    n: Tensor
+    mean: Tensor
+    scatter: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> Self:
+        """The moments of features, shape (N, D); N may be 0."""
+        features = features.double()
+        mean = features.mean(0) if len(features) else features.new_zeros(features.shape[1])
+        deviations = features - mean
+        return cls(torch.tensor(len(features)), mean, deviations.T @ deviations)
+
+    def __add__(self, other: Self) -> Self:  # type: ignore[override]
+        """The moments of both sets together (Chan et al. 1979), exact but for rounding."""
+        n = self.n + other.n
+        if n == 0:
+            return self
+        gap = other.mean - self.mean
+        between = torch.outer(gap, gap) * (self.n * other.n / n)
+        mean = self.mean + gap * (other.n / n)
+        return type(self)(n, mean, self.scatter + other.scatter + between)
+
+    @property
+    def covariance(self) -> Tensor:
+        """Unbiased covariance, shape (D, D); NaN for fewer than two images."""
+        return self.scatter / (self.n - 1) if self.n > 1 else self.scatter * math.nan
+
+
+def frechet_distance(judged: Moments, real: Moments) -> float:
     """Fréchet distance of two sets of features (Heusel et al. 2017), computed in float64.
 
     Only with Inception features may the result be called FID; with others it carries their name.
 
     Args:
-        features: Features of the images to judge, shape (N, D).
-        real_features: Features of the real images, shape (M, D).
+        judged: Moments of the features of the images to judge.
+        real: Those of the real images.
 
     Returns:
-        The distance, at least 0 but for rounding; NaN when either set has no more images than
-        dimensions, for then its covariance is singular and the figure would mislead.
+        The distance, at least 0; NaN when either set has no more images than dimensions, for then
+        its covariance is singular and the figure would mislead.
     """
-    # Takes seconds, which a command that computes nothing should not cost.
-    from torch_fidelity.metric_fid import (
-        KEY_METRIC_FID,
-        fid_features_to_statistics,
-        fid_statistics_to_metric,
-    )
-
-    if min(len(features), len(real_features)) <= features.shape[1]:
+    if min(judged.n, real.n) <= len(real.mean):
         return math.nan
-    statistics = [fid_features_to_statistics(f.double()) for f in (features, real_features)]
-    return float(fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID])
+    return _frechet(judged.mean, judged.covariance, real, _root(real.covariance))
+
+
+class Reference(NamedTuple):
+    """Real images as ``judge_realism`` needs them, computed once.
+
+    Attributes:
+        features: Shape (M, D), float64.
+        n: M, shape ().
+        mean: Shape (D,).
+        scatter: As in ``Moments``.
+        root: Square root of the covariance, shape (D, D).
+        radii: Distance of each image to its k-th nearest neighbour, shape (M,).
+        kernel: Mean of the kernel over all pairs of two images, shape ().
+    """
+
+    features: Tensor
+    n: Tensor
+    mean: Tensor
+    scatter: Tensor
+    root: Tensor
+    radii: Tensor
+    kernel: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, neighbours: int) -> Self:
+        """Describe real images.
+
+        Args:
+            features: Shape (M, D), M larger than ``neighbours``.
+            neighbours: k of the k-nearest-neighbour manifold.
+        """
+        features = features.double()
+        moments = Moments.of(features)
+        total = sum(_kernel(block, features).sum() for block in features.split(_BLOCK))
+        own = _kernel_with_itself(features).sum()
+        pairs = len(features) * (len(features) - 1)
+        return cls(
+            features,
+            *moments,
+            _root(moments.covariance),
+            nearest(features, neighbours)[0][:, -1],
+            (total - own) / pairs,
+        )
+
+    @property
+    def moments(self) -> Moments:
+        """Number, mean and covariance."""
+        return Moments(self.n, self.mean, self.scatter)
+
+
+def nearest(features: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
+    """Each image's nearest others.
+
+    Args:
+        features: Shape (N, D), N larger than ``neighbours``.
+        neighbours: k.
+
+    Returns:
+        Their distances, ascending, and their rows, both of shape (N, k).
+    """
+    search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(features.numpy())
+    distances, rows = search.kneighbors()
+    return torch.from_numpy(distances), torch.from_numpy(rows)
+
+
+def judge_realism(
+    features: Tensor,
+    real: Reference,
+    neighbours: int,
+    weights: Tensor,
+    own_rows: Tensor | None = None,
+) -> dict[str, Estimate]:
+    """All measures of realism of a set of images, each with a 95 % interval.
+
+    - ``fd``: Fréchet distance (Heusel et al. 2017); NaN for no more images than dimensions.
+    - ``kd``: squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, unbiased (Binkowski
+      et al. 2018); called KID in Inception features only. It can be a little below 0.
+    - ``precision``: the share of the images inside the manifold of the real ones, the union of the
+      balls around them that reach to their k-th nearest neighbours; ``recall``: the share of the
+      real images inside the manifold of these (Kynkäänniemi et al. 2019).
+    - ``density``: how many real balls hold an image, over k; ``coverage``: the share of the real
+      balls that hold one (Naeem et al. 2020).
+
+    The intervals say how much the figure would differ for other images of the same source; the
+    real ones are held fixed.
+
+    Args:
+        features: Of the images to judge, shape (N, D), N larger than ``neighbours``.
+        real: The real images.
+        neighbours: k, as in ``real``.
+        weights: How often each image is in each resample, shape (B, N).
+        own_rows: For images that are real ones themselves: their rows in ``real``, shape (N,), -1
+            for none. An image never counts as near itself.
+    """
+    features = features.double()
+    n = len(features)
+    gaps = torch.cdist(real.features, features)
+    if own_rows is not None:
+        among = own_rows >= 0
+        gaps[own_rows[among], torch.arange(n)[among]] = math.inf
+    # Images that are real ones may lie on the very edge of a ball, where rounding must not decide.
+    held = gaps <= real.radii[:, None] * _EDGE
+    return {
+        "fd": _judge_frechet(features, real, weights),
+        "kd": _judge_kernel(features, real, weights),
+        "precision": estimate_of_mean(held.any(0), weights).within(0, 1),
+        "recall": _judge_recall(features, gaps, neighbours, weights).within(0, 1),
+        "density": estimate_of_mean(held.sum(0) / neighbours, weights).within(0, math.inf),
+        "coverage": estimate_of_distinct(
+            held.any(1).double().mean().item(), _covered(held, weights)
+        ).within(0, 1),
+    }
+
+
+def _judge_frechet(features: Tensor, real: Reference, weights: Tensor) -> Estimate:
+    n, d = features.shape
+    if min(n, len(real.features)) <= d:
+        return Estimate.none()
+    replicates = []
+    for w in weights.double():
+        mean = w @ features / n
+        covariance = ((features.T * w) @ features - n * torch.outer(mean, mean)) / (n - 1)
+        replicates.append(_frechet(mean, covariance, real.moments, real.root))
+    value = _frechet(*_mean_and_covariance(features), real.moments, real.root)
+    return estimate(value, torch.tensor(replicates, dtype=torch.float64)).within(0, math.inf)
+
+
+def _judge_kernel(features: Tensor, real: Reference, weights: Tensor) -> Estimate:
+    among = _kernel(features, features)
+    itself = _kernel_with_itself(features)
+    across = torch.cat([_kernel(block, real.features).mean(1) for block in features.split(_BLOCK)])
+
+    def distance(w: Tensor) -> Tensor:
+        # Only pairs of two different images count, or a resample's repetitions would look alike.
+        pairs = w.sum(-1) ** 2 - (w * w).sum(-1)
+        within = ((w @ among) * w).sum(-1) - (w * w) @ itself
+        return within / pairs + real.kernel - 2 * (w @ across) / w.sum(-1)
+
+    value = distance(torch.ones(len(features), dtype=torch.float64)).item()
+    return estimate(value, distance(weights.double()))
+
+
+def _judge_recall(features: Tensor, gaps: Tensor, neighbours: int, weights: Tensor) -> Estimate:
+    # A resample lacks some of the nearest; so many are enough for k of those that it has.
+    distances, rows = nearest(features, min(8 * neighbours + 24, len(features) - 1))
+    radii = distances[:, neighbours - 1] * _EDGE
+    value = (gaps <= radii).any(1).double().mean().item()
+    gaps = gaps[:: max(1, len(gaps) // _REAL_IMAGES_OF_SPREAD)]
+    replicates = []
+    for present in weights > 0:
+        rank = present[rows].cumsum(1)
+        at = (rank < neighbours).sum(1, keepdim=True).clamp(max=rows.shape[1] - 1)
+        radii = distances.gather(1, at)[:, 0] * _EDGE
+        inside = gaps[:, present] <= radii[present]
+        replicates.append(inside.any(1).double().mean())
+    return estimate_of_distinct(value, torch.stack(replicates))
+
+
+def _covered(held: Tensor, weights: Tensor) -> Tensor:
+    present = (weights > 0).float().T
+    counts = [(block.float() @ present > 0).double().sum(0) for block in held.split(_BLOCK)]
+    return torch.stack(counts).sum(0) / len(held)
+
+
+def _mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
+    moments = Moments.of(features)
+    return moments.mean, moments.covariance
+
+
+def _frechet(mean: Tensor, covariance: Tensor, real: Moments, root: Tensor) -> float:
+    # Not the library's, which takes the eigenvalues of a product that is not symmetric: the root of
+    # the real covariance is the same for all, and resamples want hundreds of distances.
+    product = torch.linalg.eigvalsh(root @ covariance @ root).clamp(min=0)
+    apart = ((mean - real.mean) ** 2).sum()
+    distance = apart + covariance.trace() + real.covariance.trace() - 2 * product.sqrt().sum()
+    return max(float(distance), 0.0)
+
+
+def _root(covariance: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(covariance.nan_to_num())
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    return root
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return torch.from_numpy(polynomial_kernel(x.numpy(), y.numpy(), degree=3, coef0=1))
+
+
+def _kernel_with_itself(x: Tensor) -> Tensor:
+    return ((x * x).sum(1) / x.shape[1] + 1) ** 3

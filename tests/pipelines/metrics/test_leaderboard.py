@@ -1,129 +1,94 @@
 from __future__ import annotations
 
 import math
-from io import BytesIO
 
 import pandas as pd
 import pytest
-import torch
 
 from borderline.errors import BorderlineError
-from borderline.grid import Grid
-from borderline.measures.confusion import probability_histogram
-from borderline.params import ConfusionParams, RunParams
-from borderline.pipelines.classifier.networks import build_judge
-from borderline.pipelines.metrics.figures import draw_probability_histogram, draw_side_by_side
-from borderline.pipelines.metrics.leaderboard import choose, score_generator
-from borderline.pipelines.metrics.nodes import (
-    choose_generator,
-    measure_generator,
-    select_borderline,
-)
-from borderline.pipelines.metrics.params import MetricsParams
+from borderline.pipelines.metrics.comparison import COLUMNS, REAL
+from borderline.pipelines.metrics.leaderboard import choose, lay_out_leaderboard
 
-
-def test_scores_state_their_n_and_tell_all_from_borderline() -> None:
-    random = torch.Generator().manual_seed(0)
-    real = torch.randn(300, 4, generator=random)
-    features = torch.randn(200, 4, generator=random)
-    p = torch.cat([torch.full((150,), 0.99), torch.full((50,), 0.52)])
-    features[150:] += 5
-    scores = score_generator(p, features, real, band=0.1)
-    assert (scores["images"], scores["borderline"], scores["yield"]) == (200, 50, 0.25)
-    assert scores["acd"] == pytest.approx(0.75 * 0.49 + 0.25 * 0.02, abs=1e-6)
-    assert scores["fd_lenet_borderline"] > scores["fd_lenet"] + 50
-    draw_probability_histogram(probability_histogram(p), scores, 0.1).savefig(BytesIO())
-
-
-def test_too_few_borderline_images_have_no_distance() -> None:
-    scores = score_generator(torch.full((100,), 0.9), torch.randn(100, 4), torch.randn(100, 4), 0.1)
-    assert (scores["borderline"], scores["yield"]) == (0, 0)
-    assert math.isnan(scores["fd_lenet_borderline"])
-    assert not math.isnan(scores["fd_lenet"])
-
-
-LEADERBOARD = pd.DataFrame(
+SCORES = pd.DataFrame(
     {
-        "generator": ["a", "b", "c"],
-        "yield": [0.2, 0.5, 0.5],
-        "fd_lenet": [5.0, 30.0, 20.0],
+        "source": ["far", "between", "near", "blends", REAL],
+        "borderline": [5, 60, 100, 100, 3],
+        "yield": [0.05, 0.6, 1.0, 1.0, 0.03],
+        "acd": [0.4, 0.1, 0.01, 0.01, 0.45],
     }
 )
 
 
+def row(source: str, images: str, against: str, measure: str, value: float, n: int = 100) -> tuple:
+    note = "too few" if math.isnan(value) else ""
+    return (source, images, against, "lenet", measure, n, value, value - 1, value + 1, note)
+
+
+def realism() -> pd.DataFrame:
+    rows = []
+    fd = {"far": 10.0, "between": 40.0, "near": 100.0, "blends": 300.0, REAL: 2.0}
+    for source, value in fd.items():
+        rows.append(row(source, "all", "real", "fd_lenet", value))
+        rows.append(row(source, "borderline", "real", "fd_lenet", value + 50, 60))
+        for measure in ("precision", "density", "coverage", "vendi", "near_duplicates"):
+            rows.append(row(source, "borderline", "real", f"{measure}_lenet", 0.5, 60))
+        if source != REAL:
+            rows.append(row(source, "borderline", "real borderline", "fd_lenet", math.nan, 0))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@pytest.fixture
+def leaderboard() -> pd.DataFrame:
+    return lay_out_leaderboard(SCORES, realism())
+
+
+def test_headlines_stand_beside_their_intervals_and_n(leaderboard: pd.DataFrame) -> None:
+    near = leaderboard.set_index("source").loc["near"]
+    assert (near["fd_lenet"], near["fd_lenet_low"], near["fd_lenet_high"]) == (100, 99, 101)
+    assert (near["n"], near["n_borderline"]) == (100, 60)
+    assert near["fd_lenet_borderline"] == 150
+    assert math.isnan(near["fd_lenet_to_borderline"])
+    assert math.isnan(near["n_to_borderline"])
+
+
+def test_front_is_of_generators_only(leaderboard: pd.DataFrame) -> None:
+    assert leaderboard["on_front"].tolist() == [True, True, True, False, False]
+
+
 @pytest.mark.parametrize(
-    ("rule", "chosen"), [("max_yield", "c"), ("min_fd_lenet", "a"), ("b", "b")]
+    ("rule", "bound", "chosen", "words"),
+    [
+        ("knee", None, "between", "knee of fd_lenet and ACD"),
+        ("min_acd", 100, "near", "lowest ACD where fd_lenet is at most 100"),
+        ("min_acd", 50, "between", "lowest ACD where fd_lenet is at most 50"),
+        ("min_acd", 1, "far", "lowest fd_lenet, for none is at most 1"),
+        ("max_yield", None, "near", "highest yield"),
+        ("blends", None, "blends", "named in metrics.choose"),
+    ],
 )
-def test_rule_picks_and_is_said_in_words(rule: str, chosen: str) -> None:
-    name, words = choose(LEADERBOARD, rule)
-    assert name == chosen
-    assert words
+def test_rule_picks_and_is_said_in_words(
+    leaderboard: pd.DataFrame, rule: str, bound: float | None, chosen: str, words: str
+) -> None:
+    assert choose(leaderboard, rule, bound) == (chosen, words)
 
 
-def test_missing_distance_loses_ties() -> None:
-    table = LEADERBOARD.assign(fd_lenet=[5.0, math.nan, 20.0])
-    assert choose(table, "max_yield")[0] == "c"
-    assert choose(table.assign(fd_lenet=[math.nan, 30, 20]), "min_fd_lenet")[0] == "c"
+def test_without_any_distance_the_lowest_acd_is_taken(leaderboard: pd.DataFrame) -> None:
+    name, words = choose(leaderboard.assign(fd_lenet=math.nan), "knee", None)
+    assert name == "near"
+    assert "no fd_lenet is known" in words
 
 
-def test_unknown_rule() -> None:
+def test_generator_without_borderline_images_is_chosen_only_where_none_has_any(
+    leaderboard: pd.DataFrame,
+) -> None:
+    table = leaderboard.assign(borderline=[5, 0, 0, 0, 3])
+    assert choose(table, "knee", None)[0] == "far"
+    assert choose(table, "max_yield", None)[0] == "far"
+    assert choose(leaderboard.assign(borderline=0), "knee", None)[0] == "between"
+
+
+def test_unknown_rule(leaderboard: pd.DataFrame) -> None:
     with pytest.raises(BorderlineError, match=r"metrics\.choose is 'best'"):
-        choose(LEADERBOARD, "best")
-
-
-@pytest.mark.parametrize(("most", "kept"), [(100, 4), (3, 3), (2, 2), (1, 1)])
-def test_chosen_generators_borderline_images_are_selected(most: int, kept: int) -> None:
-    grid = Grid(models=("m",), generators=("x", "y"))
-    metrics = MetricsParams(histogram_bins=20, choose="max_yield", most_borderline=most)
-    scores = [pd.DataFrame([{"yield": y, "fd_lenet": 1.0}]) for y in (0.25, 0.5)]
-    leaderboard = choose_generator(grid, metrics, *scores)
-    assert leaderboard["generator"].tolist() == ["x", "y"]
-    assert leaderboard["chosen"].tolist() == [False, True]
-    images = [
-        {
-            "images": torch.full((4, 1, 8, 8), value),
-            "latents": torch.randn(4, 2),
-            "probabilities": torch.tensor([0.1, 0.45, 0.55, 0.9]),
-        }
-        for value in (-1.0, 1.0)
-    ]
-    parts = [{f"part_{i:05d}": lambda part=part: part for i in range(2)} for part in images]
-    borderline, _ = select_borderline(leaderboard, ConfusionParams(band=0.1), metrics, *parts)
-    assert borderline["images"].unique().tolist() == [1.0]
-    assert borderline["probabilities"].tolist() == pytest.approx(([0.45, 0.55] * 2)[:kept])
-    expected = torch.cat([images[1]["latents"][1:3]] * 2)[:kept]
-    assert torch.equal(borderline["latents"], expected)
-
-
-def test_generator_without_images_is_scored_and_drawn_and_never_chosen(run: RunParams) -> None:
-    nothing = {"images": torch.empty(0, 1, 8, 8), "probabilities": torch.empty(0)}
-    outcome = pd.DataFrame([{"images": 0, "seconds": 1.0, "note": "one-sided"}])
-    judge = build_judge(10, (1, 8, 8))
-    metrics = MetricsParams(histogram_bins=20, choose="max_yield", most_borderline=9)
-    scores, histogram, figure = measure_generator(
-        {"part_00000": lambda: nothing},
-        outcome,
-        judge,
-        {"features": torch.randn(100, 64)},
-        metrics,
-        ConfusionParams(band=0.1),
-        run,
-    )
-    assert scores["images"][0] == 0
-    assert math.isnan(scores["yield"][0])
-    assert scores["note"][0] == "one-sided"
-    assert histogram["images"].sum() == 0
-    figure.savefig(BytesIO())
-    other = pd.DataFrame([{"yield": 0.001, "fd_lenet": 9.0}])
-    grid = Grid(models=("m",), generators=("none", "some"))
-    assert choose_generator(grid, metrics, scores, other)["chosen"].tolist() == [False, True]
-
-
-def test_side_by_side_draws_every_strip_and_a_note_for_none(run: RunParams) -> None:
-    images = torch.rand(30, 1, 8, 8) * 2 - 1
-    figure = draw_side_by_side(
-        [("real", images, torch.rand(30)), ("none", images[:0], torch.rand(0))]
-    )
-    figure.savefig(BytesIO())
-    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
-    assert texts == ["real", "none", "none"]
+        choose(leaderboard, "best", None)
+    with pytest.raises(BorderlineError, match="real images"):
+        choose(leaderboard, "real images", None)

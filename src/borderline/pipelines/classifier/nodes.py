@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -13,6 +12,7 @@ from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name,
 from borderline.datasets.image_source import LabelledImages, SourceImages
 from borderline.measures.inference import embed, predict
 from borderline.params import ConfusionParams, PairParams, RunParams
+from borderline.pipelines.classifier.calibration import fit_temperature
 from borderline.pipelines.classifier.figures import draw_classifier_scores
 from borderline.pipelines.classifier.networks import Classifier, build_judge, build_model
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
@@ -23,7 +23,13 @@ from borderline.pipelines.classifier.params import (
     judge_settings,
 )
 from borderline.pipelines.classifier.scores import score_classifier
-from borderline.pipelines.classifier.training import binary_loss, class_loss, evaluate, train
+from borderline.pipelines.classifier.training import (
+    binary_loss,
+    class_loss,
+    evaluate,
+    split_validation,
+    train,
+)
 
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame]
 
@@ -85,6 +91,15 @@ def evaluate_classifier(
     return pd.DataFrame([scores]), figure
 
 
+def calibrate_classifier(
+    classifier: nn.Module, pair_train: LabelledImages, training: TrainingParams, run: RunParams
+) -> pd.DataFrame:
+    """The temperature of a model under test, fitted on its validation images, as one row."""
+    _, rows = split_validation(pair_train["labels"], training, run, "classifier")
+    p = predict(classifier, pair_train["images"][rows], run.torch_device())
+    return pd.DataFrame([fit_temperature(p, pair_train["labels"][rows])])
+
+
 def train_judge(
     source: SourceImages,
     so_far: Checkpoints,
@@ -137,9 +152,12 @@ def keep_best_judge(
 def embed_real_images(
     judge: nn.Module, pair_train: LabelledImages, pair_test: LabelledImages, run: RunParams
 ) -> dict[str, Tensor]:
-    """The judge's ``features`` (M, D) of all real images of the pair."""
-    images = torch.cat([pair_train["images"], pair_test["images"]])
-    return {"features": embed(judge, images, run.torch_device())}
+    """The judge's features of the pair: ``features`` of its training images, ``test_features``."""
+    device = run.torch_device()
+    return {
+        "features": embed(judge, pair_train["images"], device),
+        "test_features": embed(judge, pair_test["images"], device),
+    }
 
 
 def _split(

@@ -77,6 +77,12 @@ def create_pipeline() -> Pipeline:
                 outputs=["classifier_scores", "classifier_figure"],
                 name="evaluate_classifier",
             ),
+            Node(
+                nodes.calibrate_classifier,
+                inputs=["classifier", "pair_train", "params:classifier", "params:run"],
+                outputs="calibration",
+                name="calibrate_classifier",
+            ),
         ],
     )
     return for_all("classifier", shared) + for_each_model(

@@ -67,13 +67,7 @@ def train(
     settings = {**settings, "images digest": digest(data["images"], data["labels"])}
     images, labels = data["images"].to(device), data["labels"].to(device)
     in_training, in_validation = (
-        torch.from_numpy(part).to(device)
-        for part in train_test_split(
-            torch.arange(len(labels)).numpy(),
-            test_size=params.validation_share,
-            stratify=data["labels"].numpy(),
-            random_state=run.seed_for(purpose, "validation"),
-        )
+        rows.to(device) for rows in split_validation(data["labels"], params, run, purpose)
     )
     network.to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
@@ -129,6 +123,26 @@ def train(
                 "image_shape": list(images.shape[1:]),
             },
         )
+
+
+def split_validation(
+    labels: Tensor, params: TrainingParams, run: RunParams, purpose: str
+) -> tuple[Tensor, Tensor]:
+    """The rows of the images that train and of those that only validate, stratified.
+
+    Args:
+        labels: Shape (N,).
+        params: How large a share validates.
+        run: Its seed.
+        purpose: What the training is called in the derivation of its seeds.
+    """
+    training, validation = train_test_split(
+        torch.arange(len(labels)).numpy(),
+        test_size=params.validation_share,
+        stratify=labels.numpy(),
+        random_state=run.seed_for(purpose, "validation"),
+    )
+    return torch.from_numpy(training), torch.from_numpy(validation)
 
 
 def evaluate(

@@ -15,7 +15,7 @@ from borderline.datasets.tensors import digest, digest_of_weights
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
 from borderline.measures.inference import embed, in_batches, predict
 from borderline.measures.plots import draw_image_grid
-from borderline.measures.realism import frechet_distance
+from borderline.measures.realism import Moments, frechet_distance
 from borderline.params import ConfusionParams, Setting
 from borderline.pipelines.gasten.params import EarlyStoppingParams
 from borderline.pipelines.gasten.training import Gan, Progress
@@ -54,7 +54,7 @@ def epoch_figures(
     Args:
         test_noise: Latent vectors, shape (N, Z).
         judge: Its features measure realism.
-        real_features: Its features of all real images of the pair, shape (M, D).
+        real_features: Its features of the real training images of the pair, shape (M, D).
         device: Where to compute.
         classifier: The model under test, in step 2.
         confusion: What counts as borderline, in step 2.
@@ -64,10 +64,12 @@ def epoch_figures(
         ``yield`` and ``acd``.
     """
 
+    real = Moments.of(real_features)
+
     def measure(generator: nn.Module) -> dict[str, float]:
         images = in_batches(generator, test_noise, device=device)
-        features = embed(judge, images, device)
-        figures = {"images": len(images), "fd_lenet": frechet_distance(features, real_features)}
+        judged = Moments.of(embed(judge, images, device))
+        figures = {"images": len(images), "fd_lenet": frechet_distance(judged, real)}
         if classifier is not None and confusion is not None:
             p = predict(classifier, images, device)
             figures |= {

@@ -1,9 +1,16 @@
-"""The picture of a generator's figures."""
+"""The figures of the stage: interactive ones, and the generators' images side by side."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from plotly.subplots import make_subplots
 from torch import Tensor
 
 from borderline.measures.plots import (
@@ -11,42 +18,281 @@ from borderline.measures.plots import (
     add_probability_scale,
     framed_grid,
 )
+from borderline.pipelines.metrics.comparison import REAL
+
+# Okabe and Ito's, which colour-blind people can tell apart.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A6A00", "#000000")
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_GREY = "#777777"
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagon")
+
+_HEADLINES = {
+    "yield": "yield",
+    "acd": "ACD",
+    "hubris": "hubris",
+    "fd_lenet": "fd_lenet<br>of all images",
+    "fd_lenet_borderline": "fd_lenet<br>borderline",
+    "fd_lenet_to_borderline": "fd_lenet to the<br>real borderline",
+    "precision_lenet_borderline": "precision<br>borderline",
+    "coverage_lenet_borderline": "coverage<br>borderline",
+    "vendi_lenet_borderline": "Vendi score<br>borderline",
+    "near_duplicates_lenet_borderline": "near-duplicates<br>borderline",
+}
 
 
-def draw_probability_histogram(counts: Tensor, scores: dict[str, float], band: float) -> Figure:
-    """The histogram of p over a generator's images, in the colours of p.
+def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.Figure:
+    """The histogram of p of each generator's images, a panel a generator.
 
     Args:
-        counts: Images in each of equally wide bins of [0, 1], shape (bins,).
-        scores: As ``score_generator`` gives them.
+        histograms: By generator, with the edges ``from`` and ``to`` of the bins, the ``images`` in
+            them, and how many there are once the model is ``calibrated``.
         band: Half the width of the borderline band.
     """
-    edges = np.linspace(0, 1, len(counts) + 1)
-    middles = (edges[:-1] + edges[1:]) / 2
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.bar(
-        middles,
-        counts.numpy(),
-        width=1 / len(counts),
-        color=PROBABILITY_COLOURS(middles),
-        edgecolor="#333333",
-        linewidth=0.6,
+    columns = min(3, len(histograms))
+    rows = math.ceil(len(histograms) / columns)
+    figure = make_subplots(
+        rows,
+        columns,
+        subplot_titles=list(histograms),
+        shared_xaxes=True,
+        vertical_spacing=0.5 / (rows + 2),
     )
-    for edge in (0.5 - band, 0.5 + band):
-        axes.axvline(edge, color="#333333", linestyle="--", linewidth=1)
-    axes.set(
-        xlim=(0, 1),
-        xlabel="model's p(positive); borderline between the dashed lines",
-        ylabel="Generated images",
-        title=(
-            f"{scores['borderline']:.0f} of {scores['images']:.0f} images are borderline "
-            f"(yield {scores['yield']:.1%}, ACD {scores['acd']:.3f})"
-            if scores["images"]
-            else "no images"
-        ),
+    for position, table in enumerate(histograms.values()):
+        place = {"row": position // columns + 1, "col": position % columns + 1}
+        middles = (table["from"] + table["to"]) / 2
+        total = max(int(table["images"].sum()), 1)
+        bars = go.Bar(
+            x=middles,
+            y=table["images"] / total,
+            width=table["to"] - table["from"],
+            marker={
+                "color": [to_hex(PROBABILITY_COLOURS(m)) for m in middles],
+                "line": {"color": "#333333", "width": 0.6},
+            },
+            name="as the model says",
+            customdata=table["images"],
+            hovertemplate="p = %{x:.3f}: %{customdata} images<extra></extra>",
+            showlegend=False,
+        )
+        edges = np.append(table["from"], table["to"].iloc[-1:])
+        shares = table["calibrated"] / total
+        calibrated = go.Scatter(
+            x=edges,
+            y=np.append(shares, shares.iloc[-1:]),
+            mode="lines",
+            line={"shape": "hv", "color": "#000000", "width": 1.5},
+            name="calibrated",
+            hovertemplate="calibrated: %{y:.1%}<extra></extra>",
+            showlegend=position == 0,
+        )
+        figure.add_traces([bars, calibrated], rows=[place["row"]] * 2, cols=[place["col"]] * 2)
+        for edge in (0.5 - band, 0.5 + band):
+            figure.add_vline(edge, line={"dash": "dash", "color": _GREY, "width": 1}, **place)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_xaxes(range=[0, 1], showticklabels=True)
+    figure.update_xaxes(title="p(positive)", row=rows)
+    return _finished(
+        figure,
+        "How sure the model is of each generator's images; borderline between the dashed lines",
+        height=130 + 210 * rows,
     )
-    return figure
+
+
+def draw_curves(epochs: pd.DataFrame) -> go.Figure:
+    """Fréchet distance, yield and ACD of every training by epoch.
+
+    Args:
+        epochs: One row an epoch, with ``source``, ``epoch``, ``images``, ``fd_lenet``, and
+            ``yield`` and ``acd`` in step 2.
+    """
+    panels = {"fd_lenet": "fd_lenet", "yield": "yield", "acd": "ACD"}
+    figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.05)
+    for number, (source, table) in enumerate(epochs.groupby("source", sort=False)):
+        style = _style(number)
+        for row, column in enumerate(panels, start=1):
+            if not table[column].notna().any():
+                continue
+            curve = go.Scatter(
+                x=table["epoch"],
+                y=table[column],
+                mode="lines+markers",
+                name=str(source),
+                legendgroup=str(source),
+                showlegend=row == 1,
+                line={"color": style[0], "dash": style[1]},
+                marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)]},
+                cliponaxis=False,
+                hovertemplate=f"{source}, epoch %{{x}}: %{{y:.3g}}<extra></extra>",
+            )
+            figure.add_trace(curve, row=row, col=1)
+    for row, title in enumerate(panels.values(), start=1):
+        figure.update_yaxes(title=title, rangemode="tozero", row=row, col=1)
+    figure.update_yaxes(type="log", row=1, col=1)
+    figure.update_xaxes(title="epoch (0 is where step 2 starts)", row=len(panels), col=1)
+    n = "" if epochs.empty else f", each epoch measured on {epochs['images'].max():.0f} images"
+    return _finished(figure, f"The trainings{n}", height=680)
+
+
+def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
+    """The Pareto front of Fréchet distance and ACD over epochs and generators.
+
+    Args:
+        points: As ``find_front`` gives them.
+        chosen: The generator that the next stages go on with.
+    """
+    figure = go.Figure()
+    n = int(points["n"].max()) if len(points) else 0
+    front = points[points["on_front"]].sort_values("fd_lenet")
+    figure.add_trace(
+        go.Scatter(
+            x=front["fd_lenet"],
+            y=front["acd"],
+            mode="lines",
+            line={"shape": "hv", "color": _GREY, "dash": "dot"},
+            name="Pareto front",
+            hoverinfo="skip",
+        )
+    )
+    for number, (source, table) in enumerate(points.groupby("source", sort=False)):
+        colour = _style(number)[0]
+        trained, finished = table[table["epoch"].notna()], table[table["epoch"].isna()]
+        if len(trained):
+            figure.add_trace(
+                go.Scatter(
+                    x=trained["fd_lenet"],
+                    y=trained["acd"],
+                    mode="lines+markers+text",
+                    text=[f"{epoch:.0f}" for epoch in trained["epoch"]],
+                    textposition="top center",
+                    textfont={"size": 10, "color": colour},
+                    line={"color": colour, "width": 1},
+                    marker={"size": 6, "symbol": "circle-open"},
+                    name=f"{source}, epochs",
+                    hovertemplate=(
+                        f"{source}, epoch %{{text}}<br>fd_lenet %{{x:.1f}}, ACD %{{y:.3f}}"
+                        "<extra></extra>"
+                    ),
+                )
+            )
+        figure.add_trace(
+            go.Scatter(
+                x=finished["fd_lenet"],
+                y=finished["acd"],
+                mode="markers",
+                marker={
+                    "size": 14,
+                    "color": colour,
+                    "symbol": _SYMBOLS[number % len(_SYMBOLS)],
+                    "line": {"width": 3 if source == chosen else 0, "color": "#000000"},
+                },
+                name=f"{source}{' (chosen)' if source == chosen else ''}",
+                hovertemplate=(
+                    f"{source}, its images<br>fd_lenet %{{x:.1f}}, ACD %{{y:.3f}}<extra></extra>"
+                ),
+            )
+        )
+    for _, row in points[points["knee"]].iterrows():
+        figure.add_annotation(
+            x=math.log10(max(row["fd_lenet"], 1e-9)),
+            y=row["acd"],
+            text="knee",
+            ax=34,
+            ay=-34,
+            arrowhead=2,
+            borderpad=2,
+        )
+    figure.update_xaxes(
+        title=f"fd_lenet of all images, N = {n}, logarithmic (nearer to the real ones: left)",
+        type="log",
+        nticks=8,
+    )
+    figure.update_yaxes(title="ACD (nearer to the boundary: down)", range=[-0.02, 0.52])
+    return _finished(figure, "Realism against confusion, by epoch and generator", height=560)
+
+
+def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
+    """The headline figures of all generators with their 95 % intervals, beside the real images.
+
+    Args:
+        leaderboard: As ``choose_generator`` gives it.
+    """
+    real = leaderboard["source"] == REAL
+    names = {
+        row["source"]: f"<b>{row['source']}</b> (chosen)" if row["chosen"] else row["source"]
+        for _, row in leaderboard.iterrows()
+    }
+    shown = [name for name in _HEADLINES if leaderboard[name].notna().any()]
+    columns = min(5, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = make_subplots(
+        rows,
+        columns,
+        shared_yaxes=True,
+        horizontal_spacing=0.025,
+        vertical_spacing=0.36 / rows,
+        subplot_titles=[_HEADLINES[name] for name in shown],
+    )
+    for position, name in enumerate(shown):
+        place = {"row": position // columns + 1, "col": position % columns + 1}
+        low, high = leaderboard[f"{name}_low"], leaderboard[f"{name}_high"]
+        colours = np.where(leaderboard["chosen"], _COLOURS[5], np.where(real, _GREY, _COLOURS[0]))
+        figure.add_trace(
+            go.Scatter(
+                x=leaderboard[name],
+                y=[names[source] for source in leaderboard["source"]],
+                mode="markers",
+                marker={
+                    "color": colours,
+                    "size": 9,
+                    "symbol": np.where(leaderboard["on_front"], "diamond", "circle"),
+                },
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": high - leaderboard[name],
+                    "arrayminus": leaderboard[name] - low,
+                    "color": _GREY,
+                    "thickness": 1.5,
+                },
+                cliponaxis=False,
+                customdata=np.column_stack([low, high]),
+                hovertemplate=(
+                    "%{y}: %{x:.3g} [%{customdata[0]:.3g}, %{customdata[1]:.3g}]<extra></extra>"
+                ),
+                showlegend=False,
+            ),
+            **place,
+        )
+        floor = leaderboard.loc[real, name].iloc[0]
+        if pd.notna(floor):
+            figure.add_vline(floor, line={"dash": "dash", "color": _GREY, "width": 1}, **place)
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(rangemode="tozero", nticks=4)
+    counts = ", ".join(
+        f"{words} N = {leaderboard[column].max():.0f}"
+        for column, words in (("n", "all images"), ("n_borderline", "borderline ones"))
+        if leaderboard[column].notna().any()
+    )
+    title = (
+        f"{len(names) - 1} generators with 95 % intervals (realism and diversity: {counts})<br>"
+        "<sup>Dashed: real images, for realism the best that can be. Diamond: on the front of "
+        f"fd_lenet and ACD. Chosen by: {leaderboard['rule'].iloc[0]}.</sup>"
+    )
+    return _finished(figure, title, height=150 + rows * (90 + 26 * len(leaderboard)))
+
+
+def _style(number: int) -> tuple[str, str]:
+    return _COLOURS[number % len(_COLOURS)], _DASHES[number // len(_COLOURS) % len(_DASHES)]
+
+
+def _finished(figure: go.Figure, title: str, height: int) -> go.Figure:
+    return figure.update_layout(
+        title=title,
+        template="plotly_white",
+        height=height,
+        font={"size": 13},
+        margin={"t": 100, "l": 80, "r": 30, "b": 60},
+    )
 
 
 def draw_side_by_side(strips: list[tuple[str, Tensor, Tensor]], columns: int = 14) -> Figure:

@@ -1,57 +1,68 @@
-"""One row a generator, and the rule that picks one."""
+"""One row a generator, the floor beside them, and the rule that picks one."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from borderline.errors import BorderlineError
-from borderline.measures.confusion import (
-    average_confusion_distance,
-    borderline_yield,
-    is_borderline,
-)
-from borderline.measures.realism import frechet_distance
+from borderline.pipelines.metrics.comparison import REAL, measure_name
+from borderline.pipelines.metrics.front import knee, pareto_front
 
-RULES = {
-    "max_yield": "highest yield",
-    "min_fd_lenet": "lowest fd_lenet of all images",
+RULES = ("knee", "min_acd", "max_yield")
+
+DECIDING = "fd_lenet"
+"""The Fréchet distance that front and rules go by: epochs have no other."""
+
+# Of the comparisons, what the leaderboard shows; the rest is in the table `realism`.
+_SHOWN_OF_BORDERLINE = ("precision", "density", "coverage", "vendi", "near_duplicates")
+_GROUPS = {
+    ("all", "real"): "",
+    ("borderline", "real"): "_borderline",
+    ("borderline", "real borderline"): "_to_borderline",
 }
 
 
-def score_generator(
-    p: Tensor, features: Tensor, real_features: Tensor, band: float
-) -> dict[str, float]:
-    """Scores of a generator's images.
+def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard before the choice.
 
     Args:
-        p: The model's probabilities of the images, shape (N,).
-        features: The judge's features of the images, shape (N, D).
-        real_features: The judge's features of all real images of the pair, shape (M, D).
-        band: Half the width of the borderline band, in (0, 0.5].
+        scores: One row for each generator and for the real images, with a column ``source``.
+        realism: As ``compare`` gives it, of all comparisons.
 
     Returns:
-        ``images`` N, ``borderline`` n, ``yield`` n / N in [0, 1], ``acd`` in [0, 0.5], ``fd_lenet``
-        of all N images and ``fd_lenet_borderline`` of the n borderline ones, NaN where there are
-        not more images than features. Distances of unequal N do not compare.
+        The scores with the headline figures of the comparisons at equal N: a column for the figure
+        and two, ``_low`` and ``_high``, for its interval; ``n``, ``n_borderline`` and
+        ``n_to_borderline`` say N. ``on_front`` marks the generators that no other one beats in both
+        ``fd_lenet`` and ACD.
     """
-    borderline = is_borderline(p, band)
-    return {
-        "images": len(p),
-        "borderline": int(borderline.sum()),
-        "yield": borderline_yield(p, band),
-        "acd": average_confusion_distance(p),
-        "fd_lenet": frechet_distance(features, real_features),
-        "fd_lenet_borderline": frechet_distance(features[borderline], real_features),
-    }
+    table = scores
+    for (images, against), suffix in _GROUPS.items():
+        group = realism[(realism["images"] == images) & (realism["against"] == against)]
+        shown = [measure_name("fd", judge) for judge in group["judge"].unique()]
+        if suffix == "_borderline":
+            shown += [measure_name(measure, "lenet") for measure in _SHOWN_OF_BORDERLINE]
+        n = group[group["value"].notna()].groupby("source")["n"].first()
+        table = table.join(n.rename(f"n{suffix}"), on="source")
+        for name in shown:
+            figures = group[group["measure"] == name].set_index("source")
+            columns = {"value": f"{name}{suffix}"}
+            columns |= {end: f"{name}{suffix}_{end}" for end in ("low", "high")}
+            table = table.join(figures[list(columns)].rename(columns=columns), on="source")
+    generators = (table["source"] != REAL).to_numpy()
+    fd = np.where(generators, table[DECIDING], np.nan)
+    return table.assign(on_front=pareto_front(fd, table["acd"].to_numpy(dtype=float)))
 
 
-def choose(leaderboard: pd.DataFrame, rule: str) -> tuple[str, str]:
+def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tuple[str, str]:
     """The generator that a rule picks.
 
+    Generators without any borderline image come last, for nothing can follow from them.
+
     Args:
-        leaderboard: The scores, with a column ``generator``; at least one row.
-        rule: A key of ``RULES``, or the name of a generator.
+        leaderboard: As ``lay_out_leaderboard`` gives it; at least one generator.
+        rule: One of ``RULES``, or the name of a generator.
+        fd_at_most: The bound of ``min_acd``.
 
     Returns:
         The generator's name, and the rule in words.
@@ -59,17 +70,34 @@ def choose(leaderboard: pd.DataFrame, rule: str) -> tuple[str, str]:
     Raises:
         BorderlineError: When the rule is neither.
     """
-    if rule in set(leaderboard["generator"]):
+    generators = leaderboard[leaderboard["source"] != REAL]
+    if rule in set(generators["source"]):
         return rule, "named in metrics.choose"
     if rule not in RULES:
         raise BorderlineError(
             f"metrics.choose is {rule!r}: choose one of {', '.join(RULES)}, or a generator of "
-            f"grid.generators ({', '.join(leaderboard['generator'])})."
+            f"grid.generators ({', '.join(generators['source'])})."
         )
-    by, ascending = (
-        (["yield", "fd_lenet"], [False, True])
-        if rule == "max_yield"
-        else (["fd_lenet", "yield"], [True, False])
-    )
-    best = leaderboard.sort_values(by, ascending=ascending, kind="stable").iloc[0]
-    return str(best["generator"]), RULES[rule]
+    useful = generators[generators["borderline"] > 0]
+    candidates = (useful if len(useful) else generators).reset_index(drop=True)
+    fd = candidates[DECIDING].to_numpy(dtype=float)
+    acd = candidates["acd"].to_numpy(dtype=float)
+    if rule == "max_yield":
+        by = ["yield", f"{DECIDING}_borderline", "acd"]
+        best = candidates.sort_values(by, ascending=[False, True, True], kind="stable").iloc[0]
+        return str(best["source"]), "highest yield"
+    if rule == "min_acd":
+        assert fd_at_most is not None, "checked with the settings"
+        within = candidates[fd <= fd_at_most]
+        if len(within) == 0:
+            words = f"lowest {DECIDING}, for none is at most {fd_at_most:g}"
+            return _lowest(candidates, DECIDING), words
+        return _lowest(within, "acd"), f"lowest ACD where {DECIDING} is at most {fd_at_most:g}"
+    at = knee(fd, acd)
+    if at is None:
+        return _lowest(candidates, "acd"), f"lowest ACD, for no {DECIDING} is known"
+    return str(candidates["source"][at]), f"knee of {DECIDING} and ACD"
+
+
+def _lowest(candidates: pd.DataFrame, column: str) -> str:
+    return str(candidates.sort_values(column, kind="stable")["source"].iloc[0])

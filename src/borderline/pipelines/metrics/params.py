@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from borderline.params import Params
 
@@ -12,13 +14,41 @@ class MetricsParams(Params):
 
     Attributes:
         histogram_bins: Bins of the histogram of p.
-        choose: The rule that picks a model's generator: ``max_yield`` (the highest yield, the
-            lower ``fd_lenet`` breaking ties), ``min_fd_lenet`` (the lowest Fréchet distance of all
-            images), or the name of a generator.
+        sample_size: Images of a set that realism and diversity are measured on, at most. All sets
+            of a comparison are cut to one number: that of the smallest.
+        fewest_images: Sets with fewer images are not measured, and the tables say so.
+        neighbours: k of precision, recall, density and coverage.
+        resamples: Resamples of the bootstrap intervals.
+        choose: The rule that picks a model's generator: ``knee`` (the bulge of the Pareto front of
+            ``fd_lenet`` and ACD), ``min_acd`` (the lowest ACD among those whose ``fd_lenet`` is at
+            most ``fd_at_most``), ``max_yield`` (the highest yield, the lower ``fd_lenet`` of the
+            borderline images breaking ties), or the name of a generator.
+        fd_at_most: The bound of ``min_acd``.
         most_borderline: Borderline images of the chosen generator that the next stages get, at
             most.
     """
 
     histogram_bins: int = Field(ge=2)
+    sample_size: int = Field(ge=10)
+    fewest_images: int = Field(ge=10)
+    neighbours: int = Field(ge=1)
+    resamples: int = Field(ge=20)
     choose: str
+    fd_at_most: float | None = Field(default=None, gt=0)
     most_borderline: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.fewest_images <= self.neighbours:
+            raise ValueError(
+                f"fewest_images ({self.fewest_images}) must be more than neighbours "
+                f"({self.neighbours})"
+            )
+        if self.sample_size < self.fewest_images:
+            raise ValueError(
+                f"sample_size ({self.sample_size}) must be at least fewest_images "
+                f"({self.fewest_images})"
+            )
+        if (self.choose == "min_acd") != (self.fd_at_most is not None):
+            raise ValueError("choose: min_acd and fd_at_most go together: set both or neither")
+        return self

@@ -92,13 +92,15 @@ def summarise(grid: Grid, *tables: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "model": model,
-                "generator": chosen["generator"],
+                "generator": chosen["source"],
                 "accuracy": classifier["accuracy"].iloc[0],
                 "images": chosen["images"],
                 "borderline": chosen["borderline"],
                 "yield": chosen["yield"],
                 "acd": chosen["acd"],
+                "n": chosen["n"],
                 "fd_lenet": chosen["fd_lenet"],
+                "n_borderline": chosen["n_borderline"],
                 "fd_lenet_borderline": chosen["fd_lenet_borderline"],
                 "silhouette": clusters["silhouette"].iloc[0],
                 "davies_bouldin": clusters["davies_bouldin"].iloc[0],

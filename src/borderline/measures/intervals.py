@@ -1,0 +1,106 @@
+"""Figures with 95 % intervals, by the bootstrap (Efron 1979)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from scipy.stats import binomtest
+from torch import Tensor
+
+_LEVELS = torch.tensor([0.025, 0.975], dtype=torch.float64)
+_NORMAL = 1.959964
+# A resample leaves 1/e of the images out. Deviations of a statistic that cannot see repetitions are
+# those of deleting d of n images, and stand for its own once multiplied with sqrt((n - d) / d)
+# (Shao and Wu 1989).
+_DISTINCT = math.sqrt(math.e - 1)
+
+
+class Estimate(NamedTuple):
+    """A figure and its 95 % interval.
+
+    Attributes:
+        value: The figure; NaN where it cannot be had.
+        low: Lower end; NaN likewise.
+        high: Upper end; NaN likewise.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def none(cls) -> Self:
+        """No figure."""
+        return cls(math.nan, math.nan, math.nan)
+
+    def within(self, least: float, most: float) -> Self:
+        """The same with an interval that keeps to the range of the figure."""
+        return type(self)(
+            self.value, *(min(max(end, least), most) for end in (self.low, self.high))
+        )
+
+
+def resample(images: int, resamples: int, seed: int) -> Tensor:
+    """How often each image is in each of the resamples with replacement.
+
+    Args:
+        images: N, at least 1.
+        resamples: B.
+        seed: Seed of the draw.
+
+    Returns:
+        Counts, shape (B, N), float64; each row adds up to N.
+    """
+    random = np.random.default_rng(seed)
+    counts = random.multinomial(images, np.full(images, 1 / images), size=resamples)
+    return torch.from_numpy(counts).double()
+
+
+def estimate(value: float, replicates: Tensor) -> Estimate:
+    """A figure with the spread of its replicates around their own mean.
+
+    Measures of a distribution are biased in a resample, which repeats images; centring takes that
+    out.
+
+    Args:
+        value: The figure of all images.
+        replicates: The figure in each resample, shape (B,).
+    """
+    low, high = torch.quantile(replicates - replicates.mean(), _LEVELS).tolist()
+    return Estimate(value, value + low, value + high)
+
+
+def estimate_of_mean(values: Tensor, weights: Tensor) -> Estimate:
+    """The mean of values (N,) in resamples with weights (B, N)."""
+    values = values.double()
+    return estimate(values.mean().item(), weights.double() @ values / len(values))
+
+
+def estimate_of_distinct(value: float, replicates: Tensor) -> Estimate:
+    """As ``estimate``, for a figure that does not change where an image is repeated.
+
+    Such a figure sees a resample as a smaller set, so that its deviations are too small.
+    """
+    replicates = replicates.double()
+    return estimate(value, replicates.mean() + _DISTINCT * (replicates - replicates.mean()))
+
+
+def estimate_of_share(hits: int, images: int) -> Estimate:
+    """A share with Wilson's interval (1927), which is right at 0 and 1 too; NaN of no images."""
+    if images == 0:
+        return Estimate.none()
+    interval = binomtest(hits, images).proportion_ci(method="wilson")
+    return Estimate(hits / images, float(interval.low), float(interval.high))
+
+
+def estimate_of_sums(images: int, total: float, squares: float) -> Estimate:
+    """A mean with the normal interval, from the sums of values and of their squares."""
+    if images < 2:
+        return Estimate(total / images, math.nan, math.nan) if images else Estimate.none()
+    mean = total / images
+    variance = max(squares / images - mean * mean, 0.0) * images / (images - 1)
+    half = _NORMAL * math.sqrt(variance / images)
+    return Estimate(mean, mean - half, mean + half)

@@ -1,0 +1,39 @@
+"""Temperature scaling: how sure a model under test should be."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+from torch.nn import functional as F
+
+from borderline.measures.confusion import at_temperature
+
+HIGHEST_TEMPERATURE = 20.0
+
+
+def fit_temperature(p: Tensor, labels: Tensor) -> dict[str, float]:
+    """The temperature T that makes ``sigmoid(logit(p) / T)`` fit best (Guo et al. 2017).
+
+    Args:
+        p: Probabilities of the positive class for images that the model was not trained on, (N,).
+        labels: Their true labels, 0 or 1, shape (N,).
+
+    Returns:
+        ``temperature`` in [1/20, 20], above 1 for a model that is too sure; the binary
+        cross-entropy ``loss`` and ``calibrated_loss``, in nats; ``validation_images`` N.
+    """
+
+    def loss(log_temperature: float) -> float:
+        calibrated = at_temperature(p, math.exp(log_temperature))
+        return F.binary_cross_entropy(calibrated, labels.double()).item()
+
+    widest = math.log(HIGHEST_TEMPERATURE)
+    found = minimize_scalar(loss, bounds=(-widest, widest), method="bounded")
+    return {
+        "temperature": math.exp(found.x),
+        "loss": loss(0.0),
+        "calibrated_loss": float(found.fun),
+        "validation_images": len(labels),
+    }

@@ -1,0 +1,172 @@
+"""The judge of the FID, from a file of weights that is made here: random ones, in their format."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import torch_fidelity
+from kedro.io import DatasetError
+from torch import Tensor
+from torch_fidelity import feature_extractor_inceptionv3 as theirs
+
+from borderline.datasets import InceptionDataset
+from borderline.datasets.image_source import LabelledImages
+from borderline.grid import Grid
+from borderline.measures.inception import Inception
+from borderline.params import ConfusionParams, RunParams
+from borderline.pipelines.classifier.networks import build_judge, build_model
+from borderline.pipelines.metrics.nodes import (
+    describe_model,
+    describe_real_images,
+    measure_generator,
+    measure_realism,
+)
+from borderline.pipelines.metrics.params import MetricsParams
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "inception.pth"
+    torch.manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theirs, "load_state_dict_from_url", lambda *_, **__: {})
+        patch.setattr(torch.nn.Module, "load_state_dict", lambda *_, **__: None)
+        network = theirs.FeatureExtractorInceptionV3("inception", ["2048"])
+    torch.save(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def inception(weights: Path) -> Inception:
+    return InceptionDataset(filepath=str(weights)).load()
+
+
+class Pixels(torch.utils.data.Dataset[Tensor]):
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, row: int) -> Tensor:
+        return self.images[row].expand(3, -1, -1)
+
+
+def test_grey_images_are_judged_as_the_authors_extractor_does(
+    inception: Inception, weights: Path
+) -> None:
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (4, 1, 28, 28), generator=random, dtype=torch.uint8)
+    network = theirs.FeatureExtractorInceptionV3(
+        "x", ["2048"], feature_extractor_weights_path=str(weights)
+    )
+    ours = inception.embed(pixels.float() / 127.5 - 1)
+    assert ours.shape == (4, 2048)
+    assert torch.equal(ours, network(pixels.expand(-1, 3, -1, -1))[0])
+
+
+def test_the_stage_runs_with_it_and_agrees_with_torch_fidelity(
+    inception: Inception, weights: Path, pair_images: LabelledImages, run: RunParams
+) -> None:
+    random = torch.Generator().manual_seed(1)
+    test = {name: tensor[:12] for name, tensor in pair_images.items()}
+    training = {name: tensor[12:24] for name, tensor in pair_images.items()}
+    # On the grid of 8 bits, which their side of the comparison has.
+    generated, training["images"] = (
+        ((x + 1) * 127.5).round() / 127.5 - 1
+        for x in (torch.rand(12, 1, 12, 12, generator=random) * 2 - 1, training["images"])
+    )
+    part = {"images": generated, "probabilities": torch.full((12,), 0.5)}
+    judge = build_judge(2, (1, 12, 12)).eval()
+    classifier = build_model("cnn", 1, (1, 12, 12)).eval()
+    grid = Grid(models=("m",), generators=("g",), judges=("lenet", "inception"))
+    metrics = MetricsParams(
+        histogram_bins=20,
+        sample_size=12,
+        fewest_images=10,
+        neighbours=3,
+        resamples=20,
+        choose="knee",
+        most_borderline=9,
+    )
+    band = ConfusionParams(band=0.1)
+    features = {
+        "features": judge.embed(training["images"]).detach(),
+        "test_features": judge.embed(test["images"]).detach(),
+    }
+    real = describe_real_images(features, metrics, run, inception, training, test)
+    model = describe_model(classifier, training, test, grid, metrics, run)
+    outcome = pd.DataFrame([{"images": 12, "seconds": 1.0, "note": ""}])
+    calibration = pd.DataFrame([{"temperature": 1.0}])
+    parts = {"part_00000": lambda: part}
+    scores, _, sample = measure_generator(
+        parts, outcome, calibration, real, model, grid, metrics, band, run, judge, inception
+    )
+    assert scores["fid"].isna().all(), "12 images are fewer than 2,048 dimensions"
+    table = measure_realism(real, model, grid, metrics, band, run, sample)
+    table = table[(table["source"] == "g") & (table["images"] == "borderline")]
+    figures = table[table["against"] == "real"].set_index("measure")
+    assert "not more than the judge's 2048 features" in figures.loc["fid", "note"]
+    assert set(figures["n"]) == {12}
+
+    pixels = [((x + 1) * 127.5).round().to(torch.uint8) for x in (generated, training["images"])]
+    expected = torch_fidelity.calculate_metrics(
+        input1=Pixels(pixels[0]),
+        input2=Pixels(pixels[1]),
+        feature_extractor_weights_path=str(weights),
+        feature_extractor="inception-v3-compat",
+        kid=True,
+        prc=True,
+        kid_subsets=1,
+        kid_subset_size=12,
+        prc_neighborhood=3,
+        cuda=False,
+        save_cpu_ram=True,
+        cache=False,
+        verbose=False,
+    )
+    value = figures["value"]
+    assert value["kid"] == pytest.approx(
+        expected["kernel_inception_distance_mean"], rel=1e-3, abs=1e-6
+    )
+    assert value["precision_inception"] == pytest.approx(expected["precision"])
+    assert value["recall_inception"] == pytest.approx(expected["recall"])
+
+
+def test_an_empty_part_has_no_features(inception: Inception) -> None:
+    assert inception.embed(torch.empty(0, 1, 28, 28)).shape == (0, 2048)
+
+
+def test_a_file_that_would_run_code_is_not_read(tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "harmed",)  # type: ignore[return-value]
+
+    path = tmp_path / "weights.pth"
+    torch.save({"x": Harmful()}, path)
+    with pytest.raises(DatasetError, match="holds no weights of Inception v3"):
+        InceptionDataset(filepath=str(path)).load()
+    path.write_bytes(pickle.dumps(Harmful()))
+    with pytest.raises(DatasetError, match="holds no weights of Inception v3"):
+        InceptionDataset(filepath=str(path)).load()
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_weights_are_downloaded_once(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def download(url: str, target: str, hash_prefix: str) -> None:
+        asked.append(hash_prefix)
+        Path(target).write_bytes(weights.read_bytes())
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    for _ in range(2):
+        assert isinstance(InceptionDataset().load(), Inception)
+    assert asked == ["6726825d"], "the hash that the authors' name of the file carries"

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from borderline.measures.diversity import judge_diversity, near_distance
+from borderline.measures.intervals import (
+    Estimate,
+    estimate,
+    estimate_of_mean,
+    estimate_of_share,
+    estimate_of_sums,
+    resample,
+)
+from borderline.measures.realism import Reference, judge_realism
+
+
+def test_resamples_draw_every_image_as_often_and_repeat_with_their_seed() -> None:
+    weights = resample(50, 400, 3)
+    assert weights.shape == (400, 50)
+    assert (weights.sum(1) == 50).all()
+    assert weights.mean(0).sub(1).abs().max() < 0.25
+    assert torch.equal(weights, resample(50, 400, 3))
+    assert not torch.equal(weights, resample(50, 400, 4))
+
+
+def test_the_bias_of_resamples_is_taken_out() -> None:
+    found = estimate(10.0, torch.linspace(90, 110, 201, dtype=torch.float64))
+    assert found.value == 10
+    assert (found.low, found.high) == (pytest.approx(0.5), pytest.approx(19.5))
+
+
+def test_interval_of_a_mean_is_the_normal_one() -> None:
+    values = torch.randn(2000, generator=torch.Generator().manual_seed(0)).double()
+    found = estimate_of_mean(values, resample(2000, 2000, 0))
+    sums = estimate_of_sums(2000, values.sum().item(), (values**2).sum().item())
+    assert sums.value == pytest.approx(found.value) == pytest.approx(values.mean().item())
+    half = 1.959964 * values.std().item() / math.sqrt(2000)
+    assert sums.high - sums.value == pytest.approx(half)
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.07)
+
+
+def test_share_has_an_interval_at_its_ends_too() -> None:
+    none, all_of_them = estimate_of_share(0, 100), estimate_of_share(100, 100)
+    assert (none.value, none.low) == (0, pytest.approx(0, abs=1e-9))
+    assert none.high == pytest.approx(0.037, abs=0.001)
+    assert all_of_them.low == pytest.approx(1 - none.high)
+    assert math.isnan(estimate_of_share(0, 0).value)
+    assert math.isnan(estimate_of_sums(0, 0.0, 0.0).value)
+
+
+def test_range_of_a_figure_bounds_its_interval_only() -> None:
+    assert Estimate(0.9, 0.7, 1.2).within(0, 1) == Estimate(0.9, 0.7, 1.0)
+    assert all(math.isnan(x) for x in Estimate.none().within(0, 1))
+
+
+def test_intervals_are_as_wide_as_the_figures_spread_over_fresh_images() -> None:
+    random = torch.Generator().manual_seed(0)
+    mixing = torch.randn(8, 8, generator=random).double() / 2
+    real = torch.relu(torch.randn(500, 8, generator=random).double() @ mixing + 0.3)
+    reference, near = Reference.of(real, 5), near_distance(real[:200])
+
+    def fresh(resamples: int) -> dict[str, Estimate]:
+        x = torch.relu(1.1 * torch.randn(200, 8, generator=random).double() @ mixing + 0.45)
+        weights = resample(200, resamples, 0)
+        return judge_realism(x, reference, 5, weights) | judge_diversity(x, near, weights)
+
+    figures = [fresh(2) for _ in range(120)]
+    intervals = [fresh(200) for _ in range(8)]
+    for name in figures[0]:
+        spread = torch.tensor([f[name].value for f in figures]).std().item()
+        width = torch.tensor([i[name].high - i[name].low for i in intervals]).mean().item()
+        assert 0.75 * spread < width / 3.92 < 1.8 * spread, name

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from borderline.pipelines.metrics.front import knee, pareto_front
+
+
+def front_of(points: list[tuple[float, float]]) -> list[bool]:
+    return pareto_front(*np.array(points, dtype=float).T).tolist()
+
+
+def knee_of(points: list[tuple[float, float]]) -> int | None:
+    return knee(*np.array(points, dtype=float).reshape(-1, 2).T)
+
+
+def test_front_holds_the_unbeaten() -> None:
+    points = [(1.0, 0.5), (2, 0.2), (3, 0.1), (2.5, 0.3), (3, 0.2), (math.nan, 0), (0, math.nan)]
+    assert front_of(points) == [True, True, True, False, False, False, False]
+
+
+def test_equal_points_share_the_front() -> None:
+    assert front_of([(1, 0.5), (1, 0.5), (1, 0.6)]) == [True, True, False]
+
+
+def test_front_agrees_with_brute_force() -> None:
+    points = np.random.default_rng(0).integers(0, 12, (60, 2)).astype(float)
+
+    def beats(a: np.ndarray, b: np.ndarray) -> bool:
+        return bool((a <= b).all() and (a < b).any())
+
+    expected = [not any(beats(other, p) for other in points) for p in points]
+    assert pareto_front(*points.T).tolist() == expected
+    assert 0 < sum(expected) < 60
+
+
+@pytest.mark.parametrize(
+    ("points", "at"),
+    [
+        ([(0, 1), (1, 0), (0.2, 0.2)], 2),
+        # Beaten points and their scale have no say.
+        ([(10, 0.4), (200, 0.001), (60, 0.05), (5000, 0.3)], 2),
+        # Two ends, and a front that bulges the other way: the lower ACD.
+        ([(10, 0.4), (200, 0.001)], 1),
+        ([(0, 1), (1, 0), (0.9, 0.9)], 1),
+        ([(0, 1), (1, 0), (0.6, 0.6)], 1),
+        ([(5, 0.3)], 0),
+        ([(math.nan, 0.3), (3, math.nan)], None),
+        ([], None),
+    ],
+)
+def test_knee(points: list[tuple[float, float]], at: int | None) -> None:
+    assert knee_of(points) == at
