@@ -69,6 +69,6 @@ def test_example_of_the_documentation_is_one_file_and_one_entry(project: Path) -
     result = kedro_run(project, "--env", "test", "--pipelines", "classifier,gasten,metrics")
     assert result.returncode == 0, result.stdout + result.stderr
     leaderboard = pd.read_csv(reporting_folder(project) / "cnn_1/leaderboard.csv")
-    assert leaderboard["generator"].tolist() == list(generators)
-    assert (leaderboard["images"] == 300).all()
+    assert leaderboard["source"].tolist() == [*generators, "real images"]
+    assert (leaderboard["images"][:-1] == 300).all()
     shutil.rmtree(project)

@@ -27,12 +27,14 @@ def test_prototypes_are_rows_of_the_borderline_images() -> None:
 def tables(model: str, note: str | None) -> list[pd.DataFrame]:
     board = pd.DataFrame(
         {
-            "generator": ["x", "y"],
+            "source": ["x", "y"],
             "images": [100, 100],
             "borderline": [3, 40],
             "yield": [0.03, 0.4],
             "acd": [0.4, 0.2],
+            "n": [90, 90],
             "fd_lenet": [1.0, 2.0],
+            "n_borderline": [None, 40],
             "fd_lenet_borderline": [None, 3.0],
             "chosen": [False, True],
         }
