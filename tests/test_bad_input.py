@@ -96,6 +96,8 @@ def configure(project: Path, **entries: object) -> None:
             "metrics.sample_size=60,metrics.fewest_images=20",
             ["metrics.sample_size is 60", "generation.test_noise 64"],
         ),
+        ("generation.images=60", ["generation.images is 60", "generation.test_noise 64"]),
+        ("generation.images=64", ["generation.images is 64", "64 features"]),
         ("metrics.neighbours=200", ["fewest_images", "must be more than neighbours"]),
         (
             "metrics.neighbours=900,metrics.fewest_images=1000",
@@ -126,6 +128,7 @@ def test_unknown_name_in_the_grid(kedro: CliRunner, project: Path, group: str, k
     [
         (["classifier"], ["grid.judges", "must name 'lenet'"]),
         (["lenet", "lenet"], ["grid.judges", "each judge once"]),
+        (["lenet", "inception"], ["metrics.sample_size is 2048", "inception", "2048 features"]),
         (["lenet", "inceptoin"], ["grid.judges", "'inceptoin'", "'inception'"]),
     ],
 )
@@ -249,6 +252,8 @@ def test_inception_without_its_weights(
     path = project / "conf/test/parameters.yml"
     parameters = yaml.safe_load(path.read_text())
     parameters["grid"]["judges"] = ["lenet", "inception"]
+    parameters["generation"]["images"] = 3000
+    parameters["metrics"]["sample_size"] = 3000
     path.write_text(yaml.safe_dump(parameters))
     result = invoke(kedro)
     assert_one_sentence(result, "inception", "Name or service not known", "inception_weights")
@@ -256,7 +261,7 @@ def test_inception_without_its_weights(
     assert_one_sentence(invoke(kedro), "inception_weights", "nowhere.pth", "no such file")
     torch.save({"weight": torch.zeros(2)}, project / "other.pth")
     configure(project, inception_weights=str(project / "other.pth"))
-    assert_one_sentence(invoke(kedro), "other.pth", "holds no weights of Inception")
+    assert_one_sentence(invoke(kedro), "other.pth", "not the file of weights of 2015-12-05")
     assert_nothing_written(project)
 
 

@@ -75,8 +75,8 @@ class PreflightHooks:
         preflight.check_given_step_1(catalog, self.parameters, self.about)
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
         preflight.check_data_folder(self.data_folder)
-        preflight.check_judges(catalog, self.parameters)
         preflight.check_checkpoints(catalog, self.parameters, self.layout)
+        preflight.check_judges(catalog, pipeline)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
         in_part = any(run_params[name] for name in _FILTERS)
@@ -224,14 +224,10 @@ def _summary_table(summary: pd.DataFrame) -> Table:
         "davies_bouldin": "{:.2f}",
         "prototypes": "{}",
     }
-    counts = {"fd_lenet": "n", "fd_lenet_borderline": "n_borderline"}
     for column in shown:
         table.add_column(column.replace("_", " "), justify="right", overflow="fold")
     for _, row in summary.iterrows():
-        cells = [
-            _cell(row[column], form) + _equal_n(row, counts.get(column, ""))
-            for column, form in shown.items()
-        ]
+        cells = [_cell(row[column], form) + _equal_n(row, column) for column, form in shown.items()]
         table.add_row(*cells)
     noted = summary[summary["note"].fillna("") != ""]
     if len(noted):
@@ -241,7 +237,7 @@ def _summary_table(summary: pd.DataFrame) -> Table:
 
 
 def _equal_n(row: pd.Series, column: str) -> str:
-    return f"\nN={row[column]:.0f}" if column in row and pd.notna(row[column]) else ""
+    return f"\nN={row[f'{column}_n']:.0f}" if pd.notna(row.get(f"{column}_n")) else ""
 
 
 def _cell(value: Any, form: str) -> str:

@@ -22,6 +22,7 @@ from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Grid, Layout, lay_out, repeated, seeds
 from borderline.ledger import SOURCE, Ledger
+from borderline.measures.inception import INCEPTION_FEATURES
 from borderline.params import ConfusionParams, PairParams, Params, RunParams, Setting
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.networks import JUDGE_FEATURES
@@ -247,17 +248,33 @@ def _check_generators(parameters: Parameters) -> None:
 
 
 def _check_metrics(parameters: Parameters) -> None:
-    """Make sure that epochs and generators can be measured on one number of images.
+    """Make sure that epochs and generators can be measured, and on one number of images.
 
     Raises:
         BorderlineError: When they cannot.
     """
-    size, noise = parameters.metrics.sample_size, parameters.generation.test_noise
-    if size < noise:
-        raise BorderlineError(
-            f"metrics.sample_size is {size}, but epochs are measured on generation.test_noise "
-            f"{noise} images, and generators must be on as many: raise the one or lower the other."
-        )
+    noise = parameters.generation.test_noise
+    sizes = {
+        "metrics.sample_size": parameters.metrics.sample_size,
+        "generation.images": parameters.generation.images,
+    }
+    judges = {"lenet": JUDGE_FEATURES, "inception": INCEPTION_FEATURES}
+    for setting, size in sizes.items():
+        if size < noise:
+            raise BorderlineError(
+                f"{setting} is {size}, but epochs are measured on generation.test_noise {noise} "
+                "images, and generators must be on as many: raise the one or lower the other."
+            )
+        for judge in parameters.grid.judges:
+            width = judges.get(judge, 0)
+            if size <= width:
+                raise BorderlineError(
+                    f"{setting} is {size}, but the Fréchet distance of {judge} (grid.judges) needs "
+                    f"more images than its {width} features: raise it, or leave {judge} out."
+                    if judge != "lenet"
+                    else f"{setting} is {size}, but fd_lenet needs more images than the judge's "
+                    f"{width} features: raise it."
+                )
 
 
 def _check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
@@ -266,13 +283,15 @@ def _check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
     Raises:
         BorderlineError: When one is.
     """
-    taken = {*STAGES, "gan", "judge"}
+    # The last ones are what tables have for no name.
+    taken = {*STAGES, *RULES, "gan", "judge", "nan", "null", "none"}
     for setting, names in (("models", models), ("generators", generators)):
         for name in names:
-            if name in taken or not re.fullmatch(r"[a-z0-9_]+", name):
+            if name in taken or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise BorderlineError(
                     f"grid.{setting} is {name!r}, but names are of small letters, digits and "
-                    f"underscores, and none of {', '.join(sorted(taken))}: rename it."
+                    "underscores, begin with a letter, and are none of "
+                    f"{', '.join(sorted(taken))}: rename it."
                 )
 
 
@@ -347,13 +366,13 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
         )
 
 
-def check_judges(catalog: DataCatalog, parameters: Parameters) -> None:
+def check_judges(catalog: DataCatalog, pipeline: Pipeline) -> None:
     """Make sure that the judges from elsewhere can be had.
 
     Raises:
-        BorderlineError: When Inception is a judge and its weights cannot.
+        BorderlineError: When the pipeline takes Inception and its weights cannot.
     """
-    if "inception" in parameters.grid.judges:
+    if "inception" in pipeline.inputs():
         catalog.load("inception")
 
 

@@ -8,11 +8,13 @@ import torch
 from torch.nn import functional as F
 
 from borderline.measures.diversity import judge_diversity, near_distance
-from borderline.measures.intervals import Estimate, resample
+from borderline.measures.intervals import Estimate
 
 
-def diversity(features: torch.Tensor, near: float = 0.1) -> dict[str, Estimate]:
-    return judge_diversity(features, near, resample(len(features), 50, 0))
+def diversity(
+    features: torch.Tensor, near: float = 0.1, among: int | None = None
+) -> dict[str, Estimate]:
+    return judge_diversity(features, near, len(features) if among is None else among)
 
 
 def spread(n: int, d: int = 6) -> torch.Tensor:
@@ -54,3 +56,22 @@ def test_no_near_duplicate_seen_is_not_sure_to_be_none() -> None:
     share = diversity(100 * spread(200))["near_duplicates"]
     assert (share.value, share.low) == (0, 0)
     assert 0.01 < share.high < 0.06
+
+
+def test_a_collapse_shows_where_real_images_have_exact_twins() -> None:
+    real = spread(300).repeat(2, 1)
+    near = near_distance(real)
+    assert near < 1e-6
+    assert diversity(spread(1).repeat(200, 1), near)["near_duplicates"].value == 1
+    assert diversity(spread(301)[:200], near)["near_duplicates"].value == 0
+
+
+def test_near_duplicates_are_looked_for_among_as_many_as_there_are_real_images() -> None:
+    near = near_distance(spread(400))
+    judged = spread(2000)
+    assert diversity(judged, near, 400)["near_duplicates"].value < 0.03
+    assert diversity(judged, near)["near_duplicates"].value > 0.03
+
+
+def test_images_without_any_feature_are_alike() -> None:
+    assert diversity(torch.zeros(50, 4))["vendi"].value == pytest.approx(1)

@@ -9,12 +9,14 @@ from borderline.measures.diversity import judge_diversity, near_distance
 from borderline.measures.intervals import (
     Estimate,
     estimate,
+    estimate_by_groups,
+    estimate_of_distinct,
     estimate_of_mean,
     estimate_of_share,
     estimate_of_sums,
     resample,
 )
-from borderline.measures.realism import Reference, judge_realism
+from borderline.measures.realism import Reference, judge_frechet, judge_realism
 
 
 def test_resamples_draw_every_image_as_often_and_repeat_with_their_seed() -> None:
@@ -64,12 +66,40 @@ def test_intervals_are_as_wide_as_the_figures_spread_over_fresh_images() -> None
 
     def fresh(resamples: int) -> dict[str, Estimate]:
         x = torch.relu(1.1 * torch.randn(200, 8, generator=random).double() @ mixing + 0.45)
-        weights = resample(200, resamples, 0)
-        return judge_realism(x, reference, 5, weights) | judge_diversity(x, near, weights)
+        found = judge_realism(x, reference, 5, resample(200, resamples, 0))
+        return found | judge_diversity(x, near, 200) | {"fd": judge_frechet(x, reference)}
 
-    figures = [fresh(2) for _ in range(120)]
-    intervals = [fresh(200) for _ in range(8)]
+    figures = [fresh(2) for _ in range(200)]
+    intervals = [fresh(200) for _ in range(12)]
+    bounds = {"coverage": (0.85, 1.25), "recall": (0.7, 1.5), "near_duplicates": (0.8, 2.5)}
     for name in figures[0]:
         spread = torch.tensor([f[name].value for f in figures]).std().item()
         width = torch.tensor([i[name].high - i[name].low for i in intervals]).mean().item()
-        assert 0.75 * spread < width / 3.92 < 1.8 * spread, name
+        low, high = bounds.get(name, (0.8, 1.5))
+        assert low * spread < width / 3.92 < high * spread, name
+
+
+def test_interval_of_a_distance_holds_where_images_are_hardly_more_than_dimensions() -> None:
+    random = torch.Generator().manual_seed(0)
+    reference = Reference.of(torch.randn(2000, 64, generator=random), 5)
+
+    def fresh() -> Estimate:
+        return judge_frechet(torch.randn(150, 64, generator=random) * 1.2, reference)
+
+    figures = [fresh() for _ in range(60)]
+    spread = torch.tensor([f.value for f in figures]).std().item()
+    width = torch.tensor([f.high - f.low for f in figures]).mean().item()
+    assert 0.7 * spread < width / 3.92 < 2 * spread
+
+
+def test_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = torch.randn(1000, generator=torch.Generator().manual_seed(2)).double()
+    found = estimate_by_groups(values.mean().item(), lambda rows: values[rows].mean().item(), 1000)
+    error = values.std().item() / math.sqrt(1000)
+    # Twenty groups know the error to a sixth.
+    assert found.high - found.value == pytest.approx(2.093 * error, rel=0.4)
+
+
+def test_a_share_that_no_resample_varies_is_not_certain() -> None:
+    found = estimate_of_distinct(1.0, torch.ones(50), 100)
+    assert found == estimate_of_share(100, 100)

@@ -14,7 +14,13 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 
 from borderline.measures.inference import embed
 from borderline.measures.intervals import resample
-from borderline.measures.realism import Moments, Reference, frechet_distance, judge_realism
+from borderline.measures.realism import (
+    Moments,
+    Reference,
+    frechet_distance,
+    judge_frechet,
+    judge_realism,
+)
 from borderline.pipelines.classifier.networks import Classifier, build_judge
 
 
@@ -29,8 +35,9 @@ def distance(x: Tensor, y: Tensor) -> float:
 
 
 def judged(x: Tensor, y: Tensor, k: int = 5, own_rows: Tensor | None = None) -> dict[str, float]:
-    found = judge_realism(x, Reference.of(y, k), k, resample(len(x), 20, 0), own_rows)
-    return {name: estimate.value for name, estimate in found.items()}
+    real = Reference.of(y, k)
+    found = judge_realism(x, real, k, resample(len(x), 20, 0), own_rows)
+    return {name: e.value for name, e in (found | {"fd": judge_frechet(x, real)}).items()}
 
 
 def test_a_set_is_at_no_distance_from_itself() -> None:
@@ -206,6 +213,13 @@ def test_real_images_do_not_count_as_near_themselves() -> None:
     assert ours["density"] == pytest.approx(reached.sum(0)[:40:2].sum().item() / (3 * 21))
     assert ours["coverage"] == pytest.approx(reached[:, :40:2].any(1).double().mean().item())
     assert ours["precision"] < judged(x, y, 3)["precision"] == pytest.approx(20 / 21)
+    kernel = ((x @ y.T) / 4 + 1) ** 3
+    among, real = (((z @ z.T) / 4 + 1) ** 3 for z in (x, y))
+    itself = torch.zeros_like(kernel, dtype=torch.bool)
+    itself[torch.arange(20), own_rows[:-1]] = True
+    across = (kernel.masked_fill(itself, 0).sum(1) / (~itself).sum(1)).mean()
+    pairs = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (among, real)]
+    assert ours["kd"] == pytest.approx((sum(pairs) - 2 * across).item(), rel=1e-9)
 
 
 def test_intervals_hold_their_figure_and_shrink_with_n() -> None:
@@ -215,6 +229,7 @@ def test_intervals_hold_their_figure_and_shrink_with_n() -> None:
     for n in (100, 400):
         x = features(1000 + n, 6, 0.3).double()[:n]
         found = judge_realism(x, reference, 5, resample(n, 200, 0))
+        found["fd"] = judge_frechet(x, reference)
         for name, estimate in found.items():
             assert estimate.low <= estimate.value <= estimate.high, name
         width[n] = {name: e.high - e.low for name, e in found.items()}

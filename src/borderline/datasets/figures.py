@@ -36,12 +36,13 @@ class PlotlyDataset(AtomicSave, JSONDataset):
 
     def save(self, data: Figure) -> None:
         """Save both; when that fails or the process dies, the former files stay."""
-        super().save(data)
         page = plotly.io.to_html(data, include_plotlyjs="directory", full_html=True)
+        super().save(data)
         self._write_whole(self._filepath.with_suffix(".html"), page)
-        library = self._filepath.with_name(_LIBRARY)
-        if not self._fs.exists(str(library)):
-            self._write_whole(library, get_plotlyjs())
+        library, code = self._filepath.with_name(_LIBRARY), get_plotlyjs()
+        # Another version of plotly draws its own figures.
+        if not self._fs.exists(str(library)) or self._fs.size(str(library)) != len(code.encode()):
+            self._write_whole(library, code)
 
 
 class FigureFolder(PartitionedDataset):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import hashlib
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlparse
@@ -12,6 +12,9 @@ from kedro.io import AbstractDataset, DatasetError
 
 from borderline.errors import BorderlineError
 from borderline.measures.inception import INCEPTION_FEATURES, Inception
+
+SHA256 = "6726825d"
+"""The beginning of the SHA-256 of the weights, as their file's name has it."""
 
 
 class InceptionDataset(AbstractDataset[NoReturn, Inception]):
@@ -49,18 +52,19 @@ class InceptionDataset(AbstractDataset[NoReturn, Inception]):
             raise BorderlineError(
                 f"inception_weights is {str(path)!r}, but there is no such file: {remedy}"
             )
-        try:
-            # Read as plain weights first: the library would run code that a file brings along.
-            torch.load(path, weights_only=True, map_location="cpu")
-            network = FeatureExtractorInceptionV3(
+        # Only the authors' weights make an FID; and the library runs code that a file brings along.
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if not digest.startswith(SHA256):
+            raise BorderlineError(
+                f"inception_weights is {str(path)!r}, which is not the file of weights of "
+                f"2015-12-05 as torch-fidelity has it (its SHA-256 begins with {digest[:8]}, not "
+                f"{SHA256}): {remedy}"
+            )
+        return Inception(
+            FeatureExtractorInceptionV3(
                 "inception", [str(INCEPTION_FEATURES)], feature_extractor_weights_path=str(path)
             )
-        except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError, AttributeError) as error:
-            raise BorderlineError(
-                f"inception_weights is {str(path)!r}, which holds no weights of Inception v3 as "
-                f"torch-fidelity has them: {remedy}"
-            ) from error
-        return Inception(network)
+        )
 
     def save(self, data: NoReturn) -> NoReturn:
         """Not supported: the weights are only read."""
@@ -78,10 +82,10 @@ def _downloaded(url: str) -> Path:
     name = Path(urlparse(url).path).name
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             # To a file beside it, which takes its name once it is whole and its hash is right.
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=Path(name).stem[-8:])
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=SHA256)
         except (OSError, RuntimeError) as error:
             raise BorderlineError(
                 f"grid.judges names inception, but the download of its weights failed ({error}): "

@@ -1,17 +1,19 @@
-"""Figures with 95 % intervals, by the bootstrap (Efron 1979)."""
+"""Figures with 95 % intervals, by the bootstrap (Efron 1979) or the jackknife."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 from torch import Tensor
 
 _LEVELS = torch.tensor([0.025, 0.975], dtype=torch.float64)
 _NORMAL = 1.959964
+_GROUPS = 20
 # A resample leaves 1/e of the images out. Deviations of a statistic that cannot see repetitions are
 # those of deleting d of n images, and stand for its own once multiplied with sqrt((n - d) / d)
 # (Shao and Wu 1989).
@@ -73,19 +75,51 @@ def estimate(value: float, replicates: Tensor) -> Estimate:
     return Estimate(value, value + low, value + high)
 
 
+def estimate_by_groups(value: float, without: Callable[[Tensor], float], images: int) -> Estimate:
+    """A figure with the spread that leaving out one group of images after the other gives.
+
+    The delete-a-group jackknife (Kott 2001), with Student's interval. For figures of a covariance:
+    a resample of the bootstrap has a third less distinct images, which distorts it badly where
+    there are not many more images than dimensions.
+
+    Args:
+        value: The figure of all images.
+        without: The figure of the images in rows (N',).
+        images: N, at least 2.
+    """
+    groups = min(_GROUPS, images)
+    group = torch.arange(images) % groups
+    figures = torch.tensor(
+        [without((group != left_out).nonzero()[:, 0]) for left_out in range(groups)],
+        dtype=torch.float64,
+    )
+    error = math.sqrt((groups - 1) * float(((figures - figures.mean()) ** 2).mean()))
+    half = float(t.ppf(0.975, groups - 1)) * error
+    return Estimate(value, value - half, value + half)
+
+
 def estimate_of_mean(values: Tensor, weights: Tensor) -> Estimate:
     """The mean of values (N,) in resamples with weights (B, N)."""
     values = values.double()
     return estimate(values.mean().item(), weights.double() @ values / len(values))
 
 
-def estimate_of_distinct(value: float, replicates: Tensor) -> Estimate:
-    """As ``estimate``, for a figure that does not change where an image is repeated.
+def estimate_of_distinct(value: float, replicates: Tensor, images: int) -> Estimate:
+    """As ``estimate``, for a share that does not change where an image is repeated.
 
     Such a figure sees a resample as a smaller set, so that its deviations are too small.
+
+    Args:
+        value: The share, found with all images.
+        replicates: The share found with each resample, shape (B,).
+        images: How many images there are.
     """
     replicates = replicates.double()
-    return estimate(value, replicates.mean() + _DISTINCT * (replicates - replicates.mean()))
+    found = estimate(value, replicates.mean() + _DISTINCT * (replicates - replicates.mean()))
+    if found.low == found.high and value in (0, 1):
+        # Nothing that resamples could vary, which does not make a share certain.
+        return estimate_of_share(round(value * images), images)
+    return found
 
 
 def estimate_of_share(hits: int, images: int) -> Estimate:

@@ -17,12 +17,14 @@ from torch import Tensor
 from borderline.measures.intervals import (
     Estimate,
     estimate,
+    estimate_by_groups,
     estimate_of_distinct,
     estimate_of_mean,
+    estimate_of_share,
 )
 
 REALISM = ("fd", "kd", "precision", "recall", "density", "coverage")
-"""What ``judge_realism`` measures."""
+"""What ``judge_frechet`` and ``judge_realism`` measure."""
 
 # Rows of a matrix of distances or kernels that are in memory at a time.
 _BLOCK = 1024
@@ -156,9 +158,8 @@ def judge_realism(
     weights: Tensor,
     own_rows: Tensor | None = None,
 ) -> dict[str, Estimate]:
-    """All measures of realism of a set of images, each with a 95 % interval.
+    """The measures of realism of a set of images but ``fd``, each with a 95 % interval.
 
-    - ``fd``: Fréchet distance (Heusel et al. 2017); NaN for no more images than dimensions.
     - ``kd``: squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, unbiased (Binkowski
       et al. 2018); called KID in Inception features only. It can be a little below 0.
     - ``precision``: the share of the images inside the manifold of the real ones, the union of the
@@ -187,34 +188,48 @@ def judge_realism(
     # Images that are real ones may lie on the very edge of a ball, where rounding must not decide.
     held = gaps <= real.radii[:, None] * _EDGE
     return {
-        "fd": _judge_frechet(features, real, weights),
-        "kd": _judge_kernel(features, real, weights),
-        "precision": estimate_of_mean(held.any(0), weights).within(0, 1),
+        "kd": _judge_kernel(features, real, weights, own_rows),
+        "precision": estimate_of_share(int(held.any(0).sum()), n),
         "recall": _judge_recall(features, gaps, neighbours, weights).within(0, 1),
         "density": estimate_of_mean(held.sum(0) / neighbours, weights).within(0, math.inf),
         "coverage": estimate_of_distinct(
-            held.any(1).double().mean().item(), _covered(held, weights)
+            held.any(1).double().mean().item(), _covered(held, weights), n
         ).within(0, 1),
     }
 
 
-def _judge_frechet(features: Tensor, real: Reference, weights: Tensor) -> Estimate:
+def judge_frechet(features: Tensor, real: Reference) -> Estimate:
+    """``fd``, the Fréchet distance (Heusel et al. 2017), with a jackknife's 95 % interval.
+
+    Args:
+        features: Of the images to judge, shape (N, D).
+        real: The real images.
+
+    Returns:
+        None at all for no more images than dimensions.
+    """
+    features = features.double()
     n, d = features.shape
     if min(n, len(real.features)) <= d:
         return Estimate.none()
-    replicates = []
-    for w in weights.double():
-        mean = w @ features / n
-        covariance = ((features.T * w) @ features - n * torch.outer(mean, mean)) / (n - 1)
-        replicates.append(_frechet(mean, covariance, real.moments, real.root))
-    value = _frechet(*_mean_and_covariance(features), real.moments, real.root)
-    return estimate(value, torch.tensor(replicates, dtype=torch.float64)).within(0, math.inf)
+
+    def distance(rows: Tensor) -> float:
+        judged = Moments.of(features[rows])
+        return _frechet(judged.mean, judged.covariance, real.moments, real.root)
+
+    value = distance(torch.arange(n))
+    return estimate_by_groups(value, distance, n).within(0, math.inf)
 
 
-def _judge_kernel(features: Tensor, real: Reference, weights: Tensor) -> Estimate:
+def _judge_kernel(
+    features: Tensor, real: Reference, weights: Tensor, own_rows: Tensor | None
+) -> Estimate:
     among = _kernel(features, features)
     itself = _kernel_with_itself(features)
-    across = torch.cat([_kernel(block, real.features).mean(1) for block in features.split(_BLOCK)])
+    m = len(real.features)
+    across = torch.cat([_kernel(block, real.features).sum(1) for block in features.split(_BLOCK)])
+    own = torch.zeros(len(features)) if own_rows is None else (own_rows >= 0)
+    across = (across - own * itself) / (m - own.double())
 
     def distance(w: Tensor) -> Tensor:
         # Only pairs of two different images count, or a resample's repetitions would look alike.
@@ -239,7 +254,7 @@ def _judge_recall(features: Tensor, gaps: Tensor, neighbours: int, weights: Tens
         radii = distances.gather(1, at)[:, 0] * _EDGE
         inside = gaps[:, present] <= radii[present]
         replicates.append(inside.any(1).double().mean())
-    return estimate_of_distinct(value, torch.stack(replicates))
+    return estimate_of_distinct(value, torch.stack(replicates), len(features))
 
 
 def _covered(held: Tensor, weights: Tensor) -> Tensor:
@@ -248,14 +263,9 @@ def _covered(held: Tensor, weights: Tensor) -> Tensor:
     return torch.stack(counts).sum(0) / len(held)
 
 
-def _mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
-    moments = Moments.of(features)
-    return moments.mean, moments.covariance
-
-
 def _frechet(mean: Tensor, covariance: Tensor, real: Moments, root: Tensor) -> float:
     # Not the library's, which takes the eigenvalues of a product that is not symmetric: the root of
-    # the real covariance is the same for all, and resamples want hundreds of distances.
+    # the real covariance is the same for all, and an interval wants many distances.
     product = torch.linalg.eigvalsh(root @ covariance @ root).clamp(min=0)
     apart = ((mean - real.mean) ** 2).sum()
     distance = apart + covariance.trace() + real.covariance.trace() - 2 * product.sqrt().sum()

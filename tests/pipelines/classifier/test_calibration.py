@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
+from borderline.datasets.image_source import LabelledImages
 from borderline.measures.confusion import at_temperature
-from borderline.pipelines.classifier.calibration import HIGHEST_TEMPERATURE, fit_temperature
+from borderline.params import RunParams
+from borderline.pipelines.classifier.calibration import fit_temperature
+from borderline.pipelines.classifier.nodes import calibrate_classifier
+from borderline.pipelines.classifier.params import TrainingParams
+from borderline.pipelines.classifier.training import split_validation
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -19,9 +26,29 @@ def test_finds_the_temperature_of_a_model_that_is_off_by_one(temperature: float)
     assert fitted["validation_images"] == 20_000
 
 
-def test_stays_in_its_range_for_a_model_that_is_always_right_or_always_wrong() -> None:
+def test_has_none_for_a_model_that_is_always_right_or_always_wrong() -> None:
     p = torch.tensor([0.0, 1.0, 0.01, 0.99])
     right = fit_temperature(p, torch.tensor([0, 1, 0, 1]))
-    assert 1 / HIGHEST_TEMPERATURE <= right["temperature"] < 0.2
     wrong = fit_temperature(p[2:], torch.tensor([1, 0]))
-    assert wrong["temperature"] == pytest.approx(HIGHEST_TEMPERATURE, rel=0.01)
+    for fitted in (right, wrong):
+        assert math.isnan(fitted["temperature"])
+        assert not math.isnan(fitted["loss"])
+
+
+def test_is_fitted_to_the_images_that_did_not_train(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    training = TrainingParams(
+        epochs=1, batch_size=8, learning_rate=1e-3, validation_share=0.25, patience=1
+    )
+    rows, held_out = split_validation(pair_images["labels"], training, run, "classifier")
+    assert sorted([*rows.tolist(), *held_out.tolist()]) == list(range(60))
+    asked: list[torch.Tensor] = []
+
+    class Model(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            asked.append(images)
+            return images.mean((1, 2, 3))
+
+    calibrate_classifier(Model(), pair_images, training, run)
+    assert torch.equal(torch.cat(asked), pair_images["images"][held_out])

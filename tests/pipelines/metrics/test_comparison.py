@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 import torch
@@ -94,17 +96,43 @@ def test_too_few_real_borderline_images_are_no_reference_and_no_floor(run: RunPa
     assert (borderline.loc["a", "n"] == 150).all()
 
 
+def wide(n: int) -> Tensor:
+    return torch.randn(n, 80, generator=torch.Generator().manual_seed(n)).double()
+
+
 def test_fewer_images_than_dimensions_have_no_distance_and_a_reason(run: RunParams) -> None:
-    wide = torch.randn(400, 80, generator=torch.Generator().manual_seed(0)).double()
     real = real_images()._replace(
-        references={"lenet": Reference.of(wide, 5)}, test={"lenet": wide[:120]}
+        references={"lenet": Reference.of(wide(400), 5)}, test={"lenet": wide(120)}
     )
-    sets = [ImageSet("a", {"lenet": wide[:70]})]
-    table = compare(real, sets, sets, 0.1, METRICS, run)
-    fd = table[table["measure"] == "fd_lenet"]
-    assert fd["value"].isna().all()
-    assert "70 images are not more than the judge's 80 features" in set(fd["note"])
+    table = compare(real, [ImageSet("a", {"lenet": wide(70)})], [], 0.1, METRICS, run)
+    fd = table[table["measure"] == "fd_lenet"].set_index("source")
+    assert math.isnan(fd.loc["a", "value"])
+    assert fd.loc["a", "note"] == "70 images are not more than the judge's 80 features"
     assert table[table["measure"] == "kd_lenet"]["value"].notna().all()
+
+
+def test_a_floor_that_is_too_small_takes_no_distance_from_the_generators(run: RunParams) -> None:
+    real = real_images(borderline=60)._replace(
+        references={"lenet": Reference.of(wide(400), 5)}, test={"lenet": wide(120)}
+    )
+    sets = [ImageSet("a", {"lenet": wide(300)}), ImageSet("b", {"lenet": wide(200)})]
+    table = group(compare(real, sets, sets, 0.1, METRICS, run), "borderline", "real")
+    fd = table[table["measure"] == "fd_lenet"].set_index("source")
+    assert fd["n"].to_dict() == {"a": 200, "b": 200, REAL: 60}
+    assert fd["value"].notna().to_dict() == {"a": True, "b": True, REAL: False}
+    assert set(table[table["measure"] == "precision_lenet"]["n"]) == {60}
+
+
+def test_real_images_that_come_sorted_by_class_are_mixed_before_they_are_cut(
+    run: RunParams,
+) -> None:
+    test = draw(120)
+    test[60:] += 50
+    real = real_images()._replace(test={"lenet": test})
+    few = METRICS.model_copy(update={"sample_size": 60})
+    table = compare(real, [ImageSet("a", {"lenet": draw(300)})], [], 0.1, few, run)
+    value = group(table, "all", "real").set_index(["source", "measure"])["value"]
+    assert 0.3 < value[REAL, "precision_lenet"] < 0.7
 
 
 def test_only_inception_has_the_names_fid_and_kid() -> None:

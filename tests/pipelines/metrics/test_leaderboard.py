@@ -45,10 +45,9 @@ def leaderboard() -> pd.DataFrame:
 def test_headlines_stand_beside_their_intervals_and_n(leaderboard: pd.DataFrame) -> None:
     near = leaderboard.set_index("source").loc["near"]
     assert (near["fd_lenet"], near["fd_lenet_low"], near["fd_lenet_high"]) == (100, 99, 101)
-    assert (near["n"], near["n_borderline"]) == (100, 60)
+    assert (near["fd_lenet_n"], near["fd_lenet_borderline_n"]) == (100, 60)
     assert near["fd_lenet_borderline"] == 150
     assert math.isnan(near["fd_lenet_to_borderline"])
-    assert math.isnan(near["n_to_borderline"])
 
 
 def test_front_is_of_generators_only(leaderboard: pd.DataFrame) -> None:
@@ -58,7 +57,7 @@ def test_front_is_of_generators_only(leaderboard: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("rule", "bound", "chosen", "words"),
     [
-        ("knee", None, "between", "knee of fd_lenet and ACD"),
+        ("knee", None, "between", "knee of the front of fd_lenet and ACD"),
         ("min_acd", 100, "near", "lowest ACD where fd_lenet is at most 100"),
         ("min_acd", 50, "between", "lowest ACD where fd_lenet is at most 50"),
         ("min_acd", 1, "far", "lowest fd_lenet, for none is at most 1"),
@@ -73,9 +72,25 @@ def test_rule_picks_and_is_said_in_words(
 
 
 def test_without_any_distance_the_lowest_acd_is_taken(leaderboard: pd.DataFrame) -> None:
-    name, words = choose(leaderboard.assign(fd_lenet=math.nan), "knee", None)
+    for rule in ("knee", "min_acd"):
+        name, words = choose(leaderboard.assign(fd_lenet=math.nan), rule, 50)
+        assert name == "near"
+        assert "no fd_lenet is known" in words
+
+
+def test_a_front_without_a_bulge_is_said(leaderboard: pd.DataFrame) -> None:
+    two = leaderboard[leaderboard["source"].isin(["far", "near"])]
+    name, words = choose(two, "knee", None)
     assert name == "near"
-    assert "no fd_lenet is known" in words
+    assert "bulges nowhere" in words
+
+
+def test_highest_yields_are_told_apart_by_their_borderline_images(
+    leaderboard: pd.DataFrame,
+) -> None:
+    assert choose(leaderboard, "max_yield", None)[0] == "near"
+    other = leaderboard.assign(fd_lenet_borderline=[1.0, 1, 9, 8, 1])
+    assert choose(other, "max_yield", None)[0] == "blends"
 
 
 def test_generator_without_borderline_images_is_chosen_only_where_none_has_any(

@@ -183,27 +183,56 @@ def test_from_images_to_the_choice(
     real = {"features": references[0]["lenet.features"].float()}
     points, front = find_front(epochs, real, leaderboard, METRICS, *features)
     assert points["source"].tolist() == ["x", "x", "x", "y"]
-    assert set(points["n"]) == {100}
+    assert points["n"].tolist() == [100, 100, 100, 0]
+    expected = Moments.of(features[0]["lenet.all"][:100])
+    distance = frechet_distance(expected, Moments.of(real["features"]))
+    assert points["fd_lenet"].iloc[2] == pytest.approx(distance, nan_ok=True)
     assert points["knee"].sum() == 1
+    knee_at = next(a for a in front.layout.annotations if a.text == "knee")
+    assert 10**knee_at.x == pytest.approx(points["fd_lenet"][points["knee"]].item())
     assert not points["on_front"].iloc[-1]
     assert front.data
-    assert len(show_histograms(leaderboard, BAND, *histograms).data) == 4
+    shown = show_histograms(leaderboard, BAND, *histograms).data
+    assert list(shown[0].customdata) == histograms[0]["images"].tolist()
+    shares = [y * 200 for y in shown[1].y[:-1]]
+    assert shares == pytest.approx(histograms[0]["calibrated"].tolist())
+    dots = figure.data[0]
+    assert list(dots.x) == pytest.approx(leaderboard["yield"].tolist(), nan_ok=True)
+    assert dots.error_x.array[0] == pytest.approx(
+        leaderboard["yield_high"][0] - leaderboard["yield"][0]
+    )
+    floor = leaderboard.set_index("source").loc[REAL]
+    assert floor["acd_calibrated"] < floor["acd"], "a temperature of 2"
+
+
+def test_model_without_a_temperature_has_no_calibrated_figures(
+    references: tuple[dict[str, Tensor], dict[str, Tensor]],
+    judge: Classifier,
+    classifier: Classifier,
+    run: RunParams,
+) -> None:
+    none = pd.DataFrame([{"temperature": math.nan}])
+    arguments = (OUTCOME, none, *references, GRID, METRICS, BAND, run, judge, classifier)
+    scores, histogram, _ = measure_generator(in_parts(images_of(0), 100), *arguments)
+    assert math.isnan(scores["acd_calibrated"][0])
+    assert scores["acd"][0] > 0
+    assert histogram["calibrated"].isna().all()
 
 
 def test_without_a_training_the_front_is_of_the_generators(
     references: tuple[dict[str, Tensor], dict[str, Tensor]],
 ) -> None:
     random = torch.Generator().manual_seed(0)
-    samples = [{"lenet.all": torch.randn(n, 64, generator=random)} for n in (150, 120)]
+    samples = [{"lenet.all": torch.randn(n, 64, generator=random)} for n in (150, 120, 0)]
     leaderboard = pd.DataFrame(
-        {"source": ["x", "y", REAL], "acd": [0.1, 0.2, 0.4], "chosen": [True, False, False]}
+        {"source": [*"xyz", REAL], "acd": [0.1, 0.2, None, 0.4], "chosen": [True, *[False] * 3]}
     )
     epochs, curves = gather_epochs()
     assert not curves.data
     real = {"features": torch.randn(300, 64, generator=random)}
     points, _ = find_front(epochs, real, leaderboard, METRICS, *samples)
-    assert points["n"].tolist() == [120, 120]
-    assert points["fd_lenet"].notna().all()
+    assert points["n"].tolist() == [120, 120, 0]
+    assert points["fd_lenet"].notna().tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize(("most", "kept"), [(100, 4), (3, 3), (2, 2), (1, 1)])

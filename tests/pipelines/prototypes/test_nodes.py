@@ -32,9 +32,9 @@ def tables(model: str, note: str | None) -> list[pd.DataFrame]:
             "borderline": [3, 40],
             "yield": [0.03, 0.4],
             "acd": [0.4, 0.2],
-            "n": [90, 90],
+            "fd_lenet_n": [90, 90],
             "fd_lenet": [1.0, 2.0],
-            "n_borderline": [None, 40],
+            "fd_lenet_borderline_n": [None, 40],
             "fd_lenet_borderline": [None, 3.0],
             "chosen": [False, True],
         }

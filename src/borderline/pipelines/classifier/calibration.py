@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from borderline.measures.confusion import at_temperature
 
 HIGHEST_TEMPERATURE = 20.0
+_AT_THE_BOUND = 0.99
 
 
 def fit_temperature(p: Tensor, labels: Tensor) -> dict[str, float]:
@@ -21,8 +22,9 @@ def fit_temperature(p: Tensor, labels: Tensor) -> dict[str, float]:
         labels: Their true labels, 0 or 1, shape (N,).
 
     Returns:
-        ``temperature`` in [1/20, 20], above 1 for a model that is too sure; the binary
-        cross-entropy ``loss`` and ``calibrated_loss``, in nats; ``validation_images`` N.
+        ``temperature`` in (1/20, 20), above 1 for a model that is too sure, NaN where none fits
+        better than its bounds, as when all images are told apart; the binary cross-entropy ``loss``
+        and ``calibrated_loss``, in nats; ``validation_images`` N.
     """
 
     def loss(log_temperature: float) -> float:
@@ -31,9 +33,10 @@ def fit_temperature(p: Tensor, labels: Tensor) -> dict[str, float]:
 
     widest = math.log(HIGHEST_TEMPERATURE)
     found = minimize_scalar(loss, bounds=(-widest, widest), method="bounded")
+    fits = abs(found.x) < _AT_THE_BOUND * widest
     return {
-        "temperature": math.exp(found.x),
+        "temperature": math.exp(found.x) if fits else math.nan,
         "loss": loss(0.0),
-        "calibrated_loss": float(found.fun),
+        "calibrated_loss": float(found.fun) if fits else math.nan,
         "validation_images": len(labels),
     }

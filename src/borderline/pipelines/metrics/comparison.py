@@ -15,7 +15,7 @@ from borderline.grid import Judge
 from borderline.measures.confusion import is_borderline
 from borderline.measures.diversity import DIVERSITY, judge_diversity, near_distance
 from borderline.measures.intervals import Estimate, resample
-from borderline.measures.realism import REALISM, Reference, judge_realism
+from borderline.measures.realism import REALISM, Reference, judge_frechet, judge_realism
 from borderline.params import RunParams
 from borderline.pipelines.metrics.params import MetricsParams
 
@@ -159,31 +159,45 @@ def _compare(
     comparison: Comparison, metrics: MetricsParams, run: RunParams
 ) -> list[dict[str, object]]:
     images, against, sets, references, spread = comparison
-    enough = [len(s) for s in sets if len(s) >= metrics.fewest_images]
-    n = min([*enough, metrics.sample_size])
+    n = _equal_size(sets, metrics.fewest_images, metrics)
     weights = resample(n, metrics.resamples, run.seed_for("resamples", n))
     rows: list[dict[str, object]] = []
     for judge, reference in references.items():
-        near = None
+        some, near = None, None
         if judge in spread:
             random = run.generator("near-duplicates")
-            order = torch.randperm(len(spread[judge]), generator=random)
-            near = near_distance(spread[judge][order[:n]])
+            some = spread[judge][torch.randperm(len(spread[judge]), generator=random)[:n]]
+            near = near_distance(some)
+        # Sets too small for a distance in many dimensions must not take it from the others.
+        width = reference.features.shape[1]
+        most = _equal_size(sets, max(metrics.fewest_images, width + 1), metrics)
         for s in sets:
+            about = (s, images, against, judge)
             if len(s) < metrics.fewest_images:
                 measures = REALISM if near is None else (*REALISM, *DIVERSITY)
                 found = dict.fromkeys(measures, Estimate.none())
-                note = _too_few(f"{len(s)} images", metrics)
-                rows += _rows(s, images, against, judge, found, len(s), note)
+                rows += _rows(*about, found, len(s), _too_few(f"{len(s)} images", metrics))
                 continue
-            own_rows = None if s.own_rows is None else s.own_rows[:n]
-            features = s.features[judge][:n]
-            found = judge_realism(features, reference, metrics.neighbours, weights, own_rows)
-            if near is not None:
-                found |= judge_diversity(features, near, weights)
-            note = _why_no_distance(n, reference)
-            rows += _rows(s, images, against, judge, found, n, note)
+            features, own_rows = s.features[judge], s.own_rows
+            distance = judge_frechet(features[:most], reference)
+            note = _why_no_distance(min(most, len(s)), reference)
+            rows += _rows(*about, {"fd": distance}, min(most, len(s)), note)
+            found = judge_realism(
+                features[:n],
+                reference,
+                metrics.neighbours,
+                weights,
+                None if own_rows is None else own_rows[:n],
+            )
+            if near is not None and some is not None:
+                found |= judge_diversity(features[:n], near, len(some))
+            rows += _rows(*about, found, n, "")
     return rows
+
+
+def _equal_size(sets: Sequence[ImageSet], fewest: int, metrics: MetricsParams) -> int:
+    """The number of images that all sets with enough of them have."""
+    return min([*(len(s) for s in sets if len(s) >= fewest), metrics.sample_size])
 
 
 def _rows(

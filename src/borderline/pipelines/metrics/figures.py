@@ -26,17 +26,24 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 _GREY = "#777777"
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagon")
 
+_DISTANCES = {"fd_lenet": "fd_lenet", "fd_classifier": "fd_classifier", "fid": "FID"}
 _HEADLINES = {
     "yield": "yield",
     "acd": "ACD",
     "hubris": "hubris",
-    "fd_lenet": "fd_lenet<br>of all images",
-    "fd_lenet_borderline": "fd_lenet<br>borderline",
-    "fd_lenet_to_borderline": "fd_lenet to the<br>real borderline",
-    "precision_lenet_borderline": "precision<br>borderline",
-    "coverage_lenet_borderline": "coverage<br>borderline",
-    "vendi_lenet_borderline": "Vendi score<br>borderline",
-    "near_duplicates_lenet_borderline": "near-duplicates<br>borderline",
+    **{
+        f"{column}{suffix}": f"{name}<br>{words}"
+        for column, name in _DISTANCES.items()
+        for suffix, words in (
+            ("", "all images"),
+            ("_borderline", "borderline"),
+            ("_to_borderline", "to real borderline"),
+        )
+    },
+    "precision_lenet_borderline": "precision (lenet)<br>borderline",
+    "coverage_lenet_borderline": "coverage (lenet)<br>borderline",
+    "vendi_lenet_borderline": "Vendi score (lenet)<br>borderline",
+    "near_duplicates_lenet_borderline": "near-duplicates (lenet)<br>borderline",
 }
 
 
@@ -129,7 +136,8 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
         figure.update_yaxes(title=title, rangemode="tozero", row=row, col=1)
     figure.update_yaxes(type="log", row=1, col=1)
     figure.update_xaxes(title="epoch (0 is where step 2 starts)", row=len(panels), col=1)
-    n = "" if epochs.empty else f", each epoch measured on {epochs['images'].max():.0f} images"
+    most = epochs["images"].max()
+    n = f", each epoch measured on {most:.0f} images" if most > 0 else ""
     return _finished(figure, f"The trainings{n}", height=680)
 
 
@@ -221,7 +229,7 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
         row["source"]: f"<b>{row['source']}</b> (chosen)" if row["chosen"] else row["source"]
         for _, row in leaderboard.iterrows()
     }
-    shown = [name for name in _HEADLINES if leaderboard[name].notna().any()]
+    shown = [name for name in _HEADLINES if name in leaderboard and leaderboard[name].notna().any()]
     columns = min(5, len(shown))
     rows = math.ceil(len(shown) / columns)
     figure = make_subplots(
@@ -270,13 +278,18 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(rangemode="tozero", nticks=4)
     counts = ", ".join(
         f"{words} N = {leaderboard[column].max():.0f}"
-        for column, words in (("n", "all images"), ("n_borderline", "borderline ones"))
+        for column, words in (
+            ("fd_lenet_n", "all images"),
+            ("fd_lenet_borderline_n", "borderline ones"),
+        )
         if leaderboard[column].notna().any()
     )
+    missing = leaderboard.loc[real, "precision_lenet_borderline"].isna().all()
     title = (
-        f"{len(names) - 1} generators with 95 % intervals (realism and diversity: {counts})<br>"
-        "<sup>Dashed: real images, for realism the best that can be. Diamond: on the front of "
-        f"fd_lenet and ACD. Chosen by: {leaderboard['rule'].iloc[0]}.</sup>"
+        f"{len(names) - 1} generators with 95 % intervals (in features of lenet: {counts})<br>"
+        "<sup>Dashed: real images, for realism the best that can be"
+        f"{'; too few of them are borderline to say' if missing else ''}. Diamond: no other "
+        f"generator beats it in both fd_lenet and ACD. Chosen: {leaderboard['rule'].iloc[0]}.</sup>"
     )
     return _finished(figure, title, height=150 + rows * (90 + 26 * len(leaderboard)))
 

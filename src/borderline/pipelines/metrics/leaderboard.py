@@ -31,10 +31,9 @@ def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataF
         realism: As ``compare`` gives it, of all comparisons.
 
     Returns:
-        The scores with the headline figures of the comparisons at equal N: a column for the figure
-        and two, ``_low`` and ``_high``, for its interval; ``n``, ``n_borderline`` and
-        ``n_to_borderline`` say N. ``on_front`` marks the generators that no other one beats in both
-        ``fd_lenet`` and ACD.
+        The scores with the headline figures of the comparisons at equal N: a column for the figure,
+        ``_low`` and ``_high`` for its interval, ``_n`` for N. ``on_front`` marks the generators
+        that no other finished one beats in both ``fd_lenet`` and ACD.
     """
     table = scores
     for (images, against), suffix in _GROUPS.items():
@@ -42,12 +41,10 @@ def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataF
         shown = [measure_name("fd", judge) for judge in group["judge"].unique()]
         if suffix == "_borderline":
             shown += [measure_name(measure, "lenet") for measure in _SHOWN_OF_BORDERLINE]
-        n = group[group["value"].notna()].groupby("source")["n"].first()
-        table = table.join(n.rename(f"n{suffix}"), on="source")
         for name in shown:
             figures = group[group["measure"] == name].set_index("source")
             columns = {"value": f"{name}{suffix}"}
-            columns |= {end: f"{name}{suffix}_{end}" for end in ("low", "high")}
+            columns |= {end: f"{name}{suffix}_{end}" for end in ("low", "high", "n")}
             table = table.join(figures[list(columns)].rename(columns=columns), on="source")
     generators = (table["source"] != REAL).to_numpy()
     fd = np.where(generators, table[DECIDING], np.nan)
@@ -57,7 +54,8 @@ def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataF
 def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tuple[str, str]:
     """The generator that a rule picks.
 
-    Generators without any borderline image come last, for nothing can follow from them.
+    But for a named one, generators without any borderline image come last, for nothing can follow
+    from them.
 
     Args:
         leaderboard: As ``lay_out_leaderboard`` gives it; at least one generator.
@@ -86,6 +84,8 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
         by = ["yield", f"{DECIDING}_borderline", "acd"]
         best = candidates.sort_values(by, ascending=[False, True, True], kind="stable").iloc[0]
         return str(best["source"]), "highest yield"
+    if np.isnan(fd).all():
+        return _lowest(candidates, "acd"), f"lowest ACD, for no {DECIDING} is known"
     if rule == "min_acd":
         assert fd_at_most is not None, "checked with the settings"
         within = candidates[fd <= fd_at_most]
@@ -94,9 +94,10 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
             return _lowest(candidates, DECIDING), words
         return _lowest(within, "acd"), f"lowest ACD where {DECIDING} is at most {fd_at_most:g}"
     at = knee(fd, acd)
-    if at is None:
-        return _lowest(candidates, "acd"), f"lowest ACD, for no {DECIDING} is known"
-    return str(candidates["source"][at]), f"knee of {DECIDING} and ACD"
+    assert at is not None, "some distance is known"
+    lowest = acd[at] == acd[pareto_front(fd, acd)].min()
+    where = ", which bulges nowhere: its lowest ACD" if lowest else ""
+    return str(candidates["source"][at]), f"knee of the front of {DECIDING} and ACD{where}"
 
 
 def _lowest(candidates: pd.DataFrame, column: str) -> str:

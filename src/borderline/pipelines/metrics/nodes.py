@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -133,10 +134,8 @@ def measure_generator(
     sample: dict[str, list[Tensor]] = {}
     for name in sorted(parts):
         part = parts[name]()
-        p = part["probabilities"]
-        rows = is_borderline(p, confusion.band)
-        opinions = (p, at_temperature(p, temperature))
-        of_part = [Confusion.of(q, confusion.band, metrics.histogram_bins) for q in opinions]
+        rows = is_borderline(part["probabilities"], confusion.band)
+        of_part = _sums(part["probabilities"], temperature, metrics, confusion)
         sums = [a + b for a, b in zip(sums, of_part, strict=True)] if sums else of_part
         for judge, network in zip(grid.judges, judges, strict=True):
             features = embed(network, part["images"], run.torch_device())
@@ -147,7 +146,7 @@ def measure_generator(
                 kept = sample.setdefault(key, [])
                 missing = metrics.sample_size - sum(len(tensor) for tensor in kept)
                 kept.append(chosen[: max(missing, 0)])
-    scores = _confusion_columns(*sums) | {"temperature": temperature}
+    scores = _confusion_columns(sums) | {"temperature": temperature}
     for judge in grid.judges:
         real = _reference(references, judge).moments
         for which, suffix in (("all", ""), ("borderline", "_borderline")):
@@ -156,7 +155,7 @@ def measure_generator(
     table = pd.DataFrame([scores]).assign(
         seconds=outcome["seconds"], note=outcome["note"].fillna("")
     )
-    return table, _histogram(*sums), {key: torch.cat(tensors) for key, tensors in sample.items()}
+    return table, _histogram(sums), {key: torch.cat(tensors) for key, tensors in sample.items()}
 
 
 def measure_realism(
@@ -221,36 +220,38 @@ def find_front(
 ) -> tuple[pd.DataFrame, go.Figure]:
     """The Pareto front of Fréchet distance and ACD over the epochs and the finished generators.
 
-    Both are measured on the same number of images: that of the epochs.
+    The distances are measured on one number of images: that of the epochs.
 
     Args:
         epochs: From ``gather_epochs``.
         real_features: The LeNet's.
         leaderboard: Has the generators' ACD, in the order of ``features``.
-        metrics: The sample's size, which is N where nothing was trained.
+        metrics: Its sizes, which give N where nothing was trained.
         features: Each generator's sample.
 
     Returns:
         One row for each point: ``source``, ``epoch`` (none for a finished generator), ``n``,
-        ``fd_lenet``, ``acd``, ``on_front`` and ``knee``; and the same as a figure.
+        ``fd_lenet`` (none where it made fewer images), ``acd``, ``on_front`` and ``knee``; and the
+        same as a figure.
     """
-    steered = epochs[epochs["acd"].notna()]
+    steered = epochs[epochs["fd_lenet"].notna() & epochs["acd"].notna()]
     sizes = [len(sample["lenet.all"]) for sample in features]
-    n = int(steered["images"].max()) if len(steered) else min(*sizes, metrics.sample_size)
+    enough = [size for size in sizes if size >= metrics.fewest_images]
+    n = int(steered["images"].max()) if len(steered) else min([*enough, metrics.sample_size])
     real = Moments.of(real_features["features"])
     generators = leaderboard[leaderboard["source"] != REAL]
     finished = [
         {
             "source": row["source"],
-            "n": n,
+            "n": min(n, size),
             "acd": row["acd"],
             DECIDING: frechet_distance(Moments.of(sample["lenet.all"][:n]), real)
-            if len(sample["lenet.all"]) >= n
-            else float("nan"),
+            if size >= n
+            else math.nan,
         }
-        for (_, row), sample in zip(generators.iterrows(), features, strict=True)
+        for (_, row), sample, size in zip(generators.iterrows(), features, sizes, strict=True)
     ]
-    trained = steered.rename(columns={"images": "n"})[["source", "epoch", "n", DECIDING, "acd"]]
+    trained = steered.rename(columns={"images": "n"})
     points = pd.concat([trained, pd.DataFrame(finished)], ignore_index=True)
     points = points.reindex(columns=["source", "epoch", "n", DECIDING, "acd"])
     fd, acd = (points[name].to_numpy(dtype=float) for name in (DECIDING, "acd"))
@@ -284,10 +285,8 @@ def choose_generator(
         figure.
     """
     temperature = float(calibration["temperature"].iloc[0])
-    p = model_reference["test_probabilities"]
-    opinions = (p, at_temperature(p, temperature))
-    sums = [Confusion.of(q, confusion.band, metrics.histogram_bins) for q in opinions]
-    real = pd.DataFrame([_confusion_columns(*sums) | {"temperature": temperature, "note": ""}])
+    sums = _sums(model_reference["test_probabilities"], temperature, metrics, confusion)
+    real = pd.DataFrame([_confusion_columns(sums) | {"temperature": temperature, "note": ""}])
     table = pd.concat([*scores, real], ignore_index=True)
     # Those of every image, whose numbers differ; the comparisons bring them at equal N.
     table = table.loc[:, ~table.columns.str.startswith(("fd_", "fid"))]
@@ -371,12 +370,23 @@ def _reference(tensors: Mapping[str, Tensor], judge: str) -> Reference:
     return Reference(*(tensors[f"{judge}.{name}"] for name in Reference._fields))
 
 
-def _confusion_columns(said: Confusion, calibrated: Confusion) -> dict[str, float]:
+def _sums(
+    p: Tensor, temperature: float, metrics: MetricsParams, confusion: ConfusionParams
+) -> list[Confusion]:
+    """Of p as the model says it, and calibrated where it has a temperature."""
+    opinions = [p] if math.isnan(temperature) else [p, at_temperature(p, temperature)]
+    return [Confusion.of(q, confusion.band, metrics.histogram_bins) for q in opinions]
+
+
+def _confusion_columns(sums: Sequence[Confusion]) -> dict[str, float]:
+    said, *calibrated = sums
     columns: dict[str, float] = {"images": said.images, "borderline": said.borderline}
-    for name, estimate in said.estimates().items():
+    estimates = said.estimates()
+    for name, estimate in estimates.items():
         columns |= _with_interval(name, estimate)
-    for name, estimate in calibrated.estimates().items():
-        columns[f"{name}_calibrated"] = estimate.value
+    right = calibrated[0].estimates() if calibrated else dict.fromkeys(estimates, Estimate.none())
+    for name, estimate in right.items():
+        columns |= _with_interval(f"{name}_calibrated", estimate)
     return columns
 
 
@@ -384,14 +394,15 @@ def _with_interval(name: str, estimate: Estimate) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
-def _histogram(said: Confusion, calibrated: Confusion) -> pd.DataFrame:
+def _histogram(sums: Sequence[Confusion]) -> pd.DataFrame:
+    said, *calibrated = sums
     edges = torch.linspace(0, 1, len(said.histogram) + 1, dtype=torch.float64).numpy()
     return pd.DataFrame(
         {
             "from": edges[:-1],
             "to": edges[1:],
             "images": said.histogram.numpy(),
-            "calibrated": calibrated.histogram.numpy(),
+            "calibrated": calibrated[0].histogram.numpy() if calibrated else math.nan,
         }
     )
 
