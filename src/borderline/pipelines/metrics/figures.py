@@ -230,7 +230,7 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
         for _, row in leaderboard.iterrows()
     }
     shown = [name for name in _HEADLINES if name in leaderboard and leaderboard[name].notna().any()]
-    columns = min(5, len(shown))
+    columns = min(4, len(shown))
     rows = math.ceil(len(shown) / columns)
     figure = make_subplots(
         rows,
@@ -288,10 +288,12 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
     title = (
         f"{len(names) - 1} generators with 95 % intervals (in features of lenet: {counts})<br>"
         "<sup>Dashed: real images, for realism the best that can be"
-        f"{'; too few of them are borderline to say' if missing else ''}. Diamond: no other "
-        f"generator beats it in both fd_lenet and ACD. Chosen: {leaderboard['rule'].iloc[0]}.</sup>"
+        f"{' (too few of them are borderline for a floor of those)' if missing else ''}.<br>"
+        "Diamond: no other generator beats it in both fd_lenet and ACD. "
+        f"Chosen: {leaderboard['rule'].iloc[0]}.</sup>"
     )
-    return _finished(figure, title, height=150 + rows * (90 + 26 * len(leaderboard)))
+    height = 190 + rows * (100 + 26 * len(leaderboard))
+    return _finished(figure, title, height).update_layout(margin={"t": 160})
 
 
 def _style(number: int) -> tuple[str, str]:
