@@ -1,7 +1,7 @@
 """The interval of a Fréchet distance: ours against torch-fidelity's distance in a plain loop.
 
-Both leave out one of 20 groups after the other of 2,048 features of 392 dimensions (those of a model
-under test with 4 filters), against 10,000 real ones.
+Both leave out one of 20 groups after the other of 2,048 features of 392 dimensions (those of a
+model under test with 4 filters), against 10,000 real ones.
 """
 
 from __future__ import annotations
