@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from borderline.datasets.image_source import LabelledImages
 from borderline.params import PairParams, RunParams
+from borderline.pipelines.metrics.params import MetricsParams
 
 ROOT = Path(__file__).parents[1]
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -55,6 +57,32 @@ def pair_images() -> LabelledImages:
     images[labels == 0, :, :, 6:] = 0.8
     noise = 0.3 * torch.randn(images.shape, generator=random)
     return {"images": (images + noise).clamp(-1, 1), "labels": labels}
+
+
+class Pixels(torch.utils.data.Dataset[Tensor]):
+    """Grey images of 8 bits as torch-fidelity wants them: in colour."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, row: int) -> Tensor:
+        return self.images[row].expand(3, -1, -1)
+
+
+def metrics_params(*, sample_size: int, fewest_images: int, neighbours: int) -> MetricsParams:
+    """Settings of the metrics stage, quick ones."""
+    return MetricsParams(
+        histogram_bins=20,
+        sample_size=sample_size,
+        fewest_images=fewest_images,
+        neighbours=neighbours,
+        resamples=20,
+        choose="knee",
+        most_borderline=9,
+    )
 
 
 def copy_project(folder: Path) -> Path:

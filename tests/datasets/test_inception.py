@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch_fidelity
 from kedro.io import DatasetError
-from torch import Tensor
 from torch_fidelity import feature_extractor_inceptionv3 as theirs
 
 from borderline.datasets import InceptionDataset
@@ -26,7 +25,7 @@ from borderline.pipelines.metrics.nodes import (
     measure_generator,
     measure_realism,
 )
-from borderline.pipelines.metrics.params import MetricsParams
+from conftest import Pixels, metrics_params
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +58,6 @@ def inception(weights: Path, digest: str) -> Inception:
         return InceptionDataset(filepath=str(weights)).load()
 
 
-class Pixels(torch.utils.data.Dataset[Tensor]):
-    def __init__(self, images: Tensor) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, row: int) -> Tensor:
-        return self.images[row].expand(3, -1, -1)
-
-
 def test_grey_images_are_judged_as_the_authors_extractor_does(
     inception: Inception, weights: Path
 ) -> None:
@@ -98,15 +86,7 @@ def test_the_stage_runs_with_it_and_agrees_with_torch_fidelity(
     judge = build_judge(2, (1, 12, 12)).eval()
     classifier = build_model("cnn", 1, (1, 12, 12)).eval()
     grid = Grid(models=("m",), generators=("g",), judges=("lenet", "inception"))
-    metrics = MetricsParams(
-        histogram_bins=20,
-        sample_size=12,
-        fewest_images=10,
-        neighbours=3,
-        resamples=20,
-        choose="knee",
-        most_borderline=9,
-    )
+    metrics = metrics_params(sample_size=12, fewest_images=10, neighbours=3)
     band = ConfusionParams(band=0.1)
     features = {
         "features": judge.embed(training["images"]).detach(),

@@ -22,6 +22,7 @@ from borderline.measures.realism import (
     judge_realism,
 )
 from borderline.pipelines.classifier.networks import Classifier, build_judge
+from conftest import Pixels
 
 
 def features(n: int, d: int, shift: float = 0.0) -> Tensor:
@@ -120,17 +121,6 @@ class Lenet(FeatureExtractorBase):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         return (self.network.embed(pixels[:, :1].float() / 127.5 - 1),)
-
-
-class Pixels(torch.utils.data.Dataset[Tensor]):
-    def __init__(self, images: Tensor) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, row: int) -> Tensor:
-        return self.images[row].expand(3, -1, -1)
 
 
 def test_agrees_with_torch_fidelity_on_the_same_images(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -25,29 +27,23 @@ class AtomicSave:
     def save(self, data: Any) -> None:
         """Save ``data``; when saving fails or the process dies, the former file stays."""
         target = self._filepath
-        beside = _beside(target)
-        self._filepath = beside
+        with self._renamed_to(target) as beside:
+            self._filepath = beside
+            try:
+                super().save(data)  # type: ignore[misc]
+            finally:
+                self._filepath = target
+
+    @contextmanager
+    def _renamed_to(self, target: PurePosixPath) -> Iterator[PurePosixPath]:
+        """A path to write to, which takes the target's name once that went well."""
+        beside = target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
         try:
-            super().save(data)  # type: ignore[misc]
+            yield beside
             self._fs.mv(str(beside), str(target))
         finally:
-            self._filepath = target
             if self._fs.exists(str(beside)):
                 self._fs.rm(str(beside))
-
-    def _write_whole(self, target: PurePosixPath, text: str) -> None:
-        beside = _beside(target)
-        try:
-            with self._fs.open(str(beside), "w", encoding="utf-8") as file:
-                file.write(text)
-            self._fs.mv(str(beside), str(target))
-        finally:
-            if self._fs.exists(str(beside)):
-                self._fs.rm(str(beside))
-
-
-def _beside(target: PurePosixPath) -> PurePosixPath:
-    return target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
 
 
 class CSVDataset(AtomicSave, _CSVDataset):

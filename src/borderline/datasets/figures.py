@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import plotly.io
@@ -43,6 +43,10 @@ class PlotlyDataset(AtomicSave, JSONDataset):
         # Another version of plotly draws its own figures.
         if not self._fs.exists(str(library)) or self._fs.size(str(library)) != len(code.encode()):
             self._write_whole(library, code)
+
+    def _write_whole(self, target: PurePosixPath, text: str) -> None:
+        with self._renamed_to(target) as beside:
+            self._fs.write_text(str(beside), text, encoding="utf-8")
 
 
 class FigureFolder(PartitionedDataset):

@@ -17,17 +17,9 @@ from borderline.pipelines.metrics.comparison import (
     compare,
     measure_name,
 )
-from borderline.pipelines.metrics.params import MetricsParams
+from conftest import metrics_params
 
-METRICS = MetricsParams(
-    histogram_bins=20,
-    sample_size=500,
-    fewest_images=50,
-    neighbours=5,
-    resamples=20,
-    choose="knee",
-    most_borderline=10,
-)
+METRICS = metrics_params(sample_size=500, fewest_images=50, neighbours=5)
 D = 4
 
 

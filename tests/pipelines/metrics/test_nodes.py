@@ -28,17 +28,9 @@ from borderline.pipelines.metrics.nodes import (
     select_borderline,
     show_histograms,
 )
-from borderline.pipelines.metrics.params import MetricsParams
+from conftest import metrics_params
 
-METRICS = MetricsParams(
-    histogram_bins=20,
-    sample_size=150,
-    fewest_images=10,
-    neighbours=3,
-    resamples=20,
-    choose="knee",
-    most_borderline=9,
-)
+METRICS = metrics_params(sample_size=150, fewest_images=10, neighbours=3)
 GRID = Grid(models=("m",), generators=("x", "y"), judges=("lenet", "classifier"))
 BAND = ConfusionParams(band=0.1)
 OUTCOME = pd.DataFrame([{"images": 0, "seconds": 1.0, "note": "one-sided"}])
