@@ -35,6 +35,8 @@ bench: $(INSTALLED) ## Measure our speed against plain ways, side by side; each 
 	$(BIN)/python benchmarks/boundary_search.py
 	$(BIN)/python benchmarks/presets.py
 	$(BIN)/python benchmarks/frechet_interval.py
+	$(BIN)/python benchmarks/clustering_search.py
+	$(BIN)/python benchmarks/clustering_scale.py
 
 notebook: $(INSTALLED) ## Open the notebooks
 	$(BIN)/kedro jupyter lab notebooks

@@ -7,16 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from borderline.datasets.image_source import ImageSource, LabelledImages
+from borderline.measures.inference import embed
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.training import binary_loss, class_loss, train
+from borderline.pipelines.gasten.kinds.latent_search import Settings, search
 from borderline.pipelines.gasten.params import PRESETS, GanParams
+from borderline.pipelines.gasten.training import Gan, _train_epoch, build_networks
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 RUN = RunParams(seed=0, device="auto")
@@ -108,3 +112,32 @@ def machine() -> str:
     device = RUN.torch_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     return f"{name}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
+
+
+def borderline_embeddings(count: int, steps_of_step_1: int = 200) -> np.ndarray:
+    """What a model under test sees of images that latent search finds on its boundary.
+
+    Args:
+        count: How many images.
+        steps_of_step_1: How long the GAN is trained.
+
+    Returns:
+        Shape (count, D), float32; D is 392 for 28x28 images.
+    """
+    _, pair_images = real_images(*fashion_or_digits())
+    classifier, device = trained_model(pair_images), RUN.torch_device()
+    params = gan_params("fast", steps_per_epoch=steps_of_step_1)
+    images = pair_images["images"].to(device)
+    gan = Gan(params, images.shape[1:], RUN)
+    _train_epoch(gan, images, 1, None)
+    generator = build_networks(params, images.shape[1:], RUN)[0]
+    generator.load_state_dict(gan.generator.state_dict())
+    parts = search(
+        generator,
+        classifier,
+        Settings(kind="latent_search"),
+        images=count,
+        device=device,
+        random=torch.Generator().manual_seed(0),
+    )
+    return torch.cat([embed(classifier, part["images"], device) for part in parts]).numpy()

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from borderline.datasets.image_source import LabelledImages
 from borderline.params import PairParams, RunParams
+from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.metrics.params import MetricsParams
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +85,47 @@ def metrics_params(*, sample_size: int, fewest_images: int, neighbours: int) -> 
         choose="knee",
         most_borderline=9,
     )
+
+
+def clustering_params(**changed: object) -> ClusteringParams:
+    """Settings of the clustering stage, quick ones; of a group, only some may be given."""
+    values: dict[str, object] = {
+        "fewest_images": 10,
+        "trials": 4,
+        "reductions": ["pca", "none"],
+        "clusterings": ["gmm", "hdbscan", "kmeans"],
+        "objective": "silhouette",
+        "search_epochs": 30,
+        "finalists": 3,
+        "epochs": 60,
+        "fit_size": 1000,
+        "score_size": 500,
+        "fewest_in_cluster": 3,
+        "most_noise": 0.5,
+        "most_in_cluster": 0.95,
+        "umap": {"n_neighbors": [5, 10], "min_dist": [0.01, 0.1], "n_components": [2, 4]},
+        "tsne": {"perplexity": [5, 10]},
+        "pca": {"n_components": [2, 4]},
+        "gmm": {"n_components": [2, 5]},
+        "kmeans": {"n_clusters": [2, 5]},
+        "hdbscan": {
+            "min_cluster_size": [5, 8],
+            "min_samples": 3,
+            "cluster_selection_epsilon": [0, 0.5],
+        },
+        "stability": {"resamples": 4, "seeds": 2, "images": 1000, "least": None},
+        "structure": {"clouds": 19, "images": 200, "level": 0.05},
+    }
+    return ClusteringParams.model_validate(values | changed)
+
+
+def blobs(*sizes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Groups in directions of their own, as cosine distance tells them apart, and their labels."""
+    random = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    centres = np.eye(len(sizes), 10)[labels] * 5
+    points = centres + random.normal(0, 0.3, (len(labels), 10))
+    return points.astype(np.float32), labels
 
 
 def copy_project(folder: Path) -> Path:

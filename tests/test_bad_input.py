@@ -104,6 +104,10 @@ def configure(project: Path, **entries: object) -> None:
             ["metrics.neighbours is 900", "only 80", "training images"],
         ),
         ("clustering.trials=none", ["clustering.trials", "'none'", "integer"]),
+        ("clustering.objective=accuracy", ["clustering.objective", "'accuracy'", "'silhouette'"]),
+        ("clustering.objective=bic", ["clustering cannot be: objective 'bic'", "[none]", "[gmm]"]),
+        ("clustering.structure.clouds=1", ["clustering.structure cannot be", "raise clouds to 3"]),
+        ("clustering.fewest_in_cluster=1", ["clustering.fewest_in_cluster is 1", "equal to 3"]),
     ],
 )
 def test_impossible_setting(
@@ -174,6 +178,7 @@ def test_source_that_is_not_there(
         ({"source": "mnist_sample"}, ["source", "'mnist_sample'"]),
         ({"source": {"kind": "mnist_sample", "clases": []}}, ["clases", "mean 'classes'"]),
         ({"datset": "x"}, ["datset", "did you mean 'dataset'"]),
+        ({"study_storage": "nosuch://x"}, ["study_storage is 'nosuch://x'", "nosuch", "globals"]),
     ],
 )
 def test_bad_globals(

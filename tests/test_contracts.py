@@ -136,7 +136,7 @@ def test_walls_between_the_stages_stand() -> None:
 
 def test_two_environments_in_one_process_do_not_mix() -> None:
     context_of("fashion_3v0")
-    assert len(pipelines["clustering"].nodes) == 9
+    assert len(pipelines["clustering"].nodes) == 21
     context_of("base")
-    assert len(pipelines["clustering"].nodes) == 3
+    assert len(pipelines["clustering"].nodes) == 7
     assert grid.current().models == ("cnn_2",)

@@ -17,8 +17,9 @@ ROW = {
     "fd_lenet_n": 200,
     "fd_lenet_borderline": float("nan"),
     "silhouette": None,
-    "davies_bouldin": None,
+    "stability": None,
     "prototypes": 0,
+    "doubts": "",
     "note": "too few",
 }
 
@@ -42,6 +43,15 @@ def test_summary_shows_every_figure_with_its_n_and_a_dash_for_none() -> None:
     assert "nan" not in text
 
 
+def test_summary_tells_the_doubts_about_patterns() -> None:
+    row = ROW | {"note": "", "silhouette": 0.4, "stability": 0.31, "doubts": "one cloud"}
+    table = _summary_table(pd.DataFrame([row]))
+    assert table.caption == "The patterns of cnn_2 in doubt: one cloud."
+    assert _summary_table(pd.DataFrame([row | {"doubts": ""}])).caption is None
+
+
 def test_live_figures_are_those_of_the_last_row() -> None:
     table = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25], "acd": [0.1, None]})
     assert _figures(table) == "loss=0.25"
+    trials = pd.DataFrame({"trial": [0, 1], "objective": [0.5, None], "noise": [0, 0.1]})
+    assert _figures(trials) == "best=0.5"

@@ -37,14 +37,20 @@ def test_whole_road_leaves_every_result(whole: Path) -> None:
         samples = reporting_folder(whole) / model / generator / "samples"
         assert len(list(samples.glob("*.png"))) == len(history)
     for model in MODELS:
-        for picture in ("classifier", "generators", "borderline", "clusters", "prototypes", "map"):
+        for picture in (
+            *("classifier", "generators", "borderline", "clusters", "real_patterns"),
+            *("prototypes", "map"),
+        ):
             path = reporting_folder(whole) / model / f"{picture}.png"
             assert path.read_bytes().startswith(b"\x89PNG")
-        for figure in ("leaderboard", "front", "curves", "histograms"):
+        for figure in (
+            *("leaderboard", "front", "curves", "histograms"),
+            *("search_history", "search_importances", "search_slices"),
+        ):
             page = (reporting_folder(whole) / model / f"{figure}.html").read_text()
             assert "plotly.min.js" in page
             assert "https://cdn" not in page
-        for table in ("realism", "front", "epochs", "calibration"):
+        for table in ("realism", "front", "epochs", "calibration", "combinations", "finalists"):
             assert len(pd.read_csv(reporting_folder(whole) / model / f"{table}.csv"))
 
 

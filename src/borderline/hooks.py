@@ -38,7 +38,9 @@ logger = logging.getLogger(__name__)
 _WIDTH_OF_LOGS = 120
 # What counts how far a streaming node is, and so need not be shown beside the bar.
 _COUNTS = ("epoch", "images")
-_NOT_LIVE = (*_COUNTS, "trial", "band", "note")
+_NOT_LIVE = (*_COUNTS, "band", "note")
+# Saved together with the table that the bar follows.
+_BESIDE = ".combinations"
 _FILTERS = (
     "tags",
     "from_nodes",
@@ -77,6 +79,7 @@ class PreflightHooks:
         preflight.check_data_folder(self.data_folder)
         preflight.check_checkpoints(catalog, self.parameters, self.layout)
         preflight.check_judges(catalog, pipeline)
+        preflight.check_study_storage(pipeline, self.about)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
         in_part = any(run_params[name] for name in _FILTERS)
@@ -145,8 +148,12 @@ class ProgressHooks:
         """Move the bar on, to the last row of the table that was just saved."""
         if self._progress is None or not isinstance(data, pd.DataFrame) or data.empty:
             return
+        if dataset_name.endswith(_BESIDE):
+            return
         figures, total = _figures(data), self._progress.tasks[0].total
         done = next((int(data[n].iloc[-1]) for n in _COUNTS if n in data), len(data))
+        if "trial" in data:
+            done = int(data["trial"].iloc[-1]) + 1
         self._progress.update(self._progress.task_ids[0], completed=done, figures=figures)
         if not self._progress.console.is_terminal:
             logger.info("%s %d/%d %s", node.name, done, total, figures)
@@ -221,7 +228,7 @@ def _summary_table(summary: pd.DataFrame) -> Table:
         "fd_lenet": "{:.1f}",
         "fd_lenet_borderline": "{:.1f}",
         "silhouette": "{:.2f}",
-        "davies_bouldin": "{:.2f}",
+        "stability": "{:.2f}",
         "prototypes": "{}",
     }
     for column in shown:
@@ -229,9 +236,13 @@ def _summary_table(summary: pd.DataFrame) -> Table:
     for _, row in summary.iterrows():
         cells = [_cell(row[column], form) + _equal_n(row, column) for column, form in shown.items()]
         table.add_row(*cells)
-    noted = summary[summary["note"].fillna("") != ""]
-    if len(noted):
-        why = (f"{row['model']} has no prototypes: {row['note']}." for _, row in noted.iterrows())
+    said = {"note": "{} has no prototypes: {}.", "doubts": "The patterns of {} in doubt: {}."}
+    why = [
+        sentence.format(row["model"], row[column])
+        for column, sentence in said.items()
+        for _, row in summary[summary[column].fillna("") != ""].iterrows()
+    ]
+    if why:
         table.caption, table.caption_justify = "\n".join(why), "left"
     return table
 
@@ -246,6 +257,8 @@ def _cell(value: Any, form: str) -> str:
 
 
 def _figures(table: pd.DataFrame) -> str:
+    if "trial" in table:
+        return f"best={table['objective'].max():.3g}"
     last = table.iloc[-1]
     return " ".join(
         f"{name}={last[name]:.3g}"

@@ -16,7 +16,7 @@ from kedro.pipeline import Pipeline
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from borderline.datasets import CheckpointFolder
+from borderline.datasets import CheckpointFolder, StudyStorage
 from borderline.datasets.checkpoints import check_settings, latest
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
@@ -91,6 +91,7 @@ class Globals(Params):
     pair: PairGlobals
     step_1_checkpoints: str | None = None
     inception_weights: str | None = None
+    study_storage: str | None = None
 
 
 def read_globals(raw: dict[str, Any]) -> Globals:
@@ -374,6 +375,20 @@ def check_judges(catalog: DataCatalog, pipeline: Pipeline) -> None:
     """
     if "inception" in pipeline.inputs():
         catalog.load("inception")
+
+
+def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
+    """Make sure that the database of the searches, where one is named, can be opened.
+
+    Raises:
+        BorderlineError: When the pipeline searches and it cannot.
+    """
+    searches = any(name.endswith("study_storage") for name in pipeline.inputs())
+    if about.study_storage is not None and searches:
+        try:
+            StudyStorage(filepath="", url=about.study_storage).load()
+        except DatasetError as error:
+            raise BorderlineError(str(error)) from error
 
 
 def check_same_images(source_digest: str, ledger: Ledger, folder: str) -> None:

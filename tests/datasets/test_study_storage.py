@@ -21,3 +21,22 @@ def test_studies_outlive_the_process_that_made_them(tmp_path: Path) -> None:
 def test_it_cannot_be_saved_to(tmp_path: Path) -> None:
     with pytest.raises(DatasetError):
         StudyStorage(filepath=str(tmp_path / "s.sqlite")).save(1)  # type: ignore[arg-type]
+
+
+def test_an_address_is_opened_in_place_of_the_file(tmp_path: Path) -> None:
+    file, shared = tmp_path / "own.sqlite", tmp_path / "shared.sqlite"
+    storage = StudyStorage(filepath=str(file), url=f"sqlite:///{shared}").load()
+    optuna.create_study(storage=storage, study_name="x")
+    assert shared.exists()
+    assert not file.exists()
+    assert storage.get_heartbeat_interval() == 60
+    assert StudyStorage(filepath=str(file)).load().get_heartbeat_interval() is None
+
+
+@pytest.mark.parametrize("url", ["nosuch://me:secret@host/name", "no address"])
+def test_an_address_that_cannot_be_opened_is_said_without_its_password(url: str) -> None:
+    storage = StudyStorage(filepath="unused", url=url)
+    with pytest.raises(DatasetError, match="study_storage is") as error:
+        storage.load()
+    assert "conf/<env>/globals.yml" in str(error.value)
+    assert "secret" not in str(error.value) + str(storage)

@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
 import optuna
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
+from sqlalchemy.exc import SQLAlchemyError
+
+_HEARTBEAT_SECONDS = 60
 
 
 class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
-    """An SQLite file of Optuna studies; every finished trial is in it at once.
+    """A database of Optuna studies; every finished trial is in it at once.
 
-    It is there before the first study (the file is made at the first load), so a search can be fed
+    It is there before the first study (a file is made at the first load), so a search can be fed
     the store that it goes on in.
 
     Args:
-        filepath: The SQLite file.
+        filepath: An SQLite file, for one process at a time.
+        url: The address of a database that several processes share, as SQLAlchemy writes it
+            (``postgresql://user@host/name``), in place of the file; None for the file.
         metadata: Ignored here; read by kedro-viz.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, filepath: str, url: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
         _, path = get_protocol_and_path(filepath)
-        self._filepath = Path(path)
+        self._filepath, self._url = Path(path), url
         self.metadata = metadata
 
     def load(self) -> BaseStorage:
-        """Open the store."""
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        return optuna.storages.RDBStorage(f"sqlite:///{self._filepath}")
+        """Open the store.
+
+        Raises:
+            DatasetError: When the shared database cannot be opened.
+        """
+        if self._url is None:
+            self._filepath.parent.mkdir(parents=True, exist_ok=True)
+            return optuna.storages.RDBStorage(f"sqlite:///{self._filepath}")
+        try:
+            # The heartbeat tells the trials of a worker that died from those of one at work.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return optuna.storages.RDBStorage(self._url, heartbeat_interval=_HEARTBEAT_SECONDS)
+        except (SQLAlchemyError, ImportError) as error:
+            raise DatasetError(
+                f"study_storage is {self._shown()!r}, but that database cannot be opened "
+                f"({str(error).splitlines()[0]}): correct it in conf/<env>/globals.yml, install "
+                "its driver, or remove it to search in a file."
+            ) from error
 
     def save(self, data: NoReturn) -> NoReturn:
         """Not supported: Optuna writes to the store itself."""
@@ -40,4 +65,10 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return {"filepath": self._filepath} if self._url is None else {"url": self._shown()}
+
+    def _shown(self) -> str:
+        """The address without its password."""
+        assert self._url is not None
+        scheme, _, rest = self._url.rpartition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"

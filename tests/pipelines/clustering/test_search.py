@@ -1,152 +1,272 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
-import torch
+import yaml
+from pydantic import ValidationError
 
 from borderline.datasets import StudyStorage
 from borderline.params import RunParams
-from borderline.pipelines.clustering import search as search_module
-from borderline.pipelines.clustering.nodes import (
-    cluster_borderline,
-    embed_borderline,
-    search_clusters,
-)
-from borderline.pipelines.clustering.params import ClusteringParams, GmmSpace, UmapSpace
+from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import Recipe
-from borderline.pipelines.clustering.search import TRIAL_COLUMNS, best_recipe, search
-
-PARAMS = ClusteringParams(
-    fewest_images=10,
-    trials=4,
-    umap=UmapSpace(n_neighbors=(5, 8), min_dist=(0.01, 0.25), n_components=(2, 4)),
-    gmm=GmmSpace(n_components=(2, 4)),
+from borderline.pipelines.clustering.reductions import Reduction
+from borderline.pipelines.clustering.scores import Scorer
+from borderline.pipelines.clustering.search import (
+    COMBINATION_COLUMNS,
+    TRIAL_COLUMNS,
+    best_first,
+    cluster_all,
+    combinations,
+    finalists,
+    search,
+    study_of,
 )
-POINTS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+from conftest import ROOT, blobs, clustering_params
+
+PARAMS = clustering_params()
+POINTS, TRUTH = blobs(60, 40, 20)
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
-    """UMAP is tested elsewhere; here every recipe is scored by a formula, and counted."""
-    tried: list[Recipe] = []
+def reduced(monkeypatch: pytest.MonkeyPatch) -> list[Reduction]:
+    """Every reduction that was really computed."""
+    done: list[Reduction] = []
+    original = Reduction.reduce
 
-    def reduce(recipe: Recipe, embeddings: np.ndarray, seed: int) -> np.ndarray:
-        tried.append(recipe)
-        return embeddings[:, : recipe.n_components].astype(np.float64)
+    def counted(self: Reduction, *arguments: object, **named: object) -> np.ndarray:
+        done.append(self)
+        return original(self, *arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Recipe, "reduce", reduce)
-    return tried
-
-
-def last(tables: object) -> pd.DataFrame:
-    return list(tables)[-1]  # type: ignore[call-overload]
+    monkeypatch.setattr(Reduction, "reduce", counted)
+    return done
 
 
-def storage(folder: Path) -> StudyStorage:
-    return StudyStorage(filepath=str(folder / "studies.sqlite"))
+def last(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    return list(tables)[-1]
 
 
-def test_search_streams_a_table_a_trial(
-    tmp_path: Path, run: RunParams, quick: list[Recipe]
+def storage(folder: Path) -> optuna.storages.BaseStorage:
+    return StudyStorage(filepath=str(folder / "studies.sqlite")).load()
+
+
+def timeless(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials.drop(columns="seconds")
+
+
+def test_search_streams_a_table_after_each_trial(tmp_path: Path, run: RunParams) -> None:
+    tables = list(search(POINTS, storage(tmp_path), PARAMS, run))
+    assert [table["trial"].nunique() for table in tables] == [0, 1, 2, 3, 4]
+    assert all(tuple(table) == TRIAL_COLUMNS for table in tables)
+    trials = tables[-1]
+    assert set(trials["reduction"].dropna()) == {"pca", "none"}
+    found = trials[trials["state"] == "found"]
+    assert (found["sizes"].iloc[0], found["clusters"].iloc[0]) == ("60 40 20", 3)
+    assert found["objective"].equals(found["silhouette"])
+
+
+def test_every_combination_is_listed_with_its_best_or_the_reason(
+    tmp_path: Path, run: RunParams
 ) -> None:
-    tables = list(search(POINTS, storage(tmp_path).load(), PARAMS, run))
-    assert [len(table) for table in tables] == [0, 1, 2, 3, 4]
-    assert list(tables[-1].columns) == list(TRIAL_COLUMNS)
-    for recipe in quick:
-        assert 5 <= recipe.n_neighbors <= 8
-        assert 2 <= recipe.n_clusters <= 4
+    params = clustering_params(
+        reductions=["umap", "tsne", "pca", "none"],
+        hdbscan={
+            "min_cluster_size": [59, 60],
+            "min_samples": 3,
+            "cluster_selection_epsilon": [0],
+        },
+    )
+    first = next(iter(search(POINTS, storage(tmp_path), params, run)))
+    assert set(combinations(first, params)["note"]) == {"not tried yet"}
+    trials = last(search(POINTS, storage(tmp_path), params, run))
+    table = combinations(trials, params)
+    assert tuple(table) == COMBINATION_COLUMNS
+    assert len(table) == len(table.drop_duplicates(["reduction", "clustering"])) == 12
+    assert table["objective"].dropna().is_monotonic_decreasing
+    hdbscan = table[table["clustering"] == "hdbscan"]
+    assert hdbscan["objective"].isna().all()
+    assert (hdbscan["note"] != "").all()
+    best = table.iloc[0]
+    own = trials[(trials["reduction"] == best["reduction"])]
+    own = own[own["clustering"] == best["clustering"]]
+    assert best["objective"] == own["objective"].max() == trials["objective"].max()
 
 
-def test_stopped_search_finds_what_it_would_have_found(
-    tmp_path: Path, run: RunParams, quick: list[Recipe]
-) -> None:
-    whole = last(search(POINTS, storage(tmp_path / "a").load(), PARAMS, run))
-    stopped = search(POINTS, storage(tmp_path / "b").load(), PARAMS, run)
+def test_killed_search_finds_what_it_would_have_found(tmp_path: Path, run: RunParams) -> None:
+    whole = last(search(POINTS, storage(tmp_path / "a"), PARAMS, run))
+    stopped = search(POINTS, storage(tmp_path / "b"), PARAMS, run)
     for _ in range(3):
         next(stopped)
     stopped.close()
     # A kill in mid-trial leaves a trial that nobody will ever finish.
-    store = storage(tmp_path / "b").load()
-    study = search_module.optuna.load_study(
-        storage=store, study_name=store.get_all_studies()[0].study_name
+    study_of(POINTS, storage(tmp_path / "b"), PARAMS, run).ask()
+    resumed = last(search(POINTS, storage(tmp_path / "b"), PARAMS, run))
+    pd.testing.assert_frame_equal(timeless(resumed), timeless(whole))
+
+
+def test_search_killed_by_the_system_goes_on(tmp_path: Path, run: RunParams) -> None:
+    params = "clustering_params(reductions=['pca', 'none', 'tsne'], trials=6)"
+    code = (
+        "from borderline.datasets import StudyStorage\n"
+        "from borderline.params import RunParams\n"
+        "from borderline.pipelines.clustering.search import search\n"
+        "from conftest import blobs, clustering_params\n"
+        "import pathlib, sys\n"
+        "store = StudyStorage(filepath=sys.argv[1] + '/studies.sqlite').load()\n"
+        f"for table in search(blobs(60, 40, 20)[0], store, {params},\n"
+        "        RunParams(seed=0, device='cpu')):\n"
+        "    pathlib.Path(sys.argv[1], f'trial_{table[\"trial\"].nunique()}').touch()\n"
     )
-    study.ask()
-    resumed = last(search(POINTS, storage(tmp_path / "b").load(), PARAMS, run))
-    pd.testing.assert_frame_equal(resumed, whole)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT / "tests")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "trial_2").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() != 0, "the search ended before it was killed"
+    killed = eval(params)
+    first = next(iter(search(POINTS, storage(tmp_path), killed, run)))
+    assert 2 <= first["trial"].nunique() < 6
+    resumed = last(search(POINTS, storage(tmp_path), killed, run))
+    whole = last(search(POINTS, storage(tmp_path / "whole"), killed, run))
+    pd.testing.assert_frame_equal(timeless(resumed), timeless(whole))
 
 
 def test_finished_search_is_not_searched_again(
-    tmp_path: Path, run: RunParams, quick: list[Recipe]
+    tmp_path: Path, run: RunParams, reduced: list[Reduction]
 ) -> None:
-    first = last(search(POINTS, storage(tmp_path).load(), PARAMS, run))
-    quick.clear()
-    again = list(search(POINTS, storage(tmp_path).load(), PARAMS, run))
-    assert quick == []
+    first = last(search(POINTS, storage(tmp_path), PARAMS, run))
+    reduced.clear()
+    again = list(search(POINTS, storage(tmp_path), PARAMS, run))
+    assert reduced == []
     assert len(again) == 1
     pd.testing.assert_frame_equal(again[0], first)
 
 
-def test_other_embeddings_or_space_are_another_study(
-    tmp_path: Path, run: RunParams, quick: list[Recipe]
+def test_a_reduction_that_another_trial_computed_is_not_computed_again(
+    tmp_path: Path, run: RunParams, reduced: list[Reduction]
 ) -> None:
-    store = storage(tmp_path).load()
+    params = clustering_params(reductions=["none", "pca"], trials=8, pca={"n_components": [2, 2]})
+    trials = last(search(POINTS, storage(tmp_path), params, run))
+    assert [reduction.kind for reduction in reduced] == ["pca", "none"]
+    assert trials["trial"].nunique() == 8
+    assert trials["state"].str.match("as trial [01]").sum() == 6
+    assert not trials["trial"].isna().any()
+
+
+def test_hopeless_reduction_is_left_after_the_first_of_its_clusterings(
+    tmp_path: Path, run: RunParams
+) -> None:
+    space = Scorer(POINTS, PARAMS, seed=0).in_space(POINTS.astype(np.float64))
+    asked: list[float] = []
+
+    def hopeless(best: float) -> bool:
+        asked.append(best)
+        return True
+
+    whole = cluster_all("kmeans", space, PARAMS, run)
+    cut = cluster_all("kmeans", space, PARAMS, run, hopeless)
+    assert asked == [cut[2]]
+    assert cut[2] <= whole[2]
+    # One dimension of noise keeps no group apart: after five trials, it is left.
+    params = clustering_params(reductions=["pca"], trials=12, pca={"n_components": [2, 10]})
+    noisy = np.hstack([POINTS, np.random.default_rng(0).normal(0, 9, (120, 5))])
+    trials = last(search(noisy.astype(np.float32), storage(tmp_path), params, run))
+    assert (trials["state"] == "found, then pruned").any()
+
+
+def test_other_embeddings_or_spaces_are_another_study(tmp_path: Path, run: RunParams) -> None:
+    store = storage(tmp_path)
     last(search(POINTS, store, PARAMS, run))
     last(search(POINTS + 1, store, PARAMS, run))
-    narrower = PARAMS.model_copy(update={"gmm": GmmSpace(n_components=(2, 3))})
-    last(search(POINTS, store, narrower, run))
+    last(search(POINTS, store, clustering_params(gmm={"n_components": [2, 3]}), run))
     assert len(store.get_all_studies()) == 3
     more = PARAMS.model_copy(update={"trials": 6})
-    assert len(last(search(POINTS, store, more, run))) == 6
+    assert last(search(POINTS, store, more, run))["trial"].nunique() == 6
     fewer = last(search(POINTS, store, PARAMS, run))
-    assert len(fewer) == 4, "fewer trials are as if the others had never been"
+    assert fewer["trial"].nunique() == 4, "fewer trials are as if the others had never been"
     assert len(store.get_all_studies()) == 3, "more trials go on with the same study"
 
 
-def test_best_recipe_is_the_first_of_the_highest() -> None:
-    table = pd.DataFrame(
-        [(0, None, None, 5, 0.1, 2, 3), (1, 0.4, 1.0, 6, 0.2, 3, 4), (2, 0.4, 1.0, 7, 0.2, 3, 4)],
-        columns=list(TRIAL_COLUMNS),
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")
+def test_two_workers_share_a_study_by_its_address(tmp_path: Path, run: RunParams) -> None:
+    address = f"sqlite:///{tmp_path}/shared.sqlite"
+    first, second = (
+        search(POINTS, StudyStorage(filepath="unused", url=address).load(), PARAMS, run)
+        for _ in range(2)
     )
-    assert best_recipe(table) == Recipe(6, 0.2, 3, 4)
-    assert best_recipe(table[:1]) is None
-    assert best_recipe(table[:0]) is None
+    counts = [next(worker)["trial"].nunique() for worker in (first, second, first, second)]
+    assert counts == [0, 0, 1, 2], "each worker sees the other's trial"
+    # Another's running trial is not failed while its heart beats.
+    study = study_of(POINTS, StudyStorage(filepath="unused", url=address).load(), PARAMS, run)
+    running = study.ask()
+    assert last(first)["trial"].nunique() == 4
+    assert study.trials[running.number].state is optuna.trial.TrialState.RUNNING
+    (end,) = second
+    assert end["trial"].nunique() == 4
 
 
-def borderline(n: int) -> dict[str, torch.Tensor]:
-    return {
-        "images": torch.rand(n, 1, 12, 12) * 2 - 1,
-        "probabilities": torch.linspace(0.4, 0.6, n),
-    }
+def test_finalists_are_fitted_in_full_and_ranked_by_that(tmp_path: Path, run: RunParams) -> None:
+    trials = last(search(POINTS, storage(tmp_path), PARAMS, run))
+    ranked = finalists(trials, POINTS, PARAMS, run)
+    objectives = [scores["objective"] for _, scores in ranked]
+    assert len(ranked) == 3
+    assert objectives == sorted(objectives, reverse=True)
+    best = sorted(trials["objective"].dropna(), reverse=True)[:3]
+    assert sorted((scores["searched"] for _, scores in ranked), reverse=True) == best
+    for model, scores in ranked:
+        assert scores["objective"] == pytest.approx(scores["searched"]), "pca has no epochs"
+        assert model.clusters.labels.max() + 1 == scores["clusters"]
 
 
-@pytest.mark.parametrize("n", [0, 3, 9])
-def test_too_few_images_are_said_and_not_searched(
-    tmp_path: Path, run: RunParams, quick: list[Recipe], n: int
-) -> None:
-    model = torch.nn.Module()
-    model.embed = lambda images: images.flatten(1)[:, :7]
-    embeddings = embed_borderline(borderline(n), model, run)
-    assert embeddings["embeddings"].shape == (n, 7)
-    (trials,) = search_clusters(embeddings, storage(tmp_path).load(), PARAMS, run)
-    clusters, scores, sizes, _ = cluster_borderline(borderline(n), embeddings, trials, PARAMS, run)
-    assert quick == []
-    assert clusters["labels"].tolist() == [-1] * n
-    assert scores["clusters"].item() == 0
-    assert f"only {n} of the 10 borderline images" in scores["note"].item()
-    assert sizes.empty
+def test_recipe_survives_its_row() -> None:
+    recipe = Recipe.of_row(
+        {
+            "reduction": "umap",
+            "clustering": "gmm",
+            "reduction_settings": '{"n_neighbors": 5, "min_dist": 0.1, "n_components": 2}',
+            "clustering_settings": '{"n_components": 3}',
+        }
+    )
+    assert Recipe.of_row(recipe.as_row()) == recipe
+    assert str(recipe) == "umap(n_neighbors=5, min_dist=0.1, n_components=2) + gmm(n_components=3)"
 
 
-def test_clusters_cover_every_image(tmp_path: Path, run: RunParams, quick: list[Recipe]) -> None:
-    embeddings = {"embeddings": torch.from_numpy(POINTS)}
-    trials = last(search_clusters(embeddings, storage(tmp_path).load(), PARAMS, run))
-    images = borderline(len(POINTS))
-    clusters, scores, sizes, figure = cluster_borderline(images, embeddings, trials, PARAMS, run)
-    labels = clusters["labels"]
-    assert labels.min() == 0
-    assert sizes["images"].tolist() == labels.bincount().tolist()
-    assert sizes["images"].is_monotonic_decreasing
-    assert scores["silhouette"].item() == pytest.approx(trials["silhouette"].max())
-    assert len(figure.axes) > len(sizes)
+def test_ranking_leaves_out_what_has_no_objective() -> None:
+    table = pd.DataFrame({"trial": [0, 1, 2, 3], "objective": [None, 0.4, 0.6, 0.4]})
+    assert best_first(table)["trial"].tolist() == [2, 1, 3]
+    assert best_first(table[:1]).empty
+    assert best_first(table[:0]).empty
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"objective": "bic"}, "set reductions to"),
+        ({"objective": {"bic": 1.0}}, "silhouette_original"),
+        ({"objective": "accuracy"}, "silhouette"),
+        ({"reductions": ["umap", "umap"]}, "nothing twice"),
+        ({"clusterings": []}, "at least 1"),
+        ({"most_noise": 1.0}, "less than 1"),
+        ({"structure": {"clouds": 3, "images": 50, "level": 0.05}}, "raise clouds to 19"),
+    ],
+)
+def test_impossible_settings_are_said(changed: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        clustering_params(**changed)
+
+
+def test_settings_of_the_default_run_are_those_of_the_paper() -> None:
+    values = yaml.safe_load((ROOT / "conf/base/parameters_clustering.yml").read_text())
+    params = ClusteringParams.model_validate(values["clustering"])
+    assert (params.umap.n_neighbors, params.umap.n_components) == ((5, 25), (5, 60))
+    assert (params.gmm.n_components, params.tsne.perplexity) == ((3, 15), (5, 30))
+    assert (params.hdbscan.min_cluster_size, params.hdbscan.min_samples) == ((3, 10), 3)

@@ -42,7 +42,16 @@ def tables(model: str, note: str | None) -> list[pd.DataFrame]:
     return [
         pd.DataFrame({"accuracy": [0.9 if model == "a" else 0.8]}),
         board,
-        pd.DataFrame({"silhouette": [0.5], "davies_bouldin": [1.0], "note": [note]}),
+        pd.DataFrame(
+            {
+                "silhouette": [0.5],
+                "davies_bouldin": [1.0],
+                "ari_resamples": [0.7],
+                "structure_p": [0.05],
+                "doubts": [float("nan")],
+                "note": [note],
+            }
+        ),
         pd.DataFrame({"row": [1, 2, 3]}),
     ]
 

@@ -1,98 +1,118 @@
-"""One way to cluster embeddings: a UMAP reduction, then a Gaussian mixture (Gomes et al. 2024)."""
+"""One way to find patterns: a reduction, then a clustering."""
 
 from __future__ import annotations
 
-import warnings
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
-from sklearn.metrics import davies_bouldin_score, silhouette_score
-from sklearn.mixture import GaussianMixture
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from borderline.params import RunParams
+from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
+from borderline.pipelines.clustering.neighbours import Neighbours
+from borderline.pipelines.clustering.reductions import Reduction
+
+RECIPE_COLUMNS = ("reduction", "clustering", "reduction_settings", "clustering_settings")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of one UMAP and one Gaussian mixture.
+    """A reduction and a clustering with their settings."""
 
-    Attributes:
-        n_neighbors: UMAP's neighbourhood.
-        min_dist: UMAP's smallest distance.
-        n_components: Dimensions of the reduced space.
-        n_clusters: Components of the mixture.
-    """
+    reduction: Reduction
+    clustering: Clustering
 
-    n_neighbors: int
-    min_dist: float
-    n_components: int
-    n_clusters: int
+    def __str__(self) -> str:
+        """As a person would call it."""
+        parts = (
+            f"{part.kind}({', '.join(f'{k}={v:.3g}' for k, v in part.settings.items())})"
+            for part in (self.reduction, self.clustering)
+        )
+        return " + ".join(parts)
 
-    def reduce(self, embeddings: np.ndarray, seed: int) -> np.ndarray:
-        """Reduce embeddings with UMAP on cosine distances.
+    def as_row(self) -> dict[str, str]:
+        """The recipe in a table, by ``RECIPE_COLUMNS``."""
+        parts = self.reduction, self.clustering
+        values = [part.kind for part in parts] + [json.dumps({**p.settings}) for p in parts]
+        return dict(zip(RECIPE_COLUMNS, values, strict=True))
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any] | pd.Series) -> Self:
+        """The recipe of a row that ``as_row`` gave."""
+        reduction, clustering, *settings = (row[column] for column in RECIPE_COLUMNS)
+        first, second = (json.loads(part) for part in settings)
+        return cls(Reduction(reduction, first), Clustering(clustering, second))
+
+    def fit(
+        self,
+        embeddings: np.ndarray,
+        neighbours: Neighbours | None,
+        epochs: int,
+        run: RunParams,
+        attempt: int = 0,
+    ) -> ClusterModel | None:
+        """Follow the recipe.
 
         Args:
             embeddings: Shape (N, D).
-            seed: Seed of UMAP; with it UMAP runs on one thread and repeats bit for bit.
+            neighbours: Of at least as many rows as the reduction asks for; only UMAP asks.
+            epochs: Of the reduction.
+            run: The seed.
+            attempt: Another number has other seeds.
 
         Returns:
-            Shape (N, n_components), float64.
+            The clusters and the way to them; None where the clustering could not be done.
         """
-        import umap  # compiles for seconds, which only a search should wait for
+        first, second = (run.seed_for(part, attempt) for part in ("reduction", "clustering"))
+        # The points are few, and another number of threads would change the last bits.
+        with threadpool_limits(1):
+            points = self.reduction.reduce(embeddings, neighbours, first, epochs)
+            found = self.clustering.fit(points, second)
+        return None if found is None else ClusterModel(self, epochs, embeddings, points, found)
 
-        reducer = umap.UMAP(
-            n_neighbors=self.n_neighbors,
-            min_dist=self.min_dist,
-            n_components=self.n_components,
-            metric="cosine",
-            random_state=seed,
-            n_jobs=1,
-        )
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*connected components.*")
-            return np.asarray(reducer.fit_transform(embeddings), dtype=np.float64)
 
-    def cluster(self, reduced: np.ndarray, seed: int) -> np.ndarray:
-        """Cluster reduced embeddings with a Gaussian mixture of full covariances.
+@dataclass(frozen=True)
+class ClusterModel:
+    """Clusters that new images can be assigned to.
+
+    Attributes:
+        recipe: How they were found.
+        epochs: Those of the reduction.
+        epochs: Those of the reduction.
+        embeddings: Those that were fitted, shape (N, D).
+        points: What they were reduced to, shape (N, d), float64.
+        clusters: What was found there.
+    """
+
+    recipe: Recipe
+    epochs: int
+    embeddings: np.ndarray
+    points: np.ndarray
+    clusters: FittedClustering
+
+    def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Assign new images to the clusters.
 
         Args:
-            reduced: Shape (N, n_components).
-            seed: Seed of the k-means++ start.
+            embeddings: Of the model under test, shape (M, D); may be none.
 
         Returns:
-            Labels, shape (N,), numbered from 0 by falling size of the cluster, none of them empty.
+            Labels, shape (M,), -1 for noise; their probabilities, shape (M,), as
+            ``FittedClustering.assign`` gives them; and their places, shape (M, d).
         """
-        mixture = GaussianMixture(
-            self.n_clusters, covariance_type="full", init_params="k-means++", random_state=seed
-        )
-        return by_size(mixture.fit_predict(reduced))
+        points = self.recipe.reduction.place(embeddings, self.embeddings, self.points)
+        return (*self.clusters.assign(points), points)
 
 
-def by_size(labels: np.ndarray) -> np.ndarray:
-    """Renumber clusters from 0 by falling size.
+@dataclass(frozen=True)
+class NoClusters:
+    """What stands for a :class:`ClusterModel` where nothing was found."""
 
-    Args:
-        labels: Any integers, shape (N,).
-
-    Returns:
-        Labels of the same partition, shape (N,); equal sizes keep their former order.
-    """
-    _, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    rank = np.empty(len(sizes), dtype=np.int64)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
-    return rank[inverse]
-
-
-def score_clusters(reduced: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Scores in the reduced space, the convention of Gomes et al. 2024.
-
-    Args:
-        reduced: Shape (N, d).
-        labels: Shape (N,), from 2 to N - 1 clusters.
-
-    Returns:
-        ``silhouette`` in [-1, 1], the higher the better; ``davies_bouldin``, at least 0, the lower
-        the better.
-    """
-    return {
-        "silhouette": float(silhouette_score(reduced, labels)),
-        "davies_bouldin": float(davies_bouldin_score(reduced, labels)),
-    }
+    def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """No image belongs to anything: -1, probability 0, no place."""
+        count = len(embeddings)
+        return np.full(count, NOISE), np.zeros(count), np.zeros((count, 0))

@@ -104,7 +104,10 @@ def summarise(grid: Grid, *tables: pd.DataFrame) -> pd.DataFrame:
                 "fd_lenet_borderline_n": chosen["fd_lenet_borderline_n"],
                 "silhouette": clusters["silhouette"].iloc[0],
                 "davies_bouldin": clusters["davies_bouldin"].iloc[0],
+                "stability": clusters["ari_resamples"].iloc[0],
+                "structure_p": clusters["structure_p"].iloc[0],
                 "prototypes": len(prototypes),
+                "doubts": clusters["doubts"].fillna("").iloc[0],
                 "note": clusters["note"].fillna("").iloc[0],
             }
         )

@@ -1,0 +1,127 @@
+"""Ways to reduce embeddings to fewer dimensions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.neighbors import KNeighborsRegressor
+
+from borderline.pipelines.clustering.neighbours import Neighbours
+from borderline.pipelines.clustering.params import ReductionKind
+
+# scikit-learn has t-SNE exaggerate its clusters for the first 250 iterations.
+_FEWEST_TSNE_ITERATIONS = 300
+_TSNE_ITERATIONS_AN_EPOCH = 5
+_PLACED_BY = 10
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A kind of reduction with its settings.
+
+    Attributes:
+        kind: ``umap`` and ``tsne`` on cosine distances, ``pca``, or ``none``.
+        settings: What the kind is called with; more dimensions or neighbours than the images
+            allow are cut.
+    """
+
+    kind: ReductionKind
+    settings: Mapping[str, float]
+
+    def reduce(
+        self,
+        embeddings: np.ndarray,
+        neighbours: Neighbours | None,
+        seed: int,
+        epochs: int,
+    ) -> np.ndarray:
+        """Reduce embeddings.
+
+        Args:
+            embeddings: Shape (N, D).
+            neighbours: For UMAP, at least its ``n_neighbors`` of each row.
+            seed: The result repeats bit for bit.
+            epochs: Epochs of UMAP; a fifth of the iterations of t-SNE.
+
+        Returns:
+            Shape (N, d), float64.
+        """
+        if self.kind == "umap":
+            assert neighbours is not None, "UMAP takes the shared graph"
+            reduced = self._umap(embeddings, neighbours, seed, epochs)
+        elif self.kind == "tsne":
+            reduced = self._tsne(embeddings, seed, epochs)
+        elif self.kind == "pca":
+            reduced = self._pca(embeddings).transform(embeddings)
+        else:
+            reduced = embeddings
+        return np.asarray(reduced, dtype=np.float64)
+
+    def place(
+        self, embeddings: np.ndarray, fitted: np.ndarray, fitted_reduced: np.ndarray
+    ) -> np.ndarray:
+        """Place new embeddings in the space that others were reduced to.
+
+        Where the reduction has no formula (UMAP with given neighbours, t-SNE), a new point lies
+        between its nearest fitted ones, the nearer the closer.
+
+        Args:
+            embeddings: Shape (M, D); may be none.
+            fitted: What was reduced, shape (N, D).
+            fitted_reduced: To what, shape (N, d).
+
+        Returns:
+            Shape (M, d), float64.
+        """
+        if self.kind == "none" or len(embeddings) == 0:
+            width = fitted_reduced.shape[1]
+            return np.asarray(embeddings, dtype=np.float64).reshape(len(embeddings), width)
+        if self.kind == "pca":
+            return np.asarray(self._pca(fitted).transform(embeddings), dtype=np.float64)
+        near = KNeighborsRegressor(
+            min(_PLACED_BY, len(fitted)), weights="distance", metric="cosine", algorithm="brute"
+        )
+        return np.asarray(near.fit(fitted, fitted_reduced).predict(embeddings), dtype=np.float64)
+
+    def _umap(
+        self, embeddings: np.ndarray, neighbours: Neighbours, seed: int, epochs: int
+    ) -> np.ndarray:
+        import umap  # compiles for seconds, which only a search should wait for
+
+        # UMAP's spectral start needs fewer dimensions than images.
+        most = len(embeddings) // 2
+        n_neighbors = min(int(self.settings["n_neighbors"]), most)
+        reducer = umap.UMAP(
+            n_neighbors=n_neighbors,
+            min_dist=self.settings["min_dist"],
+            n_components=min(int(self.settings["n_components"]), most),
+            metric="cosine",
+            n_epochs=epochs,
+            random_state=seed,
+            n_jobs=1,
+            precomputed_knn=tuple(part[:, :n_neighbors] for part in neighbours),
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*precomputed_knn.*")
+            warnings.filterwarnings("ignore", message=".*connected components.*")
+            warnings.filterwarnings("ignore", message=".*[Ss]pectral.*")
+            return np.asarray(reducer.fit_transform(embeddings))
+
+    def _tsne(self, embeddings: np.ndarray, seed: int, epochs: int) -> np.ndarray:
+        reducer = TSNE(
+            n_components=2,
+            perplexity=min(self.settings["perplexity"], (len(embeddings) - 1) / 3),
+            metric="cosine",
+            random_state=seed,
+            max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
+        )
+        return np.asarray(reducer.fit_transform(embeddings))
+
+    def _pca(self, embeddings: np.ndarray) -> PCA:
+        components = min(int(self.settings["n_components"]), *embeddings.shape)
+        return PCA(components, svd_solver="full").fit(embeddings.astype(np.float64))

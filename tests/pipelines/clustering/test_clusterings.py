@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from joblib import Memory
+from sklearn.metrics import adjusted_rand_score
+
+from borderline.pipelines.clustering.clusterings import Clustering, sweep
+from conftest import blobs, clustering_params
+
+CLUSTERINGS = [
+    Clustering("gmm", {"n_components": 3}),
+    Clustering("kmeans", {"n_clusters": 3}),
+    Clustering(
+        "hdbscan", {"min_cluster_size": 8, "min_samples": 3, "cluster_selection_epsilon": 0.0}
+    ),
+]
+EACH = pytest.mark.parametrize("clustering", CLUSTERINGS, ids=lambda each: each.kind)
+
+
+def points(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    found, labels = blobs(20, 60, 40, seed=seed)
+    return found[:, :3].astype(np.float64), labels
+
+
+@EACH
+def test_planted_groups_are_found_numbered_by_size_and_repeat(clustering: Clustering) -> None:
+    where, truth = points()
+    found = clustering.fit(where, seed=1)
+    assert found is not None
+    kept = found.labels >= 0
+    assert kept.mean() > 0.9
+    assert adjusted_rand_score(truth[kept], found.labels[kept]) == 1
+    sizes = np.bincount(found.labels[kept])
+    assert (np.diff(sizes) <= 0).all()
+    assert found.labels[30] == 0, "the middle group is the largest"
+    again = clustering.fit(where, seed=1)
+    assert again is not None
+    assert np.array_equal(found.labels, again.labels)
+
+
+@EACH
+def test_new_points_join_their_group_with_a_probability(clustering: Clustering) -> None:
+    where, _ = points()
+    found = clustering.fit(where, seed=1)
+    assert found is not None
+    new, truth = points(seed=7)
+    labels, probability = found.assign(new)
+    kept = labels >= 0
+    assert kept.mean() > 0.8
+    assert labels[kept].tolist() == [{0: 2, 1: 0, 2: 1}[group] for group in truth[kept]]
+    assert ((probability >= 0) & (probability <= 1)).all()
+    own = found.probabilities(where)
+    assert own.shape == (120,)
+    assert (own[found.labels < 0] == 0).all()
+    # Halfway between two groups nothing is sure.
+    middle = (where[truth == 1].mean(0) + where[truth == 2].mean(0)) / 2
+    assert found.assign(middle[None])[1][0] < np.median(probability[kept])
+    assert [len(part) for part in found.assign(new[:0])] == [0, 0]
+
+
+def test_probability_of_k_means_is_that_of_round_components() -> None:
+    where = np.array([[-1.0], [-3.0], [1.0], [3.0]])
+    found = Clustering("kmeans", {"n_clusters": 2}).fit(where, seed=0)
+    assert found is not None
+    # Centres at -2 and 2, variance 1: the odds at 0.5 are exp((2.5^2 - 1.5^2) / 2) = e^2.
+    _, probability = found.assign(np.array([[0.5]]))
+    assert probability[0] == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_more_clusters_than_points_are_none() -> None:
+    where, _ = points()
+    for clustering in CLUSTERINGS[:2]:
+        assert clustering.fit(where[:2], seed=0) is None
+
+
+def test_shared_tree_gives_the_same_clusters(tmp_path: object) -> None:
+    where, _ = points()
+    for clustering in itertools.chain(*sweep("hdbscan", clustering_params())):
+        plain = clustering.fit(where, seed=0)
+        shared = clustering.fit(where, seed=0, memory=Memory(tmp_path, verbose=0))
+        assert plain is not None
+        assert shared is not None
+        assert np.array_equal(plain.labels, shared.labels)
+
+
+def test_sweep_begins_spread_and_goes_on_near_the_best() -> None:
+    params = clustering_params(gmm={"n_components": [3, 15]})
+    first, others = sweep("gmm", params)
+    numbers = [[int(c.settings["n_components"]) for c in part] for part in (first, others)]
+    assert numbers[0] == [3, 7, 11, 15]
+    assert sorted(numbers[0] + numbers[1]) == list(range(3, 16))
+    near = [int(c.settings["n_components"]) for c in others if c.is_near(first[1])]
+    assert near == [4, 5, 6, 8, 9, 10]
+    first, others = sweep("hdbscan", params)
+    assert len(first) + len(others) == 4 * 2
+    assert all(other.is_near(first[0]) for other in others)

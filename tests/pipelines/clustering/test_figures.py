@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from borderline.datasets import StudyStorage
+from borderline.params import RunParams
+from borderline.pipelines.clustering.figures import draw_clusters, draw_search
+from borderline.pipelines.clustering.search import search, study_of
+from conftest import blobs, clustering_params
+
+POINTS, _ = blobs(60, 40, 20)
+
+
+def test_search_is_drawn_with_its_pruned_trials_and_without_repeated_ones(
+    tmp_path: Path, run: RunParams
+) -> None:
+    params = clustering_params(reductions=["pca", "none"], trials=8, pca={"n_components": [2, 10]})
+    storage = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
+    *_, trials = search(POINTS, storage, params, run)
+    history, importances, slices = draw_search(study_of(POINTS, storage, params, run))
+    computed = trials[trials["objective"].notna()].groupby("trial")["objective"].max()
+    assert list(history.data[0].y) == pytest.approx(computed.tolist())
+    assert "pca" in importances.layout.title.text
+    own = trials[trials["reduction"] == "pca"]["trial"].nunique()
+    assert f"{own} trials" in slices.layout.title.text
+    assert len(slices.data[0].x) == own
+    assert importances.data[0].y == ("pca_n_components",)
+
+
+def test_no_search_and_a_short_one_are_said() -> None:
+    for figure in draw_search(None):
+        assert figure.layout.annotations[0].text == "No trials"
+
+
+def test_short_search_has_a_history_only(tmp_path: Path, run: RunParams) -> None:
+    params = clustering_params(trials=2)
+    storage = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
+    list(search(POINTS, storage, params, run))
+    history, importances, _ = draw_search(study_of(POINTS, storage, params, run))
+    assert len(history.data[0].y) == 2
+    assert importances.layout.annotations[0].text.startswith("Too few trials")
+
+
+def test_clusters_are_drawn_a_row_each_and_an_empty_one_stays_empty() -> None:
+    images, p = torch.zeros(5, 1, 8, 8), torch.full((5,), 0.5)
+    labels = torch.tensor([0, 0, 2, -1, 0])
+    figure = draw_clusters(images, p, labels, ["a", "b", "c"], "Title")
+    assert [len(axes.images) for axes in figure.axes[:3]] == [1, 0, 1]
+    assert [axes.texts[0].get_text() for axes in figure.axes[:3]] == ["a", "b", "c"]
+    nothing = draw_clusters(images[:0], p[:0], labels[:0], [], "Title")
+    assert "no clusters" in [text.get_text() for text in nothing.texts]

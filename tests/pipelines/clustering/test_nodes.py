@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+from borderline.datasets import ImageSource, PickleDataset, StudyStorage
+from borderline.measures.inference import embed
+from borderline.params import ConfusionParams, RunParams
+from borderline.pipelines.classifier.networks import build_judge
+from borderline.pipelines.classifier.pairs import split_source
+from borderline.pipelines.classifier.params import TrainingParams
+from borderline.pipelines.classifier.training import class_loss, train
+from borderline.pipelines.clustering.nodes import (
+    assign_real_images,
+    choose_recipe,
+    cluster_borderline,
+    compare_with_noise,
+    embed_borderline,
+    plot_search,
+    search_clusters,
+)
+from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
+from borderline.pipelines.clustering.stability import Stability
+from conftest import blobs, clustering_params
+
+PARAMS = clustering_params()
+POINTS, TRUTH = blobs(60, 40, 20)
+
+
+class Sees(torch.nn.Module):
+    """A model under test that embeds an image as its first pixels, and is torn by their sum."""
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, :10]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, 10]
+
+
+def pictures(points: np.ndarray) -> torch.Tensor:
+    images = torch.zeros(len(points), 1, 4, 4)
+    images.view(len(points), 16)[:, :10] = torch.from_numpy(points)
+    return images
+
+
+def borderline(points: np.ndarray) -> dict[str, torch.Tensor]:
+    return {"images": pictures(points), "probabilities": torch.linspace(0.4, 0.6, len(points))}
+
+
+def stage(
+    points: np.ndarray, folder: Path, params: ClusteringParams, run: RunParams
+) -> dict[str, Any]:
+    """The whole stage on these embeddings, up to the clusters."""
+    images = borderline(points)
+    storage = StudyStorage(filepath=str(folder / "studies.sqlite")).load()
+    embeddings = embed_borderline(images, Sees(), params, run)
+    *_, (trials, combinations) = search_clusters(embeddings, storage, params, run)
+    recipe, finalists, stability = choose_recipe(embeddings, trials, params, run)
+    structure = compare_with_noise(embeddings, finalists, params, run)
+    clusters, model, scores, sizes, figure = cluster_borderline(
+        images, embeddings, recipe, finalists, stability, structure, params, run
+    )
+    plots = plot_search(embeddings, trials, storage, params, run)
+    return locals()
+
+
+def test_planted_groups_are_found_and_described(tmp_path: Path, run: RunParams) -> None:
+    made = stage(POINTS, tmp_path, PARAMS, run)
+    labels = made["clusters"]["labels"]
+    assert adjusted_rand_score(TRUTH, labels) == 1
+    assert made["clusters"]["probability"].min() > 0.9
+    scores = made["scores"].iloc[0]
+    assert (scores["images"], scores["fitted"], scores["clusters"]) == (120, 120, 3)
+    assert (scores["note"], scores["doubts"]) == ("", "")
+    assert scores["structure_p"] == 0.05
+    assert scores["ari_resamples"] == 1
+    assert scores["silhouette"] == made["finalists"]["silhouette"].max()
+    assert made["finalists"]["chosen"].tolist() == [True, False, False]
+    sizes = made["sizes"]
+    assert sizes["images"].tolist() == [60, 40, 20]
+    assert sizes["stability"].tolist() == [1, 1, 1]
+    assert "stability 1.00" in made["figure"].axes[0].texts[0].get_text()
+    assert len(made["combinations"]) == 6
+
+
+def test_same_seed_same_labels_and_another_seed_the_same_groups(
+    tmp_path: Path, run: RunParams
+) -> None:
+    params = clustering_params(reductions=["umap"], trials=2, clusterings=["gmm", "kmeans"])
+    seeds = [run, run, run.model_copy(update={"seed": 5})]
+    one, again, other = (
+        stage(POINTS, tmp_path / str(number), params, seed)["clusters"]
+        for number, seed in enumerate(seeds)
+    )
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    assert not torch.equal(one["reduced"], other["reduced"])
+    assert adjusted_rand_score(one["labels"], other["labels"]) == 1
+
+
+def test_one_cloud_is_said_to_hold_no_patterns(tmp_path: Path, run: RunParams) -> None:
+    cloud = np.random.default_rng(0).normal(size=(120, 10)).astype(np.float32)
+    params = clustering_params(stability={"resamples": 4, "seeds": 2, "images": 500, "least": 0.9})
+    made = stage(cloud, tmp_path, params, run)
+    scores = made["scores"].iloc[0]
+    assert scores["structure_p"] > 0.05
+    assert "there is no evidence of separate patterns" in scores["doubts"]
+    assert "none of the 3 best recipes finds its clusters again" in scores["doubts"]
+    most_stable = made["finalists"]["ari_resamples"].argmax()
+    assert made["finalists"]["chosen"].argmax() == most_stable
+    assert made["finalists"]["ari_resamples"].notna().all(), "all were measured"
+
+
+def test_a_less_good_but_stable_recipe_wins(
+    tmp_path: Path, run: RunParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter([0.5, 0.7, 0.9])
+
+    def measure(model: ClusterModel, *_: object) -> Stability:
+        index = np.array([next(given)])
+        return Stability(index, index, np.ones((1, len(model.clusters.order))))
+
+    monkeypatch.setattr("borderline.pipelines.clustering.nodes.measure_stability", measure)
+    params = clustering_params(stability={"resamples": 2, "seeds": 1, "images": 500, "least": 0.6})
+    fitted = stage(POINTS, tmp_path, params, run)["finalists"]
+    assert fitted["objective"].is_monotonic_decreasing
+    assert fitted["chosen"].tolist() == [False, True, False]
+    assert fitted["ari_resamples"].tolist()[:2] == [0.5, 0.7]
+    assert next(given) == 0.9, "what comes after the winner is not measured"
+
+
+def test_ten_digits_are_found_in_what_the_judge_sees(tmp_path: Path, run: RunParams) -> None:
+    source = ImageSource(kind="mnist_sample").load()
+    images, test = split_source(source, 0.2, run.seed)
+    with run.global_seed("judge", "weights"):
+        judge = build_judge(10, (1, 28, 28))
+    settings = TrainingParams(
+        epochs=3, batch_size=64, learning_rate=1e-3, validation_share=1 / 6, patience=3
+    )
+    for checkpoint in train(
+        judge, images, class_loss, params=settings, run=run, purpose="test", settings={}, so_far={}
+    ):
+        judge.load_state_dict(checkpoint["state"]["best_weights"])
+    rows = torch.arange(500)
+    seen = embed(judge, test["images"][rows], torch.device("cpu")).numpy()
+    params = clustering_params(
+        reductions=["umap"],
+        clusterings=["gmm", "kmeans"],
+        umap={"n_neighbors": [10, 25], "min_dist": [0.01, 0.1], "n_components": [5, 20]},
+        gmm={"n_components": [3, 15]},
+        kmeans={"n_clusters": [3, 15]},
+        search_epochs=100,
+    )
+    storage = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
+    embeddings = {"embeddings": torch.from_numpy(seen), "fitted": rows}
+    *_, (trials, _) = search_clusters(embeddings, storage, params, run)
+    recipe, finalists, _ = choose_recipe(embeddings, trials, params, run)
+    assert abs(finalists["clusters"][0] - 10) <= 1
+    assert compare_with_noise(embeddings, finalists, params, run)["p_value"][0] == 0.05
+    images_seen = borderline(seen[:, :10]) | {"probabilities": torch.full((500,), 0.5)}
+    stability = pd.DataFrame({"stability": np.ones(int(finalists["clusters"][0]))})
+    structure = pd.DataFrame({"p_value": [0.05], "doubt": [""]})
+    clusters, *_ = cluster_borderline(
+        images_seen, embeddings, recipe, finalists, stability, structure, params, run
+    )
+    assert adjusted_rand_score(test["labels"][rows], clusters["labels"]) > 0.75
+
+
+def test_more_images_than_are_fitted_are_assigned(tmp_path: Path, run: RunParams) -> None:
+    points, truth = blobs(150, 100, 50)
+    made = stage(points, tmp_path, clustering_params(fit_size=100), run)
+    scores = made["scores"].iloc[0]
+    assert (scores["images"], scores["fitted"]) == (300, 100)
+    assert adjusted_rand_score(truth, made["clusters"]["labels"]) == 1
+    assert made["sizes"]["images"].sum() == 300
+    assert made["clusters"]["reduced"].shape[0] == 300
+
+
+def test_real_images_fall_into_their_pattern(tmp_path: Path, run: RunParams) -> None:
+    made = stage(POINTS, tmp_path, PARAMS, run)
+    # The model's file is what later runs assign with.
+    saved = PickleDataset(filepath=str(tmp_path / "model.pickle"))
+    saved.save(made["model"])
+    points, truth = blobs(4, 3, 2, seed=5)
+    images = pictures(points)
+    images.view(9, -1)[0, 10] = 3  # p = .95, not in the band
+    real = {"images": images, "labels": torch.arange(9) % 2}
+    table, figure = assign_real_images(
+        real, Sees(), saved.load(), made["sizes"], ConfusionParams(band=0.1), run
+    )
+    assert sorted(table["row"]) == list(range(1, 9))
+    assert table["cluster"].tolist() == truth[table["row"]].tolist()
+    assert (table["label"] == table["row"] % 2).all()
+    assert table["probability"].min() > 0.5
+    assert [axes.texts[0].get_text() for axes in figure.axes[:3]] == [
+        "0: 3 images",
+        "1: 3 images",
+        "2: 2 images",
+    ]
+    nobody, _ = assign_real_images(
+        real, Sees(), saved.load(), made["sizes"], ConfusionParams(band=1e-6), run
+    )
+    assert len(nobody) == 8
+    images.view(9, -1)[:, 10] = 3
+    nobody, _ = assign_real_images(
+        real, Sees(), saved.load(), made["sizes"], ConfusionParams(band=0.1), run
+    )
+    assert nobody.empty
+
+
+@pytest.mark.parametrize("n", [0, 3, 9])
+def test_too_few_images_are_said_and_not_searched(tmp_path: Path, run: RunParams, n: int) -> None:
+    made = stage(POINTS[:n], tmp_path, PARAMS, run)
+    assert made["embeddings"]["embeddings"].shape == (n, 10)
+    assert made["trials"].empty
+    assert made["clusters"]["labels"].tolist() == [-1] * n
+    assert made["clusters"]["reduced"].shape == (n, 0)
+    assert made["scores"]["clusters"].item() == 0
+    assert f"only {n} of the 10 borderline images" in made["scores"]["note"].item()
+    assert made["sizes"].empty
+    assert isinstance(made["model"], NoClusters)
+    real = {"images": pictures(POINTS[:5]), "labels": torch.zeros(5)}
+    table, _ = assign_real_images(
+        real, Sees(), made["model"], made["sizes"], ConfusionParams(band=0.1), run
+    )
+    assert table["cluster"].tolist() == [-1] * 5
+
+
+def test_nothing_but_degenerate_clusters_is_said(tmp_path: Path, run: RunParams) -> None:
+    params = clustering_params(
+        clusterings=["hdbscan"],
+        hdbscan={
+            "min_cluster_size": [100, 101],
+            "min_samples": 3,
+            "cluster_selection_epsilon": [0],
+        },
+    )
+    made = stage(POINTS, tmp_path, params, run)
+    assert made["scores"]["note"].item() == "none of the 4 trials found two clusters"
+    assert made["clusters"]["labels"].unique().tolist() == [-1]
+    assert made["combinations"]["note"].tolist() == ["fewer than two clusters"] * 2

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import davies_bouldin_score, silhouette_score
+from sklearn.mixture import GaussianMixture
+
+from borderline.pipelines.clustering.clusterings import Clustering, FittedClustering
+from borderline.pipelines.clustering.scores import SCORES, Scorer, degenerate
+from conftest import blobs, clustering_params
+
+POINTS, TRUTH = blobs(60, 40, 20)
+REDUCED = POINTS[:, :3].astype(np.float64)
+
+
+def labelled(labels: np.ndarray) -> FittedClustering:
+    return FittedClustering("kmeans", None, np.unique(labels[labels >= 0]), labels)
+
+
+def scores_of(labels: np.ndarray, **changed: object) -> dict[str, float | int | str]:
+    scorer = Scorer(POINTS, clustering_params(**changed), seed=0)
+    return scorer.in_space(REDUCED).all(labelled(labels))
+
+
+def test_scores_are_those_of_the_libraries_on_all_images() -> None:
+    noisy = np.where(np.arange(120) % 10 == 0, -1, TRUTH)
+    scores = scores_of(noisy)
+    assert tuple(scores) == SCORES
+    kept = noisy >= 0
+    assert scores["silhouette"] == pytest.approx(silhouette_score(REDUCED, noisy))
+    assert scores["davies_bouldin"] == pytest.approx(davies_bouldin_score(REDUCED, noisy))
+    original = silhouette_score(POINTS[kept], noisy[kept], metric="cosine")
+    assert scores["silhouette_original"] == pytest.approx(original, abs=1e-5)
+    assert scores["objective"] == scores["silhouette"]
+    assert (scores["noise"], scores["clusters"], scores["sizes"]) == (0.1, 3, "54 36 18")
+    assert (scores["scored"], scores["silhouette_error"]) == (120, 0)
+
+
+def test_good_clusters_have_a_higher_density_based_validity_than_random_ones() -> None:
+    random = np.random.default_rng(0).integers(0, 3, 120)
+    assert scores_of(TRUTH)["dbcv"] > 0.5 > 0 > scores_of(random)["dbcv"]
+
+
+def test_criterion_of_a_mixture_is_maximised_as_its_negative() -> None:
+    params = clustering_params(objective="bic", reductions=["none"], clusterings=["gmm"])
+    found = Clustering("gmm", {"n_components": 3}).fit(REDUCED, seed=0)
+    assert found is not None
+    space = Scorer(POINTS, params, seed=0).in_space(REDUCED)
+    expected = GaussianMixture(3, random_state=0).fit(REDUCED).bic(REDUCED)
+    assert space.all(found)["bic"] == pytest.approx(expected, rel=1e-3)
+    assert space.objective(found) == pytest.approx(-expected, rel=1e-3)
+
+
+def test_weights_add_scores_up() -> None:
+    scores = scores_of(TRUTH, objective={"silhouette": 0.5, "dbcv": 2})
+    expected = 0.5 * scores["silhouette"] + 2 * scores["dbcv"]
+    assert scores["objective"] == pytest.approx(expected)
+
+
+def test_silhouette_of_a_part_is_near_that_of_all_and_says_how_near() -> None:
+    points, truth = blobs(1500, 1000, 500)
+    noisy = points[:, :3] + np.random.default_rng(1).normal(0, 1.5, (3000, 3))
+    exact = silhouette_score(noisy, truth)
+    misses = []
+    for seed in range(20):
+        scorer = Scorer(points, clustering_params(score_size=200), seed)
+        scores = scorer.in_space(noisy).all(labelled(truth))
+        assert scores["scored"] == 200
+        misses.append(abs(float(scores["silhouette"]) - exact) / float(scores["silhouette_error"]))
+    assert np.mean(np.array(misses) < 1) >= 0.8
+    assert np.max(misses) > 0.1, "an interval that wide would say nothing"
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        (np.zeros(100), "fewer than two clusters"),
+        (np.full(100, -1), "fewer than two clusters"),
+        (np.repeat([0, 1], [98, 2]), "a cluster of 2 images"),
+        (np.repeat([0, 1, -1], [20, 20, 60]), "60% noise"),
+        (np.repeat([0, 1], [97, 3]), "97% in one cluster"),
+        (np.repeat([0, 1, -1], [30, 30, 40]), ""),
+    ],
+)
+def test_degenerate_solutions_have_a_reason_and_no_objective(labels: np.ndarray, why: str) -> None:
+    labels = labels.astype(np.int64)
+    assert degenerate(labels, clustering_params()) == why
+    points = np.random.default_rng(0).normal(size=(100, 2))
+    space = Scorer(points, clustering_params(), seed=0).in_space(points)
+    assert math.isnan(space.objective(labelled(labels))) == bool(why)
+    assert math.isnan(float(space.all(labelled(labels))["objective"])) == bool(why)
+
+
+def test_high_dimensions_have_no_density_based_validity_and_no_crash() -> None:
+    points = np.random.default_rng(0).normal(size=(60, 700))
+    space = Scorer(points, clustering_params(), seed=0).in_space(points)
+    scores = space.all(labelled(np.arange(60) % 3))
+    assert isinstance(scores["dbcv"], float)
+    assert not math.isnan(float(scores["silhouette"]))
