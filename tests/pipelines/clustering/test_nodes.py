@@ -224,6 +224,7 @@ def test_too_few_images_are_said_and_not_searched(tmp_path: Path, run: RunParams
     assert made["scores"]["clusters"].item() == 0
     assert f"only {n} of the 10 borderline images" in made["scores"]["note"].item()
     assert made["sizes"].empty
+    assert made["scores"][["silhouette", "ari_resamples", "structure_p"]].isna().all(axis=None)
     assert isinstance(made["model"], NoClusters)
     real = {"images": pictures(POINTS[:5]), "labels": torch.zeros(5)}
     table, _ = assign_real_images(

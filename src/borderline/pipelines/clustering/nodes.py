@@ -30,14 +30,20 @@ from borderline.pipelines.clustering.search import (
     search,
     study_of,
 )
-from borderline.pipelines.clustering.stability import Stability, measure_stability
+from borderline.pipelines.clustering.stability import STABILITY_SCORES, Stability, measure_stability
 from borderline.pipelines.clustering.structure import compare_with_clouds
 
 _FINALIST_COLUMNS = (
     *("recipe", "chosen", "trial", "searched"),
     *SCORES,
-    *("ari_seeds", "ari_resamples", "ari_resamples_low", "ari_resamples_high"),
+    *STABILITY_SCORES,
     *RECIPE_COLUMNS,
+)
+_SCORE_COLUMNS = (
+    *("images", "fitted", "recipe"),
+    *SCORES,
+    *STABILITY_SCORES,
+    *("structure_p", "doubts", "note"),
 )
 _CLUSTER_COLUMNS = ("cluster", "images", "mean_p", "mean_probability", "stability")
 _STABILITY_COLUMNS = ("cluster", "stability")
@@ -199,7 +205,7 @@ def cluster_borderline(
         scores = {
             "recipe": chosen["recipe"],
             **scorer.in_space(found.points).all(found.clusters),
-            **{name: chosen[name] for name in chosen.index if name.startswith("ari_")},
+            **{name: chosen[name] for name in STABILITY_SCORES},
             "structure_p": structure["p_value"].iloc[0],
             "doubts": "; ".join(
                 filter(None, (structure["doubt"].fillna("").iloc[0], recipe["doubt"]))
@@ -208,8 +214,10 @@ def cluster_borderline(
     labels, probability, reduced = (
         torch.from_numpy(part) for part in _everywhere(model, vectors, fitted)
     )
-    row = dict.fromkeys((*SCORES, "structure_p")) | {"recipe": "", "doubts": "", "clusters": 0}
-    row = {"images": len(images), "fitted": len(fitted), **row, **scores, "note": recipe["note"]}
+    row = {"images": len(images), "fitted": len(fitted), "clusters": 0, "recipe": "", "doubts": ""}
+    scores_table = pd.DataFrame(
+        [row | scores | {"note": recipe["note"]}], columns=list(_SCORE_COLUMNS)
+    )
     of_clusters = pd.DataFrame(
         [
             {
@@ -230,7 +238,7 @@ def cluster_borderline(
     title = "The patterns: images of each cluster, framed by the model's opinion"
     figure = draw_clusters(images, p, labels, captions, title)
     clusters = {"labels": labels, "probability": probability, "reduced": reduced}
-    return clusters, model, pd.DataFrame([row]), of_clusters, figure
+    return clusters, model, scores_table, of_clusters, figure
 
 
 def assign_real_images(

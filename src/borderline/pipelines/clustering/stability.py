@@ -13,6 +13,8 @@ from borderline.pipelines.clustering.neighbours import nearest_neighbours
 from borderline.pipelines.clustering.params import StabilityParams
 from borderline.pipelines.clustering.recipe import ClusterModel
 
+STABILITY_SCORES = ("ari_seeds", "ari_resamples", "ari_resamples_low", "ari_resamples_high")
+
 
 @dataclass(frozen=True)
 class Stability:
@@ -38,14 +40,13 @@ class Stability:
         return np.asarray(np.nanmean(self.jaccard, axis=0))
 
     def as_row(self) -> dict[str, float]:
-        """The mean indices in a table, that over the resamples with its 95 % range."""
-        low, high = np.quantile(self.over_resamples, [0.025, 0.975])
-        return {
-            "ari_seeds": float(self.over_seeds.mean()),
-            "ari_resamples": float(self.over_resamples.mean()),
-            "ari_resamples_low": float(low),
-            "ari_resamples_high": float(high),
-        }
+        """By ``STABILITY_SCORES``: both means, and the range of 95 % of the resamples."""
+        values = (
+            self.over_seeds.mean(),
+            self.over_resamples.mean(),
+            *np.quantile(self.over_resamples, [0.025, 0.975]),
+        )
+        return {name: float(value) for name, value in zip(STABILITY_SCORES, values, strict=True)}
 
 
 def measure_stability(model: ClusterModel, params: StabilityParams, run: RunParams) -> Stability:
