@@ -3,7 +3,7 @@
 Each size is measured in a process of its own, twice: the whole stage with the default settings
 (search, finalists, stability, comparison with clouds, and the assignment of those beyond
 ``clustering.fit_size``), and one recipe of UMAP and a Gaussian mixture fitted on every image. The
-figures go into ``clustering_scale.png`` beside this file.
+figures go into ``docs/clustering_scale.png``.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def main() -> None:
         ax.grid(alpha=0.3)
     axes[0].legend()
     figure.suptitle("Clustering: time and peak memory")
-    figure.savefig(Path(__file__).with_suffix(".png"))
+    figure.savefig(Path(__file__).parents[1] / "docs/clustering_scale.png")
 
 
 if __name__ == "__main__":

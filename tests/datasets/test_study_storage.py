@@ -33,10 +33,19 @@ def test_an_address_is_opened_in_place_of_the_file(tmp_path: Path) -> None:
     assert StudyStorage(filepath=str(file)).load().get_heartbeat_interval() is None
 
 
-@pytest.mark.parametrize("url", ["nosuch://me:secret@host/name", "no address"])
+@pytest.mark.parametrize(
+    "url", ["nosuch://me:secret@host/name", "postgresql://me:secret@host:port/name", "no address"]
+)
 def test_an_address_that_cannot_be_opened_is_said_without_its_password(url: str) -> None:
     storage = StudyStorage(filepath="unused", url=url)
     with pytest.raises(DatasetError, match="study_storage is") as error:
         storage.load()
     assert "conf/<env>/globals.yml" in str(error.value)
     assert "secret" not in str(error.value) + str(storage)
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "studies.sqlite"
+    path.write_text("no database at all, but long enough to be looked at" * 50)
+    with pytest.raises(DatasetError, match="move that file away"):
+        StudyStorage(filepath=str(path)).load()

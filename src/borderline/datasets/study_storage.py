@@ -40,22 +40,29 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
         """Open the store.
 
         Raises:
-            DatasetError: When the shared database cannot be opened.
+            DatasetError: When it cannot be opened.
         """
+        url = self._url or f"sqlite:///{self._filepath}"
         if self._url is None:
             self._filepath.parent.mkdir(parents=True, exist_ok=True)
-            return optuna.storages.RDBStorage(f"sqlite:///{self._filepath}")
         try:
-            # The heartbeat tells the trials of a worker that died from those of one at work.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
-                return optuna.storages.RDBStorage(self._url, heartbeat_interval=_HEARTBEAT_SECONDS)
-        except (SQLAlchemyError, ImportError) as error:
-            raise DatasetError(
-                f"study_storage is {self._shown()!r}, but that database cannot be opened "
-                f"({str(error).splitlines()[0]}): correct it in conf/<env>/globals.yml, install "
-                "its driver, or remove it to search in a file."
-            ) from error
+                # The heartbeat tells the trials of a worker that died from those of one at work.
+                heartbeat = _HEARTBEAT_SECONDS if self._url else None
+                return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat)
+        except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
+            what, remedy = (
+                (
+                    f"study_storage is {self._shown()!r}, but that database",
+                    "correct it in conf/<env>/globals.yml, install its driver, or remove it to "
+                    "search in a file",
+                )
+                if self._url
+                else (f"The searches in {self._filepath}", "move that file away to search anew")
+            )
+            why = str(error).splitlines()[0]
+            raise DatasetError(f"{what} cannot be opened ({why}): {remedy}.") from error
 
     def save(self, data: NoReturn) -> NoReturn:
         """Not supported: Optuna writes to the store itself."""
@@ -70,5 +77,5 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
     def _shown(self) -> str:
         """The address without its password."""
         assert self._url is not None
-        scheme, _, rest = self._url.rpartition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        scheme, separator, rest = self._url.partition("://")
+        return scheme + separator + rest.rpartition("@")[2]

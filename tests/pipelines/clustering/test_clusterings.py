@@ -61,6 +61,21 @@ def test_new_points_join_their_group_with_a_probability(clustering: Clustering) 
     assert [len(part) for part in found.assign(new[:0])] == [0, 0]
 
 
+@pytest.mark.parametrize("epsilon", [0.25, 0.5, 1, 5])
+def test_merged_clusters_are_assigned_as_they_were_merged(epsilon: float) -> None:
+    random = np.random.default_rng(0)
+    centres = np.array([[0, 0], [0.8, 0], [0, 0.8], [9, 0], [9.8, 0], [9, 0.8], [0, 9]])
+    where = centres.repeat(60, axis=0) + random.normal(0, 0.12, (420, 2))
+    settings = {"min_cluster_size": 8, "min_samples": 3, "cluster_selection_epsilon": epsilon}
+    found = Clustering("hdbscan", settings).fit(where, seed=0)
+    assert found is not None
+    again, strengths = found.assign(where)
+    assert np.array_equal(again, found.labels)
+    assert ((strengths > 0) == (found.probabilities(where) > 0)).all()
+    far, strength = found.assign(np.array([[50.0, 50.0]]))
+    assert (far.item(), strength.item()) == (-1, 0)
+
+
 def test_probability_of_k_means_is_that_of_round_components() -> None:
     where = np.array([[-1.0], [-3.0], [1.0], [3.0]])
     found = Clustering("kmeans", {"n_clusters": 2}).fit(where, seed=0)

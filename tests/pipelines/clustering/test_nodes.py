@@ -198,6 +198,8 @@ def test_real_images_fall_into_their_pattern(tmp_path: Path, run: RunParams) -> 
     assert table["cluster"].tolist() == truth[table["row"]].tolist()
     assert (table["label"] == table["row"] % 2).all()
     assert table["probability"].min() > 0.5
+    assert table["typicality"].between(0, 1).all()
+    assert table["typicality"].max() > 0.2
     assert [axes.texts[0].get_text() for axes in figure.axes[:3]] == [
         "0: 3 images",
         "1: 3 images",
@@ -243,6 +245,28 @@ def test_nothing_but_degenerate_clusters_is_said(tmp_path: Path, run: RunParams)
         },
     )
     made = stage(POINTS, tmp_path, params, run)
-    assert made["scores"]["note"].item() == "none of the 4 trials found two clusters"
+    note = made["scores"]["note"].item()
+    assert note.startswith("none of the 4 trials found clusters that can be used")
+    assert "fewer than two clusters" in note
     assert made["clusters"]["labels"].unique().tolist() == [-1]
     assert made["combinations"]["note"].tolist() == ["fewer than two clusters"] * 2
+
+
+def test_images_that_the_model_does_not_tell_apart_are_said(tmp_path: Path, run: RunParams) -> None:
+    same = np.ones((60, 10), dtype=np.float32)
+    made = stage(same, tmp_path, clustering_params(reductions=["tsne", "umap"]), run)
+    assert "tells only 1 of its borderline images apart" in made["scores"]["note"].item()
+    assert made["trials"].empty
+
+
+def test_outliers_are_not_typical_however_sure_their_cluster(
+    tmp_path: Path, run: RunParams
+) -> None:
+    params = clustering_params(reductions=["umap"], clusterings=["gmm"], trials=1)
+    model = stage(POINTS, tmp_path, params, run)["model"]
+    like, _ = blobs(30, 30, 30, seed=8)
+    unlike = np.eye(10, dtype=np.float32)[5:] * 5
+    assert (model.assign(unlike)[0] >= 0).all()
+    assert (model.typicality(unlike) < 0.05).all()
+    assert (model.typicality(like) < 0.05).mean() < 0.15
+    assert len(model.typicality(like[:0])) == 0

@@ -93,9 +93,9 @@ def test_degenerate_solutions_have_a_reason_and_no_objective(labels: np.ndarray,
     assert math.isnan(float(space.all(labelled(labels))["objective"])) == bool(why)
 
 
-def test_high_dimensions_have_no_density_based_validity_and_no_crash() -> None:
+def test_high_dimensions_are_no_crash() -> None:
     points = np.random.default_rng(0).normal(size=(60, 700))
     space = Scorer(points, clustering_params(), seed=0).in_space(points)
     scores = space.all(labelled(np.arange(60) % 3))
-    assert isinstance(scores["dbcv"], float)
+    assert math.isnan(float(scores["dbcv"])) or -1 <= float(scores["dbcv"]) <= 1
     assert not math.isnan(float(scores["silhouette"]))

@@ -26,6 +26,7 @@ from borderline.pipelines.clustering.search import (
     cluster_all,
     combinations,
     finalists,
+    neighbours_of,
     search,
     study_of,
 )
@@ -225,6 +226,17 @@ def test_finalists_are_fitted_in_full_and_ranked_by_that(tmp_path: Path, run: Ru
     for model, scores in ranked:
         assert scores["objective"] == pytest.approx(scores["searched"]), "pca has no epochs"
         assert model.clusters.labels.max() + 1 == scores["clusters"]
+
+
+def test_finalists_have_the_epochs_of_a_full_fit(tmp_path: Path, run: RunParams) -> None:
+    params = clustering_params(reductions=["umap"], clusterings=["gmm"], trials=1, epochs=200)
+    trials = last(search(POINTS, storage(tmp_path), params, run))
+    ((model, scores),) = finalists(trials, POINTS, params, run)
+    neighbours = neighbours_of(POINTS, params, run)
+    full = model.recipe.fit(POINTS, neighbours, 200, run)
+    assert full is not None
+    assert np.array_equal(model.points, full.points)
+    assert scores["objective"] != scores["searched"] == trials["objective"].max()
 
 
 def test_recipe_survives_its_row() -> None:

@@ -73,4 +73,5 @@ def test_comparison_ends_once_the_answer_is_clear(
     assert len(found.clouds) == 4
     assert found.p_value == 1
     monkeypatch.setattr("borderline.pipelines.clustering.structure._best", lambda *_: np.nan)
-    assert compare_with_clouds(blobs(20, 20)[0], [], PARAMS, run).p_value == 1
+    nothing = compare_with_clouds(blobs(20, 20)[0], [], PARAMS, run)
+    assert (nothing.clouds, nothing.p_value) == ((), 1)

@@ -15,6 +15,7 @@ from scipy.special import softmax
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
 
 from borderline.pipelines.clustering.params import ClusteringKind, ClusteringParams
 
@@ -131,6 +132,8 @@ class FittedClustering:
         """
         if len(points) == 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
+        if self.kind == "hdbscan" and self.estimator.cluster_selection_epsilon > 0:
+            return self._as_the_nearest(points)
         if self.kind == "hdbscan":
             labels, strengths = hdbscan.approximate_predict(self.estimator, points)
             return _renumbered(labels, self.order), strengths.astype(np.float64)
@@ -144,6 +147,23 @@ class FittedClustering:
             squares = self.estimator.transform(points)[:, self.order] ** 2
             posterior = softmax(-squares / (2 * max(variance, _TINY)), axis=1)
         return posterior.argmax(1), posterior.max(1)
+
+    def _as_the_nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As the nearest fitted point is, if no further from it than its cluster is loose.
+
+        hdbscan's own prediction knows nothing of ``cluster_selection_epsilon``: it assigns to the
+        leaves of the tree that the epsilon has merged.
+        """
+        fitted = self.estimator.prediction_data_.raw_data
+        near = NearestNeighbors(n_neighbors=1).fit(fitted)
+        gaps = near.kneighbors()[0][:, 0]
+        loose = np.full(len(self.order) + 1, self.estimator.cluster_selection_epsilon)
+        np.maximum.at(loose, self.labels, gaps)
+        distances, rows = near.kneighbors(points)
+        labels = self.labels[rows[:, 0]]
+        strengths = self.probabilities(fitted)[rows[:, 0]]
+        kept = distances[:, 0] <= loose[labels]
+        return np.where(kept, labels, NOISE), np.where(kept, strengths, 0.0)
 
 
 def sweep(

@@ -48,7 +48,7 @@ _SCORE_COLUMNS = (
 _CLUSTER_COLUMNS = ("cluster", "images", "mean_p", "mean_probability", "stability")
 _STABILITY_COLUMNS = ("cluster", "stability")
 _STRUCTURE_COLUMNS = ("objective", "clouds", "clouds_mean", "clouds_most", "p_value", "doubt")
-_REAL_COLUMNS = ("row", "label", "p", "cluster", "probability")
+_REAL_COLUMNS = ("row", "label", "p", "cluster", "probability", "typicality")
 
 
 def embed_borderline(
@@ -81,7 +81,7 @@ def search_clusters(
 
     Both are without a figure for too few images.
     """
-    if len(embeddings["embeddings"]) < clustering.fewest_images:
+    if _too_few(embeddings, clustering):
         trials = pd.DataFrame(columns=list(TRIAL_COLUMNS))
         yield trials, combinations(trials, clustering)
         return
@@ -165,6 +165,9 @@ def compare_with_noise(
         if found.p_value <= clustering.structure.level
         else "there is no evidence of separate patterns, for clouds without any look as clear (p = "
         f"{found.p_value:.2f}, {len(clouds)} clouds), so they may be pieces of one"
+        if len(clouds)
+        else f"there is no evidence of separate patterns, for {clustering.structure.images} of the "
+        "images show none"
     )
     values = (
         *(found.value, len(clouds), reached.mean() if len(reached) else None),
@@ -253,19 +256,23 @@ def assign_real_images(
 
     Returns:
         One row an image, the surest first in each cluster: its ``row`` among the test images, its
-        ``label``, the model's ``p``, its ``cluster`` (-1 for none) and the ``probability`` of
-        that; and a figure of them.
+        ``label``, the model's ``p``, its ``cluster`` (-1 for none), the ``probability`` of that,
+        and its ``typicality`` among the images that were clustered; and a figure of them.
     """
     device = run.torch_device()
     p = predict(classifier, pair_test["images"], device)
     rows = is_borderline(p, confusion.band).nonzero()[:, 0]
     images = pair_test["images"][rows]
     if len(rows):
-        labels, probability, _ = cluster_model.assign(embed(classifier, images, device).numpy())
+        vectors = embed(classifier, images, device).numpy()
+        labels, probability, _ = cluster_model.assign(vectors)
+        typicality = cluster_model.typicality(vectors)
     else:
         labels, probability = np.zeros(0, dtype=np.int64), np.zeros(0)
+        typicality = np.zeros(0)
     order = np.lexsort((-probability, labels))
-    values = (rows.numpy(), pair_test["labels"][rows].numpy(), p[rows].numpy(), labels, probability)
+    told = (rows.numpy(), pair_test["labels"][rows].numpy(), p[rows].numpy())
+    values = (*told, labels, probability, typicality)
     table = pd.DataFrame(
         dict(zip(_REAL_COLUMNS, (value[order] for value in values), strict=True)),
     )
@@ -301,12 +308,26 @@ def _everywhere(
 def _why_none(
     embeddings: dict[str, Tensor], trials: pd.DataFrame, clustering: ClusteringParams
 ) -> str:
-    count = len(embeddings["embeddings"])
-    if count < clustering.fewest_images:
+    few = _too_few(embeddings, clustering)
+    if few or len(best_first(trials)):
+        return few or "none of the recipes holds when it is fitted in full"
+    reasons = trials["state"][trials["reduction"].notna()].value_counts()
+    return (
+        f"none of the {clustering.trials} trials found clusters that can be used (most often: "
+        f"{reasons.index[0]})"
+    )
+
+
+def _too_few(embeddings: dict[str, Tensor], clustering: ClusteringParams) -> str:
+    count, least = len(embeddings["embeddings"]), clustering.fewest_images
+    if count < least:
         return (
-            f"only {count} of the {clustering.fewest_images} borderline images that "
-            "clustering.fewest_images asks for"
+            f"only {count} of the {least} borderline images that clustering.fewest_images asks for"
         )
-    if len(best_first(trials)) == 0:
-        return f"none of the {clustering.trials} trials found two clusters"
-    return "none of the best recipes found two clusters when fitted in full"
+    distinct = len(np.unique(_fitted(embeddings), axis=0))
+    if distinct < least:
+        return (
+            f"the model tells only {distinct} of its borderline images apart, and "
+            f"clustering.fewest_images asks for {least}"
+        )
+    return ""

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
@@ -16,6 +17,7 @@ from borderline.pipelines.clustering.clusterings import NOISE, Clustering, Fitte
 from borderline.pipelines.clustering.neighbours import Neighbours
 from borderline.pipelines.clustering.reductions import Reduction
 
+_NEAREST = 10
 RECIPE_COLUMNS = ("reduction", "clustering", "reduction_settings", "clustering_settings")
 
 
@@ -82,7 +84,6 @@ class ClusterModel:
     Attributes:
         recipe: How they were found.
         epochs: Those of the reduction.
-        epochs: Those of the reduction.
         embeddings: Those that were fitted, shape (N, D).
         points: What they were reduced to, shape (N, d), float64.
         clusters: What was found there.
@@ -107,6 +108,28 @@ class ClusterModel:
         points = self.recipe.reduction.place(embeddings, self.embeddings, self.points)
         return (*self.clusters.assign(points), points)
 
+    def typicality(self, embeddings: np.ndarray) -> np.ndarray:
+        """How much new images are like the fitted ones at all, whatever cluster they join.
+
+        The conformal p-value of their mean cosine distance to the nearest fitted images: of so
+        large a share of the fitted ones, the same distance is at least as large. A mixture or
+        k-means has no noise and assigns what is like nothing, often with a high probability.
+
+        Args:
+            embeddings: Shape (M, D); may be none.
+
+        Returns:
+            Values in (0, 1], shape (M,); below .05, an image is an outlier.
+        """
+        if len(embeddings) == 0:
+            return np.zeros(0)
+        count = min(_NEAREST, len(self.embeddings) - 1)
+        near = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
+        own = near.fit(self.embeddings).kneighbors()[0].mean(1)
+        new = near.kneighbors(embeddings)[0].mean(1)
+        reached = len(own) - np.searchsorted(np.sort(own), new, side="left")
+        return np.asarray((1 + reached) / (1 + len(own)))
+
 
 @dataclass(frozen=True)
 class NoClusters:
@@ -116,3 +139,7 @@ class NoClusters:
         """No image belongs to anything: -1, probability 0, no place."""
         count = len(embeddings)
         return np.full(count, NOISE), np.zeros(count), np.zeros((count, 0))
+
+    def typicality(self, embeddings: np.ndarray) -> np.ndarray:
+        """Not known: NaN."""
+        return np.full(len(embeddings), np.nan)

@@ -174,7 +174,7 @@ class SpaceScorer:
             try:
                 return float(validity_index(points, labels))
             except (AssertionError, ValueError):
-                # Distances to the power of hundreds of dimensions are no numbers any more.
+                # Distances to the power of the dimensions may be too large for a number.
                 return math.nan
 
     def _likelihood(self, found: FittedClustering) -> float:

@@ -11,6 +11,7 @@ import math
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -161,8 +162,8 @@ def cluster_all(
                     best = found, clustering, value
                 elif math.isnan(value):
                     reasons.append(degenerate(found.labels, params) if found else "no fit")
-    common = max(set(reasons), key=reasons.count) if reasons else ""
-    return *best, "" if best[0] else common or "no value of the objective"
+    common = Counter(reason or "no value of the objective" for reason in reasons).most_common(1)
+    return *best, "" if best[0] else common[0][0]
 
 
 def best_first(trials: pd.DataFrame) -> pd.DataFrame:
@@ -210,8 +211,10 @@ def finalists(
     """
     neighbours = neighbours_of(embeddings, params, run)
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
-    fitted = []
-    for _, row in best_first(trials).head(params.finalists).iterrows():
+    fitted: list[tuple[ClusterModel, dict[str, Any]]] = []
+    for _, row in best_first(trials).iterrows():
+        if len(fitted) == params.finalists:
+            break
         model = Recipe.of_row(row).fit(embeddings, neighbours, params.epochs, run)
         if model is None:
             continue

@@ -54,7 +54,8 @@ def measure_stability(model: ClusterModel, params: StabilityParams, run: RunPara
 
     Repetitions are left out of a resample: an image beside itself is no neighbourhood, and would
     be a cluster of its own. A resample thus has about 63 % of the images, or a random part of
-    these where they are more than are to be fitted.
+    these where they are more than ``images``; so are the images of the other seeds. Noise counts
+    as a cluster in the adjusted Rand index.
 
     Args:
         model: The clusters that are doubted.

@@ -39,8 +39,10 @@ def compare_with_clouds(
 ) -> Structure:
     """Cluster clouds of one Gaussian with the images' mean and covariance in the same ways.
 
-    The null hypothesis of SigClust (Liu et al. 2008). The images and each cloud get the same
-    search: the reductions of the best recipes, on each the whole sweep of its clusterings.
+    The null hypothesis of SigClust (Liu et al. 2008). The images and each cloud are clustered in
+    the same ways: the reductions of the best recipes, on each the sweep of their clusterings. What
+    the search chose for the images, it did not choose for each cloud, so that the p-value may be a
+    little too small.
 
     Args:
         embeddings: Shape (N, D); at most ``structure.images`` of them are used.
@@ -52,6 +54,8 @@ def compare_with_clouds(
     count = min(params.structure.images, len(embeddings))
     chosen = embeddings[np.sort(random.permutation(len(embeddings))[:count])].astype(np.float64)
     value = _best(chosen, recipes, params, run)
+    if math.isnan(value):
+        return Structure(value, (), 1.0)
     mean = embeddings.mean(0, dtype=np.float64)
     # The root of the covariance times N, so that no covariance of singular columns is needed.
     root = np.linalg.svd(embeddings - mean, full_matrices=False)
@@ -62,9 +66,7 @@ def compare_with_clouds(
         cloud = mean + random.standard_normal((count, len(scales))) @ scales
         clouds.append(_best(cloud, recipes, params, run))
         # A cloud without any clusters is not as good.
-        beaten += not math.isnan(value) and clouds[-1] >= value
-    if math.isnan(value):
-        return Structure(value, tuple(clouds), 1.0)
+        beaten += clouds[-1] >= value
     ended = beaten == _ENOUGH and len(clouds) < params.structure.clouds
     p_value = beaten / len(clouds) if ended else (1 + beaten) / (1 + len(clouds))
     return Structure(value, tuple(clouds), p_value)
