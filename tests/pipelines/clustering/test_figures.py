@@ -20,7 +20,9 @@ def test_search_is_drawn_with_its_pruned_trials_and_without_repeated_ones(
     params = clustering_params(reductions=["pca", "none"], trials=8, pca={"n_components": [2, 10]})
     storage = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
     *_, trials = search(POINTS, storage, params, run)
-    history, importances, slices = draw_search(study_of(POINTS, storage, params, run))
+    history, importances, slices = draw_search(
+        study_of(POINTS, storage, params, run), params.trials
+    )
     computed = trials[trials["objective"].notna()].groupby("trial")["objective"].max()
     assert list(history.data[0].y) == pytest.approx(computed.tolist())
     assert "pca" in importances.layout.title.text
@@ -28,10 +30,12 @@ def test_search_is_drawn_with_its_pruned_trials_and_without_repeated_ones(
     assert f"{own} trials" in slices.layout.title.text
     assert len(slices.data[0].x) == own
     assert importances.data[0].y == ("pca_n_components",)
+    fewer, _, _ = draw_search(study_of(POINTS, storage, params, run), 2)
+    assert list(fewer.data[0].y) == pytest.approx(computed.tolist()[:2])
 
 
 def test_no_search_and_a_short_one_are_said() -> None:
-    for figure in draw_search(None):
+    for figure in draw_search(None, 5):
         assert figure.layout.annotations[0].text == "No trials"
 
 
@@ -39,7 +43,7 @@ def test_short_search_has_a_history_only(tmp_path: Path, run: RunParams) -> None
     params = clustering_params(trials=2)
     storage = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
     list(search(POINTS, storage, params, run))
-    history, importances, _ = draw_search(study_of(POINTS, storage, params, run))
+    history, importances, _ = draw_search(study_of(POINTS, storage, params, run), params.trials)
     assert len(history.data[0].y) == 2
     assert importances.layout.annotations[0].text.startswith("Too few trials")
 

@@ -215,6 +215,16 @@ def test_two_workers_share_a_study_by_its_address(tmp_path: Path, run: RunParams
     assert end["trial"].nunique() == 4
 
 
+def test_a_start_that_failed_is_tried_again(tmp_path: Path, run: RunParams) -> None:
+    address = f"sqlite:///{tmp_path}/shared.sqlite"
+    storage = StudyStorage(filepath="unused", url=address).load()
+    study = study_of(POINTS, storage, PARAMS, run)
+    study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
+    trials = last(search(POINTS, storage, PARAMS, run))
+    assert trials["reduction"].dropna().tolist()[0] == "pca"
+    assert {"pca", "none"} <= set(trials["reduction"])
+
+
 def test_finalists_are_fitted_in_full_and_ranked_by_that(tmp_path: Path, run: RunParams) -> None:
     trials = last(search(POINTS, storage(tmp_path), PARAMS, run))
     ranked = finalists(trials, POINTS, PARAMS, run)

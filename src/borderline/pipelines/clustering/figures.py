@@ -8,13 +8,14 @@ import optuna
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from optuna.exceptions import ExperimentalWarning
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor
 
 from borderline.measures.plots import add_probability_scale, framed_grid
 
 _COLUMNS = 12
 _FEWEST_TRIALS = 3
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def draw_clusters(
@@ -49,7 +50,7 @@ def draw_clusters(
     return figure
 
 
-def draw_search(study: optuna.Study | None) -> tuple[go.Figure, go.Figure, go.Figure]:
+def draw_search(study: optuna.Study | None, trials: int) -> tuple[go.Figure, go.Figure, go.Figure]:
     """Optuna's own plots: history, importances and slices.
 
     Pruned trials are shown with the best that they had found. Trials of different reductions have
@@ -57,9 +58,11 @@ def draw_search(study: optuna.Study | None) -> tuple[go.Figure, go.Figure, go.Fi
 
     Args:
         study: A study that ``search`` made; None where there was no search.
+        trials: How many of its finished trials count.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    tried = [] if study is None else [_with_value(t) for t in study.get_trials() if _best_of(t)]
+    finished = [t for t in study.get_trials() if t.state in _FINISHED][:trials] if study else []
+    tried = [_with_value(trial) for trial in finished if _best_of(trial)]
     if not tried:
         return _note("No trials"), _note("No trials"), _note("No trials")
     kinds = [trial.params["reduction"] for trial in tried]

@@ -98,7 +98,7 @@ def plot_search(
 ) -> tuple[go.Figure, go.Figure, go.Figure]:
     """Optuna's pictures of the search: its history, what mattered, and slices of the space."""
     study = study_of(_fitted(embeddings), study_storage, clustering, run) if len(trials) else None
-    return draw_search(study)
+    return draw_search(study, clustering.trials)
 
 
 def choose_recipe(

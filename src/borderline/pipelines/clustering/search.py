@@ -92,10 +92,7 @@ def search(
         study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=_RANDOM_TRIALS, seed=run.seed_for("search", number)
         )
-        if number < len(design) and not study.get_trials(
-            deepcopy=False, states=(TrialState.WAITING,)
-        ):
-            study.enqueue_trial(design[number])
+        _enqueue_start(study, design)
         # The points are few, and another number of threads would change the last bits.
         with threadpool_limits(1):
             study.optimize(
@@ -252,6 +249,15 @@ def _initial_design(params: ClusteringParams) -> list[dict[str, Any]]:
             corner = {"umap_n_neighbors": neighbours, "umap_n_components": dimensions}
             design.append({"reduction": "umap", "umap_min_dist": umap.min_dist[0], **corner})
     return design
+
+
+def _enqueue_start(study: optuna.Study, design: list[dict[str, Any]]) -> None:
+    """Let the next trial be the first of the design that none has tried, where there is one."""
+    going = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    tried = [trial.params for trial in study.get_trials(deepcopy=False, states=going)]
+    left = [start for start in design if start not in tried]
+    if left and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.enqueue_trial(left[0])
 
 
 def _suggest(trial: Trial, params: ClusteringParams) -> Reduction:
