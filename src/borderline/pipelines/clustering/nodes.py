@@ -20,7 +20,7 @@ from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.clustering.figures import draw_clusters, draw_search
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel, NoClusters, Recipe
-from borderline.pipelines.clustering.scores import SCORES, Scorer
+from borderline.pipelines.clustering.scores import SCORES
 from borderline.pipelines.clustering.search import (
     TRIAL_COLUMNS,
     best_first,
@@ -203,12 +203,9 @@ def cluster_borderline(
         found = Recipe.of_row(recipe).fit(vectors[fitted], neighbours, clustering.epochs, run)
         assert found is not None, "choose_recipe fitted the same"
         model = found
-        scorer = Scorer(vectors[fitted], clustering, run.seed_for("scored images"))
         chosen = finalists[finalists["chosen"]].iloc[0]
         scores = {
-            "recipe": chosen["recipe"],
-            **scorer.in_space(found.points).all(found.clusters),
-            **{name: chosen[name] for name in STABILITY_SCORES},
+            **{name: chosen[name] for name in ("recipe", *SCORES, *STABILITY_SCORES)},
             "structure_p": structure["p_value"].iloc[0],
             "doubts": "; ".join(
                 filter(None, (structure["doubt"].fillna("").iloc[0], recipe["doubt"]))
