@@ -191,9 +191,8 @@ def sweep(
     else:
         every = [{"n_clusters": n} for n in _all_of(params.kmeans.n_clusters)]
     clusterings = [Clustering(kind, settings) for settings in every]
-    spread = slice(None, None, _EVERY)
     others = [c for number, c in enumerate(clusterings) if number % _EVERY]
-    return clusterings[spread], others
+    return clusterings[::_EVERY], others
 
 
 def _all_of(bounds: tuple[int, int]) -> range:

@@ -8,14 +8,14 @@ import optuna
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from optuna.exceptions import ExperimentalWarning
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from torch import Tensor
 
 from borderline.measures.plots import add_probability_scale, framed_grid
+from borderline.pipelines.clustering.search import best_objective, finished
 
 _COLUMNS = 12
 _FEWEST_TRIALS = 3
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def draw_clusters(
@@ -61,8 +61,8 @@ def draw_search(study: optuna.Study | None, trials: int) -> tuple[go.Figure, go.
         trials: How many of its finished trials count.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    finished = [t for t in study.get_trials() if t.state in _FINISHED][:trials] if study else []
-    tried = [_with_value(trial) for trial in finished if _best_of(trial)]
+    ended = finished(study, trials) if study else []
+    tried = [_with_value(t, best) for t in ended if (best := best_objective(t)) is not None]
     if not tried:
         return _note("No trials"), _note("No trials"), _note("No trials")
     kinds = [trial.params["reduction"] for trial in tried]
@@ -87,14 +87,9 @@ def draw_search(study: optuna.Study | None, trials: int) -> tuple[go.Figure, go.
     return history, importances, slices
 
 
-def _best_of(trial: FrozenTrial) -> list[float]:
-    rows = trial.user_attrs.get("rows", [])
-    return sorted((row["objective"] for row in rows if "objective" in row), reverse=True)[:1]
-
-
-def _with_value(trial: FrozenTrial) -> FrozenTrial:
+def _with_value(trial: FrozenTrial, value: float) -> FrozenTrial:
     return optuna.trial.create_trial(
-        params=trial.params, distributions=trial.distributions, value=_best_of(trial)[0]
+        params=trial.params, distributions=trial.distributions, value=value
     )
 
 

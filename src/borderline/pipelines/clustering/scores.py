@@ -128,7 +128,7 @@ class SpaceScorer:
             left_out = 1 - len(each) / len(labels)
             error = _NORMAL * each.std() * math.sqrt(left_out / len(each)) if len(each) else 0.0
             values |= {
-                "silhouette": self._silhouette(found),
+                "silhouette": _mean(each),
                 "silhouette_error": error,
                 "davies_bouldin": float(davies_bouldin_score(self.points, labels)),
                 "calinski_harabasz": float(calinski_harabasz_score(self.points, labels)),

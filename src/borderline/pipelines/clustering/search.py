@@ -37,7 +37,7 @@ from borderline.pipelines.clustering.scores import SCORES, Scorer, SpaceScorer, 
 TRIAL_COLUMNS = ("trial", "state", *RECIPE_COLUMNS[:2], *SCORES, *RECIPE_COLUMNS[2:], "seconds")
 COMBINATION_COLUMNS = (*RECIPE_COLUMNS[:2], "trials", *SCORES, *RECIPE_COLUMNS[2:], "note")
 
-_ROWS, _REASONS, _SECONDS, _REPEATS = "rows", "reasons", "seconds", "repeats"
+_ROWS, _SECONDS, _REPEATS = "rows", "seconds", "repeats"
 # Optuna's default of 10 would leave short searches to chance. Neither may depend on the number of
 # trials, or a search that goes on would not find what it would have found.
 _RANDOM_TRIALS = 5
@@ -82,12 +82,12 @@ def search(
         for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(stale.number, state=TrialState.FAIL)
     yield _table(study, params)
-    if len(_finished(study)) >= params.trials:
+    if len(finished(study)) >= params.trials:
         return
     design = _initial_design(params)
     neighbours = neighbours_of(embeddings, params, run)
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
-    while (done := len(_finished(study))) < params.trials:
+    while (done := len(finished(study))) < params.trials:
         number = len(study.get_trials(deepcopy=False)) if shared else done
         study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=_RANDOM_TRIALS, seed=run.seed_for("search", number)
@@ -161,6 +161,23 @@ def cluster_all(
                     reasons.append(degenerate(found.labels, params) if found else "no fit")
     common = Counter(reason or "no value of the objective" for reason in reasons).most_common(1)
     return *best, "" if best[0] else common[0][0]
+
+
+def finished(study: optuna.Study, trials: int | None = None) -> list[FrozenTrial]:
+    """The trials that came to an end, pruned ones among them, in their order.
+
+    Args:
+        study: A study that ``search`` made.
+        trials: How many of them count; None for all.
+    """
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    return study.get_trials(deepcopy=False, states=ended)[:trials]
+
+
+def best_objective(trial: FrozenTrial) -> float | None:
+    """The best that a trial found, also where it was then pruned; None for nothing."""
+    rows = trial.user_attrs.get(_ROWS, [])
+    return max((row["objective"] for row in rows if "objective" in row), default=None)
 
 
 def best_first(trials: pd.DataFrame) -> pd.DataFrame:
@@ -292,7 +309,7 @@ def _try(
 ) -> float:
     start = time.perf_counter()
     reduction = _suggest(trial, params)
-    twin = next((t for t in _finished(trial.study) if t.params == trial.params), None)
+    twin = next((t for t in finished(trial.study) if t.params == trial.params), None)
     if twin is not None:
         trial.set_user_attr(_REPEATS, twin.number)
         if twin.state is TrialState.PRUNED:
@@ -338,16 +355,12 @@ def _storable(scores: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in scores.items() if not (isinstance(v, float) and math.isnan(v))}
 
 
-def _finished(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
 def _table(study: optuna.Study, params: ClusteringParams) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    finished = _finished(study)[: params.trials]
+    trials = finished(study, params.trials)
     # Trials that a kill cut off have numbers of their own, which nobody needs to see.
-    numbers = {trial.number: number for number, trial in enumerate(finished)}
-    for number, trial in enumerate(finished):
+    numbers = {trial.number: number for number, trial in enumerate(trials)}
+    for number, trial in enumerate(trials):
         if (first := trial.user_attrs.get(_REPEATS)) is not None:
             rows.append({"trial": number, "state": f"as trial {numbers.get(first, first)}"})
         for row in trial.user_attrs.get(_ROWS, []):
