@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from borderline import sampling
 from borderline.measures.confusion import is_borderline
-from borderline.pipelines.gasten import stream
 from borderline.pipelines.gasten.kinds import latent_search
 from borderline.pipelines.gasten.kinds.latent_search import Settings, search, spherical
-from borderline.pipelines.gasten.stream import Part
+from borderline.sampling import Part
 
 CPU = torch.device("cpu")
 Z = 6
@@ -138,7 +138,7 @@ def test_most_real_images_are_kept() -> None:
 def test_parts_are_whole_and_their_number_does_not_grow_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stream, "PART_SIZE", 100)
+    monkeypatch.setattr(sampling, "PART_SIZE", 100)
     found, note = find(images=250)
     assert note == ""
     assert len(found["images"]) == 250

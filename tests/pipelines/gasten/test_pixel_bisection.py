@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from borderline.datasets.image_source import LabelledImages
 from borderline.pipelines.gasten.kinds.pixel_bisection import Settings, blend
-from borderline.pipelines.gasten.stream import Part
+from borderline.sampling import Part
 
 
 class LeftOrRight(nn.Module):

@@ -7,20 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from borderline.pipelines.gasten.stream import (
-    PART_SIZE,
-    Parts,
-    has_diverged,
-    part_sizes,
-    stream_parts,
-)
-
-
-@pytest.mark.parametrize("images", [1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE])
-def test_parts_add_up(images: int) -> None:
-    sizes = list(part_sizes(images))
-    assert sum(sizes) == images
-    assert max(sizes) <= PART_SIZE
+from borderline.pipelines.gasten.stream import has_diverged, stream_parts
+from borderline.sampling import Parts
 
 
 def parts_with(note: str) -> Parts:
@@ -54,11 +42,11 @@ def test_ten_times_the_images_need_no_more_memory(kind: str) -> None:
 import resource, torch
 from torch import nn
 from borderline.params import RunParams
-from borderline.pipelines.gasten import stream
+from borderline import sampling
 from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
 
 torch.set_num_threads(1)
-stream.PART_SIZE = 2000
+sampling.PART_SIZE = 2000
 run = RunParams(seed=0, device="cpu")
 
 class Generator(nn.Module):
@@ -81,15 +69,18 @@ generator, classifier = Generator().eval(), Classifier().eval()
 images = torch.rand(800, 1, 28, 28) * 2 - 1
 real = {{"images": images, "labels": (classifier(images) > 0).long()}}
 
+samplers = {{
+    "gasten": lambda: gasten.GanSampler(generator=generator),
+    "latent_search": lambda: latent_search.SearchSampler(
+        generator=generator, settings=latent_search.Settings(kind="latent_search")
+    ),
+    "pixel_bisection": lambda: pixel_bisection.BlendSampler(
+        settings=pixel_bisection.Settings(kind="pixel_bisection")
+    ),
+}}
+
 def parts(count):
-    if "{kind}" == "gasten":
-        return gasten._sample(generator, classifier, count, run)
-    common = dict(images=count, device=torch.device("cpu"), random=torch.Generator())
-    if "{kind}" == "latent_search":
-        settings = latent_search.Settings(kind="latent_search")
-        return latent_search.search(generator, classifier, settings, **common)
-    settings = pixel_bisection.Settings(kind="pixel_bisection")
-    return pixel_bisection.blend(real, classifier, settings, **common)
+    return samplers["{kind}"]().sample(classifier, real, count, run)
 
 def peak(count):
     total = sum(len(part["images"]) for part in parts(count))

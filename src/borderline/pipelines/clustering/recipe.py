@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
-from borderline.pipelines.clustering.neighbours import Neighbours
+from borderline.pipelines.clustering.neighbours import Neighbours, nearest_neighbours
 from borderline.pipelines.clustering.reductions import Reduction
 
 _NEAREST = 10
@@ -94,6 +94,21 @@ class ClusterModel:
     embeddings: np.ndarray
     points: np.ndarray
     clusters: FittedClustering
+
+    def again(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> ClusterModel | None:
+        """Follow the recipe on other images, with other seeds.
+
+        Args:
+            embeddings: Shape (M, D).
+            run: The seed.
+            attempt: Its number; each has seeds of its own.
+
+        Returns:
+            What it finds there; None where the clustering could not be done.
+        """
+        wanted = int(self.recipe.reduction.settings.get("n_neighbors", 2))
+        neighbours = nearest_neighbours(embeddings, wanted, run.seed_for("neighbours", attempt))
+        return self.recipe.fit(embeddings, neighbours, self.epochs, run, attempt)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Assign new images to the clusters.

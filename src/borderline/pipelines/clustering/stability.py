@@ -9,7 +9,6 @@ from sklearn.metrics import adjusted_rand_score
 
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE
-from borderline.pipelines.clustering.neighbours import nearest_neighbours
 from borderline.pipelines.clustering.params import StabilityParams
 from borderline.pipelines.clustering.recipe import ClusterModel
 
@@ -100,8 +99,5 @@ def likest(labels: np.ndarray, others: np.ndarray, clusters: int) -> np.ndarray:
 
 
 def _again(model: ClusterModel, rows: np.ndarray, attempt: int, run: RunParams) -> np.ndarray:
-    embeddings = model.embeddings[rows]
-    wanted = int(model.recipe.reduction.settings.get("n_neighbors", 2))
-    neighbours = nearest_neighbours(embeddings, wanted, run.seed_for("neighbours", attempt))
-    found = model.recipe.fit(embeddings, neighbours, model.epochs, run, attempt)
+    found = model.again(model.embeddings[rows], run, attempt)
     return np.full(len(rows), NOISE) if found is None else found.clusters.labels

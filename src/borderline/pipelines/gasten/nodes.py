@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -19,8 +20,10 @@ from borderline.pipelines.gasten.stream import (
     figures_settings,
     has_diverged,
     stream_epochs,
+    stream_parts,
 )
 from borderline.pipelines.gasten.training import Gan, train
+from borderline.sampling import Part, Sampler
 
 
 def make_test_noise(
@@ -71,3 +74,15 @@ def train_gan(
                 f"The GAN's loss is no longer a finite number in epoch {last} with "
                 f"gan.learning_rate {gan.learning_rate} (seed {run.seed}): lower it{way_out}."
             )
+
+
+def make_images(
+    sampler: Sampler,
+    classifier: nn.Module,
+    pair_train: LabelledImages,
+    generation: GenerationParams,
+    run: RunParams,
+) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
+    """Images of a generator with the model's opinion of them, in parts, and their outcome."""
+    parts = sampler.sample(classifier, pair_train, generation.images, run)
+    yield from stream_parts(parts, seconds=sampler.seconds, note=sampler.note)

@@ -40,12 +40,22 @@ def create_pipeline() -> Pipeline:
             ),
         ],
     )
+    images = Pipeline(
+        [
+            Node(
+                nodes.make_images,
+                inputs=["sampler", "classifier", "pair_train", "params:generation", "params:run"],
+                outputs=["images", "outcome"],
+                name="make_images",
+            )
+        ]
+    )
     return (
         for_all("gasten", noise)
         + for_each_gan("gasten", step_1)
         + for_each_generator(
             "gasten",
-            lambda settings: KINDS[settings.kind].create_pipeline(settings),
+            lambda settings: KINDS[settings.kind].create_pipeline(settings) + images,
             shared=["pair_train", "test_noise", "judge", "real_features"],
             of_model=["classifier"],
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pandas as pd
 import torch
@@ -19,26 +19,12 @@ from borderline.measures.realism import Moments, frechet_distance
 from borderline.params import ConfusionParams, Setting
 from borderline.pipelines.gasten.params import EarlyStoppingParams
 from borderline.pipelines.gasten.training import Gan, Progress
+from borderline.sampling import Part, Parts
 
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame, dict[str, Figure]]
 """A checkpoint by name, the history so far, a grid of samples by name."""
 
-Part = dict[str, Tensor]
-"""``images`` (N, C, H, W) in [-1, 1], their ``probabilities`` (N,), ``latents`` (N, Z) if any."""
-
-Parts = Generator[Part, None, str]
-"""Yields parts, and returns a note: what a reader of the results must know; empty if nothing."""
-
-PART_SIZE = 5000
-"""Images a part: a run of millions needs the memory of one."""
-
 _IMAGES_IN_A_GRID = 64
-
-
-def part_sizes(images: int) -> Iterator[int]:
-    """The sizes of the parts that together hold a number of images."""
-    for start in range(0, images, PART_SIZE):
-        yield min(PART_SIZE, images - start)
 
 
 def epoch_figures(
@@ -118,18 +104,6 @@ def stream_epochs(
             title = f"Step 2, epoch {epoch}: yield {row['yield']:.1%}, ACD {row['acd']:.3f}"
             grid = draw_image_grid(samples, predict(classifier, samples, gan.device), title)
         yield {} if checkpoint is None else {name: checkpoint}, table, {name: grid}
-
-
-def make_part(
-    generator: nn.Module, classifier: nn.Module, latents: Tensor, device: torch.device
-) -> Part:
-    """Images of latent vectors (N, Z) with the model's opinion of them."""
-    images = in_batches(generator, latents, device=device)
-    return {
-        "images": images,
-        "latents": latents,
-        "probabilities": predict(classifier, images, device),
-    }
 
 
 def has_diverged(history: pd.DataFrame) -> bool:

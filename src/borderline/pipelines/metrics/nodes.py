@@ -37,6 +37,7 @@ from borderline.pipelines.metrics.figures import (
 from borderline.pipelines.metrics.front import knee, pareto_front
 from borderline.pipelines.metrics.leaderboard import DECIDING, choose, lay_out_leaderboard
 from borderline.pipelines.metrics.params import MetricsParams
+from borderline.sampling import Sampler
 
 _SHOWN = 64
 
@@ -337,7 +338,7 @@ def select_borderline(
 
     Where there are more than ``most_borderline``, the first are kept: images come in no order.
     """
-    best = int(leaderboard["chosen"].to_numpy().argmax())
+    best = _chosen_number(leaderboard)
     found: list[dict[str, Tensor]] = []
     for name in sorted(images[best]):
         part = images[best][name]()
@@ -356,6 +357,11 @@ def select_borderline(
     return borderline, draw_image_grid(
         borderline["images"][:_SHOWN], borderline["probabilities"][:_SHOWN], title
     )
+
+
+def select_sampler(leaderboard: pd.DataFrame, *samplers: Sampler) -> Sampler:
+    """What makes the images of the chosen generator."""
+    return samplers[_chosen_number(leaderboard)]
 
 
 def _described(
@@ -409,3 +415,7 @@ def _histogram(sums: Sequence[Confusion]) -> pd.DataFrame:
 
 def _chosen(leaderboard: pd.DataFrame) -> str:
     return str(leaderboard["source"][leaderboard["chosen"]].iloc[0])
+
+
+def _chosen_number(leaderboard: pd.DataFrame) -> int:
+    return int(leaderboard["chosen"].to_numpy().argmax())

@@ -150,6 +150,12 @@ def create_pipeline() -> Pipeline:
                 outputs=["borderline", "borderline_figure"],
                 name="select_borderline",
             ),
+            Node(
+                nodes.select_sampler,
+                inputs=["leaderboard", *(f"{name}.sampler" for name in names)],
+                outputs="sampler",
+                name="select_sampler",
+            ),
         ],
     )
     return (

@@ -1,7 +1,8 @@
 """The ways to the boundary: one file each, found by its name.
 
 A kind's file has ``Settings``, a :class:`~borderline.params.GeneratorParams` whose ``kind`` is the
-name of the file, and ``create_pipeline(settings)``, the nodes that make its images.
+name of the file, and ``create_pipeline(settings)``, the nodes that make its
+:class:`~borderline.sampling.Sampler`.
 docs/generators.md shows how to add one.
 """
 
@@ -25,7 +26,7 @@ class Kind(Protocol):
     Settings: type[GeneratorParams]
 
     def create_pipeline(self, settings: GeneratorParams) -> Pipeline:
-        """The nodes that make ``images`` and ``outcome``.
+        """The nodes that make ``sampler``.
 
         They may take ``pair_train``, ``test_noise``, ``judge``, ``real_features``, ``classifier``,
         ``gan.checkpoints``, ``<name>.generator`` and ``<name>.discriminator`` of another generator,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import pandas as pd
@@ -28,22 +29,17 @@ from borderline.pipelines.gasten.networks import (
 from borderline.pipelines.gasten.params import (
     EarlyStoppingParams,
     GanParams,
-    GenerationParams,
     StartsFromGan,
 )
 from borderline.pipelines.gasten.stream import (
     Epoch,
-    Part,
-    Parts,
     epoch_figures,
     figures_settings,
     has_diverged,
-    make_part,
-    part_sizes,
     stream_epochs,
-    stream_parts,
 )
 from borderline.pipelines.gasten.training import Gan, Steering, train
+from borderline.sampling import Parts, Sampler, make_part, part_sizes
 
 _USUAL_ALPHA = {"gasten": 25.0, "gaussian": 1.0, "gaussian_two_step": 1.0, "kl": 5.0, "logit": 3.0}
 
@@ -92,7 +88,7 @@ class Settings(StartsFromGan):
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
-    """Train, keep the networks of the last or best epoch, generate."""
+    """Train, and keep the networks of the last or best epoch."""
     return Pipeline(
         [
             Node(
@@ -120,10 +116,10 @@ def create_pipeline(settings: Settings) -> Pipeline:
                 name="keep_networks",
             ),
             Node(
-                generate_images,
-                inputs=["generator", "classifier", "history", "params:generation", "params:run"],
-                outputs=["images", "outcome"],
-                name="generate_images",
+                keep_sampler,
+                inputs=["generator", "history"],
+                outputs="sampler",
+                name="keep_sampler",
             ),
         ]
     )
@@ -197,31 +193,43 @@ def keep_networks(
     return trained_networks(gan, kept["state"])
 
 
-def generate_images(
-    generator: Generator,
-    classifier: nn.Module,
-    history: pd.DataFrame,
-    generation: GenerationParams,
-    run: RunParams,
-) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
-    """Images of a finished generator with the model's opinion of them, in parts."""
+@dataclass(frozen=True, kw_only=True)
+class GanSampler(Sampler):
+    """Images of latents from a normal distribution, wherever they fall.
+
+    Attributes:
+        generator: The trained network.
+    """
+
+    generator: Generator
+
+    def sample(
+        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+    ) -> Parts:
+        """Images with the model's opinion of them."""
+        device, random = run.torch_device(), run.generator("generated images")
+        generator = self.generator.to(device).eval()
+        for size in part_sizes(images):
+            latents = torch.randn(size, generator.latent_dim, generator=random)
+            yield make_part(generator, classifier, latents, device)
+        return ""
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The trained network."""
+        return self.generator
+
+
+def keep_sampler(generator: Generator, history: pd.DataFrame) -> GanSampler:
+    """The finished generator, and what is to be said of its training."""
     note = ""
     if has_diverged(history):
         note = (
             f"its loss was no longer a finite number in epoch {history['epoch'].iloc[-1]}, so it "
             "kept the last checkpoint before: lower its alpha, or gan.learning_rate"
         )
-    parts = _sample(generator, classifier, generation.images, run)
-    yield from stream_parts(parts, seconds=float(history["seconds"].sum()), note=note)
-
-
-def _sample(generator: Generator, classifier: nn.Module, images: int, run: RunParams) -> Parts:
-    device, random = run.torch_device(), run.generator("generated images")
-    generator = generator.to(device).eval()
-    for size in part_sizes(images):
-        latents = torch.randn(size, generator.latent_dim, generator=random)
-        yield make_part(generator, classifier, latents, device)
-    return ""
+    seconds = float(history["seconds"].sum())
+    return GanSampler(generator=generator, seconds=seconds, note=note)
 
 
 def _borderline_rows(

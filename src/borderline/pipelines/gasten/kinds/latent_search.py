@@ -8,10 +8,10 @@ boundary that they fall on, a latent of one side is joined to one of the other, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, Self
 
-import pandas as pd
 import torch
 from kedro.pipeline import Node, Pipeline
 from pydantic import Field, model_validator
@@ -19,6 +19,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoints
+from borderline.datasets.image_source import LabelledImages
 from borderline.measures.inference import BATCH_SIZE, embed, in_batches
 from borderline.params import Params, RunParams
 from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
@@ -29,9 +30,9 @@ from borderline.pipelines.gasten.networks import (
     trained_networks,
 )
 from borderline.pipelines.gasten.pairing import Pairs, pair_up
-from borderline.pipelines.gasten.params import GanParams, GenerationParams, StartsFromGan
+from borderline.pipelines.gasten.params import GanParams, StartsFromGan
 from borderline.pipelines.gasten.root_finding import find_crossings
-from borderline.pipelines.gasten.stream import Part, Parts, make_part, part_sizes, stream_parts
+from borderline.sampling import Part, Parts, Sampler, make_part, part_sizes
 
 Rate = Callable[[Tensor], Tensor]
 """Takes images (N, C, H, W), returns how real each looks, shape (N,): more is better."""
@@ -90,7 +91,7 @@ class Settings(StartsFromGan):
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
-    """Take the networks of step 1, or another generator's, and search."""
+    """Take the networks of step 1, or another generator's, to search in."""
     tuned = settings.goes_on_from()
     take = Node(
         take_networks,
@@ -98,22 +99,19 @@ def create_pipeline(settings: Settings) -> Pipeline:
         outputs=["generator", "discriminator"],
         name="take_networks",
     )
-    search = Node(
-        search_boundary,
+    keep = Node(
+        keep_sampler,
         inputs=[
             f"{tuned}.generator" if tuned else "generator",
             f"{tuned}.discriminator" if tuned else "discriminator",
-            "classifier",
             "judge",
             "real_features",
             "params:generator",
-            "params:generation",
-            "params:run",
         ],
-        outputs=["images", "outcome"],
-        name="search_boundary",
+        outputs="sampler",
+        name="keep_sampler",
     )
-    return Pipeline([search] if tuned else [take, search])
+    return Pipeline([keep] if tuned else [take, keep])
 
 
 def take_networks(
@@ -125,33 +123,66 @@ def take_networks(
     return trained_networks(gan, start["state"])
 
 
-def search_boundary(
+@dataclass(frozen=True, kw_only=True)
+class SearchSampler(Sampler):
+    """A latent space to search in.
+
+    Attributes:
+        generator: The network whose latent space it is.
+        settings: How to search.
+        discriminator: The network that filters by realism, where the settings name it.
+        judge: Likewise.
+        real_features: The judge's features of the real training images, shape (M, D), likewise.
+    """
+
+    generator: Generator
+    settings: Settings
+    discriminator: nn.Module | None = None
+    judge: nn.Module | None = None
+    real_features: Tensor | None = None
+
+    def sample(
+        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+    ) -> Parts:
+        """Images on the boundary."""
+        device = run.torch_device()
+        rate = None
+        if self.discriminator is not None:
+            rate = _rate_by_discriminator(self.discriminator, device)
+        elif self.judge is not None and self.real_features is not None:
+            rate = _rate_by_judge(self.judge, self.real_features, device)
+        return search(
+            self.generator,
+            classifier,
+            self.settings,
+            images=images,
+            device=device,
+            random=run.generator("latent search"),
+            rate=rate,
+        )
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The network whose latent space it is."""
+        return self.generator
+
+
+def keep_sampler(
     generator: Generator,
     discriminator: Discriminator,
-    classifier: nn.Module,
     judge: nn.Module,
     real_features: dict[str, Tensor],
     settings: Settings,
-    generation: GenerationParams,
-    run: RunParams,
-) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
-    """Images on the boundary, in parts."""
-    device = run.torch_device()
-    rate = None
-    if settings.realism is not None and settings.realism.by == "discriminator":
-        rate = _rate_by_discriminator(discriminator, device)
-    elif settings.realism is not None:
-        rate = _rate_by_judge(judge, real_features["features"], device)
-    parts = search(
-        generator,
-        classifier,
-        settings,
-        images=generation.images,
-        device=device,
-        random=run.generator("latent search"),
-        rate=rate,
+) -> SearchSampler:
+    """The latent space, with what the search there needs."""
+    by = None if settings.realism is None else settings.realism.by
+    return SearchSampler(
+        generator=generator,
+        settings=settings,
+        discriminator=discriminator if by == "discriminator" else None,
+        judge=judge if by == "judge" else None,
+        real_features=real_features["features"] if by == "judge" else None,
     )
-    yield from stream_parts(parts)
 
 
 def search(

@@ -7,10 +7,9 @@ undecided is found on it. It shows why a generator is needed: the images are ble
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
-import pandas as pd
 import torch
 from kedro.pipeline import Node, Pipeline
 from pydantic import Field
@@ -21,9 +20,8 @@ from borderline.measures.inference import in_batches, predict
 from borderline.params import GeneratorParams, RunParams
 from borderline.pipelines.gasten.distinct import is_distinct
 from borderline.pipelines.gasten.pairing import Pairs, pair_up
-from borderline.pipelines.gasten.params import GenerationParams
 from borderline.pipelines.gasten.root_finding import find_crossings
-from borderline.pipelines.gasten.stream import Part, Parts, part_sizes, stream_parts
+from borderline.sampling import Parts, Sampler, part_sizes
 
 
 class Settings(GeneratorParams):
@@ -43,41 +41,36 @@ class Settings(GeneratorParams):
 
 def create_pipeline(settings: Settings) -> Pipeline:
     """One node."""
-    return Pipeline(
-        [
-            Node(
-                blend_images,
-                inputs=[
-                    "pair_train",
-                    "classifier",
-                    "params:generator",
-                    "params:generation",
-                    "params:run",
-                ],
-                outputs=["images", "outcome"],
-                name="blend_images",
-            )
-        ]
-    )
+    return Pipeline([Node(keep_sampler, "params:generator", "sampler", name="keep_sampler")])
 
 
-def blend_images(
-    pair_train: LabelledImages,
-    classifier: nn.Module,
-    settings: Settings,
-    generation: GenerationParams,
-    run: RunParams,
-) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
-    """Blends of real training images on the boundary, in parts."""
-    parts = blend(
-        pair_train,
-        classifier,
-        settings,
-        images=generation.images,
-        device=run.torch_device(),
-        random=run.generator("pixel bisection"),
-    )
-    yield from stream_parts(parts)
+@dataclass(frozen=True, kw_only=True)
+class BlendSampler(Sampler):
+    """Blends of the real training images.
+
+    Attributes:
+        settings: How to search.
+    """
+
+    settings: Settings
+
+    def sample(
+        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+    ) -> Parts:
+        """Blends on the boundary."""
+        return blend(
+            real,
+            classifier,
+            self.settings,
+            images=images,
+            device=run.torch_device(),
+            random=run.generator("pixel bisection"),
+        )
+
+
+def keep_sampler(settings: Settings) -> BlendSampler:
+    """The settings: all else is there already."""
+    return BlendSampler(settings=settings)
 
 
 def blend(

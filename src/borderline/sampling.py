@@ -1,0 +1,72 @@
+"""Samplers: what makes a generator's images, and can make others whenever a later stage asks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from borderline.datasets.image_source import LabelledImages
+from borderline.measures.inference import in_batches, predict
+from borderline.params import RunParams
+
+Part = dict[str, Tensor]
+"""``images`` (N, C, H, W) in [-1, 1], their ``probabilities`` (N,), ``latents`` (N, Z) if any."""
+
+Parts = Generator[Part, None, str]
+"""Yields parts, and returns a note: what a reader of the results must know; empty if nothing."""
+
+PART_SIZE = 5000
+"""Images a part: a run of millions needs the memory of one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler(ABC):
+    """A generator of a model under test, ready to make images.
+
+    Attributes:
+        seconds: What the work before it took.
+        note: What a reader of its results must know of that work; empty if nothing.
+    """
+
+    seconds: float = 0.0
+    note: str = ""
+
+    @abstractmethod
+    def sample(
+        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+    ) -> Parts:
+        """Make images.
+
+        Args:
+            classifier: The model under test: images (N, C, H, W) to logits (N,).
+            real: The training images of the pair, labels 0 and 1.
+            images: How many are wished for; there may be fewer, and the note says why.
+            run: Device and seed; another seed makes others.
+        """
+
+    @property
+    def decoder(self) -> nn.Module | None:
+        """Latent vectors (N, Z) to images (N, C, H, W); None where the images have no latents."""
+        return None
+
+
+def part_sizes(images: int) -> Iterator[int]:
+    """The sizes of the parts that together hold a number of images."""
+    for start in range(0, images, PART_SIZE):
+        yield min(PART_SIZE, images - start)
+
+
+def make_part(
+    generator: nn.Module, classifier: nn.Module, latents: Tensor, device: torch.device
+) -> Part:
+    """Images of latent vectors (N, Z) with the model's opinion of them."""
+    images = in_batches(generator, latents, device=device)
+    return {
+        "images": images,
+        "latents": latents,
+        "probabilities": predict(classifier, images, device),
+    }

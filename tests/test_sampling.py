@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from borderline.datasets.image_source import LabelledImages
+from borderline.params import RunParams
+from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
+from borderline.sampling import PART_SIZE, Part, Sampler, part_sizes
+
+Z = 4
+
+
+class Decoder(nn.Module):
+    latent_dim = Z
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return torch.tanh(latents[:, :, None, None].expand(-1, -1, 4, 4).mean(1, keepdim=True))
+
+
+class Brightness(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return 9 * images.mean((1, 2, 3))
+
+
+SAMPLERS: dict[str, Sampler] = {
+    "gasten": gasten.GanSampler(generator=Decoder()),  # type: ignore[arg-type]
+    "latent_search": latent_search.SearchSampler(
+        generator=Decoder(),  # type: ignore[arg-type]
+        settings=latent_search.Settings(kind="latent_search"),
+    ),
+    "pixel_bisection": pixel_bisection.BlendSampler(
+        settings=pixel_bisection.Settings(kind="pixel_bisection")
+    ),
+}
+
+
+@pytest.mark.parametrize("images", [1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE])
+def test_parts_add_up(images: int) -> None:
+    sizes = list(part_sizes(images))
+    assert sum(sizes) == images
+    assert max(sizes) <= PART_SIZE
+
+
+@pytest.fixture
+def real() -> LabelledImages:
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(200) % 2
+    levels = (labels * 2 - 1) * (0.1 + 0.8 * torch.rand(200, generator=random))
+    return {"images": levels[:, None, None, None].expand(-1, 1, 4, 4), "labels": labels}
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+def test_sampler_from_disk_makes_the_same_images_and_others_with_another_seed(
+    kind: str, real: LabelledImages, run: RunParams
+) -> None:
+    sampler: Sampler = pickle.loads(pickle.dumps(SAMPLERS[kind]))
+
+    def sample(seed: int) -> Part:
+        (part,) = sampler.sample(Brightness(), real, 20, run.model_copy(update={"seed": seed}))
+        return part
+
+    first = sample(0)
+    assert torch.equal(first["images"], sample(0)["images"])
+    assert not torch.equal(first["images"], sample(1)["images"])
+    assert torch.allclose(first["probabilities"], torch.sigmoid(Brightness()(first["images"])))
+    if sampler.decoder is None:
+        assert "latents" not in first
+    else:
+        assert torch.allclose(sampler.decoder(first["latents"]), first["images"], atol=1e-6)
