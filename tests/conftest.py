@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from borderline.datasets.image_source import LabelledImages
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.metrics.params import MetricsParams
+from borderline.pipelines.prototypes.candidates import Candidates
+from borderline.pipelines.prototypes.params import PrototypesParams
 
 ROOT = Path(__file__).parents[1]
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -126,6 +129,44 @@ def blobs(*sizes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     centres = np.eye(len(sizes), 10)[labels] * 5
     points = centres + random.normal(0, 0.3, (len(labels), 10))
     return points.astype(np.float32), labels
+
+
+def prototypes_params(**changed: object) -> PrototypesParams:
+    """Settings of the prototypes stage, quick ones; of a group, only some may be given."""
+    values: dict[str, Any] = {
+        "selections": ["medoid", "medoid_embedding", "k_medoids", "random"],
+        "shown": "medoid",
+        "images": 1000,
+        "criticisms": 2,
+        "validation": {
+            "draws": 19,
+            "resamples": 4,
+            "resample_images": 100,
+            "repeats": 2,
+            "repeat_images": 60,
+            "level": 0.05,
+        },
+        "explanation": {
+            "methods": ["gradient_shap", "saliency", "integrated_gradients", "occlusion"],
+            "shap_baseline": "black",
+            "shap_samples": 20,
+            "steps": 20,
+            "window": 3,
+            "curve_steps": 4,
+            "random_maps": 19,
+            "randomisations": 1,
+        },
+        "tipping": {"confident": 0.9, "steps": 2, "neighbours": 2},
+        "map": {"neighbors": 5, "perplexity": 5, "images": 40},
+    }
+    return PrototypesParams.model_validate(values | changed)
+
+
+def candidates_of(labels: np.ndarray, *, spread: float = 0.1, seed: int = 0) -> Candidates:
+    """Images around a direction of their own for each cluster, the same in the reduced space."""
+    random = np.random.default_rng(seed)
+    embeddings = 3 * np.eye(10)[labels % 10] + random.normal(0, spread * 3, (len(labels), 10))
+    return Candidates(embeddings, embeddings, labels, random.uniform(0, 0.1, len(labels)))
 
 
 def copy_project(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,13 @@ from borderline.errors import BorderlineError
 
 Setting = int | float | str | bool | None
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A validator of lists: they name nothing twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("it must name nothing twice")
+    return values
 
 
 class Params(BaseModel):

@@ -16,12 +16,32 @@ from plotly.offline import get_plotlyjs
 from borderline.datasets.atomic import AtomicSave, MatplotlibDataset
 
 _LIBRARY = "plotly.min.js"
+# Plotly's own labels hold no pictures.
+_SHOW_PICTURE = """
+const plot = document.getElementById('{plot_id}');
+const picture = document.createElement('img');
+picture.className = 'picture';
+picture.style.cssText = 'position:fixed;display:none;width:112px;height:112px;z-index:9;' +
+  'image-rendering:pixelated;border:2px solid #444;background:#fff;pointer-events:none';
+document.body.appendChild(picture);
+plot.on('plotly_hover', ({points: [point], event}) => {
+  const [number, said] = point.customdata;
+  picture.src = plot.layout.meta.pictures[number];
+  picture.alt = said;
+  picture.style.left = Math.min(event.clientX + 16, window.innerWidth - 124) + 'px';
+  picture.style.top = Math.max(event.clientY - 128, 4) + 'px';
+  picture.style.display = 'block';
+});
+plot.on('plotly_unhover', () => { picture.style.display = 'none'; });
+"""
 
 
 class PlotlyDataset(AtomicSave, JSONDataset):
     """A plotly figure as JSON, which kedro-viz shows, and as a page beside it for any browser.
 
-    The page works without a network: plotly's own code is put into the folder once.
+    The page works without a network: plotly's own code is put into the folder once. Where a
+    figure's ``layout.meta`` has ``pictures``, a list of addresses, the first entry of each point's
+    ``customdata`` is a number in that list, and the page shows that picture beside the pointer.
 
     Args:
         filepath: Path or fsspec address of the JSON file; the page is called the same, ``.html``.
@@ -36,7 +56,13 @@ class PlotlyDataset(AtomicSave, JSONDataset):
 
     def save(self, data: Figure) -> None:
         """Save both; when that fails or the process dies, the former files stay."""
-        page = plotly.io.to_html(data, include_plotlyjs="directory", full_html=True)
+        shows = "pictures" in (data.layout.meta or {})
+        page = plotly.io.to_html(
+            data,
+            include_plotlyjs="directory",
+            full_html=True,
+            post_script=_SHOW_PICTURE if shows else None,
+        )
         super().save(data)
         self._write_whole(self._filepath.with_suffix(".html"), page)
         library, code = self._filepath.with_name(_LIBRARY), get_plotlyjs()
@@ -54,15 +80,24 @@ class FigureFolder(PartitionedDataset):
 
     Args:
         path: The folder.
+        begin_anew: Whether saving removes figures that were there; else epochs add up.
         metadata: Ignored here; read by kedro-viz.
     """
 
-    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, path: str, begin_anew: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(
-            path=path, dataset=MatplotlibDataset, filename_suffix=".png", metadata=metadata
+            path=path,
+            dataset=MatplotlibDataset,
+            filename_suffix=".png",
+            overwrite=begin_anew,
+            metadata=metadata,
         )
 
     def preview(self) -> ImagePreview:
-        """The last figure, base64-encoded."""
-        last = max(self._list_partitions())
+        """The last figure, base64-encoded; empty where there is none."""
+        last = max(self._list_partitions(), default=None)
+        if last is None:
+            return ImagePreview("")
         return ImagePreview(base64.b64encode(Path(last).read_bytes()).decode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -138,3 +138,12 @@ def estimate_of_sums(images: int, total: float, squares: float) -> Estimate:
     variance = max(squares / images - mean * mean, 0.0) * images / (images - 1)
     half = _NORMAL * math.sqrt(variance / images)
     return Estimate(mean, mean - half, mean + half)
+
+
+def estimate_of_repeats(values: Sequence[float]) -> Estimate:
+    """The mean of the same figure over a few runs with Student's interval; NaN of none."""
+    known = np.array([value for value in values if not math.isnan(value)])
+    if len(known) < 2:
+        return Estimate(float(known[0]), math.nan, math.nan) if len(known) else Estimate.none()
+    half = float(t.ppf(0.975, len(known) - 1)) * float(known.std(ddof=1)) / math.sqrt(len(known))
+    return Estimate(float(known.mean()), float(known.mean()) - half, float(known.mean()) + half)

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+from io import BytesIO
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 # Blue, yellow, red: the boundary is the bright middle, and colour-blind people can tell the ends.
 PROBABILITY_COLOURS = matplotlib.colormaps["RdYlBu_r"]
+CLASS_COLOURS = {"negative": "#4575b4", "positive": "#d73027"}
+"""Of the two classes by label, as at the ends of the scale of p."""
+
+# Most of Okabe and Ito's, none like the blue and red of the classes.
+_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#8C6D1F", "#7B3FA0")
+_MARKERS = ("x", "+", "^", "s")
+CLUSTER_COLOURS = len(_COLOURS)
+"""From so many clusters on, colours come again."""
+
 _SHORTEST_SIDE = 56
 _FRAME = 6
 _GAP = 4
@@ -57,11 +70,16 @@ def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
     return grid[:-_GAP, :-_GAP]
 
 
-def add_probability_scale(figure: Figure, axes: Axes | list[Axes]) -> None:
+def add_probability_scale(
+    figure: Figure | SubFigure,
+    axes: Axes | list[Axes],
+    label: str = "p(positive), boundary at 0.5",
+    location: str = "right",
+) -> None:
     """Draw the colour scale of the frames beside the axes."""
     scale = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
-    bar = figure.colorbar(scale, ax=axes, fraction=0.04, pad=0.02)
-    bar.set_label("p(positive), boundary at 0.5", fontsize=9)
+    bar = figure.colorbar(scale, ax=axes, location=location, fraction=0.04, pad=0.02)
+    bar.set_label(label, fontsize=9)
 
 
 def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int = 8) -> Figure:
@@ -85,3 +103,33 @@ def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int =
     if p is not None:
         add_probability_scale(figure, axes)
     return figure
+
+
+def as_data_uris(images: Tensor) -> list[str]:
+    """Each image as a PNG that stands in a page itself.
+
+    Args:
+        images: Values in [-1, 1], shape (N, C, H, W) with C 1 or 3.
+
+    Returns:
+        N addresses that begin with ``data:image/png;base64,``.
+    """
+    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).numpy()
+    grey = pixels.shape[-1] == 1
+    addresses = []
+    for picture in pixels:
+        buffer = BytesIO()
+        Image.fromarray(picture[..., 0] if grey else picture).save(buffer, "PNG", optimize=True)
+        content = base64.b64encode(buffer.getvalue()).decode()
+        addresses.append(f"data:image/png;base64,{content}")
+    return addresses
+
+
+def cluster_colour(cluster: int) -> str:
+    """A colour that colour-blind people tell from the others (Okabe and Ito 2008)."""
+    return _COLOURS[cluster % len(_COLOURS)]
+
+
+def cluster_marker(cluster: int) -> str:
+    """A mark that tells clusters of the same colour apart."""
+    return _MARKERS[cluster // len(_COLOURS) % len(_MARKERS)]

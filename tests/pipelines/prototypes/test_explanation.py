@@ -4,8 +4,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from borderline.datasets.image_source import LabelledImages
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.explanation import gradient_shap
+from borderline.pipelines.prototypes.explanation import (
+    BLACK,
+    UNITS,
+    agreement,
+    attribute,
+    baselines_of,
+)
+from borderline.pipelines.prototypes.params import ExplanationParams, Method
+from conftest import prototypes_params
+
+PARAMS = prototypes_params().explanation
+METHODS: tuple[Method, ...] = tuple(UNITS)
 
 
 class Corner(nn.Module):
@@ -15,34 +27,136 @@ class Corner(nn.Module):
         return 0.5 * images[:, :, :2, :2].sum((1, 2, 3))
 
 
+def explain(
+    method: Method,
+    images: Tensor,
+    run: RunParams,
+    model: nn.Module | None = None,
+    real: LabelledImages | None = None,
+    attempt: int = 0,
+    **changed: object,
+) -> Tensor:
+    params = ExplanationParams.model_validate(PARAMS.model_dump() | changed)
+    baselines = baselines_of(params.shap_baseline, real or {"images": images, "labels": images})
+    return attribute(method, model or Corner(), images, baselines, params, run, attempt)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_only_pixels_that_the_model_sees_push(run: RunParams, channels: int) -> None:
+def test_only_pixels_that_the_model_sees_push(
+    method: Method, channels: int, run: RunParams
+) -> None:
     images = torch.rand(3, channels, 6, 6)
-    attributions = gradient_shap(Corner(), images, 50, run)
-    assert attributions.shape == (3, 6, 6)
-    assert (attributions[:, :2, :2] > 0).all()
-    assert attributions[:, 2:].abs().max() == 0
-    assert attributions[:, :, 2:].abs().max() == 0
+    maps = explain(method, images, run, window=1)
+    assert maps.shape == (3, 6, 6)
+    assert (maps[:, :2, :2] > 0).all()
+    assert maps[:, 2:].abs().max() == 0
+    assert maps[:, :, 2:].abs().max() == 0
 
 
-def test_pushes_add_up_to_the_change_of_p_from_black(run: RunParams) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_signs_are_towards_the_positive_class(method: Method, run: RunParams) -> None:
+    class Opposed(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images[:, 0, 0, 0] - images[:, 0, 2, 2]
+
+    maps = explain(method, torch.full((1, 1, 3, 3), 0.5), run, Opposed(), window=1)[0]
+    assert maps[0, 0] > 0.01
+    assert maps[2, 2] < -0.01
+    assert maps[1, 1] == 0
+
+
+@pytest.mark.parametrize("method", ["gradient_shap", "integrated_gradients"])
+def test_pushes_add_up_to_the_change_of_p_from_black(method: Method, run: RunParams) -> None:
     images = torch.rand(2, 1, 6, 6)
-    total = gradient_shap(Corner(), images, 2000, run).sum((1, 2))
+    total = explain(method, images, run, shap_samples=2000, steps=100).sum((1, 2))
     change = torch.sigmoid(Corner()(images)) - torch.sigmoid(Corner()(-torch.ones(1, 1, 6, 6)))
-    assert torch.allclose(total, change, atol=0.03)
+    assert torch.allclose(total, change, atol=0.03 if method == "gradient_shap" else 1e-4)
 
 
-def test_it_repeats_and_more_samples_agree_more(run: RunParams) -> None:
-    images = torch.rand(1, 1, 6, 6)
-    other = RunParams(seed=1, device="cpu")
-    assert torch.equal(*(gradient_shap(Corner(), images, 20, run) for _ in range(2)))
-
-    def gap(samples: int) -> float:
-        one, two = (gradient_shap(Corner(), images, samples, r) for r in (run, other))
-        return (one - two).abs().max().item()
-
-    assert gap(1000) < gap(5)
+def test_saliency_is_the_gradient(run: RunParams) -> None:
+    images = torch.rand(2, 1, 6, 6)
+    p = torch.sigmoid(Corner()(images))
+    expected = torch.zeros(2, 6, 6)
+    expected[:, :2, :2] = (0.5 * p * (1 - p))[:, None, None]
+    assert torch.allclose(explain("saliency", images, run), expected, atol=1e-6)
 
 
-def test_no_images_have_no_pushes(run: RunParams) -> None:
-    assert gradient_shap(Corner(), torch.zeros(0, 1, 6, 6), 5, run).shape == (0, 6, 6)
+def test_occlusion_is_the_mean_fall_of_p_over_the_squares(run: RunParams) -> None:
+    image = torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    found = explain("occlusion", image, run, window=3)[0]
+    p = torch.sigmoid(Corner()(image))
+    falls, squares = torch.zeros(4, 4), torch.zeros(4, 4)
+    for top in range(2):
+        for left in range(2):
+            changed = image.clone()
+            changed[:, :, top : top + 3, left : left + 3] = BLACK
+            fall = float(p - torch.sigmoid(Corner()(changed)))
+            falls[top : top + 3, left : left + 3] += fall
+            squares[top : top + 3, left : left + 3] += 1
+    assert torch.allclose(found, falls / squares, atol=1e-6)
+
+
+def test_window_larger_than_the_image_is_cut(run: RunParams) -> None:
+    assert explain("occlusion", torch.rand(1, 1, 4, 4), run, window=9).shape == (1, 4, 4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_map_repeats_and_another_attempt_has_another_seed(method: Method, run: RunParams) -> None:
+    images = torch.rand(2, 1, 6, 6)
+    first = explain(method, images, run, shap_samples=5)
+    assert torch.equal(first, explain(method, images, run, shap_samples=5))
+    again = explain(method, images, run, shap_samples=5, attempt=1)
+    assert torch.equal(first, again) == (method != "gradient_shap")
+
+
+def test_more_samples_agree_more(run: RunParams) -> None:
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(3, 1, 8, 8, generator=random)
+    real = {"images": torch.rand(50, 1, 8, 8, generator=random), "labels": torch.arange(50) % 2}
+    weights = torch.randn(64, generator=random)
+
+    class Linear(nn.Module):
+        def forward(self, batch: Tensor) -> Tensor:
+            return batch.flatten(1) @ weights
+
+    def agreed(samples: int) -> float:
+        maps = [
+            explain(
+                "gradient_shap",
+                images,
+                run,
+                Linear(),
+                real,
+                attempt,
+                shap_samples=samples,
+                shap_baseline="other_class",
+            )
+            for attempt in (0, 1)
+        ]
+        return agreement(*maps).mean().item()
+
+    assert agreed(5) < agreed(400)
+    assert agreed(400) > 0.95
+
+
+def test_baselines_are_black_the_mean_or_the_other_class() -> None:
+    images = torch.arange(4.0)[:, None, None, None].expand(-1, 1, 2, 2)
+    real = {"images": images, "labels": torch.tensor([0, 1, 0, 1])}
+    image = torch.zeros(1, 1, 2, 2)
+    assert (baselines_of("black", real)(image, 0.6) == -1).all()
+    assert (baselines_of("mean", real)(image, 0.6) == 1.5).all()
+    other = baselines_of("other_class", real)
+    assert other(image, 0.6)[:, 0, 0, 0].tolist() == [0, 2], "what leans to 1 is compared with 0"
+    assert other(image, 0.4)[:, 0, 0, 0].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_images_have_no_maps(method: Method, run: RunParams) -> None:
+    assert explain(method, torch.zeros(0, 1, 6, 6), run).shape == (0, 6, 6)
+
+
+def test_agreement_is_pearsons_correlation() -> None:
+    first = torch.rand(3, 4, 4)
+    second = torch.stack([first[0], -2 * first[1], torch.ones(4, 4)])
+    assert agreement(first, second).tolist() == pytest.approx([1, -1, float("nan")], nan_ok=True)

@@ -3,27 +3,44 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from borderline.params import RunParams
-from borderline.pipelines.prototypes.figures import blend, draw_map, draw_prototypes
-from borderline.pipelines.prototypes.maps import umap_2d
+from borderline.pipelines.prototypes.charts import (
+    draw_coverage,
+    draw_faithfulness,
+    draw_rejection,
+    draw_validation,
+)
+from borderline.pipelines.prototypes.faithfulness import Curves, Faithfulness
+from borderline.pipelines.prototypes.figures import (
+    Strip,
+    blend,
+    draw_cluster,
+    draw_found_again,
+    draw_prototypes,
+    draw_tipping,
+    scale_of,
+)
+from borderline.pipelines.prototypes.measures import BETTER
+from borderline.pipelines.prototypes.validation import RANDOM_BORDERLINE
 
 
-@pytest.mark.parametrize("count", [0, 1, 8, 11])
+@pytest.mark.parametrize("count", [1, 8, 11])
 def test_any_number_of_prototypes_can_be_drawn(count: int) -> None:
+    maps = torch.randn(count, 9, 9)
     figure = draw_prototypes(
         torch.zeros(count, 3, 9, 9),
         torch.full((count,), 0.5),
-        torch.randn(count, 9, 9),
-        [4] * count,
-        "too few images",
+        ["4 images"] * count,
+        {"saliency": maps, "occlusion": maps},
     )
     figure.savefig(BytesIO())
-    text = " ".join(t.get_text() for ax in figure.axes for t in [ax.title])
-    assert text.count("p = 0.50") == count
-    assert ("too few images" in " ".join(t.get_text() for t in figure.texts)) == (count == 0)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert sum("p = 0.50" in title for title in titles) == count
+    # A scale for p and one for each kind of map.
+    assert len(figure.axes) == 3 * min(count, 8) * -(-count // 8) + 3
 
 
 def test_blend_is_red_up_blue_down_and_pale_without_push() -> None:
@@ -34,17 +51,95 @@ def test_blend_is_red_up_blue_down_and_pale_without_push() -> None:
     assert np.allclose(none, 1)
 
 
-@pytest.mark.parametrize("images", [0, 15])
-def test_map_is_fitted_on_the_test_set_and_repeats(run: RunParams, images: int) -> None:
-    random = torch.Generator().manual_seed(0)
-    test = torch.rand(30, 5, generator=random)
-    other = torch.rand(images, 5, generator=random)
-    first = umap_2d(test, other, 50, seed=0)
-    assert [m.shape for m in first] == [(30, 2), (images, 2)]
-    for one, two in zip(first, umap_2d(test, other, 50, seed=0), strict=True):
-        assert np.array_equal(one, two)
-    alone, _ = umap_2d(test, torch.zeros(0, 5), 50, seed=0)
-    assert np.array_equal(first[0], alone)
-    labels = np.arange(images) % 3
-    prototypes = np.arange(min(images, 3))
-    draw_map(first[0], np.arange(30) % 2, first[1], labels, prototypes).savefig(BytesIO())
+def test_scale_is_common_and_never_nothing() -> None:
+    assert scale_of(torch.zeros(2, 3, 3)) == 1
+    assert scale_of(torch.tensor([[[-2.0]], [[1.0]]])) == pytest.approx(2, rel=0.01)
+
+
+def strip(channels: int = 1, neighbours: int = 2, steps: int = 3) -> Strip:
+    def some(count: int) -> torch.Tensor:
+        return torch.rand(count, channels, 8, 8)
+
+    walk = 2 * steps + 1
+    p = tuple(np.linspace(0, 1, count) for count in (neighbours, walk, neighbours))
+    return Strip(some(neighbours), some(walk), some(neighbours), p, "0")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("neighbours", "steps", "count"), [(1, 1, 1), (2, 4, 3), (3, 2, 1)])
+def test_strips_have_p_under_every_image(neighbours: int, steps: int, count: int) -> None:
+    strips = [strip(neighbours=neighbours, steps=steps)] * count
+    figure = draw_tipping(strips, "title")
+    figure.savefig(BytesIO())
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    images = 2 * neighbours + 2 * steps + 1
+    # And a caption a strip, five titles above.
+    assert len(texts) == count * (images + 1) + 5
+    assert texts.count("1.00") == 3 * count if neighbours > 1 else True
+
+
+@pytest.mark.parametrize(("channels", "real"), [(1, 0), (3, 30)])
+def test_cluster_sheet_is_drawn(channels: int, real: int) -> None:
+    maps = {"saliency": torch.randn(8, 8), "occlusion": torch.randn(8, 8)}
+    figure = draw_cluster(
+        2,
+        "5 images",
+        (torch.zeros(channels, 8, 8), 0.5),
+        maps,  # type: ignore[arg-type]
+        {"saliency": 1.0, "occlusion": 1.0},
+        strip(channels),
+        (torch.rand(5, channels, 8, 8), torch.rand(5)),
+        (torch.rand(real, channels, 8, 8), torch.rand(real)),
+    )
+    figure.savefig(BytesIO())
+    titles = " ".join(ax.get_title() for ax in figure.axes)
+    assert f"{real} real test images in the band fall into it" in titles
+
+
+def test_prototype_without_a_partner_is_said() -> None:
+    images = torch.zeros(2, 1, 8, 8)
+    figure = draw_found_again(images, [[(images[0], 0.9), None], [None, (images[1], 0.5)]])
+    figure.savefig(BytesIO())
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert texts == ["none", "none"]
+
+
+def test_validation_is_drawn_with_gaps() -> None:
+    rows = [
+        {
+            "chosen_by": name,
+            "measure": measure,
+            "value": np.nan if name == "random" else 0.5,
+            "low": 0.4,
+            "high": 0.6,
+            "q_value": 0.01,
+        }
+        for name in ("medoid", "random", RANDOM_BORDERLINE)
+        for measure in BETTER
+    ]
+    figure = draw_validation(pd.DataFrame(rows), 0.05)
+    figure.savefig(BytesIO())
+    assert len(figure.axes) == len(BETTER)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        "Random borderline images",
+        "One random image of each cluster",
+        "The medoids",
+    ]
+
+
+def test_coverage_has_a_line_for_each_selection_beside_chance() -> None:
+    assert len(draw_coverage(pd.DataFrame()).data) == 0
+    curves = pd.DataFrame(
+        {"radius": [0, 1], "medoid": [0, 1], "random_low": [0, 0.5], "random_high": [0.1, 1]}
+    )
+    names = [trace.name for trace in draw_coverage(curves).data]
+    assert names == [None, "95 % of random choices", "The medoids"]
+
+
+def test_faithfulness_and_rejection_are_drawn() -> None:
+    found = Curves(np.random.rand(3, 5), np.random.rand(3, 5))
+    scores = Faithfulness(0.2, 0.05, 0.1, 0.4)
+    figure = draw_faithfulness({"saliency": found}, [found, found], {"saliency": scores})
+    figure.savefig(BytesIO())
+    assert figure.axes[0].get_title() == "saliency: +0.20 (p = 0.05)"
+    rejection = draw_rejection({"confidence": np.ones(4)}, {"confidence": "sure"}, "title")
+    rejection.savefig(BytesIO())

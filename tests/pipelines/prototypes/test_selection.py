@@ -1,31 +1,121 @@
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pytest
-import torch
 
-from borderline.pipelines.prototypes.selection import medoids
+from borderline.pipelines.prototypes.candidates import Candidates, cosine_distances, directions
+from borderline.pipelines.prototypes.selection import (
+    OVER_ALL,
+    SELECTIONS,
+    Selection,
+    densest,
+    k_medoids,
+    medoid,
+    nearest_to_mean,
+    select,
+)
+from conftest import candidates_of
+
+Matrix = list[list[float]]
 
 
-def test_medoid_is_the_member_with_the_least_sum_of_distances() -> None:
-    random = torch.Generator().manual_seed(0)
-    points = torch.randn(50, 3, generator=random)
-    labels = torch.randint(0, 4, (50,), generator=random)
-    for cluster, row in enumerate(medoids(points, labels).tolist()):
-        assert labels[row] == cluster
-        sums = {
-            i: sum((points[i] - points[j]).norm().item() for j in range(50) if labels[j] == cluster)
-            for i in range(50)
-            if labels[i] == cluster
+def cosine_by_hand(a: np.ndarray, b: np.ndarray) -> float:
+    return float(
+        1 - sum(x * y for x, y in zip(a, b, strict=True)) / (a @ a) ** 0.5 / (b @ b) ** 0.5
+    )
+
+
+def euclid_by_hand(a: np.ndarray, b: np.ndarray) -> float:
+    return float(sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) ** 0.5)
+
+
+@pytest.fixture
+def some() -> Candidates:
+    random = np.random.default_rng(0)
+    embeddings = random.normal(size=(60, 5)) + 1
+    labels = random.integers(-1, 4, size=60)
+    return Candidates(embeddings, random.normal(size=(60, 2)), labels, random.uniform(0, 0.1, 60))
+
+
+def by_hand(selection: str, some: Candidates, cluster: int) -> int:
+    """The definitions, with loops."""
+    in_embedding = selection.endswith("_embedding")
+    points = some.embeddings if in_embedding else some.reduced
+    distance = cosine_by_hand if in_embedding else euclid_by_hand
+    members = [i for i in range(len(some)) if some.labels[i] == cluster]
+    if selection.startswith("medoid"):
+        costs = {i: sum(distance(points[i], points[j]) for j in members) for i in members}
+    elif selection.startswith("centroid"):
+        mean = sum(points[i] for i in members) / len(members)
+        costs = {i: distance(points[i], mean) for i in members}
+    else:
+        k = round(len(members) ** 0.5)
+        costs = {
+            i: sorted(distance(points[i], points[j]) for j in members if j != i)[k - 1]
+            for i in members
         }
-        assert sums[row] == pytest.approx(min(sums.values()))
+    return min(costs, key=lambda i: costs[i])
 
 
-def test_outlier_does_not_move_a_medoid() -> None:
-    points = torch.tensor([[0.0], [1.0], [2.0], [1000.0]])
-    assert medoids(points, torch.zeros(4, dtype=torch.long)).item() in (1, 2)
+@pytest.mark.parametrize("selection", [s for s in SELECTIONS if s not in (*OVER_ALL, "random")])
+def test_each_way_is_its_definition_written_out(selection: Selection, some: Candidates) -> None:
+    rows = select(selection, some, seed=0)
+    assert rows.tolist() == [by_hand(selection, some, cluster) for cluster in range(4)]
 
 
-def test_noise_and_nothing_have_no_medoids() -> None:
-    assert medoids(torch.zeros(3, 2), torch.full((3,), -1)).tolist() == []
-    assert medoids(torch.zeros(0, 2), torch.zeros(0, dtype=torch.long)).tolist() == []
-    assert medoids(torch.tensor([[0.0], [9.0]]), torch.tensor([-1, 0])).tolist() == [1]
+def test_random_takes_a_member_of_each_cluster_and_repeats(some: Candidates) -> None:
+    rows = select("random", some, seed=3)
+    assert some.labels[rows].tolist() == [0, 1, 2, 3]
+    assert rows.tolist() == select("random", some, seed=3).tolist()
+    drawn = {tuple(select("random", some, seed=seed)) for seed in range(20)}
+    assert len(drawn) > 15
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_k_medoids_are_the_best_of_all_subsets(count: int) -> None:
+    for seed in range(10):
+        points = directions(np.random.default_rng(seed).normal(size=(12, 3)))
+        distances = cosine_distances(points, points)
+
+        def cost(rows: tuple[int, ...], distances: np.ndarray = distances) -> float:
+            return float(distances[:, list(rows)].min(1).sum())
+
+        best = min(cost(rows) for rows in itertools.combinations(range(12), count))
+        found = cost(tuple(k_medoids(distances, count, seed)))
+        assert found == pytest.approx(best)
+
+
+def test_ways_over_all_know_no_labels(some: Candidates) -> None:
+    shuffled = np.random.default_rng(1).permutation(some.labels)
+    other = Candidates(some.embeddings, some.reduced, shuffled, some.distances)
+    for selection in OVER_ALL:
+        rows = select(selection, some, seed=0)
+        assert rows.tolist() == select(selection, other, seed=0).tolist()
+        assert len(set(rows.tolist())) == 4
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_nothing_and_noise_have_no_prototypes(selection: Selection) -> None:
+    for labels in ([], [-1, -1, -1]):
+        assert select(selection, candidates_of(np.array(labels, dtype=int)), 0).tolist() == []
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_cluster_of_one_image_is_its_own_prototype(selection: Selection) -> None:
+    rows = select(selection, candidates_of(np.array([-1, 0, 1, 1, 1])), 0)
+    assert len(rows) == 2
+    if selection not in OVER_ALL:
+        assert rows[0] == 1
+
+
+def test_outlier_moves_the_mean_but_no_medoid() -> None:
+    points = np.array([[0.0], [1.0], [2.0], [50.0]])
+
+    def gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.abs(a - b.T)
+
+    assert medoid(points, gaps) in (1, 2)
+    assert nearest_to_mean(points, gaps) == 2
+    assert densest(points, gaps) in (0, 1)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from borderline.params import Params
+from borderline.params import Params, distinct
 
 ReductionKind = Literal["umap", "tsne", "pca", "none"]
 ClusteringKind = Literal["gmm", "hdbscan", "kmeans"]
@@ -18,12 +18,6 @@ def _ordered(bounds: tuple[Any, Any]) -> tuple[Any, Any]:
     if bounds[0] > bounds[1]:
         raise ValueError("the first bound must not be above the second")
     return bounds
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("it must name nothing twice")
-    return values
 
 
 IntRange = Annotated[
@@ -101,7 +95,7 @@ class HdbscanSpace(Params):
     min_cluster_size: IntRange
     min_samples: int = Field(ge=1)
     cluster_selection_epsilon: Annotated[
-        tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_distinct)
+        tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(distinct)
     ]
 
 
@@ -180,9 +174,9 @@ class ClusteringParams(Params):
 
     fewest_images: int = Field(ge=10)
     trials: int = Field(ge=1)
-    reductions: Annotated[tuple[ReductionKind, ...], Field(min_length=1), AfterValidator(_distinct)]
+    reductions: Annotated[tuple[ReductionKind, ...], Field(min_length=1), AfterValidator(distinct)]
     clusterings: Annotated[
-        tuple[ClusteringKind, ...], Field(min_length=1), AfterValidator(_distinct)
+        tuple[ClusteringKind, ...], Field(min_length=1), AfterValidator(distinct)
     ]
     objective: Score | dict[Score, Annotated[float, Field(gt=0)]]
     search_epochs: int = Field(ge=10)

@@ -1,38 +1,129 @@
-"""Which pixels push the model under test towards which class."""
+"""Which pixels push the model under test towards which class: captum's attributions, signed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from captum.attr import GradientShap
+from captum.attr import GradientShap, IntegratedGradients, Occlusion, Saliency
 from torch import Tensor, nn
 
+from borderline.datasets.image_source import LabelledImages
 from borderline.params import RunParams
+from borderline.pipelines.prototypes.params import ExplanationParams, Method
 
 BLACK = -1.0
+UNITS: dict[Method, str] = {
+    "gradient_shap": "part of p",
+    "saliency": "slope of p",
+    "integrated_gradients": "part of p",
+    "occlusion": "fall of p",
+}
+"""What the numbers of each method are."""
+
+_BATCH_SIZE = 512
+Baselines = Callable[[Tensor, float], Tensor]
+"""Of an image (1, C, H, W) and its p: what it is compared with, shape (M, C, H, W)."""
 
 
-def gradient_shap(classifier: nn.Module, images: Tensor, samples: int, run: RunParams) -> Tensor:
-    """GradientSHAP (Lundberg & Lee 2017) of the model's p(positive), against the black image.
+def attribute(
+    method: Method,
+    classifier: nn.Module,
+    images: Tensor,
+    baselines: Baselines,
+    settings: ExplanationParams,
+    run: RunParams,
+    attempt: int = 0,
+) -> Tensor:
+    """The push of every pixel on p(positive).
+
+    - ``gradient_shap`` (Lundberg and Lee 2017): the gradient at random points between baseline and
+      image, times their difference. An image's sum estimates its p minus that of the baseline.
+    - ``saliency`` (Simonyan et al. 2014): the gradient at the image, with its sign.
+    - ``integrated_gradients`` (Sundararajan et al. 2017): as the first, along all of the way from
+      black.
+    - ``occlusion`` (Zeiler and Fergus 2014): by how much p falls when a square is blackened, the
+      mean of the squares over a pixel.
 
     Args:
+        method: The kind of attribution.
         classifier: The model under test: images (N, C, H, W) to logits (N,).
         images: Images in [-1, 1], shape (N, C, H, W); may be none.
-        samples: Random points on the straight way from black to the image.
+        baselines: Those of GradientSHAP.
+        settings: Samples, steps, window.
         run: Seed and device.
+        attempt: Another number has another seed.
 
     Returns:
-        Attributions of each pixel, shape (N, H, W), summed over the channels: positive where it
-        pushes towards the positive class. An image's sum estimates its p minus that of black.
+        Shape (N, H, W), summed over the channels (occlusion blackens all of them together):
+        positive where a pixel pushes towards the positive class.
     """
     if len(images) == 0:
         return images.new_zeros(0, *images.shape[-2:])
     device = run.torch_device()
     classifier = classifier.to(device).eval()
-    explainer = GradientShap(lambda batch: torch.sigmoid(classifier(batch)))
-    black = torch.full_like(images[:1], BLACK).to(device)
-    with run.global_seed("gradient shap"):
-        attributions = [
-            explainer.attribute(image[None].to(device), baselines=black, n_samples=samples)
-            for image in images
-        ]
-    return torch.cat(attributions).detach().sum(1).float().cpu()
+
+    def probability(batch: Tensor) -> Tensor:
+        return torch.sigmoid(classifier(batch))
+
+    def of_image(image: Tensor) -> Tensor:
+        if method == "gradient_shap":
+            p = float(probability(image.detach())[0].detach())
+            compared = baselines(image.detach().cpu(), p).to(device)
+            found = GradientShap(probability).attribute(
+                image, baselines=compared, n_samples=settings.shap_samples
+            )
+        elif method == "saliency":
+            found = Saliency(probability).attribute(image.requires_grad_(True), abs=False)
+        elif method == "integrated_gradients":
+            found = IntegratedGradients(probability).attribute(
+                image, BLACK, n_steps=settings.steps, internal_batch_size=_BATCH_SIZE
+            )
+        else:
+            channels, height, width = image.shape[1:]
+            side = min(settings.window, height, width)
+            found = Occlusion(probability).attribute(
+                image,
+                sliding_window_shapes=(channels, side, side),
+                strides=(channels, 1, 1),
+                baselines=BLACK,
+                perturbations_per_eval=_BATCH_SIZE,
+            )
+            found = found / channels
+        summed: Tensor = found.detach().sum(1).float().cpu()
+        return summed
+
+    with run.global_seed(method, attempt):
+        return torch.cat([of_image(image[None].to(device).detach().clone()) for image in images])
+
+
+def baselines_of(kind: str, real: LabelledImages) -> Baselines:
+    """What GradientSHAP compares images with.
+
+    Args:
+        kind: ``black``, ``mean`` or ``other_class``.
+        real: The real training images of the pair, labels 0 and 1.
+    """
+    if kind == "black":
+        return lambda image, p: torch.full_like(image, BLACK)
+    if kind == "mean":
+        mean = real["images"].mean(0, keepdim=True)
+        return lambda image, p: mean
+    sides = [real["images"][real["labels"] == label] for label in (0, 1)]
+    return lambda image, p: sides[0 if p > 0.5 else 1]
+
+
+def agreement(first: Tensor, second: Tensor) -> Tensor:
+    """The correlation of two maps of the same image, pixel by pixel (Pearson).
+
+    Args:
+        first: Shape (N, H, W).
+        second: Shape (N, H, W).
+
+    Returns:
+        Shape (N,), in [-1, 1]; NaN where a map is the same everywhere.
+    """
+    a, b = (maps.flatten(1).double() for maps in (first, second))
+    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+    found: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    return found

@@ -1,71 +1,253 @@
-"""The prototype sheet and the 2D map."""
+"""Sheets of images: prototypes with their maps, clusters, ways to tip, prototypes found again."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import matplotlib
 import numpy as np
+import torch
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
-from borderline.measures.plots import PROBABILITY_COLOURS, add_probability_scale, as_picture
+from borderline.measures.plots import (
+    PROBABILITY_COLOURS,
+    add_probability_scale,
+    as_picture,
+    framed_grid,
+)
+from borderline.pipelines.prototypes.explanation import UNITS
+from borderline.pipelines.prototypes.params import Method
 
 _COLUMNS = 8
+_MEMBERS = 24
 # Red towards the positive class, as in the scale of p.
 _PUSH_COLOURS = matplotlib.colormaps["RdBu_r"]
 
 
+def draw_note(text: str) -> Figure:
+    """A figure that says why there is nothing to see."""
+    figure = Figure(figsize=(8, 2), layout="constrained")
+    figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return figure
+
+
 def draw_prototypes(
-    images: Tensor, p: Tensor, attributions: Tensor, sizes: list[int], note: str
+    images: Tensor, p: Tensor, captions: Sequence[str], maps: Mapping[Method, Tensor]
 ) -> Figure:
-    """Each prototype beside its heat map: what pushes the model to which class.
+    """Each prototype above its maps: what pushes the model to which class.
 
     Args:
-        images: Prototypes in [-1, 1], shape (K, C, H, W); may be none.
+        images: Prototypes in [-1, 1], shape (K, C, H, W), K at least 1.
         p: Their probabilities, shape (K,).
-        attributions: Of each pixel, shape (K, H, W), on one common scale.
-        sizes: Images of each prototype's cluster.
-        note: What to say when there is no prototype.
+        captions: What to write above each.
+        maps: Of each method, shape (K, H, W); each method has one scale for all prototypes.
     """
-    count = len(images)
-    if count == 0:
-        figure = Figure(figsize=(8, 2), layout="constrained")
-        figure.text(0.5, 0.5, f"No prototypes: {note}.", ha="center", va="center", wrap=True)
-        return figure
+    count, height = len(images), 1 + len(maps)
     columns = min(count, _COLUMNS)
     blocks = -(-count // columns)
     figure = Figure(
-        figsize=(1.7 * columns + 2.2, 3.7 * blocks + 1.0), layout="constrained", dpi=130
+        figsize=(1.6 * columns + 2.4, (1.6 * height + 0.7) * blocks + 0.9),
+        layout="constrained",
+        dpi=130,
     )
     figure.suptitle(
-        "One prototype for each pattern, and its GradientSHAP map below:\n"
-        "red pixels push the model to the positive class, blue ones to the negative"
+        "One prototype for each pattern, and below it what pushes the model:\n"
+        "red pixels to the positive class, blue ones to the negative"
     )
-    axes = figure.subplots(2 * blocks, columns, squeeze=False)
+    axes = figure.subplots(height * blocks, columns, squeeze=False)
     for ax in axes.flat:
-        ax.set(xticks=[], yticks=[])
-        for spine in ax.spines.values():
-            spine.set_visible(False)
-    limit = float(attributions.abs().quantile(0.995)) or 1.0
-    for i, picture in enumerate(as_picture(images)):
-        above, below = axes[2 * (i // columns) : 2 * (i // columns) + 2, i % columns]
-        above.imshow(picture, interpolation="nearest")
-        above.set_title(f"{i}: p = {float(p[i]):.2f}\n{sizes[i]} images", fontsize=9)
-        for spine in above.spines.values():
-            spine.set(visible=True, color=PROBABILITY_COLOURS(float(p[i])), linewidth=4)
-        below.imshow(blend(picture, attributions[i].numpy() / limit), interpolation="nearest")
-    # Beside the first two rows only: over all rows the two scales would lie upon each other.
-    add_probability_scale(figure, list(axes[0]))
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(-limit, limit), _PUSH_COLOURS),
-        ax=list(axes[1]),
-        fraction=0.04,
-        pad=0.02,
-        format="%+.3f",
-    )
-    bar.set_label("pushes p down / up", fontsize=9)
+        _bare(ax)
+    limits = {method: scale_of(own) for method, own in maps.items()}
+    pictures = as_picture(images)
+    for i, picture in enumerate(pictures):
+        column = axes[height * (i // columns) : height * (i // columns + 1), i % columns]
+        column[0].imshow(picture, interpolation="nearest")
+        column[0].set_title(f"{i}: p = {float(p[i]):.2f}\n{captions[i]}", fontsize=9)
+        _frame(column[0], float(p[i]))
+        for ax, (method, own) in zip(column[1:], maps.items(), strict=True):
+            ax.imshow(blend(picture, own[i].numpy() / limits[method]), interpolation="nearest")
+    for block in range(blocks):
+        for row, method in enumerate(maps, start=height * block + 1):
+            axes[row, 0].set_ylabel(method.replace("_", " "), fontsize=9)
+    # Beside the first rows only: over all rows the scales would lie upon each other.
+    add_probability_scale(figure, list(axes[0]), "p(positive)")
+    for row, (method, limit) in enumerate(limits.items(), start=1):
+        _add_push_scale(figure, list(axes[row]), limit, UNITS[method])
     return figure
+
+
+@dataclass(frozen=True)
+class Strip:
+    """From the real images of one class over the prototype to those of the other.
+
+    Attributes:
+        negative: The nearest real images of class 0, shape (k, C, H, W), the nearest last.
+        walk: From a confident negative over the prototype to a confident positive, shape
+            (2 S + 1, C, H, W).
+        positive: The nearest real images of class 1, shape (k, C, H, W), the nearest first.
+        p: Of each of them, k + 2 S + 1 + k values.
+        said: What to write beside it.
+    """
+
+    negative: Tensor
+    walk: Tensor
+    positive: Tensor
+    p: tuple[np.ndarray, np.ndarray, np.ndarray]
+    said: str
+
+
+def draw_tipping(strips: Sequence[Strip], title: str) -> Figure:
+    """A strip a prototype, with p under each image.
+
+    Args:
+        strips: At least one.
+        title: What the ways are.
+    """
+    width, height = strip_size(strips)
+    figure = Figure(figsize=(width, height + 0.7), layout="constrained", dpi=110)
+    figure.suptitle(title)
+    draw_strips(figure.subplots(), strips)
+    return figure
+
+
+def strip_size(strips: Sequence[Strip]) -> tuple[float, float]:
+    """The width and height in inches that suit strips."""
+    images = sum(len(p) for p in strips[0].p)
+    return 0.95 * images + 1.8, 1.2 * len(strips) + 0.5
+
+
+def draw_strips(axes: Axes, strips: Sequence[Strip]) -> None:
+    """Draw strips below each other."""
+    axes.set_axis_off()
+    rows, centres = [], []
+    for strip in strips:
+        parts = []
+        for images, p in zip((strip.negative, strip.walk, strip.positive), strip.p, strict=True):
+            parts += [framed_grid(images, torch.from_numpy(p), len(p))]
+        gap = np.ones((len(parts[0]), len(parts[0]) // 2, 3))
+        rows.append(np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1))
+        starts = np.cumsum([0, *(part.shape[1] + gap.shape[1] for part in parts[:2])])
+        centres = [
+            start + part.shape[1] * (i + 0.5) / len(p)
+            for start, part, p in zip(starts, parts, strip.p, strict=True)
+            for i in range(len(p))
+        ]
+    side, width = rows[0].shape[:2]
+    pitch = round(1.3 * side)
+    sheet = np.ones((pitch * len(rows), width, 3))
+    for number, (row, strip) in enumerate(zip(rows, strips, strict=True)):
+        top = pitch * number
+        sheet[top : top + side] = row
+        for x, p in zip(centres, np.concatenate(strip.p), strict=True):
+            axes.text(x, top + side + 2, f"{p:.2f}", fontsize=8, ha="center", va="top")
+        axes.text(-0.15 * side, top + side / 2, strip.said, fontsize=9, ha="right", va="center")
+    axes.imshow(sheet, interpolation="nearest")
+    ends, middle = (len(strip.p[0]), len(strip.p[0]) + len(strip.p[1]) - 1), len(strip.walk) // 2
+    for column, title in (
+        ((ends[0] - 1) / 2, "nearest real\nnegatives"),
+        (ends[0], "confident\nnegative"),
+        (ends[0] + middle, "prototype"),
+        (ends[1], "confident\npositive"),
+        (ends[1] + (len(strip.p[2]) + 1) / 2, "nearest real\npositives"),
+    ):
+        x = np.interp(column, np.arange(len(centres)), centres)
+        axes.text(x, -0.08 * side, title, fontsize=9, ha="center", va="bottom")
+
+
+def draw_cluster(
+    number: int,
+    caption: str,
+    prototype: tuple[Tensor, float],
+    maps: Mapping[Method, Tensor],
+    limits: Mapping[Method, float],
+    strip: Strip,
+    members: tuple[Tensor, Tensor],
+    real: tuple[Tensor, Tensor],
+) -> Figure:
+    """All about one cluster on one sheet.
+
+    Args:
+        number: Of the cluster.
+        caption: Its size and stability.
+        prototype: Image (C, H, W) and p.
+        maps: Of each method, shape (H, W).
+        limits: The scale of each, as ``scale_of`` gives it for all prototypes.
+        strip: What would tip it.
+        members: Images (n, C, H, W) and their p (n,), those most like the prototype first.
+        real: The real test images in the band that fall into the cluster, and their p.
+    """
+    figure = Figure(figsize=(15, 11.5), layout="constrained", dpi=100)
+    figure.suptitle(f"Cluster {number}: {caption}", fontsize=14)
+    parts: Any = figure.subfigures(4, 1, height_ratios=[3.2, 1.5, 3.2, 1.6])
+    top, middle, below, last = parts
+    axes = top.subplots(1, 1 + len(maps), squeeze=False)[0]
+    picture = as_picture(prototype[0][None])[0]
+    axes[0].imshow(picture, interpolation="nearest")
+    axes[0].set_title(f"prototype, p = {prototype[1]:.2f}")
+    _bare(axes[0])
+    add_probability_scale(top, axes[0], "p(positive)", location="bottom")
+    _frame(axes[0], prototype[1])
+    for ax, (method, own) in zip(axes[1:], maps.items(), strict=True):
+        ax.imshow(blend(picture, own.numpy() / limits[method]), interpolation="nearest")
+        ax.set_title(method.replace("_", " "))
+        _bare(ax)
+        _add_push_scale(top, [ax], limits[method], UNITS[method], location="bottom")
+    draw_strips(middle.subplots(), [strip])
+    shown = len(members[0][:_MEMBERS])
+    _draw_framed(below, members, f"{shown} of its images, those most like the prototype first")
+    count = len(real[0])
+    title = f"{count} real test images in the band fall into it" + (
+        f", {_MEMBERS} of them shown" if count > _MEMBERS else ""
+    )
+    _draw_framed(last, real, title)
+    return figure
+
+
+def draw_found_again(
+    images: Tensor, found: Sequence[Sequence[tuple[Tensor, float] | None]]
+) -> Figure:
+    """Each prototype and its partners in the other runs, with their cosine similarity.
+
+    Args:
+        images: Prototypes in [-1, 1], shape (K, C, H, W), K at least 1.
+        found: For each prototype, an image (C, H, W) and its similarity for each other run; None
+            where it has no partner there.
+    """
+    runs = len(found[0])
+    figure = Figure(
+        figsize=(1.15 * (runs + 1) + 1, 1.3 * len(images) + 1.1), layout="constrained", dpi=110
+    )
+    figure.suptitle(
+        "Prototypes, and those of other seeds that match them\n(cosine similarity for the model)",
+        fontsize=11,
+    )
+    axes = figure.subplots(len(images), runs + 1, squeeze=False)
+    for ax in axes.flat:
+        _bare(ax)
+    for number, (picture, partners) in enumerate(zip(as_picture(images), found, strict=True)):
+        axes[number, 0].imshow(picture, interpolation="nearest")
+        axes[number, 0].set_ylabel(str(number), rotation=0, ha="right", va="center")
+        for ax, partner in zip(axes[number, 1:], partners, strict=True):
+            if partner is None:
+                ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
+                continue
+            ax.imshow(as_picture(partner[0][None])[0], interpolation="nearest")
+            ax.set_xlabel(f"{partner[1]:.2f}", fontsize=8, labelpad=2)
+    axes[0, 0].set_title("this run", fontsize=9)
+    for run in range(runs):
+        axes[0, run + 1].set_title(f"seed {run + 1}", fontsize=9)
+    return figure
+
+
+def scale_of(maps: Tensor) -> float:
+    """Where the colours of maps (K, H, W) end: nearly their largest absolute value."""
+    return float(maps.abs().flatten().quantile(0.995)) or 1.0
 
 
 def blend(picture: np.ndarray, push: np.ndarray) -> np.ndarray:
@@ -86,54 +268,33 @@ def blend(picture: np.ndarray, push: np.ndarray) -> np.ndarray:
     return blended.clip(0, 1)
 
 
-def draw_map(
-    test_map: np.ndarray,
-    test_labels: np.ndarray,
-    borderline_map: np.ndarray,
-    labels: np.ndarray,
-    prototypes: np.ndarray,
-) -> Figure:
-    """The 2D map: test set by class, borderline images by cluster, prototypes by number.
-
-    Args:
-        test_map: Coordinates of the test set, shape (M, 2).
-        test_labels: 0 or 1, shape (M,).
-        borderline_map: Coordinates of the borderline images, shape (n, 2).
-        labels: Their clusters, shape (n,), from 0; -1 for none.
-        prototypes: Rows of the prototypes among the borderline images, shape (K,).
-    """
-    figure = Figure(figsize=(9, 7), layout="constrained", dpi=130)
+def _draw_framed(figure: SubFigure, images: tuple[Tensor, Tensor], title: str) -> None:
     axes = figure.subplots()
-    for label, name, shade in ((0, "negative", 0.08), (1, "positive", 0.92)):
-        own = test_map[test_labels == label]
-        axes.scatter(
-            own[:, 0],
-            own[:, 1],
-            s=14,
-            color=PROBABILITY_COLOURS(shade),
-            alpha=0.35,
-            label=f"test set: {name}",
-        )
-    palette = matplotlib.colormaps["tab10" if len(prototypes) <= 10 else "tab20"]
-    for cluster, row in enumerate(prototypes):
-        own, colour = borderline_map[labels == cluster], palette(cluster % palette.N)
-        axes.scatter(own[:, 0], own[:, 1], s=9, marker="x", linewidths=0.8, color=colour)
-        axes.annotate(
-            str(cluster),
-            borderline_map[row],
-            ha="center",
-            va="center",
-            fontsize=8,
-            fontweight="bold",
-            bbox={"boxstyle": "circle", "facecolor": "white", "edgecolor": colour},
-        )
-    axes.set(
-        title="The model's view: real test images (dots), borderline images by cluster (crosses),\n"
-        "prototypes (numbers)",
-        xlabel="UMAP 1, fitted on the test set",
-        ylabel="UMAP 2",
-        xticks=[],
-        yticks=[],
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=10)
+    pictures, p = (part[:_MEMBERS] for part in images)
+    if len(pictures):
+        axes.imshow(framed_grid(pictures, p, 12), interpolation="nearest")
+
+
+def _add_push_scale(
+    figure: Figure | SubFigure, axes: list[Axes], limit: float, unit: str, location: str = "right"
+) -> None:
+    scale = ScalarMappable(Normalize(-limit, limit), _PUSH_COLOURS)
+    bar = figure.colorbar(
+        scale, ax=axes, location=location, fraction=0.04, pad=0.02, format="%+.2g"
     )
-    axes.legend(loc="best", markerscale=1.5)
-    return figure
+    bar.set_label(unit, fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    bar.set_ticks([-limit, 0, limit])
+
+
+def _bare(ax: Axes) -> None:
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _frame(ax: Axes, p: float, width: float = 4) -> None:
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=PROBABILITY_COLOURS(p), linewidth=width)

@@ -2,18 +2,130 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import math
+from typing import Annotated, Literal, Self
 
-from borderline.params import Params
+from pydantic import AfterValidator, Field, model_validator
+
+from borderline.params import Params, distinct
+from borderline.pipelines.prototypes.selection import Selection
+
+Method = Literal["gradient_shap", "saliency", "integrated_gradients", "occlusion"]
+
+
+class ValidationParams(Params):
+    """How prototypes are compared with images taken at random.
+
+    Attributes:
+        draws: Random choices that a p-value counts.
+        resamples: Bootstrap resamples of an interval.
+        resample_images: Most images of a resample.
+        repeats: Other seeds with which images are generated and clustered again.
+        repeat_images: Most borderline images of each.
+        level: From this corrected p-value on, a sentence says that prototypes are no better.
+    """
+
+    draws: int = Field(ge=19)
+    resamples: int = Field(ge=2)
+    resample_images: int = Field(ge=50)
+    repeats: int = Field(ge=2)
+    repeat_images: int = Field(ge=50)
+    level: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _can_tell(self) -> Self:
+        if 1 / (1 + self.draws) > self.level:
+            raise ValueError(
+                f"{self.draws} draws cannot tell at a level of {self.level}: raise draws to "
+                f"{math.ceil(1 / self.level - 1)} or more"
+            )
+        return self
+
+
+class ExplanationParams(Params):
+    """How prototypes are explained, and the explanations tested.
+
+    Attributes:
+        methods: The attributions to compute; the first stands in the cluster sheets.
+        shap_baseline: What GradientSHAP compares an image with: the ``black`` image, the ``mean``
+            of the real training images, or real images of the ``other_class``, that which the
+            model leans away from.
+        shap_samples: Random points on the ways from there that GradientSHAP averages.
+        steps: Points on the way from black of the integrated gradients.
+        window: Side of the square that occlusion blackens, in pixels.
+        curve_steps: Steps in which pixels are deleted and inserted.
+        random_maps: Random orders of the pixels that a map is compared with.
+        randomisations: How often the model's weights are drawn anew.
+    """
+
+    methods: Annotated[tuple[Method, ...], Field(min_length=1), AfterValidator(distinct)]
+    shap_baseline: Literal["black", "mean", "other_class"]
+    shap_samples: int = Field(ge=1)
+    steps: int = Field(ge=2)
+    window: int = Field(ge=1)
+    curve_steps: int = Field(ge=2)
+    random_maps: int = Field(ge=19)
+    randomisations: int = Field(ge=1)
+
+
+class TippingParams(Params):
+    """What would tip the model to either side.
+
+    Attributes:
+        confident: From this p on the model is confident of the positive class, and from one minus
+            this down of the negative one.
+        steps: Images on the way to each side.
+        neighbours: Nearest real training images of each class.
+    """
+
+    confident: float = Field(gt=0.5, lt=1)
+    steps: int = Field(ge=1)
+    neighbours: int = Field(ge=1)
+
+
+class MapParams(Params):
+    """The 2D maps.
+
+    Attributes:
+        neighbors: UMAP's neighbourhood.
+        perplexity: About how many neighbours t-SNE keeps near.
+        images: Most test images, and most borderline images, that t-SNE places and the interactive
+            map shows.
+    """
+
+    neighbors: int = Field(ge=2)
+    perplexity: float = Field(ge=2)
+    images: int = Field(ge=20)
 
 
 class PrototypesParams(Params):
-    """How prototypes are explained and drawn.
+    """How prototypes are chosen, validated, explained and drawn.
 
     Attributes:
-        shap_samples: Random points on the way from the black image that GradientSHAP averages.
-        map_neighbors: UMAP's neighbourhood for the 2D map.
+        selections: The ways to choose them that are compared.
+        shown: The one that the figures show.
+        images: Most borderline images that they are chosen from, drawn at random.
+        criticisms: Images that MMD-critic says the prototypes miss.
+        validation: How they are compared with chance.
+        explanation: How they are explained.
+        tipping: What would tip the model.
+        map: The 2D maps.
     """
 
-    shap_samples: int = Field(ge=1)
-    map_neighbors: int = Field(ge=2)
+    selections: Annotated[tuple[Selection, ...], Field(min_length=1), AfterValidator(distinct)]
+    shown: Selection
+    images: int = Field(ge=50)
+    criticisms: int = Field(ge=0)
+    validation: ValidationParams
+    explanation: ExplanationParams
+    tipping: TippingParams
+    map: MapParams
+
+    @model_validator(mode="after")
+    def _shows_what_it_selects(self) -> Self:
+        if self.shown not in self.selections:
+            raise ValueError(
+                f"shown is {self.shown!r}, which selections does not name: choose one of "
+                f"{', '.join(self.selections)}"
+            )
+        return self

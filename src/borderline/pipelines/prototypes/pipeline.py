@@ -7,18 +7,81 @@ from kedro.pipeline import Node, Pipeline
 from borderline.grid import current, for_all, for_each_model
 from borderline.pipelines.prototypes import nodes
 
-_SUMMARISED = ("classifier_scores", "leaderboard", "cluster_scores", "prototype_table")
+_SUMMARISED = (
+    *("classifier_scores", "leaderboard", "cluster_scores", "prototype_table"),
+    *("validation", "errors_near_patterns"),
+)
+_SETTINGS = ["params:prototypes", "params:run"]
 
 
 def create_pipeline() -> Pipeline:
-    """Select, explain and map each model's prototypes, then summarise all models."""
+    """Choose, validate, explain, map and use each model's prototypes, then summarise all models."""
     model = Pipeline(
         [
             Node(
                 nodes.select_prototypes,
-                inputs=["borderline", "clusters", "cluster_sizes"],
-                outputs=["prototypes", "prototype_table"],
+                inputs=["borderline", "embeddings", "clusters", "cluster_sizes", *_SETTINGS],
+                outputs=["selections", "prototypes", "prototype_table", "criticisms_figure"],
                 name="select_prototypes",
+            ),
+            Node(
+                nodes.place_images,
+                inputs=["embeddings", "selections", "pair_test", "classifier", *_SETTINGS],
+                outputs="places",
+                name="place_images",
+            ),
+            Node(
+                nodes.map_prototypes,
+                inputs=[
+                    "borderline",
+                    "clusters",
+                    "selections",
+                    "places",
+                    "pair_test",
+                    "classifier",
+                    *_SETTINGS,
+                ],
+                outputs=["map_figure", "map_page"],
+                name="map_prototypes",
+            ),
+            Node(
+                nodes.repeat_patterns,
+                inputs=[
+                    "sampler",
+                    "classifier",
+                    "pair_train",
+                    "embeddings",
+                    "cluster_model",
+                    "cluster_sizes",
+                    "params:confusion",
+                    *_SETTINGS,
+                ],
+                outputs=["repeats", "repeat_table"],
+                name="repeat_patterns",
+            ),
+            Node(
+                nodes.match_prototypes,
+                inputs=["prototypes", "embeddings", "repeats", *_SETTINGS],
+                outputs=["matches", "found_again_figure"],
+                name="match_prototypes",
+            ),
+            Node(
+                nodes.validate_prototypes,
+                inputs=[
+                    "borderline",
+                    "embeddings",
+                    "clusters",
+                    "selections",
+                    "places",
+                    "repeats",
+                    "pair_test",
+                    "classifier",
+                    "cluster_model",
+                    "params:confusion",
+                    *_SETTINGS,
+                ],
+                outputs=["validation", "coverage_curves", "validation_figure", "coverage_figure"],
+                name="validate_prototypes",
             ),
             Node(
                 nodes.explain_prototypes,
@@ -26,26 +89,64 @@ def create_pipeline() -> Pipeline:
                     "prototypes",
                     "prototype_table",
                     "cluster_scores",
+                    "pair_train",
                     "classifier",
-                    "params:prototypes",
-                    "params:run",
+                    *_SETTINGS,
                 ],
-                outputs=["attributions", "prototype_figure"],
+                outputs=[
+                    "attributions",
+                    "explanation_scores",
+                    "prototype_figure",
+                    "faithfulness_figure",
+                ],
                 name="explain_prototypes",
             ),
             Node(
-                nodes.map_prototypes,
+                nodes.tip_prototypes,
                 inputs=[
+                    "prototypes",
+                    "embeddings",
+                    "pair_train",
+                    "classifier",
+                    "sampler",
+                    *_SETTINGS,
+                ],
+                outputs=["tipping", "tipping_table", "tipping_figure"],
+                name="tip_prototypes",
+            ),
+            Node(
+                nodes.draw_cluster_sheets,
+                inputs=[
+                    "borderline",
                     "embeddings",
                     "clusters",
                     "prototypes",
+                    "prototype_table",
+                    "attributions",
+                    "tipping",
+                    "tipping_table",
+                    "real_patterns",
+                    "pair_train",
+                    "pair_test",
+                    "params:prototypes",
+                ],
+                outputs="cluster_sheets",
+                name="draw_cluster_sheets",
+            ),
+            Node(
+                nodes.evaluate_patterns,
+                inputs=[
+                    "prototypes",
+                    "embeddings",
+                    "selections",
+                    "cluster_model",
+                    "cluster_sizes",
                     "pair_test",
                     "classifier",
-                    "params:prototypes",
-                    "params:run",
+                    *_SETTINGS,
                 ],
-                outputs="map_figure",
-                name="map_prototypes",
+                outputs=["errors_near_patterns", "rejection", "rejection_figure"],
+                name="evaluate_patterns",
             ),
         ],
     )
@@ -55,6 +156,7 @@ def create_pipeline() -> Pipeline:
                 nodes.summarise,
                 inputs=[
                     "params:grid",
+                    "params:prototypes",
                     *(f"{model}.{table}" for model in current().models for table in _SUMMARISED),
                 ],
                 outputs="summary",
@@ -62,6 +164,6 @@ def create_pipeline() -> Pipeline:
             )
         ],
     )
-    return for_each_model("prototypes", model, shared=["pair_test"]) + for_all(
+    return for_each_model("prototypes", model, shared=["pair_train", "pair_test"]) + for_all(
         "prototypes", summary
     )

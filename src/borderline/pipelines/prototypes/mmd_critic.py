@@ -1,0 +1,95 @@
+"""MMD-critic (Kim, Khanna and Koyejo 2016): prototypes, and criticisms that they miss.
+
+The kernel is Gaussian in the directions of the embeddings, as wide as their median distance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def kernel_of(distances: np.ndarray) -> np.ndarray:
+    """The Gaussian kernel; squared distances of directions are twice their cosine distances.
+
+    Args:
+        distances: Cosine distances of each image to each, shape (n, n).
+
+    Returns:
+        Values in (0, 1], shape (n, n).
+    """
+    others = distances[np.triu_indices(len(distances), 1)]
+    width = float(np.median(others)) if len(others) else 0.0
+    return np.asarray(np.exp(-distances / (width if width > 0 else 1.0)))
+
+
+def choose_prototypes(distances: np.ndarray, count: int) -> np.ndarray:
+    """Images whose distribution is nearest to that of all, by the maximum mean discrepancy.
+
+    Greedy, as the discrepancy's fall is submodular for such kernels.
+
+    Args:
+        distances: Cosine distances of each image to each, shape (n, n).
+        count: K, at most n.
+
+    Returns:
+        Rows in the order of their choice, shape (K,).
+    """
+    kernel = kernel_of(distances)
+    means, own = kernel.mean(1), np.diag(kernel)
+    chosen: list[int] = []
+    to_chosen = np.zeros(len(kernel))
+    inside = 0.0
+    for size in range(1, count + 1):
+        linear = means[chosen].sum() + means
+        quadratic = inside + 2 * to_chosen + own
+        gains = 2 * linear / size - quadratic / size**2
+        gains[chosen] = -np.inf
+        best = int(gains.argmax())
+        inside += 2 * to_chosen[best] + own[best]
+        to_chosen = to_chosen + kernel[best]
+        chosen.append(best)
+    return np.array(chosen, dtype=np.int64)
+
+
+def witness(distances: np.ndarray, prototypes: np.ndarray) -> np.ndarray:
+    """How much more common an image's surroundings are among all images than among prototypes.
+
+    Args:
+        distances: Cosine distances of each image to each, shape (n, n).
+        prototypes: Rows, shape (K,).
+
+    Returns:
+        Values in [-1, 1], shape (n,): 0 where the prototypes are fair, above where they are few.
+    """
+    kernel = kernel_of(distances)
+    return np.asarray(kernel.mean(1) - kernel[:, prototypes].mean(1))
+
+
+def choose_criticisms(distances: np.ndarray, prototypes: np.ndarray, count: int) -> np.ndarray:
+    """Images that the prototypes stand for badly, unlike each other.
+
+    Greedy on the sum of the absolute witness and the log-determinant of the criticisms' kernel.
+
+    Args:
+        distances: Cosine distances of each image to each, shape (n, n).
+        prototypes: Rows, shape (K,).
+        count: How many; fewer where there are fewer images.
+
+    Returns:
+        Rows in the order of their choice, without the prototypes.
+    """
+    kernel, wrong = kernel_of(distances), np.abs(witness(distances, prototypes))
+    chosen: list[int] = []
+    barred = np.zeros(len(kernel), dtype=bool)
+    barred[prototypes] = True
+    # The determinant grows by the variance that the chosen ones leave (a Cholesky row a step).
+    left = np.diag(kernel).copy()
+    rows = np.zeros((0, len(kernel)))
+    for _ in range(min(count, int((~barred).sum()))):
+        gains = np.where(barred, -np.inf, wrong + np.log(np.maximum(left, 1e-12)))
+        best = int(gains.argmax())
+        row = (kernel[best] - rows[:, best] @ rows) / np.sqrt(max(left[best], 1e-12))
+        rows, left = np.vstack([rows, row]), np.maximum(left - row**2, 0.0)
+        barred[best] = True
+        chosen.append(best)
+    return np.array(chosen, dtype=np.int64)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import hypergeom
+
+from borderline.pipelines.prototypes.rejection import (
+    BEST,
+    CHANCE,
+    compare_rejection,
+    errors_near,
+    risks,
+)
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_risk_is_the_error_rate_of_the_answered() -> None:
+    scores, wrong = RANDOM.permutation(12).astype(float), RANDOM.random(12) < 0.4
+    found = risks(scores, wrong)
+    for k in range(1, 13):
+        answered = sorted(range(12), key=lambda i: -scores[i])[:k]
+        assert found[k - 1] == pytest.approx(sum(wrong[i] for i in answered) / k)
+
+
+def test_equal_scores_are_the_mean_over_every_order() -> None:
+    scores, wrong = np.array([1.0, 0.0, 0.0, 0.0]), np.array([False, True, False, True])
+    orders = [
+        risks(scores + 1e-6 * np.array([0, *order]), wrong)
+        for order in itertools.permutations(range(3))
+    ]
+    assert risks(scores, wrong) == pytest.approx(np.mean(orders, axis=0))
+
+
+def test_good_scores_beat_chance_and_hindsight_beats_all() -> None:
+    wrong = RANDOM.random(400) < 0.15
+    sure = np.where(wrong, 0.0, 1.0) + RANDOM.normal(0, 0.5, 400)
+    scores = {"confidence": sure, "prototypes": RANDOM.normal(size=400)}
+    table = compare_rejection(scores, wrong, 100, 0).set_index("abstains_by")
+    areas = table["aurc"]
+    assert areas[BEST] < areas["confidence"] < areas["prototypes"]
+    assert areas[CHANCE] == pytest.approx(wrong.mean())
+    assert table["gain"]["confidence"] == 0
+    assert table["gain_high"]["prototypes"] < 0
+    assert "is worse than by confidence" in table["says"]["prototypes"]
+    assert table["gain_low"][BEST] > 0
+    assert table["errors_in_first_10"][CHANCE] == pytest.approx(0.1)
+    assert table["risk_at_80"]["confidence"] == pytest.approx(risks(sure, wrong)[319])
+    assert (table["low"] <= table["aurc"]).all()
+    assert (table["aurc"] <= table["high"]).all()
+
+
+def test_model_without_errors_needs_no_abstaining() -> None:
+    scores = {"confidence": RANDOM.random(30)}
+    table = compare_rejection(scores, np.zeros(30, dtype=bool), 10, 0)
+    assert (table["aurc"] == 0).all()
+    assert table["errors_in_first_10"].isna().all()
+    assert table["says"].str.contains("no errors").all()
+
+
+def test_errors_are_counted_near_each_cluster() -> None:
+    labels = np.array([0, 0, 0, 1, 1, -1, -1, 1, 0, 1])
+    near = np.array([True] * 7 + [False] * 3)
+    wrong = np.array([True, True, False, False, False, True, False, False, True, False])
+    table = errors_near(labels, near, wrong, 3).set_index("cluster")
+    assert table["images"].to_dict() == {"0": 3, "1": 2, "2": 0, "any": 5, "none": 5}
+    assert table["errors"].to_dict() == {"0": 2, "1": 0, "2": 0, "any": 2, "none": 2}
+    assert table["share_of_errors"]["0"] == 0.5
+    assert table["lift"]["0"] == pytest.approx((2 / 3) / 0.4)
+    assert math.isnan(table["error_rate"]["2"])
+    # Two or more of the four errors among three of ten images.
+    assert table["p_value"]["0"] == pytest.approx(hypergeom.sf(1, 10, 4, 3))
+
+
+def test_no_errors_have_no_share() -> None:
+    table = errors_near(np.zeros(4, dtype=int), np.ones(4, dtype=bool), np.zeros(4, dtype=bool), 1)
+    assert table["share_of_errors"].isna().all()

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from borderline.datasets.image_source import LabelledImages
+from borderline.params import RunParams
+from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
+from borderline.pipelines.clustering.reductions import Reduction
+from borderline.pipelines.prototypes.repetition import (
+    adjusted_rand,
+    generate_borderline,
+    repeat,
+)
+from borderline.sampling import Parts, Sampler
+from conftest import blobs
+
+REAL: LabelledImages = {"images": torch.zeros(4, 1, 2, 2), "labels": torch.arange(4) % 2}
+
+
+class Brightness(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3))
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flat(Sampler):
+    """Images of even brightness, of which so large a share is borderline."""
+
+    share: float
+    most: int = 10**9
+
+    def sample(
+        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+    ) -> Parts:
+        random = run.generator("flat")
+        images = min(images, self.most)
+        level = torch.rand(images, generator=random) * 0.1
+        level[torch.rand(images, generator=random) > self.share] = 5.0
+        shown = level[:, None, None, None].expand(-1, 1, 2, 2)
+        yield {"images": shown, "probabilities": torch.sigmoid(Brightness()(shown))}
+        return ""
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3, 0.05])
+def test_only_borderline_images_come_and_as_many_as_wished(share: float, run: RunParams) -> None:
+    part = generate_borderline(Flat(share=share), Brightness(), REAL, 0.1, 300, run)
+    assert len(part["images"]) == 300
+    assert ((part["probabilities"] - 0.5).abs() < 0.1).all()
+    assert len(part["probabilities"].unique()) > 250, "no image comes twice"
+    again = generate_borderline(Flat(share=share), Brightness(), REAL, 0.1, 300, run)
+    assert torch.equal(part["images"], again["images"])
+    other = run.model_copy(update={"seed": 5})
+    assert not torch.equal(
+        part["images"],
+        generate_borderline(Flat(share=share), Brightness(), REAL, 0.1, 300, other)["images"],
+    )
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.0, 10**9), (1.0, 0), (0.001, 10**9)])
+def test_generator_that_misses_the_boundary_comes_to_an_end(
+    share: float, most: int, run: RunParams
+) -> None:
+    part = generate_borderline(Flat(share=share, most=most), Brightness(), REAL, 0.1, 300, run)
+    assert len(part["images"]) < 300
+
+
+@pytest.fixture
+def model(run: RunParams) -> ClusterModel:
+    points, _ = blobs(30, 30, 30)
+    recipe = Recipe(Reduction("pca", {"n_components": 3}), Clustering("kmeans", {"n_clusters": 3}))
+    found = recipe.fit(points, None, 50, run)
+    assert found is not None
+    return found
+
+
+def part_of(points: np.ndarray) -> dict[str, Tensor]:
+    images = torch.from_numpy(points)[:, None, None, :]
+    return {"images": images, "probabilities": torch.full((len(images),), 0.5)}
+
+
+def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> None:
+    points, labels = blobs(20, 40, 30, seed=7)
+    made = repeat(part_of(points), Brightness(), model, run, 1)
+    assert made is not None
+    assert made.clusters == 3
+    assert adjusted_rand(made, model) == 1
+    assert len(made.reduced) == 90
+    assert {tuple(np.unique(made.labels.numpy()[labels == c])) for c in range(3)} == {
+        (0,),
+        (1,),
+        (2,),
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_too_few_images_are_no_clusters(count: int, model: ClusterModel, run: RunParams) -> None:
+    points, _ = blobs(20, 40, 30, seed=7)
+    assert repeat(part_of(points[:count]), Brightness(), model, run, 1) is None
