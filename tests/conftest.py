@@ -140,6 +140,7 @@ def prototypes_params(**changed: object) -> PrototypesParams:
         "criticisms": 2,
         "validation": {
             "draws": 19,
+            "label_draws": 19,
             "resamples": 4,
             "resample_images": 100,
             "repeats": 2,

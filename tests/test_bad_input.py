@@ -108,6 +108,19 @@ def configure(project: Path, **entries: object) -> None:
         ("clustering.objective=bic", ["clustering cannot be: objective 'bic'", "[none]", "[gmm]"]),
         ("clustering.structure.clouds=1", ["clustering.structure cannot be", "raise clouds to 3"]),
         ("clustering.fewest_in_cluster=1", ["clustering.fewest_in_cluster is 1", "equal to 3"]),
+        ("prototypes.shown=medoids", ["prototypes.shown", "'medoids'", "'medoid'"]),
+        (
+            "prototypes.shown=centroid_embedding",
+            ["prototypes cannot be: shown is 'centroid_embedding'", "choose one of medoid"],
+        ),
+        ("prototypes.shap_samples=5", ["prototypes.shap_samples is no setting"]),
+        ("prototypes.validation.draws=5", ["prototypes.validation.draws is 5", "equal to 19"]),
+        (
+            "prototypes.validation.level=0.01",
+            ["prototypes.validation cannot be", "raise draws to 99"],
+        ),
+        ("prototypes.explanation.shap_baseline=white", ["shap_baseline", "'white'", "'black'"]),
+        ("prototypes.tipping.confident=0.5", ["prototypes.tipping.confident is 0.5", "0.5"]),
     ],
 )
 def test_impossible_setting(

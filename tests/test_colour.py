@@ -46,9 +46,9 @@ def test_colour_and_another_size(project: Path, monkeypatch: pytest.MonkeyPatch,
     prototypes = load_file(case / "prototypes.safetensors")
     assert prototypes["images"].shape[1:] == (3, size, size)
     assert len(prototypes["images"]) >= 2
-    attributions = load_file(case / "attributions.safetensors")["attributions"]
-    assert attributions.shape == (len(prototypes["images"]), size, size)
-    assert torch.isfinite(attributions).all()
+    for attributions in load_file(case / "attributions.safetensors").values():
+        assert attributions.shape == (len(prototypes["images"]), size, size)
+        assert torch.isfinite(attributions).all()
     reporting = project / "data/test/08_reporting/colours_redvblue"
     summary = pd.read_csv(reporting / "summary.csv")
     assert (summary["prototypes"] >= 2).all()

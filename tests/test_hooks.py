@@ -53,5 +53,7 @@ def test_summary_tells_the_doubts_about_patterns() -> None:
 def test_live_figures_are_those_of_the_last_row() -> None:
     table = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25], "acd": [0.1, None]})
     assert _figures(table) == "loss=0.25"
+    repeats = pd.DataFrame({"repeat": [0], "images": [100], "clusters": [3], "note": [""]})
+    assert _figures(repeats) == "clusters=3"
     trials = pd.DataFrame({"trial": [0, 1], "objective": [0.5, None], "noise": [0, 0.1]})
     assert _figures(trials) == "best=0.5"

@@ -38,7 +38,9 @@ logger = logging.getLogger(__name__)
 _WIDTH_OF_LOGS = 120
 # What counts how far a streaming node is, and so need not be shown beside the bar.
 _COUNTS = ("epoch", "images")
-_NOT_LIVE = (*_COUNTS, "band", "note")
+# What numbers the rows of a table from 0.
+_NUMBERS = ("trial", "repeat")
+_NOT_LIVE = (*_COUNTS, *_NUMBERS, "band", "note")
 # Saved together with the table that the bar follows.
 _BESIDE = ".combinations"
 _FILTERS = (
@@ -152,8 +154,7 @@ class ProgressHooks:
             return
         figures, total = _figures(data), self._progress.tasks[0].total
         done = next((int(data[n].iloc[-1]) for n in _COUNTS if n in data), len(data))
-        if "trial" in data:
-            done = int(data["trial"].iloc[-1]) + 1
+        done = next((int(data[n].iloc[-1]) + 1 for n in _NUMBERS if n in data), done)
         self._progress.update(self._progress.task_ids[0], completed=done, figures=figures)
         if not self._progress.console.is_terminal:
             logger.info("%s %d/%d %s", node.name, done, total, figures)
@@ -192,6 +193,7 @@ class ProgressHooks:
             "train_judge": parameters.judge.epochs,
             "train_gan": parameters.gan.epochs,
             "search_clusters": parameters.clustering.trials,
+            "repeat_patterns": parameters.prototypes.validation.repeats,
         }.get(name)
 
 

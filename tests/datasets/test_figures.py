@@ -3,9 +3,11 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import plotly.graph_objects as go
+import pytest
 from matplotlib.figure import Figure
 
-from borderline.datasets import FigureFolder
+from borderline.datasets import FigureFolder, PlotlyDataset
 
 
 def test_preview_is_the_last_figure(tmp_path: Path) -> None:
@@ -15,3 +17,30 @@ def test_preview_is_the_last_figure(tmp_path: Path) -> None:
     expected = (tmp_path / "samples/epoch_0002.png").read_bytes()
     assert base64.b64decode(folder.preview()) == expected
     assert expected != (tmp_path / "samples/epoch_0001.png").read_bytes()
+
+
+@pytest.mark.parametrize("begin_anew", [True, False])
+def test_folder_may_begin_anew(tmp_path: Path, begin_anew: bool) -> None:
+    folder = FigureFolder(path=str(tmp_path / "sheets"), begin_anew=begin_anew)
+    folder.save({"a": Figure(), "b": Figure()})
+    folder.save({"c": Figure()})
+    left = {path.name for path in (tmp_path / "sheets").iterdir()}
+    assert left == {"c.png"} if begin_anew else {"a.png", "b.png", "c.png"}
+
+
+def test_folder_that_was_emptied_has_no_preview(tmp_path: Path) -> None:
+    folder = FigureFolder(path=str(tmp_path / "sheets"), begin_anew=True)
+    folder.save({"a": Figure()})
+    folder.save({})
+    assert folder.preview() == ""
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_page_shows_pictures_where_the_figure_has_some(tmp_path: Path, pictures: bool) -> None:
+    figure = go.Figure(go.Scatter(x=[0], y=[0], customdata=[[0, "p = 0.50"]]))
+    if pictures:
+        figure.update_layout(meta={"pictures": ["data:image/png;base64,AAAA"]})
+    PlotlyDataset(filepath=str(tmp_path / "map.json")).save(figure)
+    page = (tmp_path / "map.html").read_text()
+    assert ("plotly_hover" in page) == pictures
+    assert ("base64,AAAA" in page) == pictures

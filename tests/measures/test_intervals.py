@@ -12,6 +12,7 @@ from borderline.measures.intervals import (
     estimate_by_groups,
     estimate_of_distinct,
     estimate_of_mean,
+    estimate_of_repeats,
     estimate_of_share,
     estimate_of_sums,
     resample,
@@ -103,3 +104,14 @@ def test_jackknife_of_a_mean_is_its_standard_error() -> None:
 def test_a_share_that_no_resample_varies_is_not_certain() -> None:
     found = estimate_of_distinct(1.0, torch.ones(50), 100)
     assert found == estimate_of_share(100, 100)
+
+
+def test_few_repeats_have_students_interval() -> None:
+    found = estimate_of_repeats([1.0, 2.0, 3.0, math.nan])
+    # t of 2 degrees of freedom at .975, times the standard error of three values.
+    assert found == pytest.approx(
+        (2.0, 2 - 4.3027 / math.sqrt(3), 2 + 4.3027 / math.sqrt(3)), rel=1e-4
+    )
+    assert estimate_of_repeats([5.0])[:1] == (5.0,)
+    assert math.isnan(estimate_of_repeats([5.0]).low)
+    assert math.isnan(estimate_of_repeats([]).value)

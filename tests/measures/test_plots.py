@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import base64
 from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from borderline.measures.plots import (
+    CLUSTER_COLOURS,
     PROBABILITY_COLOURS,
+    as_data_uris,
     as_picture,
+    cluster_colour,
+    cluster_marker,
     draw_image_grid,
     framed_grid,
 )
@@ -37,3 +43,19 @@ def test_any_number_of_images_can_be_drawn(count: int, framed: bool) -> None:
     images = torch.zeros(count, 3, 9, 9)
     figure = draw_image_grid(images, torch.full((count,), 0.5) if framed else None, "title")
     figure.savefig(BytesIO())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_picture_in_a_page_is_the_image(channels: int) -> None:
+    images = torch.rand(2, channels, 5, 5) * 2 - 1
+    for image, address in zip(images, as_data_uris(images), strict=True):
+        head, _, content = address.partition(",")
+        assert head == "data:image/png;base64"
+        picture = np.array(Image.open(BytesIO(base64.b64decode(content)))).reshape(5, 5, channels)
+        assert np.abs(picture / 127.5 - 1 - image.movedim(0, -1).numpy()).max() < 1 / 127
+    assert as_data_uris(images[:0]) == []
+
+
+def test_clusters_have_a_look_of_their_own() -> None:
+    looks = [(cluster_colour(c), cluster_marker(c)) for c in range(4 * CLUSTER_COLOURS)]
+    assert len(set(looks)) == len(looks)

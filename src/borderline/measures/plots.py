@@ -73,13 +73,13 @@ def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
 def add_probability_scale(
     figure: Figure | SubFigure,
     axes: Axes | list[Axes],
-    label: str = "p(positive), boundary at 0.5",
     location: str = "right",
 ) -> None:
     """Draw the colour scale of the frames beside the axes."""
     scale = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
     bar = figure.colorbar(scale, ax=axes, location=location, fraction=0.04, pad=0.02)
-    bar.set_label(label, fontsize=9)
+    # In two lines, for beside a single row of images there is room for no more.
+    bar.set_label("p(positive),\nboundary at 0.5", fontsize=9)
 
 
 def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int = 8) -> Figure:

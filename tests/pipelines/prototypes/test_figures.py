@@ -97,7 +97,7 @@ def test_cluster_sheet_is_drawn(channels: int, real: int) -> None:
 
 def test_prototype_without_a_partner_is_said() -> None:
     images = torch.zeros(2, 1, 8, 8)
-    figure = draw_found_again(images, [[(images[0], 0.9), None], [None, (images[1], 0.5)]])
+    figure = draw_found_again(images, [[(images[0], 0.9), None], [None, (images[1], 0.5)]], [0, 3])
     figure.savefig(BytesIO())
     texts = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert texts == ["none", "none"]
@@ -121,7 +121,7 @@ def test_validation_is_drawn_with_gaps() -> None:
     assert len(figure.axes) == len(BETTER)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
         "Random borderline images",
-        "One random image of each cluster",
+        "Random images of each cluster",
         "The medoids",
     ]
 

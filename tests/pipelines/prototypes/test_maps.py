@@ -35,6 +35,11 @@ def test_tsne_places_both_together_and_repeats(images: int) -> None:
     assert np.array_equal(first[0], tsne_2d(test, other, 30, seed=0)[0])
 
 
+def test_embedding_of_one_number_can_be_mapped() -> None:
+    random = np.random.default_rng(0)
+    assert tsne_2d(random.random((9, 1)), random.random((5, 1)), 3, seed=0)[1].shape == (5, 2)
+
+
 def map_images(count: int, labels: list[int], channels: int = 1) -> MapImages:
     random = np.random.default_rng(0)
     places = {kind: random.random((count, 2)) for kind in ("umap", "tsne")}

@@ -164,7 +164,7 @@ def everything(
     made["errors"], made["rejection"], made["risk"] = call(
         nodes.evaluate_patterns,
         *("prototypes", "embeddings", "selections", "cluster_model", "cluster_sizes", "pair_test"),
-        *("classifier", *own),
+        *("classifier", "run"),
     )
     return made
 
@@ -252,7 +252,7 @@ def test_no_clusters_are_said_everywhere(run: RunParams) -> None:
     assert made["sheets"] == {}
     assert made["repeat_table"]["note"].tolist() == ["there are no clusters to find again"]
     assert made["rejection"]["abstains_by"].tolist() == ["confidence", "chance", "hindsight"]
-    assert made["errors"]["cluster"].tolist() == ["any", "none"]
+    assert made["errors"]["cluster"].tolist() == ["any"]
     assert "too few images" in made["sheet"].texts[0].get_text()
     for figure in filter(_is_figure, made.values()):
         figure.savefig(BytesIO())
@@ -302,7 +302,9 @@ def tables(model: str, note: str | None) -> list[pd.DataFrame]:
         "measure": ["coverage_area", "stability", "stability"],
         "value": [0.6, 0.9, 0.8],
         "p_value": [0.001, 0.4, np.nan],
-        "q_value": [0.002, 0.5, np.nan],
+        **{name: [0.002, 0.5, np.nan] for name in ("q_value", "q_value_of_labels")},
+        "q_value_of_cluster": np.nan,
+        "note": ["", "", ""],
     }
     return [
         pd.DataFrame({"accuracy": [0.9 if model == "a" else 0.8]}),
@@ -329,6 +331,27 @@ def test_summary_has_a_row_a_model_with_the_chosen_generator() -> None:
     assert summary["found_again"].tolist() == pytest.approx([0.9, np.nan], nan_ok=True)
     assert summary["errors_near"].tolist() == [0.4, 0.4]
     assert summary["doubts"].tolist() == [
-        "as prototypes they are no better than random images in: stability over seeds",
+        "as prototypes they are not surely better than random ones in stability over seeds, nor "
+        "than the same choice from shuffled clusters in stability over seeds",
         "",
     ]
+
+
+def test_repeats_that_fail_keep_their_numbers(all_of_it: dict[str, Any]) -> None:
+    made = all_of_it
+    failed = {"labels": torch.zeros(0, dtype=torch.long)}
+    repeats = {"part_00000": lambda: failed, "part_00001": made["repeats"]["part_00001"]}
+    table, figure = nodes.match_prototypes(
+        made["prototypes"], made["embeddings"], repeats, made["settings"], made["run"]
+    )
+    assert set(table["repeat"]) == {1}
+    assert "repeat 1" in [ax.get_title() for ax in figure.axes]
+    table, figure = nodes.match_prototypes(
+        made["prototypes"],
+        made["embeddings"],
+        {"part_00000": lambda: failed},
+        made["settings"],
+        made["run"],
+    )
+    assert len(table) == 0
+    assert "no clusters with any other seed" in figure.texts[0].get_text()

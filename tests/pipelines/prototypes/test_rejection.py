@@ -39,13 +39,14 @@ def test_good_scores_beat_chance_and_hindsight_beats_all() -> None:
     wrong = RANDOM.random(400) < 0.15
     sure = np.where(wrong, 0.0, 1.0) + RANDOM.normal(0, 0.5, 400)
     scores = {"confidence": sure, "prototypes": RANDOM.normal(size=400)}
-    table = compare_rejection(scores, wrong, 100, 0).set_index("abstains_by")
+    table = compare_rejection(scores, wrong, 0).set_index("abstains_by")
     areas = table["aurc"]
     assert areas[BEST] < areas["confidence"] < areas["prototypes"]
     assert areas[CHANCE] == pytest.approx(wrong.mean())
     assert table["gain"]["confidence"] == 0
     assert table["gain_high"]["prototypes"] < 0
-    assert "is worse than by confidence" in table["says"]["prototypes"]
+    assert table["says"]["prototypes"].startswith("Abstaining near prototypes on 40 of 400 images")
+    assert table["says"]["prototypes"].endswith("it is worse than abstaining by confidence.")
     assert table["gain_low"][BEST] > 0
     assert table["errors_in_first_10"][CHANCE] == pytest.approx(0.1)
     assert table["risk_at_80"]["confidence"] == pytest.approx(risks(sure, wrong)[319])
@@ -55,7 +56,7 @@ def test_good_scores_beat_chance_and_hindsight_beats_all() -> None:
 
 def test_model_without_errors_needs_no_abstaining() -> None:
     scores = {"confidence": RANDOM.random(30)}
-    table = compare_rejection(scores, np.zeros(30, dtype=bool), 10, 0)
+    table = compare_rejection(scores, np.zeros(30, dtype=bool), 0)
     assert (table["aurc"] == 0).all()
     assert table["errors_in_first_10"].isna().all()
     assert table["says"].str.contains("no errors").all()
@@ -77,4 +78,10 @@ def test_errors_are_counted_near_each_cluster() -> None:
 
 def test_no_errors_have_no_share() -> None:
     table = errors_near(np.zeros(4, dtype=int), np.ones(4, dtype=bool), np.zeros(4, dtype=bool), 1)
+    assert table["share_of_errors"].isna().all()
+
+
+def test_no_clusters_have_no_errors_near() -> None:
+    table = errors_near(np.full(4, -1), np.ones(4, dtype=bool), np.ones(4, dtype=bool), 0)
+    assert table["cluster"].tolist() == ["any"]
     assert table["share_of_errors"].isna().all()

@@ -12,6 +12,7 @@ from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
+from borderline.pipelines.gasten.kinds.pixel_bisection import BlendSampler, Settings
 from borderline.pipelines.prototypes.repetition import (
     adjusted_rand,
     generate_borderline,
@@ -50,7 +51,7 @@ class Flat(Sampler):
         return ""
 
 
-@pytest.mark.parametrize("share", [1.0, 0.3, 0.05])
+@pytest.mark.parametrize("share", [1.0, 0.3, 0.03])
 def test_only_borderline_images_come_and_as_many_as_wished(share: float, run: RunParams) -> None:
     part = generate_borderline(Flat(share=share), Brightness(), REAL, 0.1, 300, run)
     assert len(part["images"]) == 300
@@ -101,7 +102,27 @@ def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> N
     }
 
 
-@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("count", [0, 1, 3, 19])
 def test_too_few_images_are_no_clusters(count: int, model: ClusterModel, run: RunParams) -> None:
     points, _ = blobs(20, 40, 30, seed=7)
     assert repeat(part_of(points[:count]), Brightness(), model, run, 1) is None
+
+
+def test_blends_of_neighbours_are_others_with_another_seed_and_none_comes_twice(
+    run: RunParams,
+) -> None:
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 2
+    level = 0.3 + 0.5 * torch.rand(60, generator=random)
+    images = ((2 * labels - 1) * level)[:, None, None, None] + 0.1 * torch.randn(
+        60, 1, 3, 3, generator=random
+    )
+    real = {"images": images, "labels": labels}
+    sampler = BlendSampler(settings=Settings(kind="pixel_bisection", pairs="nearest"))
+    parts = [
+        generate_borderline(sampler, Brightness(), real, 0.1, 5000, other)["images"]
+        for other in (run, run.model_copy(update={"seed": 1}))
+    ]
+    assert not torch.equal(*(part[:10] for part in parts))
+    for part in parts:
+        assert 0 < len(part) == len(part.unique(dim=0))

@@ -10,15 +10,10 @@ from borderline.pipelines.prototypes.selection import (
     OVER_ALL,
     SELECTIONS,
     Selection,
-    densest,
     k_medoids,
-    medoid,
-    nearest_to_mean,
     select,
 )
 from conftest import candidates_of
-
-Matrix = list[list[float]]
 
 
 def cosine_by_hand(a: np.ndarray, b: np.ndarray) -> float:
@@ -111,11 +106,25 @@ def test_cluster_of_one_image_is_its_own_prototype(selection: Selection) -> None
 
 
 def test_outlier_moves_the_mean_but_no_medoid() -> None:
-    points = np.array([[0.0], [1.0], [2.0], [50.0]])
+    places = np.array([[0.0], [1.0], [2.0], [50.0]])
+    own = Candidates(np.ones((4, 2)), places, np.zeros(4, dtype=int), np.zeros(4))
+    assert select("medoid", own, 0)[0] in (1, 2)
+    assert select("centroid", own, 0)[0] == 2
+    assert select("density", own, 0)[0] in (0, 1)
 
-    def gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.abs(a - b.T)
 
-    assert medoid(points, gaps) in (1, 2)
-    assert nearest_to_mean(points, gaps) == 2
-    assert densest(points, gaps) in (0, 1)
+def test_images_that_are_alike_still_give_as_many_medoids() -> None:
+    places = np.repeat([[0.0], [1.0]], 5, axis=0)
+    for distances in (np.abs(places - places.T), np.zeros((10, 10))):
+        rows = k_medoids(distances, 3, 0)
+        assert len(set(rows.tolist())) == 3
+
+
+def test_other_labels_give_other_prototypes_and_keep_what_was_computed(some: Candidates) -> None:
+    before = select("medoid_embedding", some, 0)
+    other = some.relabelled(np.random.default_rng(0).permutation(some.labels))
+    assert other.cosine_distances is some.cosine_distances
+    assert select("medoid_embedding", other, 0).tolist() != before.tolist()
+    plain = Candidates(some.embeddings, some.reduced, other.labels, some.distances)
+    for selection in SELECTIONS:
+        assert select(selection, other, 0).tolist() == select(selection, plain, 0).tolist()

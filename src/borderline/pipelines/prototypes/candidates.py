@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 NOISE = -1
 _TINY = np.finfo(float).tiny
@@ -33,11 +34,19 @@ class Candidates:
         return len(self.labels)
 
     def rows(self, rows: np.ndarray) -> Self:
-        """Some of them, shape (m,); a row may come more than once."""
+        """Some of them, shape (m,)."""
         parts = (self.embeddings, self.reduced, self.labels, self.distances)
         return type(self)(*(part[rows] for part in parts))
 
-    @property
+    def relabelled(self, labels: np.ndarray) -> Self:
+        """The same images with other labels, shape (n,); what was computed of them stays."""
+        other = replace(self, labels=labels)
+        for name in ("directions", "cosine_distances", "reduced_distances"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
+
+    @cached_property
     def clusters(self) -> np.ndarray:
         """The clusters that have a member, in order."""
         return np.unique(self.labels[self.labels != NOISE])
@@ -46,6 +55,11 @@ class Candidates:
     def directions(self) -> np.ndarray:
         """The embeddings at length 1, shape (n, D)."""
         return directions(self.embeddings)
+
+    @cached_property
+    def reduced_distances(self) -> np.ndarray:
+        """Of each place to each in the space that was clustered, shape (n, n)."""
+        return np.asarray(cdist(self.reduced, self.reduced))
 
     @cached_property
     def cosine_distances(self) -> np.ndarray:

@@ -81,7 +81,8 @@ def attribute(
             )
         else:
             channels, height, width = image.shape[1:]
-            side = min(settings.window, height, width)
+            # A square over all of the image would say the same of every pixel.
+            side = max(min(settings.window, height - 1, width - 1), 1)
             found = Occlusion(probability).attribute(
                 image,
                 sliding_window_shapes=(channels, side, side),

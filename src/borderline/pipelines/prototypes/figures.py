@@ -57,7 +57,7 @@ def draw_prototypes(
         dpi=130,
     )
     figure.suptitle(
-        "One prototype for each pattern, and below it what pushes the model:\n"
+        "The prototypes, and below each what pushes the model:\n"
         "red pixels to the positive class, blue ones to the negative"
     )
     axes = figure.subplots(height * blocks, columns, squeeze=False)
@@ -76,7 +76,7 @@ def draw_prototypes(
         for row, method in enumerate(maps, start=height * block + 1):
             axes[row, 0].set_ylabel(method.replace("_", " "), fontsize=9)
     # Beside the first rows only: over all rows the scales would lie upon each other.
-    add_probability_scale(figure, list(axes[0]), "p(positive)")
+    add_probability_scale(figure, list(axes[0]))
     for row, (method, limit) in enumerate(limits.items(), start=1):
         _add_push_scale(figure, list(axes[row]), limit, UNITS[method])
     return figure
@@ -183,7 +183,8 @@ def draw_cluster(
         real: The real test images in the band that fall into the cluster, and their p.
     """
     figure = Figure(figsize=(15, 11.5), layout="constrained", dpi=100)
-    figure.suptitle(f"Cluster {number}: {caption}", fontsize=14)
+    name = f"Cluster {number}" if number >= 0 else "A prototype"
+    figure.suptitle(f"{name}: {caption}", fontsize=14)
     parts: Any = figure.subfigures(4, 1, height_ratios=[3.2, 1.5, 3.2, 1.6])
     top, middle, below, last = parts
     axes = top.subplots(1, 1 + len(maps), squeeze=False)[0]
@@ -191,7 +192,7 @@ def draw_cluster(
     axes[0].imshow(picture, interpolation="nearest")
     axes[0].set_title(f"prototype, p = {prototype[1]:.2f}")
     _bare(axes[0])
-    add_probability_scale(top, axes[0], "p(positive)", location="bottom")
+    add_probability_scale(top, axes[0], location="bottom")
     _frame(axes[0], prototype[1])
     for ax, (method, own) in zip(axes[1:], maps.items(), strict=True):
         ax.imshow(blend(picture, own.numpy() / limits[method]), interpolation="nearest")
@@ -210,7 +211,7 @@ def draw_cluster(
 
 
 def draw_found_again(
-    images: Tensor, found: Sequence[Sequence[tuple[Tensor, float] | None]]
+    images: Tensor, found: Sequence[Sequence[tuple[Tensor, float] | None]], runs: Sequence[int]
 ) -> Figure:
     """Each prototype and its partners in the other runs, with their cosine similarity.
 
@@ -218,16 +219,16 @@ def draw_found_again(
         images: Prototypes in [-1, 1], shape (K, C, H, W), K at least 1.
         found: For each prototype, an image (C, H, W) and its similarity for each other run; None
             where it has no partner there.
+        runs: The numbers of these runs.
     """
-    runs = len(found[0])
     figure = Figure(
-        figsize=(1.15 * (runs + 1) + 1, 1.3 * len(images) + 1.1), layout="constrained", dpi=110
+        figsize=(1.15 * (len(runs) + 1) + 1, 1.3 * len(images) + 1.1), layout="constrained", dpi=110
     )
     figure.suptitle(
         "Prototypes, and those of other seeds that match them\n(cosine similarity for the model)",
         fontsize=11,
     )
-    axes = figure.subplots(len(images), runs + 1, squeeze=False)
+    axes = figure.subplots(len(images), len(runs) + 1, squeeze=False)
     for ax in axes.flat:
         _bare(ax)
     for number, (picture, partners) in enumerate(zip(as_picture(images), found, strict=True)):
@@ -240,14 +241,14 @@ def draw_found_again(
             ax.imshow(as_picture(partner[0][None])[0], interpolation="nearest")
             ax.set_xlabel(f"{partner[1]:.2f}", fontsize=8, labelpad=2)
     axes[0, 0].set_title("this run", fontsize=9)
-    for run in range(runs):
-        axes[0, run + 1].set_title(f"seed {run + 1}", fontsize=9)
+    for column, run in enumerate(runs, start=1):
+        axes[0, column].set_title(f"repeat {run}", fontsize=9)
     return figure
 
 
 def scale_of(maps: Tensor) -> float:
     """Where the colours of maps (K, H, W) end: nearly their largest absolute value."""
-    return float(maps.abs().flatten().quantile(0.995)) or 1.0
+    return float(np.quantile(maps.abs().numpy(), 0.995)) or 1.0
 
 
 def blend(picture: np.ndarray, push: np.ndarray) -> np.ndarray:

@@ -55,7 +55,11 @@ def tsne_2d(
     """
     both = np.concatenate([test_embeddings, embeddings])
     reducer = TSNE(
-        perplexity=min(perplexity, (len(both) - 1) / 3), metric="cosine", random_state=seed
+        perplexity=min(perplexity, (len(both) - 1) / 3),
+        metric="cosine",
+        # Principal components are a start only where there are two.
+        init="pca" if min(both.shape) > 1 else "random",
+        random_state=seed,
     )
     places = np.asarray(reducer.fit_transform(both))
     return places[: len(test_embeddings)], places[len(test_embeddings) :]

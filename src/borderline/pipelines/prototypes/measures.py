@@ -5,7 +5,7 @@ Prototypes are judged by how they represent *the others*: an image never stands 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -29,6 +29,15 @@ BETTER = {
     "stability": "higher",
 }
 """The measures, and where the better end of each is."""
+
+RANGES = {name: (0.0, 1.0) for name in BETTER} | {
+    "cosine_similarity": (-1.0, 1.0),
+    "euclidean_distance": (0.0, np.inf),
+    "facility_location": (-1.0, 1.0),
+    "dispersion": (0.0, np.inf),
+    "stability": (-1.0, 1.0),
+}
+"""What the measures can be."""
 
 
 class Chosen(NamedTuple):
@@ -54,14 +63,12 @@ class Audience:
     Attributes:
         candidates: The images.
         places: Where they are in the 2D map, shape (n, 2).
-        numbers: Tell the images apart, shape (n,): a resample repeats some.
         radius: The largest radius of the coverage curve, a cosine distance.
         spread: The mean distance of two of them in the 2D map.
     """
 
     candidates: Candidates
     places: np.ndarray
-    numbers: np.ndarray
     radius: float
     spread: float
 
@@ -72,15 +79,18 @@ class Audience:
         return cls(
             candidates,
             places,
-            np.arange(len(candidates)),
             float(np.median(others)) if len(others) else 0.0,
             float(pdist(places).mean()) if len(places) > 1 else 0.0,
         )
 
     def rows(self, rows: np.ndarray) -> Self:
         """Some of the images, on the scales of all."""
-        parts = self.candidates.rows(rows), self.places[rows], self.numbers[rows]
+        parts = self.candidates.rows(rows), self.places[rows]
         return type(self)(*parts, self.radius, self.spread)
+
+    def relabelled(self, labels: np.ndarray) -> Self:
+        """The same images with other clusters, shape (n,)."""
+        return replace(self, candidates=self.candidates.relabelled(labels))
 
     def chosen(self, rows: np.ndarray) -> Chosen:
         """Images of the audience that are to stand for the rest."""
@@ -144,7 +154,7 @@ def nearest_prototype(
         return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64)
     others = np.arange(len(audience.candidates))
     if chosen.rows is not None:
-        others = others[~np.isin(audience.numbers, audience.numbers[chosen.rows])]
+        others = np.delete(others, chosen.rows)
     distances = cosine_distances(
         audience.candidates.directions[others], directions(chosen.embeddings)
     )

@@ -1,6 +1,7 @@
 """MMD-critic (Kim, Khanna and Koyejo 2016): prototypes, and criticisms that they miss.
 
-The kernel is Gaussian in the directions of the embeddings, as wide as their median distance.
+The kernel is Gaussian in the directions of the embeddings; twice its variance is their median
+squared distance.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def kernel_of(distances: np.ndarray) -> np.ndarray:
 def choose_prototypes(distances: np.ndarray, count: int) -> np.ndarray:
     """Images whose distribution is nearest to that of all, by the maximum mean discrepancy.
 
-    Greedy, as the discrepancy's fall is submodular for such kernels.
+    Greedy, as the authors do it.
 
     Args:
         distances: Cosine distances of each image to each, shape (n, n).

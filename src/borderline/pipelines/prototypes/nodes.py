@@ -71,7 +71,7 @@ from borderline.pipelines.prototypes.repetition import (
     generate_borderline,
     repeat,
 )
-from borderline.pipelines.prototypes.selection import SELECTIONS, select
+from borderline.pipelines.prototypes.selection import SELECTIONS
 from borderline.pipelines.prototypes.tipping import Ways, blends, nearest_real, shortest_walks
 from borderline.pipelines.prototypes.validation import (
     COLUMNS,
@@ -80,6 +80,7 @@ from borderline.pipelines.prototypes.validation import (
     Real,
     most_ambiguous,
     validate,
+    way_of,
 )
 from borderline.pipelines.prototypes.verdicts import doubts, say
 from borderline.sampling import Sampler
@@ -121,7 +122,7 @@ def select_prototypes(
     selections = {"candidates": drawn.sort().values}
     candidates = _candidates(borderline, embeddings, clusters, selections)
     for name in settings.selections:
-        rows = select(name, candidates, run.seed_for("selection", name))
+        rows = way_of(name, run)(candidates)
         selections[name] = selections["candidates"][rows]
     number, distances = len(candidates.clusters), candidates.cosine_distances
     if number:
@@ -237,11 +238,13 @@ def repeat_patterns(
     rows: list[dict[str, Any]] = []
     for number in range(settings.validation.repeats if len(cluster_sizes) else 1):
         own = run.model_copy(update={"seed": run.seed_for("repeat", number)})
-        made, note = None, "there are no clusters to find again"
+        made, fewer, note = None, "", "there are no clusters to find again"
         if len(cluster_sizes):
             part = generate_borderline(sampler, classifier, pair_train, confusion.band, wanted, own)
             made = repeat(part, classifier, cluster_model, own, number)
-            note = f"{len(part['images'])} images, and the recipe finds no two clusters in them"
+            few = len(part["images"]) < wanted
+            fewer = f"only {len(part['images'])} of {wanted} images" if few else ""
+            note = f"{fewer or f'{wanted} images'}, in which the recipe finds no two clusters"
         row: dict[str, Any] = {"repeat": number, "images": 0, "clusters": 0, "note": note}
         tensors = {"labels": torch.zeros(0, dtype=torch.long)}
         if made is not None:
@@ -250,7 +253,7 @@ def repeat_patterns(
                 "images": len(made.labels),
                 "clusters": made.clusters,
                 "ari": adjusted_rand(made, cluster_model),
-                "note": "",
+                "note": fewer,
             }
         rows.append(row)
         yield {f"part_{number:05d}": tensors}, pd.DataFrame(rows, columns=list(_REPEAT_COLUMNS))
@@ -273,8 +276,8 @@ def match_prototypes(
     own = embeddings["embeddings"][prototypes["rows"]].numpy()
     rows: list[dict[str, Any]] = []
     found: list[list[tuple[Tensor, float] | None]] = [[] for _ in images]
-    for number, part in enumerate(_loaded(repeats)):
-        chosen = select(settings.shown, _of_repeat(part), run.seed_for("selection", settings.shown))
+    for number, part in _loaded(repeats):
+        chosen = way_of(settings.shown, run)(_of_repeat(part))
         similarities, partners = matched_similarities(own, part["embeddings"][chosen].numpy())
         for prototype, (similarity, partner) in enumerate(zip(similarities, partners, strict=True)):
             if partner < 0:
@@ -286,8 +289,8 @@ def match_prototypes(
             found[prototype].append((part["images"][row], float(similarity)))
     table = pd.DataFrame(rows, columns=list(_MATCH_COLUMNS))
     if not rows:
-        return table, draw_note("No prototypes were looked for with other seeds.")
-    return table, draw_found_again(images, found)
+        return table, draw_note("No prototypes, or no clusters with any other seed.")
+    return table, draw_found_again(images, found, [number for number, _ in _loaded(repeats)])
 
 
 def validate_prototypes(
@@ -320,7 +323,7 @@ def validate_prototypes(
         for name in SELECTIONS
         if name in selections
     }
-    others = [_of_repeat(part) for part in _loaded(repeats)]
+    others = [_of_repeat(part) for _, part in _loaded(repeats)]
     params = settings.validation
     if len(own.clusters) == 0:
         note = "No prototypes, so nothing was validated."
@@ -331,7 +334,7 @@ def validate_prototypes(
             draw_note(note),
             draw_coverage(pd.DataFrame()),
         )
-    table = validate(Evidence(audience, rows, others, real), params, run)
+    table = validate(Evidence(audience, rows, others, len(repeats), real), params, run)
     table["says"] = [say(row, params.level) for _, row in table.iterrows()]
     covered = _coverage_curves(audience, rows, run)
     return table, covered, draw_validation(table, params.level), draw_coverage(covered)
@@ -374,9 +377,10 @@ def explain_prototypes(
     rows = []
     for method, own in maps.items():
         again = attribute(method, classifier, images, baselines, params, run, attempt=1)
-        agreed = agreement(own, again)
+        agreed = agreement(own, again).numpy()
+        agreed = agreed[~np.isnan(agreed)] if np.isfinite(agreed).any() else np.array([np.nan])
         values = (
-            *(method, agreed.nanmean().item(), agreed[~agreed.isnan()].min().item()),
+            *(method, float(agreed.mean()), float(agreed.min())),
             *scores[method],
             *_randomisation(method, own, classifier, images, pair_train, params, run),
         )
@@ -434,8 +438,8 @@ def tip_prototypes(
                 )
             )
         else:
-            towards = real[rows[:, side, 0]]
-            sides.append(blends(classifier, images, towards, confident, params.steps, device))
+            towards = _confident_real(own, pair_train, classifier, side, confident, run)
+            sides.append(blends(classifier, images, real[towards], confident, params.steps, device))
     tensors = {
         "walks": torch.cat([sides[0].images.flip(1), sides[1].images[:, 1:]], dim=1),
         "walks_p": torch.cat([sides[0].p.flip(1), sides[1].p[:, 1:]], dim=1),
@@ -521,7 +525,6 @@ def evaluate_patterns(
     cluster_sizes: pd.DataFrame,
     pair_test: LabelledImages,
     classifier: nn.Module,
-    settings: PrototypesParams,
     run: RunParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Whether the patterns help: errors of the model near them, and abstaining near them.
@@ -541,14 +544,13 @@ def evaluate_patterns(
     if len(prototypes["rows"]):
         own, borderline = directions(test), embeddings["embeddings"].numpy()
         to_prototypes, to_borderline = (
-            cosine_distances(own, directions(borderline[rows])).min(1)
+            cosine_distances(own, directions(borderline[rows.numpy()])).min(1)
             for rows in (prototypes["rows"], selections["candidates"])
         )
         scores |= {"prototypes": to_prototypes, "borderline_images": to_borderline}
         ranks = [pd.Series(s).rank().to_numpy() for s in (scores[CONFIDENCE], to_prototypes)]
         scores["confidence_and_prototypes"] = ranks[0] + ranks[1]
-    seed, resamples = run.seed_for("rejection"), settings.validation.resamples
-    compared = compare_rejection(scores, wrong, resamples, seed)
+    compared = compare_rejection(scores, wrong, run.seed_for("rejection"))
     every = {**scores, CHANCE: np.zeros(len(wrong)), BEST: 1.0 - wrong}
     risked = {name: risks(own, wrong) for name, own in every.items()}
     areas = compared.set_index("abstains_by")["aurc"]
@@ -638,9 +640,10 @@ def _of_repeat(part: dict[str, Tensor]) -> Candidates:
     )
 
 
-def _loaded(repeats: StoredParts) -> list[dict[str, Tensor]]:
-    parts = [repeats[name]() for name in sorted(repeats)]
-    return [part for part in parts if len(part["labels"])]
+def _loaded(repeats: StoredParts) -> list[tuple[int, dict[str, Tensor]]]:
+    """The repeats that found clusters, with their numbers."""
+    parts = [(number, repeats[name]()) for number, name in enumerate(sorted(repeats))]
+    return [(number, part) for number, part in parts if len(part["labels"])]
 
 
 def _among(rows: Tensor, every: Tensor) -> Tensor:
@@ -666,12 +669,30 @@ def _real_borderline(
     return Real(own, labels, places[rows].numpy())
 
 
+def _confident_real(
+    own: np.ndarray,
+    real: LabelledImages,
+    classifier: nn.Module,
+    side: int,
+    confident: float,
+    run: RunParams,
+) -> Tensor:
+    """The nearest real image of a class that the model is confident of; else the nearest of it."""
+    p = predict(classifier, real["images"], run.torch_device())
+    of_class = real["labels"] == side
+    sure = of_class & (p >= confident if side else p <= confident)
+    rows = (sure if sure.any() else of_class).nonzero()[:, 0]
+    vectors = embed(classifier, real["images"][rows], run.torch_device()).numpy()
+    nearest = cosine_distances(directions(own), directions(vectors)).argmin(1)
+    return rows[torch.from_numpy(nearest)]
+
+
 def _coverage_curves(
     audience: Audience, selections: Mapping[Any, np.ndarray], run: RunParams
 ) -> pd.DataFrame:
     own, radii = audience.candidates, np.linspace(0, audience.radius, _RADII)
     count = len(own.clusters)
-    rows = {**selections, MOST_AMBIGUOUS: most_ambiguous(own, count)}
+    rows = {**selections, MOST_AMBIGUOUS: most_ambiguous(own)}
     covered = {
         str(name): coverage_curve(audience.chosen(chosen), audience, radii)
         for name, chosen in rows.items()
@@ -722,16 +743,18 @@ def _captions(table: pd.DataFrame, between: str) -> list[str]:
 
 def _strips(tipping: dict[str, Tensor], real: Tensor, table: pd.DataFrame) -> list[Strip]:
     strips = []
-    lengths = table.set_index(["prototype", "towards"])["share"]
+    ways = {(row["prototype"], row["towards"]): row for _, row in table.iterrows()}
     for number, walk in enumerate(tipping["walks"]):
         negative, positive = tipping["real_rows"][number]
         p_negative, p_positive = tipping["real_p"][number].numpy()
-        shares = [lengths[number, side] for side in ("negative", "positive")]
-        said = f"{number}" + (
-            "\n" + ", ".join("none" if np.isnan(s) else f"{s:.0%}" for s in shares)
-            if not np.isnan(shares).all()
-            else ""
-        )
+        said = [_said_of_way(ways[number, side]) for side in ("negative", "positive")]
+        said = [f"{number}", ", ".join(said)] if any(said) else [f"{number}"]
         p = p_negative[::-1].copy(), tipping["walks_p"][number].numpy(), p_positive
-        strips.append(Strip(real[negative.flip(0)], walk, real[positive], p, said))
+        strips.append(Strip(real[negative.flip(0)], walk, real[positive], p, "\n".join(said)))
     return strips
+
+
+def _said_of_way(way: pd.Series) -> str:
+    if not way["confident"]:
+        return "none"
+    return f"{way['share']:.0%}" if pd.notna(way["share"]) else ""

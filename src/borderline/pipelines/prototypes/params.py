@@ -17,15 +17,17 @@ class ValidationParams(Params):
     """How prototypes are compared with images taken at random.
 
     Attributes:
-        draws: Random choices that a p-value counts.
-        resamples: Bootstrap resamples of an interval.
-        resample_images: Most images of a resample.
+        draws: Random choices of images that a p-value counts.
+        label_draws: Shuffled labels that a p-value counts.
+        resamples: Random parts of the images that an interval comes from.
+        resample_images: Most images of such a part; else it is half of them.
         repeats: Other seeds with which images are generated and clustered again.
         repeat_images: Most borderline images of each.
         level: From this corrected p-value on, a sentence says that prototypes are no better.
     """
 
     draws: int = Field(ge=19)
+    label_draws: int = Field(ge=19)
     resamples: int = Field(ge=2)
     resample_images: int = Field(ge=50)
     repeats: int = Field(ge=2)
@@ -34,11 +36,12 @@ class ValidationParams(Params):
 
     @model_validator(mode="after")
     def _can_tell(self) -> Self:
-        if 1 / (1 + self.draws) > self.level:
-            raise ValueError(
-                f"{self.draws} draws cannot tell at a level of {self.level}: raise draws to "
-                f"{math.ceil(1 / self.level - 1)} or more"
-            )
+        for name in ("draws", "label_draws"):
+            if 1 / (1 + getattr(self, name)) > self.level:
+                raise ValueError(
+                    f"{getattr(self, name)} {name} cannot tell at a level of {self.level}: raise "
+                    f"{name} to {math.ceil(1 / self.level - 1)} or more"
+                )
         return self
 
 
@@ -46,7 +49,7 @@ class ExplanationParams(Params):
     """How prototypes are explained, and the explanations tested.
 
     Attributes:
-        methods: The attributions to compute; the first stands in the cluster sheets.
+        methods: The attributions to compute.
         shap_baseline: What GradientSHAP compares an image with: the ``black`` image, the ``mean``
             of the real training images, or real images of the ``other_class``, that which the
             model leans away from.

@@ -143,7 +143,7 @@ def create_pipeline() -> Pipeline:
                     "cluster_sizes",
                     "pair_test",
                     "classifier",
-                    *_SETTINGS,
+                    "params:run",
                 ],
                 outputs=["errors_near_patterns", "rejection", "rejection_figure"],
                 name="evaluate_patterns",

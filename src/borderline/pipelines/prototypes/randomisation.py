@@ -40,17 +40,19 @@ def randomised(
 
 
 def rank_correlations(first: Tensor, second: Tensor) -> np.ndarray:
-    """Spearman's correlation of two maps of the same image, with their signs.
+    """The absolute value of Spearman's correlation of two maps of the same image.
+
+    A map that turns round is the same map.
 
     Args:
         first: Shape (N, H, W).
         second: Shape (N, H, W).
 
     Returns:
-        Shape (N,), in [-1, 1]; 0 where a map is the same everywhere, for it tells nothing.
+        Shape (N,), in [0, 1]; 0 where a map is the same everywhere, for it tells nothing.
     """
     found = [
-        spearmanr(a, b).statistic if a.std() > 0 and b.std() > 0 else 0.0
+        abs(spearmanr(a, b).statistic) if a.std() > 0 and b.std() > 0 else 0.0
         for a, b in zip(first.flatten(1).numpy(), second.flatten(1).numpy(), strict=True)
     ]
     return np.array(found)

@@ -19,6 +19,8 @@ REJECTION_COLUMNS = (
     *("abstains_by", "images", "errors", "aurc", "low", "high", "gain", "gain_low", "gain_high"),
     *("risk_at_90", "risk_at_80", "errors_in_first_10", "says"),
 )
+# Enough for the ends of an interval; they cost little.
+_RESAMPLES = 1000
 CONFIDENCE, CHANCE, BEST = "confidence", "chance", "hindsight"
 NAMES = {
     CONFIDENCE: "by confidence",
@@ -26,7 +28,7 @@ NAMES = {
     "borderline_images": "near borderline images",
     "confidence_and_prototypes": "by confidence and near prototypes",
     CHANCE: "by chance",
-    BEST: "on errors first, in hindsight",
+    BEST: "with hindsight",
 }
 """What the ways to abstain are called."""
 
@@ -43,11 +45,16 @@ def errors_near(
         clusters: How many clusters there are.
 
     Returns:
-        A row a cluster, one for ``any`` of them and one for ``none``: test ``images`` there,
+        A row a cluster, one for ``any`` of them and one for ``none`` (without clusters, ``any``
+        alone, empty): test ``images`` there,
         ``errors`` among them, their ``share_of_errors``, the ``error_rate`` there, the ``lift``
         over that of all images, and the p-value that errors are no more frequent there than
         elsewhere (Fisher's exact test, one-sided).
     """
+    if clusters == 0:
+        return pd.DataFrame([dict.fromkeys(ERROR_COLUMNS) | {"cluster": "any"}]).astype(
+            {"share_of_errors": float}
+        )
     inside = near & (labels >= 0)
     places = {str(cluster): inside & (labels == cluster) for cluster in range(clusters)}
     places |= {"any": inside, "none": ~inside}
@@ -90,15 +97,14 @@ def risks(scores: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 
 
 def compare_rejection(
-    scores: Mapping[str, np.ndarray], wrong: np.ndarray, resamples: int, seed: int
+    scores: Mapping[str, np.ndarray], wrong: np.ndarray, seed: int
 ) -> pd.DataFrame:
     """Compare ways to abstain.
 
     Args:
         scores: Of each way, shape (N,); ``confidence`` is that which the gain is over.
         wrong: Whether the model is wrong, shape (N,).
-        resamples: Bootstrap resamples of the test images.
-        seed: Seed of these.
+        seed: Seed of the bootstrap resamples of the test images.
 
     Returns:
         A row a way, one for ``chance`` and one for ``hindsight``, which abstains on errors first:
@@ -110,7 +116,7 @@ def compare_rejection(
     n = len(wrong)
     every = {**scores, CHANCE: np.zeros(n), BEST: 1.0 - wrong}
     random = np.random.default_rng(seed)
-    drawn = [random.integers(n, size=n) for _ in range(resamples)]
+    drawn = [random.integers(n, size=n) for _ in range(_RESAMPLES)]
     replicates = {
         name: np.array([risks(own[rows], wrong[rows]).mean() for rows in drawn])
         for name, own in every.items()
@@ -128,18 +134,25 @@ def compare_rejection(
         at = [float(curve[k - 1]) for k in kept]
         errors = wrong.sum()
         caught = 1 - at[0] * kept[0] / errors if errors else math.nan
-        values = (*(name, n, int(errors), *area, *gain, *at, caught), _say(name, gain, caught))
+        values = (
+            *(name, n, int(errors), *area, *gain, *at, caught),
+            _say(name, gain, caught, n - kept[0], n),
+        )
         rows.append(dict(zip(REJECTION_COLUMNS, values, strict=True)))
     return pd.DataFrame(rows, columns=list(REJECTION_COLUMNS))
 
 
-def _say(name: str, gain: Estimate, caught: float) -> str:
+def _say(name: str, gain: Estimate, caught: float, left: int, images: int) -> str:
     """One sentence on a way to abstain."""
     if math.isnan(caught):
         return "The model makes no errors here, so there is nothing to abstain on."
-    sentence = f"Abstaining {NAMES[name]} on 10 % of the images avoids {caught:.0%} of the errors"
+    sentence = (
+        f"Abstaining {NAMES[name]} on {left} of {images} images avoids {caught:.0%} of the errors"
+    )
     if name == CONFIDENCE:
         return f"{sentence}."
-    better = "is better" if gain.low > 0 else "is worse" if gain.high < 0 else "cannot be told from"
-    compared = "abstaining by confidence" if better.startswith("cannot") else "than by confidence"
-    return f"{sentence}; over all shares it {better} {compared}."
+    if gain.low > 0 or gain.high < 0:
+        verdict = f"is {'better' if gain.low > 0 else 'worse'} than abstaining by confidence"
+    else:
+        verdict = "cannot be told from abstaining by confidence"
+    return f"{sentence}; over all shares it {verdict}."

@@ -18,6 +18,9 @@ from borderline.sampling import Part, Sampler
 # A generator that hits the boundary seldom is asked for at most so many times the images.
 _MOST_IN_VAIN = 50
 _FEWEST_ASKED = 256
+_FEWEST_ENOUGH = 15_000
+# With fewer images there is nothing to cluster.
+_FEWEST_CLUSTERED = 20
 
 
 class Labelled(Protocol):
@@ -94,24 +97,35 @@ def generate_borderline(
         count: How many.
         run: Device, and the seed that makes them others.
     """
-    found: list[Part] = []
-    asked, hits, wanted = 0, 0, max(count, _FEWEST_ASKED)
-    round_ = 0
-    while hits < count and asked < _MOST_IN_VAIN * count:
+    # For kinds that are made of the real images and of nothing random.
+    total = len(real["labels"])
+    drawn = torch.randint(total, (total,), generator=run.generator("real images again")).unique()
+    real = {name: tensor[drawn] for name, tensor in real.items()}
+    found = {"images": real["images"][:0], "probabilities": torch.zeros(0)}
+    asked, round_, wanted = 0, 0, max(count, _FEWEST_ASKED)
+    while len(found["images"]) < count and asked < max(_MOST_IN_VAIN * count, _FEWEST_ENOUGH):
         again = run.model_copy(update={"seed": run.seed_for("generated again", round_)})
-        came = 0
+        before, came = len(found["images"]), 0
         for part in sampler.sample(classifier, real, wanted, again):
-            rows = is_borderline(part["probabilities"], band)
-            found.append({name: part[name][rows] for name in ("images", "probabilities")})
-            came, hits = came + len(rows), hits + int(rows.sum())
-        if came == 0:
-            break
+            rows, came = is_borderline(part["probabilities"], band), came + len(part["images"])
+            found = {name: torch.cat([found[name], part[name][rows]]) for name in found}
+        new = _first_of_equals(found["images"])
+        found = {name: tensor[new] for name, tensor in found.items()}
         asked, round_ = asked + wanted, round_ + 1
-        rate = max(hits / asked, 1 / _MOST_IN_VAIN)
-        wanted = max(int((count - hits) / rate), _FEWEST_ASKED)
-    if not found:
-        return {"images": real["images"][:0], "probabilities": torch.zeros(0)}
-    return {name: torch.cat([part[name] for part in found])[:count] for name in found[0]}
+        if len(found["images"]) == before and came < wanted:
+            # It has no more to give.
+            break
+        rate = max(len(found["images"]) / asked, 1 / _MOST_IN_VAIN)
+        wanted = max(int((count - len(found["images"])) / rate), _FEWEST_ASKED)
+    return {name: tensor[:count] for name, tensor in found.items()}
+
+
+def _first_of_equals(images: Tensor) -> Tensor:
+    """The rows of images that no row before is equal to, in order."""
+    if len(images) == 0:
+        return torch.zeros(0, dtype=torch.long)
+    _, rows = np.unique(images.flatten(1).numpy(), axis=0, return_index=True)
+    return torch.from_numpy(np.sort(rows))
 
 
 def repeat(
@@ -129,7 +143,7 @@ def repeat(
     Returns:
         What was found; None where the recipe finds no two clusters.
     """
-    if len(part["images"]) < 2:
+    if len(part["images"]) < _FEWEST_CLUSTERED:
         return None
     embeddings = embed(classifier, part["images"], run.torch_device())
     found = clusters.again(embeddings.numpy(), run, attempt)

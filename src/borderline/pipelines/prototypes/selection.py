@@ -1,8 +1,16 @@
 """Which images stand for the patterns: one way to choose them a function.
 
 The first ways choose one image of each cluster, in the space that was clustered or, with
-``_embedding`` in their name, by cosine distance in the model's embedding. The others choose as many
-over all clusters at once, whose labels they do not know.
+``_embedding`` in their name, by cosine distance in the model's embedding:
+
+- ``medoid``: the one with the smallest sum of distances to the others; in the space that was
+  clustered, the prototype of Gomes et al. 2024.
+- ``centroid``: the one nearest to the mean.
+- ``density``: the one whose k-th neighbour is nearest, k the root of the cluster's size
+  (Loftsgaarden and Quesenberry 1965).
+- ``random``: any.
+
+The others choose as many over all clusters at once, whose labels they do not know.
 """
 
 from __future__ import annotations
@@ -36,6 +44,10 @@ _EMBEDDING = "_embedding"
 _RANDOM_STARTS = 4
 
 
+Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Of points (n, d) to points (m, d): shape (n, m)."""
+
+
 def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarray:
     """Choose as many prototypes as there are clusters.
 
@@ -55,50 +67,40 @@ def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarra
         return k_medoids(candidates.cosine_distances, len(clusters), seed)
     if selection == "mmd_critic":
         return choose_prototypes(candidates.cosine_distances, len(clusters))
-    random = np.random.default_rng(seed)
     way = selection.removesuffix(_EMBEDDING)
     in_embedding = selection != way
+    if way == "centroid":
+        points = candidates.embeddings if in_embedding else candidates.reduced
+        return _nearest_to_means(points, candidates, _cosine if in_embedding else cdist)
+    random = np.random.default_rng(seed)
+    members = [np.flatnonzero(candidates.labels == cluster) for cluster in clusters]
+    if way == "random":
+        return np.array([random.choice(own) for own in members])
+    distances = candidates.cosine_distances if in_embedding else candidates.reduced_distances
+    if way == "medoid":
+        return _medoids(distances, candidates.labels, members)
+    return np.array([own[_densest(distances[np.ix_(own, own)])] for own in members])
+
+
+def _medoids(distances: np.ndarray, labels: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
+    # One product for the sums of all clusters, which is much faster than a part of the matrix each.
+    sums = distances @ np.stack([labels == labels[own[0]] for own in members], axis=1)
+    return np.array([own[sums[own, i].argmin()] for i, own in enumerate(members)])
+
+
+def _nearest_to_means(points: np.ndarray, candidates: Candidates, gaps: Distances) -> np.ndarray:
     rows = []
-    for cluster in clusters:
-        members = np.flatnonzero(candidates.labels == cluster)
-        if way == "random":
-            rows.append(random.choice(members))
-        else:
-            points = (candidates.embeddings if in_embedding else candidates.reduced)[members]
-            rows.append(members[_WAYS[way](points, _cosine if in_embedding else cdist)])
+    for cluster in candidates.clusters:
+        own = np.flatnonzero(candidates.labels == cluster)
+        mean = points[own].mean(0, keepdims=True)
+        rows.append(own[gaps(points[own], mean)[:, 0].argmin()])
     return np.array(rows)
 
 
-Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Of points (n, d) to points (m, d): shape (n, m)."""
-
-
-def medoid(points: np.ndarray, distances: Distances) -> int:
-    """The point with the smallest sum of distances to all: the prototype of Gomes et al. 2024.
-
-    Args:
-        points: Of one cluster, shape (n, d).
-        distances: How they are measured.
-
-    Returns:
-        A row, the first of equals.
-    """
-    return int(distances(points, points).sum(1).argmin())
-
-
-def nearest_to_mean(points: np.ndarray, distances: Distances) -> int:
-    """The point nearest to the mean of all; as ``medoid`` takes and gives them."""
-    return int(distances(points, points.mean(0, keepdims=True))[:, 0].argmin())
-
-
-def densest(points: np.ndarray, distances: Distances) -> int:
-    """The point whose k-th neighbour is nearest, k the root of n (Loftsgaarden, Quesenberry 1965).
-
-    As ``medoid`` takes and gives them.
-    """
-    k = min(max(round(len(points) ** 0.5), 1), len(points) - 1)
+def _densest(distances: np.ndarray) -> int:
+    k = min(max(round(len(distances) ** 0.5), 1), len(distances) - 1)
     # Row k of the sorted distances: the point itself stands at 0.
-    return int(np.partition(distances(points, points), k, axis=1)[:, k].argmin())
+    return int(np.partition(distances, k, axis=1)[:, k].argmin())
 
 
 def k_medoids(distances: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -120,12 +122,12 @@ def k_medoids(distances: np.ndarray, count: int, seed: int) -> np.ndarray:
         kmedoids.fasterpam(distances, count, init=start, random_state=(seed + i) % 2**32, n_cpu=1)
         for i, start in enumerate(["build", *["random"] * _RANDOM_STARTS])
     ]
-    best = min(ends, key=lambda end: end.loss)
-    return np.sort(best.medoids.astype(np.int64))
+    best = min(ends, key=lambda end: end.loss).medoids.astype(np.int64)
+    # Where images are alike, it may end with fewer: the worst served others fill up.
+    worst = np.argsort(-distances[:, best].min(1), kind="stable")
+    others = worst[~np.isin(worst, best)][: count - len(np.unique(best))]
+    return np.sort(np.concatenate([np.unique(best), others]))
 
 
 def _cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return cosine_distances(directions(first), directions(second))
-
-
-_WAYS = {"medoid": medoid, "centroid": nearest_to_mean, "density": densest}

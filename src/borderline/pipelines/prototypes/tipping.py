@@ -94,7 +94,7 @@ def shortest_walks(
 
     def excess(change: Tensor) -> Tensor:
         logits: Tensor = classifier(decoder(start + change))
-        return sign * (logits.double() - goal)
+        return sign * (logits - goal)
 
     change = _nearest_point(excess, torch.zeros_like(start))
     return _walk(

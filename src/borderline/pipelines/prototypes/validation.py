@@ -17,6 +17,7 @@ from borderline.params import RunParams
 from borderline.pipelines.prototypes.candidates import Candidates
 from borderline.pipelines.prototypes.measures import (
     BETTER,
+    RANGES,
     Audience,
     Chosen,
     matched_similarities,
@@ -31,13 +32,18 @@ REAL_BORDERLINE = "real_borderline"
 BASELINES = (REAL_BORDERLINE, RANDOM_BORDERLINE, MOST_AMBIGUOUS)
 """What prototypes are compared with: images that no pattern was used for."""
 
+NULLS = {"": "random", "_of_cluster": "random_of_cluster", "_of_labels": "shuffled_labels"}
+"""What a p-value is against, by the end of its column, and the column of that one's mean."""
+
 COLUMNS = (
     *("chosen_by", "measure", "better", "prototypes", "value", "low", "high"),
-    *("random", "p_value", "q_value", "random_of_cluster", "p_of_cluster", "note"),
+    *(f"{name}{end}" for end in NULLS for name in ("p_value", "q_value")),
+    *NULLS.values(),
+    *("q_worse", "note"),
 )
 
-Way = Callable[[Candidates, int], np.ndarray]
-"""Chooses rows of candidates, with a seed."""
+Way = Callable[[Candidates], np.ndarray]
+"""Chooses rows of candidates."""
 
 
 class Real(NamedTuple):
@@ -61,13 +67,15 @@ class Evidence:
     Attributes:
         audience: The images that are to be stood for.
         selections: The rows of the audience that each way chose.
-        repeats: The candidates of each other run.
+        repeats: The candidates of each other run that found clusters.
+        attempts: How many other runs there were.
         real: The real borderline images.
     """
 
     audience: Audience
     selections: Mapping[Selection, np.ndarray]
     repeats: Sequence[Candidates]
+    attempts: int
     real: Real
 
 
@@ -87,50 +95,59 @@ class Draws:
         table = pd.DataFrame(list(rows))
         return cls({str(name): table[name].to_numpy(dtype=float) for name in table})
 
-    def mean(self, name: str) -> float:
-        """The mean over the draws; NaN for none."""
-        known = self._known(name)
-        return float(known.mean()) if len(known) else math.nan
-
     def estimate(self, name: str) -> Estimate:
-        """The mean with the range of 95 % of the draws."""
-        known = self._known(name)
+        """The mean with the range of 95 % of the draws; NaN for none."""
+        known = self.known(name)
         if len(known) == 0:
             return Estimate.none()
-        return Estimate(float(known.mean()), *map(float, np.quantile(known, [0.025, 0.975])))
+        low, high = np.quantile(known, [0.025, 0.975])
+        return Estimate(float(known.mean()), float(low), float(high))
 
-    def p_value(self, name: str, value: float) -> float:
+    def p_value(self, name: str, value: float, *, worse: bool = False) -> float:
         """The share of draws, the value among them, that are at least as good; NaN for none.
 
         The Monte Carlo permutation test: under the hypothesis that the images were picked at
-        random, any other pick of as many was as likely (Phipson and Smyth 2010).
+        random, any other pick was as likely (Phipson and Smyth 2010).
+
+        Args:
+            name: The measure.
+            value: What was found.
+            worse: Whether to count those that are at least as bad instead.
         """
-        known = self._known(name)
+        known = self.known(name)
         if len(known) == 0 or math.isnan(value):
             return math.nan
-        # Equal figures may differ by rounding.
+        # Equal figures may differ by rounding, and count on either side.
         slack = 1e-12 * max(abs(value), 1.0)
-        as_good = known >= value - slack if BETTER[name] == "higher" else known <= value + slack
-        return float((1 + as_good.sum()) / (1 + len(known)))
+        upper = (BETTER[name] == "higher") != worse
+        reached = known >= value - slack if upper else known <= value + slack
+        return float((1 + reached.sum()) / (1 + len(known)))
 
-    def _known(self, name: str) -> np.ndarray:
+    def known(self, name: str) -> np.ndarray:
+        """The values of a measure where it is defined."""
         values = self.values.get(name, np.zeros(0))
         return np.asarray(values[~np.isnan(values)])
 
 
-def most_ambiguous(candidates: Candidates, count: int) -> np.ndarray:
-    """The rows of the images with the smallest confusion distance, shape (count,)."""
-    return np.asarray(np.argsort(candidates.distances, kind="stable")[:count])
+def most_ambiguous(candidates: Candidates) -> np.ndarray:
+    """The rows of the images with the smallest confusion distance, as many as clusters."""
+    order = np.argsort(candidates.distances, kind="stable")
+    return np.asarray(order[: len(candidates.clusters)])
 
 
 def validate(evidence: Evidence, params: ValidationParams, run: RunParams) -> pd.DataFrame:
     """Judge every selection and every baseline by every measure.
 
-    Intervals of selections come from bootstrap resamples of the borderline images, in each of which
-    the prototypes are chosen again among the same clusters; where there are more than
-    ``params.resample_images``, from resamples of as many, scaled (the m-out-of-n bootstrap). Those
-    of the stability are Student's over the other runs; those of random baselines hold 95 % of the
-    draws.
+    Three hypotheses of chance: the prototypes are as many random borderline images; for ways that
+    choose one image a cluster, random members of each cluster; and for those, what the same way
+    chooses from clusters whose labels were shuffled. The last one is the hardest where a way takes
+    central images, which cover much whatever the labels are: who beats it owes that to the
+    clusters.
+
+    Intervals of selections come from random halves of the borderline images, or of as many as
+    ``params.resample_images``, in each of which the prototypes are chosen again among the same
+    clusters (the delete-d jackknife of Shao and Wu 1989). Those of the stability are Student's over
+    the other runs; those of random baselines hold 95 % of the draws.
 
     Args:
         evidence: What is compared.
@@ -138,42 +155,48 @@ def validate(evidence: Evidence, params: ValidationParams, run: RunParams) -> pd
         run: The seed.
 
     Returns:
-        One row a selection and measure, by ``COLUMNS``: ``value`` with ``low`` and ``high``; the
-        mean of as many ``random`` borderline images, and the ``p_value`` against them; for ways
-        that choose one image a cluster the same against random members of each cluster; the
-        ``q_value``, the first p-value corrected for the number of rows (Benjamini and Hochberg
-        1995); a ``note`` where there is no value.
+        One row a selection and measure, by ``COLUMNS``: ``value`` with ``low`` and ``high``;
+        against each hypothesis of chance (``NULLS``) the p-value and ``q_value``, the same
+        corrected for the number of rows (Benjamini and Hochberg 1995), and the mean of chance;
+        ``q_worse``, the corrected p-value of being worse than random images; and a ``note`` where
+        there is no value, or less behind it than there should be.
     """
     audience = evidence.audience
-    count = len(audience.candidates.clusters)
-    if count == 0:
+    if len(audience.candidates.clusters) == 0:
         return pd.DataFrame(columns=list(COLUMNS))
-    ways: dict[str, Way] = {name: _way(name) for name in evidence.selections}
+    ways: dict[str, Way] = {name: way_of(name, run) for name in evidence.selections}
     chosen = {str(name): audience.chosen(rows) for name, rows in evidence.selections.items()}
-    ways[MOST_AMBIGUOUS] = lambda candidates, _: most_ambiguous(candidates, count)
-    chosen[MOST_AMBIGUOUS] = audience.chosen(most_ambiguous(audience.candidates, count))
+    ways[MOST_AMBIGUOUS] = most_ambiguous
+    chosen[MOST_AMBIGUOUS] = audience.chosen(most_ambiguous(audience.candidates))
     chance = Draws.of(_random_draws(evidence, params, run))
     of_cluster = Draws.of(_draws_of_clusters(evidence, params, run))
     replicates = _resampled(audience, ways, params, run)
     rows = []
     for name, images in chosen.items():
         values = measure(images, audience)
-        estimates = {
-            each: _spread(values[each], replicates[name].get(each), audience, params)
+        found = {
+            each: _spread(each, values[each], replicates[name].known(each), audience, params)
             for each in values
         }
-        estimates["stability"] = stability(
-            images.embeddings, [r.embeddings[ways[name](r, 0)] for r in evidence.repeats]
-        )
-        in_clusters = name not in (*OVER_ALL, MOST_AMBIGUOUS, "random")
-        rows += _rows(
-            name, len(images.labels), estimates, chance, of_cluster if in_clusters else None
-        )
-    real = Draws.of(_real_draws(evidence.real, audience, count, params, run))
-    note = f"the test set has only {len(evidence.real.labels)} borderline images"
-    rows += _rows(REAL_BORDERLINE, count, {m: real.estimate(m) for m in BETTER}, chance, None, note)
-    rows += _rows(RANDOM_BORDERLINE, count, {m: chance.estimate(m) for m in BETTER}, None, None)
+        others = [r.embeddings[ways[name](r)] for r in evidence.repeats]
+        found["stability"] = stability(images.embeddings, others)
+        nulls = {"": chance}
+        if name not in (*OVER_ALL, MOST_AMBIGUOUS):
+            if name != "random":
+                nulls["_of_cluster"] = of_cluster
+            nulls["_of_labels"] = Draws.of(_draws_of_labels(evidence, ways[name], params, run))
+        rows += _rows(name, len(images.labels), found, nulls, _notes(evidence))
+    rows += _rows_of_real(evidence, params, run)
+    count = len(audience.candidates.clusters)
+    found = {each: chance.estimate(each) for each in BETTER}
+    rows += _rows(RANDOM_BORDERLINE, count, found, {}, _notes(evidence))
     return _corrected(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def way_of(selection: Selection, run: RunParams) -> Way:
+    """A selection with the run's seed."""
+    seed = run.seed_for("selection", selection)
+    return lambda candidates: select(selection, candidates, seed)
 
 
 def stability(embeddings: np.ndarray, others: Sequence[np.ndarray]) -> Estimate:
@@ -183,7 +206,8 @@ def stability(embeddings: np.ndarray, others: Sequence[np.ndarray]) -> Estimate:
         embeddings: Of the prototypes, shape (K, D).
         others: Of those of each other run, shape (K', D).
     """
-    return estimate_of_repeats([_mean_match(embeddings, other) for other in others])
+    found = [_mean_match(embeddings, other) for other in others]
+    return estimate_of_repeats(found).within(*RANGES["stability"])
 
 
 def _mean_match(first: np.ndarray, second: np.ndarray) -> float:
@@ -191,113 +215,151 @@ def _mean_match(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.nanmean(found)) if np.isfinite(found).any() else math.nan
 
 
-def _way(selection: Selection) -> Way:
-    return lambda candidates, seed: select(selection, candidates, seed)
-
-
 def _random_draws(
     evidence: Evidence, params: ValidationParams, run: RunParams
 ) -> Iterable[dict[str, float]]:
     """As many random images as there are clusters, here and in the other runs."""
-    audience, random = evidence.audience, np.random.default_rng(run.seed_for("random images"))
-    count = len(audience.candidates.clusters)
+    random = np.random.default_rng(run.seed_for("random images"))
+
+    def choose(candidates: Candidates) -> np.ndarray:
+        count = min(len(candidates.clusters), len(candidates))
+        return random.choice(len(candidates), count, replace=False)
+
     for _ in range(params.draws):
-        own = audience.chosen(random.choice(len(audience.candidates), count, replace=False))
-        others = [
-            r.embeddings[random.choice(len(r), min(len(r.clusters), len(r)), replace=False)]
-            for r in evidence.repeats
-        ]
-        yield {**measure(own, audience), "stability": stability(own.embeddings, others).value}
+        yield _measure_here_and_there(evidence.audience, evidence.repeats, choose)
 
 
 def _draws_of_clusters(
     evidence: Evidence, params: ValidationParams, run: RunParams
 ) -> Iterable[dict[str, float]]:
     """A random image of each cluster, here and in the other runs."""
-    audience = evidence.audience
     for draw in range(params.draws):
         seed = run.seed_for("random members", draw)
-        own = audience.chosen(select("random", audience.candidates, seed))
-        others = [r.embeddings[select("random", r, seed)] for r in evidence.repeats]
-        yield {**measure(own, audience), "stability": stability(own.embeddings, others).value}
+        yield _measure_here_and_there(
+            evidence.audience,
+            evidence.repeats,
+            lambda candidates, seed=seed: select("random", candidates, seed),  # type: ignore[misc]
+        )
 
 
-def _real_draws(
-    real: Real, audience: Audience, count: int, params: ValidationParams, run: RunParams
+def _draws_of_labels(
+    evidence: Evidence, way: Way, params: ValidationParams, run: RunParams
 ) -> Iterable[dict[str, float]]:
-    """As many random real borderline images, and as many others of them to be matched with."""
+    """What a way chooses from shuffled labels, here and in the other runs."""
+    audience = evidence.audience
+    random = np.random.default_rng(run.seed_for("shuffled labels"))
+    for _ in range(params.label_draws):
+        shuffled = audience.relabelled(random.permutation(audience.candidates.labels))
+        repeats = [r.relabelled(random.permutation(r.labels)) for r in evidence.repeats]
+        yield _measure_here_and_there(shuffled, repeats, way)
+
+
+def _measure_here_and_there(
+    audience: Audience, repeats: Sequence[Candidates], way: Way
+) -> dict[str, float]:
+    own = audience.chosen(way(audience.candidates))
+    others = [r.embeddings[way(r)] for r in repeats]
+    return {**measure(own, audience), "stability": stability(own.embeddings, others).value}
+
+
+def _rows_of_real(
+    evidence: Evidence, params: ValidationParams, run: RunParams
+) -> list[dict[str, object]]:
+    """The paper's baseline: the mean over many draws, which no single draw is to be held against.
+
+    Each draw is matched with as many others of the real images as the other runs have prototypes.
+    """
+    real, audience = evidence.real, evidence.audience
+    count, there = len(audience.candidates.clusters), len(evidence.real.labels)
+    partners = [len(r.clusters) for r in evidence.repeats]
     random = np.random.default_rng(run.seed_for("real images"))
-    if len(real.labels) < count:
-        return
-    for _ in range(params.draws):
-        order = random.permutation(len(real.labels))
-        rows, others = order[:count], order[count : 2 * count]
+    draws: list[dict[str, float]] = []
+    for _ in range(params.draws if there >= count else 0):
+        rows, left = np.split(random.permutation(there), [count])
         own = Chosen(real.embeddings[rows], real.labels[rows], real.places[rows], None)
         values = measure(own, audience)
-        if len(others) == count:
-            values["stability"] = stability(own.embeddings, [real.embeddings[others]]).value
-        yield values
+        if partners and len(left) >= max(partners):
+            others = [random.choice(left, number, replace=False) for number in partners]
+            values["stability"] = stability(
+                own.embeddings, [real.embeddings[other] for other in others]
+            ).value
+        draws.append(values)
+    found = Draws.of(draws)
+    few = f"the test set has only {there} borderline images"
+    notes = dict.fromkeys(BETTER, few if there < count else "") | {
+        "stability": few if not partners or there < count + max(partners) else ""
+    }
+    return _rows(REAL_BORDERLINE, count, {m: found.estimate(m) for m in BETTER}, {}, notes)
 
 
 def _resampled(
     audience: Audience, ways: Mapping[str, Way], params: ValidationParams, run: RunParams
-) -> dict[str, dict[str, np.ndarray]]:
-    """The measures of each way in each resample, by way and measure."""
-    size = min(len(audience.candidates), params.resample_images)
+) -> dict[str, Draws]:
+    """The measures of each way in each random part of the images, by way."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     for number in range(params.resamples):
-        seed = run.seed_for("resampled images", number)
-        rows = np.random.default_rng(seed).choice(len(audience.candidates), size)
-        resample = audience.rows(np.sort(rows))
+        random = np.random.default_rng(run.seed_for("part of the images", number))
+        drawn = random.permutation(len(audience.candidates))[: _part(audience, params)]
+        part = audience.rows(np.sort(drawn))
         for name, way in ways.items():
-            chosen = resample.chosen(way(resample.candidates, seed))
-            found[name].append(measure(chosen, resample))
-    return {name: Draws.of(values).values for name, values in found.items()}
+            found[name].append(measure(part.chosen(way(part.candidates)), part))
+    return {name: Draws.of(values) for name, values in found.items()}
+
+
+def _part(audience: Audience, params: ValidationParams) -> int:
+    return min(len(audience.candidates) // 2, params.resample_images)
 
 
 def _spread(
-    value: float, replicates: np.ndarray | None, audience: Audience, params: ValidationParams
+    name: str, value: float, parts: np.ndarray, audience: Audience, params: ValidationParams
 ) -> Estimate:
-    known = np.zeros(0) if replicates is None else replicates[~np.isnan(replicates)]
-    if math.isnan(value) or len(known) < 2:
+    if math.isnan(value) or len(parts) < 2:
         return Estimate(value, math.nan, math.nan)
-    total = len(audience.candidates)
-    scale = math.sqrt(min(total, params.resample_images) / total)
-    centred = known.mean() + scale * (known - known.mean())
-    return estimate(value, torch.from_numpy(centred))
+    size, total = _part(audience, params), len(audience.candidates)
+    # A part varies as much as all images do where it is half of them, and more where it is less.
+    scale = math.sqrt(size / (total - size))
+    centred = parts.mean() + scale * (parts - parts.mean())
+    return estimate(value, torch.from_numpy(centred)).within(*RANGES[name])
+
+
+def _notes(evidence: Evidence) -> dict[str, str]:
+    found, of = len(evidence.repeats), evidence.attempts
+    few = "" if found == of else f"only {found} of {of} other seeds gave clusters"
+    return {"stability": few}
 
 
 def _rows(
     name: str,
     count: int,
     estimates: Mapping[str, Estimate],
-    chance: Draws | None,
-    of_cluster: Draws | None,
-    note: str = "",
+    nulls: Mapping[str, Draws],
+    notes: Mapping[str, str],
 ) -> list[dict[str, object]]:
     rows = []
     for each, better in BETTER.items():
         found = estimates[each]
-        missing = note or "it is not defined here"
+        note = notes.get(each, "")
+        if math.isnan(found.value) and not note:
+            note = "it takes two prototypes" if count < 2 else "it is not defined here"
         row: dict[str, object] = {
             **{"chosen_by": name, "measure": each, "better": better, "prototypes": count},
             **found._asdict(),
-            "note": missing if math.isnan(found.value) else "",
+            "note": note,
         }
-        if chance is not None:
-            row |= {"random": chance.mean(each), "p_value": chance.p_value(each, found.value)}
-        if of_cluster is not None:
-            row |= {
-                "random_of_cluster": of_cluster.mean(each),
-                "p_of_cluster": of_cluster.p_value(each, found.value),
-            }
+        for end, draws in nulls.items():
+            row[NULLS[end]] = draws.estimate(each).value
+            row[f"p_value{end}"] = draws.p_value(each, found.value)
+        if "" in nulls:
+            row["q_worse"] = nulls[""].p_value(each, found.value, worse=True)
         rows.append(row)
     return rows
 
 
 def _corrected(table: pd.DataFrame) -> pd.DataFrame:
-    known = table["p_value"].notna()
-    if known.any():
-        p_values = table.loc[known, "p_value"].to_numpy(dtype=float)
-        table.loc[known, "q_value"] = false_discovery_control(p_values)
+    columns = {f"p_value{end}": f"q_value{end}" for end in NULLS} | {"q_worse": "q_worse"}
+    for source, target in columns.items():
+        known = table[source].notna()
+        if known.any():
+            p_values = table.loc[known, source].to_numpy(dtype=float)
+            table.loc[known, target] = false_discovery_control(p_values)
     return table
