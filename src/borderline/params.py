@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,24 @@ def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
         raise ValueError("it must name nothing twice")
     return values
+
+
+def check_can_tell(name: str, draws: int, level: float) -> None:
+    """Make sure that so many random draws can give a p-value as small as a level.
+
+    Args:
+        name: What the draws are called in the settings.
+        draws: How many there are.
+        level: In (0, 1).
+
+    Raises:
+        ValueError: When their smallest p-value, 1 / (1 + draws), is above it.
+    """
+    if 1 / (1 + draws) > level:
+        raise ValueError(
+            f"{draws} {name} cannot tell at a level of {level}: raise {name} to "
+            f"{math.ceil(1 / level - 1)} or more"
+        )
 
 
 class Params(BaseModel):

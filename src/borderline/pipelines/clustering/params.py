@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from borderline.params import Params, distinct
+from borderline.params import Params, check_can_tell, distinct
 
 ReductionKind = Literal["umap", "tsne", "pca", "none"]
 ClusteringKind = Literal["gmm", "hdbscan", "kmeans"]
@@ -133,11 +132,7 @@ class StructureParams(Params):
 
     @model_validator(mode="after")
     def _can_tell(self) -> StructureParams:
-        if 1 / (1 + self.clouds) > self.level:
-            raise ValueError(
-                f"{self.clouds} clouds cannot tell at a level of {self.level}: raise clouds to "
-                f"{math.ceil(1 / self.level - 1)} or more"
-            )
+        check_can_tell("clouds", self.clouds, self.level)
         return self
 
 

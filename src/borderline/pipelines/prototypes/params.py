@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from borderline.params import Params, distinct
+from borderline.params import Params, check_can_tell, distinct
 from borderline.pipelines.prototypes.selection import Selection
 
 Method = Literal["gradient_shap", "saliency", "integrated_gradients", "occlusion"]
@@ -36,12 +35,8 @@ class ValidationParams(Params):
 
     @model_validator(mode="after")
     def _can_tell(self) -> Self:
-        for name in ("draws", "label_draws"):
-            if 1 / (1 + getattr(self, name)) > self.level:
-                raise ValueError(
-                    f"{getattr(self, name)} {name} cannot tell at a level of {self.level}: raise "
-                    f"{name} to {math.ceil(1 / self.level - 1)} or more"
-                )
+        check_can_tell("draws", self.draws, self.level)
+        check_can_tell("label_draws", self.label_draws, self.level)
         return self
 
 
