@@ -78,8 +78,9 @@ def add_probability_scale(
     """Draw the colour scale of the frames beside the axes."""
     scale = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
     bar = figure.colorbar(scale, ax=axes, location=location, fraction=0.04, pad=0.02)
-    # In two lines, for beside a single row of images there is room for no more.
-    bar.set_label("p(positive),\nboundary at 0.5", fontsize=9)
+    # In two lines on the right, for beside a single row of images there is room for no more.
+    between = "\n" if location == "right" else " "
+    bar.set_label(f"p(positive),{between}boundary at 0.5", fontsize=9)
 
 
 def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int = 8) -> Figure:

@@ -183,10 +183,10 @@ def draw_cluster(
         real: The real test images in the band that fall into the cluster, and their p.
     """
     figure = Figure(figsize=(15, 11.5), layout="constrained", dpi=100)
-    name = f"Cluster {number}" if number >= 0 else "A prototype"
-    figure.suptitle(f"{name}: {caption}", fontsize=14)
-    parts: Any = figure.subfigures(4, 1, height_ratios=[3.2, 1.5, 3.2, 1.6])
+    parts: Any = figure.subfigures(4, 1, height_ratios=[3.6, 1.6, 2.8, 1.7])
     top, middle, below, last = parts
+    name = f"Cluster {number}" if number >= 0 else "A prototype"
+    top.suptitle(f"{name}: {caption}", fontsize=14)
     axes = top.subplots(1, 1 + len(maps), squeeze=False)[0]
     picture = as_picture(prototype[0][None])[0]
     axes[0].imshow(picture, interpolation="nearest")
