@@ -22,6 +22,7 @@ from borderline.pipelines.prototypes.validation import (
     Draws,
     Evidence,
     Real,
+    _part_of_each,
     most_ambiguous,
     stability,
     validate,
@@ -197,19 +198,24 @@ def _none() -> Real:
     return Real(np.zeros((0, 2)), np.zeros(0, dtype=int), np.zeros((0, 2)))
 
 
-def test_resamples_of_fewer_images_are_scaled() -> None:
+def test_smaller_parts_make_wider_intervals() -> None:
     own = evidence(("medoid_embedding",))
     run = RunParams(seed=0, device="cpu")
-    rows = [
-        row_of(
-            validate(own, PARAMS.model_copy(update={"resample_images": size}), run),
-            "medoid_embedding",
-            "facility_location",
-        )
-        for size in (30, 63)
-    ]
-    widths = [row["high"] - row["low"] for row in rows]
-    assert 0.5 < widths[0] / widths[1] < 2
+    widths = []
+    for size in (20, 63):
+        few = PARAMS.model_copy(update={"resample_images": size})
+        row = row_of(validate(own, few, run), "medoid_embedding", "facility_location")
+        widths.append(row["high"] - row["low"])
+    assert widths[0] > widths[1]
+
+
+def test_parts_hold_half_of_each_cluster_and_no_cluster_is_lost() -> None:
+    labels = np.repeat([-1, 0, 1, 2], [10, 40, 7, 1])
+    random = np.random.default_rng(0)
+    for share, counts in ((0.5, [5, 20, 4, 1]), (0.1, [1, 4, 1, 1])):
+        rows = _part_of_each(labels, share, random)
+        assert np.unique(labels[rows], return_counts=True)[1].tolist() == counts
+        assert len(set(rows.tolist())) == len(rows)
 
 
 def test_p_value_counts_the_draws_that_are_as_good() -> None:
@@ -243,8 +249,10 @@ def test_chance_is_right_about_itself() -> None:
 def test_stability_is_the_mean_match_over_runs() -> None:
     same = stability(np.eye(3), [np.eye(3)[[2, 0, 1]], np.eye(3)])
     assert same == pytest.approx((1, 1, 1))
-    half = stability(np.eye(2), [np.eye(2), np.array([[0.0, 0.0, 1.0]])[:, :2] + [[0.0, 1e-9]]])
-    assert half.value == pytest.approx(1)
+    # Both of two have the one there is, but for one it is a stranger.
+    assert stability(np.eye(2), [np.eye(2)[:1]]).value == pytest.approx(0.5)
+    many, one = np.eye(20)[:15], np.eye(20)[:1]
+    assert stability(many, [one, one]).value == pytest.approx(1 / 15), "14 of 15 are not found"
     assert math.isnan(stability(np.eye(2), []).value)
 
 
@@ -262,9 +270,7 @@ def test_no_clusters_have_an_empty_table() -> None:
 
 def test_sentences_say_what_the_figures_say(table: pd.DataFrame) -> None:
     said = say(row_of(table, "medoid", "precision"), 0.05)
-    assert said.startswith(
-        "The medoids tell the clusters apart better than random ones (1.00 [1.00, 1.00] against 0."
-    )
+    assert said.startswith("The medoids tell the clusters apart better than random ones (1.00")
     assert "better than the same choice from shuffled clusters" in said
     for _, row in table.iterrows():
         sentence = say(row, 0.05)
@@ -339,6 +345,7 @@ def test_repeats_without_clusters_are_said() -> None:
         found = validate(given, PARAMS, run)
         assert row_of(found, "medoid", "stability")["note"].startswith(note)
         assert note in doubts(found, "medoid", 0.05)
+        assert row_of(found, REAL_BORDERLINE, "coverage_area")["note"].startswith("the test set")
     assert "stability over seeds" in doubts(validate(none, PARAMS, run), "medoid", 0.05)
 
 
@@ -363,3 +370,17 @@ def test_other_numbers_of_clusters_elsewhere_are_no_disadvantage() -> None:
     for name in (MOST_AMBIGUOUS, REAL_BORDERLINE):
         value = row_of(found, name, "stability")["value"]
         assert chance["low"] - 0.05 < value < chance["high"] + 0.05
+
+
+def test_notes_of_real_images_and_of_small_repeats_say_the_reason() -> None:
+    own = planted(0)
+    real = Real(own.embeddings, own.labels, own.reduced)
+    rows = {"medoid": select("medoid", own, 0)}
+    audience, run = Audience.of(own, own.reduced), RunParams(seed=0, device="cpu")
+    none = validate(Evidence(audience, rows, [], 5, real), PARAMS, run)
+    said = say(row_of(none, REAL_BORDERLINE, "stability"), 0.05)
+    assert said.endswith("no stability over seeds: only 0 of 5 other seeds gave clusters.")
+    small = planted(1).rows(np.arange(0, len(own), 2))
+    given = Evidence(audience, rows, [small, planted(2)], 3, real, wanted=len(own))
+    note = row_of(validate(given, PARAMS, run), "medoid", "stability")["note"]
+    assert note == "only 2 of 3 other seeds gave clusters, 1 of 3 gave fewer images"

@@ -325,6 +325,7 @@ def validate_prototypes(
     }
     others = [_of_repeat(part) for _, part in _loaded(repeats)]
     params = settings.validation
+    wanted = min(len(embeddings["embeddings"]), params.repeat_images)
     if len(own.clusters) == 0:
         note = "No prototypes, so nothing was validated."
         table = pd.DataFrame(columns=[*COLUMNS, "says"])
@@ -334,7 +335,7 @@ def validate_prototypes(
             draw_note(note),
             draw_coverage(pd.DataFrame()),
         )
-    table = validate(Evidence(audience, rows, others, len(repeats), real), params, run)
+    table = validate(Evidence(audience, rows, others, len(repeats), real, wanted), params, run)
     table["says"] = [say(row, params.level) for _, row in table.iterrows()]
     covered = _coverage_curves(audience, rows, run)
     return table, covered, draw_validation(table, params.level), draw_coverage(covered)

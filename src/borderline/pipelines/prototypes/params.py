@@ -19,7 +19,7 @@ class ValidationParams(Params):
         draws: Random choices of images that a p-value counts.
         label_draws: Shuffled labels that a p-value counts.
         resamples: Random parts of the images that an interval comes from.
-        resample_images: Most images of such a part; else it is half of them.
+        resample_images: Most images of such a part, which is half of them where it can be.
         repeats: Other seeds with which images are generated and clustered again.
         repeat_images: Most borderline images of each.
         level: From this corrected p-value on, a sentence says that prototypes are no better.

@@ -14,7 +14,7 @@ from scipy.stats import false_discovery_control
 
 from borderline.measures.intervals import Estimate, estimate, estimate_of_repeats
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.candidates import Candidates
+from borderline.pipelines.prototypes.candidates import Candidates, directions
 from borderline.pipelines.prototypes.measures import (
     BETTER,
     RANGES,
@@ -70,6 +70,7 @@ class Evidence:
         repeats: The candidates of each other run that found clusters.
         attempts: How many other runs there were.
         real: The real borderline images.
+        wanted: How many images each other run was to have.
     """
 
     audience: Audience
@@ -77,6 +78,7 @@ class Evidence:
     repeats: Sequence[Candidates]
     attempts: int
     real: Real
+    wanted: int = 0
 
 
 @dataclass
@@ -144,10 +146,10 @@ def validate(evidence: Evidence, params: ValidationParams, run: RunParams) -> pd
     central images, which cover much whatever the labels are: who beats it owes that to the
     clusters.
 
-    Intervals of selections come from random halves of the borderline images, or of as many as
-    ``params.resample_images``, in each of which the prototypes are chosen again among the same
-    clusters (the delete-d jackknife of Shao and Wu 1989). Those of the stability are Student's over
-    the other runs; those of random baselines hold 95 % of the draws.
+    Intervals of selections come from random halves of each cluster, in which the prototypes are
+    chosen again (the delete-d jackknife of Shao and Wu 1989); where half of the images are more
+    than ``params.resample_images``, from smaller parts, which makes them too wide. Those of the
+    stability are Student's over the other runs; those of random baselines hold 95 % of the draws.
 
     Args:
         evidence: What is compared.
@@ -174,10 +176,7 @@ def validate(evidence: Evidence, params: ValidationParams, run: RunParams) -> pd
     rows = []
     for name, images in chosen.items():
         values = measure(images, audience)
-        found = {
-            each: _spread(each, values[each], replicates[name].known(each), audience, params)
-            for each in values
-        }
+        found = {each: _spread(each, values[each], replicates[name].known(each)) for each in values}
         others = [r.embeddings[ways[name](r)] for r in evidence.repeats]
         found["stability"] = stability(images.embeddings, others)
         nulls = {"": chance}
@@ -202,6 +201,8 @@ def way_of(selection: Selection, run: RunParams) -> Way:
 def stability(embeddings: np.ndarray, others: Sequence[np.ndarray]) -> Estimate:
     """The mean similarity of prototypes with their partners in other runs.
 
+    Where another run has fewer, those left over count with the most similar one there.
+
     Args:
         embeddings: Of the prototypes, shape (K, D).
         others: Of those of each other run, shape (K', D).
@@ -211,8 +212,12 @@ def stability(embeddings: np.ndarray, others: Sequence[np.ndarray]) -> Estimate:
 
 
 def _mean_match(first: np.ndarray, second: np.ndarray) -> float:
+    if len(first) == 0 or len(second) == 0:
+        return math.nan
     found, _ = matched_similarities(first, second)
-    return float(np.nanmean(found)) if np.isfinite(found).any() else math.nan
+    # Who is left over without a partner has the nearest one, which is another's.
+    nearest = (directions(first) @ directions(second).T).max(1)
+    return float(np.where(np.isnan(found), nearest, found).mean())
 
 
 def _random_draws(
@@ -247,6 +252,8 @@ def _draws_of_labels(
 ) -> Iterable[dict[str, float]]:
     """What a way chooses from shuffled labels, here and in the other runs."""
     audience = evidence.audience
+    # What it computes of the images is then there for every shuffle.
+    way(audience.candidates)
     random = np.random.default_rng(run.seed_for("shuffled labels"))
     for _ in range(params.label_draws):
         shuffled = audience.relabelled(random.permutation(audience.candidates.labels))
@@ -286,9 +293,11 @@ def _rows_of_real(
         draws.append(values)
     found = Draws.of(draws)
     few = f"the test set has only {there} borderline images"
-    notes = dict.fromkeys(BETTER, few if there < count else "") | {
-        "stability": few if not partners or there < count + max(partners) else ""
-    }
+    notes = _notes(evidence)
+    if there < count:
+        notes |= dict.fromkeys(BETTER, few)
+    elif partners and there < count + max(partners):
+        notes["stability"] = few
     return _rows(REAL_BORDERLINE, count, {m: found.estimate(m) for m in BETTER}, {}, notes)
 
 
@@ -297,35 +306,39 @@ def _resampled(
 ) -> dict[str, Draws]:
     """The measures of each way in each random part of the images, by way."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    share = min(0.5, params.resample_images / len(audience.candidates))
     for number in range(params.resamples):
         random = np.random.default_rng(run.seed_for("part of the images", number))
-        drawn = random.permutation(len(audience.candidates))[: _part(audience, params)]
-        part = audience.rows(np.sort(drawn))
+        part = audience.rows(_part_of_each(audience.candidates.labels, share, random))
         for name, way in ways.items():
             found[name].append(measure(part.chosen(way(part.candidates)), part))
     return {name: Draws.of(values) for name, values in found.items()}
 
 
-def _part(audience: Audience, params: ValidationParams) -> int:
-    return min(len(audience.candidates) // 2, params.resample_images)
+def _part_of_each(labels: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
+    """Rows of a random part of each cluster, and of the images without one; none is left out."""
+    rows = []
+    for label in np.unique(labels):
+        own = random.permutation(np.flatnonzero(labels == label))
+        rows.append(own[: max(round(share * len(own)), 1)])
+    return np.sort(np.concatenate(rows))
 
 
-def _spread(
-    name: str, value: float, parts: np.ndarray, audience: Audience, params: ValidationParams
-) -> Estimate:
+def _spread(name: str, value: float, parts: np.ndarray) -> Estimate:
     if math.isnan(value) or len(parts) < 2:
         return Estimate(value, math.nan, math.nan)
-    size, total = _part(audience, params), len(audience.candidates)
-    # A part varies as much as all images do where it is half of them, and more where it is less.
-    scale = math.sqrt(size / (total - size))
-    centred = parts.mean() + scale * (parts - parts.mean())
-    return estimate(value, torch.from_numpy(centred)).within(*RANGES[name])
+    # A half varies around the whole as much as the whole does around the truth.
+    return estimate(value, torch.from_numpy(parts)).within(*RANGES[name])
 
 
 def _notes(evidence: Evidence) -> dict[str, str]:
     found, of = len(evidence.repeats), evidence.attempts
-    few = "" if found == of else f"only {found} of {of} other seeds gave clusters"
-    return {"stability": few}
+    fewer = sum(len(r) < evidence.wanted for r in evidence.repeats)
+    said = [
+        f"only {found} of {of} other seeds gave clusters" if found < of else "",
+        f"{fewer} of {of} gave fewer images" if fewer else "",
+    ]
+    return {"stability": ", ".join(filter(None, said))}
 
 
 def _rows(

@@ -128,8 +128,9 @@ def _chance(row: pd.Series, end: str, digits: int) -> str:
 
 
 def _digits(row: pd.Series) -> int:
-    """As many as tell the figure from the mean of random images."""
-    gap = abs(row["value"] - row["random"]) if pd.notna(row["random"]) else 1.0
+    """As many as tell the figure from every mean of chance."""
+    gaps = [abs(row["value"] - row[column]) for column in NULLS.values() if pd.notna(row[column])]
+    gap = min((gap for gap in gaps if gap > 0), default=1.0)
     return next((digits for digits in (2, 3) if gap >= 2 * 10**-digits), 4)
 
 
