@@ -31,7 +31,12 @@ from borderline.pipelines.prototypes.charts import (
     draw_rejection,
     draw_validation,
 )
-from borderline.pipelines.prototypes.explanation import agreement, attribute, baselines_of
+from borderline.pipelines.prototypes.explanation import (
+    Baselines,
+    agreement,
+    attribute,
+    baselines_of,
+)
 from borderline.pipelines.prototypes.faithfulness import curves, faithfulness, random_curves
 from borderline.pipelines.prototypes.figures import (
     Strip,
@@ -57,13 +62,12 @@ from borderline.pipelines.prototypes.mmd_critic import choose_criticisms, choose
 from borderline.pipelines.prototypes.params import ExplanationParams, Method, PrototypesParams
 from borderline.pipelines.prototypes.randomisation import randomised, rank_correlations
 from borderline.pipelines.prototypes.rejection import (
-    BEST,
-    CHANCE,
     CONFIDENCE,
     NAMES,
     compare_rejection,
     errors_near,
     risks,
+    with_bounds,
 )
 from borderline.pipelines.prototypes.repetition import (
     Clusters,
@@ -276,8 +280,9 @@ def match_prototypes(
     own = embeddings["embeddings"][prototypes["rows"]].numpy()
     rows: list[dict[str, Any]] = []
     found: list[list[tuple[Tensor, float] | None]] = [[] for _ in images]
-    for number, part in _loaded(repeats):
-        chosen = way_of(settings.shown, run)(_of_repeat(part))
+    parts = _loaded(repeats)
+    for number, part in parts:
+        chosen = way_of(settings.shown, run)(_candidates_of(part))
         similarities, partners = matched_similarities(own, part["embeddings"][chosen].numpy())
         for prototype, (similarity, partner) in enumerate(zip(similarities, partners, strict=True)):
             if partner < 0:
@@ -290,7 +295,7 @@ def match_prototypes(
     table = pd.DataFrame(rows, columns=list(_MATCH_COLUMNS))
     if not rows:
         return table, draw_note("No prototypes, or no clusters with any other seed.")
-    return table, draw_found_again(images, found, [number for number, _ in _loaded(repeats)])
+    return table, draw_found_again(images, found, [number for number, _ in parts])
 
 
 def validate_prototypes(
@@ -323,7 +328,7 @@ def validate_prototypes(
         for name in SELECTIONS
         if name in selections
     }
-    others = [_of_repeat(part) for _, part in _loaded(repeats)]
+    others = [_candidates_of(part) for _, part in _loaded(repeats)]
     params = settings.validation
     wanted = min(len(embeddings["embeddings"]), params.repeat_images)
     if len(own.clusters) == 0:
@@ -383,7 +388,7 @@ def explain_prototypes(
         values = (
             *(method, float(agreed.mean()), float(agreed.min())),
             *scores[method],
-            *_randomisation(method, own, classifier, images, pair_train, params, run),
+            *_randomisation(method, own, classifier, images, baselines, params, run),
         )
         rows.append(dict(zip(_EXPLANATION_COLUMNS, values, strict=True)))
     table = pd.DataFrame(rows)
@@ -495,6 +500,7 @@ def draw_cluster_sheets(
     limits = {m: scale_of(attributions[m]) for m in settings.explanation.methods}
     strips = _strips(tipping, pair_train["images"], tipping_table)
     every = directions(embeddings["embeddings"].numpy())
+    captions = _captions(prototype_table, ", ")
     sheets = {}
     for number, (cluster, own_row) in enumerate(
         zip(prototype_table["cluster"], prototype_table["row"], strict=True)
@@ -507,7 +513,7 @@ def draw_cluster_sheets(
         real_p = torch.tensor(falls["p"].to_numpy(), dtype=torch.float)
         sheets[f"cluster_{cluster:02d}_prototype_{number:02d}"] = draw_cluster(
             cluster,
-            _captions(prototype_table, ", ")[number],
+            captions[number],
             (prototypes["images"][number], float(prototypes["probabilities"][number])),
             {m: attributions[m][number] for m in settings.explanation.methods},
             limits,
@@ -552,8 +558,7 @@ def evaluate_patterns(
         ranks = [pd.Series(s).rank().to_numpy() for s in (scores[CONFIDENCE], to_prototypes)]
         scores["confidence_and_prototypes"] = ranks[0] + ranks[1]
     compared = compare_rejection(scores, wrong, run.seed_for("rejection"))
-    every = {**scores, CHANCE: np.zeros(len(wrong)), BEST: 1.0 - wrong}
-    risked = {name: risks(own, wrong) for name, own in every.items()}
+    risked = {name: risks(own, wrong) for name, own in with_bounds(scores, wrong).items()}
     areas = compared.set_index("abstains_by")["aurc"]
     shown = {name: f"{NAMES[name]} (area {areas[name]:.4f})" for name in risked}
     title = f"Abstaining near patterns: {int(wrong.sum())} errors in {len(wrong)} real test images"
@@ -624,15 +629,12 @@ def _candidates(
     selections: Mapping[str, Tensor],
 ) -> Candidates:
     rows = selections["candidates"]
-    return Candidates(
-        embeddings["embeddings"][rows].double().numpy(),
-        clusters["reduced"][rows].double().numpy(),
-        clusters["labels"][rows].numpy(),
-        confusion_distance(borderline["probabilities"][rows].double()).numpy(),
-    )
+    every = {**embeddings, **clusters, "probabilities": borderline["probabilities"]}
+    names = ("embeddings", "reduced", "labels", "probabilities")
+    return _candidates_of({name: every[name][rows] for name in names})
 
 
-def _of_repeat(part: dict[str, Tensor]) -> Candidates:
+def _candidates_of(part: Mapping[str, Tensor]) -> Candidates:
     return Candidates(
         part["embeddings"].double().numpy(),
         part["reduced"].double().numpy(),
@@ -716,12 +718,11 @@ def _randomisation(
     maps: Tensor,
     classifier: nn.Module,
     images: Tensor,
-    real: LabelledImages,
+    baselines: Baselines,
     params: ExplanationParams,
     run: RunParams,
 ) -> tuple[float, float]:
     """The rank correlation with maps of the model with its last layer, and all, drawn anew."""
-    baselines = baselines_of(params.shap_baseline, real)
     found = []
     for layers in (1, None):
         values = [

@@ -96,6 +96,11 @@ def risks(scores: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     return np.asarray(np.cumsum(even[groups]) / np.arange(1, len(errors) + 1))
 
 
+def with_bounds(scores: Mapping[str, np.ndarray], wrong: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores, and with them those of ``chance`` and of ``hindsight``, shape (N,) each."""
+    return {**scores, CHANCE: np.zeros(len(wrong)), BEST: 1.0 - wrong}
+
+
 def compare_rejection(
     scores: Mapping[str, np.ndarray], wrong: np.ndarray, seed: int
 ) -> pd.DataFrame:
@@ -114,17 +119,17 @@ def compare_rejection(
         sentence.
     """
     n = len(wrong)
-    every = {**scores, CHANCE: np.zeros(n), BEST: 1.0 - wrong}
+    every = with_bounds(scores, wrong)
     random = np.random.default_rng(seed)
     drawn = [random.integers(n, size=n) for _ in range(_RESAMPLES)]
     replicates = {
         name: np.array([risks(own[rows], wrong[rows]).mean() for rows in drawn])
         for name, own in every.items()
     }
-    areas = {name: float(risks(own, wrong).mean()) for name, own in every.items()}
+    curves = {name: risks(own, wrong) for name, own in every.items()}
+    areas = {name: float(curve.mean()) for name, curve in curves.items()}
     rows = []
-    for name, own in every.items():
-        curve = risks(own, wrong)
+    for name, curve in curves.items():
         area = estimate(areas[name], torch.from_numpy(replicates[name])).within(0, 1)
         gain = estimate(
             areas[CONFIDENCE] - areas[name],

@@ -69,12 +69,12 @@ def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarra
         return choose_prototypes(candidates.cosine_distances, len(clusters))
     way = selection.removesuffix(_EMBEDDING)
     in_embedding = selection != way
+    members = [np.flatnonzero(candidates.labels == cluster) for cluster in clusters]
     if way == "centroid":
         points = candidates.embeddings if in_embedding else candidates.reduced
-        return _nearest_to_means(points, candidates, _cosine if in_embedding else cdist)
-    random = np.random.default_rng(seed)
-    members = [np.flatnonzero(candidates.labels == cluster) for cluster in clusters]
+        return _nearest_to_means(points, members, _cosine if in_embedding else cdist)
     if way == "random":
+        random = np.random.default_rng(seed)
         return np.array([random.choice(own) for own in members])
     distances = candidates.cosine_distances if in_embedding else candidates.reduced_distances
     if way == "medoid":
@@ -88,10 +88,9 @@ def _medoids(distances: np.ndarray, labels: np.ndarray, members: list[np.ndarray
     return np.array([own[sums[own, i].argmin()] for i, own in enumerate(members)])
 
 
-def _nearest_to_means(points: np.ndarray, candidates: Candidates, gaps: Distances) -> np.ndarray:
+def _nearest_to_means(points: np.ndarray, members: list[np.ndarray], gaps: Distances) -> np.ndarray:
     rows = []
-    for cluster in candidates.clusters:
-        own = np.flatnonzero(candidates.labels == cluster)
+    for own in members:
         mean = points[own].mean(0, keepdims=True)
         rows.append(own[gaps(points[own], mean)[:, 0].argmin()])
     return np.array(rows)
