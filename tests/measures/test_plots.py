@@ -17,6 +17,8 @@ from borderline.measures.plots import (
     cluster_marker,
     draw_image_grid,
     framed_grid,
+    overlay,
+    scale_of,
 )
 
 
@@ -54,6 +56,19 @@ def test_picture_in_a_page_is_the_image(channels: int) -> None:
         picture = np.array(Image.open(BytesIO(base64.b64decode(content)))).reshape(5, 5, channels)
         assert np.abs(picture / 127.5 - 1 - image.movedim(0, -1).numpy()).max() < 1 / 127
     assert as_data_uris(images[:0]) == []
+
+
+def test_overlay_is_red_up_blue_down_and_pale_without_push() -> None:
+    picture = np.zeros((1, 3, 3))
+    up, down, none = overlay(picture, np.array([[1.0, -1.0, 0.0]]))[0]
+    assert up[0] > up[2]
+    assert down[2] > down[0]
+    assert np.allclose(none, 1)
+
+
+def test_scale_is_common_and_never_nothing() -> None:
+    assert scale_of(torch.zeros(2, 3, 3)) == 1
+    assert scale_of(torch.tensor([[[-2.0]], [[1.0]]])) == pytest.approx(2, rel=0.01)
 
 
 def test_clusters_have_a_look_of_their_own() -> None:

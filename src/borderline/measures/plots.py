@@ -19,6 +19,8 @@ from torch.nn import functional as F
 PROBABILITY_COLOURS = matplotlib.colormaps["RdYlBu_r"]
 CLASS_COLOURS = {"negative": "#4575b4", "positive": "#d73027"}
 """Of the two classes by label, as at the ends of the scale of p."""
+PUSH_COLOURS = matplotlib.colormaps["RdBu_r"]
+"""Of what pushes the model: red towards the positive class, as in the scale of p."""
 
 # Most of Okabe and Ito's, none like the blue and red of the classes.
 _COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#8C6D1F", "#7B3FA0")
@@ -124,6 +126,29 @@ def as_data_uris(images: Tensor) -> list[str]:
         content = base64.b64encode(buffer.getvalue()).decode()
         addresses.append(f"data:image/png;base64,{content}")
     return addresses
+
+
+def scale_of(maps: Tensor) -> float:
+    """Where the colours of maps (K, H, W) end: nearly their largest absolute value."""
+    return float(np.quantile(maps.abs().numpy(), 0.995)) or 1.0
+
+
+def overlay(picture: np.ndarray, push: np.ndarray) -> np.ndarray:
+    """A heat map over a pale picture: the stronger the push, the more of the colour is seen.
+
+    Args:
+        picture: Values in [0, 1], shape (H, W, 3).
+        push: Signed strengths, shape (H, W); beyond -1 and 1 they are cut.
+
+    Returns:
+        Values in [0, 1], shape (H, W, 3).
+    """
+    strength = np.clip(np.abs(push), 0, 1)[..., None]
+    # Bright strokes become grey on white, so that both colours of the map stand out on them.
+    pale = 1 - 0.35 * picture.mean(-1, keepdims=True)
+    colours = PUSH_COLOURS(np.clip(push, -1, 1) / 2 + 0.5)[..., :3]
+    laid: np.ndarray = (1 - strength) * pale + strength * colours
+    return laid.clip(0, 1)
 
 
 def cluster_colour(cluster: int) -> str:

@@ -16,12 +16,10 @@ from borderline.pipelines.prototypes.charts import (
 from borderline.pipelines.prototypes.faithfulness import Curves, Faithfulness
 from borderline.pipelines.prototypes.figures import (
     Strip,
-    blend,
     draw_cluster,
     draw_found_again,
     draw_prototypes,
     draw_tipping,
-    scale_of,
 )
 from borderline.pipelines.prototypes.measures import BETTER
 from borderline.pipelines.prototypes.validation import RANDOM_BORDERLINE
@@ -41,19 +39,6 @@ def test_any_number_of_prototypes_can_be_drawn(count: int) -> None:
     assert sum("p = 0.50" in title for title in titles) == count
     # A scale for p and one for each kind of map.
     assert len(figure.axes) == 3 * min(count, 8) * -(-count // 8) + 3
-
-
-def test_blend_is_red_up_blue_down_and_pale_without_push() -> None:
-    picture = np.zeros((1, 3, 3))
-    up, down, none = blend(picture, np.array([[1.0, -1.0, 0.0]]))[0]
-    assert up[0] > up[2]
-    assert down[2] > down[0]
-    assert np.allclose(none, 1)
-
-
-def test_scale_is_common_and_never_nothing() -> None:
-    assert scale_of(torch.zeros(2, 3, 3)) == 1
-    assert scale_of(torch.tensor([[[-2.0]], [[1.0]]])) == pytest.approx(2, rel=0.01)
 
 
 def strip(channels: int = 1, neighbours: int = 2, steps: int = 3) -> Strip:

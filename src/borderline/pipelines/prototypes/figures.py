@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -17,17 +16,18 @@ from torch import Tensor
 
 from borderline.measures.plots import (
     PROBABILITY_COLOURS,
+    PUSH_COLOURS,
     add_probability_scale,
     as_picture,
     framed_grid,
+    overlay,
+    scale_of,
 )
 from borderline.pipelines.prototypes.explanation import UNITS
 from borderline.pipelines.prototypes.params import Method
 
 _COLUMNS = 8
 _MEMBERS = 24
-# Red towards the positive class, as in the scale of p.
-_PUSH_COLOURS = matplotlib.colormaps["RdBu_r"]
 
 
 def draw_note(text: str) -> Figure:
@@ -71,7 +71,7 @@ def draw_prototypes(
         column[0].set_title(f"{i}: p = {float(p[i]):.2f}\n{captions[i]}", fontsize=9)
         _frame(column[0], float(p[i]))
         for ax, (method, own) in zip(column[1:], maps.items(), strict=True):
-            ax.imshow(blend(picture, own[i].numpy() / limits[method]), interpolation="nearest")
+            ax.imshow(overlay(picture, own[i].numpy() / limits[method]), interpolation="nearest")
     for block in range(blocks):
         for row, method in enumerate(maps, start=height * block + 1):
             axes[row, 0].set_ylabel(method.replace("_", " "), fontsize=9)
@@ -195,7 +195,7 @@ def draw_cluster(
     add_probability_scale(top, axes[0], location="bottom")
     _frame(axes[0], prototype[1])
     for ax, (method, own) in zip(axes[1:], maps.items(), strict=True):
-        ax.imshow(blend(picture, own.numpy() / limits[method]), interpolation="nearest")
+        ax.imshow(overlay(picture, own.numpy() / limits[method]), interpolation="nearest")
         ax.set_title(method.replace("_", " "))
         _bare(ax)
         _add_push_scale(top, [ax], limits[method], UNITS[method], location="bottom")
@@ -246,29 +246,6 @@ def draw_found_again(
     return figure
 
 
-def scale_of(maps: Tensor) -> float:
-    """Where the colours of maps (K, H, W) end: nearly their largest absolute value."""
-    return float(np.quantile(maps.abs().numpy(), 0.995)) or 1.0
-
-
-def blend(picture: np.ndarray, push: np.ndarray) -> np.ndarray:
-    """A heat map over a pale picture: the stronger the push, the more of the colour is seen.
-
-    Args:
-        picture: Values in [0, 1], shape (H, W, 3).
-        push: Signed strengths, shape (H, W); beyond -1 and 1 they are cut.
-
-    Returns:
-        Values in [0, 1], shape (H, W, 3).
-    """
-    strength = np.clip(np.abs(push), 0, 1)[..., None]
-    # Bright strokes become grey on white, so that both colours of the map stand out on them.
-    pale = 1 - 0.35 * picture.mean(-1, keepdims=True)
-    colours = _PUSH_COLOURS(np.clip(push, -1, 1) / 2 + 0.5)[..., :3]
-    blended: np.ndarray = (1 - strength) * pale + strength * colours
-    return blended.clip(0, 1)
-
-
 def _draw_framed(figure: SubFigure, images: tuple[Tensor, Tensor], title: str) -> None:
     axes = figure.subplots()
     axes.set_axis_off()
@@ -281,7 +258,7 @@ def _draw_framed(figure: SubFigure, images: tuple[Tensor, Tensor], title: str) -
 def _add_push_scale(
     figure: Figure | SubFigure, axes: list[Axes], limit: float, unit: str, location: str = "right"
 ) -> None:
-    scale = ScalarMappable(Normalize(-limit, limit), _PUSH_COLOURS)
+    scale = ScalarMappable(Normalize(-limit, limit), PUSH_COLOURS)
     bar = figure.colorbar(
         scale, ax=axes, location=location, fraction=0.04, pad=0.02, format="%+.2g"
     )
