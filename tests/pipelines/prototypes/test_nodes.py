@@ -318,9 +318,12 @@ def tables(model: str, note: str | None) -> list[pd.DataFrame]:
 
 def test_summary_has_a_row_a_model_with_the_chosen_generator() -> None:
     grid = Grid(models=("a", "b"), generators=("x", "y"))
-    summary = nodes.summarise(
-        grid, prototypes_params(), *tables("a", None), *tables("b", "too few")
-    )
+    settings = prototypes_params()
+    rows = [
+        nodes.summarise_model(*tables(model, note), settings)
+        for model, note in (("a", None), ("b", "too few"))
+    ]
+    summary = nodes.summarise(grid, *rows)
     assert summary["model"].tolist() == ["a", "b"]
     assert summary["accuracy"].tolist() == [0.9, 0.8]
     assert set(summary["generator"]) == {"y"}

@@ -17,7 +17,7 @@ from borderline.datasets.tensors import Parts as StoredParts
 from borderline.grid import Grid
 from borderline.measures.confusion import confusion_distance, is_borderline
 from borderline.measures.inference import embed, predict
-from borderline.measures.plots import draw_image_grid
+from borderline.measures.plots import draw_image_grid, scale_of
 from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.prototypes.candidates import (
     NOISE,
@@ -45,7 +45,6 @@ from borderline.pipelines.prototypes.figures import (
     draw_note,
     draw_prototypes,
     draw_tipping,
-    scale_of,
 )
 from borderline.pipelines.prototypes.map_figures import (
     MapImages,
@@ -89,13 +88,18 @@ from borderline.pipelines.prototypes.validation import (
 from borderline.pipelines.prototypes.verdicts import doubts, say
 from borderline.sampling import Sampler
 
-_TABLES_A_MODEL = 6
+_SUMMARISED_OF_GENERATOR = (
+    *("images", "borderline", "yield", "acd", "fd_lenet", "fd_lenet_n"),
+    *("fd_lenet_borderline", "fd_lenet_borderline_n"),
+)
 _RADII = 60
 _CURVES = 200
 # Below this p-value of typicality, a test image is near no cluster.
 _OUTLIER = 0.05
 _NOTE = "No prototypes: {}."
-_PROTOTYPE_COLUMNS = ("prototype", "cluster", "images", "mean_p", "stability", "row", "p")
+_PROTOTYPE_COLUMNS = (
+    *("prototype", "cluster", "images", "mean_p", "stability", "row", "p", "chosen_by"),
+)
 _REPEAT_COLUMNS = ("repeat", "images", "clusters", "ari", "note")
 _MATCH_COLUMNS = ("prototype", "repeat", "row", "similarity")
 _TIPPING_COLUMNS = ("prototype", "towards", "confident", "length", "share", "p", "real_rows")
@@ -143,6 +147,7 @@ def select_prototypes(
             "cluster": clusters["labels"][chosen].tolist(),
             "row": chosen.tolist(),
             "p": prototypes["probabilities"].tolist(),
+            "chosen_by": settings.shown,
         }
     ).astype({"cluster": int})
     of_clusters = cluster_sizes[["cluster", "images", "mean_p", "stability"]]
@@ -565,61 +570,59 @@ def evaluate_patterns(
     return table, compared, draw_rejection(risked, shown, title)
 
 
-def summarise(grid: Grid, settings: PrototypesParams, *tables: pd.DataFrame) -> pd.DataFrame:
+def summarise_model(
+    classifier_scores: pd.DataFrame,
+    leaderboard: pd.DataFrame,
+    cluster_scores: pd.DataFrame,
+    prototype_table: pd.DataFrame,
+    validation: pd.DataFrame,
+    errors_near_patterns: pd.DataFrame,
+    settings: PrototypesParams,
+) -> pd.DataFrame:
+    """What the run found about a model, in one row."""
+    clusters = cluster_scores.iloc[0]
+    chosen = leaderboard[leaderboard["chosen"]].iloc[0]
+    own = validation[validation["chosen_by"] == settings.shown].set_index("measure")
+    near = errors_near_patterns.set_index("cluster").loc["any"]
+    said = [
+        cluster_scores["doubts"].fillna("").iloc[0],
+        doubts(validation, settings.shown, settings.validation.level),
+    ]
+    row = {
+        "generator": chosen["source"],
+        "accuracy": classifier_scores["accuracy"].iloc[0],
+        **{name: chosen[name] for name in _SUMMARISED_OF_GENERATOR},
+        "silhouette": clusters["silhouette"],
+        "davies_bouldin": clusters["davies_bouldin"],
+        "stability": clusters["ari_resamples"],
+        "structure_p": clusters["structure_p"],
+        "prototypes": len(prototype_table),
+        **{
+            column: own[value].get(measure, np.nan)
+            for column, measure, value in (
+                ("coverage", "coverage_area", "value"),
+                ("coverage_p", "coverage_area", "p_value"),
+                ("found_again", "stability", "value"),
+                ("found_again_p", "stability", "p_value"),
+            )
+        },
+        "errors_near": near["share_of_errors"],
+        "doubts": "; ".join(filter(None, said)),
+        "note": cluster_scores["note"].fillna("").iloc[0],
+    }
+    return pd.DataFrame([row])
+
+
+def summarise(grid: Grid, *summaries: pd.DataFrame) -> pd.DataFrame:
     """One row a model under test: what the run found.
 
     Args:
-        grid: Names the models, in the order of their tables.
-        settings: Name the shown prototypes.
-        tables: For each model its classifier scores, leaderboard, cluster scores, prototypes,
-            validation and errors near patterns.
+        grid: Names the models, in the order of their summaries.
+        summaries: One row each.
     """
-    rows = []
-    for i, model in enumerate(grid.models):
-        first = _TABLES_A_MODEL * i
-        classifier, leaderboard, clusters, prototypes, validation, errors = tables[
-            first : first + _TABLES_A_MODEL
-        ]
-        chosen = leaderboard[leaderboard["chosen"]].iloc[0]
-        own = validation[validation["chosen_by"] == settings.shown].set_index("measure")
-        near = errors.set_index("cluster").loc["any"]
-        said = [
-            clusters["doubts"].fillna("").iloc[0],
-            doubts(validation, settings.shown, settings.validation.level),
-        ]
-        rows.append(
-            {
-                "model": model,
-                "generator": chosen["source"],
-                "accuracy": classifier["accuracy"].iloc[0],
-                "images": chosen["images"],
-                "borderline": chosen["borderline"],
-                "yield": chosen["yield"],
-                "acd": chosen["acd"],
-                "fd_lenet": chosen["fd_lenet"],
-                "fd_lenet_n": chosen["fd_lenet_n"],
-                "fd_lenet_borderline": chosen["fd_lenet_borderline"],
-                "fd_lenet_borderline_n": chosen["fd_lenet_borderline_n"],
-                "silhouette": clusters["silhouette"].iloc[0],
-                "davies_bouldin": clusters["davies_bouldin"].iloc[0],
-                "stability": clusters["ari_resamples"].iloc[0],
-                "structure_p": clusters["structure_p"].iloc[0],
-                "prototypes": len(prototypes),
-                **{
-                    column: own[value].get(measure, np.nan)
-                    for column, measure, value in (
-                        ("coverage", "coverage_area", "value"),
-                        ("coverage_p", "coverage_area", "p_value"),
-                        ("found_again", "stability", "value"),
-                        ("found_again_p", "stability", "p_value"),
-                    )
-                },
-                "errors_near": near["share_of_errors"],
-                "doubts": "; ".join(filter(None, said)),
-                "note": clusters["note"].fillna("").iloc[0],
-            }
-        )
-    return pd.DataFrame(rows)
+    table = pd.concat(summaries, ignore_index=True)
+    table.insert(0, "model", list(grid.models))
+    return table
 
 
 def _candidates(

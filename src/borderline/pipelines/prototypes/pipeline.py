@@ -7,10 +7,6 @@ from kedro.pipeline import Node, Pipeline
 from borderline.grid import current, for_all, for_each_model
 from borderline.pipelines.prototypes import nodes
 
-_SUMMARISED = (
-    *("classifier_scores", "leaderboard", "cluster_scores", "prototype_table"),
-    *("validation", "errors_near_patterns"),
-)
 _SETTINGS = ["params:prototypes", "params:run"]
 
 
@@ -148,17 +144,27 @@ def create_pipeline() -> Pipeline:
                 outputs=["errors_near_patterns", "rejection", "rejection_figure"],
                 name="evaluate_patterns",
             ),
+            Node(
+                nodes.summarise_model,
+                inputs=[
+                    "classifier_scores",
+                    "leaderboard",
+                    "cluster_scores",
+                    "prototype_table",
+                    "validation",
+                    "errors_near_patterns",
+                    "params:prototypes",
+                ],
+                outputs="summary",
+                name="summarise_model",
+            ),
         ],
     )
     summary = Pipeline(
         [
             Node(
                 nodes.summarise,
-                inputs=[
-                    "params:grid",
-                    "params:prototypes",
-                    *(f"{model}.{table}" for model in current().models for table in _SUMMARISED),
-                ],
+                inputs=["params:grid", *(f"{model}.summary" for model in current().models)],
                 outputs="summary",
                 name="summarise",
             )
