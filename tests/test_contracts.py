@@ -43,7 +43,7 @@ def test_environment_is_valid_and_its_pipelines_build(context: BorderlineContext
     namespaces = {node.namespace for node in pipelines["__default__"].nodes} - {None}
     models, generators = parameters.grid.models, parameters.grid.generators
     assert namespaces == {
-        *("classifier", "gasten", "gasten.gan", "metrics", "prototypes"),
+        *("classifier", "gasten", "gasten.gan", "metrics", "prototypes", "report"),
         *(f"{model}.{stage}" for model in models for stage in STAGES if stage != "gasten"),
         *(
             f"{model}.{stage}.{generator}"
@@ -57,7 +57,7 @@ def test_environment_is_valid_and_its_pipelines_build(context: BorderlineContext
 def test_every_dataset_is_in_the_catalog_and_none_in_memory(context: BorderlineContext) -> None:
     catalog = context.catalog
     for name in pipelines["__default__"].datasets():
-        if name.startswith("params:"):
+        if name.startswith("params:") or name == "parameters":
             continue
         assert name in catalog, f"{name} would be kept in memory only"
         assert not isinstance(catalog.get(name), MemoryDataset)

@@ -12,7 +12,7 @@ from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
 
-from borderline.errors import BorderlineError, causes
+from borderline.errors import BorderlineError, GateClosed, causes
 
 # What Kedro says of unknown pipelines, nodes and namespaces.
 _NOT_FOUND = re.compile(r"Failed to find the pipeline named|Pipeline does not contain ")
@@ -29,6 +29,12 @@ class BadInput(click.ClickException):
         click.secho(f"Error: {self.message}", fg="red", err=True)
 
 
+class Closed(BadInput):
+    """The gate: nothing was wrong with the input, and a script can tell by the exit status."""
+
+    exit_code = 3
+
+
 class PlainSpokenCommand(click.Command):
     """A command that says what was wrong with its input."""
 
@@ -40,7 +46,8 @@ class PlainSpokenCommand(click.Command):
             sentence = _sentence(error)
             if sentence is None:
                 raise
-            raise BadInput(sentence) from error
+            closed = any(isinstance(cause, GateClosed) for cause in causes(error))
+            raise (Closed if closed else BadInput)(sentence) from error
 
 
 def _sentence(error: Exception) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kedro.framework.context import KedroContext
 
 from borderline import grid
+from borderline.params import CallParams, flat
 from borderline.preflight import (
-    PairGlobals,
-    check_pair,
+    check_paths,
+    pair_up,
     read_globals,
     read_parameters,
     taken_apart,
@@ -31,16 +33,16 @@ class BorderlineContext(KedroContext):
         super().__init__(*args, **kwargs)
         self.about = read_globals(self.config_loader["globals"])
         self.checked = read_parameters(self.config_loader["parameters"])
-        filed = self.about.pair.model_dump()
-        asked = (self._runtime_params or {}).get("pair", {})
-        filed |= {name: asked[name] for name in filed if name in asked}
-        check_pair(self.checked.pair, PairGlobals(**filed))
+        asked = self._runtime_params or {}
+        check_paths(self.checked, self.about, asked)
         self.layout = grid.lay_out(
             self.checked.grid,
             self.checked.generators,
             trains_gan=self.about.step_1_checkpoints is None,
         )
-        self.checked = taken_apart(self.checked, self.layout)
+        self.layout = replace(self.layout, pairing=pair_up(self.checked))
+        call = CallParams(environment=self.env, changed=dict(flat(asked)))
+        self.checked = taken_apart(self.checked, self.layout, call)
         # The loader's way to say what Kedro is to take for the parameters from here on.
         self.config_loader["parameters"] = self.checked.model_dump(mode="json")
         grid.use(self.layout)

@@ -12,6 +12,10 @@ class BorderlineError(ValueError):
     """
 
 
+class GateClosed(BorderlineError):
+    """A model under test does not keep to a limit of ``gate``: ``kedro run`` ends with status 3."""
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, then what caused it, and so on: libraries wrap ours in theirs."""
     while error is not None:

@@ -18,7 +18,7 @@ from kedro.pipeline import Pipeline
 from pydantic import Field, field_validator
 
 from borderline.errors import BorderlineError
-from borderline.params import GeneratorParams, Params, RunParams
+from borderline.params import GeneratorParams, Pairing, Params, RunParams
 
 _GAN = "gan"
 GIVEN_STEP_1 = "step_1_checkpoints"
@@ -74,6 +74,7 @@ class Layout:
         runs: How often GAN and generators are made.
         trains_gan: Whether step 1 is trained here; else its checkpoints are given.
         judges: Whose features measure realism.
+        pairing: The two models that ``compare`` compares.
     """
 
     models: tuple[str, ...] = ()
@@ -81,6 +82,7 @@ class Layout:
     runs: int = 1
     trains_gan: bool = True
     judges: tuple[Judge, ...] = ()
+    pairing: Pairing | None = None
 
 
 # Without a context (`kedro registry list`) the stages exist, with their shared nodes only.

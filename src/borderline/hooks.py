@@ -31,8 +31,10 @@ from borderline.context import BorderlineContext
 from borderline.datasets import MatplotlibDataset
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.tensors import digest
+from borderline.errors import GateClosed
 from borderline.grid import GIVEN_STEP_1
-from borderline.pipeline_registry import STAGES
+from borderline.pipeline_registry import BESIDE, STAGES
+from borderline.pipelines.gate.limits import verdict
 
 logger = logging.getLogger(__name__)
 _WIDTH_OF_LOGS = 120
@@ -43,6 +45,7 @@ _NUMBERS = ("trial", "repeat")
 _NOT_LIVE = (*_COUNTS, *_NUMBERS, "band", "note")
 # Saved together with the table that the bar follows.
 _BESIDE = ".combinations"
+_PAGES = ("report", "comparison")
 _FILTERS = (
     "tags",
     "from_nodes",
@@ -74,8 +77,11 @@ class PreflightHooks:
         self.parameters.run.torch_device()
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
-        stages, settings = self._stages(), self.parameters.model_dump(mode="json")
         requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
+        stages = self._stages() | {name: pipelines[name] for name in BESIDE if name in requested}
+        settings = self.parameters.model_dump(mode="json")
+        preflight.check_pairing(self.layout.pairing, requested)
+        preflight.check_other_run(catalog, pipeline, self.parameters)
         preflight.check_given_step_1(catalog, self.parameters, self.about)
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
         preflight.check_data_folder(self.data_folder)
@@ -85,7 +91,7 @@ class PreflightHooks:
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
         in_part = any(run_params[name] for name in _FILTERS)
-        self._running = set() if in_part else {n for n in stages if n in requested or not requested}
+        self._running = set() if in_part else {n for n in STAGES if n in requested or not requested}
         if requested or in_part:
             touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
             ledger.check(book, stages, touched, settings, command, self._given)
@@ -198,25 +204,45 @@ class ProgressHooks:
 
 
 class SummaryHooks:
-    """Ends a run with one table, and says where the pictures are."""
+    """Ends a run with one table, and says where the pages and the pictures are."""
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Print the summary, if this run made one."""
-        if "summary" not in pipeline.all_outputs():
-            return
-        summary: pd.DataFrame = catalog.load("summary")
+        """Print the summary, if this run made one, and the page that it wrote."""
+        made = pipeline.all_outputs()
         console = rich.get_console()
         if not console.is_terminal:
             console = Console(width=_WIDTH_OF_LOGS)
-        console.print(_summary_table(summary))
-        pictures = [catalog.get(name) for name in sorted(pipeline.all_outputs())]
-        folders = {
-            Path(str(picture._filepath)).parent
-            for picture in pictures
-            if isinstance(picture, MatplotlibDataset)
-        }
-        console.print("Pictures:", *sorted(str(folder) for folder in folders), sep="\n  ")
+        if "summary" in made:
+            console.print(_summary_table(catalog.load("summary")))
+            every = [catalog.get(name) for name in sorted(made)]
+            pictures = [one for one in every if isinstance(one, MatplotlibDataset)]
+            folders = {str(Path(str(picture._filepath)).parent) for picture in pictures}
+            console.print("Pictures:", *sorted(folders), sep="\n  ")
+        for name in _PAGES:
+            if name in made:
+                page: Any = catalog.get(name)
+                console.print(f"{name.capitalize()}:\n  {page._filepath}", soft_wrap=True)
+
+
+class GateHooks:
+    """Ends a run with an exit status of its own where a model breaks a limit."""
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Say what holds and what does not.
+
+        Raises:
+            GateClosed: When something does not.
+        """
+        if "gate" not in pipeline.all_outputs():
+            return
+        table: pd.DataFrame = catalog.load("gate")
+        for _, row in table.iterrows():
+            logger.info("%s %s.", "Holds:" if row["holds"] else "BROKEN:", row["says"])
+        said = verdict(table)
+        if said:
+            raise GateClosed(said)
 
 
 def _summary_table(summary: pd.DataFrame) -> Table:

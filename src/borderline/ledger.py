@@ -6,13 +6,14 @@ alone takes what earlier stages left, and must not mix it with other settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from kedro.pipeline import Pipeline
 
 from borderline.errors import BorderlineError
+from borderline.params import flat
 
 Ledger = dict[str, dict[str, Any]]
 """Settings by dotted name, for each stage that ran to its end; and the images under ``SOURCE``."""
@@ -21,6 +22,8 @@ Given = Mapping[str, Mapping[str, Any]]
 
 SOURCE = "source"
 _NO_MATTER = ".device"
+# Who called, and whom `compare` compares, changes no result.
+_ABOUT_THE_CALL = ("params:call", "params:pairing")
 
 
 def settings_of(stage: Pipeline, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,12 +35,12 @@ def settings_of(stage: Pipeline, parameters: Mapping[str, Any]) -> dict[str, Any
     """
     settings: dict[str, Any] = {}
     for name in stage.inputs():
-        if name.startswith("params:"):
+        if name.startswith("params:") and name not in _ABOUT_THE_CALL:
             value: Any = parameters
             path = name.removeprefix("params:")
             for part in path.split("."):
                 value = value[part]
-            settings.update(_flat(path, value))
+            settings.update(flat({path: value}))
     return {name: value for name, value in settings.items() if not name.endswith(_NO_MATTER)}
 
 
@@ -105,11 +108,3 @@ def closed(
         stage: {**settings_of(stages[stage], parameters), **given.get(stage, {})}
         for stage in running
     }
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from _flat(f"{prefix}.{name}", part)
-    else:
-        yield prefix, value

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Self
 
@@ -23,6 +25,15 @@ def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
         raise ValueError("it must name nothing twice")
     return values
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings by dotted name."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def check_can_tell(name: str, draws: int, level: float) -> None:
@@ -132,6 +143,59 @@ class RunParams(Params):
                 yield
             finally:
                 np.random.set_state(numpy_state)
+
+
+class CallParams(Params):
+    """How the run was called; not set by users.
+
+    Attributes:
+        environment: The name of the environment; None for the default one.
+        changed: The settings that ``--params`` changed, by dotted name.
+    """
+
+    environment: str | None = None
+    changed: dict[str, Any] = Field(default_factory=dict)
+
+    def command(self) -> str:
+        """What drives the whole road with the same settings."""
+        words = ["kedro", "run"]
+        if self.environment is not None:
+            words += ["--env", self.environment]
+        if self.changed:
+            values = (f"{name}={json.dumps(value)}" for name, value in self.changed.items())
+            words += ["--params", ",".join(values).replace('"', "")]
+        return shlex.join(words)
+
+
+class OtherRunParams(Params):
+    """Another finished run, to compare with.
+
+    Attributes:
+        data_folder: Its data folder; None for no other run.
+        case: Its dataset and pair, ``<dataset>_<positive>v<negative>``.
+    """
+
+    data_folder: str | None
+    case: str
+
+
+class Pairing(Params):
+    """The two models to compare; not set by users.
+
+    Attributes:
+        this: A model of this run.
+        other: Another one.
+        elsewhere: Whether that is of another run.
+    """
+
+    this: str
+    other: str
+    elsewhere: bool
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the two are called."""
+        return self.this, f"{self.other} of the other run" if self.elsewhere else self.other
 
 
 class ConfusionParams(Params):

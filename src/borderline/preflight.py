@@ -23,7 +23,16 @@ from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Grid, Layout, lay_out, repeated, seeds
 from borderline.ledger import SOURCE, Ledger
 from borderline.measures.inception import INCEPTION_FEATURES
-from borderline.params import ConfusionParams, PairParams, Params, RunParams, Setting
+from borderline.params import (
+    CallParams,
+    ConfusionParams,
+    OtherRunParams,
+    Pairing,
+    PairParams,
+    Params,
+    RunParams,
+    Setting,
+)
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.networks import JUDGE_FEATURES
 from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_source
@@ -34,15 +43,23 @@ from borderline.pipelines.classifier.params import (
     judge_settings,
 )
 from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import KINDS, AnyGenerator
 from borderline.pipelines.gasten.networks import trained_networks
 from borderline.pipelines.gasten.params import GanParams, GenerationParams, gan_settings
+from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.metrics.leaderboard import RULES
 from borderline.pipelines.metrics.params import MetricsParams
 from borderline.pipelines.prototypes.params import PrototypesParams
+from borderline.pipelines.report.params import ReportParams
 
 _LEAST_FREE_BYTES = 500 * 2**20
 FEWEST_OF_A_CLASS = 4
+_NO_SETTINGS = {
+    "runs": "set grid.runs to their number",
+    "call": "call the run as you like; it notes how",
+    "pairing": "set compare.this and compare.other",
+}
 
 
 class Parameters(Params):
@@ -61,8 +78,15 @@ class Parameters(Params):
     metrics: MetricsParams
     clustering: ClusteringParams
     prototypes: PrototypesParams
-    # Not set by users: `run` for each repetition of grid.runs but the first.
+    report: ReportParams
+    gate: GateParams
+    compare: CompareParams
+    other_run: OtherRunParams
+    # Not set by users: `run` for each repetition of grid.runs but the first, how the run was
+    # called, and whom `compare` compares.
     runs: dict[str, RunParams] = Field(default_factory=dict)
+    call: CallParams | None = None
+    pairing: Pairing | None = None
 
 
 class SourceGlobals(Params):
@@ -92,6 +116,7 @@ class Globals(Params):
     step_1_checkpoints: str | None = None
     inception_weights: str | None = None
     study_storage: str | None = None
+    other_run: OtherRunParams
 
 
 def read_globals(raw: dict[str, Any]) -> Globals:
@@ -113,8 +138,9 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
         BorderlineError: When a setting is missing, misspelt or impossible.
     """
     parameters = _validated(Parameters, raw)
-    if parameters.runs:
-        raise BorderlineError("runs is no setting: remove it, and set grid.runs to their number.")
+    for name, instead in _NO_SETTINGS.items():
+        if getattr(parameters, name):
+            raise BorderlineError(f"{name} is no setting: remove it, and {instead}.")
     if parameters.pair.positive == parameters.pair.negative:
         raise BorderlineError(
             f"pair.positive and pair.negative are both {parameters.pair.positive!r}: choose two "
@@ -129,15 +155,30 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
     _check_spelling(grid.models, layout.generators)
     _check_names("metrics.choose", [rule], [*RULES, *layout.generators], "grid.generators")
     _check_metrics(parameters)
+    _check_compare(parameters)
     return parameters
 
 
-def taken_apart(parameters: Parameters, layout: Layout) -> Parameters:
+def pair_up(parameters: Parameters) -> Pairing:
+    """The two models that ``compare`` compares; both the same where there is no other.
+
+    Args:
+        parameters: The settings as configured.
+    """
+    compare, models = parameters.compare, parameters.grid.models
+    elsewhere = parameters.other_run.data_folder is not None
+    this = compare.this or models[0]
+    others = [this] if elsewhere else [*(model for model in models if model != this), this]
+    return Pairing(this=this, other=compare.other or others[0], elsewhere=elsewhere)
+
+
+def taken_apart(parameters: Parameters, layout: Layout, call: CallParams) -> Parameters:
     """The settings with an entry for each generator of the layout, and for each repetition.
 
     Args:
         parameters: The settings as configured.
         layout: The grid taken apart.
+        call: How the run was called.
     """
     placed = {name: place.settings for name, place in layout.generators.items()}
     return parameters.model_copy(
@@ -145,28 +186,33 @@ def taken_apart(parameters: Parameters, layout: Layout) -> Parameters:
             "grid": parameters.grid.model_copy(update={"generators": tuple(layout.generators)}),
             "generators": {**parameters.generators, **placed},
             "runs": seeds(parameters.grid, parameters.run),
+            "call": call,
+            "pairing": layout.pairing,
         }
     )
 
 
-def check_pair(pair: PairParams, of_the_path: PairGlobals) -> None:
-    """Make sure that results are filed under the pair that they are of.
+def check_paths(parameters: Parameters, about: Globals, asked: Mapping[str, Any]) -> None:
+    """Make sure that paths carry what the run computes with.
 
     Args:
-        pair: The pair that the run computes with.
-        of_the_path: The pair that ``globals.yml`` and ``--params`` put into every path.
+        parameters: What it computes with.
+        about: ``globals.yml``, which paths are made from.
+        asked: What ``--params`` changed, there and here.
 
     Raises:
         BorderlineError: When they differ.
     """
-    for name in ("positive", "negative"):
-        value, filed = getattr(pair, name), getattr(of_the_path, name)
-        if value != filed:
-            raise BorderlineError(
-                f"pair.{name} is {value!r} in parameters*.yml, but the results would be filed "
-                f"under {filed!r} of globals.yml: set the pair in conf/<env>/globals.yml or with "
-                "--params."
-            )
+    for group in ("pair", "other_run"):
+        filed = getattr(about, group).model_dump() | dict(asked.get(group, {}))
+        for name in type(getattr(about, group)).model_fields:
+            value = getattr(getattr(parameters, group), name)
+            if value != filed[name]:
+                raise BorderlineError(
+                    f"{group}.{name} is {value!r} in parameters*.yml, but paths carry "
+                    f"{filed[name]!r} of globals.yml: set {group} in conf/<env>/globals.yml or "
+                    "with --params."
+                )
 
 
 def _check_gan(parameters: Parameters) -> None:
@@ -278,6 +324,21 @@ def _check_metrics(parameters: Parameters) -> None:
                 )
 
 
+def _check_compare(parameters: Parameters) -> None:
+    """Make sure that what is named to be compared is of the run.
+
+    Raises:
+        BorderlineError: When it is not.
+    """
+    compare, models = parameters.compare, parameters.grid.models
+    named = {"this": compare.this}
+    if parameters.other_run.data_folder is None:
+        named["other"] = compare.other
+    for name, model in named.items():
+        if model is not None:
+            _check_names(f"compare.{name}", [model], models, "grid.models")
+
+
 def _check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
     """Make sure that no model or generator is called like something else beside it.
 
@@ -364,6 +425,38 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
         raise BorderlineError(
             f"metrics.neighbours is {neighbours}, but the pair has only {images} training images "
             f"in {source.name}: lower it."
+        )
+
+
+def check_pairing(pairing: Pairing | None, requested: Iterable[str]) -> None:
+    """Make sure that there are two models to compare, where that is asked for.
+
+    Raises:
+        BorderlineError: When there are not.
+    """
+    if pairing is None or "compare" not in requested:
+        return
+    if not pairing.elsewhere and pairing.this == pairing.other:
+        raise BorderlineError(
+            f"compare.other is {pairing.other!r}, and so is compare.this: name another model of "
+            "grid.models, or another finished run with other_run.data_folder."
+        )
+
+
+def check_other_run(catalog: DataCatalog, pipeline: Pipeline, parameters: Parameters) -> None:
+    """Make sure that the other run of a comparison is there, and finished.
+
+    Raises:
+        BorderlineError: When it is not.
+    """
+    missing = sorted(n for n in _missing(pipeline, catalog) if n.startswith("other_run."))
+    if missing:
+        other, pairing = parameters.other_run, parameters.pairing
+        assert pairing is not None
+        raise BorderlineError(
+            f"other_run.data_folder is {other.data_folder!r} and other_run.case {other.case!r}, "
+            f"but no finished run with a model {pairing.other!r} is there ({missing[0]} is "
+            "missing): correct them or compare.other, or drive that run to its end."
         )
 
 

@@ -1,10 +1,17 @@
 """Catalog dataset classes: image sources, tensors, checkpoints, and files never half-written."""
 
-from borderline.datasets.atomic import CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset
+from borderline.datasets.atomic import (
+    CSVDataset,
+    JSONDataset,
+    MatplotlibDataset,
+    PickleDataset,
+    TextDataset,
+)
 from borderline.datasets.checkpoints import CheckpointDataset, CheckpointFolder
 from borderline.datasets.figures import FigureFolder, PlotlyDataset
 from borderline.datasets.image_source import ImageSource
 from borderline.datasets.inception import InceptionDataset
+from borderline.datasets.installation import Installation
 from borderline.datasets.study_storage import StudyStorage
 from borderline.datasets.tensors import TensorDataset, TensorFolder
 
@@ -15,6 +22,7 @@ __all__ = [
     "FigureFolder",
     "ImageSource",
     "InceptionDataset",
+    "Installation",
     "JSONDataset",
     "MatplotlibDataset",
     "PickleDataset",
@@ -22,4 +30,5 @@ __all__ = [
     "StudyStorage",
     "TensorDataset",
     "TensorFolder",
+    "TextDataset",
 ]

@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from fsspec import AbstractFileSystem
 from kedro_datasets.json.json_dataset import JSONDataset as _JSONDataset
 from kedro_datasets.matplotlib.matplotlib_dataset import MatplotlibDataset as _MatplotlibDataset
 from kedro_datasets.pandas.csv_dataset import CSVDataset as _CSVDataset
 from kedro_datasets.pickle.pickle_dataset import PickleDataset as _PickleDataset
+from kedro_datasets.text.text_dataset import TextDataset as _TextDataset
 
 
 class AtomicSave:
@@ -55,8 +56,30 @@ class JSONDataset(AtomicSave, _JSONDataset):
 
 
 class MatplotlibDataset(AtomicSave, _MatplotlibDataset):
-    """``kedro_datasets.matplotlib.MatplotlibDataset``, saved atomically."""
+    """``kedro_datasets.matplotlib.MatplotlibDataset``, saved atomically, and loaded as a picture.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> dataset = MatplotlibDataset(filepath=tmp_path / "x.png")
+        >>> dataset.save(Figure())
+        >>> dataset.load()[1:4]
+        b'PNG'
+    """
+
+    def load(self) -> bytes:
+        """The content of the file, for a page or a notebook to show."""
+        content: bytes = self._fs.read_bytes(str(self._get_load_path()))
+        return content
 
 
 class PickleDataset(AtomicSave, _PickleDataset):
     """``kedro_datasets.pickle.PickleDataset``, saved atomically."""
+
+
+class TextDataset(AtomicSave, _TextDataset):
+    """``kedro_datasets.text.TextDataset`` in UTF-8, saved atomically."""
+
+    DEFAULT_FS_ARGS: ClassVar[dict[str, Any]] = {
+        "open_args_save": {"mode": "w", "encoding": "utf-8", "newline": "\n"},
+        "open_args_load": {"mode": "r", "encoding": "utf-8"},
+    }

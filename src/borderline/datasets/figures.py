@@ -16,24 +16,29 @@ from plotly.offline import get_plotlyjs
 from borderline.datasets.atomic import AtomicSave, MatplotlibDataset
 
 _LIBRARY = "plotly.min.js"
-# Plotly's own labels hold no pictures.
-_SHOW_PICTURE = """
-const plot = document.getElementById('{plot_id}');
-const picture = document.createElement('img');
-picture.className = 'picture';
-picture.style.cssText = 'position:fixed;display:none;width:112px;height:112px;z-index:9;' +
-  'image-rendering:pixelated;border:2px solid #444;background:#fff;pointer-events:none';
-document.body.appendChild(picture);
-plot.on('plotly_hover', ({points: [point], event}) => {
-  const [number, said] = point.customdata;
-  picture.src = plot.layout.meta.pictures[number];
-  picture.alt = said;
-  picture.style.left = Math.min(event.clientX + 16, window.innerWidth - 124) + 'px';
-  picture.style.top = Math.max(event.clientY - 128, 4) + 'px';
-  picture.style.display = 'block';
-});
-plot.on('plotly_unhover', () => { picture.style.display = 'none'; });
+SHOW_PICTURES = """
+function showPictures(plot) {
+  const picture = document.createElement('img');
+  picture.className = 'picture';
+  picture.alt = '';
+  picture.style.cssText = 'position:fixed;display:none;width:112px;height:112px;z-index:9;' +
+    'image-rendering:pixelated;border:2px solid #444;background:#fff;pointer-events:none';
+  document.body.appendChild(picture);
+  plot.on('plotly_hover', ({points: [point], event}) => {
+    const [number, said] = point.customdata;
+    picture.src = plot.layout.meta.pictures[number];
+    picture.alt = said;
+    picture.style.left = Math.min(event.clientX + 16, window.innerWidth - 124) + 'px';
+    picture.style.top = Math.max(event.clientY - 128, 4) + 'px';
+    picture.style.display = 'block';
+  });
+  plot.on('plotly_unhover', () => { picture.style.display = 'none'; });
+}
 """
+"""A function for pages: ``showPictures(plot)`` shows pictures beside the pointer, as plotly's own
+labels cannot. Each point's ``customdata`` begins with a number in ``layout.meta.pictures``."""
+
+_ON_THE_PAGE = SHOW_PICTURES + "showPictures(document.getElementById('{plot_id}'));"
 
 
 class PlotlyDataset(AtomicSave, JSONDataset):
@@ -61,7 +66,7 @@ class PlotlyDataset(AtomicSave, JSONDataset):
             data,
             include_plotlyjs="directory",
             full_html=True,
-            post_script=_SHOW_PICTURE if shows else None,
+            post_script=_ON_THE_PAGE if shows else None,
         )
         super().save(data)
         self._write_whole(self._filepath.with_suffix(".html"), page)

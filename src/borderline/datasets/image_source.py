@@ -140,7 +140,9 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         return {"kind": self._kind, "path": str(self._folder), "name": self._name}
 
     def _load_mnist_sample(self) -> SourceImages:
-        return SourceImages("mnist_sample", self._classes or _digits(10), _mnist_sample(), None)
+        return SourceImages(
+            self._name or "mnist_sample", self._classes or _digits(10), _mnist_sample(), None
+        )
 
     def _load_idx(self) -> SourceImages:
         if not self._folder.is_dir():

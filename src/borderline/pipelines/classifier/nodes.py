@@ -36,13 +36,23 @@ Epoch = tuple[dict[str, Checkpoint], pd.DataFrame]
 
 def select_pair(
     source: SourceImages, pair: PairParams, run: RunParams
-) -> tuple[LabelledImages, LabelledImages]:
-    """Training and test images of the two classes, labelled 1 (positive) and 0 (negative)."""
+) -> tuple[LabelledImages, LabelledImages, dict[str, str]]:
+    """The images of the two classes.
+
+    Returns:
+        Training and test images, labelled 1 (positive) and 0 (negative); and the names of the
+        ``source`` and of its classes ``positive`` and ``negative``.
+    """
     positive, negative = labels_of_pair(source, pair)
     train_images, test_images = _split(source, pair, run)
     return (
         images_of_pair(train_images, positive, negative),
         images_of_pair(test_images, positive, negative),
+        {
+            "source": source.name,
+            "positive": source.classes[positive],
+            "negative": source.classes[negative],
+        },
     )
 
 

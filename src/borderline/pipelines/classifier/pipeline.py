@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.select_pair,
                 inputs=["source", "params:pair", "params:run"],
-                outputs=["pair_train", "pair_test"],
+                outputs=["pair_train", "pair_test", "pair_names"],
                 name="select_pair",
             ),
             Node(

@@ -1,0 +1,63 @@
+"""What a run runs on: versions and processors, for a report to say."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from importlib.metadata import requires, version
+from typing import Any, NoReturn
+
+import torch
+from kedro.io import AbstractDataset, DatasetError
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
+    """Versions of Python, of Borderline and of the packages it asks for, and the machine's kind.
+
+    Loads as ``python``, ``platform``, ``cores``, ``threads`` and ``accelerator``, ``packages``,
+    versions by name, and the ``date``. The machine's name is not among them: reports are passed on.
+
+    Args:
+        metadata: Ignored here; read by kedro-viz.
+
+    Example:
+        >>> sorted(Installation().load())
+        ['accelerator', 'cores', 'date', 'packages', 'platform', 'python', 'threads']
+    """
+
+    def __init__(self, *, metadata: dict[str, Any] | None = None) -> None:
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        """All of it, as it is now."""
+        asked = (_NAME.match(line) for line in requires("borderline") or [] if _always(line))
+        names = ["borderline", *sorted(name.group().lower() for name in asked if name)]
+        cuda = torch.cuda.is_available()
+        return {
+            "python": platform.python_version(),
+            "platform": f"{platform.system()} {platform.machine()}",
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "accelerator": torch.cuda.get_device_name() if cuda else "none",
+            "date": datetime.now(UTC).date().isoformat(),
+            "packages": {name: version(name) for name in names},
+        }
+
+    def save(self, data: NoReturn) -> None:
+        """An installation is not saved."""
+        raise DatasetError("An installation is only read.")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {}
+
+
+def _always(requirement: str) -> bool:
+    """Whether a requirement is none of an extra."""
+    return "extra ==" not in requirement

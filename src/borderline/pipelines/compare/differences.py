@@ -1,0 +1,86 @@
+"""How far the figures of two models are apart, with intervals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from borderline.findings import FIGURES, Findings, Measured, number_of
+
+COLUMNS = (
+    *("figure", "this", "this_low", "this_high", "other", "other_low", "other_high"),
+    *("difference", "low", "high", "differ"),
+)
+
+
+def difference(this: Measured, other: Measured) -> Measured:
+    """This figure less the other one, with the interval of Zou and Donner (2008).
+
+    Their MOVER takes the two intervals as those of independent figures. For figures of the same
+    images, as the accuracies are, it is too wide, never too narrow, where both go the same way.
+
+    Args:
+        this: A figure with its 95 % interval.
+        other: The same figure of another model.
+
+    Returns:
+        The difference; without an interval where one of them has none.
+    """
+    if this.value is None or other.value is None:
+        return Measured()
+    value = this.value - other.value
+    if None in (this.low, this.high, other.low, other.high):
+        return Measured(value=value)
+    assert this.low is not None
+    assert this.high is not None
+    assert other.low is not None
+    assert other.high is not None
+    return Measured(
+        value=value,
+        low=value - math.hypot(this.value - this.low, other.high - other.value),
+        high=value + math.hypot(this.high - this.value, other.value - other.low),
+    )
+
+
+def compare_figures(this: Findings, other: Findings) -> pd.DataFrame:
+    """Every figure of both.
+
+    Args:
+        this: The findings about one model.
+        other: Those about another.
+
+    Returns:
+        A row a figure by ``COLUMNS``: both with their intervals, their ``difference`` with its own,
+        and whether they ``differ``, for that leaves 0 out; empty where there is no interval.
+    """
+    rows = []
+    for name in FIGURES:
+        ours, theirs = this.figures[name], other.figures[name]
+        apart = difference(ours, theirs)
+        known = apart.low is not None and apart.high is not None
+        differ = (apart.low > 0 or apart.high < 0) if known else None  # type: ignore[operator]
+        both = (end for figure in (ours, theirs) for end in (figure.value, figure.low, figure.high))
+        rows.append((name, *both, apart.value, apart.low, apart.high, differ))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def only_one_wrong(
+    this_wrong: np.ndarray, other_wrong: np.ndarray
+) -> tuple[int, int, float | None]:
+    """The images that one of two models alone gets wrong, and whether that can be chance.
+
+    Args:
+        this_wrong: Whether this model is wrong, shape (N,).
+        other_wrong: Whether the other is, on the same images.
+
+    Returns:
+        How many only this one gets wrong, how many only the other; and the two-sided p-value of
+        McNemar's exact test (1947), None where they agree on all.
+    """
+    ours, theirs = int((this_wrong & ~other_wrong).sum()), int((~this_wrong & other_wrong).sum())
+    if ours + theirs == 0:
+        return 0, 0, None
+    return ours, theirs, number_of(float(binomtest(ours, ours + theirs).pvalue))
