@@ -6,15 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options as ChromeOptions
+from selenium.webdriver.chrome.service import Service as ChromeService
+from selenium.webdriver.remote.webdriver import WebDriver
 from torch import Tensor
 
 from borderline.datasets.image_source import LabelledImages
+from borderline.findings import FIGURES, Findings, Measured, Pattern
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.metrics.params import MetricsParams
@@ -168,6 +174,81 @@ def candidates_of(labels: np.ndarray, *, spread: float = 0.1, seed: int = 0) -> 
     random = np.random.default_rng(seed)
     embeddings = 3 * np.eye(10)[labels % 10] + random.normal(0, spread * 3, (len(labels), 10))
     return Candidates(embeddings, embeddings, labels, random.uniform(0, 0.1, len(labels)))
+
+
+def findings_of(patterns: int = 2, **changed: object) -> Findings:
+    """Findings about a model that tells 7 from 1, with figures that can be told apart."""
+    figures = {
+        name: Measured(value=0.1 * i, low=0.1 * i - 0.05, high=0.1 * i + 0.05, n=200)
+        for i, name in enumerate(FIGURES, start=1)
+    }
+    values: dict[str, object] = {
+        "source": "digits",
+        "positive": "7",
+        "negative": "1",
+        "kind": "cnn, filters 2",
+        "weights": 293,
+        "train_images": 800,
+        "test_images": 200,
+        "errors": 4,
+        "band": 0.1,
+        "temperature": 0.5,
+        "generator": "hybrid",
+        "rule": "knee",
+        "borderline_images": 1000,
+        "recipe": "pca + kmeans" if patterns else "",
+        "figures": figures,
+        "patterns": [
+            Pattern(
+                prototype=i,
+                cluster=i,
+                images=600 // (i + 1),
+                share=0.6 / (i + 1),
+                stability=0.5,
+                p=0.5,
+                near=10,
+                errors=i,
+                partners=2,
+                repeats=3,
+                found_again=0.9,
+            )
+            for i in range(patterns)
+        ],
+        "shown": "medoid" if patterns else "",
+        "validation": ["The medoids are found again."] if patterns else [],
+        "maps": ["Saliency: true."] if patterns else [],
+        "abstaining": ["Abstaining by confidence avoids all errors."],
+        "doubts": [],
+        "note": "" if patterns else "only 3 of 30 borderline images",
+    }
+    return Findings.model_validate(values | changed)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[WebDriver]:
+    """A browser without a screen."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("Chromium and its driver are not installed")
+    options = ChromeOptions()
+    options.binary_location = browser
+    for argument in (
+        *("headless=new", "no-sandbox", "disable-gpu", "disable-background-networking"),
+        *("no-first-run", "disable-component-update", "disable-sync", "disable-quic"),
+    ):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=ChromeService(driver)) as opened:
+        yield opened
+
+
+def open_page(chromium: WebDriver, address: str, width: int = 1280, height: int = 900) -> None:
+    """Open an address in a window of this size."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    chromium.get_log("browser")  # what other pages said
+    chromium.get(address)
 
 
 def copy_project(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from kedro.io import MemoryDataset
 
 from borderline import grid
 from borderline.context import BorderlineContext
-from borderline.pipeline_registry import STAGES
+from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.preflight import Parameters
 from conftest import ENVIRONMENTS, ROOT
 
@@ -39,7 +39,7 @@ def test_environments_are_those_of_the_readme() -> None:
 
 def test_environment_is_valid_and_its_pipelines_build(context: BorderlineContext) -> None:
     parameters = context.checked
-    assert set(pipelines) == {"__default__", *STAGES}
+    assert set(pipelines) == {"__default__", *STAGES, *BESIDE}
     namespaces = {node.namespace for node in pipelines["__default__"].nodes} - {None}
     models, generators = parameters.grid.models, parameters.grid.generators
     assert namespaces == {
@@ -115,7 +115,9 @@ def test_parameters_cover_what_the_nodes_ask_for() -> None:
         for name in pipelines["__default__"].inputs()
         if name.startswith("params:")
     }
-    assert asked == set(Parameters.model_fields) - {"runs"}, "runs is for repetitions only"
+    # For the hooks, and for what is beside the road.
+    beside = {"tracking", "gate", "compare", "other_run", "pairing"}
+    assert asked == set(Parameters.model_fields) - {"runs", *beside}, "runs is for repetitions only"
 
 
 def test_stages_are_listed_without_a_context() -> None:

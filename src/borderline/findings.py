@@ -31,38 +31,38 @@ class Described(NamedTuple):
 
 
 FIGURES: Mapping[str, Described] = {
-    "accuracy": Described("accuracy", "{:.1%}", "of the real test images, those it gets right"),
+    "accuracy": Described("accuracy", "{:z.1%}", "of the real test images, those it gets right"),
     "ece": Described(
-        "calibration error", "{:.3f}", "by how much its probabilities are off, on average (ECE)"
+        "calibration error", "{:z.3f}", "by how much its probabilities are off, on average (ECE)"
     ),
     "borderline_test": Described(
-        "borderline test images", "{:.1%}", "of the real test images, those in the band around 0.5"
+        "borderline test images", "{:z.1%}", "of the real test images, those in the band around 0.5"
     ),
-    "yield": Described("yield", "{:.1%}", "of the chosen generator's images, the borderline ones"),
+    "yield": Described("yield", "{:z.1%}", "of the chosen generator's images, the borderline ones"),
     "acd": Described(
-        "ACD", "{:.3f}", "average confusion distance of its images; 0 on the boundary, 0.5 far off"
+        "ACD", "{:z.3f}", "average confusion distance of its images; 0 on the boundary, 0.5 far off"
     ),
     "hubris": Described(
-        "hubris", "{:.3f}", "how sure the model is of its images: 0 on the boundary, 1 wholly sure"
+        "hubris", "{:z.3f}", "how sure the model is of its images: 0 on the boundary, 1 wholly sure"
     ),
     "fd_lenet": Described(
-        "fd_lenet", "{:.1f}", "Fréchet distance to the real images in the judge's features"
+        "fd_lenet", "{:z.1f}", "Fréchet distance to the real images in the judge's features"
     ),
-    "patterns": Described("patterns", "{:.0f}", "clusters of the borderline images"),
+    "patterns": Described("patterns", "{:z.0f}", "clusters of the borderline images"),
     "cluster_stability": Described(
-        "stability of the clusters", "{:.2f}", "adjusted Rand index of clusters found in resamples"
+        "stability of the clusters", "{:z.2f}", "adjusted Rand index of clusters found in resamples"
     ),
     "coverage": Described(
-        "coverage of the prototypes", "{:.2f}", "area under the share of images near a prototype"
+        "coverage of the prototypes", "{:z.2f}", "area under the share of images near a prototype"
     ),
     "found_again": Described(
-        "prototypes found again", "{:.2f}", "cosine similarity with those of other seeds"
+        "prototypes found again", "{:z.2f}", "cosine similarity with those of other seeds"
     ),
     "near_patterns": Described(
-        "test images near patterns", "{:.1%}", "of the real test images, those near a cluster"
+        "test images near patterns", "{:z.1%}", "of the real test images, those near a cluster"
     ),
     "errors_near": Described(
-        "errors near patterns", "{:.1%}", "of the model's errors, those near a cluster"
+        "errors near patterns", "{:z.1%}", "of the model's errors, those near a cluster"
     ),
 }
 """Every figure of the findings, in the order in which they are shown."""
@@ -156,7 +156,8 @@ class Findings(Params):
         test_images: Real images that it was tested on.
         errors: Of the model on these.
         band: An image is borderline when ``|p - 0.5|`` is below it.
-        temperature: By which its logits would have to be divided to be calibrated.
+        temperature: By which its logits would have to be divided to be calibrated; None where none
+            could be found.
         generator: The one that the patterns are of.
         rule: Why that one.
         borderline_images: How many of its images were clustered.
@@ -180,7 +181,7 @@ class Findings(Params):
     test_images: int
     errors: int
     band: float
-    temperature: float
+    temperature: float | None
     generator: str
     rule: str
     borderline_images: int

@@ -1,19 +1,29 @@
-"""What happens around the nodes: the checks, the progress bar and the closing table."""
+"""What happens around the nodes: checks, progress, tracking, the closing table, the gate."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import logging
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import rich
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from matplotlib.figure import Figure
+from PIL import Image
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -45,6 +55,8 @@ _NUMBERS = ("trial", "repeat")
 _NOT_LIVE = (*_COUNTS, *_NUMBERS, "band", "note")
 # Saved together with the table that the bar follows.
 _BESIDE = ".combinations"
+# What a run ends with, by the last part of the name.
+_ARTIFACTS = ("classifier", "generator", "findings", "model_card", "report", "comparison")
 _PAGES = ("report", "comparison")
 _FILTERS = (
     "tags",
@@ -225,6 +237,163 @@ class SummaryHooks:
                 console.print(f"{name.capitalize()}:\n  {page._filepath}", soft_wrap=True)
 
 
+class TrackingHooks:
+    """Tracks runs with Weights & Biases, where it is installed; a tracker that fails fails no run.
+
+    Each stage of a run is a run of the tracker, of one group: curves and samples while it trains,
+    then tables and figures, and at the end the models, the page and the cards as an artifact.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Any] = {}
+        self._files: dict[str, set[str]] = {}
+        self._rows: dict[str, int] = {}
+        self._tracker: Any = None
+
+    @hook_impl
+    def after_context_created(self, context: BorderlineContext) -> None:
+        """Remember what runs are to be called."""
+        self._parameters = context.checked
+        about, pair = context.about, context.checked.pair
+        self._case = f"{about.dataset}_{pair.positive}v{pair.negative}"
+        self._folder = context.project_path / about.data_folder
+        self._config = {
+            **context.checked.model_dump(mode="json", exclude={"tracking", "pairing"}),
+            "dataset": about.dataset,
+        }
+
+    @hook_impl
+    def before_pipeline_run(self, catalog: DataCatalog) -> None:
+        """Find the tracker; its runs begin with their stages."""
+        self._runs, self._files, self._rows, self._tracker = {}, {}, {}, None
+        self._catalog, self._process = catalog, os.getpid()
+        self._group = f"{self._case}-{datetime.now():%Y%m%d-%H%M%S}"
+        if os.environ.get("WANDB_MODE", self._parameters.tracking.mode) == "disabled":
+            return
+        with self._whatever_happens():
+            # What it keeps stays with the results, and nothing is reported to anybody.
+            for name, value in (
+                ("WANDB_DATA_DIR", str(self._folder / "wandb" / "data")),
+                ("WANDB_CACHE_DIR", str(self._folder / "wandb" / "cache")),
+                ("WANDB_ERROR_REPORTING", "false"),
+            ):
+                os.environ.setdefault(name, value)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._tracker = importlib.import_module("wandb")
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Log what can be looked at, as soon as it is there."""
+        # Runs are of the process that began them.
+        if self._tracker is None or os.getpid() != self._process:
+            return
+        stage = next((tag for tag in (*STAGES, *BESIDE) if tag in node.tags), None)
+        if stage is None:
+            return
+        # The tracker takes a dot for the way into a dictionary.
+        name = dataset_name.replace(".", "/")
+        with self._whatever_happens():
+            run = self._run(stage)
+            if isinstance(data, pd.DataFrame):
+                if inspect.isgeneratorfunction(node.func):
+                    self._log_rows(run, name, data)
+                else:
+                    self._log_table(run, name, data)
+            elif isinstance(data, go.Figure):
+                run.log({name: self._tracker.Plotly(data)})
+            elif isinstance(data, Figure):
+                run.log({name: self._image(self._catalog.load(dataset_name), name)})
+            elif _are_figures(data):
+                saved = self._catalog.load(dataset_name)
+                run.log({name: [self._image(saved[own](), own) for own in sorted(data)]})
+            elif dataset_name.rpartition(".")[-1] in _ARTIFACTS:
+                self._files.setdefault(stage, set()).add(dataset_name)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Log the artifacts, and finish."""
+        self._finish(0)
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Finish as failed; what was logged stays."""
+        self._finish(1)
+
+    def _finish(self, exit_code: int) -> None:
+        if os.getpid() != self._process:
+            return
+        with self._whatever_happens():
+            for stage, run in self._runs.items():
+                files = self._files.get(stage)
+                if files and exit_code == 0:
+                    artifact = self._tracker.Artifact(f"{self._case}-{stage}", type="results")
+                    for name in sorted(files):
+                        path = Path(str(self._catalog.get(name)._filepath))  # type: ignore[union-attr]
+                        artifact.add_file(str(path), name=f"{name}{path.suffix}")
+                    run.log_artifact(artifact)
+                run.finish(exit_code=exit_code)
+        self._runs, self._tracker = {}, None
+
+    def _run(self, stage: str) -> Any:
+        if stage not in self._runs:
+            settings, environment = self._parameters.tracking, os.environ
+            asked = {
+                "WANDB_MODE": ("mode", settings.mode),
+                "WANDB_PROJECT": ("project", settings.project),
+                "WANDB_ENTITY": ("entity", settings.entity),
+                "WANDB_TAGS": ("tags", list(settings.tags)),
+                "WANDB_RUN_GROUP": ("group", self._group),
+                "WANDB_DIR": ("dir", str(self._folder)),
+            }
+            # Arguments would win over the environment.
+            arguments = dict(own for name, own in asked.items() if name not in environment)
+            self._runs[stage] = self._tracker.init(
+                **arguments,
+                name=f"{self._case}-{stage}",
+                job_type=stage,
+                config=self._config,
+                reinit="create_new",
+                settings=self._tracker.Settings(
+                    console="off", silent=True, disable_git=True, disable_code=True
+                ),
+            )
+        return self._runs[stage]
+
+    def _log_rows(self, run: Any, name: str, table: pd.DataFrame) -> None:
+        """The rows that came since the last time: a point of each curve for each."""
+        step = next((column for column in (*_COUNTS, *_NUMBERS) if column in table), None)
+        if name not in self._rows and step is not None:
+            run.define_metric(f"{name}/*", step_metric=f"{name}/{step}")
+        # Some tables grow by rows, others have one that counts.
+        new = table.iloc[min(self._rows.get(name, 0), len(table) - 1) :]
+        self._rows[name] = len(table)
+        for _, row in new.iterrows():
+            numbers = pd.to_numeric(row, errors="coerce").dropna()
+            run.log({f"{name}/{column}": float(value) for column, value in numbers.items()})
+
+    def _log_table(self, run: Any, name: str, table: pd.DataFrame) -> None:
+        """A table; of a single row, its numbers stand in the summary too."""
+        plain = table.astype(object).where(table.notna(), None)
+        run.log({name: self._tracker.Table(dataframe=plain, allow_mixed_types=True)})
+        if len(table) == 1:
+            numbers = pd.to_numeric(table.iloc[0], errors="coerce").dropna()
+            run.summary.update({f"{name}/{column}": float(own) for column, own in numbers.items()})
+
+    def _image(self, content: bytes, caption: str) -> Any:
+        return self._tracker.Image(Image.open(BytesIO(content)), caption=caption)
+
+    @contextmanager
+    def _whatever_happens(self) -> Iterator[None]:
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            self._tracker = None
+            logger.info("Nothing is tracked, for %s is not installed.", error.name)
+        except Exception as error:
+            self._tracker = None
+            logger.warning("Tracking stopped, and the run goes on: %s", error)
+
+
 class GateHooks:
     """Ends a run with an exit status of its own where a model breaks a limit."""
 
@@ -243,6 +412,10 @@ class GateHooks:
         said = verdict(table)
         if said:
             raise GateClosed(said)
+
+
+def _are_figures(data: Any) -> bool:
+    return isinstance(data, dict) and bool(data) and isinstance(next(iter(data.values())), Figure)
 
 
 def _summary_table(summary: pd.DataFrame) -> Table:

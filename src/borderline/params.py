@@ -8,7 +8,7 @@ import shlex
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -143,6 +143,23 @@ class RunParams(Params):
                 yield
             finally:
                 np.random.set_state(numpy_state)
+
+
+class TrackingParams(Params):
+    """Where runs are tracked; the tracker's own environment variables come first.
+
+    Attributes:
+        mode: ``offline`` keeps everything in the data folder until it is synced, ``online`` sends
+            it, ``disabled`` tracks nothing.
+        project: What the runs are filed under.
+        entity: The account or team; None for the tracker's default one.
+        tags: Of every run.
+    """
+
+    mode: Literal["online", "offline", "disabled"]
+    project: str = Field(min_length=1)
+    entity: str | None
+    tags: tuple[str, ...]
 
 
 class CallParams(Params):

@@ -32,6 +32,7 @@ from borderline.params import (
     Params,
     RunParams,
     Setting,
+    TrackingParams,
 )
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.networks import JUDGE_FEATURES
@@ -82,6 +83,7 @@ class Parameters(Params):
     gate: GateParams
     compare: CompareParams
     other_run: OtherRunParams
+    tracking: TrackingParams
     # Not set by users: `run` for each repetition of grid.runs but the first, how the run was
     # called, and whom `compare` compares.
     runs: dict[str, RunParams] = Field(default_factory=dict)

@@ -3,7 +3,13 @@
 import warnings
 
 from borderline.context import BorderlineContext
-from borderline.hooks import GateHooks, PreflightHooks, ProgressHooks, SummaryHooks
+from borderline.hooks import (
+    GateHooks,
+    PreflightHooks,
+    ProgressHooks,
+    SummaryHooks,
+    TrackingHooks,
+)
 
 # Kedro's own call, nothing that a user could mend.
 warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
@@ -11,7 +17,7 @@ warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 
 CONTEXT_CLASS = BorderlineContext
-HOOKS = (PreflightHooks(), ProgressHooks(), SummaryHooks(), GateHooks())
+HOOKS = (PreflightHooks(), ProgressHooks(), SummaryHooks(), TrackingHooks(), GateHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

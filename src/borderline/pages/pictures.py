@@ -19,22 +19,23 @@ Picture = dict[str, str]
 _WIDE = 1.8
 
 
-def pictures(images: Tensor, p: Tensor | None, alt: str) -> list[Picture]:
+def pictures(images: Tensor, p: Tensor | None, alt: str, *, first: int = 1) -> list[Picture]:
     """Images in the colours of their p.
 
     Args:
         images: In [-1, 1], shape (N, C, H, W).
         p: Their probabilities, shape (N,); None for no colours.
-        alt: What each is, with ``{number}`` from 1 and ``{p}``.
+        alt: What each is, with ``{number}`` and ``{p}``.
+        first: The number of the first.
     """
     shown = []
-    for number, address in enumerate(as_data_uris(images)):
-        picture = {"src": address, "alt": alt.format(number=number + 1, p="")}
+    for row, address in enumerate(as_data_uris(images)):
+        picture = {"src": address, "alt": alt.format(number=first + row, p="")}
         if p is not None:
-            value = float(p[number])
+            value = float(p[row])
             picture["colour"] = to_hex(PROBABILITY_COLOURS(value))
             picture["p"] = f"{value:.2f}"
-            picture["alt"] = alt.format(number=number + 1, p=f"p = {value:.2f}")
+            picture["alt"] = alt.format(number=first + row, p=f"p = {value:.2f}")
         shown.append(picture)
     return shown
 

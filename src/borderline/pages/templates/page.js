@@ -18,10 +18,21 @@ for (const data of document.querySelectorAll('script[data-of]')) {
   waiting.set(document.getElementById(data.dataset.of), data);
 }
 
+function readPlotly() {
+  const code = document.getElementById('plotly');
+  if (code.type === 'text/javascript') return;
+  const script = document.createElement('script');
+  script.textContent = code.textContent;
+  code.replaceWith(script);
+  script.id = 'plotly';
+  script.type = 'text/javascript';
+}
+
 function draw(plot) {
   const data = waiting.get(plot);
   if (!data) return Promise.resolve(plot);
   waiting.delete(plot);
+  readPlotly();
   const {data: traces, layout} = JSON.parse(data.textContent);
   const narrow = plot.clientWidth < NARROW;
   if (narrow) {

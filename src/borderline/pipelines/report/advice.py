@@ -102,7 +102,9 @@ def limits_of_method(found: Findings) -> list[str]:
     return [*said, *(f"In doubt: {doubt}." for doubt in found.doubts)]
 
 
-def _say_of_temperature(temperature: float) -> str:
+def _say_of_temperature(temperature: float | None) -> str:
+    if temperature is None:
+        return "No temperature could be found that would calibrate it."
     if temperature > _SURE:
         return f"It is too sure of itself (temperature {temperature:.2f})."
     if temperature < _UNSURE:

@@ -75,7 +75,7 @@ def gather(
         test_images=int(scores["test_images"]),
         errors=int(scores["false_positive"] + scores["false_negative"]),
         band=band,
-        temperature=float(tables.calibration["temperature"].iloc[0]),
+        temperature=number_of(tables.calibration["temperature"].iloc[0]),
         generator=str(chosen["source"]),
         rule=str(chosen["rule"]),
         borderline_images=int(clusters["images"]),

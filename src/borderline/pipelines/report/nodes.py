@@ -164,7 +164,8 @@ def show_patterns(
     parts = {number: repeats[name] for number, name in enumerate(sorted(repeats))}
     loaded = {int(n): parts[int(n)]()["images"] for n in matches["repeat"].unique()}
     members, strips, neighbours, real, again = [], [], [], [], []
-    for pattern in found.patterns:
+    # Clusters are numbered by size.
+    for pattern in found.patterns[: report.patterns]:
         number = pattern.prototype
         rows = np.flatnonzero(clusters["labels"].numpy() == pattern.cluster)
         rows = rows[near[number, rows].argsort(kind="stable")][: report.members]
@@ -189,12 +190,8 @@ def show_patterns(
         empty = borderline["images"][:0]
         again.append((torch.stack(images) if images else empty, partners["similarity"].tolist()))
     maps = {method: attributions[method] for method in explanation_scores["method"]}
-    return {
-        "map": chart(map_page),
-        "patterns": views.of_patterns(
-            found, prototypes, maps, members, strips, neighbours, real, again
-        ),
-    }
+    shown = views.of_patterns(found, prototypes, maps, members, strips, neighbours, real, again)
+    return {"map": chart(map_page), "patterns": shown}
 
 
 def show_validation(

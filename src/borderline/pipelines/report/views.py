@@ -84,7 +84,7 @@ def of_patterns(
     real: Sequence[tuple[Tensor, Tensor]],
     again: Sequence[tuple[Tensor, Sequence[float]]],
 ) -> list[View]:
-    """All about each pattern.
+    """All about each pattern; of those that nothing else is given of, only the prototype.
 
     Args:
         found: The findings, whose patterns are in the order of everything else.
@@ -98,35 +98,41 @@ def of_patterns(
         real: Of each pattern, real borderline test images that fall into it, and their p.
         again: Of each prototype, its partners in other runs and their similarities.
     """
-    alt = f"Prototype {{}}: an image between {found.negative} and {found.positive}, {{p}}"
-    views = []
-    explained = of_maps(prototypes["images"], maps)
+    alt = f"Prototype {{number}}: an image between {found.negative} and {found.positive}, {{p}}"
+    full = len(members)
+    cut = {method: own[:full] for method, own in maps.items()}
+    explained = of_maps(prototypes["images"][:full], cut)
     first = next(iter(maps))
+    views = []
     for number, pattern in enumerate(found.patterns):
         image, p = prototypes["images"][number], prototypes["probabilities"][number]
-        (own,) = pictures(image[None], p[None], alt.replace("{}", str(number), 1))
+        (own,) = pictures(image[None], p[None], alt, first=number)
+        view: View = {
+            "pattern": pattern.model_dump(),
+            "colour": cluster_colour(pattern.cluster) if pattern.cluster >= 0 else "#999999",
+            "prototype": own,
+            "full": number < len(members),
+        }
+        views.append(view)
+        if not view["full"]:
+            continue
         walk = pictures(*strips[number], f"Step {{number}} of {len(strips[number][0])}, {{p}}")
         half = len(neighbours[number][0]) // 2
         beside = pictures(*neighbours[number], "Real training image, {p}")
         partners = pictures(again[number][0], None, "Prototype of repeat {number}")
         for picture, similarity in zip(partners, again[number][1], strict=True):
             picture["said"] = f"{similarity:.2f}"
-        views.append(
-            {
-                "pattern": pattern.model_dump(),
-                "colour": cluster_colour(pattern.cluster) if pattern.cluster >= 0 else "#999999",
-                "prototype": own,
-                "maps": explained[number],
-                "pushes": (first.replace("_", " "), *where(maps[first][number].numpy())),
-                "walk": walk,
-                "middle": len(walk) // 2,
-                "negatives": beside[:half],
-                "positives": beside[half:],
-                "members": pictures(*members[number], "Image {number} of the cluster, {p}"),
-                "real": pictures(*real[number], "Real borderline test image {number}, {p}"),
-                "again": partners,
-            }
-        )
+        view |= {
+            "maps": explained[number],
+            "pushes": (first.replace("_", " "), *where(maps[first][number].numpy())),
+            "walk": walk,
+            "middle": len(walk) // 2,
+            "negatives": beside[:half],
+            "positives": beside[half:],
+            "members": pictures(*members[number], "Image {number} of the cluster, {p}"),
+            "real": pictures(*real[number], "Real borderline test image {number}, {p}"),
+            "again": partners,
+        }
     return views
 
 

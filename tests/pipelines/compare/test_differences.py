@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from borderline.findings import FIGURES, Measured
+from borderline.measures.intervals import estimate_of_share
+from borderline.pipelines.compare.differences import (
+    compare_figures,
+    difference,
+    only_one_wrong,
+)
+from conftest import findings_of
+
+
+def test_interval_of_symmetric_ones_adds_their_squares() -> None:
+    found = difference(
+        Measured(value=0.5, low=0.47, high=0.53), Measured(value=0.3, low=0.26, high=0.34)
+    )
+    assert found.value == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.2 - 0.05)
+    assert found.high == pytest.approx(0.2 + 0.05)
+
+
+def test_interval_holds_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    first, second, images, held = 0.9, 0.6, 60, 0
+    for _ in range(400):
+        hits = random.binomial(images, [first, second])
+        ends = [Measured.of(estimate_of_share(int(h), images)) for h in hits]
+        found = difference(*ends)
+        held += found.low <= first - second <= found.high
+    # Within four standard errors of 95 %.
+    assert abs(held / 400 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def test_difference_without_an_end_has_no_interval() -> None:
+    known, bare = Measured(value=0.5, low=0.4, high=0.6), Measured(value=0.3)
+    assert difference(known, bare) == Measured(value=0.5 - 0.3)
+    assert difference(known, Measured()) == Measured()
+
+
+def test_every_figure_is_compared_and_differs_where_the_interval_leaves_0_out() -> None:
+    this = findings_of(figures=dict.fromkeys(FIGURES, Measured(value=0.5, low=0.45, high=0.55)))
+    figures = dict(this.figures)
+    figures["yield"] = Measured(value=0.9, low=0.85, high=0.95)
+    figures["ece"] = Measured(value=0.5)
+    table = compare_figures(this, findings_of(figures=figures)).set_index("figure")
+    assert list(table.index) == list(FIGURES)
+    assert table.loc["yield", "differ"]
+    assert table.loc["yield", "difference"] == pytest.approx(-0.4)
+    assert not table.loc["acd", "differ"]
+    assert table.loc["ece", "differ"] is None
+
+
+def test_errors_of_one_alone_are_counted_and_tested() -> None:
+    this = np.array([True] * 9 + [False] * 11)
+    other = np.array([False] * 8 + [True, True] + [False] * 10)
+    ours, theirs, p = only_one_wrong(this, other)
+    assert (ours, theirs) == (8, 1)
+    # Both tails of a fair coin.
+    assert p == pytest.approx(2 * binom.cdf(1, 9, 0.5))
+    assert only_one_wrong(this, this) == (0, 0, None)

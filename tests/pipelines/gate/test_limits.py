@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from borderline.findings import FIGURES, Measured
+from borderline.pipelines.gate.limits import check, verdict
+from borderline.pipelines.gate.params import GateParams
+from conftest import findings_of
+
+
+def gate(limits: dict[str, Any], judged_by: str = "value") -> GateParams:
+    return GateParams.model_validate({"judged_by": judged_by, "limits": limits})
+
+
+def found(**figures: Measured) -> Any:
+    every = {name: Measured(value=0.5) for name in FIGURES}
+    return {"a": findings_of(figures=every | figures)}
+
+
+ACCURACY = Measured(value=0.9, low=0.85, high=0.95)
+
+
+@pytest.mark.parametrize(
+    ("limit", "judged_by", "holds"),
+    [
+        ({"least": 0.9}, "value", True),
+        ({"least": 0.91}, "value", False),
+        ({"most": 0.9}, "value", True),
+        ({"most": 0.89}, "value", False),
+        ({"least": 0.86}, "interval", False),
+        ({"least": 0.85}, "interval", True),
+        ({"most": 0.94}, "interval", False),
+        ({"most": 0.95}, "interval", True),
+        ({"least": 0.8, "most": 0.89}, "value", False),
+    ],
+)
+def test_limit_is_held_or_broken(limit: dict[str, float], judged_by: str, holds: bool) -> None:
+    table = check(found(accuracy=ACCURACY), gate({"accuracy": limit}, judged_by))
+    assert table["holds"].tolist() == [holds]
+    said = verdict(table)
+    assert bool(said) != holds
+    assert holds or "a: accuracy is 90.0% [85.0%, 95.0%], and the limit is at" in said
+
+
+def test_figure_without_an_interval_is_judged_by_its_value() -> None:
+    table = check(found(ece=Measured(value=0.05)), gate({"ece": {"most": 0.05}}, "interval"))
+    assert table["holds"].all()
+
+
+def test_what_could_not_be_measured_does_not_hold() -> None:
+    table = check(found(found_again=Measured()), gate({"found_again": {"least": 0.1}}))
+    assert not table["holds"].any()
+    assert "could not be measured" in verdict(table)
+
+
+def test_every_model_is_held_to_every_limit_but_those_taken_away() -> None:
+    both = found() | {"b": findings_of(figures=dict.fromkeys(FIGURES, Measured(value=0.1)))}
+    table = check(both, gate({"accuracy": {"least": 0.3}, "yield": {"least": 0.3}, "acd": None}))
+    assert table[["model", "figure", "holds"]].to_numpy().tolist() == [
+        ["a", "accuracy", True],
+        ["a", "yield", True],
+        ["b", "accuracy", False],
+        ["b", "yield", False],
+    ]
+    assert "2 of 4 limits do not hold" in verdict(table)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"acuracy": {"least": 0.9}}, "did you mean 'accuracy'"),
+        ({"accuracy": {}}, "a least or a most"),
+        ({"accuracy": {"least": 0.9, "most": 0.8}}, "above its most"),
+        ({}, "at least 1 item"),
+    ],
+)
+def test_limits_that_say_nothing_are_refused(limits: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        gate(limits)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+
+from borderline.params import CallParams
+from borderline.pipelines.report.card import write_card
+from borderline.pipelines.report.page import Origin
+from conftest import findings_of
+
+ORIGIN = Origin.of(
+    CallParams(environment="mnist_7v1", changed={"run.seed": 3}),
+    {
+        "python": "3.11",
+        "threads": 2,
+        "accelerator": "none",
+        "packages": {"borderline": "1", "torch": "2"},
+    },
+    {"run": {"seed": 3}},
+)
+
+
+def test_hub_reads_the_head() -> None:
+    data = ModelCard(write_card("cnn_2", findings_of(), ORIGIN, "apache-2.0")).data
+    assert (data.license, data.library_name) == ("apache-2.0", "pytorch")
+    assert (data.pipeline_tag, data.model_name) == ("image-classification", "cnn_2")
+    (result,) = data.eval_results
+    assert (result.metric_type, result.metric_value) == ("accuracy", pytest.approx(0.1))
+    assert (result.dataset_name, result.dataset_split) == ("digits", "test")
+    assert ModelCard(write_card("cnn_2", findings_of(), ORIGIN, None)).data.license is None
+
+
+def test_sections_are_those_of_model_cards() -> None:
+    card = write_card("cnn_2", findings_of(), ORIGIN, None)
+    tokens = MarkdownIt().parse(ModelCard(card).text)
+    pairs = itertools.pairwise(tokens)
+    heads = [after.content for own, after in pairs if own.type == "heading_open"]
+    assert heads[0] == "cnn_2: 7 or 1"
+    for section in (
+        *("Model details", "Uses", "Bias, risks, and limitations", "Training details"),
+        *("Evaluation", "Where it is unsure", "How to reproduce"),
+    ):
+        assert section in heads
+    assert "kedro run --env mnist_7v1 --params run.seed=3" in card
+    assert "](prototypes.png)" in card
+
+
+def test_tables_are_whole() -> None:
+    rows = write_card("cnn_2", findings_of(3), ORIGIN, None).splitlines()
+    for head in ("| figure |", "| pattern |"):
+        start = next(i for i, row in enumerate(rows) if row.startswith(head))
+        table = rows[start : rows.index("", start)]
+        assert len({row.count("|") for row in table}) == 1
+        assert len(table) >= 5
+
+
+def test_card_without_patterns_says_why() -> None:
+    card = write_card("cnn_2", findings_of(0), ORIGIN, None)
+    assert "No patterns were found: only 3 of 30 borderline images." in card
+    assert "prototypes.png" not in card

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from borderline.findings import FIGURES, NONE, Findings, Measured, in_parts
+from borderline.measures.intervals import Estimate
+from conftest import findings_of
+
+
+def test_findings_survive_the_way_over_json() -> None:
+    found = findings_of()
+    assert Findings(**json.loads(json.dumps(found.model_dump(mode="json")))) == found
+
+
+def test_what_could_not_be_had_is_none_and_not_nan() -> None:
+    measured = Measured.of(Estimate(math.nan, math.nan, math.nan), None)
+    assert measured == Measured()
+    assert measured.said("accuracy") == NONE
+    assert Measured.of(Estimate(0.5, math.nan, math.nan), 20.0) == Measured(value=0.5, n=20)
+
+
+@pytest.mark.parametrize(
+    ("form", "ends", "said"),
+    [
+        ("{:.1%}", (0.5, 0.25, 0.75), ("50.0%", "[25.0%, 75.0%]")),
+        ("{:.2f}", (0.5, None, 0.75), ("0.50", "")),
+        ("{:.2f}", (None, 0.25, 0.75), (NONE, "")),
+        ("{:.2f}", (math.nan, 0.25, 0.75), (NONE, "")),
+        (FIGURES["yield"].form, (-1e-9, -0.5, 0.5), ("0.0%", "[-50.0%, 50.0%]")),
+    ],
+)
+def test_figure_is_written_with_its_interval(
+    form: str, ends: tuple[float | None, float | None, float | None], said: tuple[str, str]
+) -> None:
+    assert in_parts(form, *ends) == said

@@ -1,0 +1,268 @@
+"""The pages of a run as people see them: opened from a file in a browser."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from huggingface_hub import ModelCard
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
+
+from borderline.findings import FIGURES, Findings
+from conftest import EPOCHS, MODELS, kedro_run, open_page, reporting_folder
+
+pytestmark = pytest.mark.road
+
+PHONE, SCREEN = 390, 1280
+_MOST_BYTES = 10 * 2**20
+
+
+@pytest.fixture
+def report(whole: Path) -> str:
+    return (reporting_folder(whole) / "report.html").as_uri()
+
+
+@pytest.fixture
+def map_id(whole: Path) -> str:
+    """The map of a model that has patterns."""
+    for model in MODELS:
+        findings = json.loads((reporting_folder(whole) / model / "findings.json").read_text())
+        if findings["patterns"]:
+            return f"{model}-map-chart"
+    pytest.fail("no model has patterns")
+
+
+def drawn(chromium: WebDriver, chart: str) -> None:
+    """Scroll to a chart, and wait until it is there."""
+    chromium.execute_script("document.getElementById(arguments[0]).scrollIntoView()", chart)
+    there = "return 'drawn' in document.getElementById(arguments[0]).dataset"
+    WebDriverWait(chromium, 30).until(lambda page: page.execute_script(there, chart))
+
+
+@pytest.mark.parametrize("width", [PHONE, SCREEN])
+def test_page_opens_without_network_or_complaint(
+    chromium: WebDriver, report: str, width: int
+) -> None:
+    open_page(chromium, report, width)
+    charts = chromium.execute_script(
+        "return [...document.querySelectorAll('.plot')].map(p => p.id)"
+    )
+    assert len(charts) >= 6 * len(MODELS)
+    for chart in charts:
+        drawn(chromium, chart)
+    assert chromium.get_log("browser") == []
+    asked = chromium.execute_script(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)"
+    )
+    assert [address for address in asked if not address.startswith(("data:", "blob:"))] == []
+    wide = chromium.execute_script("return document.documentElement.scrollWidth")
+    assert wide <= width, "nothing sticks out to the side"
+
+
+def test_every_link_leads_somewhere_on_the_page(chromium: WebDriver, report: str) -> None:
+    open_page(chromium, report)
+    links = chromium.execute_script(
+        "return [...document.querySelectorAll('a')].map(link => link.getAttribute('href'))"
+    )
+    assert len(links) > 10
+    known = chromium.execute_script("return [...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(set(known)) == len(known), "a name may be there once"
+    for link in links:
+        assert link.startswith("#")
+        assert link[1:] in known
+
+
+def test_every_image_and_chart_says_what_it_shows(chromium: WebDriver, report: str) -> None:
+    open_page(chromium, report)
+    texts = chromium.execute_script("return [...document.images].map(image => image.alt)")
+    assert len(texts) > 100
+    assert all(texts)
+    labels = chromium.execute_script(
+        "return [...document.querySelectorAll('[role=region], [role=img]')]"
+        ".map(e => e.getAttribute('aria-label'))"
+    )
+    assert all(labels)
+    heads = chromium.execute_script(
+        "return [...document.querySelectorAll('h1,h2,h3,h4,h5')].map(h => +h.tagName[1])"
+    )
+    assert heads[0] == 1
+    steps = [after - before for before, after in itertools.pairwise(heads)]
+    assert max(steps) <= 1, "no level is left out"
+
+
+@pytest.mark.parametrize("width", [PHONE, SCREEN])
+def test_map_shows_the_image_under_the_pointer(
+    chromium: WebDriver, report: str, map_id: str, width: int
+) -> None:
+    open_page(chromium, report, width)
+    drawn(chromium, map_id)
+    chromium.execute_script("document.getElementById(arguments[0]).scrollIntoView()", map_id)
+    point = chromium.execute_script(
+        """
+        const plot = document.getElementById(arguments[0]), {xaxis, yaxis} = plot._fullLayout;
+        const box = plot.getBoundingClientRect(), at = plot.calcdata[0][0];
+        const x = box.left + xaxis._offset + xaxis.c2p(at.x);
+        return [x, box.top + yaxis._offset + yaxis.c2p(at.y)];
+        """,
+        map_id,
+    )
+    mouse = ActionChains(chromium)
+    mouse.w3c_actions.pointer_action.move_to_location(*(round(value) for value in point))
+    mouse.perform()
+    shown = WebDriverWait(chromium, 10).until(
+        lambda page: page.execute_script(
+            "return [...document.querySelectorAll('img.picture')].find("
+            "  image => image.style.display === 'block')"
+        )
+    )
+    assert shown.get_attribute("src").startswith("data:image/png;base64,")
+    assert shown.get_attribute("alt").startswith("p = ")
+    assert shown.get_property("naturalWidth") == 28
+    assert chromium.get_log("browser") == []
+
+
+def test_map_zooms_to_a_pattern_and_back(chromium: WebDriver, report: str, map_id: str) -> None:
+    open_page(chromium, report)
+    drawn(chromium, map_id)
+
+    def ranges() -> list[list[float]]:
+        script = "const l = document.getElementById(arguments[0])._fullLayout;"
+        found: list[list[float]] = chromium.execute_script(
+            script + "return [l.xaxis.range, l.yaxis.range]", map_id
+        )
+        return found
+
+    def choose(value: str) -> None:
+        chromium.execute_script(
+            "const c = document.querySelector(`select[data-map='${arguments[0]}']`);"
+            "c.value = arguments[1]; c.dispatchEvent(new Event('change'))",
+            map_id,
+            value,
+        )
+
+    whole = ranges()
+    chromium.execute_script(
+        "document.querySelector(`a[data-map='${arguments[0]}']`).click()", map_id
+    )
+    WebDriverWait(chromium, 10).until(lambda _: ranges() != whole)
+    for (low, high), (least, most) in zip(ranges(), whole, strict=True):
+        assert high - low < most - least
+    choose("")
+    WebDriverWait(chromium, 10).until(lambda _: ranges() == whole)
+
+
+def test_button_turns_dark_and_light(chromium: WebDriver, report: str) -> None:
+    open_page(chromium, report)
+
+    def ground() -> str:
+        return str(
+            chromium.execute_script("return getComputedStyle(document.body).backgroundColor")
+        )
+
+    seen = []
+    for _ in range(3):
+        seen.append(ground())
+        chromium.execute_script("document.getElementById('theme').click()")
+    assert seen[0] == seen[2] != seen[1]
+
+
+def test_paper_shows_everything(chromium: WebDriver, report: str) -> None:
+    open_page(chromium, report)
+    chromium.execute_script("dispatchEvent(new Event('beforeprint'))")
+    WebDriverWait(chromium, 60).until(
+        lambda page: page.execute_script(
+            "return !document.querySelector('.plot:not([data-drawn])')"
+        )
+    )
+    assert chromium.execute_script("return !document.querySelector('details:not([open])')")
+    printed = chromium.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    assert len(printed["data"]) > 100_000
+
+
+def test_page_says_what_the_tables_say(chromium: WebDriver, whole: Path, report: str) -> None:
+    open_page(chromium, report)
+    text = chromium.execute_script("return document.body.textContent")
+    summary = pd.read_csv(reporting_folder(whole) / "summary.csv").set_index("model")
+    for model in MODELS:
+        found = Findings(
+            **json.loads((reporting_folder(whole) / model / "findings.json").read_text())
+        )
+        assert set(found.figures) == set(FIGURES)
+        assert found.figures["accuracy"].value == pytest.approx(summary.loc[model, "accuracy"])
+        assert len(found.patterns) == summary.loc[model, "prototypes"]
+        assert found.generator == summary.loc[model, "generator"]
+        assert f"{found.figures['accuracy'].value:.1%}" in text
+        for sentence in (*found.validation, *found.maps, *found.doubts):
+            assert sentence in text
+    assert f"kedro run --env test --params {EPOCHS}" in text
+    assert (reporting_folder(whole) / "report.html").stat().st_size < _MOST_BYTES
+
+
+def test_card_is_beside_the_pictures(whole: Path) -> None:
+    for model in MODELS:
+        folder = reporting_folder(whole) / model
+        card = ModelCard.load(folder / "model_card.md")
+        assert card.data.model_name == model
+        assert "](prototypes.png)" not in card.text or (folder / "prototypes.png").exists()
+
+
+def gate(whole: Path, *limits: str) -> Any:
+    """`kedro run --pipelines gate`, with `figure.end=value` for limits."""
+    changed = "".join(f",gate.limits.{limit}" for limit in limits)
+    return kedro_run(whole, "--env", "test", "--pipelines", "gate", "--params", EPOCHS + changed)
+
+
+def test_gate_opens_and_closes(whole: Path) -> None:
+    taken = ("yield=null", "hubris=null", "found_again=null")
+    passed = gate(whole, "accuracy.least=0.1", *taken)
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "Holds:" in passed.stdout
+    failed = gate(whole, "accuracy.least=1.1", *taken)
+    assert failed.returncode == 3
+    assert "2 of 2 limits do not hold" in failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr
+    table = pd.read_csv(reporting_folder(whole) / "gate.csv")
+    assert table["holds"].tolist() == [False, False]
+    misspelt = gate(whole, "acuracy.least=0.5")
+    assert misspelt.returncode == 1
+    assert "did you mean 'accuracy'" in misspelt.stderr
+
+
+def test_two_models_side_by_side(chromium: WebDriver, whole: Path) -> None:
+    result = kedro_run(whole, "--env", "test", "--pipelines", "compare", "--params", EPOCHS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    folder = reporting_folder(whole) / "comparison"
+    assert str(folder / "comparison.html") in result.stdout
+    figures = pd.read_csv(folder / "figures.csv")
+    assert figures["figure"].tolist() == list(FIGURES)
+    patterns = pd.read_csv(folder / "patterns.csv")
+    assert set(patterns["model"]) <= set(MODELS)
+    assert set(patterns["verdict"]) <= {"shared", "own", "open"}
+    for width in (PHONE, SCREEN):
+        open_page(chromium, (folder / "comparison.html").as_uri(), width)
+        assert chromium.get_log("browser") == []
+        assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+    text = chromium.execute_script("return document.body.textContent")
+    assert "cnn_1 and mlp_4" in text
+
+
+def test_two_runs_side_by_side(whole: Path) -> None:
+    """A run compared with itself: no figure differs, and no image is wrong for one alone."""
+    result = kedro_run(
+        *(whole, "--env", "test", "--pipelines", "compare", "--params"),
+        f"{EPOCHS},other_run.data_folder=data/test",
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    folder = reporting_folder(whole) / "comparison"
+    figures = pd.read_csv(folder / "figures.csv")
+    assert figures["difference"].fillna(0).eq(0).all()
+    assert not figures["differ"].fillna(value=False).astype(bool).any()
+    errors = json.loads((folder / "errors.json").read_text())
+    assert errors == {"only_this": 0, "only_other": 0, "p_value": None}
+    assert "cnn_1 of the other run" in (folder / "comparison.html").read_text()
