@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test viz lint bench notebook clean
+.PHONY: help run test viz graph lint bench notebook clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
@@ -23,6 +23,9 @@ test: $(INSTALLED) ## Run the tests
 
 viz: $(INSTALLED) ## Open the graph of the pipelines in the browser
 	$(BIN)/kedro viz run $(if $(ENV),--env $(ENV))
+
+graph: $(INSTALLED) ## Write that graph to build/ as plain files, to be published
+	$(if $(ENV),KEDRO_ENV=$(ENV)) $(BIN)/kedro viz build --include-previews
 
 lint: $(INSTALLED) ## Check style, types and the walls between the stages
 	$(BIN)/ruff check

@@ -80,6 +80,16 @@ def configure(project: Path, **entries: object) -> None:
         ("gan.disc_iters=9", ["gan.disc_iters is 9", "only 4 steps"]),
         ("grid.runs=0", ["grid.runs", "0", "greater than or equal to 1"]),
         ("runs.run_2.seed=3", ["runs"]),
+        ("call.environment=mine", ["call is no setting", "it notes how"]),
+        ("pairing.this=a,pairing.other=b,pairing.elsewhere=false", ["pairing is no setting"]),
+        ("tracking.mode=sometimes", ["tracking.mode is 'sometimes'", "'offline'", "'disabled'"]),
+        ("report.patterns=0", ["report.patterns is 0", "greater than or equal to 1"]),
+        ("gate.limits.acuracy.least=1", ["gate.limits", "did you mean 'accuracy'"]),
+        ("gate.limits.accuracy.lest=1", ["gate.limits.accuracy.lest is no setting"]),
+        ("gate.judged_by=eye", ["gate.judged_by is 'eye'", "'value' or 'interval'"]),
+        ("compare.this=cnn_9", ["compare.this is 'cnn_9'", "choose one of cnn_1, mlp_4"]),
+        ("compare.other=mlp_5", ["compare.other is 'mlp_5'", "did you mean 'mlp_4'"]),
+        ("compare.unsure=0.5", ["compare.unsure is 0.5", "less than 0.5"]),
         ("models.cnn_1.kind=rnn", ["models.cnn_1.kind", "'rnn'", "'cnn' or 'mlp'"]),
         ("confusion.band=0", ["confusion.band", "0", "greater than 0"]),
         ("confusion.band=0.6", ["confusion.band", "0.6", "less than or equal to 0.5"]),
@@ -287,7 +297,7 @@ def test_pair_that_would_be_filed_under_another(kedro: CliRunner, project: Path)
     path = project / "conf/test/parameters.yml"
     parameters = yaml.safe_load(path.read_text()) | {"pair": {"positive": 9}}
     path.write_text(yaml.safe_dump(parameters))
-    assert_one_sentence(invoke(kedro), "pair.positive is 9", "under 7", "globals.yml")
+    assert_one_sentence(invoke(kedro), "pair.positive is 9", "paths carry 7", "globals.yml")
 
 
 @pytest.mark.parametrize(
@@ -392,6 +402,33 @@ def test_disk_that_fills_up_during_the_run(
     monkeypatch.setattr("borderline.datasets.tensors._TensorFile.save", full)
     result = invoke(kedro, "--pipelines", "classifier")
     assert_one_sentence(result, "pair_train.safetensors", "No space left on device", "make room")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("compare.other=cnn_1", ["compare.other is 'cnn_1', and so is compare.this", "other_run"]),
+        (
+            "other_run.data_folder=elsewhere",
+            ["other_run.data_folder is 'elsewhere'", "'mnist_sample_7v1'", "no finished run"],
+        ),
+    ],
+)
+def test_nothing_to_compare(
+    kedro: CliRunner, project: Path, setting: str, words: list[str]
+) -> None:
+    result = invoke(kedro, "--pipelines", "compare", "--params", setting)
+    assert_one_sentence(result, *words)
+    assert_nothing_written(project)
+
+
+@pytest.mark.parametrize("pipeline", ["gate", "compare"])
+def test_what_is_beside_the_road_needs_a_finished_run(
+    kedro: CliRunner, project: Path, pipeline: str
+) -> None:
+    result = invoke(kedro, "--pipelines", pipeline)
+    assert_one_sentence(result, f"{pipeline} needs", "not there yet", "kedro run --env test")
+    assert_nothing_written(project)
 
 
 @pytest.mark.road

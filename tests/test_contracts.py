@@ -56,8 +56,9 @@ def test_environment_is_valid_and_its_pipelines_build(context: BorderlineContext
 
 def test_every_dataset_is_in_the_catalog_and_none_in_memory(context: BorderlineContext) -> None:
     catalog = context.catalog
-    for name in pipelines["__default__"].datasets():
-        if name.startswith("params:") or name == "parameters":
+    every = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+    for name in every - {"parameters"}:
+        if name.startswith("params:"):
             continue
         assert name in catalog, f"{name} would be kept in memory only"
         assert not isinstance(catalog.get(name), MemoryDataset)
@@ -68,7 +69,7 @@ def test_every_path_is_in_the_data_folder_and_no_two_outputs_share_one(
 ) -> None:
     folder = ROOT / context.config_loader["globals"]["data_folder"]
     paths, catalog = [], context.catalog
-    for name in pipelines["__default__"].all_outputs():
+    for name in {name for pipeline in pipelines.values() for name in pipeline.all_outputs()}:
         dataset = catalog.get(name)
         path = Path(str(getattr(dataset, "_filepath", None) or dataset._path))
         assert path.is_relative_to(folder), f"{name} is outside of the data folder"
@@ -84,7 +85,7 @@ def test_everything_that_a_person_might_open_has_a_layer(context: BorderlineCont
     catalog = context.catalog
     for name in pipelines["__default__"].all_outputs():
         metadata = catalog.get(name).metadata
-        layers = {"images", "judge and GAN", "models under test", "summary"}
+        layers = {"images", "judge and GAN", "models under test", "report"}
         assert metadata["kedro-viz"]["layer"] in layers, name
 
 
@@ -128,7 +129,7 @@ def test_stages_are_listed_without_a_context() -> None:
         text=True,
         check=True,
     )
-    for stage in STAGES:
+    for stage in (*STAGES, *BESIDE):
         assert f"- {stage}" in result.stdout
 
 

@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from borderline.errors import BorderlineError, causes
-from borderline.params import ConfusionParams, PairParams, RunParams
+from borderline.params import CallParams, ConfusionParams, PairParams, RunParams, flat
 
 
 def test_seeds_differ_by_purpose_and_by_seed(run: RunParams) -> None:
@@ -64,3 +64,24 @@ def test_causes_follow_both_kinds_of_link() -> None:
     middle.__cause__ = KeyError("root")
     top.__context__ = middle
     assert [type(cause) for cause in causes(top)] == [TypeError, ValueError, KeyError]
+
+
+@pytest.mark.parametrize(
+    ("call", "command"),
+    [
+        (CallParams(), "kedro run"),
+        (CallParams(environment="mnist_7v1"), "kedro run --env mnist_7v1"),
+        (
+            CallParams(changed={"gan.epochs": 3, "gan.steps_per_epoch": None, "grid.x": True}),
+            "kedro run --params gan.epochs=3,gan.steps_per_epoch=null,grid.x=true",
+        ),
+        (CallParams(changed={"a": "b c"}), "kedro run --params 'a=b c'"),
+    ],
+)
+def test_command_says_how_the_run_was_called(call: CallParams, command: str) -> None:
+    assert call.command() == command
+
+
+def test_nested_settings_have_dotted_names() -> None:
+    nested = {"gan": {"epochs": 3, "early": {"metric": "fd"}}, "seed": 0}
+    assert dict(flat(nested)) == {"gan.epochs": 3, "gan.early.metric": "fd", "seed": 0}

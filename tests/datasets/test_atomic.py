@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DatasetError
 from matplotlib.figure import Figure
 
-from borderline.datasets import CSVDataset, MatplotlibDataset, PickleDataset
+from borderline.datasets import CSVDataset, MatplotlibDataset, PickleDataset, TextDataset
 
 
 class Unwritable:
@@ -32,5 +32,13 @@ def test_save_replaces_and_makes_folders(tmp_path: Path) -> None:
 
 
 def test_figure_keeps_its_format(tmp_path: Path) -> None:
-    MatplotlibDataset(filepath=str(tmp_path / "figure.png")).save(Figure())
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    dataset = MatplotlibDataset(filepath=str(tmp_path / "figure.png"))
+    dataset.save(Figure())
+    assert dataset.load().startswith(b"\x89PNG")
+
+
+def test_text_is_utf_8_with_plain_line_ends_everywhere(tmp_path: Path) -> None:
+    dataset = TextDataset(filepath=str(tmp_path / "page.html"))
+    dataset.save("\u25d0\n")
+    assert (tmp_path / "page.html").read_bytes() == "\u25d0\n".encode()
+    assert dataset.load() == "\u25d0\n"
