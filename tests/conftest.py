@@ -48,6 +48,18 @@ needs_fashion = pytest.mark.skipif(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share tests out among workers: a file stays together, and so do all that need the same run.
+
+    The longest come first, for a worker that ends early cannot help another with what it has begun.
+    """
+    shared = {item.path for item in items if "whole" in getattr(item, "fixturenames", ())}
+    for item in items:
+        name = "whole" if item.path in shared else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: item.get_closest_marker("road") is None)
+
+
 @pytest.fixture(scope="session")
 def run() -> RunParams:
     return RunParams(seed=0, device="cpu")
@@ -294,3 +306,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.returncode == 0, result.stdout + result.stderr
     (project / "output.txt").write_text(result.stdout)
     return project
+
+
+@pytest.fixture
+def again(whole: Path, tmp_path: Path) -> Path:
+    """The whole project once more, to write into: others look at the first."""
+    return Path(shutil.copytree(whole, tmp_path / "project"))

@@ -212,32 +212,32 @@ def test_card_is_beside_the_pictures(whole: Path) -> None:
         assert "](prototypes.png)" not in card.text or (folder / "prototypes.png").exists()
 
 
-def gate(whole: Path, *limits: str) -> Any:
+def gate(again: Path, *limits: str) -> Any:
     """`kedro run --pipelines gate`, with `figure.end=value` for limits."""
     changed = "".join(f",gate.limits.{limit}" for limit in limits)
-    return kedro_run(whole, "--env", "test", "--pipelines", "gate", "--params", EPOCHS + changed)
+    return kedro_run(again, "--env", "test", "--pipelines", "gate", "--params", EPOCHS + changed)
 
 
-def test_gate_opens_and_closes(whole: Path) -> None:
+def test_gate_opens_and_closes(again: Path) -> None:
     taken = ("yield=null", "hubris=null", "found_again=null")
-    passed = gate(whole, "accuracy.least=0.1", *taken)
+    passed = gate(again, "accuracy.least=0.1", *taken)
     assert passed.returncode == 0, passed.stdout + passed.stderr
     assert "Holds:" in passed.stdout
-    failed = gate(whole, "accuracy.least=1.1", *taken)
+    failed = gate(again, "accuracy.least=1.1", *taken)
     assert failed.returncode == 3
     assert "2 of 2 limits do not hold" in failed.stderr
     assert "Traceback" not in failed.stdout + failed.stderr
-    table = pd.read_csv(reporting_folder(whole) / "gate.csv")
+    table = pd.read_csv(reporting_folder(again) / "gate.csv")
     assert table["holds"].tolist() == [False, False]
-    misspelt = gate(whole, "acuracy.least=0.5")
+    misspelt = gate(again, "acuracy.least=0.5")
     assert misspelt.returncode == 1
     assert "did you mean 'accuracy'" in misspelt.stderr
 
 
-def test_two_models_side_by_side(chromium: WebDriver, whole: Path) -> None:
-    result = kedro_run(whole, "--env", "test", "--pipelines", "compare", "--params", EPOCHS)
+def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
+    result = kedro_run(again, "--env", "test", "--pipelines", "compare", "--params", EPOCHS)
     assert result.returncode == 0, result.stdout + result.stderr
-    folder = reporting_folder(whole) / "comparison"
+    folder = reporting_folder(again) / "comparison"
     assert str(folder / "comparison.html") in result.stdout
     figures = pd.read_csv(folder / "figures.csv")
     assert figures["figure"].tolist() == list(FIGURES)
@@ -252,14 +252,14 @@ def test_two_models_side_by_side(chromium: WebDriver, whole: Path) -> None:
     assert "cnn_1 and mlp_4" in text
 
 
-def test_two_runs_side_by_side(whole: Path) -> None:
+def test_two_runs_side_by_side(again: Path) -> None:
     """A run compared with itself: no figure differs, and no image is wrong for one alone."""
     result = kedro_run(
-        *(whole, "--env", "test", "--pipelines", "compare", "--params"),
+        *(again, "--env", "test", "--pipelines", "compare", "--params"),
         f"{EPOCHS},other_run.data_folder=data/test",
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    folder = reporting_folder(whole) / "comparison"
+    folder = reporting_folder(again) / "comparison"
     figures = pd.read_csv(folder / "figures.csv")
     assert figures["difference"].fillna(0).eq(0).all()
     assert not figures["differ"].fillna(value=False).astype(bool).any()

@@ -107,23 +107,23 @@ def test_leaderboard_compares_every_generator(whole: Path) -> None:
         assert pixels["acd"] < 0.01
 
 
-@pytest.fixture
-def again(whole: Path, tmp_path: Path) -> Path:
-    """The whole project once more, for a run with other settings: others look at the first."""
-    return Path(shutil.copytree(whole, tmp_path / "project"))
-
-
 def test_too_few_borderline_images_are_said_and_no_crash(again: Path) -> None:
-    result = kedro_run(again, "--env", "test", "--params", f"{EPOCHS},clustering.fewest_images=301")
+    stages = ("--pipelines", "clustering,prototypes,report")
+    few = f"{EPOCHS},clustering.fewest_images=301"
+    result = kedro_run(again, "--env", "test", *stages, "--params", few)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "mlp_4 has no prototypes: only 300 of the 301 borderline images" in result.stdout
     summary = pd.read_csv(reporting_folder(again) / "summary.csv")
     assert (summary["prototypes"] == 0).all()
     assert summary["note"].str.contains("clustering.fewest_images").all()
+    page = (reporting_folder(again) / "report.html").read_text()
+    assert page.count("No patterns: only 300 of the 301 borderline images") == len(MODELS)
 
 
 def test_band_may_change_without_a_training(again: Path) -> None:
-    result = kedro_run(again, "--env", "test", "--params", f"{EPOCHS},confusion.band=0.05")
+    stages = ("--pipelines", "classifier,gasten")
+    narrow = f"{EPOCHS},confusion.band=0.05"
+    result = kedro_run(again, "--env", "test", *stages, "--params", narrow)
     assert result.returncode == 0, result.stdout + result.stderr
     history = pd.read_csv(reporting_folder(again) / "cnn_1/gasten_10/history.csv")
     assert set(history["band"]) == {0.1}, "each row says what band its yield was measured with"
