@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from borderline.errors import BorderlineError
 from borderline.findings import FIGURES, NONE, Findings, Measured, in_parts
 from borderline.measures.intervals import Estimate
 from conftest import findings_of
@@ -13,6 +14,11 @@ from conftest import findings_of
 def test_findings_survive_the_way_over_json() -> None:
     found = findings_of()
     assert Findings(**json.loads(json.dumps(found.model_dump(mode="json")))) == found
+
+
+def test_findings_of_another_version_are_refused_in_a_sentence() -> None:
+    with pytest.raises(BorderlineError, match=r"does not fit .* \(made\): write it anew"):
+        Findings.read({k: v for k, v in findings_of().model_dump().items() if k != "made"})
 
 
 def test_what_could_not_be_had_is_none_and_not_nan() -> None:

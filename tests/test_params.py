@@ -76,6 +76,10 @@ def test_causes_follow_both_kinds_of_link() -> None:
             "kedro run --params gan.epochs=3,gan.steps_per_epoch=null,grid.x=true",
         ),
         (CallParams(changed={"a": "b c"}), "kedro run --params 'a=b c'"),
+        (
+            CallParams(changed={"pair.positive": "\u00dcber\\x"}),
+            "kedro run --params 'pair.positive=\u00dcber\\x'",
+        ),
     ],
 )
 def test_command_says_how_the_run_was_called(call: CallParams, command: str) -> None:

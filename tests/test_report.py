@@ -168,7 +168,7 @@ def test_button_turns_dark_and_light(chromium: WebDriver, report: str) -> None:
     seen = []
     for _ in range(3):
         seen.append(ground())
-        chromium.execute_script("document.getElementById('theme').click()")
+        chromium.execute_script("document.getElementById('theme-button').click()")
     assert seen[0] == seen[2] != seen[1]
 
 

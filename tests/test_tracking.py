@@ -14,9 +14,11 @@ import pandas as pd
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from kedro.pipeline import Node
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
 from wandb.proto import wandb_internal_pb2
 
+from borderline.datasets import CSVDataset, PickleDataset
 from borderline.hooks import TrackingHooks
 from conftest import GENERATORS, MODELS, kedro_run, reporting_folder
 
@@ -171,19 +173,25 @@ class Tracker(SimpleNamespace):
     def __init__(self, fails_at: str) -> None:
         self.calls: list[str] = []
         self.arguments: dict[str, Any] = {}
+        self.rows: list[Any] = []
 
         def act(name: str) -> Any:
-            def called(*_: object, **arguments: Any) -> Any:
+            def called(*values: Any, **arguments: Any) -> Any:
                 self.calls.append(name)
                 if name == "init":
                     self.arguments = arguments
+                if name == "log":
+                    self.rows += values
                 if name == fails_at:
                     raise RuntimeError("the network is down")
                 return self
 
             return called
 
-        names = ("init", "log", "define_metric", "finish", "Table", "Settings", "Artifact")
+        names = (
+            *("init", "log", "define_metric", "finish", "Table", "Settings", "Artifact"),
+            *("add_file", "log_artifact"),
+        )
         super().__init__(**{name: act(name) for name in names}, summary={})
 
 
@@ -207,38 +215,73 @@ def history() -> Any:
 NODE = Node(history, None, "history", name="train_gan", tags="gasten")
 
 
+JUDGE = Node(history, None, "judge_history", name="train_judge", tags="classifier")
+
+
 def drive(hooks: TrackingHooks) -> None:
-    hooks.before_pipeline_run(catalog=None)  # type: ignore[arg-type]
+    """Two epochs of a training in one stage, an epoch in another, and a model to keep."""
+    catalog = DataCatalog({"cnn_1.classifier": PickleDataset(filepath="classifier.pickle")})
+    hooks.before_pipeline_run(catalog=catalog)
     for epoch in (1, 2):
-        table = pd.DataFrame({"epoch": range(1, epoch + 1), "loss": 0.5})
-        hooks.after_dataset_saved("gan.history", table, NODE)
-    hooks.after_pipeline_run()
+        table = pd.DataFrame(
+            {"epoch": range(1, epoch + 1), "loss": [0.5 / n for n in (1, 2)[:epoch]]}
+        )
+        hooks.after_dataset_saved("history", table, NODE)
+    hooks.after_dataset_saved("judge_history", table[:1], JUDGE)
+    hooks.after_dataset_saved("cnn_1.classifier", object(), JUDGE)
+    hooks.after_pipeline_run(pipeline=Pipeline([]))
 
 
-@pytest.mark.parametrize("fails_at", ["init", "log", "define_metric", "finish"])
+@pytest.mark.parametrize(
+    "fails_at", ["init", "log", "define_metric", "add_file", "log_artifact", "finish"]
+)
 def test_tracker_that_fails_fails_no_run(
     hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch, fails_at: str, caplog: Any
 ) -> None:
     tracker = Tracker(fails_at)
     monkeypatch.setitem(sys.modules, "wandb", tracker)
     drive(hooks)
-    assert tracker.calls.count(fails_at) == 1, "it is asked no more"
-    assert "Tracking stopped, and the run goes on: the network is down" in caplog.text
+    once = tracker.calls.count("init") if fails_at == "finish" else 1
+    assert tracker.calls.count(fails_at) == once, "it is asked no more"
+    assert caplog.text.count("Tracking stopped, and the run goes on: the network is down") == 1
+    assert caplog.text.count("Tracking stopped") == 1
+    begun = tracker.calls.count("init") - (fails_at == "init")
+    assert tracker.calls.count("finish") == begun, "what was begun is finished"
 
 
 def test_without_the_tracker_a_run_is_as_ever(
-    hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch
+    hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
-    drive(hooks)
+    with caplog.at_level("INFO"):
+        drive(hooks)
+    assert "Nothing is tracked, for wandb is not installed" in caplog.text
+    assert "Tracking stopped" not in caplog.text
 
 
 def test_each_row_is_logged_once(hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch) -> None:
     tracker = Tracker("")
     monkeypatch.setitem(sys.modules, "wandb", tracker)
     drive(hooks)
-    assert tracker.calls.count("log") == 2
-    assert tracker.calls[-1] == "finish"
+    assert tracker.rows == [
+        {"history/epoch": 1, "history/loss": 0.5},
+        {"history/epoch": 2, "history/loss": 0.25},
+        {"judge_history/epoch": 1, "judge_history/loss": 0.5},
+    ]
+
+
+def test_what_other_processes_saved_is_logged_at_the_end(
+    hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tracker = Tracker("")
+    monkeypatch.setitem(sys.modules, "wandb", tracker)
+    saved = CSVDataset(filepath=str(tmp_path / "scores.csv"))
+    saved.save(pd.DataFrame({"accuracy": [0.9]}))
+    node = Node(lambda: None, None, "scores", name="score", tags="classifier")
+    hooks.before_pipeline_run(catalog=DataCatalog({"scores": saved}))
+    hooks.after_pipeline_run(pipeline=Pipeline([node]))
+    assert tracker.calls.count("log") == 1
+    assert tracker.summary == {"scores/accuracy": 0.9}
 
 
 def test_environment_comes_before_the_settings(
@@ -250,7 +293,7 @@ def test_environment_comes_before_the_settings(
     monkeypatch.setenv("WANDB_RUN_GROUP", "mine")
     drive(hooks)
     assert tracker.arguments["mode"] == "offline"
-    assert tracker.arguments["job_type"] == "gasten"
+    assert tracker.arguments["job_type"] == "classifier"
     assert not {"project", "group"} & set(tracker.arguments), "for arguments would win"
     tracker.calls.clear()
     monkeypatch.setenv("WANDB_MODE", "disabled")

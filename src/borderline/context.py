@@ -8,7 +8,7 @@ from typing import Any
 from kedro.framework.context import KedroContext
 
 from borderline import grid
-from borderline.params import CallParams, flat
+from borderline.params import CHANGE_NO_RESULT, CallParams, flat
 from borderline.preflight import (
     check_paths,
     pair_up,
@@ -41,7 +41,8 @@ class BorderlineContext(KedroContext):
             trains_gan=self.about.step_1_checkpoints is None,
         )
         self.layout = replace(self.layout, pairing=pair_up(self.checked))
-        call = CallParams(environment=self.env, changed=dict(flat(asked)))
+        matters = {name: own for name, own in asked.items() if name not in CHANGE_NO_RESULT}
+        call = CallParams(environment=self.env, changed=dict(flat(matters)))
         self.checked = taken_apart(self.checked, self.layout, call)
         # The loader's way to say what Kedro is to take for the parameters from here on.
         self.config_loader["parameters"] = self.checked.model_dump(mode="json")

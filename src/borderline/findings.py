@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
+from borderline.errors import BorderlineError
 from borderline.measures.intervals import Estimate
 from borderline.params import Params
 
@@ -122,6 +125,8 @@ class Pattern(Params):
         real_borderline: Real borderline test images that fall into the cluster.
         near: Real test images near it.
         errors: Errors of the model among these.
+        negative_found: Whether a confident negative was found on the way to it.
+        positive_found: Whether a confident positive was.
         to_negative: How far it is to a confident negative, as a share of the way between two random
             latents; None where no such walk was found, or no latent space.
         to_positive: Likewise to a confident positive.
@@ -139,6 +144,8 @@ class Pattern(Params):
     real_borderline: int = 0
     near: int = 0
     errors: int = 0
+    negative_found: bool = False
+    positive_found: bool = False
     to_negative: float | None = None
     to_positive: float | None = None
 
@@ -155,12 +162,16 @@ class Findings(Params):
         train_images: Real images that it was trained and validated on.
         test_images: Real images that it was tested on.
         errors: Of the model on these.
+        errors_near_p: The p-value that they are no more frequent near the patterns than elsewhere
+            (Fisher's exact test); None where there are no patterns.
         band: An image is borderline when ``|p - 0.5|`` is below it.
         temperature: By which its logits would have to be divided to be calibrated; None where none
             could be found.
         generator: The one that the patterns are of.
         rule: Why that one.
-        borderline_images: How many of its images were clustered.
+        made: How many borderline images it made.
+        borderline_images: How many of them were clustered.
+        noise: The share of these that is in no cluster; None where there are no clusters.
         recipe: How; empty where no clusters were found.
         figures: The figures of ``FIGURES``, by name.
         patterns: The prototypes in their order.
@@ -180,11 +191,14 @@ class Findings(Params):
     train_images: int
     test_images: int
     errors: int
+    errors_near_p: float | None
     band: float
     temperature: float | None
     generator: str
     rule: str
+    made: int
     borderline_images: int
+    noise: float | None
     recipe: str
     figures: dict[str, Measured]
     patterns: tuple[Pattern, ...]
@@ -194,6 +208,22 @@ class Findings(Params):
     abstaining: tuple[str, ...]
     doubts: tuple[str, ...]
     note: str
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Findings:
+        """The findings that a run saved.
+
+        Raises:
+            BorderlineError: When they are of another version.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise BorderlineError(
+                f"findings.json does not fit this version of Borderline ({where}): write it anew "
+                "with `kedro run --pipelines report`."
+            ) from error
 
 
 def in_parts(

@@ -38,7 +38,14 @@ from rich.table import Table
 
 from borderline import ledger, preflight
 from borderline.context import BorderlineContext
-from borderline.datasets import MatplotlibDataset
+from borderline.datasets import (
+    CSVDataset,
+    JSONDataset,
+    MatplotlibDataset,
+    PickleDataset,
+    PlotlyDataset,
+    TextDataset,
+)
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.tensors import digest
 from borderline.errors import GateClosed
@@ -57,6 +64,7 @@ _NOT_LIVE = (*_COUNTS, *_NUMBERS, "band", "note")
 _BESIDE = ".combinations"
 # What a run ends with, by the last part of the name.
 _ARTIFACTS = ("classifier", "generator", "findings", "model_card", "report", "comparison")
+_LOOKED_AT = (CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset, PlotlyDataset, TextDataset)
 _PAGES = ("report", "comparison")
 _FILTERS = (
     "tags",
@@ -89,7 +97,9 @@ class PreflightHooks:
         self.parameters.run.torch_device()
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
-        requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
+        named = run_params["pipeline_names"] or []
+        requested = [name for name in named if name != "__default__"]
+        road = not named or "__default__" in named
         stages = self._stages() | {name: pipelines[name] for name in BESIDE if name in requested}
         settings = self.parameters.model_dump(mode="json")
         preflight.check_pairing(self.layout.pairing, requested)
@@ -103,7 +113,7 @@ class PreflightHooks:
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
         in_part = any(run_params[name] for name in _FILTERS)
-        self._running = set() if in_part else {n for n in STAGES if n in requested or not requested}
+        self._running = set() if in_part else {n for n in STAGES if road or n in requested}
         if requested or in_part:
             touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
             ledger.check(book, stages, touched, settings, command, self._given)
@@ -248,7 +258,9 @@ class TrackingHooks:
         self._runs: dict[str, Any] = {}
         self._files: dict[str, set[str]] = {}
         self._rows: dict[str, int] = {}
+        self._seen: set[str] = set()
         self._tracker: Any = None
+        self._stopped = True
 
     @hook_impl
     def after_context_created(self, context: BorderlineContext) -> None:
@@ -265,7 +277,8 @@ class TrackingHooks:
     @hook_impl
     def before_pipeline_run(self, catalog: DataCatalog) -> None:
         """Find the tracker; its runs begin with their stages."""
-        self._runs, self._files, self._rows, self._tracker = {}, {}, {}, None
+        self._runs, self._files, self._rows, self._seen = {}, {}, {}, set()
+        self._tracker, self._stopped = None, True
         self._catalog, self._process = catalog, os.getpid()
         self._group = f"{self._case}-{datetime.now():%Y%m%d-%H%M%S}"
         if os.environ.get("WANDB_MODE", self._parameters.tracking.mode) == "disabled":
@@ -279,14 +292,22 @@ class TrackingHooks:
             ):
                 os.environ.setdefault(name, value)
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._tracker = importlib.import_module("wandb")
+            try:
+                self._tracker = importlib.import_module("wandb")
+            except ModuleNotFoundError:
+                logger.info("Nothing is tracked, for wandb is not installed.")
+            else:
+                self._stopped = False
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Log what can be looked at, as soon as it is there."""
         # Runs are of the process that began them.
-        if self._tracker is None or os.getpid() != self._process:
-            return
+        if not self._stopped and os.getpid() == self._process:
+            self._seen.add(dataset_name)
+            self._log(dataset_name, data, node)
+
+    def _log(self, dataset_name: str, data: Any, node: Node) -> None:
         stage = next((tag for tag in (*STAGES, *BESIDE) if tag in node.tags), None)
         if stage is None:
             return
@@ -301,7 +322,7 @@ class TrackingHooks:
                     self._log_table(run, name, data)
             elif isinstance(data, go.Figure):
                 run.log({name: self._tracker.Plotly(data)})
-            elif isinstance(data, Figure):
+            elif isinstance(data, Figure | bytes):
                 run.log({name: self._image(self._catalog.load(dataset_name), name)})
             elif _are_figures(data):
                 saved = self._catalog.load(dataset_name)
@@ -310,8 +331,15 @@ class TrackingHooks:
                 self._files.setdefault(stage, set()).add(dataset_name)
 
     @hook_impl
-    def after_pipeline_run(self) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
         """Log the artifacts, and finish."""
+        for node in pipeline.nodes:
+            for name in node.outputs:
+                # Other processes saved it, whose hooks have no tracker.
+                late = name not in self._seen and not self._stopped
+                if late and isinstance(self._catalog.get(name), _LOOKED_AT):
+                    with self._whatever_happens():
+                        self._log(name, self._catalog.load(name), node)
         self._finish(0)
 
     @hook_impl
@@ -320,19 +348,18 @@ class TrackingHooks:
         self._finish(1)
 
     def _finish(self, exit_code: int) -> None:
-        if os.getpid() != self._process:
-            return
-        with self._whatever_happens():
-            for stage, run in self._runs.items():
+        for stage, run in self._runs.items():
+            with self._whatever_happens():
                 files = self._files.get(stage)
-                if files and exit_code == 0:
+                if files and exit_code == 0 and not self._stopped:
                     artifact = self._tracker.Artifact(f"{self._case}-{stage}", type="results")
                     for name in sorted(files):
                         path = Path(str(self._catalog.get(name)._filepath))  # type: ignore[union-attr]
                         artifact.add_file(str(path), name=f"{name}{path.suffix}")
                     run.log_artifact(artifact)
+            with self._whatever_happens():
                 run.finish(exit_code=exit_code)
-        self._runs, self._tracker = {}, None
+        self._runs, self._stopped = {}, True
 
     def _run(self, stage: str) -> Any:
         if stage not in self._runs:
@@ -386,12 +413,10 @@ class TrackingHooks:
     def _whatever_happens(self) -> Iterator[None]:
         try:
             yield
-        except ModuleNotFoundError as error:
-            self._tracker = None
-            logger.info("Nothing is tracked, for %s is not installed.", error.name)
         except Exception as error:
-            self._tracker = None
-            logger.warning("Tracking stopped, and the run goes on: %s", error)
+            if not self._stopped:
+                logger.warning("Tracking stopped, and the run goes on: %s", error)
+            self._stopped = True
 
 
 class GateHooks:

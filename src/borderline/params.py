@@ -20,6 +20,10 @@ Setting = int | float | str | bool | None
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 
 
+CHANGE_NO_RESULT = frozenset({"tracking", "gate", "compare", "other_run"})
+"""Groups of settings that no report need name: what is beside the road, and who tracks it."""
+
+
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """A validator of lists: they name nothing twice."""
     if len(set(values)) < len(values):
@@ -167,7 +171,8 @@ class CallParams(Params):
 
     Attributes:
         environment: The name of the environment; None for the default one.
-        changed: The settings that ``--params`` changed, by dotted name.
+        changed: The settings that ``--params`` changed, by dotted name; not those that change no
+            result.
     """
 
     environment: str | None = None
@@ -179,9 +184,13 @@ class CallParams(Params):
         if self.environment is not None:
             words += ["--env", self.environment]
         if self.changed:
-            values = (f"{name}={json.dumps(value)}" for name, value in self.changed.items())
-            words += ["--params", ",".join(values).replace('"', "")]
+            values = (f"{name}={_written(value)}" for name, value in self.changed.items())
+            words += ["--params", ",".join(values)]
         return shlex.join(words)
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 class OtherRunParams(Params):
@@ -189,11 +198,11 @@ class OtherRunParams(Params):
 
     Attributes:
         data_folder: Its data folder; None for no other run.
-        case: Its dataset and pair, ``<dataset>_<positive>v<negative>``.
+        case: Its dataset and pair, ``<dataset>_<positive>v<negative>``; None for those of this run.
     """
 
     data_folder: str | None
-    case: str
+    case: str | None = None
 
 
 class Pairing(Params):

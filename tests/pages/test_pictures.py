@@ -24,6 +24,12 @@ def test_picture_without_p_has_no_colour() -> None:
     assert "colour" not in shown
 
 
+@pytest.mark.parametrize("name", ["{a}", "a}b", "{0}"])
+def test_class_may_have_braces_in_its_name(name: str) -> None:
+    (shown,) = pictures(torch.zeros(1, 1, 8, 8), None, f"Image {{number}} of {name}")
+    assert shown["alt"] == f"Image 1 of {name}"
+
+
 @pytest.mark.parametrize(("size", "wide"), [((8, 2), True), ((4, 4), False)])
 def test_wide_pictures_are_known(size: tuple[int, int], wide: bool) -> None:
     content = BytesIO()

@@ -32,7 +32,10 @@ function showPictures(plot) {
     picture.style.top = Math.max(event.clientY - 128, 4) + 'px';
     picture.style.display = 'block';
   });
-  plot.on('plotly_unhover', () => { picture.style.display = 'none'; });
+  const hide = () => { picture.style.display = 'none'; };
+  plot.on('plotly_unhover', hide);
+  // A finger leaves nothing.
+  addEventListener('scroll', hide, {passive: true});
 }
 """
 """A function for pages: ``showPictures(plot)`` shows pictures beside the pointer, as plotly's own

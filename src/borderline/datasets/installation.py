@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
     """Versions of Python, of Borderline and of the packages it asks for, and the machine's kind.
 
-    Loads as ``python``, ``platform``, ``cores``, ``threads`` and ``accelerator``, ``packages``,
+    Loads as ``python``, ``platform``, ``cores``, ``threads``, ``packages``,
     versions by name, and the ``date``. The machine's name is not among them: reports are passed on.
 
     Args:
@@ -26,7 +26,7 @@ class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
 
     Example:
         >>> sorted(Installation().load())
-        ['accelerator', 'cores', 'date', 'packages', 'platform', 'python', 'threads']
+        ['cores', 'date', 'packages', 'platform', 'python', 'threads']
     """
 
     def __init__(self, *, metadata: dict[str, Any] | None = None) -> None:
@@ -36,13 +36,11 @@ class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
         """All of it, as it is now."""
         asked = (_NAME.match(line) for line in requires("borderline") or [] if _always(line))
         names = ["borderline", *sorted(name.group().lower() for name in asked if name)]
-        cuda = torch.cuda.is_available()
         return {
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.machine()}",
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
-            "accelerator": torch.cuda.get_device_name() if cuda else "none",
             "date": datetime.now(UTC).date().isoformat(),
             "packages": {name: version(name) for name in names},
         }

@@ -30,12 +30,12 @@ def pictures(images: Tensor, p: Tensor | None, alt: str, *, first: int = 1) -> l
     """
     shown = []
     for row, address in enumerate(as_data_uris(images)):
-        picture = {"src": address, "alt": alt.format(number=first + row, p="")}
+        picture = {"src": address, "alt": _said(alt, first + row, "")}
         if p is not None:
             value = float(p[row])
             picture["colour"] = to_hex(PROBABILITY_COLOURS(value))
             picture["p"] = f"{value:.2f}"
-            picture["alt"] = alt.format(number=first + row, p=f"p = {value:.2f}")
+            picture["alt"] = _said(alt, first + row, f"p = {value:.2f}")
         shown.append(picture)
     return shown
 
@@ -53,3 +53,8 @@ def of_file(content: bytes, alt: str) -> dict[str, Any]:
     width, height = Image.open(BytesIO(content)).size
     address = f"data:image/png;base64,{base64.b64encode(content).decode()}"
     return {"src": address, "alt": alt, "wide": width / height > _WIDE}
+
+
+def _said(alt: str, number: int, p: str) -> str:
+    # Not by `format`: a class may have braces in its name.
+    return alt.replace("{number}", str(number)).replace("{p}", p)

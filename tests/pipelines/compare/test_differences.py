@@ -46,7 +46,8 @@ def test_every_figure_is_compared_and_differs_where_the_interval_leaves_0_out() 
     figures = dict(this.figures)
     figures["yield"] = Measured(value=0.9, low=0.85, high=0.95)
     figures["ece"] = Measured(value=0.5)
-    table = compare_figures(this, findings_of(figures=figures)).set_index("figure")
+    other = findings_of(figures=figures)
+    table = compare_figures(this, other, same_judge=True).set_index("figure")
     assert list(table.index) == list(FIGURES)
     assert table.loc["yield", "differ"]
     assert table.loc["yield", "difference"] == pytest.approx(-0.4)
@@ -62,3 +63,18 @@ def test_errors_of_one_alone_are_counted_and_tested() -> None:
     # Both tails of a fair coin.
     assert p == pytest.approx(2 * binom.cdf(1, 9, 0.5))
     assert only_one_wrong(this, this) == (0, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("same_judge", "n", "compared"), [(True, 200, True), (True, 100, False), (False, 200, False)]
+)
+def test_frechet_distances_are_compared_at_one_n_and_by_one_judge(
+    same_judge: bool, n: int, compared: bool
+) -> None:
+    figures = dict(findings_of().figures)
+    figures["fd_lenet"] = Measured(value=90, low=80, high=100, n=n)
+    table = compare_figures(findings_of(), findings_of(figures=figures), same_judge=same_judge)
+    row = table.set_index("figure").loc["fd_lenet"]
+    assert row["other"] == 90
+    assert bool(row["difference"] == row["difference"]) == compared
+    assert bool(row["differ"]) == compared

@@ -46,3 +46,22 @@ def test_a_few_images_settle_nothing() -> None:
 
 def test_no_patterns_leave_an_empty_table() -> None:
     assert len(carry_over("a", findings_of(0), LABELS, judge(np.full(120, 0.5)), 0.05)) == 0
+
+
+def test_model_that_is_sure_of_everything_shares_nothing() -> None:
+    saturated = judge(np.ones(len(LABELS)))._replace(real_p=np.ones(100))
+    assert set(carry_over("a", findings_of(3), LABELS, saturated, 0.05)["verdict"]) == {OWN}
+
+
+def test_cluster_with_two_prototypes_counts_once() -> None:
+    found = findings_of(3)
+    twice = found.model_copy(
+        update={
+            "patterns": tuple(
+                pattern.model_copy(update={"cluster": cluster})
+                for pattern, cluster in zip(found.patterns, (0, 0, -1), strict=True)
+            )
+        }
+    )
+    table = carry_over("a", twice, LABELS, judge(np.full(120, 0.5)), 0.05)
+    assert table["pattern"].tolist() == [0]

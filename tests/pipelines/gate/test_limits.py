@@ -74,9 +74,15 @@ def test_every_model_is_held_to_every_limit_but_those_taken_away() -> None:
         ({"acuracy": {"least": 0.9}}, "did you mean 'accuracy'"),
         ({"accuracy": {}}, "a least or a most"),
         ({"accuracy": {"least": 0.9, "most": 0.8}}, "above its most"),
-        ({}, "at least 1 item"),
+        ({}, "a limit at least"),
+        ({"accuracy": None}, "a limit at least"),
     ],
 )
 def test_limits_that_say_nothing_are_refused(limits: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         gate(limits)
+
+
+def test_figure_that_rounds_to_its_limit_is_told_from_it() -> None:
+    table = check(found(accuracy=Measured(value=0.89996)), gate({"accuracy": {"least": 0.9}}))
+    assert "accuracy is 0.89996, and the limit is at least 0.9" in verdict(table)

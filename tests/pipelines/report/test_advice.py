@@ -27,14 +27,23 @@ def test_short_version_says_why_there_are_no_patterns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors_low", "words"),
-    [(0.6, "So errors gather there"), (0.4, "not surely more frequent there")],
+    ("p", "words"),
+    [
+        (0.01, "So errors gather there (Fisher's p = 0.010)"),
+        (0.2, "not surely more frequent there"),
+        (None, "not surely more frequent there"),
+    ],
 )
-def test_errors_gather_only_where_the_interval_says_so(errors_low: float, words: str) -> None:
-    figures = with_figures(
-        near_patterns=Measured(value=0.5), errors_near=Measured(value=0.8, low=errors_low, high=0.9)
-    )
-    assert any(words in said for said in limits_of_model(findings_of(figures=figures)))
+def test_errors_gather_only_where_the_test_says_so(p: float | None, words: str) -> None:
+    assert any(words in said for said in limits_of_model(findings_of(errors_near_p=p)))
+
+
+def test_short_version_tells_what_was_made_from_what_was_clustered() -> None:
+    said = in_short("a", findings_of(noise=0.12))
+    assert "made 8,000 images" in said
+    assert "1,000 of them fall into 2 patterns" in said
+    assert "12% fall into none" in said
+    assert "They fall into" in in_short("a", findings_of(made=1000))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,7 @@ def test_calibration_is_said_in_words(temperature: float | None, words: str) -> 
 
 def test_limits_name_the_pattern_with_most_errors() -> None:
     said = limits_of_model(findings_of())
-    assert any("Pattern 1 has most of them near it: 1 errors in 10" in own for own in said)
+    assert any("Pattern 1 has most of them near it: 1 error in 10" in own for own in said)
     assert not any("has most of them" in own for own in limits_of_model(findings_of(1)))
 
 

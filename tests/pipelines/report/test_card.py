@@ -6,17 +6,17 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from borderline.params import CallParams
+from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.card import write_card
 from borderline.pipelines.report.page import Origin
 from conftest import findings_of
 
 ORIGIN = Origin.of(
     CallParams(environment="mnist_7v1", changed={"run.seed": 3}),
+    RunParams(seed=3, device="cpu"),
     {
         "python": "3.11",
         "threads": 2,
-        "accelerator": "none",
         "packages": {"borderline": "1", "torch": "2"},
     },
     {"run": {"seed": 3}},
@@ -61,3 +61,11 @@ def test_card_without_patterns_says_why() -> None:
     card = write_card("cnn_2", findings_of(0), ORIGIN, None)
     assert "No patterns were found: only 3 of 30 borderline images." in card
     assert "prototypes.png" not in card
+
+
+def test_names_of_classes_are_no_markup() -> None:
+    card = write_card("m", findings_of(positive="<b>bag|x", source="\u6570"), ORIGIN, None)
+    page = MarkdownIt("gfm-like", {"linkify": False}).render(ModelCard(card).text)
+    assert "&lt;b&gt;bag|x" in page
+    assert "<b>" not in page
+    assert ModelCard(card).data.eval_results[0].dataset_type == "images"

@@ -32,7 +32,7 @@ def test_one_scale_holds_for_all_maps_of_a_method() -> None:
     maps[0, 0, 0], maps[1, 8, 8] = 1.0, -0.5
     shown = of_maps(torch.zeros(2, 1, 9, 9), {"saliency": maps})
     assert [len(own) for own in shown] == [1, 1]
-    assert "red above all at the top left, blue at the nowhere" in shown[0][0]["alt"]
+    assert "red above all at the top left, no blue" in shown[0][0]["alt"]
     assert shown[0][0]["src"] != shown[1][0]["src"]
 
 

@@ -19,12 +19,12 @@ for (const data of document.querySelectorAll('script[data-of]')) {
 }
 
 function readPlotly() {
-  const code = document.getElementById('plotly');
+  const code = document.getElementById('plotly-code');
   if (code.type === 'text/javascript') return;
   const script = document.createElement('script');
   script.textContent = code.textContent;
   code.replaceWith(script);
-  script.id = 'plotly';
+  script.id = 'plotly-code';
   script.type = 'text/javascript';
 }
 
@@ -73,7 +73,7 @@ async function zoom(id, cluster) {
     return Plotly.relayout(plot, {'xaxis.autorange': true, 'yaxis.autorange': true});
   }
   const index = plot.data.findIndex(
-    (trace) => trace.name === `cluster ${cluster}` && trace.visible !== false,
+    (trace) => trace.name === `cluster ${cluster}` && ![false, 'legendonly'].includes(trace.visible),
   );
   if (index < 0) return undefined;
   const range = (name) => {
@@ -96,7 +96,7 @@ for (const link of document.querySelectorAll('a[data-map]')) {
   });
 }
 
-document.getElementById('theme').addEventListener('click', () => {
+document.getElementById('theme-button').addEventListener('click', () => {
   const root = document.documentElement;
   const dark = root.dataset.theme
     ? root.dataset.theme === 'dark'

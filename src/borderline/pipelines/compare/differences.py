@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from borderline.findings import FIGURES, Findings, Measured, number_of
+from borderline.measures.intervals import Estimate
 
 COLUMNS = (
     *("figure", "this", "this_low", "this_high", "other", "other_low", "other_high"),
@@ -29,28 +30,28 @@ def difference(this: Measured, other: Measured) -> Measured:
     Returns:
         The difference; without an interval where one of them has none.
     """
-    if this.value is None or other.value is None:
-        return Measured()
-    value = this.value - other.value
-    if None in (this.low, this.high, other.low, other.high):
-        return Measured(value=value)
-    assert this.low is not None
-    assert this.high is not None
-    assert other.low is not None
-    assert other.high is not None
-    return Measured(
-        value=value,
-        low=value - math.hypot(this.value - this.low, other.high - other.value),
-        high=value + math.hypot(this.high - this.value, other.value - other.low),
+    ends = (this.value, this.low, this.high), (other.value, other.low, other.high)
+    (value, low, high), (value_2, low_2, high_2) = (
+        [math.nan if end is None else end for end in own] for own in ends
+    )
+    apart = value - value_2
+    return Measured.of(
+        Estimate(
+            apart,
+            apart - math.hypot(value - low, high_2 - value_2),
+            apart + math.hypot(high - value, value_2 - low_2),
+        )
     )
 
 
-def compare_figures(this: Findings, other: Findings) -> pd.DataFrame:
+def compare_figures(this: Findings, other: Findings, *, same_judge: bool) -> pd.DataFrame:
     """Every figure of both.
 
     Args:
         this: The findings about one model.
         other: Those about another.
+        same_judge: Whether one judge saw the images of both; else their Fréchet distances are not
+            compared, nor are those of different N.
 
     Returns:
         A row a figure by ``COLUMNS``: both with their intervals, their ``difference`` with its own,
@@ -59,7 +60,8 @@ def compare_figures(this: Findings, other: Findings) -> pd.DataFrame:
     rows = []
     for name in FIGURES:
         ours, theirs = this.figures[name], other.figures[name]
-        apart = difference(ours, theirs)
+        comparable = name != "fd_lenet" or (same_judge and ours.n == theirs.n)
+        apart = difference(ours, theirs) if comparable else Measured()
         known = apart.low is not None and apart.high is not None
         differ = (apart.low > 0 or apart.high < 0) if known else None  # type: ignore[operator]
         both = (end for figure in (ours, theirs) for end in (figure.value, figure.low, figure.high))

@@ -43,7 +43,7 @@ def compare_models(pairing: Pairing, run: RunParams, *parts: Any) -> tuple[pd.Da
         ``p_value`` of McNemar's test, all None where the test images are not the same.
 
     Raises:
-        BorderlineError: When they are of images of different shape.
+        BorderlineError: When they are of images of different shape, or of other classes.
     """
     this, other = _both(parts)
     shapes = [tuple(side.pair_test["images"].shape[1:]) for side in (this, other)]
@@ -51,6 +51,13 @@ def compare_models(pairing: Pairing, run: RunParams, *parts: Any) -> tuple[pd.Da
         raise BorderlineError(
             f"{pairing.names[1]} was tested on images of shape {shapes[1]}, and "
             f"{pairing.names[0]} on {shapes[0]}: compare models of the same images."
+        )
+    found = Findings.read(this.findings), Findings.read(other.findings)
+    classes = [(own.positive, own.negative) for own in found]
+    if classes[0] != classes[1]:
+        raise BorderlineError(
+            f"{pairing.names[1]} tells {' from '.join(classes[1])}, and {pairing.names[0]} "
+            f"{' from '.join(classes[0])}: compare models of one pair, the same class positive."
         )
     errors: dict[str, Any] = dict.fromkeys(("only_this", "only_other", "p_value"))
     same = (torch.equal(own, other.pair_test[name]) for name, own in this.pair_test.items())
@@ -61,7 +68,7 @@ def compare_models(pairing: Pairing, run: RunParams, *parts: Any) -> tuple[pd.Da
             for side in (this, other)
         ]
         errors = dict(zip(errors, only_one_wrong(*wrong), strict=True))
-    return compare_figures(Findings(**this.findings), Findings(**other.findings)), errors
+    return compare_figures(*found, same_judge=not pairing.elsewhere), errors
 
 
 def carry_patterns_over(
@@ -77,7 +84,7 @@ def carry_patterns_over(
     """
     tables = [pd.DataFrame(columns=list(COLUMNS))]
     for name, own, other in _either(pairing, parts):
-        found, images = Findings(**own.findings), own.borderline["images"]
+        found, images = Findings.read(own.findings), own.borderline["images"]
         if not found.patterns:
             continue
         theirs = other.prototypes["images"]
@@ -115,7 +122,7 @@ def write_comparison(
     """
     sides = []
     for name, own, other in _either(pairing, parts):
-        found = Findings(**own.findings)
+        found = Findings.read(own.findings)
         rows = patterns[patterns["model"] == name]
         shown = []
         for number in rows["pattern"]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from borderline.findings import FIGURES, Findings, in_parts
 from borderline.pages import rendering
 from borderline.pages.pictures import Picture, pictures
-from borderline.pipelines.compare.transfer import OWN, SHARED
+from borderline.pipelines.compare.transfer import OPEN, OWN, SHARED
 
 PACKAGE = "borderline.pipelines.compare"
 
@@ -70,8 +70,8 @@ def _in_short(this: Side, other: Side, errors: dict[str, Any]) -> list[str]:
             continue
         said.append(
             f"Of the {count} patterns of {own.name}, {judge.name} shares "
-            f"{int((verdicts == SHARED).sum())}; {int((verdicts == OWN).sum())} are {own.name}'s "
-            "own."
+            f"{int((verdicts == SHARED).sum())}; {int((verdicts == OWN).sum())} are mostly "
+            f"{own.name}'s own, and {int((verdicts == OPEN).sum())} are open."
         )
     if errors["only_this"] is None:
         said.append("They were tested on different images, so their errors cannot be paired.")
@@ -79,13 +79,18 @@ def _in_short(this: Side, other: Side, errors: dict[str, Any]) -> list[str]:
         chance = (
             "they agree on all images"
             if errors["p_value"] is None
-            else f"by chance this or more in {errors['p_value']:.1%} of cases (McNemar's test)"
+            else "if both were equally good, so large a difference would come in "
+            f"{_case_share(errors['p_value'])} of cases (McNemar's test)"
         )
         said.append(
             f"On the same real test images, {errors['only_this']} are wrong for {this.name} alone, "
             f"and {errors['only_other']} for {other.name} alone: {chance}."
         )
     return said
+
+
+def _case_share(p: float) -> str:
+    return "less than 0.1%" if p < 0.001 else f"{p:.1%}"
 
 
 def _row(row: pd.Series) -> dict[str, Any]:

@@ -16,7 +16,7 @@ COLUMNS = (
     *("nearest", "nearest_share"),
 )
 SHARED, OWN, OPEN = "shared", "own", "open"
-"""Verdicts: the other model is unsure of most images too; of few; or of about half of them."""
+"""Verdicts: the other model is unsure of most images too; of fewer than half; or it is open."""
 
 _MOST = 0.5
 
@@ -63,11 +63,14 @@ def carry_over(
     distance, real = np.abs(judge.p - 0.5), np.abs(judge.real_p - 0.5)
     limit = np.quantile(real, unsure)
     rows = []
+    seen: set[int] = set()
     for pattern in found.patterns:
         here = labels == pattern.cluster
-        if pattern.cluster < 0 or not here.any():
+        # Some ways to choose prototypes take two of a cluster, or one of none.
+        if pattern.cluster < 0 or pattern.cluster in seen or not here.any():
             continue
-        share = estimate_of_share(int((distance[here] <= limit).sum()), int(here.sum()))
+        seen.add(pattern.cluster)
+        share = estimate_of_share(int((distance[here] < limit).sum()), int(here.sum()))
         verdict = SHARED if share.low > _MOST else OWN if share.high < _MOST else OPEN
         nearest, most = -1, np.nan
         if len(judge.prototypes):
@@ -75,6 +78,6 @@ def carry_over(
             counts = np.bincount(joined, minlength=len(judge.prototypes))
             nearest, most = int(counts.argmax()), float(counts.max() / here.sum())
         borderline = float((distance[here] < found.band).mean())
-        seen = (borderline, float(judge.p[here].mean()), verdict, nearest, most)
-        rows.append((name, pattern.prototype, int(here.sum()), *share, *seen))
+        said = (borderline, float(judge.p[here].mean()), verdict, nearest, most)
+        rows.append((name, pattern.prototype, int(here.sum()), *share, *said))
     return pd.DataFrame(rows, columns=list(COLUMNS))

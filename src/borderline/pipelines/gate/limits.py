@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from borderline.findings import FIGURES, NONE, Findings
-from borderline.pipelines.gate.params import GateParams
+from borderline.findings import FIGURES, Findings, Measured
+from borderline.pipelines.gate.params import GateParams, Limit
 
 COLUMNS = ("model", "figure", "value", "low", "high", "least", "most", "holds", "says")
 
@@ -38,18 +38,26 @@ def check(found: Mapping[str, Findings], settings: GateParams) -> pd.DataFrame:
                 and (limit.least is None or low >= limit.least)
                 and (limit.most is None or high <= limit.most)
             )
-            form = FIGURES[name].form
-            asked = " and ".join(
-                f"{word} {form.format(end)}"
-                for word, end in (("at least", limit.least), ("at most", limit.most))
-                if end is not None
-            )
-            value = measured.said(name)
-            is_ = "could not be measured" if value == NONE else f"is {value}"
-            says = f"{model}: {FIGURES[name].title} {is_}, and the limit is {asked}"
+            says = f"{model}: {_say(name, measured, limit)}"
             ends = (measured.value, measured.low, measured.high, limit.least, limit.most)
             rows.append((model, name, *ends, holds, says))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _say(name: str, measured: Measured, limit: Limit) -> str:
+    form, asked = FIGURES[name].form, (("at least", limit.least), ("at most", limit.most))
+    ends = [(word, end) for word, end in asked if end is not None]
+    value = measured.value
+    if value is None:
+        found = "could not be measured"
+    elif any(form.format(value) == form.format(end) != form.format(0) for _, end in ends):
+        # Rounded, the two would be the same.
+        form = "{:.6g}"
+        found = f"is {form.format(value)}"
+    else:
+        found = f"is {measured.said(name)}"
+    limits = " and ".join(f"{word} {form.format(end)}" for word, end in ends)
+    return f"{FIGURES[name].title} {found}, and the limit is {limits}"
 
 
 def verdict(table: pd.DataFrame) -> str:

@@ -20,5 +20,5 @@ def check_limits(grid: Grid, gate: GateParams, *findings: dict[str, Any]) -> pd.
         gate: The limits.
         findings: About each model.
     """
-    found = (Findings(**own) for own in findings)
+    found = (Findings.read(own) for own in findings)
     return check(dict(zip(grid.models, found, strict=True)), gate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from borderline.findings import FIGURES
 from borderline.params import Params
@@ -37,6 +37,8 @@ def _known(limits: dict[str, Limit | None]) -> dict[str, Limit | None]:
             close = difflib.get_close_matches(name, FIGURES, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise ValueError(f"{name!r} is no figure{hint}: choose from {', '.join(FIGURES)}")
+    if not any(limits.values()):
+        raise ValueError("it must have a limit at least")
     return limits
 
 
@@ -51,4 +53,4 @@ class GateParams(Params):
     """
 
     judged_by: Literal["value", "interval"]
-    limits: Annotated[dict[str, Limit | None], Field(min_length=1), AfterValidator(_known)]
+    limits: Annotated[dict[str, Limit | None], AfterValidator(_known)]

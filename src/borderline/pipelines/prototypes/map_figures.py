@@ -152,7 +152,9 @@ def draw_interactive_map(
                         "label": title,
                         "method": "update",
                         "args": [
-                            {"visible": [kind == shown for shown in _TITLES for _ in range(count)]}
+                            {"visible": [kind == shown for shown in _TITLES for _ in range(count)]},
+                            # Zoomed into a place of one map, the other would be empty.
+                            {"xaxis.autorange": True, "yaxis.autorange": True},
                         ],
                     }
                     for kind, title in _TITLES.items()

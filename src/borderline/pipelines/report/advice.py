@@ -7,6 +7,7 @@ from borderline.findings import Findings, Measured
 # With fewer real borderline images there is no telling what they are like.
 _FEWEST_REAL = 20
 _SURE, _UNSURE = 1.1, 0.9
+_LEVEL = 0.05
 
 
 def in_short(model: str, found: Findings) -> str:
@@ -23,12 +24,15 @@ def in_short(model: str, found: Findings) -> str:
     if not found.patterns:
         return f"{said}No patterns were found: {found.note}."
     largest = max(found.patterns, key=lambda pattern: pattern.images or 0)
+    said += f"The generator {found.generator} made {found.made:,} images that it is unsure of. "
     said += (
-        f"The generator {found.generator} made {found.borderline_images:,} images that it is "
-        f"unsure of. They fall into {len(found.patterns)} patterns"
+        "They" if found.borderline_images >= found.made else f"{found.borderline_images:,} of them"
     )
+    said += f" fall into {_counted(len(found.patterns), 'pattern')}"
     if largest.share is not None:
         said += f", the largest with {largest.share:.0%} of them"
+    if found.noise:
+        said += f"; {found.noise:.0%} fall into none"
     if found.doubts:
         return f"{said}. What speaks against these patterns stands with them, under validation."
     return f"{said}. Nothing in the validation speaks against these patterns."
@@ -42,7 +46,7 @@ def limits_of_model(found: Findings) -> list[str]:
     """
     accuracy, ece = found.figures["accuracy"], found.figures["ece"]
     said = [
-        f"It makes {found.errors} errors on {found.test_images:,} real test images "
+        f"It makes {_counted(found.errors, 'error')} on {found.test_images:,} real test images "
         f"(accuracy {accuracy.said('accuracy')}, 95 % interval): what is rarer than these images "
         "can show is not in that figure."
     ]
@@ -58,12 +62,13 @@ def limits_of_model(found: Findings) -> list[str]:
     )
     near, errors = found.figures["near_patterns"], found.figures["errors_near"]
     if near.value is not None and errors.value is not None:
-        more = errors.low is not None and errors.low > near.value
+        p = found.errors_near_p
+        more = p is not None and p <= _LEVEL
         said.append(
             f"{errors.said('errors_near')} of its errors lie near the patterns, and "
             f"{near.said('near_patterns')} of all test images. "
             + (
-                "So errors gather there: look at such images twice."
+                f"So errors gather there (Fisher's p = {p:.3f}): look at such images twice."
                 if more
                 else "So errors are not surely more frequent there than elsewhere."
             )
@@ -71,8 +76,8 @@ def limits_of_model(found: Findings) -> list[str]:
     worst = max(found.patterns, key=lambda pattern: pattern.errors, default=None)
     if worst is not None and worst.errors > 0:
         said.append(
-            f"Pattern {worst.prototype} has most of them near it: {worst.errors} errors in "
-            f"{worst.near} test images."
+            f"Pattern {worst.prototype} has most of them near it: "
+            f"{_counted(worst.errors, 'error')} in {_counted(worst.near, 'test image')}."
         )
     return [*said, *found.abstaining]
 
@@ -110,6 +115,10 @@ def _say_of_temperature(temperature: float | None) -> str:
     if temperature < _UNSURE:
         return f"It is less sure than it could be (temperature {temperature:.2f})."
     return f"It is about as sure as it should be (temperature {temperature:.2f})."
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def _count(found: Findings, name: str) -> str:

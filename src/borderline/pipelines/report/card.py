@@ -12,6 +12,8 @@ from borderline.pipelines.report.advice import in_short, limits_of_method, limit
 from borderline.pipelines.report.page import PACKAGE, Origin
 
 _TASK = "image-classification"
+# Of Markdown, what may stand in the name of a class.
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|]")
 # What hubs know; the other figures are ours, and stand in the text.
 _KNOWN_TO_HUBS = {"accuracy": "accuracy"}
 
@@ -29,7 +31,7 @@ def write_card(name: str, found: Findings, origin: Origin, license_name: str | N
         EvalResult(
             task_type=_TASK,
             task_name=f"{found.positive} or {found.negative}",
-            dataset_type=re.sub(r"[^a-z0-9]+", "-", found.source.lower()).strip("-"),
+            dataset_type=re.sub(r"[^a-z0-9]+", "-", found.source.lower()).strip("-") or "images",
             dataset_name=found.source,
             dataset_split="test",
             metric_type=metric,
@@ -38,6 +40,10 @@ def write_card(name: str, found: Findings, origin: Origin, license_name: str | N
         )
         for key, metric in _KNOWN_TO_HUBS.items()
     ]
+    escaped = {
+        name: _MARKUP.sub(r"\\\g<0>", getattr(found, name))
+        for name in ("source", "positive", "negative")
+    }
     data = ModelCardData(
         model_name=name,
         library_name="pytorch",
@@ -47,16 +53,17 @@ def write_card(name: str, found: Findings, origin: Origin, license_name: str | N
         metrics=list(_KNOWN_TO_HUBS.values()),
         eval_results=results,
     )
+    said = found.model_copy(update=escaped)
     text = (
         environment(PACKAGE)
         .get_template("model_card.md")
         .render(
             card_data=data.to_yaml(),
             name=name,
-            found=found,
-            short=in_short(name, found),
-            model_limits=limits_of_model(found),
-            method_limits=limits_of_method(found),
+            found=said,
+            short=in_short(name, said),
+            model_limits=limits_of_model(said),
+            method_limits=limits_of_method(said),
             origin=origin,
         )
     )

@@ -74,11 +74,14 @@ def gather(
         train_images=len(pair_train["labels"]),
         test_images=int(scores["test_images"]),
         errors=int(scores["false_positive"] + scores["false_negative"]),
+        errors_near_p=number_of(_near(tables)["any"].get("p_value")),
         band=band,
         temperature=number_of(tables.calibration["temperature"].iloc[0]),
         generator=str(chosen["source"]),
         rule=str(chosen["rule"]),
+        made=int(chosen["borderline"]),
         borderline_images=int(clusters["images"]),
+        noise=number_of(clusters["noise"]),
         recipe=_text(clusters["recipe"]),
         figures=_figures(tables, chosen, validation, len(patterns)),
         patterns=patterns,
@@ -110,12 +113,8 @@ def _figures(
         },
         "fd_lenet": Measured.of(_estimate(chosen, "fd_lenet"), _whole(chosen["fd_lenet_n"])),
         "patterns": Measured(value=patterns),
-        "cluster_stability": Measured.of(
-            Estimate(
-                *(clusters[f"ari_resamples{end}"] for end in ("", "_low", "_high")),
-            ),
-            _whole(clusters["images"]),
-        ),
+        # Without the range of the resamples, which is no interval of their mean.
+        "cluster_stability": Measured(value=number_of(clusters["ari_resamples"])),
         "near_patterns": Measured(),
         "errors_near": Measured(),
     }
@@ -155,6 +154,8 @@ def _pattern(prototype: Row, tables: Tables) -> Pattern:
         else 0,
         near=int(here["images"]),
         errors=int(here["errors"]),
+        negative_found="negative" in shares,
+        positive_found="positive" in shares,
         to_negative=number_of(shares.get("negative")),
         to_positive=number_of(shares.get("positive")),
     )
@@ -162,34 +163,27 @@ def _pattern(prototype: Row, tables: Tables) -> Pattern:
 
 def _say_of_map(row: Row) -> str:
     name = str(row["method"]).replace("_", " ")
-    true = [
-        f"{words} (p = {row[f'{test}_p']:.2f})"
-        for test, words in (
-            ("deletion", "deleting its pixels in order moves p more than in random order"),
-            ("insertion", "so does inserting them"),
-        )
-        if row[f"{test}_p"] <= LEVEL
+    passed: list[str] = []
+    failed: list[str] = []
+    for test, verb in (("deletion", "deleting"), ("insertion", "inserting")):
+        p = row[f"{test}_p"]
+        (passed if p <= LEVEL else failed).append(f"{verb} (p = {p:.2f})")
+    said = [
+        f"{' and '.join(passed)} its pixels in order moves p more than in random order"
+        if passed
+        else "",
+        f"in {' and '.join(failed)} its pixels it is no better than random maps, so do not trust it"
+        if failed
+        else "",
     ]
-    failed = [
-        f"{test} (p = {row[f'{test}_p']:.2f})"
-        for test in ("deletion", "insertion")
-        if not row[f"{test}_p"] <= LEVEL
-    ]
-    said = ", and ".join(true)
-    if failed:
-        said += ("; but " if true else "") + (
-            f"it is no better than random maps in {' and '.join(failed)}, so do not trust it"
-        )
     kept = row["randomised_all"]
-    order: str = (
-        ""
-        if pd.isna(kept)
-        else f"; it would be the same of a model with random weights (rank correlation {kept:.2f})"
-        if abs(kept) >= _SAME_ORDER
-        else "; it depends on what the model learned (rank correlation with that of random weights "
-        f"{kept:.2f})"
-    )
-    return f"{name[0].upper()}{name[1:]}: {said}{order}."
+    if not pd.isna(kept):
+        said.append(
+            f"a model with random weights has much the same map (rank correlation {kept:.2f})"
+            if abs(kept) >= _SAME_ORDER
+            else f"a model with random weights has another map (rank correlation {kept:.2f})"
+        )
+    return f"{name[0].upper()}{name[1:]}: {'; '.join(filter(None, said))}."
 
 
 def _say_of_abstaining(rejection: pd.DataFrame) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def show_model(
     run: RunParams,
 ) -> View:
     """What the page shows of the model: its scores, its real borderline images, its errors."""
-    found, scores = Findings(**findings), classifier_scores.iloc[0]
+    found, scores = Findings.read(findings), classifier_scores.iloc[0]
     images, labels = pair_test["images"], pair_test["labels"]
     p = predict(classifier, images, run.torch_device())
     wrong = (p > 0.5).long() != labels
@@ -156,7 +156,7 @@ def show_patterns(
     report: ReportParams,
 ) -> View:
     """What the page shows of each pattern, and the map of all of them."""
-    found = Findings(**findings)
+    found = Findings.read(findings)
     if not found.patterns:
         return {"map": chart(map_page), "patterns": []}
     own = embeddings["embeddings"].numpy()
@@ -164,10 +164,11 @@ def show_patterns(
     parts = {number: repeats[name] for number, name in enumerate(sorted(repeats))}
     loaded = {int(n): parts[int(n)]()["images"] for n in matches["repeat"].unique()}
     members, strips, neighbours, real, again = [], [], [], [], []
-    # Clusters are numbered by size.
+    # With one of each cluster, the largest come first.
     for pattern in found.patterns[: report.patterns]:
         number = pattern.prototype
-        rows = np.flatnonzero(clusters["labels"].numpy() == pattern.cluster)
+        here = clusters["labels"].numpy() == pattern.cluster
+        rows = np.flatnonzero(here & (pattern.cluster >= 0))
         rows = rows[near[number, rows].argsort(kind="stable")][: report.members]
         members.append((borderline["images"][rows], borderline["probabilities"][rows]))
         strips.append((tipping["walks"][number], tipping["walks_p"][number]))
@@ -203,7 +204,7 @@ def show_validation(
     rejection_figure: bytes,
 ) -> View:
     """What the page shows of how far the patterns and their maps can be trusted."""
-    found = Findings(**findings)
+    found = Findings.read(findings)
     return {
         "table": views.of_validation(validation),
         "coverage": chart(coverage_figure),
@@ -233,6 +234,7 @@ def show_validation(
 def write_report(
     grid: Grid,
     call: CallParams,
+    run: RunParams,
     installation: dict[str, Any],
     parameters: dict[str, Any],
     *parts: Any,
@@ -242,21 +244,23 @@ def write_report(
     Args:
         grid: Names the models.
         call: How the run was called.
+        run: Where it computed.
         installation: What it ran on.
         parameters: Every setting.
         parts: Of each model its findings and its four views, in the order of ``page.Model``.
     """
     size = len(parts) // len(grid.models)
     models = [
-        Model(name, Findings(**parts[size * i]), *parts[size * i + 1 : size * (i + 1)])
+        Model(name, Findings.read(parts[size * i]), *parts[size * i + 1 : size * (i + 1)])
         for i, name in enumerate(grid.models)
     ]
-    return render(models, Origin.of(call, installation, parameters))
+    return render(models, Origin.of(call, run, installation, parameters))
 
 
 def write_cards(
     grid: Grid,
     call: CallParams,
+    run: RunParams,
     report: ReportParams,
     installation: dict[str, Any],
     parameters: dict[str, Any],
@@ -267,13 +271,14 @@ def write_cards(
     Args:
         grid: Names the models.
         call: How the run was called.
+        run: Where it computed.
         report: Names the license, if any.
         installation: What the run ran on.
         parameters: Every setting.
         findings: About each model.
     """
-    origin = Origin.of(call, installation, parameters)
+    origin = Origin.of(call, run, installation, parameters)
     return [
-        write_card(name, Findings(**own), origin, report.license)
+        write_card(name, Findings.read(own), origin, report.license)
         for name, own in zip(grid.models, findings, strict=True)
     ]

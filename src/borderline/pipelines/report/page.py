@@ -10,13 +10,13 @@ from pydantic_core import to_jsonable_python
 
 from borderline.findings import Findings
 from borderline.pages import rendering
-from borderline.params import CallParams
+from borderline.params import CHANGE_NO_RESULT, CallParams, RunParams
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
 from borderline.pipelines.report.views import View
 
 PACKAGE = "borderline.pipelines.report"
-# Users set none of these.
-_NO_SETTINGS = {"runs", "call", "pairing"}
+# Users set none of the first.
+_NOT_SHOWN = {"runs", "call", "pairing"} | CHANGE_NO_RESULT
 
 
 class Model(NamedTuple):
@@ -35,24 +35,31 @@ class Origin(NamedTuple):
 
     Attributes:
         command: What makes them again.
+        device: Where the report computed.
         installation: As ``datasets.Installation`` loads it.
         parameters: Every setting of the run.
     """
 
     command: str
+    device: str
     installation: dict[str, Any]
     parameters: dict[str, Any]
 
     @classmethod
     def of(
-        cls, call: CallParams, installation: dict[str, Any], parameters: dict[str, Any]
+        cls,
+        call: CallParams,
+        run: RunParams,
+        installation: dict[str, Any],
+        parameters: dict[str, Any],
     ) -> Origin:
         """The same, in which settings are plain values, though Kedro typed some of them."""
-        return cls(call.command(), installation, to_jsonable_python(parameters))
+        device = str(run.torch_device())
+        return cls(call.command(), device, installation, to_jsonable_python(parameters))
 
     def settings(self) -> str:
         """Every setting, as YAML."""
-        shown = {name: own for name, own in self.parameters.items() if name not in _NO_SETTINGS}
+        shown = {name: own for name, own in self.parameters.items() if name not in _NOT_SHOWN}
         return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
 
 

@@ -107,6 +107,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "params:grid",
                     "params:call",
+                    "params:run",
                     *_ORIGIN,
                     *(f"{name}.{part}" for name in layout.models for part in ("findings", *_VIEWS)),
                 ],
@@ -122,6 +123,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "params:grid",
                     "params:call",
+                    "params:run",
                     "params:report",
                     *_ORIGIN,
                     *(f"{name}.findings" for name in layout.models),

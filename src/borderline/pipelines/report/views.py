@@ -31,6 +31,8 @@ _COLUMNS = {
     "hubris": "hubris",
     "fd_lenet": "fd_lenet",
     "fd_lenet_borderline": "fd_lenet, borderline",
+    "fd_classifier": "fd_classifier",
+    "fid": "FID",
 }
 
 
@@ -49,20 +51,20 @@ def of_maps(images: Tensor, maps: Mapping[str, Tensor]) -> list[list[Picture]]:
             laid = torch.from_numpy(overlay(background, push / limit)).movedim(-1, 0)
             (address,) = as_data_uris(laid[None] * 2 - 1)
             red, blue = where(push)
-            alt = f"{name} of prototype {number}: red above all at the {red or 'nowhere'}, blue "
-            alt += f"at the {blue or 'nowhere'}"
+            parts = (("red", red), ("blue", blue))
+            said = [f"{c} above all at the {at}" if at else f"no {c}" for c, at in parts]
+            alt = f"{name} of prototype {number}: {', '.join(said)}"
             shown[number].append({"src": address, "alt": alt, "name": name})
     return shown
 
 
 def of_leaderboard(leaderboard: pd.DataFrame) -> View:
     """The headline figures with their intervals, a row a generator, the real images last."""
-    columns = [name for name in _COLUMNS if leaderboard[name].notna().any()]
+    columns = [n for n in _COLUMNS if n in leaderboard and leaderboard[n].notna().any()]
     rows = [
         {
             "source": row["source"],
             "chosen": bool(row["chosen"]),
-            "on_front": bool(row["on_front"]),
             "images": int(row["images"]),
             "borderline": int(row["borderline"]),
             "cells": [_cell(row, name) for name in columns],
