@@ -143,3 +143,24 @@ def test_two_environments_in_one_process_do_not_mix() -> None:
     context_of("base")
     assert len(pipelines["clustering"].nodes) == 7
     assert grid.current().models == ("cnn_2",)
+
+
+@pytest.mark.parametrize(
+    ("environment", "changed", "folder"),
+    [
+        ("base", {}, "mnist_sample_7v1"),
+        ("fashion_3v0", {}, "fashion_3v0"),
+        ("base", {"pair": {"positive": 9}}, "mnist_sample_9v1"),
+        ("base", {"other_run": {"case": "mnist_7v1"}}, "mnist_7v1"),
+    ],
+)
+def test_other_run_is_looked_for_under_the_case_of_this_one(
+    environment: str, changed: dict[str, dict[str, object]], folder: str
+) -> None:
+    asked = {**changed, "other_run": {"data_folder": "before", **changed.get("other_run", {})}}
+    bootstrap_project(ROOT)
+    with KedroSession.create(ROOT, env=environment, runtime_params=asked) as session:
+        context = session.load_context()
+    path = str(context.catalog.get("other_run.cnn_2.findings")._filepath)
+    assert path.endswith(f"before/08_reporting/{folder}/cnn_2/findings.json")
+    assert any(name.startswith("other_run.") for name in pipelines["compare"].inputs())

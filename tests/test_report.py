@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,10 @@ def test_every_image_and_chart_says_what_it_shows(chromium: WebDriver, report: s
         ".map(e => e.getAttribute('aria-label'))"
     )
     assert all(labels)
+    assert_headings(chromium)
+
+
+def assert_headings(chromium: WebDriver) -> None:
     heads = chromium.execute_script(
         "return [...document.querySelectorAll('h1,h2,h3,h4,h5')].map(h => +h.tagName[1])"
     )
@@ -248,21 +253,44 @@ def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
         open_page(chromium, (folder / "comparison.html").as_uri(), width)
         assert chromium.get_log("browser") == []
         assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+    assert_headings(chromium)
     text = chromium.execute_script("return document.body.textContent")
     assert "cnn_1 and mlp_4" in text
 
 
 def test_two_runs_side_by_side(again: Path) -> None:
-    """A run compared with itself: no figure differs, and no image is wrong for one alone."""
+    """A run compared with a copy of itself, of which one figure was changed."""
+    before = Path(shutil.copytree(again / "data/test", again / "data/before"))
+    path = before / "08_reporting/mnist_sample_7v1/cnn_1/findings.json"
+    findings = json.loads(path.read_text())
+    findings["figures"]["yield"] = {"value": 0.0, "low": 0.0, "high": 0.001, "n": 300}
+    path.write_text(json.dumps(findings))
     result = kedro_run(
         *(again, "--env", "test", "--pipelines", "compare", "--params"),
-        f"{EPOCHS},other_run.data_folder=data/test",
+        f"{EPOCHS},other_run.data_folder=data/before",
     )
     assert result.returncode == 0, result.stdout + result.stderr
     folder = reporting_folder(again) / "comparison"
-    figures = pd.read_csv(folder / "figures.csv")
-    assert figures["difference"].fillna(0).eq(0).all()
-    assert not figures["differ"].fillna(value=False).astype(bool).any()
+    figures = pd.read_csv(folder / "figures.csv").set_index("figure")
+    assert figures.loc["yield", "other"] == 0
+    others = figures.drop(index=["yield", "fd_lenet"])
+    assert others["difference"].fillna(0).eq(0).all()
+    assert not others["differ"].eq(True).any()
+    assert pd.isna(figures.loc["fd_lenet", "difference"]), "another run may have another judge"
     errors = json.loads((folder / "errors.json").read_text())
     assert errors == {"only_this": 0, "only_other": 0, "p_value": None}
     assert "cnn_1 of the other run" in (folder / "comparison.html").read_text()
+
+
+def test_models_of_other_classes_are_not_compared(again: Path) -> None:
+    other = Path(shutil.copytree(again / "data/test", again / "data/swapped"))
+    path = other / "08_reporting/mnist_sample_7v1/cnn_1/findings.json"
+    findings = json.loads(path.read_text())
+    findings |= {"positive": "1", "negative": "7"}
+    path.write_text(json.dumps(findings))
+    result = kedro_run(
+        *(again, "--env", "test", "--pipelines", "compare", "--params"),
+        f"{EPOCHS},other_run.data_folder=data/swapped",
+    )
+    assert result.returncode == 1
+    assert "tells 1 from 7, and cnn_1 7 from 1: compare models of one pair" in result.stderr

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from borderline.params import CallParams, RunParams
+from borderline.pipelines.report.page import Model, Origin, render
+from conftest import findings_of
+
+_VOID = {"meta", "link", "img", "br", "input"}
+CHART = {"caption": "A chart", "figure": {"data": [], "layout": {}}}
+IMAGES = {"count": 0, "pictures": []}
+
+
+class Tags(HTMLParser):
+    """Counts elements, and finds those that are not closed in their turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.counted: dict[str, int] = {}
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.counted[tag] = self.counted.get(tag, 0) + 1
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def model(name: str, **changed: Any) -> Model:
+    return Model(
+        name,
+        findings_of(0, **changed),
+        {
+            "matrix": dict.fromkeys(
+                ("true_negative", "false_positive", "false_negative", "true_positive"), 1
+            ),
+            "figure": {"src": "data:,", "alt": "scores", "wide": True},
+            "borderline": IMAGES,
+            "errors": IMAGES,
+        },
+        {
+            "strips": [{"name": "hybrid", "chosen": True, "pictures": []}],
+            "leaderboard": {"columns": [], "rows": []},
+            "charts": dict.fromkeys(("leaderboard", "front", "curves", "histograms"), CHART),
+        },
+        {"map": CHART, "patterns": []},
+        {"table": {"measures": [], "rows": []}, "coverage": CHART, "figures": []},
+    )
+
+
+def page(*models: Model) -> str:
+    origin = Origin.of(
+        CallParams(),
+        RunParams(seed=0, device="cpu"),
+        {
+            "date": "2026-01-01",
+            "platform": "Linux",
+            "threads": 1,
+            "cores": 2,
+            "python": "3.11",
+            "packages": {"borderline": "1"},
+        },
+        {
+            "run": RunParams(seed=0, device="cpu"),
+            "tracking": {"entity": "team-of-ours"},
+            "call": None,
+        },
+    )
+    return render(list(models), origin)
+
+
+def test_names_from_outside_are_text_and_nothing_else() -> None:
+    odd = page(model("a", positive="<b>bag</b>", negative='"><script>alert(1)</script>'))
+    plain = page(model("a"))
+    tags, known = Tags(), Tags()
+    tags.feed(odd)
+    known.feed(plain)
+    assert tags.counted == known.counted, "no element came from a name"
+    assert "&lt;b&gt;bag&lt;/b&gt;" in odd
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b", "reproduce", "top")])
+def test_page_is_whole_for_any_number_of_models(names: tuple[str, ...]) -> None:
+    tags = Tags()
+    tags.feed(page(*(model(name) for name in names)))
+    assert tags.open == []
+    assert len(set(tags.ids)) == len(tags.ids)
+    assert tags.counted["article"] == len(names)
+
+
+def test_page_shows_settings_and_not_who_tracks() -> None:
+    text = page(model("a"))
+    assert "device: cpu" in text
+    assert "team-of-ours" not in text
