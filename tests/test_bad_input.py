@@ -410,7 +410,7 @@ def test_disk_that_fills_up_during_the_run(
         ("compare.other=cnn_1", ["compare.other is 'cnn_1', and so is compare.this", "other_run"]),
         (
             "other_run.data_folder=elsewhere",
-            ["other_run.data_folder is 'elsewhere'", "'mnist_sample_7v1'", "no finished run"],
+            ["other_run.data_folder is 'elsewhere'", "/mnist_sample_7v1/", "no finished run"],
         ),
     ],
 )

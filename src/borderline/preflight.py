@@ -455,10 +455,11 @@ def check_other_run(catalog: DataCatalog, pipeline: Pipeline, parameters: Parame
     if missing:
         other, pairing = parameters.other_run, parameters.pairing
         assert pairing is not None
+        path: Any = catalog.get(missing[0])
         raise BorderlineError(
-            f"other_run.data_folder is {other.data_folder!r} and other_run.case {other.case!r}, "
-            f"but no finished run with a model {pairing.other!r} is there ({missing[0]} is "
-            "missing): correct them or compare.other, or drive that run to its end."
+            f"other_run.data_folder is {other.data_folder!r}, but no finished run with a model "
+            f"{pairing.other!r} is there ({path._filepath} is missing): correct it, other_run.case or "
+            "compare.other, or drive that run to its end."
         )
 
 
