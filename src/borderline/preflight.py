@@ -458,8 +458,8 @@ def check_other_run(catalog: DataCatalog, pipeline: Pipeline, parameters: Parame
         path: Any = catalog.get(missing[0])
         raise BorderlineError(
             f"other_run.data_folder is {other.data_folder!r}, but no finished run with a model "
-            f"{pairing.other!r} is there ({path._filepath} is missing): correct it, other_run.case or "
-            "compare.other, or drive that run to its end."
+            f"{pairing.other!r} is there ({path._filepath} is missing): correct it, other_run.case "
+            "or compare.other, or drive that run to its end."
         )
 
 
