@@ -34,7 +34,7 @@ def in_short(model: str, found: Findings) -> str:
     if found.noise:
         said += f"; {found.noise:.0%} fall into none"
     if found.doubts:
-        return f"{said}. What speaks against these patterns stands with them, under validation."
+        return f"{said}. What speaks against these patterns is said with them."
     return f"{said}. Nothing in the validation speaks against these patterns."
 
 
