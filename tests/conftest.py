@@ -48,6 +48,8 @@ needs_fashion = pytest.mark.skipif(
 )
 
 
+# Before pytest-xdist, which reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share tests out among workers: a file stays together, and so do all that need the same run.
 
@@ -239,15 +241,21 @@ def findings_of(patterns: int = 2, **changed: object) -> Findings:
     return Findings.model_validate(values | changed)
 
 
+@pytest.fixture
+def chromium(browser: WebDriver) -> Iterator[WebDriver]:
+    """A browser without a screen; what a test opened does not go on while others run."""
+    yield browser
+    browser.get("about:blank")
+
+
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[WebDriver]:
-    """A browser without a screen."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+def browser() -> Iterator[WebDriver]:
+    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
     driver = shutil.which("chromedriver")
-    if browser is None or driver is None:
+    if program is None or driver is None:
         pytest.skip("Chromium and its driver are not installed")
     options = ChromeOptions()
-    options.binary_location = browser
+    options.binary_location = program
     for argument in (
         *("headless=new", "no-sandbox", "disable-gpu", "disable-background-networking"),
         *("no-first-run", "disable-component-update", "disable-sync", "disable-quic"),
