@@ -48,9 +48,9 @@ needs_fashion = pytest.mark.skipif(
 )
 
 
-# Before pytest-xdist, which reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# A wrapper comes before pytest-xdist, which reads the groups in the same hook.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Share tests out among workers: a file stays together, and so do all that need the same run.
 
     The longest come first, for a worker that ends early cannot help another with what it has begun.
@@ -60,6 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = "whole" if item.path in shared else str(item.path.relative_to(ROOT))
         item.add_marker(pytest.mark.xdist_group(name))
     items.sort(key=lambda item: item.get_closest_marker("road") is None)
+    yield
 
 
 @pytest.fixture(scope="session")
