@@ -43,24 +43,33 @@ KILLS = int(os.environ.get("BORDERLINE_KILLS", "1"))
 _EPOCHS = 4 + 2 * KILLS
 EPOCHS = f"gan.epochs={_EPOCHS},generators.gasten_10.epochs={_EPOCHS}"
 
+LOOK_AT_THE_RUN = {"test_run.py", "test_report.py", "test_viz.py", "test_resume.py"}
+"""The files whose tests use ``whole``."""
+
 needs_fashion = pytest.mark.skipif(
     not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
 )
 
 
-# A wrapper comes before pytest-xdist, which reads the groups in the same hook.
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Share tests out among workers: a file stays together, and so do all that need the same run.
-
-    The longest come first, for a worker that ends early cannot help another with what it has begun.
-    """
-    shared = {item.path for item in items if "whole" in getattr(item, "fixturenames", ())}
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest come first: a worker that ends early cannot help with what another has begun."""
     for item in items:
-        name = "whole" if item.path in shared else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(name))
+        if "whole" in getattr(item, "fixturenames", ()) and item.path.name not in LOOK_AT_THE_RUN:
+            raise pytest.UsageError(f"{item.path.name} uses `whole`: name it in LOOK_AT_THE_RUN")
     items.sort(key=lambda item: item.get_closest_marker("road") is None)
-    yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests out by file, and all that look at the same run to one worker, which makes it."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "whole" if Path(file).name in LOOK_AT_THE_RUN else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
