@@ -43,33 +43,24 @@ KILLS = int(os.environ.get("BORDERLINE_KILLS", "1"))
 _EPOCHS = 4 + 2 * KILLS
 EPOCHS = f"gan.epochs={_EPOCHS},generators.gasten_10.epochs={_EPOCHS}"
 
-LOOK_AT_THE_RUN = {"test_run.py", "test_report.py", "test_viz.py", "test_resume.py"}
-"""The files whose tests use ``whole``."""
-
 needs_fashion = pytest.mark.skipif(
     not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
 )
 
 
+# Before pytest-xdist, which reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first: a worker that ends early cannot help with what another has begun."""
+    """Share tests out among workers: a file stays together, and so do all that need the same run.
+
+    The longest come first, for a worker that ends early cannot help another with what it has begun.
+    pytest-xdist 3.8 does not see the groups of pytest 9.2, and shares out test by test instead.
+    """
+    shared = {item.path for item in items if "whole" in getattr(item, "fixturenames", ())}
     for item in items:
-        if "whole" in getattr(item, "fixturenames", ()) and item.path.name not in LOOK_AT_THE_RUN:
-            raise pytest.UsageError(f"{item.path.name} uses `whole`: name it in LOOK_AT_THE_RUN")
+        name = "whole" if item.path in shared else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(name))
     items.sort(key=lambda item: item.get_closest_marker("road") is None)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Share tests out by file, and all that look at the same run to one worker, which makes it."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "whole" if Path(file).name in LOOK_AT_THE_RUN else file
-
-    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
