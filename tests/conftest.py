@@ -48,18 +48,8 @@ needs_fashion = pytest.mark.skipif(
 )
 
 
-# Before pytest-xdist, which reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share tests out among workers: a file stays together, and so do all that need the same run.
-
-    The longest come first, for a worker that ends early cannot help another with what it has begun.
-    pytest-xdist 3.8 does not see the groups of pytest 9.2, and shares out test by test instead.
-    """
-    shared = {item.path for item in items if "whole" in getattr(item, "fixturenames", ())}
-    for item in items:
-        name = "whole" if item.path in shared else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(name))
+    """The longest come first: a worker that ends early cannot help with what another has begun."""
     items.sort(key=lambda item: item.get_closest_marker("road") is None)
 
 
