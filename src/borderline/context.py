@@ -8,9 +8,12 @@ from typing import Any
 from kedro.framework.context import KedroContext
 
 from borderline import grid
+from borderline.imported.catalog import imported_files
 from borderline.params import CHANGE_NO_RESULT, CallParams, flat
 from borderline.preflight import (
     check_paths,
+    imported_generators,
+    imported_models,
     pair_up,
     read_globals,
     read_parameters,
@@ -40,10 +43,20 @@ class BorderlineContext(KedroContext):
             self.checked.generators,
             trains_gan=self.about.step_1_checkpoints is None,
         )
-        self.layout = replace(self.layout, pairing=pair_up(self.checked))
+        self.layout = replace(
+            self.layout,
+            pairing=pair_up(self.checked),
+            imported=tuple(imported_models(self.checked)),
+        )
         matters = {name: own for name, own in asked.items() if name not in CHANGE_NO_RESULT}
         call = CallParams(environment=self.env, changed=dict(flat(matters)))
         self.checked = taken_apart(self.checked, self.layout, call)
         # The loader's way to say what Kedro is to take for the parameters from here on.
         self.config_loader["parameters"] = self.checked.model_dump(mode="json")
+        self.config_loader["catalog"] = {
+            **self.config_loader["catalog"],
+            **imported_files(
+                imported_models(self.checked), imported_generators(self.checked), self.layout
+            ),
+        }
         grid.use(self.layout)

@@ -72,9 +72,11 @@ class Layout:
         models: Names of the models under test.
         generators: Every generator of every repetition, by name.
         runs: How often GAN and generators are made.
-        trains_gan: Whether step 1 is trained here; else its checkpoints are given.
+        trains_gan: Whether step 1 is trained here; else its checkpoints are given, or no generator
+            needs them.
         judges: Whose features measure realism.
         pairing: The two models that ``compare`` compares.
+        imported: Those of the models that were trained elsewhere.
     """
 
     models: tuple[str, ...] = ()
@@ -83,6 +85,12 @@ class Layout:
     trains_gan: bool = True
     judges: tuple[Judge, ...] = ()
     pairing: Pairing | None = None
+    imported: tuple[str, ...] = ()
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The models that are trained here."""
+        return tuple(model for model in self.models if model not in self.imported)
 
 
 # Without a context (`kedro registry list`) the stages exist, with their shared nodes only.
@@ -100,7 +108,7 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
     Args:
         grid: The lists.
         settings: Of every generator, by name.
-        trains_gan: Whether step 1 is trained here.
+        trains_gan: Whether step 1 is trained here, where a generator needs it.
 
     Raises:
         BorderlineError: When two generators would have the same name.
@@ -116,7 +124,8 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
                         "of generators, whose start or repetition is called the same."
                     )
                 generators[full] = Placed(variant, run)
-    return Layout(grid.models, generators, grid.runs, trains_gan, grid.judges)
+    needs_gan = any(settings.needs_gan() for settings, _ in generators.values())
+    return Layout(grid.models, generators, grid.runs, trains_gan and needs_gan, grid.judges)
 
 
 def repeated(name: str, run: int) -> str:
@@ -180,19 +189,26 @@ def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
     return for_all(stage, copies)
 
 
-def for_each_model(stage: str, template: Pipeline, *, shared: Collection[str] = ()) -> Pipeline:
+def for_each_model(
+    stage: str,
+    template: Pipeline,
+    *,
+    shared: Collection[str] = (),
+    models: Collection[str] | None = None,
+) -> Pipeline:
     """Copy a pipeline for every model under test.
 
     Args:
         stage: The name of the stage.
         template: Nodes for one model; ``params:model`` stands for its recipe.
         shared: Names of the inputs that all models have in common.
+        models: Only these of the models; None for all.
 
     Returns:
         The copies, each in the namespace of its model.
     """
     copies = Pipeline([])
-    for model in _current.models:
+    for model in _current.models if models is None else models:
         copies += Pipeline(
             for_all(stage, template),
             namespace=model,

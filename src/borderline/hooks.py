@@ -86,7 +86,6 @@ class PreflightHooks:
         """Remember what the checks need to know."""
         self.parameters = context.checked
         self.about, self.layout = context.about, context.layout
-        self._given = {"gasten": {GIVEN_STEP_1: context.about.step_1_checkpoints}}
         self.data_folder = context.project_path / context.about.data_folder
 
     @hook_impl(tryfirst=True)
@@ -114,12 +113,18 @@ class PreflightHooks:
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
         in_part = any(run_params[name] for name in _FILTERS)
         self._running = set() if in_part else {n for n in STAGES if road or n in requested}
+        touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
+        imports = preflight.digests_of_imports(catalog, self.layout, touched)
+        self._given = {
+            "classifier": imports["classifier"],
+            "gasten": {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports["gasten"]},
+        }
         if requested or in_part:
-            touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
             ledger.check(book, stages, touched, settings, command, self._given)
         if "source" in pipeline.inputs():
             source: SourceImages = catalog.load("source")
             preflight.check_source(source, self.parameters)
+            preflight.check_imports(catalog, pipeline, source, self.parameters, self.layout)
             parts = [part for part in (source.train, source.test) if part is not None]
             found = digest(*(tensor for part in parts for tensor in part.values()))
             preflight.check_same_images(found, book, str(self.data_folder))

@@ -257,10 +257,14 @@ class GeneratorParams(Params):
         kind: The name of that file.
         trains: Whether the kind trains a GAN, and so leaves checkpoints, a ``generator`` and a
             ``discriminator`` that another kind can go on from.
+        has_space: Whether the kind leaves at least a ``generator``, to search in.
+        needs_gradients: Whether the model under test must be differentiable.
     """
 
     kind: str
     trains: ClassVar[bool] = False
+    has_space: ClassVar[bool] = False
+    needs_gradients: ClassVar[bool] = False
 
     def variants(self) -> dict[str, Self]:
         """The generators that one entry of the configuration means, by suffix of its name."""
@@ -269,3 +273,7 @@ class GeneratorParams(Params):
     def goes_on_from(self) -> str | None:
         """The generator that this one starts from, by name; None for step 1 or none at all."""
         return None
+
+    def needs_gan(self) -> bool:
+        """Whether it starts from step 1."""
+        return False

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import itertools
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
+from torch import Tensor, nn
 
 from borderline.datasets import CheckpointFolder, StudyStorage
 from borderline.datasets.checkpoints import check_settings, latest
-from borderline.datasets.image_source import SourceImages
+from borderline.datasets.image_source import SMALLEST_IMAGE, SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Grid, Layout, lay_out, repeated, seeds
+from borderline.imported.catalog import IMPORTED_FILE
+from borderline.imported.classifier import ImportedClassifier
+from borderline.imported.params import ImportedModelParams, Source
+from borderline.imported.probe import check_contract, check_model
 from borderline.ledger import SOURCE, Ledger
 from borderline.measures.inception import INCEPTION_FEATURES
+from borderline.measures.inference import has_gradients
 from borderline.params import (
     CallParams,
     ConfusionParams,
@@ -36,8 +44,15 @@ from borderline.params import (
 )
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.networks import JUDGE_FEATURES
-from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_source
+from borderline.pipelines.classifier.pairs import (
+    check_counts,
+    images_of_pair,
+    labels_of_pair,
+    split_source,
+)
 from borderline.pipelines.classifier.params import (
+    MODEL_KINDS,
+    AnyModel,
     ModelParams,
     TrainingParams,
     classifier_settings,
@@ -46,16 +61,25 @@ from borderline.pipelines.classifier.params import (
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import KINDS, AnyGenerator
+from borderline.pipelines.gasten.kinds.imported import (
+    ImportedGenerator,
+    check_generator,
+)
+from borderline.pipelines.gasten.kinds.imported import Settings as ImportedGeneratorParams
 from borderline.pipelines.gasten.networks import trained_networks
 from borderline.pipelines.gasten.params import GanParams, GenerationParams, gan_settings
 from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.metrics.leaderboard import RULES
 from borderline.pipelines.metrics.params import MetricsParams
-from borderline.pipelines.prototypes.params import PrototypesParams
+from borderline.pipelines.prototypes.params import WITHOUT_GRADIENTS, PrototypesParams
 from borderline.pipelines.report.params import ReportParams
 
 _LEAST_FREE_BYTES = 500 * 2**20
 FEWEST_OF_A_CLASS = 4
+_TAGS: dict[str, dict[str, type[Params]]] = {
+    "generators": {name: kind.Settings for name, kind in KINDS.items()},
+    "models": MODEL_KINDS,
+}
 _NO_SETTINGS = {
     "runs": "set grid.runs to their number",
     "call": "call the run as you like; it notes how",
@@ -70,7 +94,7 @@ class Parameters(Params):
     pair: PairParams
     confusion: ConfusionParams
     grid: Grid
-    models: dict[str, ModelParams] = Field(min_length=1)
+    models: dict[str, AnyModel] = Field(min_length=1)
     classifier: TrainingParams
     judge: TrainingParams
     gan: GanParams
@@ -99,6 +123,18 @@ class SourceGlobals(Params):
     name: str | None = None
     classes: list[str] | None = None
     otherwise: SourceGlobals | None = None
+    size: int | None = Field(default=None, ge=SMALLEST_IMAGE)
+    colour: Literal["grey", "rgb"] | None = None
+    broken: Literal["stop", "leave_out"] = "stop"
+    range: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range is {list(self.range)}, whose second number must be greater")
+        if self.range is not None and self.kind != "arrays":
+            raise ValueError("range is for arrays, so leave it out")
+        return self
 
 
 class PairGlobals(Params):
@@ -172,6 +208,19 @@ def pair_up(parameters: Parameters) -> Pairing:
     this = compare.this or models[0]
     others = [this] if elsewhere else [*(model for model in models if model != this), this]
     return Pairing(this=this, other=compare.other or others[0], elsewhere=elsewhere)
+
+
+def imported_models(parameters: Parameters) -> dict[str, Source]:
+    """Where each model of the grid comes from that was trained elsewhere."""
+    chosen = {name: parameters.models[name] for name in parameters.grid.models}
+    return {n: own.source for n, own in chosen.items() if isinstance(own, ImportedModelParams)}
+
+
+def imported_generators(parameters: Parameters) -> dict[str, Source]:
+    """Where each generator of the grid comes from that was trained elsewhere, by full name."""
+    placed = lay_out(parameters.grid, parameters.generators, trains_gan=True).generators
+    every = {name: own for name, (own, _) in placed.items()}
+    return {n: own.source for n, own in every.items() if isinstance(own, ImportedGeneratorParams)}
 
 
 def taken_apart(parameters: Parameters, layout: Layout, call: CallParams) -> Parameters:
@@ -263,14 +312,21 @@ def _check_generators(parameters: Parameters) -> None:
     """
     grid, gan = parameters.grid, parameters.gan
     variants = lay_out(grid.model_copy(update={"runs": 1}), parameters.generators, trains_gan=True)
-    trained = [name for name, place in variants.generators.items() if place.settings.trains]
+    spaces = {n: own.settings for n, own in variants.generators.items() if own.settings.has_space}
     for name, (settings, _) in variants.generators.items():
         source = settings.goes_on_from()
-        if source is not None and source not in trained:
+        if source is not None and source not in spaces:
             raise BorderlineError(
-                f"generators.{name}.space_of is {source!r}{_close(source, trained)}, which is no "
-                f"trained generator of grid.generators: choose {' or '.join(['gan', *trained])}, "
-                "or add it there."
+                f"generators.{name}.space_of is {source!r}{_close(source, spaces)}, which is no "
+                "trained or imported generator of grid.generators: choose "
+                f"{' or '.join(['gan', *spaces])}, or add it there."
+            )
+        realism = getattr(settings, "realism", None)
+        by_discriminator = realism is not None and realism.by == "discriminator"
+        if source is not None and by_discriminator and not spaces[source].trains:
+            raise BorderlineError(
+                f"generators.{name}.realism.by is 'discriminator', but {source} was trained "
+                "elsewhere and brought none: set it to 'judge'."
             )
         start = getattr(settings, "start", None)
         if isinstance(start, int) and (
@@ -427,6 +483,109 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
         raise BorderlineError(
             f"metrics.neighbours is {neighbours}, but the pair has only {images} training images "
             f"in {source.name}: lower it."
+        )
+
+
+def digests_of_imports(
+    catalog: DataCatalog, layout: Layout, running: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """What the files of imported models and generators hold, for the ledger.
+
+    Args:
+        catalog: Where they are.
+        layout: The grid.
+        running: The stages that are about to run; the files of others may be gone by now.
+
+    Returns:
+        For the stages ``classifier`` and ``gasten``, a digest by setting.
+
+    Raises:
+        BorderlineError: When a file that is needed cannot be read.
+    """
+    files = {("classifier", f"models.{model}"): model for model in layout.imported}
+    for name, (settings, _) in layout.generators.items():
+        if isinstance(settings, ImportedGeneratorParams):
+            files["gasten", f"generators.{name}"] = f"{layout.models[0]}.{name}"
+    found: dict[str, dict[str, Any]] = {"classifier": {}, "gasten": {}}
+    for (stage, setting), owner in files.items():
+        try:
+            content: bytes = catalog.load(f"{owner}.{IMPORTED_FILE}")
+        except BorderlineError:
+            if stage in running:
+                raise
+            continue
+        found[stage][f"{setting}.source"] = hashlib.sha256(content).hexdigest()[:16]
+    return found
+
+
+def check_imports(
+    catalog: DataCatalog,
+    pipeline: Pipeline,
+    source: SourceImages,
+    parameters: Parameters,
+    layout: Layout,
+) -> None:
+    """Try the models and generators from elsewhere that a pipeline takes on real images.
+
+    Raises:
+        BorderlineError: When one cannot be read, does not what its settings say, or lacks the
+            gradients that are asked for.
+    """
+    positive, negative = labels_of_pair(source, parameters.pair)
+    real = images_of_pair(source.train, positive, negative)
+    shape = tuple(real["images"].shape[1:])
+    for model in layout.imported:
+        name = f"{model}.{IMPORTED_FILE}"
+        params = parameters.models[model]
+        if name not in pipeline.inputs() or not isinstance(params, ImportedModelParams):
+            continue
+        check_contract(params.input, model, shape)
+        content: bytes = catalog.load(name)
+        with _of_setting(f"models.{model}"):
+            classifier = ImportedClassifier(params, content, shape, _BlindJudge())
+        check_model(model, classifier, real)
+        _check_gradients(model, classifier, parameters, layout)
+    for generator, (settings, _) in layout.generators.items():
+        name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
+        if name in pipeline.inputs() and isinstance(settings, ImportedGeneratorParams):
+            with _of_setting(f"generators.{generator}"):
+                check_generator(ImportedGenerator(settings, catalog.load(name)), shape)
+
+
+class _BlindJudge(nn.Module):
+    """Stands in for the judge, who is not trained yet."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1)[:, :2]
+
+
+@contextmanager
+def _of_setting(setting: str) -> Iterator[None]:
+    """Sentences that begin with a setting, with the group that it is of before them."""
+    try:
+        yield
+    except BorderlineError as error:
+        raise BorderlineError(f"{setting}.{error}") from error
+
+
+def _check_gradients(
+    model: str, classifier: nn.Module, parameters: Parameters, layout: Layout
+) -> None:
+    if has_gradients(classifier):
+        return
+    remedy = f"import {model} as a model of PyTorch's (torch_export, torchscript or state_dict)"
+    for name, (settings, _) in layout.generators.items():
+        if settings.needs_gradients:
+            raise BorderlineError(
+                f"grid.generators is {name!r}, of kind {settings.kind!r}, which follows the "
+                f"gradients of the model, but models.{model} has none: {remedy}, or leave {name} "
+                "out, for latent_search and pixel_bisection need none."
+            )
+    explanation = parameters.prototypes.explanation
+    if not explanation.methods_of(has_gradients=False):
+        raise BorderlineError(
+            f"prototypes.explanation.methods is {list(explanation.methods)}, which all need "
+            f"gradients, but models.{model} has none: {remedy}, or add {WITHOUT_GRADIENTS!r}."
         )
 
 
@@ -615,32 +774,33 @@ def _trainings(
             name = f"{repeated('gan', number)}.checkpoints_so_far"
             yield name, p.gan.epochs, settings, {}
     models = {
-        model: classifier_settings(p.run, p.pair, p.models[model], p.classifier)
+        model: classifier_settings(p.run, p.pair, recipe, p.classifier)
+        if isinstance(recipe := p.models[model], ModelParams)
+        else recipe.fingerprint("model")
         for model in p.grid.models
     }
-    for model, settings in models.items():
+    for model in layout.trained:
+        settings = models[model]
         name = f"{model}.classifier_checkpoints_so_far"
         yield name, p.classifier.epochs, settings, {"model": f"models.{model}"}
-    for model, (generator, (recipe, number)) in itertools.product(
-        models, layout.generators.items()
-    ):
-        if not recipe.trains:
+    for model, (generator, (tuned, number)) in itertools.product(models, layout.generators.items()):
+        if not tuned.trains:
             continue
         settings = {
             **(step_1[number] if layout.trains_gan else p.gan.fingerprint("gan")),
             **models[model],
-            "classifier.epochs": p.classifier.epochs,
-            **recipe.fingerprint("generator"),
+            **({"classifier.epochs": p.classifier.epochs} if model in layout.trained else {}),
+            **tuned.fingerprint("generator"),
             # Compared only with trainings that depend on it.
             **p.confusion.fingerprint("confusion"),
         }
-        start: Any = getattr(recipe, "start", None)
+        start: Any = getattr(tuned, "start", None)
         if isinstance(start, int):
             settings["generator.start"] = start
         elif start == "last" and p.gan.early_stopping is None and layout.trains_gan:
             settings["gan.epochs"] = p.gan.epochs
         called = {"model": f"models.{model}", "generator": f"generators.{generator}"}
-        epochs: int = recipe.epochs  # type: ignore[attr-defined]
+        epochs: int = tuned.epochs  # type: ignore[attr-defined]
         yield f"{model}.{generator}.checkpoints_so_far", epochs, settings, called
 
 
@@ -686,10 +846,10 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails) -> 
             f"remove it; known are {', '.join(known)}."
         )
     if error["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(value, dict):
-        kind = value.get("kind")
+        kind, kinds = value.get("kind"), _TAGS[str(path[0])]
         return (
-            f"{place}.kind is {kind!r}{_close(str(kind), KINDS)}: choose one of "
-            f"{', '.join(map(repr, KINDS))}."
+            f"{place}.kind is {kind!r}{_close(str(kind), kinds)}: choose one of "
+            f"{', '.join(map(repr, kinds))}."
         )
     if error["type"] == "missing":
         files = "globals" if model is Globals else "parameters*"
@@ -713,12 +873,12 @@ def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
 
 
 def _is_tag(location: tuple[int | str, ...]) -> bool:
-    return len(location) == 3 and location[0] == "generators" and location[2] in KINDS
+    return len(location) == 3 and location[2] in _TAGS.get(str(location[0]), ())
 
 
 def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str]) -> list[str]:
-    if path[0] == "generators" and len(path) > 1:
-        root, path = KINDS[raw["generators"][path[1]]["kind"]].Settings, path[2:]
+    if path[0] in _TAGS and len(path) > 1:
+        root, path = _TAGS[str(path[0])][raw[path[0]][path[1]]["kind"]], path[2:]
     model: Any = root
     for part in path[:-1]:
         fields = getattr(model, "model_fields", None)

@@ -10,11 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from borderline.datasets.image_source import LabelledImages
-from borderline.measures.inference import in_batches, predict
+from borderline.measures.inference import in_batches, other_mass, predict
 from borderline.params import RunParams
 
 Part = dict[str, Tensor]
-"""``images`` (N, C, H, W) in [-1, 1], their ``probabilities`` (N,), ``latents`` (N, Z) if any."""
+"""``images`` (N, C, H, W) in [-1, 1], their ``probabilities`` (N,), ``latents`` (N, Z) if any.
+
+Of a model of more than two classes also ``other_mass`` (N,), the probability beside the pair.
+"""
 
 Parts = Generator[Part, None, str]
 """Yields parts, and returns a note: what a reader of the results must know; empty if nothing."""
@@ -35,11 +38,12 @@ class Sampler(ABC):
     seconds: float = 0.0
     note: str = ""
 
-    @abstractmethod
     def sample(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
         """Make images.
+
+        Of a model of more than two classes, those that lie in other classes are left out.
 
         Args:
             classifier: The model under test: images (N, C, H, W) to logits (N,).
@@ -47,11 +51,42 @@ class Sampler(ABC):
             images: How many are wished for; there may be fewer, and the note says why.
             run: Device and seed; another seed makes others.
         """
+        parts = self._make(classifier, real, images, run)
+        most = getattr(classifier, "most_other_mass", None)
+        return parts if most is None else _of_the_pair(parts, classifier, most, run)
+
+    @abstractmethod
+    def _make(
+        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+    ) -> Parts:
+        """Make images, as ``sample`` says, wherever they lie."""
 
     @property
     def decoder(self) -> nn.Module | None:
         """Latent vectors (N, Z) to images (N, C, H, W); None where the images have no latents."""
         return None
+
+
+def _of_the_pair(parts: Parts, classifier: nn.Module, most: float, run: RunParams) -> Parts:
+    """The images with no more than ``most`` of their probability on other classes."""
+    made, kept, total = 0, 0, 0.0
+    while True:
+        try:
+            part = next(parts)
+        except StopIteration as end:
+            note = str(end.value)
+            break
+        other = other_mass(classifier, part["images"], run.torch_device())
+        other = torch.zeros(0) if other is None else other
+        within = other <= most
+        made, total = made + len(other), total + float(other.sum())
+        kept += int(within.sum())
+        yield {**{name: own[within] for name, own in part.items()}, "other_mass": other[within]}
+    left_out = (
+        f"{made - kept} of {made} images were left out, for more than {most:g} of their "
+        f"probability was on other classes than the pair (on average {total / max(made, 1):.2f})"
+    )
+    return "; ".join(said for said in (note, left_out if made > kept else "") if said)
 
 
 def part_sizes(images: int) -> Iterator[int]:

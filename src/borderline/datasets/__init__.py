@@ -10,6 +10,7 @@ from borderline.datasets.atomic import (
 from borderline.datasets.checkpoints import CheckpointDataset, CheckpointFolder
 from borderline.datasets.figures import FigureFolder, PlotlyDataset
 from borderline.datasets.image_source import ImageSource
+from borderline.datasets.imported_file import ImportedFile
 from borderline.datasets.inception import InceptionDataset
 from borderline.datasets.installation import Installation
 from borderline.datasets.study_storage import StudyStorage
@@ -21,6 +22,7 @@ __all__ = [
     "CheckpointFolder",
     "FigureFolder",
     "ImageSource",
+    "ImportedFile",
     "InceptionDataset",
     "Installation",
     "JSONDataset",

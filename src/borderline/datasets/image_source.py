@@ -8,7 +8,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,13 +16,19 @@ import numpy as np
 import torch
 from kedro.io import AbstractDataset, DatasetError
 from torch import Tensor
+from torch.nn import functional as F
 
+from borderline.datasets.hugging_face_images import read_hugging_face
+from borderline.datasets.image_arrays import read_image_arrays
+from borderline.datasets.image_folder import read_image_folder
 from borderline.errors import BorderlineError
 
 LabelledImages = dict[str, Tensor]
 """``images``: float32 (N, C, H, W) in [-1, 1]; ``labels``: int64 (N,), the index of the class."""
 
 SMALLEST_IMAGE = 8
+# How bright an eye finds red, green and blue (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
 _IDX_UNSIGNED_BYTE = 0x08
 _TORCHVISION = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10")
 
@@ -71,13 +77,22 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
     * ``idx``: a folder of IDX files, gzipped or not, named as those of MNIST
       (``train-images-idx3-ubyte.gz`` ...); the test files (``t10k-`` or ``test-``) may be missing.
     * ``torchvision``: MNIST, FashionMNIST, KMNIST or CIFAR10, downloaded once and checked.
+    * ``image_folder``: a folder for each class, or such ones in ``train`` and ``test``.
+    * ``arrays``: an .npz, or a folder of .npy, with ``images`` and ``labels``.
+    * ``hugging_face``: a folder that ``save_to_disk`` of the library datasets left.
 
     Args:
-        kind: ``mnist_sample``, ``idx`` or ``torchvision``.
-        path: For ``idx`` the folder of the files, for ``torchvision`` where the download goes.
+        kind: One of these.
+        path: The file or folder; for ``torchvision`` where the download goes.
         name: For ``torchvision`` the dataset's name; for others what to call the source.
-        classes: The names of the classes; their numbers if left out.
+        classes: The names of the classes; their numbers, or those of their folders, if left out.
         otherwise: For ``idx``: another source to take when the folder is not there.
+        size: Side in pixels that all images are resized to; None for that which they have.
+        colour: ``grey`` or ``rgb``; None for what they are.
+        broken: Of files that cannot be read: whether they ``stop`` the run or are ``leave_out``,
+            with a line in the log for each.
+        range: Of ``arrays``: what black and white are; None for 0 and 255 of whole numbers, 0 and 1
+            of others.
         metadata: Ignored here; read by kedro-viz.
 
     Raises:
@@ -98,12 +113,19 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         name: str | None = None,
         classes: list[str] | None = None,
         otherwise: dict[str, Any] | None = None,
+        size: int | None = None,
+        colour: str | None = None,
+        broken: str = "stop",
+        range: list[float] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         loaders: dict[str, Callable[[], SourceImages]] = {
             "mnist_sample": self._load_mnist_sample,
             "idx": self._load_idx,
             "torchvision": self._load_torchvision,
+            "image_folder": self._load_image_folder,
+            "arrays": self._load_arrays,
+            "hugging_face": self._load_hugging_face,
         }
         if kind not in loaders:
             raise BorderlineError(_unknown("source.kind", kind, list(loaders)))
@@ -115,9 +137,14 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
             )
         self._kind = kind
         self._folder = Path(path or "").expanduser()
+        self._address = str(path) if "://" in str(path) else str(self._folder)
         self._name = name
         self._classes = tuple(classes) if classes else None
         self._load_kind = loaders[kind]
+        self._size: int | None = size
+        self._colour: Any = colour
+        self._broken: Any = broken
+        self._range = (range[0], range[1]) if range else None
         self._otherwise = ImageSource(**otherwise) if otherwise else None
         self.metadata = metadata
 
@@ -125,6 +152,9 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         """Read all images."""
         use_other = self._kind == "idx" and self._otherwise and not self._folder.is_dir()
         source = self._otherwise.load() if use_other and self._otherwise else self._load_kind()
+        parts = [_fitted(part, self._size, self._colour) for part in (source.train, source.test)]
+        assert parts[0] is not None
+        source = replace(source, train=parts[0], test=parts[1])
         _check_usable(source)
         return source
 
@@ -160,6 +190,32 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         n_classes = int(train["labels"].max()) + 1 if len(train["labels"]) else 0
         classes = self._classes or _digits(n_classes)
         return SourceImages(self._name or self._folder.name, classes, train, test)
+
+    def _load_image_folder(self) -> SourceImages:
+        return self._source(
+            *read_image_folder(self._address, self._classes, self._size, self._colour, self._broken)
+        )
+
+    def _load_arrays(self) -> SourceImages:
+        classes, train, test = read_image_arrays(self._address, self._range)
+        return self._source(self._classes or classes, train, test)
+
+    def _load_hugging_face(self) -> SourceImages:
+        classes, train, test = read_hugging_face(
+            self._address, self._size, self._colour, self._broken
+        )
+        return self._source(self._classes or classes, train, test)
+
+    def _source(
+        self,
+        classes: tuple[str, ...],
+        train: tuple[np.ndarray, np.ndarray],
+        test: tuple[np.ndarray, np.ndarray] | None,
+    ) -> SourceImages:
+        name = self._name or self._address.rstrip("/").rpartition("/")[2]
+        return SourceImages(
+            name, classes, _labelled(*train), None if test is None else _labelled(*test)
+        )
 
     def _read_idx_part(self, prefixes: tuple[str, ...]) -> LabelledImages | None:
         files = {
@@ -254,10 +310,31 @@ def _mnist_sample() -> LabelledImages:
 
 
 def _labelled(images: np.ndarray, labels: np.ndarray) -> LabelledImages:
+    """Pixels of 8 bits, or such as are in [-1, 1] already."""
+    values = images.astype(np.float32)
     return {
-        "images": torch.from_numpy(images.astype(np.float32) / 127.5 - 1.0),
+        "images": torch.from_numpy(values / 127.5 - 1.0 if images.dtype == np.uint8 else values),
         "labels": torch.from_numpy(np.asarray(labels).astype(np.int64)),
     }
+
+
+def _fitted(
+    part: LabelledImages | None, size: int | None, colour: str | None
+) -> LabelledImages | None:
+    if part is None:
+        return None
+    images = part["images"]
+    if colour == "grey" and images.shape[1] == 3:
+        weights = images.new_tensor(_LUMA)[:, None, None]
+        images = (images * weights).sum(1, keepdim=True)
+    elif colour == "rgb" and images.shape[1] == 1:
+        images = images.expand(-1, 3, -1, -1).contiguous()
+    if size is not None and images.shape[-2:] != (size, size):
+        side = min(images.shape[-2:])
+        top, left = ((own - side) // 2 for own in images.shape[-2:])
+        images = images[..., top : top + side, left : left + side]
+        images = F.interpolate(images, (size, size), mode="bilinear", antialias=True).clamp(-1, 1)
+    return {**part, "images": images}
 
 
 def _check_usable(source: SourceImages) -> None:

@@ -49,6 +49,28 @@ def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tens
     return in_batches(lambda batch: torch.sigmoid(classifier(batch)), images, device=device)
 
 
+def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor | None:
+    """The probability that a model of more than two classes gives those beside the pair.
+
+    Args:
+        classifier: The model under test; one of more classes has a method ``other_mass``.
+        images: Images in [-1, 1], shape (N, C, H, W).
+        device: Where to compute.
+
+    Returns:
+        In [0, 1] on the CPU, shape (N,); None for a model that knows the pair alone.
+    """
+    if not hasattr(classifier, "other_mass") or len(images) == 0:
+        return None
+    classifier = classifier.to(device).eval()
+    return in_batches(classifier.other_mass, images, device=device)  # type: ignore[arg-type]
+
+
+def has_gradients(classifier: nn.Module) -> bool:
+    """Whether gradients flow from a model's logit to its images; of most they do."""
+    return bool(getattr(classifier, "differentiable", True))
+
+
 def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """Embeddings: what the network's last layer is given to see.
 

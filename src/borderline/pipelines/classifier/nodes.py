@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name, latest
 from borderline.datasets.image_source import LabelledImages, SourceImages
-from borderline.measures.inference import embed, predict
+from borderline.imported.classifier import ImportedClassifier
+from borderline.imported.params import ImportedModelParams
+from borderline.measures.inference import embed, other_mass, predict
 from borderline.params import ConfusionParams, PairParams, RunParams
 from borderline.pipelines.classifier.calibration import fit_temperature
 from borderline.pipelines.classifier.figures import draw_classifier_scores
@@ -91,12 +93,28 @@ def keep_best_classifier(
     return _finished(network, checkpoint, {"classifier.epochs": classifier.epochs})
 
 
+def import_classifier(
+    imported_file: bytes,
+    pair_train: LabelledImages,
+    judge: nn.Module,
+    model: ImportedModelParams,
+) -> ImportedClassifier:
+    """A model under test that was trained elsewhere."""
+    return ImportedClassifier(model, imported_file, tuple(pair_train["images"].shape[1:]), judge)
+
+
 def evaluate_classifier(
     classifier: nn.Module, pair_test: LabelledImages, confusion: ConfusionParams, run: RunParams
 ) -> tuple[pd.DataFrame, Figure]:
     """Scores of a model under test on the real test images, as one row and as a figure."""
     p = predict(classifier, pair_test["images"], run.torch_device())
     scores = score_classifier(p, pair_test["labels"], confusion.band)
+    other = other_mass(classifier, pair_test["images"], run.torch_device())
+    if other is not None:
+        scores["other_mass"] = float(other.mean())
+    scores["embedding_width"] = embed(
+        classifier, pair_test["images"][:1], run.torch_device()
+    ).shape[1]
     figure = draw_classifier_scores(p, pair_test["labels"], scores, confusion.band)
     return pd.DataFrame([scores]), figure
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from borderline.imported.params import ImportedModelParams
 from borderline.params import PairParams, Params, RunParams, Setting
 
 
@@ -19,6 +20,14 @@ class ModelParams(Params):
 
     kind: Literal["cnn", "mlp"]
     filters: int = Field(ge=1)
+
+
+AnyModel = Annotated[ModelParams | ImportedModelParams, Field(discriminator="kind")]
+MODEL_KINDS: dict[str, type[Params]] = {
+    "cnn": ModelParams,
+    "mlp": ModelParams,
+    "imported": ImportedModelParams,
+}
 
 
 class TrainingParams(Params):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from borderline.grid import for_all, for_each_model
+from borderline.grid import current, for_all, for_each_model
 from borderline.pipelines.classifier import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """The pair and the judge once, then every model under test."""
+    """The pair and the judge once, then every model under test: trained here, or imported."""
     shared = Pipeline(
         [
             Node(
@@ -50,7 +50,7 @@ def create_pipeline() -> Pipeline:
             ),
         ],
     )
-    model = Pipeline(
+    trained = Pipeline(
         [
             Node(
                 nodes.train_classifier,
@@ -71,6 +71,20 @@ def create_pipeline() -> Pipeline:
                 outputs="classifier",
                 name="keep_best_classifier",
             ),
+        ],
+    )
+    imported = Pipeline(
+        [
+            Node(
+                nodes.import_classifier,
+                inputs=["imported_file", "pair_train", "judge", "params:model"],
+                outputs="classifier",
+                name="import_classifier",
+            ),
+        ],
+    )
+    judged = Pipeline(
+        [
             Node(
                 nodes.evaluate_classifier,
                 inputs=["classifier", "pair_test", "params:confusion", "params:run"],
@@ -85,6 +99,10 @@ def create_pipeline() -> Pipeline:
             ),
         ],
     )
-    return for_all("classifier", shared) + for_each_model(
-        "classifier", model, shared=["pair_train", "pair_test"]
+    layout, of_all = current(), ["pair_train", "pair_test", "judge"]
+    return (
+        for_all("classifier", shared)
+        + for_each_model("classifier", trained, shared=of_all, models=layout.trained)
+        + for_each_model("classifier", imported, shared=of_all, models=layout.imported)
+        + for_each_model("classifier", judged, shared=of_all)
     )

@@ -35,6 +35,10 @@ class StartsFromGan(GeneratorParams):
             return {"": self}
         return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
 
+    def needs_gan(self) -> bool:
+        """Yes, where it goes on from no other generator."""
+        return self.goes_on_from() is None
+
 
 class SettledParams(Params):
     """When a figure counts as settled: it has not improved for some epochs.

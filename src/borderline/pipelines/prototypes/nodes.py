@@ -16,7 +16,7 @@ from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import Parts as StoredParts
 from borderline.grid import Grid
 from borderline.measures.confusion import confusion_distance, is_borderline
-from borderline.measures.inference import embed, predict
+from borderline.measures.inference import embed, has_gradients, predict
 from borderline.measures.plots import draw_image_grid, scale_of
 from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.prototypes.candidates import (
@@ -373,7 +373,7 @@ def explain_prototypes(
     baselines = baselines_of(params.shap_baseline, pair_train)
     maps: dict[Method, Tensor] = {
         method: attribute(method, classifier, images, baselines, params, run)
-        for method in params.methods
+        for method in params.methods_of(has_gradients(classifier))
     }
     tensors = {str(method): own for method, own in maps.items()}
     if len(images) == 0:
@@ -437,7 +437,8 @@ def tip_prototypes(
     )
     sides: list[Ways] = []
     for side, confident in enumerate((1 - params.confident, params.confident)):
-        if sampler.decoder is not None and "latents" in prototypes:
+        searchable = sampler.decoder is not None and "latents" in prototypes
+        if sampler.decoder is not None and searchable and has_gradients(classifier):
             sides.append(
                 shortest_walks(
                     sampler.decoder,

@@ -11,6 +11,8 @@ from borderline.pipelines.prototypes.selection import Selection
 
 Method = Literal["gradient_shap", "saliency", "integrated_gradients", "occlusion"]
 
+WITHOUT_GRADIENTS: Method = "occlusion"
+
 
 class ValidationParams(Params):
     """How prototypes are compared with images taken at random.
@@ -64,6 +66,10 @@ class ExplanationParams(Params):
     curve_steps: int = Field(ge=2)
     random_maps: int = Field(ge=19)
     randomisations: int = Field(ge=1)
+
+    def methods_of(self, has_gradients: bool) -> tuple[Method, ...]:
+        """Those that a model allows for: without gradients, only occlusion."""
+        return tuple(m for m in self.methods if has_gradients or m == WITHOUT_GRADIENTS)
 
 
 class TippingParams(Params):

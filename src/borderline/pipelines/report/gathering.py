@@ -69,8 +69,10 @@ def gather(
     doubts = tables.summary["doubts"].iloc[0]
     return Findings(
         **names,
-        kind=kind if filters is None else f"{kind}, filters {filters}",
-        weights=sum(weight.numel() for weight in classifier.parameters()),
+        kind=getattr(classifier, "described", None)
+        or (kind if filters is None else f"{kind}, filters {filters}"),
+        weights=getattr(classifier, "weights", None)
+        or sum(weight.numel() for weight in classifier.parameters()),
         train_images=len(pair_train["labels"]),
         test_images=int(scores["test_images"]),
         errors=int(scores["false_positive"] + scores["false_negative"]),

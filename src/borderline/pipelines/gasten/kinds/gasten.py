@@ -62,6 +62,8 @@ class Settings(StartsFromGan):
     """
 
     trains: ClassVar[bool] = True
+    has_space: ClassVar[bool] = True
+    needs_gradients: ClassVar[bool] = True
     no_matter: ClassVar[frozenset[str]] = StartsFromGan.no_matter | {"early_stopping", "start"}
 
     kind: Literal["gasten"]
@@ -201,16 +203,17 @@ class GanSampler(Sampler):
         generator: The trained network.
     """
 
-    generator: Generator
+    generator: nn.Module
 
-    def sample(
+    def _make(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
         """Images with the model's opinion of them."""
         device, random = run.torch_device(), run.generator("generated images")
         generator = self.generator.to(device).eval()
         for size in part_sizes(images):
-            latents = torch.randn(size, generator.latent_dim, generator=random)
+            latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
+            latents = torch.randn(size, latent_dim, generator=random)
             yield make_part(generator, classifier, latents, device)
         return ""
 

@@ -62,7 +62,8 @@ class Settings(StartsFromGan):
 
     Attributes:
         kind: ``latent_search``.
-        space_of: Whose latent space: ``gan`` for step 1, or the name of a tuned generator.
+        space_of: Whose latent space: ``gan`` for step 1, or the name of a tuned or an imported
+            generator.
         pairs: Join latents of both sides at ``random``, or with their ``nearest`` neighbours.
         truncation: Draw latents from a normal distribution cut off at this absolute value;
             left empty, it is not cut. Less variety, more typical images.
@@ -86,7 +87,7 @@ class Settings(StartsFromGan):
         return self
 
     def goes_on_from(self) -> str | None:
-        """The tuned generator, if any."""
+        """The tuned or imported generator, if any."""
         return None if self.space_of == "gan" else self.space_of
 
 
@@ -99,15 +100,18 @@ def create_pipeline(settings: Settings) -> Pipeline:
         outputs=["generator", "discriminator"],
         name="take_networks",
     )
+    owner = f"{tuned}." if tuned else ""
+    by = None if settings.realism is None else settings.realism.by
     keep = Node(
         keep_sampler,
-        inputs=[
-            f"{tuned}.generator" if tuned else "generator",
-            f"{tuned}.discriminator" if tuned else "discriminator",
-            "judge",
-            "real_features",
-            "params:generator",
-        ],
+        inputs={
+            "generator": f"{owner}generator",
+            "judge": "judge",
+            "real_features": "real_features",
+            "settings": "params:generator",
+            # Not every generator has one.
+            **({"discriminator": f"{owner}discriminator"} if by == "discriminator" else {}),
+        },
         outputs="sampler",
         name="keep_sampler",
     )
@@ -135,13 +139,13 @@ class SearchSampler(Sampler):
         real_features: The judge's features of the real training images, shape (M, D), likewise.
     """
 
-    generator: Generator
+    generator: nn.Module
     settings: Settings
     discriminator: nn.Module | None = None
     judge: nn.Module | None = None
     real_features: Tensor | None = None
 
-    def sample(
+    def _make(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
         """Images on the boundary."""
@@ -168,18 +172,18 @@ class SearchSampler(Sampler):
 
 
 def keep_sampler(
-    generator: Generator,
-    discriminator: Discriminator,
+    generator: nn.Module,
     judge: nn.Module,
     real_features: dict[str, Tensor],
     settings: Settings,
+    discriminator: nn.Module | None = None,
 ) -> SearchSampler:
     """The latent space, with what the search there needs."""
     by = None if settings.realism is None else settings.realism.by
     return SearchSampler(
         generator=generator,
         settings=settings,
-        discriminator=discriminator if by == "discriminator" else None,
+        discriminator=discriminator,
         judge=judge if by == "judge" else None,
         real_features=real_features["features"] if by == "judge" else None,
     )

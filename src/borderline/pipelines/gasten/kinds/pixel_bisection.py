@@ -54,7 +54,7 @@ class BlendSampler(Sampler):
 
     settings: Settings
 
-    def sample(
+    def _make(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
         """Blends on the boundary."""

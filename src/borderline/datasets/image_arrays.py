@@ -1,0 +1,155 @@
+"""Images in NumPy's files: one .npz, or a folder of .npy."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from fsspec.core import url_to_fs
+
+from borderline.errors import BorderlineError
+
+Part = tuple[np.ndarray, np.ndarray]
+_NAMES = {
+    "train": (("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train")),
+    "test": (("test_images", "test_labels"), ("x_test", "y_test")),
+}
+
+
+def read_image_arrays(
+    path: str, scale: tuple[float, float] | None
+) -> tuple[tuple[str, ...], Part, Part | None]:
+    """Read arrays of images and labels.
+
+    Args:
+        path: An .npz, or a folder of .npy files, with ``images`` and ``labels``, or ``x_train`` and
+            ``y_train``, and maybe ``test_images`` and ``test_labels``, or ``x_test`` and
+            ``y_test``; or its fsspec address.
+        scale: What black and white are; None for 0 and 255 of whole numbers, 0 and 1 of others.
+
+    Returns:
+        The classes; training images in [-1, 1], float32 (N, C, H, W), and their labels (N,); and
+        those for testing, None where there are none.
+
+    Raises:
+        BorderlineError: When there is no such file, when it is damaged or holds Python objects
+            (which would run code), and when the arrays do not fit each other.
+    """
+    arrays = _arrays(path)
+    parts = {}
+    for part, choices in _NAMES.items():
+        names = next((own for own in choices if own[0] in arrays or own[1] in arrays), None)
+        if names is None:
+            continue
+        for name in names:
+            if name not in arrays:
+                raise BorderlineError(
+                    f"source.path is {path!r}, whose array {name!r} is missing (there are "
+                    f"{', '.join(sorted(arrays))}): add it."
+                )
+        parts[part] = _part(path, *names, arrays[names[0]], arrays[names[1]], scale)
+    if "train" not in parts:
+        raise BorderlineError(
+            f"source.path is {path!r}, whose arrays are {', '.join(sorted(arrays)) or 'none'}, but "
+            "images and labels, or x_train and y_train, are needed: name them so."
+        )
+    classes = sorted({*parts["train"][1].tolist()})
+    if all(isinstance(name, int) for name in classes):
+        numbers = tuple(str(label) for label in range(max(classes, default=-1) + 1))
+        return numbers, parts["train"], parts.get("test")
+    order = {name: label for label, name in enumerate(classes)}
+    by_label = {
+        part: (images, np.array([order.get(name, len(order)) for name in labels.tolist()]))
+        for part, (images, labels) in parts.items()
+    }
+    return tuple(map(str, classes)), by_label["train"], by_label.get("test")
+
+
+def _arrays(path: str) -> dict[str, np.ndarray]:
+    fs, place = url_to_fs(path)
+    if not fs.exists(place):
+        raise BorderlineError(
+            f"source.path is {path!r}, but there is no such file or folder: name an .npz, or a "
+            "folder of .npy files."
+        )
+    if fs.isdir(place):
+        files = [own for own in fs.ls(place, detail=False) if own.endswith(".npy")]
+        return {
+            own.rpartition("/")[2].removesuffix(".npy"): _loaded(own, fs.cat_file(own))
+            for own in sorted(files)
+        }
+    found = _loaded(path, fs.cat_file(place))
+    if isinstance(found, np.ndarray):
+        raise BorderlineError(
+            f"source.path is {path!r}, which holds one array, but images and labels are needed: "
+            "name the folder that holds images.npy and labels.npy, or an .npz with both."
+        )
+    # Reading an entry is what finds the damage in it.
+    return {name: _entry(path, found, name) for name in found.files}
+
+
+def _loaded(path: str, content: bytes) -> Any:
+    try:
+        return np.load(BytesIO(content), allow_pickle=False)
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise _unreadable(path, error) from error
+
+
+def _entry(path: str, archive: Any, name: str) -> np.ndarray:
+    try:
+        array: np.ndarray = archive[name]
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise _unreadable(f"{path} ({name})", error) from error
+    return array
+
+
+def _unreadable(path: str, error: Exception) -> BorderlineError:
+    if "allow_pickle" in str(error) or "Object arrays" in str(error):
+        return BorderlineError(
+            f"{path} holds Python objects, whose reading would run code, so it was not read: save "
+            "arrays of numbers (np.save with allow_pickle=False)."
+        )
+    said = str(error).splitlines()[0] if str(error) else "it is empty"
+    return BorderlineError(f"{path} cannot be read ({said}): replace it by a sound copy.")
+
+
+def _part(
+    path: str,
+    images_name: str,
+    labels_name: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    scale: tuple[float, float] | None,
+) -> Part:
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if images.ndim not in (3, 4) or labels.ndim != 1 or len(images) != len(labels):
+        raise BorderlineError(
+            f"source.path is {path!r}, whose {images_name} are of shape {images.shape} and "
+            f"{labels_name} of shape {labels.shape}, but (N, H, W), (N, H, W, C) or (N, C, H, W) "
+            "and (N,) are needed: correct them."
+        )
+    if labels.dtype.kind not in "iuU" or (labels.dtype.kind == "i" and (labels < 0).any()):
+        raise BorderlineError(
+            f"source.path is {path!r}, whose {labels_name} are of type {labels.dtype}, but whole "
+            "numbers from 0 on, or names, are needed: convert them."
+        )
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
+        images = np.moveaxis(images, -1, 1)
+    low, high = scale or ((0.0, 255.0) if images.dtype.kind in "iu" else (0.0, 1.0))
+    values = images.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise BorderlineError(
+            f"source.path is {path!r}, whose {images_name} hold NaN or infinite pixels: replace "
+            "them."
+        )
+    least, most = (float(values.min()), float(values.max())) if values.size else (low, high)
+    if least < low or most > high:
+        raise BorderlineError(
+            f"source.range is [{low:g}, {high:g}], but the pixels of {images_name} in {path} go "
+            f"from {least:g} to {most:g}: set source.range to what black and white are."
+        )
+    return (values - low) / (high - low) * 2 - 1, labels

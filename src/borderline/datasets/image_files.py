@@ -1,0 +1,126 @@
+"""Decodes image files of any size, and knows what to do with those that are broken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Literal, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from borderline.errors import BorderlineError
+
+logger = logging.getLogger(__name__)
+
+Colour = Literal["grey", "rgb"]
+Broken = Literal["stop", "leave_out"]
+
+_NAMED = 5
+_READERS = 4
+_GREY = ("1", "L", "LA", "La", "I", "F")
+
+
+class ImageFile(NamedTuple):
+    """An image that is not yet read.
+
+    Attributes:
+        name: What to call it in messages.
+        label: The index of its class.
+        read: Gives its bytes.
+    """
+
+    name: str
+    label: int
+    read: Callable[[], bytes]
+
+
+def decode_all(
+    files: Iterable[ImageFile],
+    size: int | None,
+    colour: Colour | None,
+    broken: Broken,
+    source: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels and labels of image files.
+
+    Args:
+        files: The files.
+        size: Side in pixels: images are cut to a square about their middle and resized. None where
+            all are square and of one size.
+        colour: What to make of them; None for grey where all of them are.
+        broken: What happens where some cannot be read.
+        source: What to call all of them in messages.
+
+    Returns:
+        Pixels (N, C, H, W), uint8, and labels (N,), of those that can be read.
+
+    Raises:
+        BorderlineError: When some cannot be read and ``broken`` says so; when none can; and when
+            they are of several sizes but ``size`` is None.
+    """
+    files = list(files)
+    with ThreadPoolExecutor(_READERS) as readers:
+        opened = list(readers.map(_opened, files))
+    bad = [
+        f"{f.name} ({own})" for f, own in zip(files, opened, strict=True) if isinstance(own, str)
+    ]
+    images = [own for own in opened if not isinstance(own, str)]
+    labels = [f.label for f, own in zip(files, opened, strict=True) if not isinstance(own, str)]
+    if bad and (broken == "stop" or not images):
+        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        raise BorderlineError(
+            f"{len(bad)} of {len(files)} images of {source} cannot be read: "
+            f"{', '.join(bad[:_NAMED])}{more}: replace or remove them, or set source.broken to "
+            "'leave_out'."
+        )
+    for name in bad:
+        logger.warning("Left out, for it cannot be read: %s", name)
+    mode = "L" if (colour or _colour_of(images)) == "grey" else "RGB"
+    if size is None:
+        sizes = sorted({image.size for image in images})
+        if len(sizes) > 1 or (sizes and sizes[0][0] != sizes[0][1]):
+            shown = ", ".join(f"{width}x{height}" for width, height in sizes[:4])
+            raise BorderlineError(
+                f"source.size is missing, but the images of {source} are of {len(sizes)} sizes "
+                f"({shown}{', ...' if len(sizes) > 4 else ''}): set source.size to the side of the "
+                "square that all are resized to, such as 32 or 64."
+            )
+    pixels = [np.asarray(_fitted(image, size).convert(mode)) for image in images]
+    stacked = np.stack(pixels) if pixels else np.zeros((0, 1, 1), np.uint8)
+    channels_first = stacked[:, None] if stacked.ndim == 3 else np.moveaxis(stacked, -1, 1)
+    return np.ascontiguousarray(channels_first), np.array(labels, dtype=np.int64)
+
+
+def _opened(file: ImageFile) -> Image.Image | str:
+    """The image, or why there is none."""
+    try:
+        content = file.read()
+        if not content:
+            return "0 bytes"
+        with Image.open(BytesIO(content)) as image:
+            image.load()
+            # As a person sees it: cameras note how they were held.
+            upright = ImageOps.exif_transpose(image)
+            return _of_8_bits(upright)
+    except Exception as error:
+        return str(error).splitlines()[0].split("<")[0].strip()[:80] or type(error).__name__
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    if not image.mode.startswith("I"):
+        # A palette hides what is behind it, and so does transparency.
+        return image.convert("RGBA").convert("RGB") if image.mode == "P" else image
+    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+
+
+def _colour_of(images: list[Image.Image]) -> Colour:
+    return "grey" if all(image.mode in _GREY for image in images) else "rgb"
+
+
+def _fitted(image: Image.Image, size: int | None) -> Image.Image:
+    if size is None or image.size == (size, size):
+        return image
+    return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)

@@ -1,0 +1,179 @@
+"""A model under test that was trained elsewhere, as the stages know models."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from borderline.errors import BorderlineError
+from borderline.imported.kinds import read_network
+from borderline.imported.network import NoEmbedding
+from borderline.imported.params import JUDGE, Contract, ImportedModelParams
+from borderline.params import Setting
+
+_SMALLEST_P = 1e-7
+_DTYPES = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "uint8": torch.uint8,
+}
+
+
+class ImportedClassifier(nn.Module):
+    """A network from elsewhere behind its contract: images (N, C, H, W) in [-1, 1] to logits (N,).
+
+    It is kept as the bytes of its file, so it can be copied, pickled and sent to other machines
+    whatever it is made of.
+
+    Args:
+        params: Its settings.
+        content: The bytes of its file.
+        image_shape: Channels, height and width of the images.
+        judge: Embeds in the model's place, where ``embedding`` is ``judge``.
+
+    Raises:
+        BorderlineError: When the network cannot be read, or has no such layer; the sentence begins
+            with the name of a setting of ``params``.
+    """
+
+    def __init__(
+        self,
+        params: ImportedModelParams,
+        content: bytes,
+        image_shape: tuple[int, ...],
+        judge: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self._made_of = (params, content, image_shape, judge)
+        self.params = params
+        self.network = read_network(params.source, content)
+        self.judge = judge if params.embedding == JUDGE else None
+        self.settings: dict[str, Setting] = {
+            **params.fingerprint("model"),
+            "model digest": hashlib.sha256(content).hexdigest()[:16],
+        }
+        if self.judge is None:
+            self._find_layer()
+
+    def __reduce__(self) -> Any:
+        return type(self), self._made_of
+
+    @cached_property
+    def differentiable(self) -> bool:
+        """Whether gradients flow from the logit to the images."""
+        with torch.enable_grad():
+            return bool(self(self._blank().requires_grad_(True)).requires_grad)
+
+    @property
+    def most_other_mass(self) -> float | None:
+        """The most probability beside the pair; None where the model names no pair of many."""
+        return None if self.params.columns is None else self.params.most_other_mass
+
+    @property
+    def weights(self) -> int:
+        """How many weights the network has."""
+        return self.network.count_weights()
+
+    @property
+    def described(self) -> str:
+        """What it is, for people to read."""
+        of_pair = " of more classes than the pair" if self.most_other_mass is not None else ""
+        return f"{self.params.source.kind} from elsewhere{of_pair}, embedding: {self.layer}"
+
+    @property
+    def layer(self) -> str:
+        """The layer that embeds; ``judge`` where the judge does."""
+        return JUDGE if self.judge is not None else self.network.layer
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [-1, 1] to logits of the positive class (N,)."""
+        outputs = self.outputs(images)
+        if self.params.outputs == "logit":
+            return outputs.flatten()
+        if self.params.outputs == "probability":
+            return torch.logit(outputs.flatten(), eps=_SMALLEST_P)
+        positive, negative = self.columns(outputs.shape[1])
+        if self.params.outputs == "logits":
+            return outputs[:, positive] - outputs[:, negative]
+        # The boundary of p(positive) / (p(positive) + p(negative)).
+        logs = outputs.clamp(min=_SMALLEST_P).log()
+        return logs[:, positive] - logs[:, negative]
+
+    def other_mass(self, images: Tensor) -> Tensor:
+        """The probability that images (N, C, H, W) have on the classes beside the pair, (N,)."""
+        outputs = self.outputs(images)
+        if outputs.dim() < 2 or outputs.shape[1] < 3:
+            return torch.zeros(len(images), device=images.device)
+        shares = outputs.softmax(1) if self.params.outputs == "logits" else outputs
+        pair = shares[:, list(self.columns(outputs.shape[1]))].sum(1)
+        return (1 - pair).clamp(0, 1)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [-1, 1] to embeddings (N, D)."""
+        if self.judge is not None:
+            found: Tensor = self.judge.embed(images)  # type: ignore[operator]
+            return found
+        return self.network.embed(prepared(images, self.params.input)).flatten(1).float()
+
+    def outputs(self, images: Tensor) -> Tensor:
+        """What the network gives for images (N, C, H, W) in [-1, 1], as float32."""
+        found: Tensor = self.network(prepared(images, self.params.input))
+        return found.float()
+
+    def columns(self, classes: int) -> tuple[int, int]:
+        """The columns of the positive and of the negative class."""
+        return self.params.columns or (1, 0)
+
+    def _blank(self) -> Tensor:
+        device = next((own.device for own in self.network.parameters()), torch.device("cpu"))
+        return torch.zeros(2, *self._made_of[2], device=device)
+
+    def _find_layer(self) -> None:
+        named = self.params.embedding
+        try:
+            self.network.find_layer(named, prepared(self._blank(), self.params.input))
+        except NoEmbedding as error:
+            raise BorderlineError(
+                f"embedding is {named!r}, but of the network {error}: name a layer, or set it to "
+                f"{JUDGE!r} to cluster by the judge's features."
+            ) from error
+
+
+def prepared(images: Tensor, contract: Contract) -> Tensor:
+    """Images as a model expects them.
+
+    Args:
+        images: Shape (N, C, H, W), in [-1, 1].
+        contract: What it expects.
+    """
+    if contract.fit:
+        images = _fitted(images, contract)
+    low, high = contract.range
+    images = (images + 1) / 2 * (high - low) + low
+    if contract.mean is not None and contract.std is not None:
+        mean, std = (images.new_tensor(own)[:, None, None] for own in (contract.mean, contract.std))
+        images = (images - mean) / std
+    if contract.dtype == "uint8":
+        images = images.round().clamp(0, 255)
+    return images.to(_DTYPES[contract.dtype])
+
+
+def _fitted(images: Tensor, contract: Contract) -> Tensor:
+    channels, size = images.shape[1], images.shape[-1]
+    if contract.channels == 1 and channels == 3:
+        images = images.mean(1, keepdim=True)
+    elif contract.channels == 3 and channels == 1:
+        images = images.expand(-1, 3, -1, -1)
+    if contract.size is not None and contract.size != size:
+        shape = (contract.size, contract.size)
+        images = F.interpolate(
+            images, shape, mode="bilinear", align_corners=False, antialias=True
+        ).clamp(-1, 1)
+    return images

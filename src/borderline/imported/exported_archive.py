@@ -1,0 +1,112 @@
+"""Looks through a .pt2 before PyTorch reads it, which would run code that the file brings along.
+
+``torch.export.load`` unpickles weights, constants and sample inputs without restriction, evaluates
+expressions of sizes as Python, and calls whatever the graph names below ``torch``. Only a file all
+of whose parts are known to be harmless is read without being trusted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+
+from borderline.errors import BorderlineError
+
+_TARGET = re.compile(
+    r"torch\.ops\.aten\.\w+\.\w+|torch\.ops\.prims\.\w+\.\w+"
+    r"|_operator\.(getitem|add|sub|mul|floordiv|truediv|mod|neg|eq|ne|lt|le|gt|ge)"
+    r"|torch\.sym_(int|float|max|min|not)|torch\._C\._set_grad_enabled"
+)
+# The sizes: numbers, symbols, and sums and products of them.
+_EXPRESSION = re.compile(
+    r"(Symbol\('\w+'(, (positive|integer|nonnegative)=(True|False))*\)"
+    r"|Add|Mul|Pow|Mod|Max|Min|FloorDiv|Integer|Rational|Float|Eq|Ne|Lt|Le|Gt|Ge|And|Or|Not"
+    r"|True|False|[su]\d+|\d+(\.\d+)?|[-+*/()=<>!, ])*"
+)
+_NAME = re.compile(r"[\w.-]*")
+# Nothing can be called without brackets, nor begun without a quote of Python's.
+_TEXT = re.compile(r"[\w\s.,:+/\[\]{}\"\\-]*")
+# What PyTorch never puts into code.
+_FREE = ("metadata",)
+_CONFIG = re.compile(r"data/(weights|constants)/\w+_config\.json")
+_KNOWN = re.compile(
+    r"models/\w+\.json|data/(weights|constants)/(\w+_config\.json|(weight|tensor)_\d+)"
+    r"|data/sample_inputs/\w+\.pt|archive_format|archive_version|byteorder|\.data/\w+"
+)
+
+
+def check_runs_no_code(content: bytes, path: str) -> None:
+    """Make sure that reading a .pt2 runs no code of its author's.
+
+    Args:
+        content: The file.
+        path: Where it is, for the message.
+
+    Raises:
+        BorderlineError: When it might.
+    """
+    try:
+        archive = ZipFile(BytesIO(content))
+        names = archive.namelist()
+        # Readers of archives differ in which of two equal names they take.
+        if len(set(names)) < len(names) or len({name.partition("/")[0] for name in names}) > 1:
+            raise ValueError("names something twice")
+        parts = {name.partition("/")[2]: archive.read(name) for name in names}
+        doubt = next(_doubts(parts), None)
+    except (BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BorderlineError(
+            f"path is {path!r}, which is no .pt2 of torch.export.save: name another file, or the "
+            "kind that it is of."
+        ) from error
+    if doubt is not None:
+        raise BorderlineError(
+            f"path is {path!r}, whose {doubt} could run code of its author's, so it was not read: "
+            "set trust to true if the file is your own, or export the model with a current PyTorch."
+        )
+
+
+def _doubts(parts: dict[str, bytes]) -> Iterator[str]:
+    for name, content in parts.items():
+        if not _KNOWN.fullmatch(name):
+            yield f"part {name!r}"
+        elif name.startswith("models/"):
+            yield from _doubts_of_graph(json.loads(content))
+        elif _CONFIG.fullmatch(name):
+            for entry in json.loads(content)["config"].values():
+                if entry.get("use_pickle") and not _is_harmless(
+                    parts[f"{name.rpartition('/')[0]}/{entry['path_name']}"]
+                ):
+                    yield f"weight {entry['path_name']!r}"
+        elif name.startswith("data/sample_inputs/") and not _is_harmless(content):
+            yield "sample inputs"
+
+
+def _is_harmless(pickled: bytes) -> bool:
+    try:
+        if pickled:
+            torch.load(BytesIO(pickled), map_location="cpu", weights_only=True)
+    except Exception:
+        return False
+    return True
+
+
+def _doubts_of_graph(value: Any, key: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, own in value.items():
+            if not _NAME.fullmatch(name):
+                yield f"name {name[:80]!r}"
+            elif name not in _FREE:
+                yield from _doubts_of_graph(own, name)
+    elif isinstance(value, list):
+        for own in value:
+            yield from _doubts_of_graph(own, key)
+    elif isinstance(value, str):
+        rule = {"target": _TARGET, "expr_str": _EXPRESSION, "name": _NAME}.get(key, _TEXT)
+        if key == "guards_code" or not rule.fullmatch(value):
+            yield f"{key} {value[:80]!r}"
