@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from borderline.datasets.image_source import LabelledImages
 from borderline.params import RunParams
 from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
-from borderline.sampling import PART_SIZE, Part, Sampler, part_sizes
+from borderline.sampling import PART_SIZE, Part, Parts, Sampler, part_sizes, sample_within_pair
 
 Z = 4
 
@@ -27,9 +27,9 @@ class Brightness(nn.Module):
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "gasten": gasten.GanSampler(generator=Decoder()),  # type: ignore[arg-type]
+    "gasten": gasten.GanSampler(generator=Decoder()),
     "latent_search": latent_search.SearchSampler(
-        generator=Decoder(),  # type: ignore[arg-type]
+        generator=Decoder(),
         settings=latent_search.Settings(kind="latent_search"),
     ),
     "pixel_bisection": pixel_bisection.BlendSampler(
@@ -71,3 +71,40 @@ def test_sampler_from_disk_makes_the_same_images_and_others_with_another_seed(
         assert "latents" not in first
     else:
         assert torch.allclose(sampler.decoder(first["latents"]), first["images"], atol=1e-6)
+
+
+class OfThree(Brightness):
+    """A model of a third class, which has what is near grey."""
+
+    most_other_mass = 0.5
+
+    def other_mass(self, images: Tensor) -> Tensor:
+        return 1 - images.mean((1, 2, 3)).abs() * 4
+
+
+def drain(parts: Parts) -> tuple[Part, str]:
+    made: list[Part] = []
+    while True:
+        try:
+            made.append(next(parts))
+        except StopIteration as end:
+            (part,) = made
+            return part, str(end.value)
+
+
+def test_images_of_other_classes_are_left_out_and_counted(
+    real: LabelledImages, run: RunParams
+) -> None:
+    sampler = SAMPLERS["gasten"]
+    every, note = drain(sample_within_pair(sampler, Brightness(), real, 500, run))
+    assert note == ""
+    assert "other_mass" not in every
+    other = OfThree().other_mass(every["images"])
+    kept, note = drain(sample_within_pair(sampler, OfThree(), real, 500, run))
+    within = other <= 0.5
+    assert 0 < int(within.sum()) < 500
+    for name in ("images", "latents", "probabilities"):
+        assert torch.equal(kept[name], every[name][within])
+    assert torch.equal(kept["other_mass"], other[within])
+    assert note.startswith(f"{500 - int(within.sum())} of 500 images were left out")
+    assert f"on average {float(other.mean()):.2f}" in note

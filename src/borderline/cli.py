@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import re
 import traceback
-from typing import IO, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, TypeVar
 
 import click
+import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
 
 from borderline.errors import BorderlineError, GateClosed, causes
 
+AnyValue = TypeVar("AnyValue")
 # What Kedro says of unknown pipelines, nodes and namespaces.
 _NOT_FOUND = re.compile(r"Failed to find the pipeline named|Pipeline does not contain ")
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -90,3 +94,57 @@ run = PlainSpokenCommand(
     help=kedro_run.help,
 )
 cli.add_command(run)
+
+
+@cli.command("new-case", cls=PlainSpokenCommand)
+@click.argument("name")
+@click.option("--model", help="File of the model: .pt2, TorchScript, ONNX, state dict or pickle.")
+@click.option("--import-path", help="Class of the state dict, or a callable: package.module.Name.")
+@click.option("--arguments", default="{}", help="What the class is made with: '{classes: 10}'.")
+@click.option("--trust", is_flag=True, help="Let the file run code, as a pickle does.")
+@click.option("--images", prompt="Folder or file of the images", help="Or mnist_sample.")
+@click.option("--classes", default="", help="Names of all classes, in the order of their labels.")
+@click.option("--size", type=click.IntRange(8), help="Side in pixels to resize the images to.")
+@click.option("--colour", type=click.Choice(["grey", "rgb"]), help="What to make of the images.")
+@click.option("--mean", default="", help="What the model's images are normalised by: 0.5,0.4,0.4.")
+@click.option("--std", default="", help="Likewise.")
+@click.option("--positive", prompt="Positive class", help="By name or number.")
+@click.option("--negative", prompt="Negative class", help="By name or number.")
+@click.option("--columns", default="", help="Columns of these two in the model's outputs: 7,5.")
+@click.option("--embedding", help="The layer whose output is clustered; or judge.")
+def new_case(name: str, **asked: Any) -> None:
+    """Write conf/NAME/ for a model and images of your own.
+
+    The model is tried on real images with the usual contracts (range, mean and std, channels); the
+    one with which it knows the pair best is written down.
+    """
+    # Takes seconds, which other commands should not cost.
+    import torch
+
+    from borderline.new_case import Case, make_case
+
+    if asked["model"] is None and asked["import_path"] is None:
+        asked["model"] = click.prompt("File of the model")
+    case = Case(
+        name=name,
+        **{
+            **asked,
+            "arguments": yaml.safe_load(asked["arguments"]) or {},
+            "classes": tuple(_listed(asked["classes"], str)),
+            "columns": tuple(_listed(asked["columns"], int)),
+            "mean": tuple(_listed(asked["mean"], float)),
+            "std": tuple(_listed(asked["std"], float)),
+        },
+    )
+    trials, model = make_case(case, Path("conf"))
+    for trial in trials:
+        click.echo(f"  {trial.right:4d} of {trial.images} images right with {trial.name}")
+    images = torch.zeros(1, *model.image_shape)
+    click.echo(f"It embeds with {model.layer}, {model.embed(images).shape[1]} numbers an image.")
+    if not model.differentiable:
+        click.echo("It has no gradients, so generators that need them are left out.")
+    click.echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")
+
+
+def _listed(text: str, kind: Callable[[str], AnyValue]) -> list[AnyValue]:
+    return [kind(own.strip()) for own in text.split(",") if own.strip()]

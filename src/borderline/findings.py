@@ -159,6 +159,8 @@ class Findings(Params):
         negative: That with label 0.
         kind: What the model is.
         weights: How many of them it has.
+        other_mass: The mean probability that it gives classes beside the pair, on the test images;
+            None for a model that knows the pair alone.
         train_images: Real images that it was trained and validated on.
         test_images: Real images that it was tested on.
         errors: Of the model on these.
@@ -188,6 +190,7 @@ class Findings(Params):
     negative: str
     kind: str
     weights: int
+    other_mass: float | None = None
     train_images: int
     test_images: int
     errors: int

@@ -106,15 +106,15 @@ class PreflightHooks:
         preflight.check_given_step_1(catalog, self.parameters, self.about)
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
         preflight.check_data_folder(self.data_folder)
-        preflight.check_checkpoints(catalog, self.parameters, self.layout)
+        touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
+        imports = preflight.digests_of_imports(catalog, self.layout, touched)
+        preflight.check_checkpoints(catalog, self.parameters, self.layout, imports)
         preflight.check_judges(catalog, pipeline)
         preflight.check_study_storage(pipeline, self.about)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         # Some nodes of a stage alone neither make its results whole nor should spoil them.
         in_part = any(run_params[name] for name in _FILTERS)
         self._running = set() if in_part else {n for n in STAGES if road or n in requested}
-        touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
-        imports = preflight.digests_of_imports(catalog, self.layout, touched)
         self._given = {
             "classifier": imports["classifier"],
             "gasten": {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports["gasten"]},

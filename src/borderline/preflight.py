@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import itertools
 import re
 import shutil
@@ -17,7 +16,7 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from torch import Tensor, nn
+from torch import nn
 
 from borderline.datasets import CheckpointFolder, StudyStorage
 from borderline.datasets.checkpoints import check_settings, latest
@@ -25,7 +24,12 @@ from borderline.datasets.image_source import SMALLEST_IMAGE, SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Grid, Layout, lay_out, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE
-from borderline.imported.classifier import ImportedClassifier
+from borderline.imported.classifier import (
+    FILE_DIGEST,
+    BlindJudge,
+    ImportedClassifier,
+    digest_of_file,
+)
 from borderline.imported.params import ImportedModelParams, Source
 from borderline.imported.probe import check_contract, check_model
 from borderline.ledger import SOURCE, Ledger
@@ -514,7 +518,7 @@ def digests_of_imports(
             if stage in running:
                 raise
             continue
-        found[stage][f"{setting}.source"] = hashlib.sha256(content).hexdigest()[:16]
+        found[stage][f"{setting}.file_digest"] = digest_of_file(content)
     return found
 
 
@@ -542,7 +546,7 @@ def check_imports(
         check_contract(params.input, model, shape)
         content: bytes = catalog.load(name)
         with _of_setting(f"models.{model}"):
-            classifier = ImportedClassifier(params, content, shape, _BlindJudge())
+            classifier = ImportedClassifier(params, content, shape, BlindJudge())
         check_model(model, classifier, real)
         _check_gradients(model, classifier, parameters, layout)
     for generator, (settings, _) in layout.generators.items():
@@ -550,13 +554,6 @@ def check_imports(
         if name in pipeline.inputs() and isinstance(settings, ImportedGeneratorParams):
             with _of_setting(f"generators.{generator}"):
                 check_generator(ImportedGenerator(settings, catalog.load(name)), shape)
-
-
-class _BlindJudge(nn.Module):
-    """Stands in for the judge, who is not trained yet."""
-
-    def embed(self, images: Tensor) -> Tensor:
-        return images.flatten(1)[:, :2]
 
 
 @contextmanager
@@ -746,15 +743,26 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
         ) from error
 
 
-def check_checkpoints(catalog: DataCatalog, parameters: Parameters, layout: Layout) -> None:
+def check_checkpoints(
+    catalog: DataCatalog,
+    parameters: Parameters,
+    layout: Layout,
+    imports: Mapping[str, Mapping[str, Any]],
+) -> None:
     """Make sure that every checkpoint on disk was made with the present settings.
 
     Those of stages that do not run now count too, for this run would go on from their results.
 
+    Args:
+        catalog: Where they are.
+        parameters: Every setting.
+        layout: The grid.
+        imports: What :func:`digests_of_imports` found.
+
     Raises:
         BorderlineError: When a setting differs.
     """
-    for name, epochs, settings, called in _trainings(parameters, layout):
+    for name, epochs, settings, called in _trainings(parameters, layout, imports["classifier"]):
         folder = catalog.get(name)
         assert isinstance(folder, CheckpointFolder)
         checkpoint = latest(folder.load(), epochs)
@@ -763,7 +771,7 @@ def check_checkpoints(catalog: DataCatalog, parameters: Parameters, layout: Layo
 
 
 def _trainings(
-    p: Parameters, layout: Layout
+    p: Parameters, layout: Layout, imported: Mapping[str, Any]
 ) -> Iterator[tuple[str, int, dict[str, Setting], dict[str, str]]]:
     """Every training's checkpoints, epochs, settings and what its recipes are called."""
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
@@ -776,7 +784,7 @@ def _trainings(
     models = {
         model: classifier_settings(p.run, p.pair, recipe, p.classifier)
         if isinstance(recipe := p.models[model], ModelParams)
-        else recipe.fingerprint("model")
+        else recipe.fingerprint("model") | _file_digest(model, imported)
         for model in p.grid.models
     }
     for model in layout.trained:
@@ -802,6 +810,11 @@ def _trainings(
         called = {"model": f"models.{model}", "generator": f"generators.{generator}"}
         epochs: int = tuned.epochs  # type: ignore[attr-defined]
         yield f"{model}.{generator}.checkpoints_so_far", epochs, settings, called
+
+
+def _file_digest(model: str, imported: Mapping[str, Any]) -> dict[str, Setting]:
+    name = f"models.{model}.file_digest"
+    return {FILE_DIGEST: imported[name]} if name in imported else {}
 
 
 def _missing(pipeline: Pipeline, catalog: DataCatalog) -> set[str]:

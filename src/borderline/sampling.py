@@ -38,12 +38,11 @@ class Sampler(ABC):
     seconds: float = 0.0
     note: str = ""
 
+    @abstractmethod
     def sample(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
         """Make images.
-
-        Of a model of more than two classes, those that lie in other classes are left out.
 
         Args:
             classifier: The model under test: images (N, C, H, W) to logits (N,).
@@ -51,15 +50,6 @@ class Sampler(ABC):
             images: How many are wished for; there may be fewer, and the note says why.
             run: Device and seed; another seed makes others.
         """
-        parts = self._make(classifier, real, images, run)
-        most = getattr(classifier, "most_other_mass", None)
-        return parts if most is None else _of_the_pair(parts, classifier, most, run)
-
-    @abstractmethod
-    def _make(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
-    ) -> Parts:
-        """Make images, as ``sample`` says, wherever they lie."""
 
     @property
     def decoder(self) -> nn.Module | None:
@@ -67,8 +57,18 @@ class Sampler(ABC):
         return None
 
 
-def _of_the_pair(parts: Parts, classifier: nn.Module, most: float, run: RunParams) -> Parts:
-    """The images with no more than ``most`` of their probability on other classes."""
+def sample_within_pair(
+    sampler: Sampler, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+) -> Parts:
+    """What :meth:`Sampler.sample` makes, without images that lie in other classes than the pair.
+
+    They are told by a model of more than two classes, whose ``most_other_mass`` is the most of
+    their probability that may be on others. The note says how many were left out.
+    """
+    parts = sampler.sample(classifier, real, images, run)
+    most = getattr(classifier, "most_other_mass", None)
+    if most is None:
+        return (yield from parts)
     made, kept, total = 0, 0, 0.0
     while True:
         try:

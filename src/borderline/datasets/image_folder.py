@@ -67,10 +67,13 @@ def read_image_folder(
                     "the classes that there are in source.classes."
                 )
         files = [f for label, name in enumerate(names) for f in _files(fs, folders[name], label)]
-        if not files:
+        labels = {file.label for file in files}
+        bare = [name for label, name in enumerate(names) if label not in labels]
+        if bare:
             raise BorderlineError(
-                f"source.path is {path!r}, but the folders in {parts[part]} hold no images (PNG, "
-                "JPEG and whatever else Pillow reads): put some there."
+                f"source.path is {path!r}, but {parts[part]} holds no images of {', '.join(bare)} "
+                "(PNG, JPEG and whatever else Pillow reads): put some there, or leave the class "
+                "out of source.classes."
             )
         kept = colour or ("grey" if read and read["train"][0].shape[1] == 1 else None)
         read[part] = decode_all(files, size, kept if read else colour, broken, path)

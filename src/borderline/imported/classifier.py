@@ -16,6 +16,9 @@ from borderline.imported.network import NoEmbedding
 from borderline.imported.params import JUDGE, Contract, ImportedModelParams
 from borderline.params import Setting
 
+FILE_DIGEST = "model.file_digest"
+"""What stands for the content of the file in the settings of all that depends on it."""
+
 _SMALLEST_P = 1e-7
 _DTYPES = {
     "float32": torch.float32,
@@ -38,6 +41,9 @@ class ImportedClassifier(nn.Module):
         image_shape: Channels, height and width of the images.
         judge: Embeds in the model's place, where ``embedding`` is ``judge``.
 
+    Attributes:
+        settings: What the stages compare checkpoints by.
+
     Raises:
         BorderlineError: When the network cannot be read, or has no such layer; the sentence begins
             with the name of a setting of ``params``.
@@ -52,12 +58,12 @@ class ImportedClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self._made_of = (params, content, image_shape, judge)
-        self.params = params
+        self.params, self.image_shape = params, image_shape
         self.network = read_network(params.source, content)
         self.judge = judge if params.embedding == JUDGE else None
         self.settings: dict[str, Setting] = {
             **params.fingerprint("model"),
-            "model digest": hashlib.sha256(content).hexdigest()[:16],
+            FILE_DIGEST: digest_of_file(content),
         }
         if self.judge is None:
             self._find_layer()
@@ -120,7 +126,8 @@ class ImportedClassifier(nn.Module):
         if self.judge is not None:
             found: Tensor = self.judge.embed(images)  # type: ignore[operator]
             return found
-        return self.network.embed(prepared(images, self.params.input)).flatten(1).float()
+        found = self.network.embed(prepared(images, self.params.input))
+        return found.reshape(len(images), -1).float()
 
     def outputs(self, images: Tensor) -> Tensor:
         """What the network gives for images (N, C, H, W) in [-1, 1], as float32."""
@@ -133,7 +140,7 @@ class ImportedClassifier(nn.Module):
 
     def _blank(self) -> Tensor:
         device = next((own.device for own in self.network.parameters()), torch.device("cpu"))
-        return torch.zeros(2, *self._made_of[2], device=device)
+        return torch.zeros(2, *self.image_shape, device=device)
 
     def _find_layer(self) -> None:
         named = self.params.embedding
@@ -144,6 +151,19 @@ class ImportedClassifier(nn.Module):
                 f"embedding is {named!r}, but of the network {error}: name a layer, or set it to "
                 f"{JUDGE!r} to cluster by the judge's features."
             ) from error
+
+
+class BlindJudge(nn.Module):
+    """Stands in for a judge that is not trained yet, where nothing is clustered."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to two of their pixels (N, 2)."""
+        return images.flatten(1)[:, :2]
+
+
+def digest_of_file(content: bytes) -> str:
+    """A short fingerprint of a file's content: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def prepared(images: Tensor, contract: Contract) -> Tensor:

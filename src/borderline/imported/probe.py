@@ -65,7 +65,7 @@ def check_model(name: str, classifier: ImportedClassifier, real: LabelledImages)
 
     Raises:
         BorderlineError: When it cannot take them, when what it gives is not what its settings say,
-            or when it knows the pair worse than by guessing.
+            or when it knows the pair no better than by guessing.
     """
     params = classifier.params
     images, labels = _some(real)
@@ -109,10 +109,10 @@ def check_model(name: str, classifier: ImportedClassifier, real: LabelledImages)
             "needed to cluster: name another layer."
         )
     right = int(((logits > 0) == (labels == 1)).sum())
-    if 2 * right < len(labels):
+    if 2 * right <= len(labels):
         raise BorderlineError(
             f"models.{name} is right about {right} of {len(labels)} real images of the pair, which "
-            f"is worse than guessing: exchange the classes (models.{name}.columns, or "
+            f"is no better than guessing: exchange the classes (models.{name}.columns, or "
             f"pair.positive and pair.negative), or correct models.{name}.input (range, mean, std)."
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from importlib import import_module
 
 from borderline.errors import BorderlineError
@@ -32,7 +31,7 @@ def read_network(source: Source, content: bytes) -> Network:
             f"source.kind is {source.kind!r}, which needs {error.name}: install it "
             f"(pip install '{error.name}')."
         ) from error
-    except (Exception, pickle.UnpicklingError) as error:
+    except Exception as error:
         raise BorderlineError(
             f"source.path is {source.path!r}, which cannot be read as {source.kind} "
             f"({first_line(error)}): name another file, or the kind that it is of."

@@ -23,7 +23,7 @@ from borderline.pipelines.gasten.stream import (
     stream_parts,
 )
 from borderline.pipelines.gasten.training import Gan, train
-from borderline.sampling import Part, Sampler
+from borderline.sampling import Part, Sampler, sample_within_pair
 
 
 def make_test_noise(
@@ -84,5 +84,5 @@ def make_images(
     run: RunParams,
 ) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
     """Images of a generator with the model's opinion of them, in parts, and their outcome."""
-    parts = sampler.sample(classifier, pair_train, generation.images, run)
+    parts = sample_within_pair(sampler, classifier, pair_train, generation.images, run)
     yield from stream_parts(parts, seconds=sampler.seconds, note=sampler.note)

@@ -13,7 +13,7 @@ from borderline.datasets.image_source import LabelledImages
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed
 from borderline.params import RunParams
-from borderline.sampling import Part, Sampler
+from borderline.sampling import Part, Sampler, sample_within_pair
 
 # A generator that hits the boundary seldom is asked for at most so many times the images.
 _MOST_IN_VAIN = 50
@@ -106,7 +106,7 @@ def generate_borderline(
     while len(found["images"]) < count and asked < max(_MOST_IN_VAIN * count, _FEWEST_ENOUGH):
         again = run.model_copy(update={"seed": run.seed_for("generated again", round_)})
         before, came = len(found["images"]), 0
-        for part in sampler.sample(classifier, real, wanted, again):
+        for part in sample_within_pair(sampler, classifier, real, wanted, again):
             rows, came = is_borderline(part["probabilities"], band), came + len(part["images"])
             found = {name: torch.cat([found[name], part[name][rows]]) for name in found}
         new = _first_of_equals(found["images"])

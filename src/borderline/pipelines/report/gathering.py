@@ -73,6 +73,7 @@ def gather(
         or (kind if filters is None else f"{kind}, filters {filters}"),
         weights=getattr(classifier, "weights", None)
         or sum(weight.numel() for weight in classifier.parameters()),
+        other_mass=number_of(scores.get("other_mass")),
         train_images=len(pair_train["labels"]),
         test_images=int(scores["test_images"]),
         errors=int(scores["false_positive"] + scores["false_negative"]),

@@ -205,7 +205,7 @@ class GanSampler(Sampler):
 
     generator: nn.Module
 
-    def _make(
+    def sample(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
         """Images with the model's opinion of them."""

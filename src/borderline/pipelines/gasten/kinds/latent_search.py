@@ -145,7 +145,7 @@ class SearchSampler(Sampler):
     judge: nn.Module | None = None
     real_features: Tensor | None = None
 
-    def _make(
+    def sample(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
         """Images on the boundary."""

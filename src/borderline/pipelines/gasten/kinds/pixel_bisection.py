@@ -54,7 +54,7 @@ class BlendSampler(Sampler):
 
     settings: Settings
 
-    def _make(
+    def sample(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
         """Blends on the boundary."""

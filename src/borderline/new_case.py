@@ -1,0 +1,419 @@
+"""``kedro new-case``: an environment for a model and images of one's own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from pydantic import ValidationError
+from torch import Tensor
+
+from borderline.datasets.image_source import ImageSource, LabelledImages, SourceImages
+from borderline.datasets.imported_file import ImportedFile
+from borderline.errors import BorderlineError, causes
+from borderline.imported.classifier import BlindJudge, ImportedClassifier
+from borderline.imported.params import JUDGE, ImportedModelParams
+from borderline.imported.probe import IMAGES, check_model
+from borderline.params import PairParams
+from borderline.pipelines.classifier.pairs import check_counts, images_of_pair, labels_of_pair
+
+_KINDS = {".pt2": "torch_export", ".onnx": "onnx", ".safetensors": "state_dict"}
+# How models are usually trained: what black and white are, and what is taken off and divided by.
+USUAL: dict[str, dict[str, Any]] = {
+    "[0, 1]": {"range": [0, 1]},
+    "[-1, 1]": {"range": [-1, 1]},
+    "[0, 255]": {"range": [0, 255]},
+    "ImageNet's mean and std": {
+        "range": [0, 1],
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+    },
+}
+_MOST_SUMS_DIFFER = 1e-3
+
+
+class Trial(NamedTuple):
+    """A contract that was tried on real images.
+
+    Attributes:
+        name: What it is called.
+        params: The settings of the model with it.
+        right: How many of the images it was right about.
+        images: How many images it was tried on.
+    """
+
+    name: str
+    params: dict[str, Any]
+    right: int
+    images: int
+
+
+class Case(NamedTuple):
+    """What was asked for.
+
+    Attributes:
+        name: What the environment is called.
+        model: The file of the model; None for a callable.
+        import_path: Of its class, or of the callable.
+        arguments: What that class is made with.
+        trust: Whether the file may run code.
+        images: Where the images are.
+        classes: Their names; empty for those that the images have.
+        size: Side in pixels to resize images to; None for that which they have.
+        colour: ``grey`` or ``rgb``; None for what they are.
+        positive: The class with label 1, by name or number.
+        negative: The class with label 0.
+        columns: Those of the two among many outputs; empty where they can be told.
+        mean: What images are normalised by, one number a channel; empty to try what is usual.
+        std: Likewise.
+        embedding: The layer to embed with; None to find it.
+    """
+
+    name: str
+    model: str | None
+    import_path: str | None
+    arguments: dict[str, Any]
+    trust: bool
+    images: str
+    classes: tuple[str, ...]
+    size: int | None
+    colour: str | None
+    positive: str
+    negative: str
+    columns: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    embedding: str | None
+
+
+class _Columns(NamedTuple):
+    """Where the pair is among the outputs of a model that knows all classes of the images."""
+
+    labels: tuple[int, int]
+    classes: int
+
+
+def kind_of_images(path: str) -> str:
+    """What kind of source a path is, by what is there.
+
+    Raises:
+        BorderlineError: When it is none that can be told.
+    """
+    place = Path(path).expanduser()
+    if path == "mnist_sample":
+        return path
+    if place.suffix == ".npz":
+        return "arrays"
+    if place.is_dir():
+        names = {own.name for own in place.iterdir()}
+        if any(name.startswith("train-images") for name in names):
+            return "idx"
+        if names & {"dataset_dict.json", "dataset_info.json", "state.json"}:
+            return "hugging_face"
+        if any(name.endswith(".npy") for name in names):
+            return "arrays"
+        if any(own.is_dir() for own in place.iterdir()):
+            return "image_folder"
+    raise BorderlineError(
+        f"images is {path!r}, but there are none: name a folder with a folder for each class, IDX "
+        "or .npy files, or one that save_to_disk left; or an .npz; or mnist_sample."
+    )
+
+
+def kind_of_model(path: str | None, import_path: str | None, trust: bool) -> dict[str, Any]:
+    """The source of a model, its kind told by its file.
+
+    Args:
+        path: The file; None for a callable.
+        import_path: Of its class, or of the callable.
+        trust: Whether the file may run code.
+
+    Raises:
+        BorderlineError: When there is no such file.
+    """
+    if path is None:
+        return {"kind": "callable", "import_path": import_path}
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise BorderlineError(f"model is {path!r}, but there is no such file: correct it.")
+    kind = _KINDS.get(file.suffix)
+    if kind is None and zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            # Of the archives that PyTorch writes, only TorchScript's has code.
+            if any("/code/" in name for name in archive.namelist()):
+                kind = "torchscript"
+    kind = kind or ("state_dict" if import_path else "pickle")
+    source: dict[str, Any] = {"kind": kind, "path": str(file)}
+    if kind == "state_dict":
+        source["import_path"] = import_path
+    return source | ({"trust": True} if trust else {})
+
+
+def read_images(globals_: dict[str, Any]) -> SourceImages:
+    """The images of a case.
+
+    Raises:
+        BorderlineError: When they cannot be read, or are too few.
+    """
+    try:
+        source = ImageSource(**globals_["source"]).load()
+    except Exception as error:
+        said = next((own for own in causes(error) if isinstance(own, BorderlineError)), None)
+        if said is None:
+            raise
+        raise BorderlineError(str(said)) from error
+    check_counts(source)
+    return source
+
+
+def try_contracts(
+    source: dict[str, Any],
+    images: SourceImages,
+    pair: PairParams,
+    given: dict[str, Any],
+    usual: Mapping[str, dict[str, Any]] = MappingProxyType(USUAL),
+) -> list[Trial]:
+    """Try a model with the usual contracts on real images of the pair.
+
+    Args:
+        source: Where it comes from.
+        images: The images.
+        pair: The two classes.
+        given: Settings of the model that are known already.
+        usual: The contracts by name, without channels.
+
+    Returns:
+        Those that it takes, the best first.
+
+    Raises:
+        BorderlineError: When it takes none; the sentence is that of the last one tried.
+    """
+    labels = labels_of_pair(images, pair)
+    real = images_of_pair(images.train, *labels)
+    content = ImportedFile(filepath=source.get("path"), setting="model").load()
+    shape = tuple(real["images"].shape[1:])
+    columns = _Columns(labels, len(images.classes))
+    trials: list[Trial] = []
+    refused: BorderlineError | None = None
+    for name, contract in _contracts(shape[0], usual):
+        try:
+            trial = _tried(source, content, contract, real, shape, columns, given)
+        except BorderlineError as error:
+            refused = error
+            continue
+        trials.append(Trial(name, *trial))
+    if not trials:
+        assert refused is not None
+        raise refused
+    return sorted(trials, key=lambda trial: -trial.right)
+
+
+def _contracts(
+    channels: int, usual: Mapping[str, dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    fits: list[dict[str, Any]] = [{}, {"channels": 4 - channels, "fit": True}]
+    for fit, (name, contract) in product(fits, usual.items()):
+        # A mean for each of three channels is for three.
+        if len(contract.get("mean", [0])) in (1, fit.get("channels", channels)):
+            made = f" and {'grey' if fit['channels'] == 1 else 'three channels'}" if fit else ""
+            yield f"{name}{made}", {**fit, **contract}
+
+
+def _tried(
+    source: dict[str, Any],
+    content: bytes,
+    contract: dict[str, Any],
+    real: LabelledImages,
+    shape: tuple[int, ...],
+    columns: _Columns,
+    given: dict[str, Any],
+) -> tuple[dict[str, Any], int, int]:
+    params: dict[str, Any] = {
+        "kind": "imported",
+        "source": source,
+        "input": contract,
+        "outputs": "logits",
+        # Which layer embeds is looked for once the rest is known.
+        "embedding": JUDGE,
+    }
+    rows = torch.cat([(real["labels"] == own).nonzero()[: IMAGES // 2, 0] for own in (0, 1)])
+    images, truth = real["images"][rows], real["labels"][rows]
+    model = _model(params, content, shape)
+    with torch.no_grad():
+        try:
+            outputs = model.outputs(images)
+        except Exception as error:
+            raise BorderlineError(
+                f"model cannot take images of shape {list(shape)} ({str(error).splitlines()[0]}): "
+                "name others with --images and --size, or give its input by hand in conf/."
+            ) from error
+    del params["embedding"]
+    params |= _outputs_of(outputs, columns, given) | given
+    model = _model({**params, "embedding": JUDGE}, content, shape)
+    with torch.no_grad():
+        right = int(((model(images) > 0) == (truth == 1)).sum())
+    return params, right, len(rows)
+
+
+def _model(params: dict[str, Any], content: bytes, shape: tuple[int, ...]) -> ImportedClassifier:
+    try:
+        settings = ImportedModelParams.model_validate(params)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise BorderlineError(f"model cannot be taken: {said}.") from error
+    return ImportedClassifier(settings, content, shape, BlindJudge())
+
+
+def _outputs_of(outputs: Tensor, columns: _Columns, given: dict[str, Any]) -> dict[str, Any]:
+    """What the numbers look like that a model gives."""
+    width = outputs[0].numel()
+    shares = bool((outputs >= 0).all() and (outputs <= 1).all())
+    if width == 1:
+        return {"outputs": "probability" if shares else "logit"}
+    sums = bool(((outputs.sum(1) - 1).abs() < _MOST_SUMS_DIFFER).all())
+    several = "probabilities" if shares and sums else "logits"
+    if width > 2 and width != columns.classes and "columns" not in given:
+        raise BorderlineError(
+            f"columns is missing, but the model gives {width} classes and the images have "
+            f"{columns.classes}: name those of the positive and the negative class, from 0 on, "
+            "with --columns."
+        )
+    return {"outputs": several, **({"columns": list(columns.labels)} if width > 2 else {})}
+
+
+def check_case(
+    name: str, params: dict[str, Any], images: SourceImages, pair: PairParams
+) -> ImportedClassifier:
+    """Try the settings that are about to be written as a run would.
+
+    Args:
+        name: What the model is called.
+        params: Its settings.
+        images: The images.
+        pair: The two classes.
+
+    Raises:
+        BorderlineError: When a run would stop with them.
+    """
+    content = ImportedFile(filepath=params["source"].get("path"), setting="model").load()
+    real = images_of_pair(images.train, *labels_of_pair(images, pair))
+    shape = tuple(real["images"].shape[1:])
+    classifier = _model(params, content, shape)
+    check_model(name, classifier, real)
+    return classifier
+
+
+def check_name(name: str, folder: Path) -> None:
+    """Make sure that a case can have a name, and that none has it yet.
+
+    Raises:
+        BorderlineError: When it cannot.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise BorderlineError(
+            f"name is {name!r}, but it must be of small letters, digits and underscores, and begin "
+            "with a letter: choose another."
+        )
+    if (folder / name).exists():
+        raise BorderlineError(
+            f"name is {name!r}, but {folder / name} is there already: choose another, or move that "
+            "folder away."
+        )
+
+
+def write_case(folder: Path, files: dict[str, dict[str, Any]], heads: Iterable[str]) -> None:
+    """Write a folder of configuration; either whole or not at all.
+
+    Args:
+        folder: The folder; it must not exist.
+        files: The content of each file by name.
+        heads: A comment for the beginning of each.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".new_case_", dir=folder.parent))
+    try:
+        for (name, content), head in zip(files.items(), heads, strict=True):
+            text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
+            (beside / name).write_text(f"# {head}\n{text}", encoding="utf-8")
+        beside.chmod(0o755)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def source_of_images(case: Case) -> dict[str, Any]:
+    """The source of a case's images, as ``globals.yml`` has it."""
+    kind = kind_of_images(case.images)
+    path = {} if kind == "mnist_sample" else {"path": str(Path(case.images).expanduser())}
+    asked = {"classes": list(case.classes), "size": case.size, "colour": case.colour}
+    return {"kind": kind, **path, **{name: own for name, own in asked.items() if own}}
+
+
+def make_case(case: Case, conf: Path) -> tuple[list[Trial], ImportedClassifier]:
+    """Find out how a model and images go together, and write the environment.
+
+    Args:
+        case: What was asked for.
+        conf: The folder of environments.
+
+    Returns:
+        The contracts that were tried, the best first, and the model with that one.
+
+    Raises:
+        BorderlineError: When a run with these would stop; then nothing is written.
+    """
+    check_name(case.name, conf)
+    source = kind_of_model(case.model, case.import_path, case.trust)
+    if case.arguments:
+        source["arguments"] = case.arguments
+    images = read_images({"source": source_of_images(case)})
+    chosen = {"positive": _class_of(case.positive), "negative": _class_of(case.negative)}
+    pair = PairParams.model_validate({**chosen, "test_share": 0.2})
+    given: dict[str, Any] = {}
+    if case.columns:
+        given["columns"] = list(case.columns)
+    if case.embedding:
+        given["embedding"] = case.embedding
+    usual = USUAL
+    if case.mean or case.std:
+        usual = {"that mean and std": {"mean": list(case.mean), "std": list(case.std)}}
+    trials = try_contracts(source, images, pair, given, usual)
+    best = trials[0]
+    classifier = check_case(case.name, best.params, images, pair)
+    model = best.params
+    generators = ["gasten_10", "latent_search", "hybrid", "pixel_bisection"]
+    if not classifier.differentiable:
+        generators = ["latent_search", "pixel_bisection"]
+    write_case(
+        conf / case.name,
+        {
+            "globals.yml": {
+                "dataset": case.name,
+                "source": source_of_images(case),
+                "pair": chosen,
+            },
+            "parameters.yml": {
+                "grid": {"models": [case.name], "generators": generators},
+                "models": {case.name: model},
+            },
+        },
+        [
+            f"{case.positive} (positive) against {case.negative}.",
+            f"Of the usual contracts, {best.name} was right most often: {best.right} of "
+            f"{best.images} images. docs/your_own.md says what else can be set.",
+        ],
+    )
+    return trials, classifier
+
+
+def _class_of(name: str) -> int | str:
+    return int(name) if name.isdigit() else name

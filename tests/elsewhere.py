@@ -1,0 +1,162 @@
+"""Models from elsewhere for the tests: small, and saved in every way there is."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Net(nn.Module):
+    """A small network with a linear layer at its end; images (N, C, H, W) from 12x12 on."""
+
+    def __init__(self, outputs: int = 2, channels: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 4, 3, padding=1)
+        self.hidden = nn.Linear(4 * 9, 8)
+        self.drop = nn.Dropout(0.5)
+        self.last = nn.Linear(8, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        found = F.adaptive_avg_pool2d(torch.relu(self.conv(images)), 3)
+        return self.last(self.drop(torch.relu(self.hidden(torch.flatten(found, 1)))))
+
+
+class Wandering(Net):
+    """Its way depends on the images, so it cannot be traced."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images if images.mean() > -2 else -images)
+
+
+class Seeded:
+    """A callable with an embedding of its own."""
+
+    def __init__(self, outputs: int = 2) -> None:
+        torch.manual_seed(0)
+        self.net = Net(outputs).eval()
+
+    def __call__(self, images: Tensor) -> Any:
+        return self.net(images).detach().numpy()
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1)[:, :5]
+
+
+class Ink(nn.Module):
+    """Tells digits with much ink from those with little: 7 from 1, mostly.
+
+    Args:
+        outputs: How many columns; the first is for 1, the second for 7.
+        after: What is done to the outputs: ``softmax``, ``sigmoid``, or a way to spoil them.
+    """
+
+    def __init__(self, outputs: int = 2, after: str = "", channels: int = 1) -> None:
+        super().__init__()
+        self.after = after
+        self.last = nn.Linear(4 * channels, outputs)
+        with torch.no_grad():
+            self.last.weight.zero_()
+            self.last.bias.zero_()
+            self.last.weight[-1 if outputs < 3 else 1] = 20 / channels
+            self.last.bias[-1 if outputs < 3 else 1] = -9.2
+
+    def forward(self, images: Tensor) -> Tensor:
+        found = self.last(F.avg_pool2d(images, 14).flatten(1))
+        spoilt = {
+            "nan": found * float("nan"),
+            "constant": found * 0,
+            "random": found + torch.randn_like(found),
+            "batch": found - found.mean(0),
+            "flipped": -found,
+            "softmax": found.softmax(1),
+            "sigmoid": found.sigmoid(),
+            "one row": found[:1],
+        }
+        return spoilt.get(self.after, found)
+
+
+class Tiny(nn.Module):
+    """A generator: latents (N, 4) to images of 28x28.
+
+    Args:
+        size: Of the images.
+        scale: What their pixels are multiplied with.
+    """
+
+    def __init__(self, size: int = 28, scale: float = 1.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.size, self.scale = size, scale
+        self.net = nn.Linear(4, size * size)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        images = torch.tanh(self.net(latents)).reshape(-1, 1, self.size, self.size)
+        return images * self.scale
+
+
+def sides(images: Tensor) -> Tensor:
+    """The logit of being brighter on the left."""
+    half = images.shape[-1] // 2
+    return 4 * (images[..., :half].mean((1, 2, 3)) - images[..., half:].mean((1, 2, 3)))
+
+
+def ink_logit(images: Tensor) -> Tensor:
+    """The logit of having much ink."""
+    return 80 * images.mean((1, 2, 3)) - 9.2
+
+
+NOT_CALLABLE = 3
+
+
+def saved(kind: str, model: nn.Module, images: Tensor) -> bytes:
+    """A model as the bytes of a file of a kind."""
+    file = io.BytesIO()
+    batch = {0: torch.export.Dim("batch")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "torch_export":
+            torch.export.save(
+                torch.export.export(model, (images[:2].clone(),), dynamic_shapes=(batch,)), file
+            )
+        elif kind == "fixed batch":
+            torch.export.save(torch.export.export(model, (images.clone(),)), file)
+        elif kind == "torchscript":
+            torch.jit.save(torch.jit.script(model), file)
+        elif kind == "onnx":
+            program = torch.onnx.export(
+                model, (images[:2].clone(),), dynamic_shapes=(batch,), verbose=False
+            )
+            assert program is not None
+            file.write(program.model_proto.SerializeToString())
+        elif kind == "state_dict":
+            torch.save(model.state_dict(), file)
+        else:
+            torch.save(model, file)
+    return file.getvalue()
+
+
+class RunsCode:
+    """Pickled, it makes a file once it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return open, (str(self.path), "w")
+
+
+# Modules of the tests have no package, so their classes are pickled under this name.
+SOURCES: dict[str, dict[str, Any]] = {
+    "torch_export": {"path": "m.pt2"},
+    "torchscript": {"path": "m.ts"},
+    "state_dict": {"path": "m.pt", "import_path": "elsewhere.Net", "arguments": {"outputs": 2}},
+    "pickle": {"path": "m.pickle", "trust": True},
+    "onnx": {"path": "m.onnx"},
+}

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from borderline.errors import BorderlineError
+from borderline.imported.classifier import BlindJudge, ImportedClassifier, prepared
+from borderline.imported.params import Contract, ImportedModelParams
+from elsewhere import SOURCES, Net, Wandering, saved
+
+SHAPE = (1, 12, 12)
+
+
+def params_of(kind: str, **changed: Any) -> ImportedModelParams:
+    source = {"kind": kind, **SOURCES.get(kind, {}), **changed.pop("source", {})}
+    values = {"kind": "imported", "source": source, "outputs": "logits", **changed}
+    return ImportedModelParams.model_validate(values)
+
+
+def classifier_of(kind: str, model: Net, **changed: Any) -> ImportedClassifier:
+    params = params_of(kind, **changed)
+    return ImportedClassifier(params, saved(kind, model, images()), SHAPE)
+
+
+def images(count: int = 6, shape: tuple[int, ...] = SHAPE) -> Tensor:
+    return torch.rand(count, *shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.fixture
+def model() -> Net:
+    torch.manual_seed(0)
+    return Net().eval()
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_kind_gives_the_logits_and_embeddings_of_the_model(kind: str, model: Net) -> None:
+    classifier = classifier_of(kind, model)
+    x = images()
+    outputs = model((x + 1) / 2)
+    torch.testing.assert_close(classifier(x), outputs[:, 1] - outputs[:, 0])
+    # What the last linear layer is given explains its outputs.
+    embeddings = classifier.embed(x)
+    assert embeddings.shape == (6, 8)
+    torch.testing.assert_close(model.last(embeddings), outputs)
+    assert classifier.differentiable == (kind != "onnx")
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_kind_can_be_pickled_copied_and_frozen(kind: str, model: Net) -> None:
+    classifier = classifier_of(kind, model)
+    x = images()
+    for again in (pickle.loads(pickle.dumps(classifier)), copy.deepcopy(classifier)):
+        assert torch.equal(again(x), classifier(x))
+        assert torch.equal(again.embed(x), classifier.embed(x))
+        assert again.settings == classifier.settings
+    classifier.to("cpu").train().eval().requires_grad_(False)
+    assert torch.isfinite(classifier(x)).all()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SOURCES if kind != "onnx"])
+def test_gradients_are_those_of_the_model(kind: str, model: Net) -> None:
+    classifier = classifier_of(kind, model)
+    x, y = images().requires_grad_(True), images().requires_grad_(True)
+    (found,) = torch.autograd.grad(classifier(x).sum(), x)
+    outputs = model((y + 1) / 2)
+    (expected,) = torch.autograd.grad((outputs[:, 1] - outputs[:, 0]).sum(), y)
+    torch.testing.assert_close(found, expected)
+
+
+def test_layers_can_be_named(model: Net) -> None:
+    x = images()
+    hidden = torch.relu(
+        model.hidden(
+            torch.nn.functional.adaptive_avg_pool2d(torch.relu(model.conv((x + 1) / 2)), 3).flatten(
+                1
+            )
+        )
+    )
+    for kind, layer in (("state_dict", "relu_1"), ("torch_export", "relu_1"), ("onnx", "relu_1")):
+        found = classifier_of(kind, model, embedding=layer)
+        torch.testing.assert_close(found.embed(x), hidden)
+        assert found.layer == layer
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer", "words"),
+    [
+        ("state_dict", "relu_2", ["embedding is 'relu_2'", "did you mean 'relu_1'?"]),
+        ("torch_export", "relu_7", ["embedding is 'relu_7'", "did you mean 'relu_1'?"]),
+        ("onnx", "fc", ["embedding is 'fc'", "no such value"]),
+        ("torchscript", "hidden.weight", ["exported with (torch.jit.export)", "'judge'"]),
+    ],
+)
+def test_layer_that_is_not_there(kind: str, layer: str, words: list[str], model: Net) -> None:
+    with pytest.raises(BorderlineError) as error:
+        classifier_of(kind, model, embedding=layer)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_model_that_cannot_be_traced_is_watched() -> None:
+    torch.manual_seed(0)
+    model = Wandering().eval()
+    x = images()
+    for layer, name in ((None, "before last"), ("hidden", "hidden")):
+        classifier = classifier_of(
+            "state_dict", model, embedding=layer, source={"import_path": "elsewhere.Wandering"}
+        )
+        assert classifier.layer == name
+        seen = classifier.embed(x)
+        last = seen if layer is None else torch.relu(seen)
+        torch.testing.assert_close(model.last(last), model((x + 1) / 2))
+        # Nothing is left hanging on the model.
+        assert not any(own._forward_hooks for own in classifier.modules())
+
+
+def test_the_judge_embeds_where_it_is_asked_to(model: Net) -> None:
+    params = params_of("state_dict", embedding="judge")
+    content = saved("state_dict", model, images())
+    classifier = ImportedClassifier(params, content, SHAPE, BlindJudge())
+    assert torch.equal(classifier.embed(images()), images().flatten(1)[:, :2])
+    assert classifier.layer == "judge"
+
+
+def test_function_embeds_by_its_own_method_or_by_another() -> None:
+    source = {"import_path": "elsewhere.Seeded"}
+    own = ImportedClassifier(params_of("callable", source=source), b"", SHAPE)
+    assert own.embed(images()).shape == (6, 5)
+    assert not own.differentiable, "it leaves PyTorch on its way"
+    source = {"import_path": "elsewhere.sides"}
+    named = params_of("callable", source=source, outputs="logit", embedding="elsewhere.sides")
+    other = ImportedClassifier(named, b"", SHAPE)
+    assert other.embed(images()).shape == (6, 1)
+    assert other.differentiable
+
+
+@pytest.mark.parametrize("outputs", ["logits", "probabilities"])
+def test_boundary_between_two_of_many_classes(outputs: str) -> None:
+    torch.manual_seed(0)
+    model = Net(5).eval()
+    inner: torch.nn.Module = model
+    if outputs == "probabilities":
+        inner = torch.nn.Sequential(model, torch.nn.Softmax(1))
+    x = images()
+    shares = model((x + 1) / 2).softmax(1)
+    pair = shares[:, [3, 1]]
+    params = params_of("pickle", outputs=outputs, columns=[3, 1])
+    classifier = ImportedClassifier(params, saved("pickle", inner, x), SHAPE)
+    torch.testing.assert_close(classifier(x).sigmoid(), pair[:, 0] / pair.sum(1))
+    torch.testing.assert_close(classifier.other_mass(x), 1 - pair.sum(1))
+    assert classifier.most_other_mass == 0.5
+
+
+@pytest.mark.parametrize("outputs", ["logit", "probability"])
+def test_one_number_an_image(outputs: str) -> None:
+    torch.manual_seed(0)
+    model = Net(1).eval()
+    inner: torch.nn.Module = model
+    if outputs == "probability":
+        inner = torch.nn.Sequential(model, torch.nn.Sigmoid())
+    x = images()
+    params = params_of("pickle", outputs=outputs)
+    classifier = ImportedClassifier(params, saved("pickle", inner, x), SHAPE)
+    torch.testing.assert_close(classifier(x), model((x + 1) / 2)[:, 0], atol=1e-4, rtol=1e-4)
+    assert not classifier.other_mass(x).any()
+    assert classifier.most_other_mass is None
+
+
+@pytest.mark.parametrize(
+    ("contract", "expected"),
+    [
+        ({}, [0.0, 0.5, 1.0]),
+        ({"range": [-1, 1]}, [-1.0, 0.0, 1.0]),
+        ({"range": [0, 255], "dtype": "uint8"}, [0, 128, 255]),
+        ({"mean": [0.5], "std": [0.25]}, [-2.0, 0.0, 2.0]),
+        ({"range": [0, 255], "mean": [100], "std": [50]}, [-2.0, 0.55, 3.1]),
+    ],
+)
+def test_contract_of_range_and_normalisation(
+    contract: dict[str, Any], expected: list[float]
+) -> None:
+    x = torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3)
+    found = prepared(x, Contract.model_validate(contract))
+    assert found.flatten().tolist() == pytest.approx(expected)
+    assert str(found.dtype) == f"torch.{contract.get('dtype', 'float32')}"
+
+
+def test_contract_of_size_and_channels() -> None:
+    grey, colour = images(2), images(2, (3, 12, 12))
+    fit = Contract(size=24, channels=3, fit=True, mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
+    found = prepared(grey, fit)
+    assert found.shape == (2, 3, 24, 24)
+    torch.testing.assert_close(found[:, 0] - found[:, 2], torch.full((2, 24, 24), 0.2))
+    found = prepared(colour, Contract(channels=1, fit=True, range=(-1, 1)))
+    torch.testing.assert_close(found, colour.mean(1, keepdim=True))
+    # A flat image stays flat, whatever its size.
+    flat = prepared(torch.full((1, 1, 12, 12), 0.4), Contract(size=7, fit=True, range=(-1, 1)))
+    torch.testing.assert_close(flat, torch.full((1, 1, 7, 7), 0.4))
+
+
+def test_settings_know_the_file_by_its_content(model: Net) -> None:
+    one, other = classifier_of("state_dict", model), classifier_of("state_dict", Net().eval())
+    moved = classifier_of("state_dict", model, source={"path": "elsewhere.pt"})
+    assert one.settings == moved.settings
+    assert one.settings != other.settings
+    assert all(isinstance(own, int | float | str | bool | None) for own in one.settings.values())
