@@ -55,11 +55,15 @@ class Ink(nn.Module):
     Args:
         outputs: How many columns; the first is for 1, the second for 7.
         after: What is done to the outputs: ``softmax``, ``sigmoid``, or a way to spoil them.
+        channels: Of the images.
+        size: Of the images.
     """
 
-    def __init__(self, outputs: int = 2, after: str = "", channels: int = 1) -> None:
+    def __init__(
+        self, outputs: int = 2, after: str = "", channels: int = 1, size: int = 28
+    ) -> None:
         super().__init__()
-        self.after = after
+        self.after, self.side = after, size // 2
         self.last = nn.Linear(4 * channels, outputs)
         with torch.no_grad():
             self.last.weight.zero_()
@@ -68,7 +72,7 @@ class Ink(nn.Module):
             self.last.bias[-1 if outputs < 3 else 1] = -9.2
 
     def forward(self, images: Tensor) -> Tensor:
-        found = self.last(F.avg_pool2d(images, 14).flatten(1))
+        found = self.last(F.avg_pool2d(images, self.side).flatten(1))
         spoilt = {
             "nan": found * float("nan"),
             "constant": found * 0,
@@ -99,6 +103,25 @@ class Tiny(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         images = torch.tanh(self.net(latents)).reshape(-1, 1, self.size, self.size)
         return images * self.scale
+
+
+class Morph(nn.Module):
+    """A generator between two pictures: latents (N, 4) to images in [-1, 1].
+
+    Args:
+        size: Of the images.
+        channels: Of the images.
+    """
+
+    def __init__(self, size: int = 28, channels: int = 1) -> None:
+        super().__init__()
+        self.register_buffer("ends", torch.zeros(2, channels, size, size))
+        self.register_buffer("waves", torch.zeros(3, channels, size, size))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        share = torch.sigmoid(2 * latents[:, 0])[:, None, None, None]
+        waves = torch.einsum("nk,kchw->nchw", latents[:, 1:], self.waves)
+        return (self.ends[0] * (1 - share) + self.ends[1] * share + waves).clamp(-1, 1)
 
 
 def sides(images: Tensor) -> Tensor:

@@ -514,7 +514,7 @@ def digests_of_imports(
     for (stage, setting), owner in files.items():
         try:
             content: bytes = catalog.load(f"{owner}.{IMPORTED_FILE}")
-        except BorderlineError:
+        except (BorderlineError, DatasetError):
             if stage in running:
                 raise
             continue

@@ -48,6 +48,8 @@ def test_every_kind_gives_the_logits_and_embeddings_of_the_model(kind: str, mode
     assert embeddings.shape == (6, 8)
     torch.testing.assert_close(model.last(embeddings), outputs)
     assert classifier.differentiable == (kind != "onnx")
+    assert classifier(x[:0]).shape == (0,)
+    assert classifier.embed(x[:0]).shape == (0, 8)
 
 
 @pytest.mark.parametrize("kind", SOURCES)

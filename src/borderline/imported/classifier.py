@@ -100,6 +100,8 @@ class ImportedClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] to logits of the positive class (N,)."""
+        if len(images) == 0:  # which not every network takes
+            return images.new_zeros(0)
         outputs = self.outputs(images)
         if self.params.outputs == "logit":
             return outputs.flatten()
@@ -126,6 +128,8 @@ class ImportedClassifier(nn.Module):
         if self.judge is not None:
             found: Tensor = self.judge.embed(images)  # type: ignore[operator]
             return found
+        if len(images) == 0:
+            return images.new_zeros(0, self.embed(self._blank().to(images.device)).shape[1])
         found = self.network.embed(prepared(images, self.params.input))
         return found.reshape(len(images), -1).float()
 

@@ -223,10 +223,13 @@ def finalists(
     Returns:
         The clusters and all scores of each, the best first; degenerate ones are left out.
     """
+    ranked = best_first(trials)
+    if ranked.empty:  # as there may be no image at all
+        return []
     neighbours = neighbours_of(embeddings, params, run)
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
     fitted: list[tuple[ClusterModel, dict[str, Any]]] = []
-    for _, row in best_first(trials).iterrows():
+    for _, row in ranked.iterrows():
         if len(fitted) == params.finalists:
             break
         model = Recipe.of_row(row).fit(embeddings, neighbours, params.epochs, run)

@@ -503,7 +503,9 @@ def draw_cluster_sheets(
     """A sheet for each prototype with all about its cluster, by name."""
     if len(prototypes["images"]) == 0:
         return {}
-    limits = {m: scale_of(attributions[m]) for m in settings.explanation.methods}
+    # A model without gradients has not all of them.
+    methods = [m for m in settings.explanation.methods if m in attributions]
+    limits = {m: scale_of(attributions[m]) for m in methods}
     strips = _strips(tipping, pair_train["images"], tipping_table)
     every = directions(embeddings["embeddings"].numpy())
     captions = _captions(prototype_table, ", ")
@@ -521,7 +523,7 @@ def draw_cluster_sheets(
             cluster,
             captions[number],
             (prototypes["images"][number], float(prototypes["probabilities"][number])),
-            {m: attributions[m][number] for m in settings.explanation.methods},
+            {m: attributions[m][number] for m in methods},
             limits,
             strips[number],
             (borderline["images"][shown], borderline["probabilities"][shown]),

@@ -1,0 +1,239 @@
+"""Models, images and generators from elsewhere go the whole road."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import shlex
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from borderline.datasets import ImageSource
+from conftest import FASHION, ROOT, kedro_run, needs_fashion
+from elsewhere import Ink, Morph, saved
+
+pytestmark = pytest.mark.road
+
+
+def a_part_of_fashion(folder: Path, train: int, test: int) -> None:
+    """The first images of Fashion-MNIST, in files like those of the package."""
+    folder.mkdir()
+    for part, count in (("train", train), ("t10k", test)):
+        for what, header, width in (("images-idx3", 16, 784), ("labels-idx1", 8, 1)):
+            name = f"{part}-{what}-ubyte.gz"
+            with gzip.open(FASHION / name) as file:
+                content = bytearray(file.read(header + count * width))
+            content[4:8] = struct.pack(">I", count)
+            (folder / name).write_bytes(gzip.compress(bytes(content)))
+
+
+def commands_of_the_worked_example() -> list[list[str]]:
+    text = (ROOT / "docs/your_own.md").read_text()
+    block = re.search(r"```\n(\. \.venv.*?)```", text, flags=re.DOTALL)
+    assert block is not None
+    return [shlex.split(line) for line in block[1].strip().splitlines()]
+
+
+def small(project: Path, environment: str) -> None:
+    """The sizes of the test environment, beside what the environment says itself."""
+    own = yaml.safe_load((project / "conf/test/parameters.yml").read_text())
+    for name in ("grid", "models"):
+        own.pop(name, None)
+    path = project / "conf" / environment / "parameters_small.yml"
+    path.write_text(yaml.safe_dump(own))
+
+
+@needs_fashion
+def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> None:
+    a_part_of_fashion(tmp_path / "fashion", 3000, 600)
+    (project / "docs").mkdir()
+    (project / "docs/train_a_model.py").write_text((ROOT / "docs/train_a_model.py").read_text())
+    activate, train, new_case, run = commands_of_the_worked_example()
+    assert activate == [".", ".venv/bin/activate"]
+
+    def called(words: list[str], *more: str) -> str:
+        words = [str(tmp_path / "fashion") if word == str(FASHION) else word for word in words]
+        start = [sys.executable] + (["-m", "kedro"] if words[0] == "kedro" else [])
+        result = subprocess.run(
+            [*start, *words[1:], *more], cwd=project, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    assert "accuracy on" in called(train, "--train", "3000", "--epochs", "2")
+    said = called(new_case)
+    right, images = map(int, re.findall(r"(\d+) of (\d+) images right with that mean", said)[0])
+    assert right > 0.6 * images, said
+    assert "It embeds with mean, 1024 numbers an image." in said
+    written = yaml.safe_load((project / "conf/shoes/parameters.yml").read_text())
+    shown = re.search(r"```yaml\n(models:.*?)```", (ROOT / "docs/your_own.md").read_text(), re.S)
+    assert shown is not None
+    assert written["models"] == yaml.safe_load(shown[1])["models"], "as the page shows it"
+
+    small(project, "shoes")
+    output = called(run)
+    reporting = project / "data/08_reporting/shoes_sneakervsandal"
+    assert f"{reporting}/report.html" in output.replace("\n", "")
+    page = (reporting / "report.html").read_text()
+    assert "torch_export from elsewhere of more classes than the pair, embedding: mean" in page
+    assert "of its probability is on classes beside the pair" in page
+    scores = pd.read_csv(reporting / "shoes/classifier_scores.csv").iloc[0]
+    assert scores["accuracy"] > 0.6
+    assert 0 < scores["other_mass"] < 0.5
+    assert scores["embedding_width"] == 1024
+    for images_file in (project / "data/07_model_output").rglob("images/part_*.safetensors"):
+        part = load_file(images_file)
+        assert (part["other_mass"] <= 0.5).all()
+    # What is there already is not written over.
+    again = subprocess.run(
+        [sys.executable, "-m", "kedro", *new_case[1:], *("--columns", "7,5")],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 1
+    assert "name is 'shoes'" in again.stderr
+    assert written == yaml.safe_load((project / "conf/shoes/parameters.yml").read_text())
+
+
+def colour_folder(folder: Path, size: int) -> tuple[Tensor, Tensor]:
+    """Real digits as colour images in folders; their mean images of 1 and of 7."""
+    real = ImageSource(kind="mnist_sample", size=size, colour="rgb").load().train
+    means = []
+    for label, name in ((1, "one"), (7, "seven")):
+        (folder / name).mkdir(parents=True)
+        own = real["images"][real["labels"] == label][:120]
+        means.append(own.mean(0))
+        for number, image in enumerate(own):
+            pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return means[0], means[1]
+
+
+def environment(project: Path, name: str, about: dict[str, Any], settings: dict[str, Any]) -> None:
+    folder = project / "conf" / name
+    folder.mkdir()
+    (folder / "globals.yml").write_text(yaml.safe_dump({"dataset": name, **about}))
+    (folder / "parameters.yml").write_text(yaml.safe_dump(settings))
+    small(project, name)
+
+
+def run_in(project: Path, name: str, *arguments: str) -> str:
+    result = kedro_run(project, "--env", name, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture
+def _tests_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{os.environ.get('PYTHONPATH', '')}")
+
+
+@pytest.mark.usefixtures("_tests_can_be_imported")
+def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(project: Path) -> None:
+    size = 64
+    one, seven = colour_folder(project / "own", size)
+    model = Ink(channels=3, size=size).eval()
+    content = saved("onnx", model, torch.zeros(2, 3, size, size))
+    (project / "ink.onnx").write_bytes(content)
+    generator = Morph(size, 3)
+    generator.ends.copy_(torch.stack([one, seven]))
+    generator.waves.copy_(0.1 * torch.randn(3, 3, size, size))
+    (project / "morph.pt").write_bytes(saved("state_dict", generator, torch.zeros(2, 4)))
+    theirs = {
+        "kind": "imported",
+        "source": {
+            "kind": "state_dict",
+            "path": "morph.pt",
+            "import_path": "elsewhere.Morph",
+            "arguments": {"size": size, "channels": 3},
+        },
+        "latent_dim": 4,
+    }
+    environment(
+        project,
+        "ink",
+        {
+            "source": {"kind": "image_folder", "path": "own"},
+            "pair": {"positive": "seven", "negative": "one"},
+        },
+        {
+            "grid": {
+                "models": ["ink"],
+                "generators": ["theirs", "searched", "pixel_bisection"],
+            },
+            "models": {
+                "ink": {
+                    "kind": "imported",
+                    "source": {"kind": "onnx", "path": "ink.onnx"},
+                    "outputs": "logits",
+                }
+            },
+        },
+    )
+    path = project / "conf/ink/parameters_small.yml"
+    own = yaml.safe_load(path.read_text())
+    searched = {"kind": "latent_search", "space_of": "theirs"}
+    own["generators"] |= {"theirs": theirs, "searched": searched}
+    path.write_text(yaml.safe_dump(own))
+    run_in(project, "ink")
+    case = project / "data/07_model_output/ink_sevenvone/ink"
+    part = load_file(case / "searched/images/part_00000.safetensors")
+    assert part["images"].shape[1:] == (3, size, size)
+    assert ((part["probabilities"] - 0.5).abs() < 0.011).all()
+    assert len(part["images"]) == 300
+    reporting = project / "data/08_reporting/ink_sevenvone"
+    # No step 1, for no generator needs it; and only maps that need no gradients.
+    assert not (project / "data/06_models/ink_sevenvone/gan").exists()
+    assert set(load_file(case / "attributions.safetensors")) == {"occlusion"}
+    assert pd.read_csv(reporting / "summary.csv")["prototypes"].iloc[0] >= 2
+    assert "onnx from elsewhere, embedding:" in (reporting / "report.html").read_text()
+    # A later stage alone needs the file no more; another one in its place is noticed.
+    (project / "ink.onnx").unlink()
+    run_in(project, "ink", "--pipelines", "report")
+    other = Ink(channels=3, size=size).eval()
+    other.last.bias.data[1] += 0.1
+    (project / "ink.onnx").write_bytes(saved("onnx", other, torch.zeros(2, 3, size, size)))
+    result = kedro_run(project, "--env", "ink", "--pipelines", "report")
+    assert result.returncode == 1
+    assert "models.ink.file_digest is" in result.stderr
+
+
+@pytest.mark.usefixtures("_tests_can_be_imported")
+def test_residual_gan_in_32_pixels_follows_the_gradients_of_a_function(project: Path) -> None:
+    colour_folder(project / "own", 40)
+    source = {"kind": "callable", "import_path": "elsewhere.Ink"}
+    source["arguments"] = {"channels": 3, "size": 32}  # type: ignore[assignment]
+    environment(
+        project,
+        "resized",
+        {
+            "source": {"kind": "image_folder", "path": "own", "size": 32},
+            "pair": {"positive": "seven", "negative": "one"},
+        },
+        {
+            "grid": {"models": ["ink"], "generators": ["gasten_10", "hybrid"]},
+            "models": {"ink": {"kind": "imported", "source": source, "outputs": "logits"}},
+        },
+    )
+    run_in(project, "resized", "--params", "gan.architecture=resnet,confusion.band=0.5")
+    case = project / "data/07_model_output/resized_sevenvone/ink"
+    images = load_file(case / "gasten_10/images/part_00000.safetensors")["images"]
+    assert images.shape == (300, 3, 32, 32)
+    summary = pd.read_csv(project / "data/08_reporting/resized_sevenvone/summary.csv")
+    assert summary["accuracy"].iloc[0] > 0.6
+    assert np.isfinite(summary["yield"].iloc[0])
