@@ -129,11 +129,11 @@ def new_case(name: str, **asked: Any) -> None:
         name=name,
         **{
             **asked,
-            "arguments": yaml.safe_load(asked["arguments"]) or {},
-            "classes": tuple(_listed(asked["classes"], str)),
-            "columns": tuple(_listed(asked["columns"], int)),
-            "mean": tuple(_listed(asked["mean"], float)),
-            "std": tuple(_listed(asked["std"], float)),
+            "arguments": _mapping("arguments", asked["arguments"]),
+            "classes": _listed("classes", asked["classes"], str),
+            "columns": _listed("columns", asked["columns"], int),
+            "mean": _listed("mean", asked["mean"], float),
+            "std": _listed("std", asked["std"], float),
         },
     )
     trials, model = make_case(case, Path("conf"))
@@ -146,5 +146,23 @@ def new_case(name: str, **asked: Any) -> None:
     click.echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")
 
 
-def _listed(text: str, kind: Callable[[str], AnyValue]) -> list[AnyValue]:
-    return [kind(own.strip()) for own in text.split(",") if own.strip()]
+def _listed(option: str, text: str, kind: Callable[[str], AnyValue]) -> tuple[AnyValue, ...]:
+    try:
+        return tuple(kind(own.strip()) for own in text.split(",") if own.strip())
+    except ValueError as error:
+        raise BorderlineError(
+            f"{option} is {text!r}, but numbers with commas between are needed: correct it."
+        ) from error
+
+
+def _mapping(option: str, text: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = text
+    if not isinstance(found, dict):
+        raise BorderlineError(
+            f"{option} is {text!r}, but names with values are needed, such as "
+            "'{num_classes: 10}': correct it."
+        )
+    return found

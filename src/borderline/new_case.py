@@ -95,6 +95,10 @@ class Case(NamedTuple):
     embedding: str | None
 
 
+class _Undecided(BorderlineError):
+    """What no other contract would settle."""
+
+
 class _Columns(NamedTuple):
     """Where the pair is among the outputs of a model that knows all classes of the images."""
 
@@ -195,7 +199,7 @@ def try_contracts(
         Those that it takes, the best first.
 
     Raises:
-        BorderlineError: When it takes none; the sentence is that of the last one tried.
+        BorderlineError: When it takes none; the sentence is that of the first one tried.
     """
     labels = labels_of_pair(images, pair)
     real = images_of_pair(images.train, *labels)
@@ -207,8 +211,10 @@ def try_contracts(
     for name, contract in _contracts(shape[0], usual):
         try:
             trial = _tried(source, content, contract, real, shape, columns, given)
+        except _Undecided:
+            raise
         except BorderlineError as error:
-            refused = error
+            refused = refused or error
             continue
         trials.append(Trial(name, *trial))
     if not trials:
@@ -282,7 +288,7 @@ def _outputs_of(outputs: Tensor, columns: _Columns, given: dict[str, Any]) -> di
     sums = bool(((outputs.sum(1) - 1).abs() < _MOST_SUMS_DIFFER).all())
     several = "probabilities" if shares and sums else "logits"
     if width > 2 and width != columns.classes and "columns" not in given:
-        raise BorderlineError(
+        raise _Undecided(
             f"columns is missing, but the model gives {width} classes and the images have "
             f"{columns.classes}: name those of the positive and the negative class, from 0 on, "
             "with --columns."

@@ -218,7 +218,8 @@ def test_real_images_fall_into_their_pattern(tmp_path: Path, run: RunParams) -> 
 
 @pytest.mark.parametrize("n", [0, 3, 9])
 def test_too_few_images_are_said_and_not_searched(tmp_path: Path, run: RunParams, n: int) -> None:
-    made = stage(POINTS[:n], tmp_path, PARAMS, run)
+    params = clustering_params(reductions=["umap", "pca"])
+    made = stage(POINTS[:n], tmp_path, params, run)
     assert made["embeddings"]["embeddings"].shape == (n, 10)
     assert made["trials"].empty
     assert made["clusters"]["labels"].tolist() == [-1] * n

@@ -1,0 +1,187 @@
+"""``kedro new-case``: it finds out how a model and images go together, and writes it down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner, Result
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from borderline.cli import cli
+from borderline.context import BorderlineContext
+from borderline.datasets import ImageSource
+from borderline.new_case import kind_of_images, kind_of_model
+from elsewhere import SOURCES, Ink, Net, saved
+
+DIGITS = ["--images", "mnist_sample", "--positive", "7", "--negative", "1"]
+
+
+@pytest.fixture
+def kedro(project: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    return CliRunner()
+
+
+def new_case(kedro: CliRunner, *arguments: str, answers: str = "") -> Result:
+    return kedro.invoke(cli, ["new-case", *arguments], input=answers)
+
+
+def settings_of(project: Path, name: str) -> dict[str, Any]:
+    settings: dict[str, Any] = yaml.safe_load((project / f"conf/{name}/parameters.yml").read_text())
+    return settings
+
+
+def valid(project: Path, name: str) -> BorderlineContext:
+    """The written environment as a run would read it."""
+    with KedroSession.create(project, env=name) as session:
+        return session.load_context()
+
+
+@pytest.mark.parametrize(
+    ("contract", "expected"),
+    [
+        ("[0, 1]", {"range": [0, 1]}),
+        ("[0, 255]", {"range": [0, 255]}),
+        ("[-1, 1]", {"range": [-1, 1]}),
+    ],
+)
+def test_contract_that_the_model_was_trained_with_is_found(
+    kedro: CliRunner, project: Path, contract: str, expected: dict[str, Any]
+) -> None:
+    model = Ink().eval()
+    low, high = expected["range"]
+    with torch.no_grad():  # the same model, of images in that range
+        weight = model.last.weight.clone()
+        model.last.weight.copy_(weight / (high - low))
+        model.last.bias -= weight.sum(1) * low / (high - low)
+    (project / "ink.pt2").write_bytes(saved("torch_export", model, torch.zeros(2, 1, 28, 28)))
+    result = new_case(kedro, "mine", "--model", "ink.pt2", *DIGITS)
+    assert result.exit_code == 0, result.output
+    own = settings_of(project, "mine")["models"]["mine"]
+    assert own["input"] == expected
+    assert own["outputs"] == "logits"
+    assert "columns" not in own, "of two, they are known"
+    assert f"images right with {contract}\n" in result.output
+    assert "now run `kedro run --env mine`" in result.output
+    assert valid(project, "mine").layout.imported == ("mine",)
+
+
+@pytest.mark.parametrize(
+    ("after", "width", "expected"),
+    [
+        ("", 1, {"outputs": "logit"}),
+        ("sigmoid", 1, {"outputs": "probability"}),
+        ("softmax", 2, {"outputs": "probabilities"}),
+        ("softmax", 10, {"outputs": "probabilities", "columns": [7, 1]}),
+    ],
+)
+def test_outputs_are_told_by_their_numbers(
+    kedro: CliRunner, project: Path, after: str, width: int, expected: dict[str, Any]
+) -> None:
+    model = Ink(outputs=width, after=after).eval()
+    if width == 10:
+        with torch.no_grad():  # the row for much ink is that of the 7
+            model.last.weight[7], model.last.bias[7] = model.last.weight[1], model.last.bias[1]
+            model.last.weight[1], model.last.bias[1] = 0, 0
+    (project / "ink.pt2").write_bytes(saved("torch_export", model, torch.zeros(2, 1, 28, 28)))
+    result = new_case(kedro, "mine", "--model", "ink.pt2", *DIGITS)
+    assert result.exit_code == 0, result.output
+    own = settings_of(project, "mine")["models"]["mine"]
+    assert {name: own.get(name) for name in expected} == expected
+
+
+def test_what_is_not_given_is_asked_for(kedro: CliRunner, project: Path) -> None:
+    (project / "ink.pt2").write_bytes(
+        saved("torch_export", Ink().eval(), torch.zeros(2, 1, 28, 28))
+    )
+    result = new_case(kedro, "mine", answers="mnist_sample\n7\n1\nink.pt2\n")
+    assert result.exit_code == 0, result.output
+    for question in ("images", "Positive class", "Negative class", "File of the model"):
+        assert question in result.output
+    about = yaml.safe_load((project / "conf/mine/globals.yml").read_text())
+    assert about["pair"] == {"positive": 7, "negative": 1}
+
+
+def test_model_without_gradients_gets_generators_that_need_none(
+    kedro: CliRunner, project: Path
+) -> None:
+    (project / "ink.onnx").write_bytes(saved("onnx", Ink().eval(), torch.zeros(2, 1, 28, 28)))
+    result = new_case(kedro, "mine", "--model", "ink.onnx", *DIGITS)
+    assert result.exit_code == 0, result.output
+    assert settings_of(project, "mine")["grid"]["generators"] == [
+        "latent_search",
+        "pixel_bisection",
+    ]
+    assert "no gradients" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["Mine", *DIGITS], ["name is 'Mine'", "small letters"]),
+        (["mnist_7v1", *DIGITS], ["name is 'mnist_7v1'", "is there already"]),
+        (["mine", "--images", "nowhere"], ["images is 'nowhere'", "there are none"]),
+        (["mine", *DIGITS[:-1], "12"], ["pair.negative is 12", "choose one of 0, 1"]),
+        (["mine", *DIGITS, "--model", "nowhere.pt2"], ["model is 'nowhere.pt2'", "no such file"]),
+        (["mine", *DIGITS, "--model", "whole.pt"], ["runs whatever code", "trust must be true"]),
+        (["mine", *DIGITS, "--model", "wide.pt2"], ["columns is missing", "10", "--columns"]),
+        (["mine", *DIGITS, "--embedding", "nosuch"], ["embedding is 'nosuch'", "name a layer"]),
+        (["mine", *DIGITS, "--mean", "0.5"], ["mean has 1 and std 0 numbers"]),
+        (["mine", *DIGITS, "--columns", "0,1"], ["no better than guessing"]),
+        (["mine", *DIGITS, "--columns", "a"], ["columns is 'a'", "numbers"]),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(
+    kedro: CliRunner, project: Path, arguments: list[str], words: list[str]
+) -> None:
+    digits = torch.zeros(2, 1, 28, 28)
+    (project / "ink.pt2").write_bytes(saved("torch_export", Ink().eval(), digits))
+    (project / "wide.pt2").write_bytes(saved("torch_export", Net(7).eval(), digits))
+    (project / "whole.pt").write_bytes(saved("pickle", Ink().eval(), digits))
+    more = [] if "--model" in arguments else ["--model", "ink.pt2"]
+    more += [] if "--positive" in arguments else DIGITS[2:]
+    before = sorted((project / "conf").iterdir())
+    if "wide.pt2" in arguments:
+        words = [word.replace("10", "7 classes and the images have 10") for word in words]
+    result = new_case(kedro, *arguments, *more)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert result.exit_code == 1
+    assert len(errors) == 1, result.output
+    for word in words:
+        assert word in errors[0], errors[0]
+    assert sorted((project / "conf").iterdir()) == before
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_kind_of_a_model_is_told_by_its_file(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / SOURCES[kind]["path"].replace(".pickle", ".pth").replace(".ts", ".pt")
+    file.write_bytes(saved(kind, Net().eval(), torch.zeros(2, 1, 12, 12)))
+    import_path = "elsewhere.Net" if kind == "state_dict" else None
+    assert kind_of_model(str(file), import_path, trust=False)["kind"] == kind
+
+
+def test_kind_of_images_is_told_by_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "idx").mkdir()
+    (tmp_path / "idx/train-images-idx3-ubyte.gz").touch()
+    (tmp_path / "folders/cat").mkdir(parents=True)
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved/state.json").touch()
+    np.savez(tmp_path / "own.npz", images=0)
+    (tmp_path / "npy").mkdir()
+    (tmp_path / "npy/images.npy").touch()
+    found = {path.name: kind_of_images(str(path)) for path in tmp_path.iterdir()}
+    assert found == {
+        "idx": "idx",
+        "folders": "image_folder",
+        "saved": "hugging_face",
+        "own.npz": "arrays",
+        "npy": "arrays",
+    }
+    assert ImageSource(kind=kind_of_images("mnist_sample")).load().name == "mnist_sample"
