@@ -126,3 +126,26 @@ def test_variants_and_repetitions_are_generators_of_their_own() -> None:
     (other,) = grid.seeds(lists, run).values()
     assert other.seed != run.seed
     assert grid.seeds(lists, run) == grid.seeds(lists, run)
+
+
+class Alone(GeneratorParams):
+    """A generator that needs no step 1."""
+
+    def needs_gan(self) -> bool:
+        return False
+
+
+def test_step_1_is_left_out_where_no_generator_needs_it() -> None:
+    lists = grid.Grid(models=("a",), generators=("x", "y"))
+    settings: dict[str, GeneratorParams] = {"x": Alone(kind="x"), "y": Alone(kind="y")}
+    assert not grid.lay_out(lists, settings, trains_gan=True).trains_gan
+    settings["y"] = Settings(kind="y")
+    assert grid.lay_out(lists, settings, trains_gan=True).trains_gan
+    assert not grid.lay_out(lists, settings, trains_gan=False).trains_gan
+
+
+def test_only_some_of_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = grid.for_each_model("stage", template(), models=["b"])
+    assert copies.outputs() == {"b.images"}
+    layout = grid.Layout(models=("a", "b", "c"), imported=("b",))
+    assert layout.trained == ("a", "c")

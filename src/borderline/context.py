@@ -56,7 +56,7 @@ class BorderlineContext(KedroContext):
         self.config_loader["catalog"] = {
             **self.config_loader["catalog"],
             **imported_files(
-                imported_models(self.checked), imported_generators(self.checked), self.layout
+                imported_models(self.checked), imported_generators(self.layout), self.layout
             ),
         }
         grid.use(self.layout)

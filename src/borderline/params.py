@@ -275,5 +275,5 @@ class GeneratorParams(Params):
         return None
 
     def needs_gan(self) -> bool:
-        """Whether it starts from step 1."""
-        return False
+        """Whether step 1 has to be trained for it; a kind that needs none says so."""
+        return True

@@ -220,10 +220,9 @@ def imported_models(parameters: Parameters) -> dict[str, Source]:
     return {n: own.source for n, own in chosen.items() if isinstance(own, ImportedModelParams)}
 
 
-def imported_generators(parameters: Parameters) -> dict[str, Source]:
+def imported_generators(layout: Layout) -> dict[str, Source]:
     """Where each generator of the grid comes from that was trained elsewhere, by full name."""
-    placed = lay_out(parameters.grid, parameters.generators, trains_gan=True).generators
-    every = {name: own for name, (own, _) in placed.items()}
+    every = {name: own for name, (own, _) in layout.generators.items()}
     return {n: own.source for n, own in every.items() if isinstance(own, ImportedGeneratorParams)}
 
 

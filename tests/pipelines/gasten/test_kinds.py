@@ -18,8 +18,12 @@ from conftest import ROOT, kedro_run, reporting_folder
 MAY_TAKE = {
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
     *("gan.checkpoints", "checkpoints_so_far", "other.generator", "other.discriminator"),
+    "imported_file",
 }
-LEAST = {"gasten": {"epochs": 1}}
+LEAST = {
+    "gasten": {"epochs": 1},
+    "imported": {"source": {"kind": "torchscript", "path": "generator.ts"}, "latent_dim": 4},
+}
 
 
 def pipeline_of(kind: str, **settings: object) -> Pipeline:
@@ -41,8 +45,13 @@ def test_kind_keeps_to_the_interface(kind: str) -> None:
 
 def test_search_in_a_tuned_generator_takes_its_networks() -> None:
     pipeline = pipeline_of("latent_search", space_of="other")
-    assert {"other.generator", "other.discriminator"} <= pipeline.inputs()
+    assert "other.generator" in pipeline.inputs()
+    # Not every generator has one.
+    assert "other.discriminator" not in pipeline.inputs()
     assert "gan.checkpoints" not in pipeline.inputs()
+    realism = {"by": "discriminator", "keep": 0.5}
+    pipeline = pipeline_of("latent_search", space_of="other", realism=realism)
+    assert {"other.generator", "other.discriminator"} <= pipeline.inputs()
 
 
 def test_every_kind_and_every_setting_is_documented() -> None:

@@ -51,6 +51,10 @@ class Settings(GeneratorParams):
             raise ValueError("source.kind 'onnx' has no gradients, which walks in its space need")
         return self
 
+    def needs_gan(self) -> bool:
+        """No."""
+        return False
+
 
 def create_pipeline(settings: Settings) -> Pipeline:
     """Read the generator; step 1 is not needed."""

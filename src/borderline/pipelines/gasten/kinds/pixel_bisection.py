@@ -38,6 +38,10 @@ class Settings(GeneratorParams):
     pairs: Pairs = "random"
     tolerance: float = Field(default=0.01, gt=0, lt=0.5)
 
+    def needs_gan(self) -> bool:
+        """No."""
+        return False
+
 
 def create_pipeline(settings: Settings) -> Pipeline:
     """One node."""
