@@ -21,7 +21,7 @@ from borderline.datasets.checkpoints import check_settings, latest
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Grid, Layout, lay_out, repeated, seeds
-from borderline.ledger import SOURCE, Ledger
+from borderline.ledger import Entry
 from borderline.measures.inception import INCEPTION_FEATURES
 from borderline.params import (
     CallParams,
@@ -487,19 +487,18 @@ def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
             raise BorderlineError(str(error)) from error
 
 
-def check_same_images(source_digest: str, ledger: Ledger, folder: str) -> None:
+def check_same_images(source_digest: str, former: Entry, folder: str) -> None:
     """Make sure that the results on disk are of the images that the source now holds.
 
     Args:
         source_digest: The digest of the source's images.
-        ledger: What is on disk.
-        folder: Where it is, for the message.
+        former: What the ledger has about the images; None for nothing.
+        folder: Where the results are, for the message.
 
     Raises:
         BorderlineError: When they are of others.
     """
-    former = ledger.get(SOURCE, {}).get("digest", source_digest)
-    if former != source_digest:
+    if former is not None and former["digest"] != source_digest:
         raise BorderlineError(
             f"source holds other images than those that the results in {folder} were made with: "
             "set dataset in conf/<env>/globals.yml to a name of its own, which gives the run "
