@@ -57,8 +57,8 @@ def disk() -> Disk:
 
 
 def test_an_entry_has_the_settings_of_its_node_but_for_the_device(disk: Disk) -> None:
-    assert disk["shared"] == {"run.seed": 0, "models.a.filters": 2}
-    assert disk["page"] == {"trials": 5}
+    assert disk["shared"] == {"settings": {"run.seed": 0, "models.a.filters": 2}}
+    assert disk["page"] == {"settings": {"trials": 5}}
 
 
 def test_what_comes_from_elsewhere_is_a_setting_of_the_node_that_takes_it() -> None:
@@ -104,7 +104,7 @@ def test_parts_that_ran_one_after_the_other_make_the_whole() -> None:
         disk.close(part)
     assert set(disk) == {"shared", "a", "b", "page"}
     disk.close("a", band=0.3)
-    with pytest.raises(BorderlineError, match="band is 0.1, but two last ran with 0.3"):
+    with pytest.raises(BorderlineError, match=r"band is 0\.1, but two last ran with 0\.3"):
         disk.check("page")
 
 

@@ -17,8 +17,8 @@ from kedro.pipeline.node import Node
 from borderline.errors import BorderlineError
 from borderline.params import flat
 
-Entry = dict[str, Any] | None
-"""The settings that a node ran to its end with, by dotted name; None for one that did not."""
+Entry = dict[str, Any]
+"""``settings``, by dotted name, that a node ran to its end with; empty for one that did not."""
 
 Ledger = Mapping[str, Callable[[], Entry]]
 """What loads the entry of a node, by name; and the one about the images, under ``SOURCE``."""
@@ -52,8 +52,8 @@ def settings_of(
 
 
 def entry(ledger: Ledger, name: str) -> Entry:
-    """The entry of a name; None where there is none."""
-    return ledger[name]() if name in ledger else None
+    """The entry of a name; empty where there is none."""
+    return ledger[name]() if name in ledger else {}
 
 
 def check(
@@ -95,7 +95,7 @@ def check(
             if i in touched or i >= position
         ]
         remedy = f"run `{command} --pipelines {','.join(again)}`."
-        made = entry(ledger, node.name)
+        made = entry(ledger, node.name).get("settings")
         if made is None or node.name in following:
             raise BorderlineError(
                 f"The results of {stage} are not those of a run to its end with the present "
@@ -109,19 +109,17 @@ def check(
                 )
 
 
-def opened(
-    ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline
-) -> dict[str, dict[str, Any] | None]:
+def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline) -> dict[str, Entry]:
     """What a run enters at its start: no settings for its nodes and all that follow them."""
     road = sum(stages.values(), Pipeline([]))
     following = road.from_nodes(*(node.name for node in running.nodes)).nodes
-    return {node.name: None for node in following if node.name in ledger}
+    return {node.name: {} for node in following if node.name in ledger}
 
 
 def closed(
     running: Pipeline,
     parameters: Mapping[str, Any],
     given: Mapping[str, Any] = _NOTHING_GIVEN,
-) -> dict[str, dict[str, Any] | None]:
+) -> dict[str, Entry]:
     """What a run enters at its end: the settings of its nodes."""
-    return {node.name: settings_of(node, parameters, given) for node in running.nodes}
+    return {node.name: {"settings": settings_of(node, parameters, given)} for node in running.nodes}

@@ -492,13 +492,13 @@ def check_same_images(source_digest: str, former: Entry, folder: str) -> None:
 
     Args:
         source_digest: The digest of the source's images.
-        former: What the ledger has about the images; None for nothing.
+        former: What the ledger has about the images; empty for nothing.
         folder: Where the results are, for the message.
 
     Raises:
         BorderlineError: When they are of others.
     """
-    if former is not None and former["digest"] != source_digest:
+    if former.get("digest", source_digest) != source_digest:
         raise BorderlineError(
             f"source holds other images than those that the results in {folder} were made with: "
             "set dataset in conf/<env>/globals.yml to a name of its own, which gives the run "
