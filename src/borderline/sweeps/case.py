@@ -100,6 +100,7 @@ class Apart:
         settings = self.plan.settings_of(self.case, models, generators)
         outcome = run_apart([*arguments, *self.runner], settings, self.project, self.files)
         if self.runner and outcome.began and outcome.node is None:
-            self.say(f"{outcome.says} The runner hides in which node: one after the other to see.")
+            self.say(f"{outcome.says.rstrip('.')}. In which node, the runner does not say:")
+            self.say("the case runs once without it, to see.")
             return run_apart(arguments, settings, self.project, self.files)
         return outcome

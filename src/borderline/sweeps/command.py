@@ -124,6 +124,6 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
         }.items()
         if how in ended
     )
-    click.echo(f"{len(ended)} cases: {counts}.")
+    click.echo(f"{len(ended)} case{'s' * (len(ended) > 1)}: {counts}.")
     if failures:
         raise click.exceptions.Exit(SOMETHING_FAILED)
