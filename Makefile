@@ -19,7 +19,7 @@ run: $(INSTALLED) ## Drive the whole road on the embedded digits; ENV=fashion_3v
 
 test: $(INSTALLED) ## Run the tests
 	@# A thread each: two workers of as many threads as cores would only wait for each other.
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 viz: $(INSTALLED) ## Open the graph of the pipelines in the browser
 	$(BIN)/kedro viz run $(if $(ENV),--env $(ENV))

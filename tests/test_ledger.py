@@ -9,63 +9,112 @@ from borderline import ledger
 from borderline.errors import BorderlineError
 
 
-def stage(name: str, *parameters: str) -> Pipeline:
-    inputs = [f"params:{parameter}" for parameter in parameters]
-    return Pipeline([Node(lambda *_: 1, inputs=inputs, outputs=f"{name}_out", name=name)])
+def node(name: str, takes: list[str], *parameters: str) -> Node:
+    inputs = [*takes, *(f"params:{parameter}" for parameter in parameters)]
+    return Node(lambda *_: 1, inputs=inputs, outputs=f"{name}_out", name=name)
 
 
+# Two models that share a first node; their stages only meet at the end.
 STAGES = {
-    "one": stage("one", "run", "models.a"),
-    "two": stage("two", "run", "band"),
-    "three": stage("three", "trials"),
+    "one": Pipeline([node("shared", [], "run", "models.a")]),
+    "two": Pipeline(
+        [node("a", ["shared_out"], "run", "band"), node("b", ["shared_out"], "run", "band")]
+    ),
+    "three": Pipeline([node("page", ["a_out", "b_out"], "trials")]),
 }
+ROAD = sum(STAGES.values(), Pipeline([]))
 SETTINGS: dict[str, Any] = {
     "run": {"seed": 0, "device": "cpu"},
     "models": {"a": {"filters": 2}, "b": {"filters": 3}},
     "band": 0.1,
     "trials": 5,
 }
-FULL = ledger.closed({}, STAGES, set(STAGES), SETTINGS)
 
 
-def check(book: ledger.Ledger, running: set[str], **changed: object) -> None:
-    ledger.check(book, STAGES, running, SETTINGS | changed, "kedro run")
+class Disk(dict[str, ledger.Entry]):
+    """The entries of runs so far, as the catalog keeps them."""
+
+    def open(self, *names: str) -> None:
+        self |= ledger.opened(self.loaded(), STAGES, ROAD.only_nodes(*names))
+
+    def close(self, *names: str, **changed: object) -> None:
+        self |= ledger.closed(ROAD.only_nodes(*names), SETTINGS | changed)
+
+    def check(self, *names: str, **changed: object) -> None:
+        running = ROAD.only_nodes(*names) if names else Pipeline([])
+        ledger.check(self.loaded(), STAGES, running, SETTINGS | changed, "kedro run")
+
+    def loaded(self) -> ledger.Ledger:
+        return {name: lambda entry=entry: entry for name, entry in self.items()}
 
 
-def test_a_stage_has_the_settings_of_its_nodes_but_for_the_device() -> None:
-    assert FULL["one"] == {"run.seed": 0, "models.a.filters": 2}
-    assert FULL["three"] == {"trials": 5}
+@pytest.fixture
+def disk() -> Disk:
+    """After a run of the whole road."""
+    made = Disk()
+    made.close("shared", "a", "b", "page")
+    return made
 
 
-def test_what_a_run_takes_must_have_been_made_with_its_settings() -> None:
-    check(FULL, {"three"})
-    check(FULL, {"three"}, run={"seed": 0, "device": "cuda"})
-    check(FULL, {"three"}, trials=9)
-    check(FULL, {"two", "three"}, band=0.3)
+def test_an_entry_has_the_settings_of_its_node_but_for_the_device(disk: Disk) -> None:
+    assert disk["shared"] == {"settings": {"run.seed": 0, "models.a.filters": 2}}
+    assert disk["page"] == {"settings": {"trials": 5}}
+
+
+def test_what_comes_from_elsewhere_is_a_setting_of_the_node_that_takes_it() -> None:
+    given = {"a_out": "folder", "other": "folder"}
+    assert ledger.settings_of(STAGES["three"].nodes[0], SETTINGS, given) == {
+        "a_out": "folder",
+        "trials": 5,
+    }
+
+
+def test_what_a_run_takes_must_have_been_made_with_its_settings(disk: Disk) -> None:
+    disk.check("page")
+    disk.check("page", run={"seed": 0, "device": "cuda"})
+    disk.check("page", trials=9)
+    disk.check("a", "b", "page", band=0.3)
     message = r"band is 0.3, but two last ran with 0.1.*`kedro run --pipelines two,three`"
     with pytest.raises(BorderlineError, match=message):
-        check(FULL, {"three"}, band=0.3)
+        disk.check("page", band=0.3)
+    with pytest.raises(BorderlineError, match=message):
+        disk.check("b", "page", band=0.3)
     with pytest.raises(BorderlineError, match=r"models\.a\.filters is 9"):
-        check(FULL, {"two"}, models={"a": {"filters": 9}})
+        disk.check("a", models={"a": {"filters": 9}})
 
 
-def test_a_stage_that_runs_again_takes_those_after_it_off_the_ledger() -> None:
-    opened = ledger.opened(FULL, STAGES, {"two"})
-    assert set(opened) == {"one"}
-    closed = ledger.closed(opened, STAGES, {"two"}, SETTINGS)
-    check(closed, {"three"})
-    with pytest.raises(BorderlineError, match="one,two,three"):
-        check({}, {"three"})
-    with pytest.raises(BorderlineError, match="results of two"):
-        check(FULL, {"one", "three"})
-
-
-def test_a_run_that_was_killed_leaves_its_stage_off_the_ledger() -> None:
+def test_a_node_that_runs_again_takes_those_after_it_off_the_ledger(disk: Disk) -> None:
+    disk.open("a")
+    assert [name for name, entry in disk.items() if entry] == ["shared", "b"]
     with pytest.raises(BorderlineError, match="results of two are not those of a run to its end"):
-        check(ledger.opened(FULL, STAGES, {"two"}), {"three"})
+        disk.check("page")
+    disk.close("a")
+    disk.check("page")
+    with pytest.raises(BorderlineError, match="one,two,three"):
+        Disk().check("page")
+    with pytest.raises(BorderlineError, match="results of two"):
+        disk.check("shared", "page")
 
 
-def test_the_whole_road_and_no_stage_need_no_check() -> None:
-    check({}, set(STAGES), band=7)
-    check({}, set())
-    assert ledger.opened(FULL, STAGES, set()) == FULL
+def test_parts_that_ran_one_after_the_other_make_the_whole() -> None:
+    disk = Disk()
+    for part in ("shared", "a", "b", "page"):
+        disk.check(part)
+        disk.open(part)
+        disk.close(part)
+    assert set(disk) == {"shared", "a", "b", "page"}
+    disk.close("a", band=0.3)
+    with pytest.raises(BorderlineError, match=r"band is 0\.1, but two last ran with 0\.3"):
+        disk.check("page")
+
+
+def test_a_part_does_not_wait_for_what_it_does_not_take(disk: Disk) -> None:
+    disk.open("b")
+    disk.check("a")
+    with pytest.raises(BorderlineError, match="results of two"):
+        disk.check("a", "page")
+
+
+def test_the_whole_road_and_no_node_need_no_check() -> None:
+    Disk().check("shared", "a", "b", "page", band=7)
+    Disk().check()

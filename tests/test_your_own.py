@@ -210,7 +210,7 @@ def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(pro
     (project / "ink.onnx").write_bytes(saved("onnx", other, torch.zeros(2, 3, size, size)))
     result = kedro_run(project, "--env", "ink", "--pipelines", "report")
     assert result.returncode == 1
-    assert "models.ink.file_digest is" in result.stderr
+    assert "ink.imported_file is" in result.stderr
 
 
 @pytest.mark.usefixtures("_tests_can_be_imported")

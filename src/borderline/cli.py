@@ -1,4 +1,4 @@
-"""``kedro run``, with bad input said in one sentence instead of a traceback."""
+"""``kedro run`` and ``kedro sweep``, with bad input said in one sentence instead of a traceback."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
+from omegaconf import OmegaConf
 
 from borderline.errors import BorderlineError, GateClosed, causes
+from borderline.sweeps import command as sweeps
 
 AnyValue = TypeVar("AnyValue")
 # What Kedro says of unknown pipelines, nodes and namespaces.
 _NOT_FOUND = re.compile(r"Failed to find the pipeline named|Pipeline does not contain ")
+_COMMA_OUTSIDE_OF_LISTS = re.compile(r",(?![^\[\]]*\])")
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -73,6 +76,24 @@ def _sentence(error: Exception) -> str | None:
     return None
 
 
+def _settings(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Settings as ``kedro run`` takes them, lists too, of which Kedro would split the content."""
+    if isinstance(value, dict):
+        return value
+    items = [item.strip() for item in _COMMA_OUTSIDE_OF_LISTS.split(value) if item.strip()]
+    for item in items:
+        if not item.partition("=")[0].strip() or "=" not in item:
+            ctx.fail(f"--{option.name} has {item!r}, but a setting is <name>=<value>.")
+    return OmegaConf.to_container(OmegaConf.from_dotlist(items))
+
+
+_PARAMS = click.Option(
+    ["--params"],
+    type=click.UNPROCESSED,
+    default="",
+    callback=_settings,
+    help="Settings: pair.positive=9,grid.models=[cnn_2,cnn_4].",
+)
 _VERBOSE = click.Option(
     ["--verbose", "-v"],
     is_flag=True,
@@ -90,10 +111,18 @@ def cli() -> None:
 run = PlainSpokenCommand(
     name="run",
     callback=kedro_run.callback,
-    params=[*kedro_run.params, _VERBOSE],
+    params=[*(one for one in kedro_run.params if one.name != "params"), _PARAMS, _VERBOSE],
     help=kedro_run.help,
 )
 cli.add_command(run)
+cli.add_command(
+    PlainSpokenCommand(
+        name="sweep",
+        callback=sweeps.sweep,
+        params=[*sweeps.OPTIONS, _PARAMS, _VERBOSE],
+        help=sweeps.sweep.__doc__,
+    )
+)
 
 
 @cli.command("new-case", cls=PlainSpokenCommand)

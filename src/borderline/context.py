@@ -28,15 +28,20 @@ class BorderlineContext(KedroContext):
 
     Attributes:
         checked: Every setting, typed, with an entry for each generator of the layout.
+        lists: The grid as configured.
         layout: The grid taken apart.
         about: What the run is about, typed.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.about = read_globals(self.config_loader["globals"])
-        self.checked = read_parameters(self.config_loader["parameters"])
         asked = self._runtime_params or {}
+        about, parameters = self.config_loader["globals"], self.config_loader["parameters"]
+        # Where results go is no setting of the run, but --params may say it, as in the catalog.
+        folder = {name: parameters.pop(name) for name in ("data_folder",) if name in asked}
+        self.about = read_globals({**about, **folder})
+        self.checked = read_parameters(parameters)
+        self.lists = self.checked.grid
         check_paths(self.checked, self.about, asked)
         self.layout = grid.lay_out(
             self.checked.grid,

@@ -66,16 +66,6 @@ _BESIDE = ".combinations"
 _ARTIFACTS = ("classifier", "generator", "findings", "model_card", "report", "comparison")
 _LOOKED_AT = (CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset, PlotlyDataset, TextDataset)
 _PAGES = ("report", "comparison")
-_FILTERS = (
-    "tags",
-    "from_nodes",
-    "to_nodes",
-    "node_names",
-    "from_inputs",
-    "to_outputs",
-    "namespaces",
-    "only_missing_outputs",
-)
 
 
 class PreflightHooks:
@@ -98,7 +88,6 @@ class PreflightHooks:
         command = f"kedro run{f' --env {env}' if env else ''}"
         named = run_params["pipeline_names"] or []
         requested = [name for name in named if name != "__default__"]
-        road = not named or "__default__" in named
         stages = self._stages() | {name: pipelines[name] for name in BESIDE if name in requested}
         settings = self.parameters.model_dump(mode="json")
         preflight.check_pairing(self.layout.pairing, requested)
@@ -106,38 +95,39 @@ class PreflightHooks:
         preflight.check_given_step_1(catalog, self.parameters, self.about)
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
         preflight.check_data_folder(self.data_folder)
-        touched = {name for name in stages if any(name in n.tags for n in pipeline.nodes)}
-        imports = preflight.digests_of_imports(catalog, self.layout, touched)
+        imports = preflight.digests_of_imports(catalog, self.layout, pipeline)
         preflight.check_checkpoints(catalog, self.parameters, self.layout, imports)
         preflight.check_judges(catalog, pipeline)
         preflight.check_study_storage(pipeline, self.about)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
-        # Some nodes of a stage alone neither make its results whole nor should spoil them.
-        in_part = any(run_params[name] for name in _FILTERS)
-        self._running = set() if in_part else {n for n in STAGES if road or n in requested}
-        self._given = {
-            "classifier": imports["classifier"],
-            "gasten": {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports["gasten"]},
-        }
-        if requested or in_part:
-            ledger.check(book, stages, touched, settings, command, self._given)
+        self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
+        self._running = self._that_run(run_params, pipeline, catalog)
+        ledger.check(book, stages, self._running, settings, command, self._given)
+        entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():
             source: SourceImages = catalog.load("source")
             preflight.check_source(source, self.parameters)
             preflight.check_imports(catalog, pipeline, source, self.parameters, self.layout)
             parts = [part for part in (source.train, source.test) if part is not None]
             found = digest(*(tensor for part in parts for tensor in part.values()))
-            preflight.check_same_images(found, book, str(self.data_folder))
-            book = {**book, ledger.SOURCE: {"digest": found}}
-        catalog.save("ledger", ledger.opened(book, stages, self._running))
+            former = ledger.entry(book, ledger.SOURCE)
+            preflight.check_same_images(found, former, str(self.data_folder))
+            entries |= {ledger.SOURCE: {"digest": found}}
+        catalog.save("ledger", entries)
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Enter the stages that ran to their end."""
+        """Enter the nodes, which ran to their end."""
         settings = self.parameters.model_dump(mode="json")
-        book = catalog.load("ledger")
-        closed = ledger.closed(book, self._stages(), self._running, settings, self._given)
-        catalog.save("ledger", closed)
+        catalog.save("ledger", ledger.closed(self._running, settings, self._given))
+
+    @staticmethod
+    def _that_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> Pipeline:
+        if not run_params["only_missing_outputs"]:
+            return pipeline
+        # The runner leaves these out later, and the ledger must not say that they ran.
+        missing = [n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))]
+        return Pipeline(missing)
 
     @staticmethod
     def _stages() -> dict[str, Pipeline]:

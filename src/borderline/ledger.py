@@ -1,40 +1,47 @@
-"""The ledger: the settings that each stage's results on disk were made with.
+"""The ledger: the settings that each node's results on disk were made with.
 
-Trainings guard their checkpoints themselves. What the ledger adds is the rest: a stage that runs
-alone takes what earlier stages left, and must not mix it with other settings.
+Trainings guard their checkpoints themselves. What the ledger adds is the rest: a run of some stages
+or nodes takes what others left, and must not mix it with other settings. A node has an entry of its
+own, a file, so that parts of the road may run at the same time, on several machines too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from borderline.errors import BorderlineError
 from borderline.params import flat
 
-Ledger = dict[str, dict[str, Any]]
-"""Settings by dotted name, for each stage that ran to its end; and the images under ``SOURCE``."""
+Entry = dict[str, Any]
+"""``settings``, by dotted name, that a node ran to its end with; empty for one that did not."""
 
-Given = Mapping[str, Mapping[str, Any]]
+Ledger = Mapping[str, Callable[[], Entry]]
+"""What loads the entry of a node, by name; and the one about the images, under ``SOURCE``."""
 
 SOURCE = "source"
 _NO_MATTER = ".device"
 # Who called, and whom `compare` compares, changes no result.
 _ABOUT_THE_CALL = ("params:call", "params:pairing")
+_NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
 
 
-def settings_of(stage: Pipeline, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Every setting that a stage's nodes take, by dotted name.
+def settings_of(
+    node: Node, parameters: Mapping[str, Any], given: Mapping[str, Any] = _NOTHING_GIVEN
+) -> dict[str, Any]:
+    """Every setting that a node takes, by dotted name.
 
     Args:
-        stage: The stage's nodes.
+        node: The node.
         parameters: All settings of the run, as nested dictionaries of JSON's types.
+        given: Of datasets that come from elsewhere, where from.
     """
-    settings: dict[str, Any] = {}
-    for name in stage.inputs():
+    settings = {name: value for name, value in given.items() if name in node.inputs}
+    for name in node.inputs:
         if name.startswith("params:") and name not in _ABOUT_THE_CALL:
             value: Any = parameters
             path = name.removeprefix("params:")
@@ -44,67 +51,75 @@ def settings_of(stage: Pipeline, parameters: Mapping[str, Any]) -> dict[str, Any
     return {name: value for name, value in settings.items() if not name.endswith(_NO_MATTER)}
 
 
+def entry(ledger: Ledger, name: str) -> Entry:
+    """The entry of a name; empty where there is none."""
+    return ledger[name]() if name in ledger else {}
+
+
 def check(
     ledger: Ledger,
     stages: Mapping[str, Pipeline],
-    running: set[str],
+    running: Pipeline,
     parameters: Mapping[str, Any],
     command: str,
-    given: Given = MappingProxyType({}),
+    given: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> None:
-    """Make sure that what a run takes from stages outside of it was made with its settings.
+    """Make sure that what a run takes from nodes outside of it was made with its settings.
 
     Args:
         ledger: What is on disk.
         stages: All stages in their order.
-        running: The stages that are about to run.
+        running: The nodes that are about to run.
         parameters: All settings of the run, as nested dictionaries of JSON's types.
         command: The start of a command that runs stages, for the message.
-        given: Of stages, what they take that is no setting of their nodes.
+        given: Of datasets that come from elsewhere, where from.
 
     Raises:
-        BorderlineError: When a stage has not run to its end, when one that it takes from runs
+        BorderlineError: When such a node has not run to its end, when one that it takes from runs
             again, or when it ran with other settings; it gives the command that helps.
     """
     order = list(stages)
-    if not running:
+    place = {node.name: order.index(name) for name in order for node in stages[name].nodes}
+    names = {node.name for node in running.nodes}
+    if not names:
         return
-    last = max(order.index(stage) for stage in running)
-    for position, stage in enumerate(order[:last]):
-        if stage in running:
-            continue
-        again = [name for name in order[: last + 1] if name in running or name in order[position:]]
+    road = sum(stages.values(), Pipeline([]))
+    outside = [node for node in road.to_nodes(*names).nodes if node.name not in names]
+    following = {node.name for node in road.from_nodes(*names).nodes}
+    touched = {place[name] for name in names}
+    for node in sorted(outside, key=lambda node: place[node.name]):
+        position, stage = place[node.name], order[place[node.name]]
+        again = [
+            name
+            for i, name in enumerate(order[: max(touched) + 1])
+            if i in touched or i >= position
+        ]
         remedy = f"run `{command} --pipelines {','.join(again)}`."
-        if stage not in ledger or any(name in running for name in order[:position]):
+        made = entry(ledger, node.name).get("settings")
+        if made is None or node.name in following:
             raise BorderlineError(
                 f"The results of {stage} are not those of a run to its end with the present "
                 f"results of the stages before it: {remedy}"
             )
-        settings = settings_of(stages[stage], parameters) | dict(given.get(stage, {}))
-        for name, value in settings.items():
-            if ledger[stage].get(name) != value:
+        for name, value in settings_of(node, parameters, given).items():
+            if made.get(name) != value:
                 raise BorderlineError(
-                    f"{name} is {value!r}, but {stage} last ran with {ledger[stage].get(name)!r}: "
+                    f"{name} is {value!r}, but {stage} last ran with {made.get(name)!r}: "
                     f"set it back, or {remedy}"
                 )
 
 
-def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: set[str]) -> Ledger:
-    """The ledger at the start of a run: without the stages that run and all that follow them."""
-    order = list(stages)
-    first = min((order.index(stage) for stage in running), default=len(order))
-    return {name: entry for name, entry in ledger.items() if name not in order[first:]}
+def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline) -> dict[str, Entry]:
+    """What a run enters at its start: no settings for its nodes and all that follow them."""
+    road = sum(stages.values(), Pipeline([]))
+    following = road.from_nodes(*(node.name for node in running.nodes)).nodes
+    return {node.name: {} for node in following if node.name in ledger}
 
 
 def closed(
-    ledger: Ledger,
-    stages: Mapping[str, Pipeline],
-    running: set[str],
+    running: Pipeline,
     parameters: Mapping[str, Any],
-    given: Given = MappingProxyType({}),
-) -> Ledger:
-    """The ledger at the end of a run: with the stages that ran."""
-    return ledger | {
-        stage: {**settings_of(stages[stage], parameters), **given.get(stage, {})}
-        for stage in running
-    }
+    given: Mapping[str, Any] = _NOTHING_GIVEN,
+) -> dict[str, Entry]:
+    """What a run enters at its end: the settings of its nodes."""
+    return {node.name: {"settings": settings_of(node, parameters, given)} for node in running.nodes}

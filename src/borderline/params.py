@@ -20,8 +20,8 @@ Setting = int | float | str | bool | None
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 
 
-CHANGE_NO_RESULT = frozenset({"tracking", "gate", "compare", "other_run"})
-"""Groups of settings that no report need name: what is beside the road, and who tracks it."""
+CHANGE_NO_RESULT = frozenset({"tracking", "gate", "compare", "other_run", "data_folder"})
+"""What no report need name: what is beside the road, who tracks it, and where results go."""
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -32,7 +32,7 @@ from borderline.imported.classifier import (
 )
 from borderline.imported.params import ImportedModelParams, Source
 from borderline.imported.probe import check_contract, check_model
-from borderline.ledger import SOURCE, Ledger
+from borderline.ledger import Entry
 from borderline.measures.inception import INCEPTION_FEATURES
 from borderline.measures.inference import has_gradients
 from borderline.params import (
@@ -489,35 +489,32 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
         )
 
 
-def digests_of_imports(
-    catalog: DataCatalog, layout: Layout, running: Iterable[str]
-) -> dict[str, dict[str, Any]]:
+def digests_of_imports(catalog: DataCatalog, layout: Layout, running: Pipeline) -> dict[str, str]:
     """What the files of imported models and generators hold, for the ledger.
 
     Args:
         catalog: Where they are.
         layout: The grid.
-        running: The stages that are about to run; the files of others may be gone by now.
+        running: What is about to run; files that it does not take may be gone by now.
 
     Returns:
-        For the stages ``classifier`` and ``gasten``, a digest by setting.
+        A digest of each file by the name of its dataset.
 
     Raises:
         BorderlineError: When a file that is needed cannot be read.
     """
-    files = {("classifier", f"models.{model}"): model for model in layout.imported}
-    for name, (settings, _) in layout.generators.items():
-        if isinstance(settings, ImportedGeneratorParams):
-            files["gasten", f"generators.{name}"] = f"{layout.models[0]}.{name}"
-    found: dict[str, dict[str, Any]] = {"classifier": {}, "gasten": {}}
-    for (stage, setting), owner in files.items():
+    names = [f"{model}.{IMPORTED_FILE}" for model in layout.imported]
+    names += [
+        f"{model}.{generator}.{IMPORTED_FILE}"
+        for model, generator in itertools.product(layout.models, imported_generators(layout))
+    ]
+    found = {}
+    for name in names:
         try:
-            content: bytes = catalog.load(f"{owner}.{IMPORTED_FILE}")
+            found[name] = digest_of_file(catalog.load(name))
         except (BorderlineError, DatasetError):
-            if stage in running:
+            if name in running.inputs():
                 raise
-            continue
-        found[stage][f"{setting}.file_digest"] = digest_of_file(content)
     return found
 
 
@@ -642,19 +639,18 @@ def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
             raise BorderlineError(str(error)) from error
 
 
-def check_same_images(source_digest: str, ledger: Ledger, folder: str) -> None:
+def check_same_images(source_digest: str, former: Entry, folder: str) -> None:
     """Make sure that the results on disk are of the images that the source now holds.
 
     Args:
         source_digest: The digest of the source's images.
-        ledger: What is on disk.
-        folder: Where it is, for the message.
+        former: What the ledger has about the images; empty for nothing.
+        folder: Where the results are, for the message.
 
     Raises:
         BorderlineError: When they are of others.
     """
-    former = ledger.get(SOURCE, {}).get("digest", source_digest)
-    if former != source_digest:
+    if former.get("digest", source_digest) != source_digest:
         raise BorderlineError(
             f"source holds other images than those that the results in {folder} were made with: "
             "set dataset in conf/<env>/globals.yml to a name of its own, which gives the run "
@@ -746,7 +742,7 @@ def check_checkpoints(
     catalog: DataCatalog,
     parameters: Parameters,
     layout: Layout,
-    imports: Mapping[str, Mapping[str, Any]],
+    imports: Mapping[str, str],
 ) -> None:
     """Make sure that every checkpoint on disk was made with the present settings.
 
@@ -761,7 +757,7 @@ def check_checkpoints(
     Raises:
         BorderlineError: When a setting differs.
     """
-    for name, epochs, settings, called in _trainings(parameters, layout, imports["classifier"]):
+    for name, epochs, settings, called in _trainings(parameters, layout, imports):
         folder = catalog.get(name)
         assert isinstance(folder, CheckpointFolder)
         checkpoint = latest(folder.load(), epochs)
@@ -770,7 +766,7 @@ def check_checkpoints(
 
 
 def _trainings(
-    p: Parameters, layout: Layout, imported: Mapping[str, Any]
+    p: Parameters, layout: Layout, imports: Mapping[str, str]
 ) -> Iterator[tuple[str, int, dict[str, Setting], dict[str, str]]]:
     """Every training's checkpoints, epochs, settings and what its recipes are called."""
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
@@ -783,7 +779,7 @@ def _trainings(
     models = {
         model: classifier_settings(p.run, p.pair, recipe, p.classifier)
         if isinstance(recipe := p.models[model], ModelParams)
-        else recipe.fingerprint("model") | _file_digest(model, imported)
+        else recipe.fingerprint("model") | _file_digest(model, imports)
         for model in p.grid.models
     }
     for model in layout.trained:
@@ -811,9 +807,9 @@ def _trainings(
         yield f"{model}.{generator}.checkpoints_so_far", epochs, settings, called
 
 
-def _file_digest(model: str, imported: Mapping[str, Any]) -> dict[str, Setting]:
-    name = f"models.{model}.file_digest"
-    return {FILE_DIGEST: imported[name]} if name in imported else {}
+def _file_digest(model: str, imports: Mapping[str, str]) -> dict[str, Setting]:
+    name = f"{model}.{IMPORTED_FILE}"
+    return {FILE_DIGEST: imports[name]} if name in imports else {}
 
 
 def _missing(pipeline: Pipeline, catalog: DataCatalog) -> set[str]:

@@ -1,0 +1,337 @@
+"""What a sweep is to do: its cases, and what they have in common; checked before any work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.session import KedroSession
+
+from borderline import preflight
+from borderline.context import BorderlineContext
+from borderline.datasets.image_source import SourceImages
+from borderline.datasets.tensors import digest
+from borderline.errors import BorderlineError
+from borderline.grid import Grid, lay_out
+from borderline.params import CHANGE_NO_RESULT, GeneratorParams, flat
+from borderline.pipeline_registry import STAGES
+from borderline.pipelines.classifier.pairs import labels_of_pair
+
+_SET_HERE = {
+    "run.seed": "--seeds",
+    "pair.positive": "--pairs",
+    "pair.negative": "--pairs",
+    "grid.models": "--models",
+    "grid.generators": "--generators",
+    "data_folder": "--name",
+}
+# What differs from case to case, or changes no result.
+_NOT_IN_COMMON = {"run.seed", "run.device", "pair.positive", "pair.negative"}
+_NO_SETTINGS = {"call", "pairing", "runs"} | CHANGE_NO_RESULT
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says; None for what it leaves to the environment.
+
+    Attributes:
+        env: The environment.
+        pairs: Pairs, separated by commas.
+        seeds: Seeds, likewise.
+        models: Models under test, likewise.
+        generators: Generators, likewise.
+        pipelines: Stages, likewise.
+        name: What to call the sweep.
+        params: Further settings of every case, nested.
+    """
+
+    env: str | None = None
+    pairs: str | None = None
+    seeds: str | None = None
+    models: str | None = None
+    generators: str | None = None
+    pipelines: str | None = None
+    name: str | None = None
+    params: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pair with one seed."""
+
+    positive: int | str
+    negative: int | str
+    seed: int
+
+    @property
+    def pair(self) -> str:
+        """The pair as paths have it."""
+        return f"{self.positive}v{self.negative}"
+
+    @property
+    def name(self) -> str:
+        """What files about the case are called."""
+        return f"{self.pair}_seed_{self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that can be.
+
+    Attributes:
+        folder: Where all of it is kept.
+        env: The environment.
+        dataset: What the environment calls its images.
+        cases: What to run.
+        models: The models under test of each.
+        generators: The entries of ``grid.generators`` of each, with the generators that each means.
+        sources: Of entries, those that they go on from.
+        stages: The stages to run.
+        params: Further settings, nested.
+        settings: What all cases have in common, by dotted name.
+    """
+
+    folder: Path
+    env: str | None
+    dataset: str
+    cases: tuple[Case, ...]
+    models: tuple[str, ...]
+    generators: Mapping[str, tuple[str, ...]]
+    sources: Mapping[str, frozenset[str]]
+    stages: tuple[str, ...]
+    params: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+    def data_folder(self, case: Case) -> Path:
+        """The data folder of a case; the paths in it carry the pair, and not the seed."""
+        return self.folder / f"seed_{case.seed}"
+
+    def reporting(self, case: Case) -> Path:
+        """The folder of a case's tables."""
+        return self.data_folder(case) / "08_reporting" / f"{self.dataset}_{case.pair}"
+
+    def settings_of(
+        self, case: Case, models: Collection[str], generators: Collection[str]
+    ) -> dict[str, Any]:
+        """The settings of a run of a case, nested, as ``--params`` gives them."""
+        own = {
+            "run": {"seed": case.seed},
+            "pair": {"positive": case.positive, "negative": case.negative},
+            "grid": {"models": list(models), "generators": list(generators)},
+            "data_folder": str(self.data_folder(case)),
+        }
+        return _merged(self.params, own)
+
+    def without(self, generators: Collection[str], failed: str) -> tuple[str, ...]:
+        """The generators that can do without one: not those that go on from it."""
+        left = [name for name in generators if name != failed]
+        gone = [name for name in left if failed in self.sources[name]]
+        for name in gone:
+            left = list(self.without(left, name))
+        return tuple(left)
+
+    def blame(self, node: str) -> tuple[str | None, str | None]:
+        """The model and the entry of ``grid.generators`` that a node is of; None for all of them.
+
+        Args:
+            node: A node's name, such as ``cnn_2.gasten.hybrid.make_images``.
+        """
+        first, *parts = node.split(".")[:-1]
+        if first not in self.models:
+            return None, None
+        entries = (entry for entry, names in self.generators.items() if set(names) & set(parts))
+        return first, next(entries, None)
+
+
+def make_plan(asked: Asked, project: Path) -> Plan:
+    """Check all that can be checked, and lay out the cases.
+
+    Args:
+        asked: What the command line says.
+        project: The project's folder.
+
+    Raises:
+        BorderlineError: When something cannot be; one sentence.
+    """
+    params = _checked_params(asked.params or {})
+    lists = {
+        option: _listed(f"--{option}", getattr(asked, option), example)
+        for option, example in {
+            "pairs": "3v0",
+            "seeds": "0",
+            "models": "cnn_4",
+            "generators": "hybrid",
+            "pipelines": "classifier,gasten,metrics",
+        }.items()
+    }
+    grid = {name: lists[name] for name in ("models", "generators") if lists[name] is not None}
+    grid_asked = _merged(params, {"grid": grid})
+    with KedroSession.create(project, env=asked.env, runtime_params=grid_asked) as session:
+        context: Any = session.load_context()  # type: ignore[attr-defined]
+    assert isinstance(context, BorderlineContext)
+    parameters, about = context.checked, context.about
+    stages = _checked_stages(lists["pipelines"])
+    seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
+    folder = project / about.data_folder / "sweeps" / _checked_name(asked)
+    if "://" in about.data_folder:
+        raise BorderlineError(
+            f"data_folder is {about.data_folder!r}, but a sweep keeps its state and logs there, "
+            "which takes a folder of this machine: name one in conf/<env>/globals.yml."
+        )
+    preflight.check_data_folder(folder)
+    parameters.run.torch_device()
+    source: SourceImages = context.catalog.load("source")
+    pairs = _checked_pairs(lists["pairs"], source, parameters)
+    entries = {
+        name: tuple(
+            lay_out(_only(context.lists, name), parameters.generators, trains_gan=True).generators
+        )
+        for name in context.lists.generators
+    }
+    tensors = [part[key] for part in (source.train, source.test) if part for key in sorted(part)]
+    settings = {
+        "pipelines": list(stages),
+        "dataset": about.dataset,
+        "step_1_checkpoints": about.step_1_checkpoints,
+        "source": digest(*tensors),
+        **_in_common(parameters),
+    }
+    return Plan(
+        folder=folder,
+        env=asked.env,
+        dataset=about.dataset,
+        cases=tuple(Case(*pair, seed) for pair in pairs for seed in seeds),
+        models=parameters.grid.models,
+        generators=entries,
+        sources={name: _sources(entries, parameters.generators[name]) for name in entries},
+        stages=stages,
+        params=params,
+        settings=settings,
+    )
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in own.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merged(merged[name], value) if both else value
+    return merged
+
+
+def _checked_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name, _ in flat(params):
+        if name in _SET_HERE:
+            raise BorderlineError(
+                f"--params sets {name}, but a sweep does that itself: use {_SET_HERE[name]}."
+            )
+    return params
+
+
+def _listed(option: str, value: str | None, example: str) -> list[str] | None:
+    if value is None:
+        return None
+    items = [item.strip() for item in value.split(",")]
+    if not all(items):
+        raise BorderlineError(
+            f"{option} is {value!r}, which names nothing in some place: name at least one, such as "
+            f"{example}, separated by commas, or leave the option out."
+        )
+    twice = [item for item in items if items.count(item) > 1]
+    if twice:
+        raise BorderlineError(f"{option} names {twice[0]!r} twice: once is it.")
+    return items
+
+
+def _checked_name(asked: Asked) -> str:
+    name = asked.name if asked.name is not None else asked.env or "base"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise BorderlineError(
+            f"--name is {name!r}, but it names a folder: use letters, digits, '_', '-' and '.'."
+        )
+    return name
+
+
+def _checked_stages(names: list[str] | None) -> tuple[str, ...]:
+    names = list(STAGES) if names is None else names
+    ordered = tuple(stage for stage in STAGES if stage in names)
+    if ordered != STAGES[: len(names)]:
+        raise BorderlineError(
+            f"--pipelines is {','.join(names)!r}, but every case starts from nothing: name the "
+            f"first of {','.join(STAGES)}, without a gap."
+        )
+    return ordered
+
+
+def _checked_seeds(words: list[str] | None, own: int) -> list[int]:
+    seeds: list[int] = []
+    for word in [str(own)] if words is None else words:
+        if not word.isdecimal() or not int(word) < 2**32:
+            raise BorderlineError(
+                f"--seeds is {word!r} in one place, but a seed is a whole number from 0 to "
+                f"{2**32 - 1}: correct it."
+            )
+        if int(word) in seeds:
+            raise BorderlineError(f"--seeds names {int(word)} twice: once is it.")
+        seeds.append(int(word))
+    return seeds
+
+
+def _checked_pairs(
+    words: list[str] | None, source: SourceImages, parameters: preflight.Parameters
+) -> list[tuple[int | str, int | str]]:
+    own = (parameters.pair.positive, parameters.pair.negative)
+    pairs = [own] if words is None else [_pair(word, source) for word in words]
+    labels = []
+    for pair in pairs:
+        positive, negative = pair
+        settings = parameters.pair.model_copy(update={"positive": positive, "negative": negative})
+        preflight.check_source(source, parameters.model_copy(update={"pair": settings}))
+        labels.append(labels_of_pair(source, settings))
+        if labels[-1] in labels[:-1]:
+            raise BorderlineError(
+                f"--pairs names {positive}v{negative} twice, once in other words: once is it."
+            )
+    return pairs
+
+
+def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
+    """The two classes of a pair: by number, or by a name that a folder can have."""
+    numbers = re.fullmatch(r"(\d+)v(\d+)", word)
+    if numbers:
+        return int(numbers[1]), int(numbers[2])
+    known = {name for name in source.classes if re.fullmatch(r"[A-Za-z0-9_.-]+", name)}
+    known |= {str(number) for number in range(len(source.classes))}
+    splits = [(word[:i], word[i + 1 :]) for i, letter in enumerate(word) if letter == "v"]
+    found = [split for split in splits if known.issuperset(split)]
+    if len(found) != 1:
+        classes = ", ".join(
+            str(i) if name == str(i) else f"{i} is {name!r}"
+            for i, name in enumerate(source.classes)
+        )
+        raise BorderlineError(
+            f"--pairs is {word!r} in one place, but a pair is <positive>v<negative>, such as 3v0: "
+            f"name both classes of {source.name} by their numbers ({classes})."
+        )
+    first, second = (int(name) if name.isdecimal() else name for name in found[0])
+    return first, second
+
+
+def _only(lists: Grid, generator: str) -> Grid:
+    return lists.model_copy(update={"generators": (generator,)})
+
+
+def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) -> frozenset[str]:
+    starts = {variant.goes_on_from() for variant in settings.variants().values()}
+    return frozenset(name for name, names in entries.items() if starts & set(names))
+
+
+def _in_common(parameters: preflight.Parameters) -> dict[str, Any]:
+    """The settings of all cases: of models and generators, only those of the grid."""
+    values = parameters.model_dump(mode="json", exclude=_NO_SETTINGS)
+    for group in ("models", "generators"):
+        used = values["grid"][group]
+        values[group] = {name: values[group][name] for name in used}
+    return {name: value for name, value in flat(values) if name not in _NOT_IN_COMMON}

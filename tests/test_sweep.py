@@ -1,0 +1,356 @@
+"""A sweep: a failure costs its own rows, a kill costs nothing, the table is that of the runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import psutil
+import pytest
+from click.testing import CliRunner
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
+
+from borderline.cli import cli
+from borderline.errors import BorderlineError
+from borderline.sweeps.case import run_case, told
+from borderline.sweeps.plan import Asked, Case, Plan, make_plan
+from borderline.sweeps.process import Outcome, outcome_of
+from borderline.sweeps.state import Failure, Record, State, StateFile
+from borderline.sweeps.tables import gather, over_seeds, picture
+from conftest import kedro_run
+
+CASE = Case(7, 1, 0)
+
+
+@pytest.fixture
+def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    return project
+
+
+@pytest.fixture
+def plan(here: Path) -> Plan:
+    return make_plan(Asked(env="test", seeds="0,1"), here)
+
+
+def test_a_plan_is_that_of_the_environment_but_for_what_is_asked(here: Path) -> None:
+    asked = Asked(
+        env="test",
+        pairs="3v0,5v7",
+        seeds="2,0",
+        models="cnn_4",
+        generators="gasten_10,hybrid",
+        name="mine",
+        params={"gan": {"epochs": 2}, "grid": {"runs": 2}},
+    )
+    plan = make_plan(asked, here)
+    assert [case.name for case in plan.cases] == [
+        *("3v0_seed_2", "3v0_seed_0", "5v7_seed_2", "5v7_seed_0"),
+    ]
+    assert plan.generators == {
+        "gasten_10": ("gasten_10", "gasten_10_run_2"),
+        "hybrid": ("hybrid", "hybrid_run_2"),
+    }
+    assert plan.reporting(plan.cases[0]) == (
+        here / "data/test/sweeps/mine/seed_2/08_reporting/mnist_sample_3v0"
+    )
+    assert plan.settings_of(plan.cases[0], ["cnn_4"], ["hybrid"]) == {
+        "run": {"seed": 2},
+        "pair": {"positive": 3, "negative": 0},
+        "grid": {"models": ["cnn_4"], "generators": ["hybrid"], "runs": 2},
+        "gan": {"epochs": 2},
+        "data_folder": str(here / "data/test/sweeps/mine/seed_2"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--pairs", "3v"], ["--pairs is '3v'", "3v0"]),
+        (["--pairs", "shirtvt-shirt/top"], ["--pairs is 'shirtvt-shirt/top'", "by their numbers"]),
+        (["--pairs", "3v12"], ["pair.negative is 12", "choose one of"]),
+        (["--pairs", "3v3"], ["both 3", "choose two classes"]),
+        (["--pairs", "3v0,3v0"], ["--pairs names '3v0' twice"]),
+        (["--pairs", "3v0,03v0"], ["--pairs names 3v0 twice, once in other words"]),
+        (["--pairs", ""], ["--pairs is ''", "such as 3v0"]),
+        (["--seeds", "0,,1"], ["--seeds is '0,,1'", "names nothing in some place"]),
+        (["--seeds", "1,01"], ["--seeds names 1 twice"]),
+        (["--seeds", "-1"], ["--seeds is '-1'", "whole number"]),
+        (["--models", "cnn_5"], ["grid.models is 'cnn_5'", "did you mean"]),
+        (["--generators", "hybrid"], ["generators.hybrid.space_of is 'gasten_10'", "add it there"]),
+        (["--pipelines", "gasten"], ["--pipelines is 'gasten'", "classifier,gasten"]),
+        (["--pipelines", "classifier,gatsen"], ["--pipelines is 'classifier,gatsen'"]),
+        (["--name", "a/b"], ["--name is 'a/b'", "letters"]),
+        (["--params", "run.seed=3"], ["--params sets run.seed", "--seeds"]),
+        (["--params", "grid.models=[cnn_1,mlp_4]"], ["sets grid.models", "--models"]),
+        (["--params", "gan.epohcs=3"], ["gan.epohcs", "did you mean 'epochs'"]),
+    ],
+)
+def test_bad_input_is_one_sentence_before_any_work(
+    here: Path, arguments: list[str], words: list[str]
+) -> None:
+    result = CliRunner().invoke(cli, ["sweep", "--env", "test", *arguments])
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert result.exit_code == 1, result.output
+    assert len(errors) == 1, result.output
+    for word in words:
+        assert word in errors[0]
+    assert errors[0].endswith(".")
+    assert not (here / "data").exists()
+
+
+class Attempts:
+    """Runs that end as told, and what they were asked for.
+
+    Args:
+        failing: Nodes that fail whenever their model and generator are there.
+    """
+
+    def __init__(self, *failing: str) -> None:
+        self.failing, self.asked = failing, list[tuple[list[str], list[str]]]()
+
+    def __call__(self, models: Sequence[str], generators: Sequence[str]) -> Outcome:
+        self.asked.append((list(models), list(generators)))
+        for node in self.failing:
+            model, *_, generator, _ = node.split(".")
+            shared = model not in ("cnn_1", "mlp_4")
+            if shared or (model in models and generator in (*generators, "clustering")):
+                return Outcome("It broke.", node, began=True)
+        return Outcome()
+
+
+GASTEN = ["gasten_10", "gasten_25"]
+EVERY = [*GASTEN, "latent_search", "hybrid", "pixel_bisection"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "ended", "asked"),
+    [
+        ([], "whole", [(["cnn_1", "mlp_4"], EVERY)]),
+        (
+            ["mlp_4.metrics.latent_search.measure_generator"],
+            "in_part",
+            [
+                (["cnn_1", "mlp_4"], EVERY),
+                (["cnn_1"], EVERY),
+                (["mlp_4"], [*GASTEN, "hybrid", "pixel_bisection"]),
+            ],
+        ),
+        (
+            # What goes on from a generator that failed is left out with it.
+            ["cnn_1.gasten.gasten_10.train_generator", "mlp_4.gasten.gasten_10.train_generator"],
+            "in_part",
+            [
+                (["cnn_1", "mlp_4"], EVERY),
+                (["mlp_4"], EVERY),
+                (["cnn_1", "mlp_4"], ["gasten_25", "latent_search", "pixel_bisection"]),
+            ],
+        ),
+        (
+            ["cnn_1.clustering.choose_recipe"],
+            "in_part",
+            [(["cnn_1", "mlp_4"], EVERY), (["mlp_4"], EVERY)],
+        ),
+        (["gasten.gan.train_gan"], "failed", [(["cnn_1", "mlp_4"], EVERY)]),
+    ],
+)
+def test_what_fails_is_left_out_and_nothing_else(
+    plan: Plan, failing: list[str], ended: str, asked: list[tuple[list[str], list[str]]]
+) -> None:
+    attempts, said = Attempts(*failing), list[str]()
+    record = run_case(plan, CASE, attempts, said.append)
+    assert attempts.asked == asked
+    assert record.ended == ended
+    assert [failure.node for failure in record.failures] == failing
+    assert said == [told(failure) for failure in record.failures]
+
+
+def test_the_table_says_why_a_row_is_missing(plan: Plan) -> None:
+    failing = "mlp_4.gasten.gasten_10.train_generator"
+    record = run_case(plan, CASE, Attempts(failing), lambda _: None)
+    table = gather(plan, State(settings={}).noted(record)).set_index(["model", "generator"])
+    assert (table.loc["cnn_1", "status"] == "done").all()
+    assert tuple(table.loc[("mlp_4", "gasten_10")])[-2:] == ("failed", "It broke.")
+    assert table.loc[("mlp_4", "hybrid"), "status"] == "left out"
+    assert "goes on from" in table.loc[("mlp_4", "hybrid"), "failed"]
+
+
+def test_a_case_whose_process_dies_fails_alone(plan: Plan) -> None:
+    killed = Outcome("Its process was ended by SIGKILL.")
+    record = run_case(plan, CASE, lambda *_: killed, lambda _: None)
+    assert (record.ended, record.finished) == ("failed", {})
+    other = run_case(plan, replace(CASE, seed=1), Attempts(), lambda _: None)
+    table = gather(plan, State(settings={}).noted(record).noted(other))
+    assert set(zip(table["seed"], table["status"], strict=True)) == {(0, "failed"), (1, "done")}
+
+
+def record_of(case: Case, ended: Literal["whole", "in_part", "failed"]) -> Record:
+    failure = Failure(model=None, generator=None, node="x", says="y")
+    return Record(
+        positive=case.positive,
+        negative=case.negative,
+        seed=case.seed,
+        ended=ended,
+        finished={},
+        failures=() if ended == "whole" else (failure,),
+    )
+
+
+def test_what_ended_is_not_run_again_unless_it_failed() -> None:
+    cases = {how: replace(CASE, seed=i) for i, how in enumerate(("whole", "in_part", "failed"))}
+    state = State(settings={})
+    for record in (
+        record_of(cases["whole"], "whole"),
+        record_of(cases["in_part"], "in_part"),
+        record_of(cases["failed"], "failed"),
+    ):
+        state = state.noted(record)
+    assert [state.todo(case, again=False) for case in cases.values()] == [False, False, True]
+    assert [state.todo(case, again=True) for case in cases.values()] == [False, True, True]
+    assert state.todo(replace(CASE, seed=9), again=False)
+
+
+def test_cases_that_ended_are_not_mixed_with_other_settings(plan: Plan, here: Path) -> None:
+    file = StateFile(plan.folder)
+    file.write(file.read(plan).noted(record_of(CASE, "in_part")))
+    more = make_plan(Asked(env="test", seeds="0,1,2", pairs="7v1,3v0"), here)
+    assert file.read(more).records.keys() == {CASE.name}
+    for params in ({"confusion": {"band": 0.05}}, {"generators": {"gasten_25": {"alpha": 3}}}):
+        other = make_plan(Asked(env="test", params=params), here)
+        with pytest.raises(BorderlineError, match=r"but 7v1_seed_0 of this sweep ran with"):
+            file.read(other)
+    # A model that is not in the grid matters to nobody.
+    file.read(make_plan(Asked(env="test", params={"models": {"cnn_8": {"filters": 9}}}), here))
+    file.write(State(settings={"gone": 1}).noted(record_of(CASE, "failed")))
+    assert file.read(plan).records == {}
+
+
+def test_a_sweep_runs_once_at_a_time(plan: Plan) -> None:
+    file = StateFile(plan.folder)
+    with file.alone(), pytest.raises(BorderlineError, match="running already"), file.alone():
+        pass
+    with file.alone():
+        pass
+
+
+def test_mean_and_spread_are_over_the_seeds_that_are_done() -> None:
+    rows = [
+        ("7v1", "cnn_1", "hybrid", 0, "done", 0.2, 8.0, True),
+        ("7v1", "cnn_1", "hybrid", 1, "done", 0.6, 10.0, False),
+        ("7v1", "cnn_1", "hybrid", 2, "failed", None, None, None),
+        ("3v0", "cnn_1", "hybrid", 0, "done", 0.5, 7.0, True),
+    ]
+    names = ["pair", "model", "generator", "seed", "status", "yield", "fd_lenet", "chosen"]
+    table = pd.DataFrame(rows, columns=names)
+    first, second = over_seeds(table).to_dict("records")
+    assert (first["pair"], first["seeds"], first["chosen"]) == ("7v1", 2, 0.5)
+    assert first["yield"] == pytest.approx(0.4)
+    assert first["yield_sd"] == pytest.approx(0.2 * 2**0.5)
+    assert first["fd_lenet"] == 9
+    assert second["seeds"] == 1
+    assert pd.isna(second["yield_sd"])
+    assert [ax.get_title() for ax in picture(table).axes] == ["7v1, cnn_1", "3v0, cnn_1"]
+
+
+STAGES = "classifier,gasten,metrics"
+GRID = ("cnn_1", "gasten_10", "pixel_bisection")
+SWEEP = (
+    *("sweep", "--env", "test", "--pipelines", STAGES, "--seeds", "0,1"),
+    *("--models", GRID[0], "--generators", ",".join(GRID[1:])),
+)
+
+
+def break_a_kind(project: Path) -> None:
+    """Let blends fail with seed 0, once the model is trained and the GAN too."""
+    path = project / "src/borderline/pipelines/gasten/kinds/pixel_bisection.py"
+    head = '        """Blends on the boundary."""\n'
+    source = path.read_text()
+    assert source.count(head) == 1
+    broken = f'{head}        if run.seed == 0:\n            raise RuntimeError("no luck")\n'
+    path.write_text(source.replace(head, broken))
+
+
+@pytest.mark.road
+def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_a_kind(project)
+    monkeypatch.setenv("PYTHONPATH", str(project / "src"))
+    command = [sys.executable, "-m", "kedro", *SWEEP]
+    folder = project / "data/test/sweeps/test"
+
+    # A kill -9 in the second case, whose process ends too, so that nobody writes beside the next.
+    first = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
+    checkpoints = folder / "seed_1/06_models/mnist_sample_7v1/gan/checkpoints"
+    deadline = time.monotonic() + 300
+    while not (checkpoints / "epoch_0002.pt").exists():
+        assert first.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    children = psutil.Process(first.pid).children(recursive=True)
+    assert children
+    first.kill()
+    first.communicate()
+    assert not psutil.wait_procs(children, timeout=20)[1]
+    assert not (folder / "results.csv").exists()
+    trained = (checkpoints / "epoch_0001.pt").stat().st_mtime_ns
+
+    again = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert again.returncode == 4, again.stdout + again.stderr
+    for said in (
+        "seed 0: finished before",
+        "seed 1: whole",
+        "failed in cnn_1.gasten.pixel_bisection.make_images: RuntimeError: no luck. See",
+        "2 cases: 1 whole, 1 without what failed.",
+    ):
+        assert said in again.stdout
+    assert (checkpoints / "epoch_0001.pt").stat().st_mtime_ns == trained
+    results = pd.read_csv(folder / "results.csv").set_index(["seed", "generator"])
+    assert results["status"].to_dict() == {
+        (0, "gasten_10"): "done",
+        (0, "pixel_bisection"): "failed",
+        (1, "gasten_10"): "done",
+        (1, "pixel_bisection"): "done",
+    }
+    assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
+
+    lists = f"grid.models=[{GRID[0]}],grid.generators=[{','.join(GRID[1:])}]"
+    params = f"run.seed=1,{lists},data_folder=data/single"
+    single = kedro_run(project, "--env", "test", "--pipelines", STAGES, "--params", params)
+    assert single.returncode == 0, single.stdout + single.stderr
+    board = pd.read_csv(
+        project / "data/single/08_reporting/mnist_sample_7v1/cnn_1/leaderboard.csv"
+    ).set_index("source")
+    for generator in GRID[1:]:
+        for figure in board.columns.drop("seconds"):
+            found, expected = results.loc[(1, generator), figure], board.loc[generator, figure]
+            assert str(found) == str(expected) or float(found) == float(expected), figure
+    assert not (project / "data/test/08_reporting").exists()
+
+
+def fails() -> None:
+    raise RuntimeError("two\nlines")
+
+
+def test_the_node_that_failed_is_found_in_the_frames() -> None:
+    road = Pipeline([Node(fails, None, "x", name="cnn_1.gasten.hybrid.make_images")])
+    with pytest.raises(RuntimeError) as raised:
+        SequentialRunner().run(road, DataCatalog(), _create_hook_manager())
+    wrapped = BorderlineError("Wrapped.")
+    wrapped.__cause__ = raised.value
+    for error in (raised.value, wrapped):
+        assert outcome_of(error).node == "cnn_1.gasten.hybrid.make_images"
+        assert outcome_of(error).began
+    assert outcome_of(raised.value).says == "RuntimeError: two lines"
+    assert outcome_of(BorderlineError("No run.")) == Outcome("BorderlineError: No run.")
