@@ -6,6 +6,7 @@ import importlib
 import inspect
 import logging
 import math
+import operator
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from borderline import ledger, preflight
+from borderline import ledger, preflight, threads
 from borderline.context import BorderlineContext
 from borderline.datasets import (
     CSVDataset,
@@ -62,6 +63,15 @@ _NUMBERS = ("trial", "repeat")
 _NOT_LIVE = (*_COUNTS, *_NUMBERS, "band", "note")
 # Saved together with the table that the bar follows.
 _BESIDE = ".combinations"
+# Where a streaming node's number of steps is, by the node's name.
+_TOTALS = {
+    "train_classifier": ("classifier", "epochs"),
+    "train_judge": ("judge", "epochs"),
+    "train_gan": ("gan", "epochs"),
+    "train_generator": ("generators.", "epochs"),
+    "search_clusters": ("clustering", "trials"),
+    "repeat_patterns": ("prototypes", "validation.repeats"),
+}
 # What a run ends with, by the last part of the name.
 _ARTIFACTS = ("classifier", "generator", "findings", "model_card", "report", "comparison")
 _LOOKED_AT = (CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset, PlotlyDataset, TextDataset)
@@ -139,24 +149,36 @@ class PreflightHooks:
         return {name: pipelines[name] for name in STAGES}
 
 
+class ThreadHooks:
+    """Keeps the processes of ``--runner ParallelRunner`` to a thread each."""
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self) -> None:
+        """Set the number of threads, where this process is one of a pool."""
+        threads.keep_to_one_in_a_pool()
+
+
 class ProgressHooks:
-    """A progress bar for every node that streams its results, with the figures of the last one."""
+    """A progress bar for every node that streams its results, with the figures of the last one.
+
+    Where nodes run in other processes, several at a time, each says a line in place of its bar.
+    """
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
-        self._parameters: preflight.Parameters | None = None
+        self._process: int | None = None
         self._said = ""
 
     @hook_impl
-    def after_context_created(self, context: BorderlineContext) -> None:
-        """Remember how long the trainings are."""
-        self._parameters = context.checked
+    def before_pipeline_run(self) -> None:
+        """Remember whose terminal it is."""
+        self._process = os.getpid()
 
     @hook_impl
-    def before_node_run(self, node: Node) -> None:
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
         """Start a bar."""
         self._stop()
-        total = self._total(node)
+        total = _total(node, inputs)
         if total is None:
             return
         self._progress = Progress(
@@ -168,7 +190,7 @@ class ProgressHooks:
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
             console=rich.get_console(),
-            disable=not rich.get_console().is_terminal,
+            disable=not self._has_a_bar(),
         )
         self._progress.add_task(node.name, total=total, figures="")
         self._progress.start()
@@ -184,7 +206,7 @@ class ProgressHooks:
         done = next((int(data[n].iloc[-1]) for n in _COUNTS if n in data), len(data))
         done = next((int(data[n].iloc[-1]) + 1 for n in _NUMBERS if n in data), done)
         self._progress.update(self._progress.task_ids[0], completed=done, figures=figures)
-        if not self._progress.console.is_terminal:
+        if not self._has_a_bar():
             logger.info("%s %d/%d %s", node.name, done, total, figures)
         note = data["note"].iloc[-1] if dataset_name.endswith(".outcome") else ""
         if note and note != self._said:
@@ -201,28 +223,13 @@ class ProgressHooks:
         """Remove the bar."""
         self._stop()
 
+    def _has_a_bar(self) -> bool:
+        return self._process == os.getpid() and rich.get_console().is_terminal
+
     def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-
-    def _total(self, node: Node) -> int | None:
-        parameters = self._parameters
-        if parameters is None:
-            return None
-        name = node.name.rpartition(".")[-1]
-        if any(output.endswith(".outcome") for output in node.outputs):
-            return parameters.generation.images
-        if name == "train_generator":
-            generator = node.namespace_prefixes[-1].rpartition(".")[-1]
-            return int(getattr(parameters.generators[generator], "epochs"))  # noqa: B009
-        return {
-            "train_classifier": parameters.classifier.epochs,
-            "train_judge": parameters.judge.epochs,
-            "train_gan": parameters.gan.epochs,
-            "search_clusters": parameters.clustering.trials,
-            "repeat_patterns": parameters.prototypes.validation.repeats,
-        }.get(name)
 
 
 class SummaryHooks:
@@ -437,6 +444,18 @@ class GateHooks:
         said = verdict(table)
         if said:
             raise GateClosed(said)
+
+
+def _total(node: Node, inputs: dict[str, Any]) -> int | None:
+    """How many steps a node has; from its inputs, which are all that other processes know."""
+    name = node.name.rpartition(".")[-1]
+    settings, path = _TOTALS.get(name, ("", ""))
+    if any(output.endswith(".outcome") for output in node.outputs):
+        settings, path = "generation", "images"
+    for own, value in inputs.items():
+        if settings and own.startswith(f"params:{settings}"):
+            return int(operator.attrgetter(path)(value))
+    return None
 
 
 def _are_figures(data: Any) -> bool:

@@ -64,6 +64,11 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
             why = str(error).splitlines()[0]
             raise DatasetError(f"{what} cannot be opened ({why}): {remedy}.") from error
 
+    @property
+    def is_local_file(self) -> bool:
+        """Whether it is a file of this machine, and no database that machines share."""
+        return self._url is None
+
     def save(self, data: NoReturn) -> NoReturn:
         """Not supported: Optuna writes to the store itself."""
         raise DatasetError("An Optuna store is written by Optuna, not by a node's output.")
