@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -166,11 +164,12 @@ class _Workers(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let nobody go on with what nobody waits for."""
+        from borderline.runners.remote import leave_at_once
+
         self._executor.shutdown(wait=False)
         self._client.unsubscribe_topic(self._topic)
         if self._cluster is not None:
-            # Taking apart all that they imported would hold up the end for seconds.
-            self._client.run(atexit.register, os._exit, 0, on_error="ignore")
+            self._client.run(leave_at_once, on_error="ignore")
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
