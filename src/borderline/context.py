@@ -8,6 +8,7 @@ from typing import Any
 from kedro.framework.context import KedroContext
 
 from borderline import grid
+from borderline.datasets.buckets import with_credentials
 from borderline.params import CHANGE_NO_RESULT, CallParams, flat
 from borderline.preflight import (
     check_paths,
@@ -32,6 +33,13 @@ class BorderlineContext(KedroContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.about = read_globals(self.config_loader["globals"])
+        if self.about.credentials is not None:
+            self.config_loader["catalog"] = with_credentials(
+                self.config_loader["catalog"],
+                self.about.credentials,
+                self.about.data_folder,
+                self._get_config_credentials(),
+            )
         self.checked = read_parameters(self.config_loader["parameters"])
         asked = self._runtime_params or {}
         check_paths(self.checked, self.about, asked)

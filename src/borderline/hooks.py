@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -46,6 +47,13 @@ from borderline.datasets import (
     PickleDataset,
     PlotlyDataset,
     TextDataset,
+)
+from borderline.datasets.buckets import (
+    address_of,
+    check_bucket,
+    folder_of,
+    is_bucket,
+    local_copy,
 )
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.tensors import digest
@@ -97,7 +105,8 @@ class PreflightHooks:
         self.parameters = context.checked
         self.about, self.layout = context.about, context.layout
         self._given = {"gasten": {GIVEN_STEP_1: context.about.step_1_checkpoints}}
-        self.data_folder = context.project_path / context.about.data_folder
+        folder = context.about.data_folder
+        self.data_folder = folder if is_bucket(folder) else str(context.project_path / folder)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -105,6 +114,8 @@ class PreflightHooks:
     ) -> None:
         """Check device, inputs, settings, data folder and images; then open the ledger."""
         self.parameters.run.torch_device()
+        if is_bucket(self.data_folder):
+            check_bucket(catalog, self.data_folder)
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
         named = run_params["pipeline_names"] or []
@@ -116,7 +127,8 @@ class PreflightHooks:
         preflight.check_other_run(catalog, pipeline, self.parameters)
         preflight.check_given_step_1(catalog, self.parameters, self.about)
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
-        preflight.check_data_folder(self.data_folder)
+        if not is_bucket(self.data_folder):
+            preflight.check_data_folder(Path(self.data_folder))
         preflight.check_checkpoints(catalog, self.parameters, self.layout)
         preflight.check_judges(catalog, pipeline)
         preflight.check_study_storage(pipeline, self.about)
@@ -132,7 +144,7 @@ class PreflightHooks:
             preflight.check_source(source, self.parameters)
             parts = [part for part in (source.train, source.test) if part is not None]
             found = digest(*(tensor for part in parts for tensor in part.values()))
-            preflight.check_same_images(found, book, str(self.data_folder))
+            preflight.check_same_images(found, book, self.data_folder)
             book = {**book, ledger.SOURCE: {"digest": found}}
         catalog.save("ledger", ledger.opened(book, stages, self._running))
 
@@ -246,12 +258,12 @@ class SummaryHooks:
             console.print(_summary_table(catalog.load("summary")))
             every = [catalog.get(name) for name in sorted(made)]
             pictures = [one for one in every if isinstance(one, MatplotlibDataset)]
-            folders = {str(Path(str(picture._filepath)).parent) for picture in pictures}
+            folders = {folder_of(picture) for picture in pictures}
             console.print("Pictures:", *sorted(folders), sep="\n  ")
         for name in _PAGES:
             if name in made:
-                page: Any = catalog.get(name)
-                console.print(f"{name.capitalize()}:\n  {page._filepath}", soft_wrap=True)
+                page = address_of(catalog.get(name))
+                console.print(f"{name.capitalize()}:\n  {page}", soft_wrap=True)
 
 
 class TrackingHooks:
@@ -275,7 +287,9 @@ class TrackingHooks:
         self._parameters = context.checked
         about, pair = context.about, context.checked.pair
         self._case = f"{about.dataset}_{pair.positive}v{pair.negative}"
-        self._folder = context.project_path / about.data_folder
+        # What the tracker keeps is on this machine in any case.
+        folder = "data" if is_bucket(about.data_folder) else about.data_folder
+        self._folder = context.project_path / folder
         self._config = {
             **context.checked.model_dump(mode="json", exclude={"tracking", "pairing"}),
             "dataset": about.dataset,
@@ -361,8 +375,9 @@ class TrackingHooks:
                 if files and exit_code == 0 and not self._stopped:
                     artifact = self._tracker.Artifact(f"{self._case}-{stage}", type="results")
                     for name in sorted(files):
-                        path = Path(str(self._catalog.get(name)._filepath))  # type: ignore[union-attr]
-                        artifact.add_file(str(path), name=f"{name}{path.suffix}")
+                        with TemporaryDirectory() as folder:
+                            path = local_copy(self._catalog.get(name), folder)
+                            artifact.add_file(str(path), name=f"{name}{path.suffix}")
                     run.log_artifact(artifact)
             with self._whatever_happens():
                 run.finish(exit_code=exit_code)

@@ -33,15 +33,15 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
     ) as process:
         assert process.stdout is not None
-        said, victim = "", None
+        said, victim, dead = "", None, False
         for line in process.stdout:
             said += line
-            if victim is None and (begun := BEGINS.search(line)):
-                victim = begun
-            elif victim and victim[1] + " 1/" in line:
+            victim = victim or BEGINS.search(line)
+            if victim and not dead and f"{victim[1]} 1/" in line:
                 os.kill(int(victim[2]), signal.SIGKILL)
+                dead = True
     assert process.returncode == 0, said
-    assert victim is not None
+    assert dead
     (project / "output.txt").write_text(said)
     return project
 
