@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -55,3 +56,20 @@ class BorderlineContext(KedroContext):
         # The loader's way to say what Kedro is to take for the parameters from here on.
         self.config_loader["parameters"] = self.checked.model_dump(mode="json")
         grid.use(self.layout)
+
+    def _get_config_credentials(self) -> dict[str, Any]:
+        """Those of the environment, and those of ``conf/local`` in any environment.
+
+        Kedro reads ``conf/local`` only where no environment is named, but nobody should have to put
+        a key anywhere else.
+        """
+        loader: Any = self.config_loader
+        local = Path(loader.conf_source) / "local"
+        own: dict[str, Any] = (
+            loader.load_and_merge_dir_config(
+                str(local), loader.config_patterns["credentials"], "credentials", set(), True
+            )
+            if local.is_dir()
+            else {}
+        )
+        return own | super()._get_config_credentials()
