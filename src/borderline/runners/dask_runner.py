@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _SECONDS_TO_CONNECT = 15
+_THE_END: dict[str, Any] = {}
 # For libraries that read it when they are loaded.
 _THREADS = (VARIABLE, "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -72,7 +74,17 @@ class DaskRunner(AbstractRunner):
         run_id: str | None = None,
     ) -> None:
         check_shareable(pipeline, catalog, several_machines=len(self._machines) > 1)
-        super()._run(pipeline, catalog, hook_manager, run_id)
+        from distributed import KilledWorker
+
+        try:
+            super()._run(pipeline, catalog, hook_manager, run_id)
+        except KilledWorker as error:
+            name = str(error.task).rpartition("-")[0]
+            raise BorderlineError(
+                f"{name} was lost with its worker {error.allowed_failures + 1} times, as happens "
+                "where it needs more than the worker's memory: give each worker more "
+                "(memory_limit, or fewer workers), then run again; finished epochs stay."
+            ) from error
 
     def _get_executor(self, max_workers: int) -> Executor:
         from distributed import Client
@@ -138,7 +150,8 @@ class _Workers(Executor):
         self._client, self._cluster, self._params = client, cluster, params
         self._executor = client.get_executor(pure=False, retries=params.retries)
         self._topic = f"borderline-{uuid.uuid4().hex}"
-        client.subscribe_topic(self._topic, _say)
+        self._heard_all = threading.Event()
+        client.subscribe_topic(self._topic, self._say)
 
     def submit(self, task: Task, /) -> Future[Node]:  # type: ignore[override]
         """Send a node to a worker."""
@@ -167,12 +180,23 @@ class _Workers(Executor):
         from borderline.runners.remote import leave_at_once
 
         self._executor.shutdown(wait=False)
+        # What this says comes back after all that workers have said.
+        self._client.log_event(self._topic, _THE_END)
+        self._heard_all.wait(timeout=_SECONDS_TO_CONNECT)
         self._client.unsubscribe_topic(self._topic)
         if self._cluster is not None:
             self._client.run(leave_at_once, on_error="ignore")
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+
+    def _say(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Log what a worker said."""
+        _, said = event
+        if said == _THE_END:
+            self._heard_all.set()
+        else:
+            logging.getLogger(said["name"]).log(said["level"], "%s", said["text"])
 
 
 def _levels() -> dict[str, int]:
@@ -185,9 +209,3 @@ def _levels() -> dict[str, int]:
         and name.partition(".")[0] in ("kedro", __package__.partition(".")[0])
     }
     return {"": logging.root.level, **own}
-
-
-def _say(event: tuple[float, dict[str, Any]]) -> None:
-    """Log what a worker said."""
-    _, said = event
-    logging.getLogger(said["name"]).log(said["level"], "%s", said["text"])

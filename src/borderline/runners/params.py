@@ -95,8 +95,6 @@ def read_params(raw: Mapping[str, Any]) -> DaskParams:
                 f"{name} is no setting of DaskRunner{meant}: correct it in --runner-params; known "
                 f"are {', '.join(known)}."
             ) from error
-        said = first["msg"].removeprefix("Value error, ")
-        said = said[0].lower() + said[1:].replace("Input should", "it must")
-        said = said.removeprefix("input should").strip() if not name else said
+        said = first["msg"].removeprefix("Value error, ").replace("Input should", "it must")
         what = f"{name} is {value!r}, but " if name else ""
         raise BorderlineError(f"--runner-params: {what}{said}.") from error

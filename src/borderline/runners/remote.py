@@ -61,29 +61,35 @@ class GivenUp(Exception):
 
 def run_node(job: Job) -> Node:
     """Run a node as Kedro's sequential runner does; its results go to the catalog."""
-    with _one_at_a_time, _forwarded(job):
-        if job.threads is not None:
-            compute_with(job.threads)
+    with _one_at_a_time:
+        # Kedro sets up logging of its own with them, so they come before ours.
         hooks = _hooks(job.package)
-        # Hooks that wait for a catalog get the part that is here.
-        hooks.hook.after_catalog_created(
-            catalog=job.catalog,
-            conf_catalog={},
-            conf_creds={},
-            parameters={},
-            save_version=job.run_id,
-            load_versions=None,
-        )
-        logger.info("%s begins on %s (process %d).", job.node.name, get_worker().name, os.getpid())
-        try:
-            return Task(
-                job.node, job.catalog, is_async=False, hook_manager=hooks, run_id=job.run_id
-            ).execute()
-        except GivenUp:
-            raise
-        except Exception as error:
-            logger.warning("%s failed: %s", job.node.name, error)
-            raise
+        with _forwarded(job):
+            return _run_with(hooks, job)
+
+
+def _run_with(hooks: PluginManager, job: Job) -> Node:
+    if job.threads is not None:
+        compute_with(job.threads)
+    # Hooks that wait for a catalog get the part that is here.
+    hooks.hook.after_catalog_created(
+        catalog=job.catalog,
+        conf_catalog={},
+        conf_creds={},
+        parameters={},
+        save_version=job.run_id,
+        load_versions=None,
+    )
+    logger.info("%s begins on %s (process %d).", job.node.name, get_worker().name, os.getpid())
+    try:
+        return Task(
+            job.node, job.catalog, is_async=False, hook_manager=hooks, run_id=job.run_id
+        ).execute()
+    except GivenUp:
+        raise
+    except Exception as error:
+        logger.warning("%s failed: %s", job.node.name, error)
+        raise
 
 
 def leave_at_once() -> None:
