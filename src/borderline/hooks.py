@@ -164,10 +164,16 @@ class PreflightHooks:
 class ThreadHooks:
     """Keeps the processes of ``--runner ParallelRunner`` to a thread each."""
 
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Say how many threads the processes get, where there will be some."""
+        if "ParallelRunner" in run_params["runner"]:
+            threads.prepare_pool()
+
     @hook_impl(tryfirst=True)
     def before_node_run(self) -> None:
-        """Set the number of threads, where this process is one of a pool."""
-        threads.keep_to_one_in_a_pool()
+        """Set the number of threads, where this process is one of several."""
+        threads.keep_to_share()
 
 
 class ProgressHooks:

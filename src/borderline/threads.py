@@ -16,21 +16,34 @@ VARIABLE = "OMP_NUM_THREADS"
 
 
 def compute_with(threads: int) -> None:
-    """Let this process compute with that many threads, from now on.
+    """Let this process compute with that many threads, from now on, and those that it starts.
 
     Args:
         threads: At least 1.
     """
+    os.environ[VARIABLE] = str(threads)
     # PyTorch's is one for each thread that computes, so it is set where the node runs.
     torch.set_num_threads(threads)
     threadpool_limits(threads)
 
 
-def keep_to_one_in_a_pool() -> None:
-    """Let a process of a pool compute with one thread, unless ``OMP_NUM_THREADS`` says otherwise.
+def prepare_pool() -> None:
+    """Let the processes that Kedro's pool will start have one thread each, and our hooks.
 
-    A pool has as many processes as cores. And a forked process that asks for more than one thread
-    would wait for ever for those of its parent, which it does not have.
+    ``OMP_NUM_THREADS`` says how many where it is set.
     """
-    if multiprocessing.parent_process() is not None and VARIABLE not in os.environ:
-        compute_with(1)
+    os.environ.setdefault(VARIABLE, "1")
+    context = os.environ.get("KEDRO_MP_CONTEXT")
+    if context in multiprocessing.get_all_start_methods():
+        # Kedro asks the default for how a process was started, and leaves hooks out by mistake.
+        multiprocessing.set_start_method(context, force=True)
+
+
+def keep_to_share() -> None:
+    """Let a process of a pool compute with its share of the threads.
+
+    A forked process that asked for more than one would wait for ever for those of its parent,
+    which it does not have.
+    """
+    if multiprocessing.parent_process() is not None:
+        compute_with(int(os.environ.get(VARIABLE, "1")))
