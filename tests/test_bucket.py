@@ -54,7 +54,7 @@ def test_whole_road_with_a_key_in_conf_local(
     bucket: s3fs.S3FileSystem, endpoint: str, tmp_path: Path
 ) -> None:
     project = copy_project(tmp_path / "project")
-    grid = {"models": ["mlp_4"], "generators": ["gasten_10", "latent_search"]}
+    grid = {"models": ["mlp_4"], "generators": ["gasten_10", "pixel_bisection"]}
     configure(project, {"grid": grid}, data_folder=f"s3://{FOLDER}", credentials="results")
     own = {"key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": endpoint}}
     (project / "conf/local/credentials.yml").write_text(yaml.safe_dump({"results": own}))

@@ -28,15 +28,12 @@ def compute_with(threads: int) -> None:
 
 
 def prepare_pool() -> None:
-    """Let the processes that Kedro's pool will start have one thread each, and our hooks.
+    """Let the processes that Kedro's pool will start have a thread each.
 
-    ``OMP_NUM_THREADS`` says how many where it is set.
+    ``OMP_NUM_THREADS`` says how many where it is set. A spawned process can only be told so: Kedro
+    calls no hooks of the project in it.
     """
     os.environ.setdefault(VARIABLE, "1")
-    context = os.environ.get("KEDRO_MP_CONTEXT")
-    if context in multiprocessing.get_all_start_methods():
-        # Kedro asks the default for how a process was started, and leaves hooks out by mistake.
-        multiprocessing.set_start_method(context, force=True)
 
 
 def keep_to_share() -> None:

@@ -51,7 +51,9 @@ def test_tables_are_those_of_one_process(whole: Path, finished: Path) -> None:
         assert one.equals(other), table
 
 
-def test_trainings_say_how_far_they_are(finished: Path) -> None:
+def test_trainings_of_forked_processes_say_how_far_they_are(finished: Path) -> None:
+    if not finished.parent.name.startswith("fork"):
+        pytest.skip("Kedro calls no hooks of the project in spawned processes")
     said = " ".join((finished / "output.txt").read_text().split())
     for model in MODELS:
         assert f"{model}.classifier.train_classifier 2/2" in said
