@@ -32,7 +32,7 @@ from borderline.runners import DaskRunner
 from borderline.threads import compute_with
 
 TRAININGS = 8
-STEPS = 50
+STEPS = 40
 SMALL_NODES = 64
 PAIR = PairParams(positive=7, negative=1, test_share=0.2)
 # One of the paper's on a CPU, for the prediction.

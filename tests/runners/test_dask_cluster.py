@@ -49,9 +49,8 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
     finally:
         for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(timeout=30)
+            process.kill()  # what they started ends with them
+            process.wait()
 
 
 def drive(folder: Path, nodes: list[Node], runner: DaskRunner, **changed: object) -> DataCatalog:
