@@ -40,6 +40,7 @@ bench: $(INSTALLED) ## Measure our speed against plain ways, side by side; each 
 	$(BIN)/python benchmarks/frechet_interval.py
 	$(BIN)/python benchmarks/clustering_search.py
 	$(BIN)/python benchmarks/clustering_scale.py
+	$(BIN)/python benchmarks/scaling.py
 
 notebook: $(INSTALLED) ## Open the notebooks
 	$(BIN)/kedro jupyter lab notebooks

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
 
 from borderline import grid
+from borderline.datasets.buckets import with_credentials
 from borderline.imported.catalog import imported_files
 from borderline.params import CHANGE_NO_RESULT, CallParams, flat
 from borderline.preflight import (
@@ -40,6 +42,13 @@ class BorderlineContext(KedroContext):
         # Where results go is no setting of the run, but --params may say it, as in the catalog.
         folder = {name: parameters.pop(name) for name in ("data_folder",) if name in asked}
         self.about = read_globals({**about, **folder})
+        if self.about.credentials is not None:
+            self.config_loader["catalog"] = with_credentials(
+                self.config_loader["catalog"],
+                self.about.credentials,
+                self.about.data_folder,
+                self._get_config_credentials(),
+            )
         self.checked = read_parameters(parameters)
         self.lists = self.checked.grid
         check_paths(self.checked, self.about, asked)
@@ -65,3 +74,20 @@ class BorderlineContext(KedroContext):
             ),
         }
         grid.use(self.layout)
+
+    def _get_config_credentials(self) -> dict[str, Any]:
+        """Those of the environment, and those of ``conf/local`` in any environment.
+
+        Kedro reads ``conf/local`` only where no environment is named, but nobody should have to put
+        a key anywhere else.
+        """
+        loader: Any = self.config_loader
+        local = Path(loader.conf_source) / "local"
+        own: dict[str, Any] = (
+            loader.load_and_merge_dir_config(
+                str(local), loader.config_patterns["credentials"], "credentials", set(), True
+            )
+            if local.is_dir()
+            else {}
+        )
+        return own | super()._get_config_credentials()

@@ -6,12 +6,14 @@ import importlib
 import inspect
 import logging
 import math
+import operator
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -36,7 +38,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from borderline import ledger, preflight
+from borderline import ledger, preflight, threads
 from borderline.context import BorderlineContext
 from borderline.datasets import (
     CSVDataset,
@@ -45,6 +47,13 @@ from borderline.datasets import (
     PickleDataset,
     PlotlyDataset,
     TextDataset,
+)
+from borderline.datasets.buckets import (
+    address_of,
+    check_bucket,
+    folder_of,
+    is_bucket,
+    local_copy,
 )
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.tensors import digest
@@ -62,6 +71,15 @@ _NUMBERS = ("trial", "repeat")
 _NOT_LIVE = (*_COUNTS, *_NUMBERS, "band", "note")
 # Saved together with the table that the bar follows.
 _BESIDE = ".combinations"
+# Where a streaming node's number of steps is, by the node's name.
+_TOTALS = {
+    "train_classifier": ("classifier", "epochs"),
+    "train_judge": ("judge", "epochs"),
+    "train_gan": ("gan", "epochs"),
+    "train_generator": ("generators.", "epochs"),
+    "search_clusters": ("clustering", "trials"),
+    "repeat_patterns": ("prototypes", "validation.repeats"),
+}
 # What a run ends with, by the last part of the name.
 _ARTIFACTS = ("classifier", "generator", "findings", "model_card", "report", "comparison")
 _LOOKED_AT = (CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset, PlotlyDataset, TextDataset)
@@ -76,7 +94,8 @@ class PreflightHooks:
         """Remember what the checks need to know."""
         self.parameters = context.checked
         self.about, self.layout = context.about, context.layout
-        self.data_folder = context.project_path / context.about.data_folder
+        folder = context.about.data_folder
+        self.data_folder = folder if is_bucket(folder) else str(context.project_path / folder)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -84,6 +103,8 @@ class PreflightHooks:
     ) -> None:
         """Check device, inputs, settings, data folder and images; then open the ledger."""
         self.parameters.run.torch_device()
+        if is_bucket(self.data_folder):
+            check_bucket(catalog, self.data_folder)
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
         named = run_params["pipeline_names"] or []
@@ -94,7 +115,8 @@ class PreflightHooks:
         preflight.check_other_run(catalog, pipeline, self.parameters)
         preflight.check_given_step_1(catalog, self.parameters, self.about)
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
-        preflight.check_data_folder(self.data_folder)
+        if not is_bucket(self.data_folder):
+            preflight.check_data_folder(Path(self.data_folder))
         imports = preflight.digests_of_imports(catalog, self.layout, pipeline)
         preflight.check_checkpoints(catalog, self.parameters, self.layout, imports)
         preflight.check_judges(catalog, pipeline)
@@ -111,7 +133,7 @@ class PreflightHooks:
             parts = [part for part in (source.train, source.test) if part is not None]
             found = digest(*(tensor for part in parts for tensor in part.values()))
             former = ledger.entry(book, ledger.SOURCE)
-            preflight.check_same_images(found, former, str(self.data_folder))
+            preflight.check_same_images(found, former, self.data_folder)
             entries |= {ledger.SOURCE: {"digest": found}}
         catalog.save("ledger", entries)
 
@@ -134,24 +156,42 @@ class PreflightHooks:
         return {name: pipelines[name] for name in STAGES}
 
 
+class ThreadHooks:
+    """Keeps the processes of ``--runner ParallelRunner`` to a thread each."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Say how many threads the processes get, where there will be some."""
+        if "ParallelRunner" in run_params["runner"]:
+            threads.prepare_pool()
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self) -> None:
+        """Set the number of threads, where this process is one of several."""
+        threads.keep_to_share()
+
+
 class ProgressHooks:
-    """A progress bar for every node that streams its results, with the figures of the last one."""
+    """A progress bar for every node that streams its results, with the figures of the last one.
+
+    Where nodes run in other processes, several at a time, each says a line in place of its bar.
+    """
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
-        self._parameters: preflight.Parameters | None = None
+        self._process: int | None = None
         self._said = ""
 
     @hook_impl
-    def after_context_created(self, context: BorderlineContext) -> None:
-        """Remember how long the trainings are."""
-        self._parameters = context.checked
+    def before_pipeline_run(self) -> None:
+        """Remember whose terminal it is."""
+        self._process = os.getpid()
 
     @hook_impl
-    def before_node_run(self, node: Node) -> None:
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
         """Start a bar."""
         self._stop()
-        total = self._total(node)
+        total = _total(node, inputs)
         if total is None:
             return
         self._progress = Progress(
@@ -163,7 +203,7 @@ class ProgressHooks:
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
             console=rich.get_console(),
-            disable=not rich.get_console().is_terminal,
+            disable=not self._has_a_bar(),
         )
         self._progress.add_task(node.name, total=total, figures="")
         self._progress.start()
@@ -179,7 +219,7 @@ class ProgressHooks:
         done = next((int(data[n].iloc[-1]) for n in _COUNTS if n in data), len(data))
         done = next((int(data[n].iloc[-1]) + 1 for n in _NUMBERS if n in data), done)
         self._progress.update(self._progress.task_ids[0], completed=done, figures=figures)
-        if not self._progress.console.is_terminal:
+        if not self._has_a_bar():
             logger.info("%s %d/%d %s", node.name, done, total, figures)
         note = data["note"].iloc[-1] if dataset_name.endswith(".outcome") else ""
         if note and note != self._said:
@@ -196,28 +236,13 @@ class ProgressHooks:
         """Remove the bar."""
         self._stop()
 
+    def _has_a_bar(self) -> bool:
+        return self._process == os.getpid() and rich.get_console().is_terminal
+
     def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-
-    def _total(self, node: Node) -> int | None:
-        parameters = self._parameters
-        if parameters is None:
-            return None
-        name = node.name.rpartition(".")[-1]
-        if any(output.endswith(".outcome") for output in node.outputs):
-            return parameters.generation.images
-        if name == "train_generator":
-            generator = node.namespace_prefixes[-1].rpartition(".")[-1]
-            return int(getattr(parameters.generators[generator], "epochs"))  # noqa: B009
-        return {
-            "train_classifier": parameters.classifier.epochs,
-            "train_judge": parameters.judge.epochs,
-            "train_gan": parameters.gan.epochs,
-            "search_clusters": parameters.clustering.trials,
-            "repeat_patterns": parameters.prototypes.validation.repeats,
-        }.get(name)
 
 
 class SummaryHooks:
@@ -234,12 +259,12 @@ class SummaryHooks:
             console.print(_summary_table(catalog.load("summary")))
             every = [catalog.get(name) for name in sorted(made)]
             pictures = [one for one in every if isinstance(one, MatplotlibDataset)]
-            folders = {str(Path(str(picture._filepath)).parent) for picture in pictures}
+            folders = {folder_of(picture) for picture in pictures}
             console.print("Pictures:", *sorted(folders), sep="\n  ")
         for name in _PAGES:
             if name in made:
-                page: Any = catalog.get(name)
-                console.print(f"{name.capitalize()}:\n  {page._filepath}", soft_wrap=True)
+                page = address_of(catalog.get(name))
+                console.print(f"{name.capitalize()}:\n  {page}", soft_wrap=True)
 
 
 class TrackingHooks:
@@ -263,7 +288,9 @@ class TrackingHooks:
         self._parameters = context.checked
         about, pair = context.about, context.checked.pair
         self._case = f"{about.dataset}_{pair.positive}v{pair.negative}"
-        self._folder = context.project_path / about.data_folder
+        # What the tracker keeps is on this machine in any case.
+        folder = "data" if is_bucket(about.data_folder) else about.data_folder
+        self._folder = context.project_path / folder
         self._config = {
             **context.checked.model_dump(mode="json", exclude={"tracking", "pairing"}),
             "dataset": about.dataset,
@@ -349,8 +376,9 @@ class TrackingHooks:
                 if files and exit_code == 0 and not self._stopped:
                     artifact = self._tracker.Artifact(f"{self._case}-{stage}", type="results")
                     for name in sorted(files):
-                        path = Path(str(self._catalog.get(name)._filepath))  # type: ignore[union-attr]
-                        artifact.add_file(str(path), name=f"{name}{path.suffix}")
+                        with TemporaryDirectory() as folder:
+                            path = local_copy(self._catalog.get(name), folder)
+                            artifact.add_file(str(path), name=f"{name}{path.suffix}")
                     run.log_artifact(artifact)
             with self._whatever_happens():
                 run.finish(exit_code=exit_code)
@@ -432,6 +460,18 @@ class GateHooks:
         said = verdict(table)
         if said:
             raise GateClosed(said)
+
+
+def _total(node: Node, inputs: dict[str, Any]) -> int | None:
+    """How many steps a node has; from its inputs, which are all that other processes know."""
+    name = node.name.rpartition(".")[-1]
+    settings, path = _TOTALS.get(name, ("", ""))
+    if any(output.endswith(".outcome") for output in node.outputs):
+        settings, path = "generation", "images"
+    for own, value in inputs.items():
+        if settings and own.startswith(f"params:{settings}"):
+            return int(operator.attrgetter(path)(value))
+    return None
 
 
 def _are_figures(data: Any) -> bool:

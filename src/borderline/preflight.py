@@ -152,6 +152,7 @@ class Globals(Params):
     """What a run is about: ``globals.yml``."""
 
     data_folder: str
+    credentials: str | None = None
     dataset: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     source: SourceGlobals
     pair: PairGlobals

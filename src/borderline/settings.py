@@ -8,6 +8,7 @@ from borderline.hooks import (
     PreflightHooks,
     ProgressHooks,
     SummaryHooks,
+    ThreadHooks,
     TrackingHooks,
 )
 
@@ -17,7 +18,14 @@ warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 
 CONTEXT_CLASS = BorderlineContext
-HOOKS = (PreflightHooks(), ProgressHooks(), SummaryHooks(), TrackingHooks(), GateHooks())
+HOOKS = (
+    PreflightHooks(),
+    ThreadHooks(),
+    ProgressHooks(),
+    SummaryHooks(),
+    TrackingHooks(),
+    GateHooks(),
+)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

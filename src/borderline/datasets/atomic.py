@@ -15,6 +15,8 @@ from kedro_datasets.pandas.csv_dataset import CSVDataset as _CSVDataset
 from kedro_datasets.pickle.pickle_dataset import PickleDataset as _PickleDataset
 from kedro_datasets.text.text_dataset import TextDataset as _TextDataset
 
+_CLIENTS_METHODS = {"_exists_function": "exists", "_glob_function": "glob"}
+
 
 class AtomicSave:
     """Mixin for file datasets: saves beside the target, then renames.
@@ -24,6 +26,14 @@ class AtomicSave:
 
     _filepath: PurePosixPath
     _fs: AbstractFileSystem
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Methods of a bucket's client cannot be sent to another process, but the client can.
+        return {name: own for name, own in self.__dict__.items() if name not in _CLIENTS_METHODS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__dict__.update({own: getattr(self._fs, its) for own, its in _CLIENTS_METHODS.items()})
 
     def save(self, data: Any) -> None:
         """Save ``data``; when saving fails or the process dies, the former file stays."""

@@ -89,10 +89,16 @@ def check_settings(
 
 
 class _CheckpointFile(AbstractDataset[Checkpoint, Checkpoint]):
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         self._protocol, path = get_protocol_and_path(filepath)
         self._filepath = PurePosixPath(path)
-        options = {"auto_mkdir": True} if self._protocol == "file" else {}
+        options = {"auto_mkdir": True} if self._protocol == "file" else dict(credentials or {})
         self._fs = fsspec.filesystem(self._protocol, **options)
         self.metadata = metadata
 
@@ -122,6 +128,7 @@ class CheckpointDataset(AtomicSave, _CheckpointFile):
 
     Args:
         filepath: Path or fsspec address of the file.
+        credentials: What the file system needs to log in.
         metadata: Ignored here; read by kedro-viz.
     """
 
@@ -133,14 +140,24 @@ class CheckpointFolder(PartitionedDataset):
         path: The folder, or one checkpoint (``.pt``), which is only read.
         may_be_empty: Whether a folder with no checkpoint counts as there and loads as ``{}``. The
             entry that feeds a training its own checkpoints says yes.
+        credentials: What the file system needs to log in.
         metadata: Ignored here; read by kedro-viz.
     """
 
     def __init__(
-        self, *, path: str, may_be_empty: bool = False, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        path: str,
+        may_be_empty: bool = False,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            path=path, dataset=CheckpointDataset, filename_suffix=".pt", metadata=metadata
+            path=path,
+            dataset=CheckpointDataset,
+            filename_suffix=".pt",
+            credentials=credentials,
+            metadata=metadata,
         )
         self._may_be_empty = may_be_empty
         self._is_one_file = path.endswith(".pt")
@@ -153,7 +170,9 @@ class CheckpointFolder(PartitionedDataset):
     def load(self) -> dict[str, Callable[[], Checkpoint]]:
         """Loaders by epoch, without touching a file."""
         if self._is_one_file:
-            checkpoint = CheckpointDataset(filepath=self._path).load()
+            checkpoint = CheckpointDataset(
+                filepath=self._path, credentials=self._credentials
+            ).load()
             return {epoch_name(checkpoint["epoch"]): lambda: checkpoint}
         if self._may_be_empty and not super()._exists():
             return {}

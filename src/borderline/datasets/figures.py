@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import plotly.io
@@ -89,17 +89,24 @@ class FigureFolder(PartitionedDataset):
     Args:
         path: The folder.
         begin_anew: Whether saving removes figures that were there; else epochs add up.
+        credentials: What the file system needs to log in.
         metadata: Ignored here; read by kedro-viz.
     """
 
     def __init__(
-        self, *, path: str, begin_anew: bool = False, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        path: str,
+        begin_anew: bool = False,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
             path=path,
             dataset=MatplotlibDataset,
             filename_suffix=".png",
             overwrite=begin_anew,
+            credentials=credentials,
             metadata=metadata,
         )
 
@@ -108,4 +115,4 @@ class FigureFolder(PartitionedDataset):
         last = max(self._list_partitions(), default=None)
         if last is None:
             return ImagePreview("")
-        return ImagePreview(base64.b64encode(Path(last).read_bytes()).decode())
+        return ImagePreview(base64.b64encode(self._filesystem.cat_file(last)).decode())

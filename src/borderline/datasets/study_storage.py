@@ -6,12 +6,17 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
+import fsspec
 import optuna
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
+from optuna.storages.journal import JournalStorage
 from sqlalchemy.exc import SQLAlchemyError
+
+from borderline.datasets.buckets import is_bucket
+from borderline.datasets.study_journal import BucketJournal
 
 _HEARTBEAT_SECONDS = 60
 
@@ -23,17 +28,26 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
     the store that it goes on in.
 
     Args:
-        filepath: An SQLite file, for one process at a time.
+        filepath: An SQLite file, for one process at a time; in a bucket, a journal beside where it
+            would be.
         url: The address of a database that several processes share, as SQLAlchemy writes it
             (``postgresql://user@host/name``), in place of the file; None for the file.
+        credentials: What a bucket needs to log in.
         metadata: Ignored here; read by kedro-viz.
     """
 
     def __init__(
-        self, *, filepath: str, url: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        url: str | None = None,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
-        _, path = get_protocol_and_path(filepath)
+        self._protocol, path = get_protocol_and_path(filepath)
         self._filepath, self._url = Path(path), url
+        self._in_bucket = is_bucket(filepath)
+        self._credentials = credentials or {}
         self.metadata = metadata
 
     def load(self) -> BaseStorage:
@@ -43,6 +57,8 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
             DatasetError: When it cannot be opened.
         """
         url = self._url or f"sqlite:///{self._filepath}"
+        if self.is_journal:
+            return self._journal()
         if self._url is None:
             self._filepath.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -63,6 +79,29 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
             )
             why = str(error).splitlines()[0]
             raise DatasetError(f"{what} cannot be opened ({why}): {remedy}.") from error
+
+    def _journal(self) -> BaseStorage:
+        path = str(self._filepath.with_suffix(".journal"))
+        try:
+            fs = fsspec.filesystem(self._protocol, **self._credentials)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return JournalStorage(BucketJournal(fs, path))
+        except (OSError, ImportError, ValueError, LookupError) as error:
+            raise DatasetError(
+                f"The searches in {self._protocol}://{path} cannot be opened ({error}): move that "
+                "file away to search anew."
+            ) from error
+
+    @property
+    def is_journal(self) -> bool:
+        """Whether it is kept in a bucket."""
+        return self._in_bucket and self._url is None
+
+    @property
+    def is_local_file(self) -> bool:
+        """Whether it is a file of this machine, and nothing that machines can share."""
+        return self._url is None and not self._in_bucket
 
     def save(self, data: NoReturn) -> NoReturn:
         """Not supported: Optuna writes to the store itself."""

@@ -90,10 +90,16 @@ class TensorDataset(AtomicSave, _TensorFile):
 
     def preview(self) -> ImagePreview:
         """The first images as one PNG, base64-encoded; empty when the file holds no images."""
-        with safe_open(Path(self._get_load_path()), framework="pt") as file:
-            if "images" not in file.keys():  # noqa: SIM118
-                return ImagePreview("")
-            images = file.get_slice("images")[:_PREVIEW_IMAGES]
+        if self._protocol != "file":
+            every = self.load()
+            images = every["images"][:_PREVIEW_IMAGES] if "images" in every else None
+        else:
+            with safe_open(Path(self._get_load_path()), framework="pt") as file:
+                # Of a large file only these are read.
+                there = "images" in file.keys()  # noqa: SIM118
+                images = file.get_slice("images")[:_PREVIEW_IMAGES] if there else None
+        if images is None:
+            return ImagePreview("")
         return ImagePreview(base64.b64encode(png_of_grid(images)).decode())
 
 
@@ -105,12 +111,23 @@ class TensorFolder(PartitionedDataset):
 
     Args:
         path: The folder.
+        credentials: What the file system needs to log in.
         metadata: Ignored here; read by kedro-viz.
     """
 
-    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        path: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(
-            path=path, dataset=TensorDataset, filename_suffix=".safetensors", metadata=metadata
+            path=path,
+            dataset=TensorDataset,
+            filename_suffix=".safetensors",
+            credentials=credentials,
+            metadata=metadata,
         )
 
     def load(self) -> Parts:
@@ -120,13 +137,16 @@ class TensorFolder(PartitionedDataset):
 
     def save(self, data: dict[str, dict[str, Tensor]]) -> None:
         """Save parts by name."""
+        # Another process may have written since a bucket was last listed here.
+        self._invalidate_caches()
         if FIRST_PART in data and self._filesystem.exists(self._normalized_path):
             self._filesystem.rm(self._normalized_path, recursive=True)
         super().save(data)
 
     def preview(self) -> ImagePreview:
         """The first images of the first part, base64-encoded."""
-        return TensorDataset(filepath=min(self._list_partitions())).preview()
+        first = self._join_protocol(min(self._list_partitions()))
+        return TensorDataset(filepath=first, credentials=self._credentials).preview()
 
 
 def png_of_grid(images: Tensor) -> bytes:

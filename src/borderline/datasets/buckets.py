@@ -1,0 +1,103 @@
+"""Results in a bucket: any address of fsspec, such as ``s3://bucket/folder``."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import DataCatalog
+
+from borderline.errors import BorderlineError
+
+
+def is_bucket(path: str) -> bool:
+    """Whether an address is none of this machine's folders."""
+    return "://" in path and not path.startswith("file://")
+
+
+def address_of(dataset: Any) -> str:
+    """Where a dataset keeps its file, for a person to find it."""
+    path, protocol = str(dataset._filepath), getattr(dataset, "_protocol", "file")
+    return path if protocol == "file" else f"{protocol}://{path}"
+
+
+def folder_of(dataset: Any) -> str:
+    """The folder of a dataset's file."""
+    return address_of(dataset).rpartition("/")[0]
+
+
+def local_copy(dataset: Any, folder: str) -> Path:
+    """A dataset's file on this machine.
+
+    Args:
+        dataset: A dataset with one file.
+        folder: Where to put a copy of what is in a bucket.
+    """
+    path = Path(str(dataset._filepath))
+    if getattr(dataset, "_protocol", "file") == "file":
+        return path
+    copy = Path(folder) / path.name
+    dataset._fs.get_file(str(path), str(copy))
+    return copy
+
+
+def with_credentials(
+    catalog: Mapping[str, Any], name: str | None, data_folder: str, known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The catalog with credentials for what is in the bucket.
+
+    Args:
+        catalog: Entries as configured.
+        name: The credentials' entry in ``credentials.yml``; None for those of the environment.
+        data_folder: Where results are.
+        known: What ``credentials.yml`` has.
+
+    Raises:
+        BorderlineError: When there are no such credentials.
+    """
+    if name is None or not is_bucket(data_folder):
+        return dict(catalog)
+    if name not in known:
+        raise BorderlineError(
+            f"credentials is {name!r} in globals.yml, but conf/local/credentials.yml has no such "
+            "entry: add it there, or remove credentials to take those of the environment."
+        )
+    protocol = data_folder.partition("://")[0] + "://"
+    return {
+        entry: {"credentials": name, **own} if _path_of(own).startswith(protocol) else own
+        for entry, own in catalog.items()
+    }
+
+
+def check_bucket(catalog: DataCatalog, data_folder: str) -> None:
+    """Make sure that results can be written to the bucket.
+
+    Args:
+        catalog: Its ledger says how to reach the bucket.
+        data_folder: The address.
+
+    Raises:
+        BorderlineError: When they cannot.
+    """
+    probe = f"{data_folder.rstrip('/')}/.{uuid.uuid4().hex}"
+    try:
+        bucket: Any = catalog.get("ledger")
+        bucket._fs.pipe_file(probe, b"borderline")
+        bucket._fs.rm_file(probe)
+    # Each kind of bucket has errors of its own.
+    except Exception as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise BorderlineError(
+            f"data_folder is {data_folder!r}, which cannot be written ({why}): correct it in "
+            "conf/<env>/globals.yml, give the bucket's key and endpoint (AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL, or credentials in globals.yml with an "
+            "entry in conf/local/credentials.yml), and install its driver "
+            "(pip install 'borderline[s3]')."
+        ) from error
+
+
+def _path_of(entry: Any) -> str:
+    fields = entry if isinstance(entry, Mapping) else {}
+    return str(fields.get("filepath") or fields.get("path") or "")

@@ -1,0 +1,211 @@
+"""Kedro's nodes on the workers of Dask, on this machine or on many."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Any, cast
+
+from kedro.framework import project
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import AbstractRunner
+from kedro.runner.task import Task
+from pluggy import PluginManager
+
+from borderline.errors import BorderlineError
+from borderline.runners.params import DaskParams, read_params
+from borderline.runners.sharing import check_shareable, part_for
+from borderline.threads import VARIABLE
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+
+logger = logging.getLogger(__name__)
+_SECONDS_TO_CONNECT = 15
+_THE_END: dict[str, Any] = {}
+# For libraries that read it when they are loaded.
+_THREADS = (VARIABLE, "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class DaskRunner(AbstractRunner):
+    """Runs each node on a worker, as soon as what it takes is there.
+
+    A worker loads and saves a node's datasets itself, so results never pass through the scheduler.
+    A node whose worker dies runs again on another, where a training goes on from its checkpoints.
+
+    Args:
+        is_async: Must be False: trainings save while they run.
+        params: See :class:`~borderline.runners.params.DaskParams`.
+
+    Raises:
+        BorderlineError: When a setting is misspelt or impossible, or no scheduler answers.
+    """
+
+    def __init__(self, is_async: bool = False, **params: Any) -> None:
+        super().__init__(is_async=False)
+        if is_async:
+            raise BorderlineError(
+                "is_async is True, but trainings save while they run, which Kedro cannot do "
+                "asynchronously: leave it out."
+            )
+        try:
+            import distributed
+        except ModuleNotFoundError as error:
+            raise BorderlineError(
+                "DaskRunner needs Dask, which is not installed: pip install 'borderline[dask]'."
+            ) from error
+        logging.getLogger("distributed").setLevel(logging.WARNING)
+        self._params = read_params(params)
+        self._machines: set[str] = set()
+        if self._params.scheduler:
+            with self._connect(distributed.Client) as client:
+                self._machines = self._check_workers(client)
+
+    def _run(
+        self,
+        pipeline: Pipeline,
+        catalog: DataCatalog,  # type: ignore[override]
+        hook_manager: PluginManager | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        check_shareable(pipeline, catalog, several_machines=len(self._machines) > 1)
+        from distributed import KilledWorker
+
+        try:
+            super()._run(pipeline, catalog, hook_manager, run_id)
+        except KilledWorker as error:
+            name = str(error.task).rpartition("-")[0]
+            raise BorderlineError(
+                f"{name} was lost with its worker {error.allowed_failures + 1} times, as happens "
+                "where it needs more than the worker's memory: give each worker more "
+                "(memory_limit, or fewer workers), then run again; finished epochs stay."
+            ) from error
+
+    def _get_executor(self, max_workers: int) -> Executor:
+        from distributed import Client
+
+        if self._params.scheduler:
+            return _Workers(self._connect(Client), None, self._params)
+        cluster = _workers_here(self._params)
+        return _Workers(Client(cluster), cluster, self._params)
+
+    def _connect(self, client: Callable[..., Client]) -> Client:
+        address = self._params.scheduler
+        try:
+            return client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise BorderlineError(
+                f"scheduler is {address!r}, but no scheduler answers there "
+                f"({str(error).splitlines()[0]}): start one with `dask scheduler`, correct the "
+                "address in --runner-params, or leave it out for workers on this machine."
+            ) from error
+
+    def _check_workers(self, client: Client) -> set[str]:
+        """The machines of the workers; there may be none yet.
+
+        Raises:
+            BorderlineError: When none of them offers what trainings ask for.
+        """
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        for name, amount in self._params.resources.items():
+            if workers and all(own["resources"].get(name, 0) < amount for own in workers):
+                raise BorderlineError(
+                    f"resources.{name} is {amount:g}, but no worker of {self._params.scheduler} "
+                    f"offers as much: start one with `dask worker {self._params.scheduler} "
+                    f"--resources {name}={amount:g}`, or ask for less."
+                )
+        return {own["host"] for own in workers}
+
+
+def _workers_here(params: DaskParams) -> LocalCluster:
+    """Workers on this machine, a process each."""
+    import dask
+    from distributed import LocalCluster
+
+    # Dask gives memory back at once, which costs networks most of their time in asking for it anew.
+    dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
+    fewest = params.workers if params.min_workers is None else params.min_workers
+    cluster = LocalCluster(
+        n_workers=fewest,
+        threads_per_worker=1,
+        memory_limit=params.memory_limit,
+        resources=dict(params.resources),
+        dashboard_address=":0",
+        env=dict.fromkeys(_THREADS, params.threads_here),
+    )
+    if fewest < params.workers:
+        cluster.adapt(minimum=fewest, maximum=params.workers)
+    return cluster
+
+
+class _Workers(Executor):
+    """Workers as the pool that Kedro hands its tasks to."""
+
+    def __init__(self, client: Client, cluster: LocalCluster | None, params: DaskParams) -> None:
+        self._client, self._cluster, self._params = client, cluster, params
+        self._executor = client.get_executor(pure=False, retries=params.retries)
+        self._topic = f"borderline-{uuid.uuid4().hex}"
+        self._heard_all = threading.Event()
+        client.subscribe_topic(self._topic, self._say)
+
+    def submit(self, task: Task, /) -> Future[Node]:  # type: ignore[override]
+        """Send a node to a worker."""
+        from borderline.runners.remote import Job, run_node
+
+        job = Job(
+            node=task.node,
+            catalog=part_for(task.node, cast(DataCatalog, task.catalog)),
+            run_id=task.run_id,
+            package=project.PACKAGE_NAME or __package__.partition(".")[0],
+            threads=self._params.threads if self._cluster is None else self._params.threads_here,
+            topic=self._topic,
+            levels=_levels(),
+        )
+        trains = task.node.name.rpartition(".")[-1].startswith("train_")
+        future: Future[Node] = self._executor.submit(
+            run_node,
+            job,
+            key=f"{task.node.name}-{uuid.uuid4().hex}",
+            resources=self._params.resources if trains else None,
+        )
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let nobody go on with what nobody waits for."""
+        from borderline.runners.remote import leave_at_once
+
+        self._executor.shutdown(wait=False)
+        # What this says comes back after all that workers have said.
+        self._client.log_event(self._topic, _THE_END)
+        self._heard_all.wait(timeout=_SECONDS_TO_CONNECT)
+        self._client.unsubscribe_topic(self._topic)
+        if self._cluster is not None:
+            self._client.run(leave_at_once, on_error="ignore")
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _say(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Log what a worker said."""
+        _, said = event
+        if said == _THE_END:
+            self._heard_all.set()
+        else:
+            logging.getLogger(said["name"]).log(said["level"], "%s", said["text"])
+
+
+def _levels() -> dict[str, int]:
+    """What is worth logging here, by logger; the root's name is empty."""
+    own = {
+        name: one.level
+        for name, one in logging.root.manager.loggerDict.items()
+        if isinstance(one, logging.Logger)
+        and one.level
+        and name.partition(".")[0] in ("kedro", __package__.partition(".")[0])
+    }
+    return {"": logging.root.level, **own}

@@ -1,0 +1,145 @@
+"""What runs in a worker: one node at a time, with the project's hooks around it."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from distributed import get_worker
+from kedro.framework.hooks import hook_impl
+from kedro.framework.hooks.manager import (
+    _create_hook_manager,
+    _register_hooks,
+    _register_hooks_entry_points,
+)
+from kedro.framework.project import configure_project, settings
+from kedro.io import DataCatalog
+from kedro.pipeline.node import Node
+from kedro.runner.task import Task
+from pluggy import PluginManager
+
+from borderline.threads import compute_with
+
+logger = logging.getLogger(__name__)
+# Seeds of libraries and numbers of threads are a process's, not a thread's.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs to know.
+
+    Attributes:
+        node: What to run.
+        catalog: Its datasets.
+        run_id: Kedro's name of the run.
+        package: The project's package.
+        threads: How many threads to compute with; None for as many as the worker does.
+        topic: Under which the worker says what it logs.
+        levels: What is worth logging, by logger.
+    """
+
+    node: Node
+    catalog: DataCatalog
+    run_id: str | None
+    package: str
+    threads: int | None
+    topic: str
+    levels: Mapping[str, int]
+
+
+class GivenUp(Exception):
+    """The run has ended without this node."""
+
+
+def run_node(job: Job) -> Node:
+    """Run a node as Kedro's sequential runner does; its results go to the catalog."""
+    with _one_at_a_time:
+        # Kedro sets up logging of its own with them, so they come before ours.
+        hooks = _hooks(job.package)
+        with _forwarded(job):
+            return _run_with(hooks, job)
+
+
+def _run_with(hooks: PluginManager, job: Job) -> Node:
+    if job.threads is not None:
+        compute_with(job.threads)
+    # Hooks that wait for a catalog get the part that is here.
+    hooks.hook.after_catalog_created(
+        catalog=job.catalog,
+        conf_catalog={},
+        conf_creds={},
+        parameters={},
+        save_version=job.run_id,
+        load_versions=None,
+    )
+    logger.info("%s begins on %s (process %d).", job.node.name, get_worker().name, os.getpid())
+    try:
+        return Task(
+            job.node, job.catalog, is_async=False, hook_manager=hooks, run_id=job.run_id
+        ).execute()
+    except GivenUp:
+        raise
+    except Exception as error:
+        logger.warning("%s failed: %s", job.node.name, error)
+        raise
+
+
+def leave_at_once() -> None:
+    """Let this worker end without a word, and without taking apart all that it imported."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    atexit.register(os._exit, 0)
+
+
+class _Watch:
+    """Ends a node between two of its results where nobody waits for it any more."""
+
+    @hook_impl
+    def before_dataset_saved(self, node: Node) -> None:
+        worker = get_worker()
+        task = worker.state.tasks.get(worker.get_current_task())
+        if task is None or task.state == "cancelled":
+            raise GivenUp(node.name)
+
+
+class _Forward(logging.Handler):
+    """Says to the run, wherever it is, what is logged here."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__()
+        self._topic, self._worker = topic, get_worker()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said: Any = {"name": record.name, "level": record.levelno, "text": self.format(record)}
+        self._worker.log_event(self._topic, said)
+
+
+@contextmanager
+def _forwarded(job: Job) -> Iterator[None]:
+    """Let the run hear what is worth hearing, and nobody hear it twice."""
+    for name, level in job.levels.items():
+        logging.getLogger(name or None).setLevel(level)
+    root = logging.getLogger()
+    root.handlers = [_Forward(job.topic)]
+    try:
+        yield
+    finally:
+        root.handlers = []
+
+
+@functools.cache
+def _hooks(package: str) -> PluginManager:
+    """The project's hooks, once a process."""
+    configure_project(package)
+    manager = _create_hook_manager()
+    manager.register(_Watch())
+    _register_hooks(manager, settings.HOOKS)
+    _register_hooks_entry_points(manager, settings.DISABLE_HOOKS_FOR_PLUGINS)
+    return manager

@@ -1,0 +1,137 @@
+"""Studies that several processes share, in a real PostgreSQL; skipped where that is missing."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from borderline.datasets import StudyStorage
+
+PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
+TRIALS = 6
+# What each of several processes does; the last argument is how long a trial takes at least.
+SEARCH = """
+import sys, time
+from borderline.datasets import StudyStorage, study_storage
+from borderline.params import RunParams
+from borderline.pipelines.clustering import search
+from conftest import blobs, clustering_params
+
+study_storage._HEARTBEAT_SECONDS = 1
+tried = search._try
+def slow(trial, *arguments):
+    print("begun", trial.number, flush=True)
+    time.sleep(float(sys.argv[3]))
+    return tried(trial, *arguments)
+search._try = slow
+storage = StudyStorage(filepath="unused", url=sys.argv[1]).load()
+params = clustering_params(trials=int(sys.argv[2]), clusterings=["kmeans"])
+*_, table = search.search(blobs(30, 30, 30)[0], storage, params, RunParams(seed=0, device="cpu"))
+print(*table["trial"].drop_duplicates(), sep=",")
+"""
+
+pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="Debian's package postgresql is missing")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a database, of a server that refuses to run as root."""
+    assert PROGRAMS is not None
+    as_root = os.geteuid() == 0
+    owner = ["runuser", "-u", "postgres", "--"] if as_root else []
+    folder = Path(tempfile.mkdtemp(prefix="borderline-postgresql-"))
+    if as_root:
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+
+    def call(program: str, *arguments: str) -> None:
+        command = [*owner, str(PROGRAMS.parent / program), *arguments]
+        quiet = {"stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+        subprocess.run(command, cwd=folder, check=True, **quiet)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = str(folder / "data")
+    call("initdb", "-D", data, "-U", "borderline", "-A", "trust", "--no-sync")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -F"
+    log = str(folder / "log")
+    call("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+    try:
+        yield f"postgresql+psycopg://borderline@127.0.0.1:{port}"
+    finally:
+        call("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(server: str, request: pytest.FixtureRequest) -> str:
+    """A database of its own, with Optuna's tables in it, as the checks before a run leave it."""
+    import psycopg
+
+    name = request.node.name
+    plain = server.replace("+psycopg", "")
+    with psycopg.connect(f"{plain}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    StudyStorage(filepath="unused", url=f"{server}/{name}").load()
+    return f"{server}/{name}"
+
+
+def start(url: str, seconds: float, trials: int = TRIALS) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SEARCH, url, str(trials), str(seconds)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def study_in(url: str) -> optuna.Study:
+    storage = StudyStorage(filepath="unused", url=url).load()
+    (summary,) = optuna.get_all_study_summaries(storage)
+    return optuna.load_study(study_name=summary.study_name, storage=storage)
+
+
+def test_two_processes_share_a_search(database: str) -> None:
+    processes = [start(database, 0.5) for _ in range(2)]
+    said = [process.communicate(timeout=120)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    begun = [set(words[1:-1:2]) for words in said]
+    assert all(begun), "both took part"
+    assert not begun[0] & begun[1], "and in trials of their own"
+    # Each ends with the whole table, whoever found it.
+    expected = ",".join(map(str, range(TRIALS)))
+    assert [words[-1] for words in said] == [expected, expected]
+    trials = study_in(database).trials
+    assert TRIALS <= len(trials) <= TRIALS + 1, "one may have been on its way"
+    assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+
+
+def test_trial_of_a_killed_process_does_not_run_for_ever(database: str) -> None:
+    killed = start(database, 60)
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == "begun 0\n"
+    time.sleep(1)  # its heart beats at once, but in a thread of its own
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert [trial.state for trial in study_in(database).trials] == [TrialState.RUNNING]
+    time.sleep(3)  # three beats of the heart: it is given two
+    other = start(database, 0, trials=3)
+    assert other.communicate(timeout=120)[0].split()[-1] == "0,1,2"
+    states = [trial.state for trial in study_in(database).trials]
+    assert states[0] == TrialState.FAIL
+    assert TrialState.RUNNING not in states
+    assert sum(state in (TrialState.COMPLETE, TrialState.PRUNED) for state in states) == 3

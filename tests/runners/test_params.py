@@ -1,0 +1,105 @@
+"""What ``--runner-params`` may say, and what is refused with a sentence before anything runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from borderline.cli import run as run_command
+from borderline.datasets import StudyStorage
+from borderline.errors import BorderlineError
+from borderline.runners import DaskRunner, dask_runner
+from borderline.runners.params import read_params
+from borderline.runners.sharing import check_shareable
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"max_wokers": 2}, "max_wokers is no setting of DaskRunner .did you mean 'max_workers'"),
+        ({"max_workers": 0}, "max_workers is 0, but it must be greater than or equal to 1"),
+        ({"threads": "many"}, "threads is 'many', but it must be a valid integer"),
+        ({"scheduler": "host:8786"}, "scheduler is 'host:8786', but"),
+        ({"memory_limit": "much"}, "memory_limit is 'much', but it must be 'auto', or bytes"),
+        ({"min_workers": 3, "max_workers": 2}, "min_workers 3 is more than 2 workers"),
+        ({"scheduler": "tcp://h:1", "max_workers": 2}, "max_workers is for workers on this machin"),
+        ({"is_async": True}, "is_async is True"),
+    ],
+)
+def test_bad_params_are_one_sentence(params: dict[str, object], words: str) -> None:
+    with pytest.raises(BorderlineError, match=words) as error:
+        DaskRunner(**params)  # type: ignore[arg-type]
+    assert str(error.value).endswith(".")
+
+
+def test_workers_share_the_cores_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert (read_params({}).workers, read_params({}).threads_here) == (8, 1)
+    assert read_params({"max_workers": 2}).threads_here == 4
+    assert read_params({"max_workers": 2, "threads": 3}).threads_here == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert read_params({"max_workers": 2}).threads_here == 2
+
+
+def test_scheduler_that_does_not_answer_is_said_before_anything(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(dask_runner, "_SECONDS_TO_CONNECT", 1)
+    bootstrap_project(project)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{nobody.getsockname()[1]}"
+        command = ["--env", "test", "--runner", "borderline.runners.DaskRunner", "--runner-params"]
+        result = CliRunner().invoke(run_command, [*command, f"scheduler={address}"])
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert f"scheduler is '{address}', but no scheduler answers there" in errors[0]
+    assert not (project / "data").exists()
+
+
+def test_file_of_studies_is_for_one_machine(tmp_path: Path) -> None:
+    node = Node(len, "study_storage", "found", name="search")
+    file = StudyStorage(filepath=str(tmp_path / "studies.sqlite"))
+    database = StudyStorage(filepath="unused", url="postgresql://host/name")
+    found = StudyStorage(filepath=str(tmp_path / "any.sqlite"), url="postgresql://host/name")
+    for storage, several, refused in (
+        (file, True, True),
+        (file, False, False),
+        (database, True, False),
+        (StudyStorage(filepath="s3://bucket/studies.sqlite"), True, False),
+    ):
+        catalog = DataCatalog({"study_storage": storage, "found": found})
+        if refused:
+            with pytest.raises(BorderlineError, match="study_storage is an SQLite file"):
+                check_shareable(Pipeline([node]), catalog, several_machines=several)
+        else:
+            check_shareable(Pipeline([node]), catalog, several_machines=several)
+
+
+def test_dataset_of_one_process_and_one_that_cannot_be_sent_are_refused(tmp_path: Path) -> None:
+    class OneProcess(StudyStorage):
+        _SINGLE_PROCESS = True
+
+    class Unsendable(StudyStorage):
+        def __reduce__(self) -> str:
+            raise TypeError("it holds a lock")
+
+    node = Node(len, "given", "found", name="node")
+    found = StudyStorage(filepath=str(tmp_path / "s"))
+    for dataset, words in (
+        (OneProcess(filepath=str(tmp_path / "s")), "given is a OneProcess, which is for one"),
+        (Unsendable(filepath=str(tmp_path / "s")), "given is a Unsendable.*it holds a lock"),
+        (MemoryDataset(1), "given lives in the memory"),
+    ):
+        catalog = DataCatalog({"given": dataset, "found": found})
+        with pytest.raises(BorderlineError, match=words):
+            check_shareable(Pipeline([node]), catalog, several_machines=False)
