@@ -10,6 +10,7 @@ import os
 
 # Before PyTorch is loaded, here and in every process.
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["DASK_LOGGING__DISTRIBUTED"] = "error"
 
 import logging
 import math
