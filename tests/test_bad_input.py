@@ -72,7 +72,10 @@ def configure(project: Path, **entries: object) -> None:
         ("generators.gasten_10.start=4", ["generators.gasten_10.start is 4", "3 epochs"]),
         ("generators.gasten_10.start=best", ["generation.test_noise is 64", "64 features"]),
         ("generators.hybrid.space_of=gasten_20", ["generators.hybrid.space_of", "mean 'gasten_"]),
-        ("generators.hybrid.space_of=latent_search", ["hybrid.space_of", "no trained generator"]),
+        (
+            "generators.hybrid.space_of=latent_search",
+            ["hybrid.space_of", "no trained or imported generator"],
+        ),
         ("generators.latent_search.spread=0.2", ["spread add up to 0.21", "confusion.band"]),
         ("generators.latent_search.pairs=near", ["generators.latent_search.pairs", "'nearest'"]),
         ("gan.preset=quick", ["gan.preset", "'quick'", "'paper' or 'fast'"]),

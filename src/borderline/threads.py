@@ -36,11 +36,16 @@ def prepare_pool() -> None:
     os.environ.setdefault(VARIABLE, "1")
 
 
+def is_one_of_several() -> bool:
+    """Whether this process was started to share the work."""
+    return multiprocessing.parent_process() is not None
+
+
 def keep_to_share() -> None:
     """Let a process of a pool compute with its share of the threads.
 
     A forked process that asked for more than one would wait for ever for those of its parent,
     which it does not have.
     """
-    if multiprocessing.parent_process() is not None:
+    if is_one_of_several():
         compute_with(int(os.environ.get(VARIABLE, "1")))
