@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test viz graph lint bench notebook clean
+.PHONY: help run install test viz graph lint bench notebook clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
@@ -16,6 +16,8 @@ help: ## Show this list
 
 run: $(INSTALLED) ## Drive the whole road on the embedded digits; ENV=fashion_3v0 for another environment
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV))
+
+install: $(INSTALLED) ## Set up, and nothing else
 
 test: $(INSTALLED) ## Run the tests
 	@# A thread each: two workers of as many threads as cores would only wait for each other.

@@ -42,8 +42,10 @@ def a_part_of_fashion(folder: Path, train: int, test: int) -> None:
 
 def commands_of_the_worked_example() -> list[list[str]]:
     text = (ROOT / "docs/your_own.md").read_text()
-    block = re.search(r"```\n(\. \.venv.*?)```", text, flags=re.DOTALL)
+    pattern = r"```\n(make install\n.*?)```"
+    block = re.search(pattern, text, flags=re.DOTALL)
     assert block is not None
+    assert block[0] in (ROOT / "README.md").read_text(), "the README says the same"
     return [shlex.split(line) for line in block[1].strip().splitlines()]
 
 
@@ -61,8 +63,8 @@ def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> No
     a_part_of_fashion(tmp_path / "fashion", 3000, 600)
     (project / "docs").mkdir()
     (project / "docs/train_a_model.py").write_text((ROOT / "docs/train_a_model.py").read_text())
-    activate, train, new_case, run = commands_of_the_worked_example()
-    assert activate == [".", ".venv/bin/activate"]
+    install, activate, train, new_case, run = commands_of_the_worked_example()
+    assert [install, activate] == [["make", "install"], [".", ".venv/bin/activate"]]
 
     def called(words: list[str], *more: str) -> str:
         words = [str(tmp_path / "fashion") if word == str(FASHION) else word for word in words]
