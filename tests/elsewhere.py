@@ -82,6 +82,8 @@ class Ink(nn.Module):
             "softmax": found.softmax(1),
             "sigmoid": found.sigmoid(),
             "one row": found[:1],
+            "sum": found.sum(),
+            "dict": {"scores": found},
         }
         return spoilt.get(self.after, found)
 
@@ -92,17 +94,23 @@ class Tiny(nn.Module):
     Args:
         size: Of the images.
         scale: What their pixels are multiplied with.
+        noise: How much of its own it adds.
+        detach: Whether no gradient comes through.
     """
 
-    def __init__(self, size: int = 28, scale: float = 1.0) -> None:
+    def __init__(
+        self, size: int = 28, scale: float = 1.0, noise: float = 0.0, detach: bool = False
+    ) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.size, self.scale = size, scale
+        self.size, self.scale, self.noise, self.detach = size, scale, noise, detach
         self.net = nn.Linear(4, size * size)
 
     def forward(self, latents: Tensor) -> Tensor:
+        latents = latents.detach() if self.detach else latents
         images = torch.tanh(self.net(latents)).reshape(-1, 1, self.size, self.size)
-        return images * self.scale
+        images = images * self.scale
+        return images + self.noise * torch.rand_like(images) if self.noise else images
 
 
 class Morph(nn.Module):
@@ -122,6 +130,37 @@ class Morph(nn.Module):
         share = torch.sigmoid(2 * latents[:, 0])[:, None, None, None]
         waves = torch.einsum("nk,kchw->nchw", latents[:, 1:], self.waves)
         return (self.ends[0] * (1 - share) + self.ends[1] * share + waves).clamp(-1, 1)
+
+
+class Detached(Net):
+    """Its weights have gradients, its images have not."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.detach())
+
+
+class TwoHeads(Net):
+    """Another head comes after the one that it answers with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other = nn.Linear(2, 3)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        found = super().forward(images)
+        return found, self.other(found)
+
+
+class Answers(Net):
+    """Gives what models of Hugging Face give."""
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return {"loss": images.sum(), "logits": super().forward(images)}
+
+
+class Floats(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.float() / 255
 
 
 def sides(images: Tensor) -> Tensor:

@@ -109,6 +109,20 @@ def test_what_is_not_given_is_asked_for(kedro: CliRunner, project: Path) -> None
     assert about["pair"] == {"positive": 7, "negative": 1}
 
 
+def test_called_from_a_folder_inside(
+    kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "notes").mkdir()
+    (project / "ink.pt2").write_bytes(
+        saved("torch_export", Ink().eval(), torch.zeros(2, 1, 28, 28))
+    )
+    monkeypatch.chdir(project / "notes")
+    result = new_case(kedro, "mine", "--model", "../ink.pt2", *DIGITS)
+    assert result.exit_code == 0, result.output
+    path = settings_of(project, "mine")["models"]["mine"]["source"]["path"]
+    assert (project / path).resolve() == project / "ink.pt2"
+
+
 def test_model_without_gradients_gets_generators_that_need_none(
     kedro: CliRunner, project: Path
 ) -> None:
@@ -125,7 +139,7 @@ def test_model_without_gradients_gets_generators_that_need_none(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["Mine", *DIGITS], ["name is 'Mine'", "small letters"]),
+        (["Mine", *DIGITS], ["'Mine'", "small letters"]),
         (["mnist_7v1", *DIGITS], ["name is 'mnist_7v1'", "is there already"]),
         (["mine", "--images", "nowhere"], ["images is 'nowhere'", "there are none"]),
         (["mine", *DIGITS[:-1], "12"], ["pair.negative is 12", "choose one of 0, 1"]),
@@ -136,6 +150,12 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["mine", *DIGITS, "--mean", "0.5"], ["mean has 1 and std 0 numbers"]),
         (["mine", *DIGITS, "--columns", "0,1"], ["no better than guessing"]),
         (["mine", *DIGITS, "--columns", "a"], ["columns is 'a'", "numbers"]),
+        (["mine", *DIGITS, "--columns", "1"], ["columns is '1'", "two are needed"]),
+        (["mine", *DIGITS, "--columns", "7,1"], ["columns is [7, 1]", "columns 0 to 1"]),
+        (["mine", *DIGITS, "--mean", "1,1", "--std", "1,1"], ["mean is [1.0, 1.0]", "1 or 3"]),
+        (["mine", *DIGITS, "--model", "state.pt"], ["holds weights", "--import-path"]),
+        (["mine", *DIGITS, "--import-path", "a.B"], ["--import-path is 'a.B'", "torch_export"]),
+        (["gan", *DIGITS], ["grid.models is 'gan'", "rename it"]),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(
@@ -144,6 +164,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     digits = torch.zeros(2, 1, 28, 28)
     (project / "ink.pt2").write_bytes(saved("torch_export", Ink().eval(), digits))
     (project / "wide.pt2").write_bytes(saved("torch_export", Net(7).eval(), digits))
+    (project / "state.pt").write_bytes(saved("state_dict", Ink().eval(), digits))
     (project / "whole.pt").write_bytes(saved("pickle", Ink().eval(), digits))
     more = [] if "--model" in arguments else ["--model", "ink.pt2"]
     more += [] if "--positive" in arguments else DIGITS[2:]

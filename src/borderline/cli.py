@@ -14,6 +14,7 @@ import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
+from kedro.utils import find_kedro_project
 from omegaconf import OmegaConf
 
 from borderline.errors import BorderlineError, GateClosed, causes
@@ -165,7 +166,12 @@ def new_case(name: str, **asked: Any) -> None:
             "std": _listed("std", asked["std"], float),
         },
     )
-    trials, model = make_case(case, Path("conf"))
+    if len(case.columns) not in (0, 2):
+        raise BorderlineError(
+            f"columns is {asked['columns']!r}, but two are needed, of the positive and the "
+            "negative class: name both."
+        )
+    trials, model = make_case(case, find_kedro_project(Path.cwd()) or Path.cwd())
     for trial in trials:
         click.echo(f"  {trial.right:4d} of {trial.images} images right with {trial.name}")
     images = torch.zeros(1, *model.image_shape)

@@ -68,7 +68,7 @@ class BorderlineContext(KedroContext):
         # The loader's way to say what Kedro is to take for the parameters from here on.
         self.config_loader["parameters"] = self.checked.model_dump(mode="json")
         self.config_loader["catalog"] = {
-            **self.config_loader["catalog"],
+            **_at_home(self.config_loader["catalog"]),
             **imported_files(
                 imported_models(self.checked), imported_generators(self.layout), self.layout
             ),
@@ -91,3 +91,12 @@ class BorderlineContext(KedroContext):
             else {}
         )
         return own | super()._get_config_credentials()
+
+
+def _at_home(catalog: dict[str, Any]) -> dict[str, Any]:
+    """The catalog with the place of the images spelt out, where it begins with ``~``."""
+    source = catalog["source"]
+    path = source.get("path")
+    if isinstance(path, str) and path.startswith("~"):
+        source = {**source, "path": str(Path(path).expanduser())}
+    return {**catalog, "source": source}

@@ -118,7 +118,7 @@ class PreflightHooks:
         preflight.check_inputs(pipeline, catalog, stages, requested, command)
         if not is_bucket(self.data_folder):
             preflight.check_data_folder(Path(self.data_folder))
-        imports = preflight.digests_of_imports(catalog, self.layout, pipeline)
+        imports = preflight.digests_of_imports(catalog, self.parameters, self.layout, pipeline)
         preflight.check_checkpoints(catalog, self.parameters, self.layout, imports)
         preflight.check_judges(catalog, pipeline)
         preflight.check_study_storage(pipeline, self.about)

@@ -24,7 +24,8 @@ Ledger = Mapping[str, Callable[[], Entry]]
 """What loads the entry of a node, by name; and the one about the images, under ``SOURCE``."""
 
 SOURCE = "source"
-_NO_MATTER = ".device"
+# Neither does where a file is: its content counts.
+_NO_MATTER = (".device", ".source.path", ".source.credentials", ".source.trust")
 # Who called, and whom `compare` compares, changes no result.
 _ABOUT_THE_CALL = ("params:call", "params:pairing")
 _NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import chdir
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
@@ -22,9 +22,10 @@ from borderline.datasets.imported_file import ImportedFile
 from borderline.errors import BorderlineError, causes
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.imported.params import JUDGE, ImportedModelParams
-from borderline.imported.probe import IMAGES, check_model
+from borderline.imported.probe import check_model, some_of_both
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import check_counts, images_of_pair, labels_of_pair
+from borderline.preflight import check_spelling
 
 _KINDS = {".pt2": "torch_export", ".onnx": "onnx", ".safetensors": "state_dict"}
 # How models are usually trained: what black and white are, and what is taken off and divided by.
@@ -155,11 +156,35 @@ def kind_of_model(path: str | None, import_path: str | None, trust: bool) -> dic
             # Of the archives that PyTorch writes, only TorchScript's has code.
             if any("/code/" in name for name in archive.namelist()):
                 kind = "torchscript"
+    if kind is None and import_path is None and _is_state_dict(file):
+        raise BorderlineError(
+            f"model is {path!r}, which holds weights and no model: name its class with "
+            "--import-path package.module.Name (and --arguments)."
+        )
     kind = kind or ("state_dict" if import_path else "pickle")
-    source: dict[str, Any] = {"kind": kind, "path": str(file)}
+    if import_path is not None and kind != "state_dict":
+        raise BorderlineError(
+            f"--import-path is {import_path!r}, but {path} is of kind {kind}, which brings its "
+            "code along: leave it out."
+        )
+    source: dict[str, Any] = {"kind": kind, "path": path}
     if kind == "state_dict":
         source["import_path"] = import_path
     return source | ({"trust": True} if trust else {})
+
+
+def _from_project(path: str, project: Path) -> str:
+    """A path as a run finds it, wherever it was named."""
+    whole = Path(path).expanduser()
+    whole = whole if whole.is_absolute() else (Path.cwd() / whole).resolve()
+    return str(whole.relative_to(project) if whole.is_relative_to(project) else whole)
+
+
+def _is_state_dict(file: Path) -> bool:
+    try:
+        return isinstance(torch.load(file, map_location="cpu", weights_only=True), dict)
+    except Exception:
+        return False
 
 
 def read_images(globals_: dict[str, Any]) -> SourceImages:
@@ -218,8 +243,10 @@ def try_contracts(
             continue
         trials.append(Trial(name, *trial))
     if not trials:
-        assert refused is not None
-        raise refused
+        raise refused or BorderlineError(
+            f"mean is {next(iter(usual.values())).get('mean')}, but the model can get 1 or 3 "
+            "channels: give one number, or one a channel."
+        )
     return sorted(trials, key=lambda trial: -trial.right)
 
 
@@ -251,8 +278,7 @@ def _tried(
         # Which layer embeds is looked for once the rest is known.
         "embedding": JUDGE,
     }
-    rows = torch.cat([(real["labels"] == own).nonzero()[: IMAGES // 2, 0] for own in (0, 1)])
-    images, truth = real["images"][rows], real["labels"][rows]
+    images, truth = some_of_both(real)
     model = _model(params, content, shape)
     with torch.no_grad():
         try:
@@ -267,7 +293,7 @@ def _tried(
     model = _model({**params, "embedding": JUDGE}, content, shape)
     with torch.no_grad():
         right = int(((model(images) > 0) == (truth == 1)).sum())
-    return params, right, len(rows)
+    return params, right, len(truth)
 
 
 def _model(params: dict[str, Any], content: bytes, shape: tuple[int, ...]) -> ImportedClassifier:
@@ -287,6 +313,11 @@ def _outputs_of(outputs: Tensor, columns: _Columns, given: dict[str, Any]) -> di
         return {"outputs": "probability" if shares else "logit"}
     sums = bool(((outputs.sum(1) - 1).abs() < _MOST_SUMS_DIFFER).all())
     several = "probabilities" if shares and sums else "logits"
+    if max(given.get("columns", [0])) >= width:
+        raise _Undecided(
+            f"columns is {given['columns']}, but the model gives columns 0 to {width - 1}: correct "
+            "it."
+        )
     if width > 2 and width != columns.classes and "columns" not in given:
         raise _Undecided(
             f"columns is missing, but the model gives {width} classes and the images have "
@@ -314,7 +345,7 @@ def check_case(
     real = images_of_pair(images.train, *labels_of_pair(images, pair))
     shape = tuple(real["images"].shape[1:])
     classifier = _model(params, content, shape)
-    check_model(name, classifier, real)
+    check_model(name, classifier, real, torch.device("cpu"))
     return classifier
 
 
@@ -324,11 +355,7 @@ def check_name(name: str, folder: Path) -> None:
     Raises:
         BorderlineError: When it cannot.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise BorderlineError(
-            f"name is {name!r}, but it must be of small letters, digits and underscores, and begin "
-            "with a letter: choose another."
-        )
+    check_spelling([name], [])
     if (folder / name).exists():
         raise BorderlineError(
             f"name is {name!r}, but {folder / name} is there already: choose another, or move that "
@@ -359,17 +386,17 @@ def write_case(folder: Path, files: dict[str, dict[str, Any]], heads: Iterable[s
 def source_of_images(case: Case) -> dict[str, Any]:
     """The source of a case's images, as ``globals.yml`` has it."""
     kind = kind_of_images(case.images)
-    path = {} if kind == "mnist_sample" else {"path": str(Path(case.images).expanduser())}
+    path = {} if kind == "mnist_sample" else {"path": case.images}
     asked = {"classes": list(case.classes), "size": case.size, "colour": case.colour}
     return {"kind": kind, **path, **{name: own for name, own in asked.items() if own}}
 
 
-def make_case(case: Case, conf: Path) -> tuple[list[Trial], ImportedClassifier]:
+def make_case(case: Case, project: Path) -> tuple[list[Trial], ImportedClassifier]:
     """Find out how a model and images go together, and write the environment.
 
     Args:
         case: What was asked for.
-        conf: The folder of environments.
+        project: The folder of the project.
 
     Returns:
         The contracts that were tried, the best first, and the model with that one.
@@ -377,6 +404,15 @@ def make_case(case: Case, conf: Path) -> tuple[list[Trial], ImportedClassifier]:
     Raises:
         BorderlineError: When a run with these would stop; then nothing is written.
     """
+    model_file = None if case.model is None else _from_project(case.model, project)
+    images = case.images
+    if images != "mnist_sample":
+        images = _from_project(images, project)
+    with chdir(project):
+        return _make_case(case._replace(model=model_file, images=images), Path("conf"))
+
+
+def _make_case(case: Case, conf: Path) -> tuple[list[Trial], ImportedClassifier]:
     check_name(case.name, conf)
     source = kind_of_model(case.model, case.import_path, case.trust)
     if case.arguments:

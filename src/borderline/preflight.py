@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 import shutil
@@ -21,14 +20,14 @@ from torch import nn
 from borderline.datasets import CheckpointFolder, StudyStorage
 from borderline.datasets.checkpoints import check_settings, latest
 from borderline.datasets.image_source import SMALLEST_IMAGE, SourceImages
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, did_you_mean
 from borderline.grid import GIVEN_STEP_1, Grid, Layout, lay_out, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE
 from borderline.imported.classifier import (
     FILE_DIGEST,
     BlindJudge,
     ImportedClassifier,
-    digest_of_file,
+    digest_of_source,
 )
 from borderline.imported.params import ImportedModelParams, Source
 from borderline.imported.probe import check_contract, check_model
@@ -195,7 +194,7 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
     _check_gan(parameters)
     _check_generators(parameters)
     rule, layout = parameters.metrics.choose, lay_out(grid, parameters.generators, trains_gan=True)
-    _check_spelling(grid.models, layout.generators)
+    check_spelling(grid.models, layout.generators)
     _check_names("metrics.choose", [rule], [*RULES, *layout.generators], "grid.generators")
     _check_metrics(parameters)
     _check_compare(parameters)
@@ -321,8 +320,8 @@ def _check_generators(parameters: Parameters) -> None:
         source = settings.goes_on_from()
         if source is not None and source not in spaces:
             raise BorderlineError(
-                f"generators.{name}.space_of is {source!r}{_close(source, spaces)}, which is no "
-                "trained or imported generator of grid.generators: choose "
+                f"generators.{name}.space_of is {source!r}{did_you_mean(source, spaces)}, which is "
+                "no trained or imported generator of grid.generators: choose "
                 f"{' or '.join(['gan', *spaces])}, or add it there."
             )
         realism = getattr(settings, "realism", None)
@@ -401,7 +400,7 @@ def _check_compare(parameters: Parameters) -> None:
             _check_names(f"compare.{name}", [model], models, "grid.models")
 
 
-def _check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
+def check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
     """Make sure that no model or generator is called like something else beside it.
 
     Raises:
@@ -490,29 +489,34 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
         )
 
 
-def digests_of_imports(catalog: DataCatalog, layout: Layout, running: Pipeline) -> dict[str, str]:
+def digests_of_imports(
+    catalog: DataCatalog, parameters: Parameters, layout: Layout, running: Pipeline
+) -> dict[str, str]:
     """What the files of imported models and generators hold, for the ledger.
 
     Args:
         catalog: Where they are.
+        parameters: Every setting.
         layout: The grid.
         running: What is about to run; files that it does not take may be gone by now.
 
     Returns:
-        A digest of each file by the name of its dataset.
+        A digest of each file, and of the code that goes with it, by the name of its dataset.
 
     Raises:
         BorderlineError: When a file that is needed cannot be read.
     """
-    names = [f"{model}.{IMPORTED_FILE}" for model in layout.imported]
-    names += [
-        f"{model}.{generator}.{IMPORTED_FILE}"
-        for model, generator in itertools.product(layout.models, imported_generators(layout))
-    ]
+    sources = {
+        f"{model}.{IMPORTED_FILE}": own for model, own in imported_models(parameters).items()
+    }
+    for model, (generator, own) in itertools.product(
+        layout.models, imported_generators(layout).items()
+    ):
+        sources[f"{model}.{generator}.{IMPORTED_FILE}"] = own
     found = {}
-    for name in names:
+    for name, source in sources.items():
         try:
-            found[name] = digest_of_file(catalog.load(name))
+            found[name] = digest_of_source(source, catalog.load(name))
         except (BorderlineError, DatasetError):
             if name in running.inputs():
                 raise
@@ -544,7 +548,7 @@ def check_imports(
         content: bytes = catalog.load(name)
         with _of_setting(f"models.{model}"):
             classifier = ImportedClassifier(params, content, shape, BlindJudge())
-        check_model(model, classifier, real)
+        check_model(model, classifier, real, parameters.run.torch_device())
         _check_gradients(model, classifier, parameters, layout)
     for generator, (settings, _) in layout.generators.items():
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
@@ -828,8 +832,8 @@ def _check_names(setting: str, names: Iterable[str], known: Iterable[str], defin
     for name in names:
         if name not in known:
             raise BorderlineError(
-                f"{setting} is {name!r}{_close(name, known)}: choose one of {', '.join(known)}, or "
-                f"add it to {defined_in}."
+                f"{setting} is {name!r}{did_you_mean(name, known)}: choose one of "
+                f"{', '.join(known)}, or add it to {defined_in}."
             )
     if len(set(names)) < len(names):
         raise BorderlineError(f"{setting} names something twice ({', '.join(names)}): once is it.")
@@ -851,13 +855,13 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails) -> 
     if error["type"] == "extra_forbidden":
         known = _fields_beside(model, raw, path)
         return (
-            f"{place} is no setting{_close(str(path[-1]), known)}: correct its name, or "
+            f"{place} is no setting{did_you_mean(str(path[-1]), known)}: correct its name, or "
             f"remove it; known are {', '.join(known)}."
         )
     if error["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(value, dict):
         kind, kinds = value.get("kind"), _TAGS[str(path[0])]
         return (
-            f"{place}.kind is {kind!r}{_close(str(kind), kinds)}: choose one of "
+            f"{place}.kind is {kind!r}{did_you_mean(str(kind), kinds)}: choose one of "
             f"{', '.join(map(repr, kinds))}."
         )
     if error["type"] == "missing":
@@ -897,8 +901,3 @@ def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str
         arguments = [a for a in getattr(annotation, "__args__", ()) if a is not type(None)]
         model = arguments[-1] if arguments else annotation
     return sorted(getattr(model, "model_fields", {}))
-
-
-def _close(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""

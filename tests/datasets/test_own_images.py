@@ -9,6 +9,7 @@ import fsspec
 import numpy as np
 import pytest
 import torch
+from kedro.io import DatasetError
 from PIL import Image
 
 import datasets
@@ -105,6 +106,33 @@ def test_pictures_that_cameras_held_askew_and_16_bits_and_palettes(tmp_path: Pat
     for image in source.train["images"]:
         found = ((image[0] + 1) * 127.5).round().numpy()
         assert np.array_equal(found, upright)
+
+
+def test_what_can_be_seen_through_is_white(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    ink = np.zeros((12, 12, 4), np.uint8)
+    ink[:6, :, 3] = 255  # black ink, and nothing below it
+    Image.fromarray(ink).save(tmp_path / "cat/a.png")
+    source = ImageSource(kind="image_folder", path=str(tmp_path), colour="grey").load()
+    assert source.train["images"][0, 0, :, 0].tolist() == [-1.0] * 6 + [1.0] * 6
+
+
+def test_pixels_whose_range_nobody_knows_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    Image.fromarray(np.full((12, 12), 0.5, np.float32)).save(tmp_path / "cat/a.tiff")
+    with pytest.raises(DatasetError, match="its pixels have 32 bits: save it with 8 or 16"):
+        ImageSource(kind="image_folder", path=str(tmp_path)).load()
+
+
+def test_numbers_for_names_are_sorted_and_meant_as_numbers(tmp_path: Path) -> None:
+    for name in (1, 2, 10, 3):
+        (tmp_path / str(name)).mkdir()
+        Image.fromarray(np.full((12, 12), name, np.uint8)).save(tmp_path / str(name) / "a.png")
+    source = ImageSource(kind="image_folder", path=str(tmp_path)).load()
+    assert source.classes == ("1", "2", "3", "10")
+    for name in (1, 10):
+        label = source.label_of(name, "pair.positive")
+        assert ((by_class(source, label) + 1) * 127.5).round().unique().tolist() == [name]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,10 @@ MODELS = {
         ["models.mine.source.path", "nowhere.pt2", "cannot be read"],
         source("torch_export", path="nowhere.pt2"),
     ),
+    "address of no kind": Bad(
+        ["models.mine.source.path is 'nosuch://m.pt2'", "cannot be read"],
+        source("torch_export", path="nosuch://m.pt2"),
+    ),
     "0-byte file": Bad(
         ["models.mine.source.path", "model.file", "empty (0 bytes)"],
         source("torch_export", path="model.file"),
@@ -170,6 +174,10 @@ MODELS = {
     "NaN": Bad(["models.mine gives NaN or infinite outputs for 128 of 128"], ink("nan")),
     "constant": Bad(["models.mine gives", "the same output (0.5000)"], ink("constant")),
     "one row": Bad(["models.mine gives outputs of shape (1, 2) for 128 images"], ink("one row")),
+    "one number for all": Bad(["models.mine gives outputs of shape () for 128 images"], ink("sum")),
+    "a dictionary without logits": Bad(
+        ["models.mine: it gives a dict with scores", "one tensor of outputs"], ink("dict")
+    ),
     "dropout left on": Bad(["models.mine gives other outputs for the same"], ink("random")),
     "batch normalisation left on": Bad(["another output alone than among others"], ink("batch")),
     "weights that are not in the file": Bad(
@@ -259,6 +267,13 @@ GENERATORS = {
     ),
     "the same image": Bad(
         ["generators.theirs.source makes the same image"], generator={"arguments": {"scale": 0.0}}
+    ),
+    "no gradients": Bad(
+        ["generators.theirs.source has no gradients"], generator={"arguments": {"detach": True}}
+    ),
+    "noise of its own": Bad(
+        ["generators.theirs.source makes another image of the same latent"],
+        generator={"arguments": {"noise": 0.1, "scale": 0.5}},
     ),
     "no discriminator": Bad(
         ["generators.hybrid.realism.by is 'discriminator'", "set it to 'judge'"],
@@ -394,6 +409,15 @@ IMAGES = {
         ["pair.positive is 7", "no such class"],
         images=ARRAYS,
         files=lambda f: arrays(f, labels=np.array([1, 0] * 30)),
+    ),
+    "address that cannot be reached": Bad(
+        ["source.path is 'nosuch://own'", "cannot be read"],
+        images={"kind": "image_folder", "path": "nosuch://own"},
+    ),
+    "images of text": Bad(
+        ["images are of type <U4", "numbers are needed"],
+        images=ARRAYS,
+        files=lambda f: arrays(f, images=np.full((60, 28, 28), "grey")),
     ),
     "no dataset": Bad(
         ["source.path is", "no dataset that save_to_disk left"],

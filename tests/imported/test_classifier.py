@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,16 @@ import torch
 from torch import Tensor
 
 from borderline.errors import BorderlineError
-from borderline.imported.classifier import BlindJudge, ImportedClassifier, prepared
-from borderline.imported.params import Contract, ImportedModelParams
-from elsewhere import SOURCES, Net, Wandering, saved
+from borderline.imported.classifier import (
+    BlindJudge,
+    ImportedClassifier,
+    digest_of_source,
+    prepared,
+)
+from borderline.imported.params import Contract, ImportedModelParams, Source
+from borderline.params import RunParams
+from borderline.pipelines.prototypes.randomisation import randomised
+from elsewhere import SOURCES, Answers, Detached, Floats, Net, TwoHeads, Wandering, saved
 
 SHAPE = (1, 12, 12)
 
@@ -211,3 +219,69 @@ def test_settings_know_the_file_by_its_content(model: Net) -> None:
     assert one.settings == moved.settings
     assert one.settings != other.settings
     assert all(isinstance(own, int | float | str | bool | None) for own in one.settings.values())
+
+
+@pytest.mark.parametrize("model", [TwoHeads(), Answers()])
+def test_the_logits_among_several_outputs(model: Net) -> None:
+    classifier = classifier_of("pickle", model.eval())
+    x = images()
+    outputs = Net.forward(model, (x + 1) / 2)
+    torch.testing.assert_close(classifier(x), outputs[:, 1] - outputs[:, 0])
+    # The last linear layer on the way to them, not the last one of all.
+    torch.testing.assert_close(model.last(classifier.embed(x)), outputs)
+
+
+@pytest.mark.parametrize(
+    ("model", "contract"), [(Detached(), {}), (Net(), {"dtype": "uint8", "range": [0, 255]})]
+)
+def test_gradients_that_do_not_reach_the_images(model: Net, contract: dict[str, Any]) -> None:
+    if contract:
+        content = saved("pickle", torch.nn.Sequential(Floats(), model), images())
+    else:
+        content = saved("pickle", model.eval(), images())
+    params = params_of("pickle", input=contract)
+    assert not ImportedClassifier(params, content, SHAPE).differentiable
+
+
+def test_judge_is_no_part_of_the_model(model: Net) -> None:
+    """Else the check that draws the model's layers anew would draw the judge's."""
+    params = params_of("state_dict", embedding="judge")
+    judge = torch.nn.Linear(3, 3)
+    content = saved("state_dict", model, images())
+    classifier = ImportedClassifier(params, content, SHAPE, judge)
+    assert judge not in list(classifier.modules())
+    again = randomised(classifier, 1, RunParams(seed=0, device="cpu"), 0)
+    assert again is not None
+    assert not torch.equal(again(images()), classifier(images()))
+
+
+def test_tiny_probabilities_are_still_compared() -> None:
+    logits = torch.tensor([[0.0, -60.0, -30.0]]).expand(2, -1)
+
+    class Sure(torch.nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return logits[: len(images)].softmax(1)
+
+    params = params_of("pickle", outputs="probabilities", columns=[2, 1], embedding="judge")
+    classifier = ImportedClassifier(params, saved("pickle", Net(3), images()), SHAPE, BlindJudge())
+    classifier.outputs = lambda images: Sure()(images)  # type: ignore[method-assign]
+    assert classifier(images(2)).tolist() == pytest.approx([30, 30], rel=1e-4)
+
+
+def test_columns_of_two_classes_leave_no_others(model: Net) -> None:
+    classifier = classifier_of("state_dict", model, columns=[0, 1])
+    assert classifier.most_other_mass is None
+    assert "more classes" not in classifier.described
+
+
+def test_settings_know_the_code_that_goes_with_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code = "def logit(images):\n    return images.mean((1, 2, 3)) * {}\n"
+    source = Source(kind="callable", import_path="of_ones_own.logit")
+    (tmp_path / "of_ones_own.py").write_text(code.format(1))
+    before = digest_of_source(source, b"")
+    assert before == digest_of_source(source, b"")
+    (tmp_path / "of_ones_own.py").write_text(code.format(2))
+    assert digest_of_source(source, b"") != before

@@ -140,6 +140,23 @@ def attacks_on_exported(trace: Path) -> dict[str, Callable[[Parts], None]]:
             if call_graph.get("signature"):
                 call_graph["signature"]["forward_arg_names"] = [f"x={call}"]
 
+    def imported_by_the_inputs(graph: dict[str, Any]) -> None:
+        context = {"__enum__": True, "fqn": "ctypes:cdll", "name": str(trace)}
+        for call_graph in graph["graph_module"]["module_call_graph"]:
+            if call_graph.get("signature"):
+                version, tree = json.loads(call_graph["signature"]["in_spec"])
+                tree["context"] = json.dumps(context)
+                call_graph["signature"]["in_spec"] = json.dumps([version, tree])
+
+    def writes_a_file(graph: dict[str, Any]) -> None:
+        nodes_of(graph)[0]["target"] = "torch.ops.aten.from_file.default"
+
+    def inside_of_an_operator(graph: dict[str, Any]) -> None:
+        nodes_of(graph)[0]["target"] = "torch.ops.aten.__dict__.relu"
+
+    def other_text(graph: dict[str, Any]) -> None:
+        graph["torch_version"] = f"{call}"
+
     def legacy_weights(parts: Parts) -> None:
         parts["data/weights/model.pt"] = torch_saved(trace)
 
@@ -156,6 +173,10 @@ def attacks_on_exported(trace: Path) -> dict[str, Callable[[Parts], None]]:
         "name": edit_graph(name),
         "guard": edit_graph(guard),
         "argument": edit_graph(argument),
+        "imported by the inputs": edit_graph(imported_by_the_inputs),
+        "writes a file": edit_graph(writes_a_file),
+        "inside of an operator": edit_graph(inside_of_an_operator),
+        "other text": edit_graph(other_text),
     }
 
 
@@ -176,6 +197,43 @@ def test_attacks_on_exports_are_real(attack: str, exported: bytes, trace: Path) 
     with pytest.raises(BorderlineError, match="cannot be read as torch_export"):
         read_network(source, content)
     assert trace.exists()
+
+
+class WritesAFile(torch.nn.Module):
+    """TorchScript's operators may do that."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        written = torch.from_file(self.path, True, 4, dtype=torch.uint8).fill_(1)
+        return images.mean((2, 3)) + written.sum()
+
+
+def test_torchscript_that_writes_files(trace: Path) -> None:
+    content = saved("torchscript", WritesAFile(str(trace)), torch.zeros(2, 1, 12, 12))
+    source = {"kind": "torchscript", "path": "m.ts"}
+    with pytest.raises(BorderlineError, match="calls 'from_file', which could write files"):
+        read_network(Source.model_validate(source), content)
+    assert not trace.exists()
+    read_network(Source.model_validate({**source, "trust": True}), content)(torch.zeros(2, 1, 4, 4))
+    assert trace.exists(), "else the test would show nothing"
+
+
+def test_archive_with_something_before_it(exported: bytes) -> None:
+    """A library for the linker, say, which an archive may be as well."""
+    with pytest.raises(BorderlineError, match=r"no \.pt2 of torch\.export\.save"):
+        read_network(Source(kind="torch_export", path="m.pt2"), b"\x7fELF" + exported)
+
+
+def test_picture_that_would_start_a_program(tmp_path: Path) -> None:
+    page = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 12 12\n%%EndComments\nshowpage\n"
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "looks.png").write_bytes(page)
+    with pytest.raises(DatasetError, match=r"looks\.png \(cannot identify image file"):
+        ImageSource(kind="image_folder", path=str(tmp_path)).load()
 
 
 def test_export_that_names_a_part_twice(exported: bytes, trace: Path) -> None:

@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from fsspec.core import url_to_fs
 
+from borderline.datasets.image_files import in_order
 from borderline.errors import BorderlineError
 
 Part = tuple[np.ndarray, np.ndarray]
@@ -55,7 +56,7 @@ def read_image_arrays(
             f"source.path is {path!r}, whose arrays are {', '.join(sorted(arrays)) or 'none'}, but "
             "images and labels, or x_train and y_train, are needed: name them so."
         )
-    classes = sorted({*parts["train"][1].tolist()})
+    classes = in_order({*parts["train"][1].tolist()})
     if all(isinstance(name, int) for name in classes):
         numbers = tuple(str(label) for label in range(max(classes, default=-1) + 1))
         return numbers, parts["train"], parts.get("test")
@@ -134,6 +135,11 @@ def _part(
         raise BorderlineError(
             f"source.path is {path!r}, whose {labels_name} are of type {labels.dtype}, but whole "
             "numbers from 0 on, or names, are needed: convert them."
+        )
+    if images.dtype.kind not in "uifb":
+        raise BorderlineError(
+            f"source.path is {path!r}, whose {images_name} are of type {images.dtype}, but numbers "
+            "are needed: convert them."
         )
     if images.ndim == 3:
         images = images[:, None]

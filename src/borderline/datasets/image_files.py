@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -20,7 +20,12 @@ Broken = Literal["stop", "leave_out"]
 
 _NAMED = 5
 _READERS = 4
-_GREY = ("1", "L", "LA", "La", "I", "F")
+_GREY = ("L",)
+_DIGITS = 12
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+Image.init()
+EXTENSIONS = {own for own, name in Image.registered_extensions().items() if name in FORMATS}
+AnyName = TypeVar("AnyName", str, int)
 
 
 class ImageFile(NamedTuple):
@@ -94,26 +99,40 @@ def decode_all(
     return np.ascontiguousarray(channels_first), np.array(labels, dtype=np.int64)
 
 
+def in_order(names: Iterable[AnyName]) -> list[AnyName]:
+    """Names of classes as people sort them: 2 before 10."""
+    return sorted(names, key=lambda name: (not str(name).isdigit(), str(name).zfill(_DIGITS)))
+
+
 def _opened(file: ImageFile) -> Image.Image | str:
     """The image, or why there is none."""
     try:
         content = file.read()
         if not content:
             return "0 bytes"
-        with Image.open(BytesIO(content)) as image:
+        # Others start programs to be read, whatever the file is called.
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
             image.load()
+            if image.mode in ("F", "I"):
+                return "its pixels have 32 bits: save it with 8 or 16"
             # As a person sees it: cameras note how they were held.
-            upright = ImageOps.exif_transpose(image)
-            return _of_8_bits(upright)
+            return _of_8_bits(ImageOps.exif_transpose(image))
     except Exception as error:
         return str(error).splitlines()[0].split("<")[0].strip()[:80] or type(error).__name__
 
 
 def _of_8_bits(image: Image.Image) -> Image.Image:
-    if not image.mode.startswith("I"):
-        # A palette hides what is behind it, and so does transparency.
-        return image.convert("RGBA").convert("RGB") if image.mode == "P" else image
-    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode in ("P", "PA", "RGBA", "LA", "La", "RGBa"):
+        grey = image.mode in ("LA", "La")
+        own = image.convert("RGBA")
+        # What can be seen through is white, as on paper.
+        paper = Image.new("RGBA", own.size, "white")
+        return Image.alpha_composite(paper, own).convert("L" if grey else "RGB")
+    return image
 
 
 def _colour_of(images: list[Image.Image]) -> Colour:

@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 from fsspec.core import url_to_fs
-from PIL import Image
 
-from borderline.datasets.image_files import Broken, Colour, ImageFile, decode_all
+from borderline.datasets.image_files import (
+    EXTENSIONS,
+    Broken,
+    Colour,
+    ImageFile,
+    decode_all,
+    in_order,
+)
 from borderline.errors import BorderlineError
 
 _PARTS = ("train", "test")
@@ -72,7 +78,7 @@ def read_image_folder(
         if bare:
             raise BorderlineError(
                 f"source.path is {path!r}, but {parts[part]} holds no images of {', '.join(bare)} "
-                "(PNG, JPEG and whatever else Pillow reads): put some there, or leave the class "
+                "({', '.join(FORMATS)}): put some there, or leave the class "
                 "out of source.classes."
             )
         kept = colour or ("grey" if read and read["train"][0].shape[1] == 1 else None)
@@ -83,8 +89,8 @@ def read_image_folder(
 def _folders(fs: Any, folder: str) -> dict[str, str]:
     """The folders in a folder, by name."""
     inside = (own["name"].rstrip("/") for own in fs.ls(folder, detail=True) if _is_folder(own))
-    named = {path.rpartition("/")[2]: path for path in sorted(inside)}
-    return {name: path for name, path in named.items() if not name.startswith((".", "__"))}
+    named = {path.rpartition("/")[2]: path for path in inside}
+    return {name: named[name] for name in in_order(named) if not name.startswith((".", "__"))}
 
 
 def _is_folder(entry: dict[str, Any]) -> bool:
@@ -92,9 +98,8 @@ def _is_folder(entry: dict[str, Any]) -> bool:
 
 
 def _files(fs: Any, folder: str, label: int) -> Iterator[ImageFile]:
-    known = Image.registered_extensions()
     for path in sorted(fs.find(folder)):
         name = path.rpartition("/")[2]
-        if f".{name.rpartition('.')[2].lower()}" in known and not name.startswith("."):
+        if f".{name.rpartition('.')[2].lower()}" in EXTENSIONS and not name.startswith("."):
             shown = path.removeprefix(folder.rpartition("/")[0]).lstrip("/")
             yield ImageFile(shown, label, functools.partial(fs.cat_file, path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import gzip
 import math
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 from borderline.datasets.hugging_face_images import read_hugging_face
 from borderline.datasets.image_arrays import read_image_arrays
 from borderline.datasets.image_folder import read_image_folder
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, did_you_mean
 
 LabelledImages = dict[str, Tensor]
 """``images``: float32 (N, C, H, W) in [-1, 1]; ``labels``: int64 (N,), the index of the class."""
@@ -59,7 +58,8 @@ class SourceImages:
         Raises:
             BorderlineError: When the source has no such class.
         """
-        label = self.classes.index(name) if name in self.classes else name
+        # A class called '10' is meant by 10, whatever its label is.
+        label = self.classes.index(str(name)) if str(name) in self.classes else name
         if not isinstance(label, int) or label not in set(self.train["labels"].tolist()):
             known = ", ".join(
                 str(i) if name == str(i) else f"{i} ({name})" for i, name in enumerate(self.classes)
@@ -151,7 +151,16 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
     def load(self) -> SourceImages:
         """Read all images."""
         use_other = self._kind == "idx" and self._otherwise and not self._folder.is_dir()
-        source = self._otherwise.load() if use_other and self._otherwise else self._load_kind()
+        try:
+            other = self._otherwise if use_other else None
+            source = self._load_kind() if other is None else other.load()
+        except BorderlineError:
+            raise
+        except Exception as error:  # whatever the address's driver raises
+            raise BorderlineError(
+                f"source.path is {self._address!r}, which cannot be read "
+                f"({str(error) or type(error).__name__}): correct it."
+            ) from error
         parts = [_fitted(part, self._size, self._colour) for part in (source.train, source.test)]
         assert parts[0] is not None
         source = replace(source, train=parts[0], test=parts[1])
@@ -368,6 +377,5 @@ def _digits(count: int) -> tuple[str, ...]:
 
 
 def _unknown(setting: str, value: object, known: list[str]) -> str:
-    close = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    hint = did_you_mean(str(value), known)
     return f"{setting} is {value!r}{hint}: choose one of {', '.join(known)}."

@@ -49,7 +49,7 @@ class ImportedFile(AbstractDataset[NoReturn, bytes]):
         protocol, path = get_protocol_and_path(self._address)
         try:
             content = bytes(fsspec.filesystem(protocol, **self._credentials).cat_file(path))
-        except (OSError, ImportError) as error:
+        except Exception as error:  # whatever the address's driver raises
             raise BorderlineError(
                 f"{self._setting} is {self._address!r}, which cannot be read "
                 f"({getattr(error, 'strerror', None) or type(error).__name__}): correct it."

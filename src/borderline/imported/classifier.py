@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from borderline.errors import BorderlineError
-from borderline.imported.kinds import read_network
-from borderline.imported.network import NoEmbedding
-from borderline.imported.params import JUDGE, Contract, ImportedModelParams
+from borderline.imported.import_path import code_at
+from borderline.imported.kinds import first_line, read_network
+from borderline.imported.network import NoEmbedding, outputs_of
+from borderline.imported.params import JUDGE, Contract, ImportedModelParams, Source
 from borderline.params import Setting
 
 FILE_DIGEST = "model.file_digest"
@@ -57,15 +58,17 @@ class ImportedClassifier(nn.Module):
         judge: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        judge = judge if params.embedding == JUDGE else None
         self._made_of = (params, content, image_shape, judge)
         self.params, self.image_shape = params, image_shape
         self.network = read_network(params.source, content)
-        self.judge = judge if params.embedding == JUDGE else None
+        # No module of this one: what is done to the model's layers is not done to the judge's.
+        self._judge = [] if judge is None else [judge]
         self.settings: dict[str, Setting] = {
             **params.fingerprint("model"),
-            FILE_DIGEST: digest_of_file(content),
+            FILE_DIGEST: digest_of_source(params.source, content),
         }
-        if self.judge is None:
+        if not self._judge:
             self._find_layer()
 
     def __reduce__(self) -> Any:
@@ -74,13 +77,19 @@ class ImportedClassifier(nn.Module):
     @cached_property
     def differentiable(self) -> bool:
         """Whether gradients flow from the logit to the images."""
+        noise = torch.rand(4, *self.image_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        noise = noise.to(self._device()).requires_grad_(True)
         with torch.enable_grad():
-            return bool(self(self._blank().requires_grad_(True)).requires_grad)
+            logits = self(noise)
+            if not logits.requires_grad:
+                return False
+            (gradient,) = torch.autograd.grad(logits.sum(), noise, allow_unused=True)
+        return gradient is not None and bool(gradient.any())
 
     @property
     def most_other_mass(self) -> float | None:
-        """The most probability beside the pair; None where the model names no pair of many."""
-        return None if self.params.columns is None else self.params.most_other_mass
+        """The most probability beside the pair; None where the model knows no other class."""
+        return self.params.most_other_mass if self._classes > 2 else None
 
     @property
     def weights(self) -> int:
@@ -96,7 +105,7 @@ class ImportedClassifier(nn.Module):
     @property
     def layer(self) -> str:
         """The layer that embeds; ``judge`` where the judge does."""
-        return JUDGE if self.judge is not None else self.network.layer
+        return JUDGE if self._judge else self.network.layer
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] to logits of the positive class (N,)."""
@@ -107,11 +116,11 @@ class ImportedClassifier(nn.Module):
             return outputs.flatten()
         if self.params.outputs == "probability":
             return torch.logit(outputs.flatten(), eps=_SMALLEST_P)
-        positive, negative = self.columns(outputs.shape[1])
+        positive, negative = self.columns
         if self.params.outputs == "logits":
             return outputs[:, positive] - outputs[:, negative]
         # The boundary of p(positive) / (p(positive) + p(negative)).
-        logs = outputs.clamp(min=_SMALLEST_P).log()
+        logs = outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log()
         return logs[:, positive] - logs[:, negative]
 
     def other_mass(self, images: Tensor) -> Tensor:
@@ -120,13 +129,14 @@ class ImportedClassifier(nn.Module):
         if outputs.dim() < 2 or outputs.shape[1] < 3:
             return torch.zeros(len(images), device=images.device)
         shares = outputs.softmax(1) if self.params.outputs == "logits" else outputs
-        pair = shares[:, list(self.columns(outputs.shape[1]))].sum(1)
+        pair = shares[:, list(self.columns)].sum(1)
         return (1 - pair).clamp(0, 1)
 
     def embed(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] to embeddings (N, D)."""
-        if self.judge is not None:
-            found: Tensor = self.judge.embed(images)  # type: ignore[operator]
+        if self._judge:
+            judge: Any = self._judge[0].to(images.device).eval()
+            found: Tensor = judge.embed(images)
             return found
         if len(images) == 0:
             return images.new_zeros(0, self.embed(self._blank().to(images.device)).shape[1])
@@ -135,22 +145,33 @@ class ImportedClassifier(nn.Module):
 
     def outputs(self, images: Tensor) -> Tensor:
         """What the network gives for images (N, C, H, W) in [-1, 1], as float32."""
-        found: Tensor = self.network(prepared(images, self.params.input))
-        return found.float()
+        return outputs_of(self.network(prepared(images, self.params.input))).float()
 
-    def columns(self, classes: int) -> tuple[int, int]:
+    @property
+    def columns(self) -> tuple[int, int]:
         """The columns of the positive and of the negative class."""
         return self.params.columns or (1, 0)
 
+    @cached_property
+    def _classes(self) -> int:
+        if self.params.outputs in ("logit", "probability"):
+            return 2
+        with torch.no_grad():
+            return self.outputs(self._blank()).shape[1]
+
+    def _device(self) -> torch.device:
+        return next((own.device for own in self.network.parameters()), torch.device("cpu"))
+
     def _blank(self) -> Tensor:
-        device = next((own.device for own in self.network.parameters()), torch.device("cpu"))
-        return torch.zeros(2, *self.image_shape, device=device)
+        return torch.zeros(2, *self.image_shape, device=self._device())
 
     def _find_layer(self) -> None:
         named = self.params.embedding
         try:
             self.network.find_layer(named, prepared(self._blank(), self.params.input))
-        except NoEmbedding as error:
+        except Exception as error:
+            if not isinstance(error, NoEmbedding):
+                error = NoEmbedding(f"no layer can be told ({first_line(error)})")
             raise BorderlineError(
                 f"embedding is {named!r}, but of the network {error}: name a layer, or set it to "
                 f"{JUDGE!r} to cluster by the judge's features."
@@ -165,9 +186,18 @@ class BlindJudge(nn.Module):
         return images.flatten(1)[:, :2]
 
 
-def digest_of_file(content: bytes) -> str:
-    """A short fingerprint of a file's content: 16 hexadecimal digits of its SHA-256."""
-    return hashlib.sha256(content).hexdigest()[:16]
+def digest_of_source(source: Source, content: bytes) -> str:
+    """A short fingerprint of a file, and of the module of Python's that goes with it.
+
+    Args:
+        source: Where it comes from.
+        content: The bytes of the file.
+
+    Returns:
+        16 hexadecimal digits of their SHA-256.
+    """
+    code = b"" if source.import_path is None else code_at(source.import_path)
+    return hashlib.sha256(content + code).hexdigest()[:16]
 
 
 def prepared(images: Tensor, contract: Contract) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pkgutil
+from pathlib import Path
 from typing import Any
 
 from borderline.errors import BorderlineError
@@ -26,6 +28,23 @@ def found_at(import_path: str, setting: str = "import_path") -> Any:
             f"{setting} is {import_path!r}, which cannot be imported ({error}): correct it, or put "
             "its module into src/, or install its package."
         ) from error
+
+
+def code_at(import_path: str) -> bytes:
+    """The content of the module that an import path leads through; empty where it has no file.
+
+    Args:
+        import_path: ``package.module.Name``.
+    """
+    parts = import_path.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        try:
+            spec = importlib.util.find_spec(".".join(parts[:length]))
+        except (ImportError, ValueError):
+            continue
+        if spec is not None and spec.origin is not None and Path(spec.origin).is_file():
+            return Path(spec.origin).read_bytes()
+    return b""
 
 
 def made(source: Source) -> Any:

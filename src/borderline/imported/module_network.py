@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.feature_extraction import NodePathTracer, create_feature_extractor
 
-from borderline.imported.network import Network, NoEmbedding
+from borderline.imported.fx_graphs import given_to_last_linear
+from borderline.imported.network import Network, NoEmbedding, no_such_layer
 
 _LAYER = "embedding"
 
@@ -38,7 +37,8 @@ class ModuleNetwork(Network):
     def embed(self, images: Tensor) -> Tensor:
         """The output of the layer."""
         if self._extractor:
-            found: Tensor = self._extractor[0](images)[_LAYER]
+            # It has the buffers of the module as copies of its own.
+            found: Tensor = self._extractor[0].to(images.device)(images)[_LAYER]
             return found
         return _watch(self.module, *self._watched[0], images)
 
@@ -50,23 +50,27 @@ class ModuleNetwork(Network):
         except Exception:
             self._find_module(name, images)
             return
-        called = {node: path for node, path in tracer.node_to_qualname.items()}
+        called = dict(tracer.node_to_qualname)
         if name is None:
-            linear = [node for node in graph.nodes if _is_linear(node, self.module)]
-            if not linear:
-                raise NoEmbedding("it has no linear layer")
-            name = called[linear[-1].args[0]]
+            given = given_to_last_linear(graph, self._is_linear)
+            if given is None:
+                raise NoEmbedding("it has no linear layer after its first one")
+            name = called[given]
         elif name not in called.values():
-            raise NoEmbedding(_unknown(name, [path for path in called.values()]))
-        device = images.device
+            raise no_such_layer(name, list(called.values()))
         extractor = create_feature_extractor(self.module, {name: _LAYER})
-        self._extractor, self.layer = [extractor.to(device).eval()], name
+        self._extractor, self.layer = [extractor.eval()], name
+
+    def _is_linear(self, node: torch.fx.Node) -> bool:
+        if node.op == "call_module":
+            return isinstance(self.module.get_submodule(str(node.target)), nn.Linear)
+        return node.op == "call_function" and node.target is F.linear
 
     def _find_module(self, name: str | None, images: Tensor) -> None:
         modules = dict(self.module.named_modules())
         if name is not None:
             if name not in modules:
-                raise NoEmbedding(_unknown(name, list(modules)))
+                raise no_such_layer(name, list(modules))
             self._watched, self.layer = [(modules[name], False)], name
             return
         passed: list[str] = []
@@ -74,10 +78,12 @@ class ModuleNetwork(Network):
         hooks = [
             own.register_forward_hook(lambda own, *_: passed.append(linear[own])) for own in linear
         ]
-        with torch.no_grad():
-            self.module(images)
-        for hook in hooks:
-            hook.remove()
+        try:
+            with torch.no_grad():
+                self.module(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
         if not passed:
             raise NoEmbedding("it has no linear layer")
         self._watched = [(modules[passed[-1]], True)]
@@ -95,15 +101,3 @@ def _watch(module: nn.Module, watched: nn.Module, before: bool, images: Tensor) 
     finally:
         hook.remove()
     return seen[-1]
-
-
-def _is_linear(node: torch.fx.Node, module: nn.Module) -> bool:
-    if node.op == "call_module":
-        return isinstance(module.get_submodule(str(node.target)), nn.Linear)
-    return node.op == "call_function" and node.target is F.linear
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"it has no such layer{hint}; its last ones are {', '.join(known[-6:])}"

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
+
+from borderline.errors import did_you_mean
+
+_SHOWN = 6
 
 
 class NoEmbedding(ValueError):
@@ -21,8 +27,8 @@ class Network(nn.Module, ABC):
     layer: str = ""
 
     @abstractmethod
-    def forward(self, images: Tensor) -> Tensor:
-        """What the network takes (N, ...) to what it gives (N, ...)."""
+    def forward(self, images: Tensor) -> Any:
+        """What the network takes (N, ...) to what it gives."""
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
@@ -43,3 +49,37 @@ class Network(nn.Module, ABC):
     def count_weights(self) -> int:
         """How many weights the network has."""
         return sum(weight.numel() for weight in self.parameters())
+
+
+def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
+    """The error that no layer is called so.
+
+    Args:
+        name: The name.
+        known: Those that there are, in their order.
+    """
+    hint = did_you_mean(name, known)
+    return NoEmbedding(
+        f"it has no such layer{hint}; its last ones are {', '.join(known[-_SHOWN:])}"
+    )
+
+
+def outputs_of(found: Any) -> Tensor:
+    """The outputs among what a network gives.
+
+    Args:
+        found: A tensor; or the first one of several; or what is called ``logits``, as models of
+            Hugging Face have it.
+
+    Raises:
+        TypeError: When there are none.
+    """
+    if isinstance(found, tuple | list) and found:
+        found = found[0]
+    if isinstance(found, Mapping):
+        found = found.get("logits", found)
+    found = getattr(found, "logits", found)
+    if not isinstance(found, Tensor):
+        names = f" with {', '.join(map(str, found))}" if isinstance(found, Mapping) else ""
+        raise TypeError(f"it gives a {type(found).__name__}{names}, and no tensor or logits")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -37,6 +38,11 @@ class Source(Params):
     arguments: dict[str, Any] = Field(default_factory=dict)
     credentials: str | None = None
     trust: bool = False
+
+    @field_validator("path")
+    @classmethod
+    def _at_home(cls, path: str | None) -> str | None:
+        return str(Path(path).expanduser()) if path and path.startswith("~") else path
 
     @model_validator(mode="after")
     def _names_what_it_needs(self) -> Self:

@@ -55,20 +55,24 @@ def check_contract(contract: Contract, name: str, image_shape: tuple[int, ...]) 
         )
 
 
-def check_model(name: str, classifier: ImportedClassifier, real: LabelledImages) -> None:
+def check_model(
+    name: str, classifier: ImportedClassifier, real: LabelledImages, device: torch.device
+) -> None:
     """Try a model on real images of the pair.
 
     Args:
         name: What the model is called.
         classifier: The model.
         real: Real images of the pair, labels 0 and 1.
+        device: Where to compute.
 
     Raises:
         BorderlineError: When it cannot take them, when what it gives is not what its settings say,
             or when it knows the pair no better than by guessing.
     """
     params = classifier.params
-    images, labels = _some(real)
+    images, labels = (own.to(device) for own in some_of_both(real))
+    classifier.to(device).eval()
     with torch.no_grad():
         outputs = _tried(name, classifier, images)
         _check_outputs(name, classifier, outputs)
@@ -96,12 +100,21 @@ def check_model(name: str, classifier: ImportedClassifier, real: LabelledImages)
                 f"models.{name} gives an image another output alone than among others: switch its "
                 "batch normalisation to evaluation (model.eval()) before you save it."
             )
-        if float((copy.deepcopy(classifier)(images) - logits).abs().max()) > _LOGIT_MAY_DIFFER:
+        if (
+            float((copy.deepcopy(classifier).to(device)(images) - logits).abs().max())
+            > _LOGIT_MAY_DIFFER
+        ):
             raise BorderlineError(
                 f"models.{name} gives other outputs once it is made again from its source, so its "
                 "weights are not in there: let it read or set its weights when it is made."
             )
-        embeddings = classifier.embed(images)
+        try:
+            embeddings = classifier.embed(images)
+        except Exception as error:
+            raise BorderlineError(
+                f"models.{name}.embedding is {params.embedding!r}, and what {classifier.layer!r} "
+                f"gives is no embedding ({first_line(error)}): name another layer."
+            ) from error
     if embeddings.dim() != 2 or len(embeddings) != len(images) or embeddings.shape[1] < 2:
         raise BorderlineError(
             f"models.{name}.embedding is {params.embedding!r}, whose output for {len(images)} "
@@ -117,8 +130,8 @@ def check_model(name: str, classifier: ImportedClassifier, real: LabelledImages)
         )
 
 
-def _some(real: LabelledImages) -> tuple[Tensor, Tensor]:
-    """The first images of both classes, as many of each."""
+def some_of_both(real: LabelledImages) -> tuple[Tensor, Tensor]:
+    """The first images of both classes, and their labels."""
     rows = [(real["labels"] == label).nonzero()[: IMAGES // 2, 0] for label in (0, 1)]
     chosen = torch.cat(rows)
     return real["images"][chosen], real["labels"][chosen]
@@ -131,6 +144,10 @@ def _tried(name: str, classifier: ImportedClassifier, images: Tensor) -> Tensor:
         try:
             outputs = classifier.outputs(images[:count])
         except Exception as error:
+            if isinstance(error, TypeError) and "it gives a" in str(error):
+                raise BorderlineError(
+                    f"models.{name}: {error}: make it give one tensor of outputs."
+                ) from error
             way_out = (
                 f"correct models.{name}.input (size, channels, dtype), or its source"
                 if count > 1
@@ -140,7 +157,7 @@ def _tried(name: str, classifier: ImportedClassifier, images: Tensor) -> Tensor:
                 f"models.{name} cannot take {count} images of shape {shape} and type "
                 f"{classifier.params.input.dtype} ({first_line(error)}): {way_out}."
             ) from error
-        if len(outputs) != count:
+        if outputs.shape[:1] != (count,):
             raise BorderlineError(
                 f"models.{name} gives outputs of shape {tuple(outputs.shape)} for {count} images: "
                 "make it give one row an image."
@@ -170,9 +187,9 @@ def _check_outputs(name: str, classifier: ImportedClassifier, outputs: Tensor) -
                 f"models.{name}.columns is missing, but the model gives {width} classes: set it to "
                 "the columns, from 0 on, of [positive, negative]."
             )
-        if max(classifier.columns(width)) >= width:
+        if max(classifier.columns) >= width:
             raise BorderlineError(
-                f"models.{name}.columns is {list(classifier.columns(width))}, but the model gives "
+                f"models.{name}.columns is {list(classifier.columns)}, but the model gives "
                 f"columns 0 to {width - 1}: correct it."
             )
     if params.outputs in ("probability", "probabilities") and torch.isfinite(outputs).all():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, did_you_mean
 from borderline.params import Params
 from borderline.threads import VARIABLE
 
@@ -89,8 +88,7 @@ def read_params(raw: Mapping[str, Any]) -> DaskParams:
         name, value = ".".join(str(part) for part in first["loc"]), first["input"]
         known = sorted(DaskParams.model_fields)
         if first["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f" (did you mean {close[0]!r}?)" if close else ""
+            meant = did_you_mean(name, known)
             raise BorderlineError(
                 f"{name} is no setting of DaskRunner{meant}: correct it in --runner-params; known "
                 f"are {', '.join(known)}."

@@ -16,6 +16,10 @@ from borderline.imported.module_network import ModuleNetwork
 from borderline.imported.network import Network
 from borderline.imported.params import Source
 
+# What trainings save beside them, and what DataParallel puts before them.
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PARALLEL = "module."
+
 
 def read(source: Source, content: bytes) -> Network:
     """The class, made anew, with the weights of the file: of ``torch.save`` or of safetensors."""
@@ -47,8 +51,11 @@ def _weights(source: Source, content: bytes) -> dict[str, Any]:
             f"path is {source.path!r}, which holds more than weights and would run code, so it was "
             "not read: save model.state_dict() alone."
         ) from error
-    if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):
-        weights = weights["state_dict"]
+    for name in _WRAPPERS:
+        if isinstance(weights, dict) and isinstance(weights.get(name), dict):
+            weights = weights[name]
+    if isinstance(weights, dict) and all(str(name).startswith(_PARALLEL) for name in weights):
+        weights = {name.removeprefix(_PARALLEL): own for name, own in weights.items()}
     if not isinstance(weights, dict):
         raise BorderlineError(
             f"path is {source.path!r}, which holds a {type(weights).__name__} and no state "

@@ -2,71 +2,78 @@
 
 from __future__ import annotations
 
-import difflib
+import copy
 import logging
 from io import BytesIO
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.export import ExportedProgram
+from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule, Interpreter, Node
 
 from borderline.imported.exported_archive import check_runs_no_code
-from borderline.imported.network import Network, NoEmbedding
+from borderline.imported.fx_graphs import given_to_last_linear
+from borderline.imported.network import Network, NoEmbedding, no_such_layer
 from borderline.imported.params import Source
 
-_LINEAR = {
-    torch.ops.aten.linear.default: 0,
-    torch.ops.aten.addmm.default: 1,
-    torch.ops.aten.mm.default: 0,
-    torch.ops.aten.matmul.default: 0,
-}
+_LINEAR = (
+    torch.ops.aten.linear.default,
+    torch.ops.aten.addmm.default,
+    torch.ops.aten.mm.default,
+    torch.ops.aten.matmul.default,
+)
 
 
 class ExportedNetwork(Network):
     """The graph of an exported program.
 
     Args:
-        module: The program's module.
+        program: The program.
     """
 
-    def __init__(self, module: GraphModule) -> None:
+    def __init__(self, program: ExportedProgram) -> None:
         super().__init__()
-        self.module = module
+        self._program = program
+        # By device, for a graph names the one that it makes tensors on. A module of them would
+        # refuse to be put into evaluation, as which it was exported.
+        self._on: dict[str, GraphModule] = {}
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Any:
         """What the graph gives."""
-        outputs: Tensor = self.module(images)
-        return outputs
+        return self._graph(images.device)(images)
 
     def embed(self, images: Tensor) -> Tensor:
         """The value of the layer's node."""
-        watching = _Watching(self.module, self.layer)
+        watching = _Watching(self._graph(images.device), self.layer)
         watching.run(images)
         assert watching.seen is not None
         return watching.seen
 
     def find_layer(self, name: str | None, images: Tensor) -> None:
         """What the last linear operator is given, or the node of that name."""
-        nodes = list(self.module.graph.nodes)
+        graph = self._graph(images.device).graph
         if name is None:
-            linear = [n for n in nodes if n.op == "call_function" and n.target in _LINEAR]
-            if not linear:
-                raise NoEmbedding("it has no linear operator")
-            given: Any = linear[-1].args[_LINEAR[linear[-1].target]]
+            given = given_to_last_linear(graph, _is_linear)
+            if given is None:
+                raise NoEmbedding("it has no linear operator after its first one")
             name = given.name
-        known = [n.name for n in nodes if n.op == "call_function"]
+        known = [node.name for node in graph.nodes if node.op == "call_function"]
         if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise NoEmbedding(
-                f"it has no such node{hint}; its last ones are {', '.join(known[-6:])}"
-            )
-        self.layer = str(name)
+            raise no_such_layer(name, known)
+        self.layer = name
 
-    def train(self, mode: bool = True) -> ExportedNetwork:
-        """Nothing to do: the graph is as it was exported, and refuses to be asked."""
-        return self
+    def count_weights(self) -> int:
+        """How many weights the program has."""
+        return sum(weight.numel() for weight in self._program.parameters())
+
+    def _graph(self, device: torch.device) -> GraphModule:
+        if str(device) not in self._on:
+            moved = move_to_device_pass(copy.deepcopy(self._program), device)
+            module: Any = moved.module()
+            self._on[str(device)] = module.requires_grad_(False)
+        return self._on[str(device)]
 
 
 class _Watching(Interpreter):
@@ -84,11 +91,14 @@ class _Watching(Interpreter):
         return value
 
 
+def _is_linear(node: Node) -> bool:
+    return node.op == "call_function" and node.target in _LINEAR
+
+
 def read(source: Source, content: bytes) -> Network:
     """The program of a .pt2, looked through for code first unless it is trusted."""
     if not source.trust:
         check_runs_no_code(content, str(source.path))
     # What it logs of files that are none is said in our own sentence.
     logging.getLogger("torch.export").setLevel(logging.CRITICAL)
-    module: Any = torch.export.load(BytesIO(content)).module()
-    return ExportedNetwork(module)
+    return ExportedNetwork(torch.export.load(BytesIO(content)))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from borderline.datasets.image_source import LabelledImages
 from borderline.errors import BorderlineError
 from borderline.imported.kinds import first_line, read_network
+from borderline.imported.network import outputs_of
 from borderline.imported.params import Source
 from borderline.params import GeneratorParams
 from borderline.pipelines.gasten.kinds.gasten import GanSampler
@@ -102,7 +103,7 @@ class ImportedGenerator(nn.Module):
         if self.settings.latent_shape == "map":
             latents = latents[:, :, None, None]
         low, high = self.settings.range
-        images: Tensor = self.network(latents).float()
+        images = outputs_of(self.network(latents)).float()
         return (images - low) / (high - low) * 2 - 1
 
 
@@ -155,6 +156,22 @@ def check_generator(network: ImportedGenerator, image_shape: tuple[int, ...]) ->
         raise BorderlineError(
             f"range is [{low:g}, {high:g}], but the generator makes pixels from {found[0]:.3g} to "
             f"{found[1]:.3g}: set range to what black and white are."
+        )
+    with torch.no_grad():
+        again = network(latents)
+    if float((again - images).abs().max()) > _OUTSIDE:
+        raise BorderlineError(
+            "source makes another image of the same latent vector each time: switch its dropout "
+            "and its noise off (model.eval()) before you save it."
+        )
+    z = latents.requires_grad_(True)
+    with torch.enable_grad():
+        value = network(z).sum()
+        flows = value.requires_grad and torch.autograd.grad(value, z, allow_unused=True)[0]
+    if flows is False or flows is None:
+        raise BorderlineError(
+            "source has no gradients, which walks in its space follow: import it as a module of "
+            "PyTorch's that does not detach what it makes."
         )
     if float(images.std(0).max()) < _OUTSIDE:
         raise BorderlineError(
