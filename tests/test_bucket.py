@@ -39,7 +39,9 @@ def bucket(endpoint: str) -> s3fs.S3FileSystem:
         client_kwargs={"endpoint_url": endpoint},
         skip_instance_cache=True,
     )
-    client.mkdir("bucket")
+    # The servers of one process share what is in them.
+    if not client.exists("bucket"):
+        client.mkdir("bucket")
     return client
 
 

@@ -83,9 +83,9 @@ def check_bucket(catalog: DataCatalog, data_folder: str) -> None:
     """
     probe = f"{data_folder.rstrip('/')}/.{uuid.uuid4().hex}"
     try:
-        bucket: Any = catalog.get("ledger")
-        bucket._fs.pipe_file(probe, b"borderline")
-        bucket._fs.rm_file(probe)
+        ledger: Any = catalog.get("ledger")
+        ledger._filesystem.pipe_file(probe, b"borderline")
+        ledger._filesystem.rm_file(probe)
     # Each kind of bucket has errors of its own.
     except Exception as error:
         why = " ".join(str(error).split()) or type(error).__name__
