@@ -29,7 +29,8 @@ from borderline.datasets import (
 from borderline.datasets.buckets import address_of, folder_of
 
 
-@pytest.fixture(scope="module", autouse=True)
+# One server for the session: the tests of a module may be dealt out in two goes.
+@pytest.fixture(scope="session", autouse=True)
 def bucket() -> Iterator[s3fs.S3FileSystem]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
