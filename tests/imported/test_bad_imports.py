@@ -339,7 +339,7 @@ IMAGES = {
         files=lambda f: (digits(f / "own"), (f / "own/none").mkdir())[1],
     ),
     "no images": Bad(
-        ["source.path is", "holds no images of one"],
+        ["source.path is", "holds no images of one (PNG, JPEG"],
         images={"kind": "image_folder", "path": "own"},
         files=lambda f: (f / "own/one").mkdir(parents=True),
     ),

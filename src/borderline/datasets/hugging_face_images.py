@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from borderline.datasets.image_files import Broken, Colour, ImageFile, decode_all
+from borderline.datasets.image_files import Broken, Colour, ImageFile, Part, decode_parts
 from borderline.errors import BorderlineError
-
-Part = tuple[np.ndarray, np.ndarray]
 
 
 def read_hugging_face(
@@ -54,13 +50,13 @@ def read_hugging_face(
             "needed: rename one."
         )
     image, label, names = _columns(path, splits["train"].features, datasets)
-    read: dict[str, Part] = {}
-    for part in ("train", "test"):
-        if part in splits:
-            rows = splits[part].cast_column(image, datasets.Image(decode=False))
-            files = list(_files(rows, image, label, part, path))
-            kept = "grey" if read and colour is None and read["train"][0].shape[1] == 1 else colour
-            read[part] = decode_all(files, size, kept, broken, path)
+    undecoded = {
+        part: splits[part].cast_column(image, datasets.Image(decode=False))
+        for part in ("train", "test")
+        if part in splits
+    }
+    files = {part: _files(rows, image, label, part) for part, rows in undecoded.items()}
+    read = decode_parts(files, size, colour, broken, path)
     return names, read["train"], read.get("test")
 
 
@@ -76,7 +72,7 @@ def _columns(path: str, features: Any, datasets: Any) -> tuple[str, str, tuple[s
     return images[0], labels[0], tuple(features[labels[0]].names)
 
 
-def _files(rows: Any, image: str, label: str, part: str, path: str) -> Iterator[ImageFile]:
+def _files(rows: Any, image: str, label: str, part: str) -> Iterator[ImageFile]:
     for number, row in enumerate(rows):
         content, place = row[image]["bytes"], row[image]["path"]
 

@@ -9,10 +9,9 @@ from zipfile import BadZipFile
 import numpy as np
 from fsspec.core import url_to_fs
 
-from borderline.datasets.image_files import in_order
+from borderline.datasets.image_files import Part, channels_first, in_order
 from borderline.errors import BorderlineError
 
-Part = tuple[np.ndarray, np.ndarray]
 _NAMES = {
     "train": (("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train")),
     "test": (("test_images", "test_labels"), ("x_test", "y_test")),
@@ -141,10 +140,7 @@ def _part(
             f"source.path is {path!r}, whose {images_name} are of type {images.dtype}, but numbers "
             "are needed: convert them."
         )
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
-        images = np.moveaxis(images, -1, 1)
+    images = channels_first(images)
     low, high = scale or ((0.0, 255.0) if images.dtype.kind in "iu" else (0.0, 1.0))
     values = images.astype(np.float32)
     if not np.isfinite(values).all():

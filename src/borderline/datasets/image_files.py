@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Literal, NamedTuple, TypeVar
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 Colour = Literal["grey", "rgb"]
 Broken = Literal["stop", "leave_out"]
+Part = tuple[np.ndarray, np.ndarray]
+"""Pixels (N, C, H, W) and labels (N,)."""
 
 _NAMED = 5
 _READERS = 4
@@ -42,13 +44,38 @@ class ImageFile(NamedTuple):
     read: Callable[[], bytes]
 
 
+def decode_parts(
+    parts: Mapping[str, Iterable[ImageFile]],
+    size: int | None,
+    colour: Colour | None,
+    broken: Broken,
+    source: str,
+) -> dict[str, Part]:
+    """Pixels and labels of the image files of each part, all of them grey or all in colour.
+
+    Args:
+        parts: The files by part; the first one says whether all are grey, where ``colour`` does
+            not.
+        size: As for :func:`decode_all`, and so are the others.
+        colour: Grey or in colour.
+        broken: What happens where some cannot be read.
+        source: What to call all of them in messages.
+    """
+    read: dict[str, Part] = {}
+    for part, files in parts.items():
+        read[part] = decode_all(files, size, colour, broken, source)
+        # In colour there may be grey ones too, but not the other way round.
+        colour = colour or ("grey" if read[part][0].shape[1] == 1 else None)
+    return read
+
+
 def decode_all(
     files: Iterable[ImageFile],
     size: int | None,
     colour: Colour | None,
     broken: Broken,
     source: str,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Part:
     """Pixels and labels of image files.
 
     Args:
@@ -95,8 +122,16 @@ def decode_all(
             )
     pixels = [np.asarray(_fitted(image, size).convert(mode)) for image in images]
     stacked = np.stack(pixels) if pixels else np.zeros((0, 1, 1), np.uint8)
-    channels_first = stacked[:, None] if stacked.ndim == 3 else np.moveaxis(stacked, -1, 1)
-    return np.ascontiguousarray(channels_first), np.array(labels, dtype=np.int64)
+    return np.ascontiguousarray(channels_first(stacked)), np.array(labels, dtype=np.int64)
+
+
+def channels_first(images: np.ndarray) -> np.ndarray:
+    """Images as (N, C, H, W), from (N, H, W), (N, H, W, C) or as they are; C is 1 or 3."""
+    if images.ndim == 3:
+        return images[:, None]
+    if images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
+        return np.moveaxis(images, -1, 1)
+    return images
 
 
 def in_order(names: Iterable[AnyName]) -> list[AnyName]:

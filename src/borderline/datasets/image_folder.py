@@ -6,21 +6,21 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from fsspec.core import url_to_fs
 
 from borderline.datasets.image_files import (
     EXTENSIONS,
+    FORMATS,
     Broken,
     Colour,
     ImageFile,
-    decode_all,
+    Part,
+    decode_parts,
     in_order,
 )
 from borderline.errors import BorderlineError
 
 _PARTS = ("train", "test")
-Part = tuple[np.ndarray, np.ndarray]
 
 
 def read_image_folder(
@@ -63,7 +63,7 @@ def read_image_folder(
             f"source.path is {path!r}, which holds no folders: put the images of each class into a "
             "folder of its name."
         )
-    read: dict[str, Part] = {}
+    files: dict[str, list[ImageFile]] = {}
     for part, folders in found.items():
         for name in names:
             if name not in folders:
@@ -72,17 +72,18 @@ def read_image_folder(
                     f"{parts[part]} (there are {', '.join(folders) or 'none'}): add it, or name "
                     "the classes that there are in source.classes."
                 )
-        files = [f for label, name in enumerate(names) for f in _files(fs, folders[name], label)]
-        labels = {file.label for file in files}
+        files[part] = [
+            file for label, name in enumerate(names) for file in _files(fs, folders[name], label)
+        ]
+        labels = {file.label for file in files[part]}
         bare = [name for label, name in enumerate(names) if label not in labels]
         if bare:
             raise BorderlineError(
                 f"source.path is {path!r}, but {parts[part]} holds no images of {', '.join(bare)} "
-                "({', '.join(FORMATS)}): put some there, or leave the class "
-                "out of source.classes."
+                f"({', '.join(FORMATS)}): put some there, or leave the class out of "
+                "source.classes."
             )
-        kept = colour or ("grey" if read and read["train"][0].shape[1] == 1 else None)
-        read[part] = decode_all(files, size, kept if read else colour, broken, path)
+    read = decode_parts(files, size, colour, broken, path)
     return names, read["train"], read.get("test")
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from borderline.datasets.hugging_face_images import read_hugging_face
 from borderline.datasets.image_arrays import read_image_arrays
+from borderline.datasets.image_files import Part, channels_first
 from borderline.datasets.image_folder import read_image_folder
 from borderline.errors import BorderlineError, did_you_mean
 
@@ -218,8 +219,8 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
     def _source(
         self,
         classes: tuple[str, ...],
-        train: tuple[np.ndarray, np.ndarray],
-        test: tuple[np.ndarray, np.ndarray] | None,
+        train: Part,
+        test: Part | None,
     ) -> SourceImages:
         name = self._name or self._address.rstrip("/").rpartition("/")[2]
         return SourceImages(
@@ -246,11 +247,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
                 f"{files['labels'][0].name} one of shape {labels.shape}, but one square image and "
                 "one label each are needed: replace the files by a matching pair."
             )
-        if images.ndim == 3:
-            images = images[:, None]
-        elif images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
-            images = np.moveaxis(images, -1, 1)
-        return _labelled(images, labels)
+        return _labelled(channels_first(images), labels)
 
     def _load_torchvision(self) -> SourceImages:
         import torchvision  # takes seconds, which only this kind should cost
@@ -269,9 +266,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
                 "source.path to a folder that holds its files."
             ) from error
         arrays = [(np.asarray(part.data), np.asarray(part.targets)) for part in parts]
-        train, test = (
-            _labelled(x[:, None] if x.ndim == 3 else np.moveaxis(x, -1, 1), y) for x, y in arrays
-        )
+        train, test = (_labelled(channels_first(images), labels) for images, labels in arrays)
         return SourceImages(self._name, self._classes or tuple(parts[0].classes), train, test)
 
 

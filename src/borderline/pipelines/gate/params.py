@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
+from borderline.errors import did_you_mean
 from borderline.findings import FIGURES
 from borderline.params import Params
 
@@ -34,8 +34,7 @@ class Limit(Params):
 def _known(limits: dict[str, Limit | None]) -> dict[str, Limit | None]:
     for name in limits:
         if name not in FIGURES:
-            close = difflib.get_close_matches(name, FIGURES, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            hint = did_you_mean(name, FIGURES)
             raise ValueError(f"{name!r} is no figure{hint}: choose from {', '.join(FIGURES)}")
     if not any(limits.values()):
         raise ValueError("it must have a limit at least")
