@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from selenium import webdriver
@@ -314,3 +315,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def again(whole: Path, tmp_path: Path) -> Path:
     """The whole project once more, to write into: others look at the first."""
     return Path(shutil.copytree(whole, tmp_path / "project"))
+
+
+def assert_same_tables(expected: Path, found: Path, *, least: int) -> None:
+    """Every table of the second folder is in the first, with the same text but for seconds."""
+    tables = {path.relative_to(found) for path in found.rglob("*.csv")}
+    assert len(tables) > least
+    for table in tables:
+        one, other = (
+            pd.read_csv(folder / table, dtype=str).drop(columns="seconds", errors="ignore")
+            for folder in (expected, found)
+        )
+        assert one.equals(other), table

@@ -17,10 +17,11 @@ import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
-from borderline.datasets.image_source import ImageSource, LabelledImages, SourceImages
+from borderline.datasets.image_source import ImageSource, LabelledImages
 from borderline.datasets.imported_file import ImportedFile
-from borderline.errors import BorderlineError, causes
+from borderline.errors import BorderlineError
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
+from borderline.imported.kinds import first_line
 from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import check_model, some_of_both
 from borderline.params import PairParams
@@ -100,11 +101,25 @@ class _Undecided(BorderlineError):
     """What no other contract would settle."""
 
 
-class _Columns(NamedTuple):
-    """Where the pair is among the outputs of a model that knows all classes of the images."""
+class _Material(NamedTuple):
+    """What contracts are tried with.
 
+    Attributes:
+        content: The file of the model.
+        real: Real images of the pair.
+        labels: Of the positive and the negative class among all classes of the images.
+        classes: How many these are.
+    """
+
+    content: bytes
+    real: LabelledImages
     labels: tuple[int, int]
     classes: int
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Channels, height and width."""
+        return tuple(self.real["images"].shape[1:])
 
 
 def kind_of_images(path: str) -> str:
@@ -187,27 +202,9 @@ def _is_state_dict(file: Path) -> bool:
         return False
 
 
-def read_images(globals_: dict[str, Any]) -> SourceImages:
-    """The images of a case.
-
-    Raises:
-        BorderlineError: When they cannot be read, or are too few.
-    """
-    try:
-        source = ImageSource(**globals_["source"]).load()
-    except Exception as error:
-        said = next((own for own in causes(error) if isinstance(own, BorderlineError)), None)
-        if said is None:
-            raise
-        raise BorderlineError(str(said)) from error
-    check_counts(source)
-    return source
-
-
 def try_contracts(
     source: dict[str, Any],
-    images: SourceImages,
-    pair: PairParams,
+    material: _Material,
     given: dict[str, Any],
     usual: Mapping[str, dict[str, Any]] = MappingProxyType(USUAL),
 ) -> list[Trial]:
@@ -215,8 +212,7 @@ def try_contracts(
 
     Args:
         source: Where it comes from.
-        images: The images.
-        pair: The two classes.
+        material: Its file, and the images.
         given: Settings of the model that are known already.
         usual: The contracts by name, without channels.
 
@@ -226,16 +222,11 @@ def try_contracts(
     Raises:
         BorderlineError: When it takes none; the sentence is that of the first one tried.
     """
-    labels = labels_of_pair(images, pair)
-    real = images_of_pair(images.train, *labels)
-    content = ImportedFile(filepath=source.get("path"), setting="model").load()
-    shape = tuple(real["images"].shape[1:])
-    columns = _Columns(labels, len(images.classes))
     trials: list[Trial] = []
     refused: BorderlineError | None = None
-    for name, contract in _contracts(shape[0], usual):
+    for name, contract in _contracts(material.image_shape[0], usual):
         try:
-            trial = _tried(source, content, contract, real, shape, columns, given)
+            trial = _tried(source, contract, material, given)
         except _Undecided:
             raise
         except BorderlineError as error:
@@ -263,11 +254,8 @@ def _contracts(
 
 def _tried(
     source: dict[str, Any],
-    content: bytes,
     contract: dict[str, Any],
-    real: LabelledImages,
-    shape: tuple[int, ...],
-    columns: _Columns,
+    material: _Material,
     given: dict[str, Any],
 ) -> tuple[dict[str, Any], int, int]:
     params: dict[str, Any] = {
@@ -278,34 +266,35 @@ def _tried(
         # Which layer embeds is looked for once the rest is known.
         "embedding": JUDGE,
     }
-    images, truth = some_of_both(real)
-    model = _model(params, content, shape)
+    images, truth = some_of_both(material.real)
+    model = _model(params, material)
     with torch.no_grad():
         try:
             outputs = model.outputs(images)
         except Exception as error:
             raise BorderlineError(
-                f"model cannot take images of shape {list(shape)} ({str(error).splitlines()[0]}): "
-                "name others with --images and --size, or give its input by hand in conf/."
+                f"model cannot take images of shape {list(material.image_shape)} "
+                f"({first_line(error)}): name others with --images and --size, or give its input "
+                "by hand in conf/."
             ) from error
     del params["embedding"]
-    params |= _outputs_of(outputs, columns, given) | given
-    model = _model({**params, "embedding": JUDGE}, content, shape)
+    params |= _outputs_of(outputs, material, given) | given
+    model = _model({**params, "embedding": JUDGE}, material)
     with torch.no_grad():
         right = int(((model(images) > 0) == (truth == 1)).sum())
     return params, right, len(truth)
 
 
-def _model(params: dict[str, Any], content: bytes, shape: tuple[int, ...]) -> ImportedClassifier:
+def _model(params: dict[str, Any], material: _Material) -> ImportedClassifier:
     try:
         settings = ImportedModelParams.model_validate(params)
     except ValidationError as error:
         said = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise BorderlineError(f"model cannot be taken: {said}.") from error
-    return ImportedClassifier(settings, content, shape, BlindJudge())
+    return ImportedClassifier(settings, material.content, material.image_shape, BlindJudge())
 
 
-def _outputs_of(outputs: Tensor, columns: _Columns, given: dict[str, Any]) -> dict[str, Any]:
+def _outputs_of(outputs: Tensor, material: _Material, given: dict[str, Any]) -> dict[str, Any]:
     """What the numbers look like that a model gives."""
     width = outputs[0].numel()
     shares = bool((outputs >= 0).all() and (outputs <= 1).all())
@@ -318,35 +307,13 @@ def _outputs_of(outputs: Tensor, columns: _Columns, given: dict[str, Any]) -> di
             f"columns is {given['columns']}, but the model gives columns 0 to {width - 1}: correct "
             "it."
         )
-    if width > 2 and width != columns.classes and "columns" not in given:
+    if width > 2 and width != material.classes and "columns" not in given:
         raise _Undecided(
             f"columns is missing, but the model gives {width} classes and the images have "
-            f"{columns.classes}: name those of the positive and the negative class, from 0 on, "
+            f"{material.classes}: name those of the positive and the negative class, from 0 on, "
             "with --columns."
         )
-    return {"outputs": several, **({"columns": list(columns.labels)} if width > 2 else {})}
-
-
-def check_case(
-    name: str, params: dict[str, Any], images: SourceImages, pair: PairParams
-) -> ImportedClassifier:
-    """Try the settings that are about to be written as a run would.
-
-    Args:
-        name: What the model is called.
-        params: Its settings.
-        images: The images.
-        pair: The two classes.
-
-    Raises:
-        BorderlineError: When a run would stop with them.
-    """
-    content = ImportedFile(filepath=params["source"].get("path"), setting="model").load()
-    real = images_of_pair(images.train, *labels_of_pair(images, pair))
-    shape = tuple(real["images"].shape[1:])
-    classifier = _model(params, content, shape)
-    check_model(name, classifier, real, torch.device("cpu"))
-    return classifier
+    return {"outputs": several, **({"columns": list(material.labels)} if width > 2 else {})}
 
 
 def check_name(name: str, folder: Path) -> None:
@@ -417,9 +384,17 @@ def _make_case(case: Case, conf: Path) -> tuple[list[Trial], ImportedClassifier]
     source = kind_of_model(case.model, case.import_path, case.trust)
     if case.arguments:
         source["arguments"] = case.arguments
-    images = read_images({"source": source_of_images(case)})
+    own_images = source_of_images(case)
+    images = ImageSource(**own_images).load()
+    check_counts(images)
     chosen = {"positive": _class_of(case.positive), "negative": _class_of(case.negative)}
-    pair = PairParams.model_validate({**chosen, "test_share": 0.2})
+    labels = labels_of_pair(images, PairParams.model_validate({**chosen, "test_share": 0.2}))
+    material = _Material(
+        ImportedFile(filepath=source.get("path"), setting="model").load(),
+        images_of_pair(images.train, *labels),
+        labels,
+        len(images.classes),
+    )
     given: dict[str, Any] = {}
     if case.columns:
         given["columns"] = list(case.columns)
@@ -428,10 +403,11 @@ def _make_case(case: Case, conf: Path) -> tuple[list[Trial], ImportedClassifier]
     usual = USUAL
     if case.mean or case.std:
         usual = {"that mean and std": {"mean": list(case.mean), "std": list(case.std)}}
-    trials = try_contracts(source, images, pair, given, usual)
+    trials = try_contracts(source, material, given, usual)
     best = trials[0]
-    classifier = check_case(case.name, best.params, images, pair)
-    model = best.params
+    # As a run would try it.
+    classifier = _model(best.params, material)
+    check_model(case.name, classifier, material.real, torch.device("cpu"))
     generators = ["gasten_10", "latent_search", "hybrid", "pixel_bisection"]
     if not classifier.differentiable:
         generators = ["latent_search", "pixel_bisection"]
@@ -440,12 +416,12 @@ def _make_case(case: Case, conf: Path) -> tuple[list[Trial], ImportedClassifier]
         {
             "globals.yml": {
                 "dataset": case.name,
-                "source": source_of_images(case),
+                "source": own_images,
                 "pair": chosen,
             },
             "parameters.yml": {
                 "grid": {"models": [case.name], "generators": generators},
-                "models": {case.name: model},
+                "models": {case.name: best.params},
             },
         },
         [

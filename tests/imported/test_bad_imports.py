@@ -13,6 +13,7 @@ import torch
 import yaml
 from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
+from omegaconf import OmegaConf
 from PIL import Image
 
 from borderline.cli import run as run_command
@@ -434,28 +435,22 @@ def kedro(project: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     return CliRunner()
 
 
-def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    result = dict(one)
-    for name, value in other.items():
-        both = isinstance(value, dict) and isinstance(result.get(name), dict)
-        result[name] = merged(result[name], value) if both else value
-    return result
-
-
 def configure(project: Path, bad: Bad) -> None:
     path = project / "conf/test/parameters.yml"
     settings = yaml.safe_load(path.read_text())
     if bad.model is not None:
         model = {"kind": "imported", "outputs": "logits", **bad.model}
-        settings = merged(settings, {"grid": {"models": ["mine"]}, "models": {"mine": model}})
+        settings = OmegaConf.merge(
+            settings, {"grid": {"models": ["mine"]}, "models": {"mine": model}}
+        )
     if bad.generator is not None:
         own = dict(bad.generator)
         made = {"kind": "callable", "import_path": "elsewhere.Tiny"}
         where = own.pop("source", {**made, "arguments": own.pop("arguments", {})})
         theirs = {"kind": "imported", "source": where, "latent_dim": 4, **own}
         grid = {"models": ["cnn_1"], "generators": ["theirs"]}
-        settings = merged(settings, {"grid": grid, "generators": {"theirs": theirs}})
-    path.write_text(yaml.safe_dump(merged(settings, bad.settings)))
+        settings = OmegaConf.merge(settings, {"grid": grid, "generators": {"theirs": theirs}})
+    path.write_text(OmegaConf.to_yaml(OmegaConf.merge(settings, bad.settings)))
     if bad.images is not None:
         pair = {"positive": "seven", "negative": "one"}
         pair = pair if bad.images["kind"] == "image_folder" else {"positive": 7, "negative": 1}

@@ -6,11 +6,17 @@ import os
 import subprocess
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 
-from conftest import EPOCHS, MODELS, copy_project, kedro_run_command, reporting_folder
+from conftest import (
+    EPOCHS,
+    MODELS,
+    assert_same_tables,
+    copy_project,
+    kedro_run_command,
+    reporting_folder,
+)
 
 pytestmark = pytest.mark.road
 
@@ -40,15 +46,7 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_tables_are_those_of_one_process(whole: Path, finished: Path) -> None:
     assert torch.get_num_threads() == 1, "set OMP_NUM_THREADS=1 for the tests, as make test does"
-    expected, found = reporting_folder(whole), reporting_folder(finished)
-    tables = {path.relative_to(found) for path in found.rglob("*.csv")}
-    assert len(tables) > 20
-    for table in tables:
-        one, other = (
-            pd.read_csv(folder / table, dtype=str).drop(columns="seconds", errors="ignore")
-            for folder in (expected, found)
-        )
-        assert one.equals(other), table
+    assert_same_tables(reporting_folder(whole), reporting_folder(finished), least=20)
 
 
 def test_trainings_of_forked_processes_say_how_far_they_are(finished: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.session import KedroSession
+from omegaconf import OmegaConf
 
 from borderline import preflight
 from borderline.context import BorderlineContext
@@ -214,11 +215,8 @@ def make_plan(asked: Asked, project: Path) -> Plan:
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for name, value in own.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
-        merged[name] = _merged(merged[name], value) if both else value
-    return merged
+    merged: Any = OmegaConf.to_container(OmegaConf.merge(dict(base), dict(own)))
+    return dict(merged)
 
 
 def _checked_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
