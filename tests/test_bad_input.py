@@ -93,7 +93,7 @@ def configure(project: Path, **entries: object) -> None:
         ("compare.this=cnn_9", ["compare.this is 'cnn_9'", "choose one of cnn_1, mlp_4"]),
         ("compare.other=mlp_5", ["compare.other is 'mlp_5'", "did you mean 'mlp_4'"]),
         ("compare.unsure=0.5", ["compare.unsure is 0.5", "less than 0.5"]),
-        ("models.cnn_1.kind=rnn", ["models.cnn_1.kind", "'rnn'", "'cnn' or 'mlp'"]),
+        ("models.cnn_1.kind=rnn", ["models.cnn_1.kind", "'rnn'", "'cnn', 'mlp', 'imported'"]),
         ("confusion.band=0", ["confusion.band", "0", "greater than 0"]),
         ("confusion.band=0.6", ["confusion.band", "0.6", "less than or equal to 0.5"]),
         ("pair.positive=12", ["pair.positive", "12", "choose one of 0, 1"]),

@@ -38,10 +38,10 @@ class BorderlineContext(KedroContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         asked = self._runtime_params or {}
-        about, parameters = self.config_loader["globals"], self.config_loader["parameters"]
         # Where results go is no setting of the run, but --params may say it, as in the catalog.
-        folder = {name: parameters.pop(name) for name in ("data_folder",) if name in asked}
-        self.about = read_globals({**about, **folder})
+        folder = {name: asked[name] for name in ("data_folder",) if name in asked}
+        # First, for the parameters are made with them.
+        self.about = read_globals({**self.config_loader["globals"], **folder})
         if self.about.credentials is not None:
             self.config_loader["catalog"] = with_credentials(
                 self.config_loader["catalog"],
@@ -49,7 +49,8 @@ class BorderlineContext(KedroContext):
                 self.about.data_folder,
                 self._get_config_credentials(),
             )
-        self.checked = read_parameters(parameters)
+        parameters = self.config_loader["parameters"]
+        self.checked = read_parameters({n: own for n, own in parameters.items() if n not in folder})
         self.lists = self.checked.grid
         check_paths(self.checked, self.about, asked)
         self.layout = grid.lay_out(
