@@ -13,19 +13,20 @@ from conftest import (
     EPOCHS,
     MODELS,
     assert_same_tables,
-    copy_project,
     kedro_run_command,
     reporting_folder,
 )
+from test_tracking import Tracked
 
 pytestmark = pytest.mark.road
 
 
-@pytest.fixture(scope="module", params=["fork", "spawn"])
-def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project after the first two stages; nothing tells its processes how many threads to use."""
-    project = copy_project(tmp_path_factory.mktemp(request.param) / "project")
-    environment = os.environ | {"KEDRO_MP_CONTEXT": request.param}
+# One test a way, for two workers of pytest that share three would run each twice.
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_first_stages_are_as_ever(context: str, whole: Path, project: Path) -> None:
+    """Nothing tells the processes how many threads to use."""
+    assert torch.get_num_threads() == 1, "set OMP_NUM_THREADS=1 for the tests, as make test does"
+    environment = os.environ | {"KEDRO_MP_CONTEXT": context}
     environment.pop("OMP_NUM_THREADS", None)
     result = subprocess.run(
         kedro_run_command(
@@ -40,27 +41,17 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    (project / "output.txt").write_text(result.stdout)
-    return project
 
+    # The tables are those of one process.
+    assert_same_tables(reporting_folder(whole), reporting_folder(project), least=20)
 
-def test_tables_are_those_of_one_process(whole: Path, finished: Path) -> None:
-    assert torch.get_num_threads() == 1, "set OMP_NUM_THREADS=1 for the tests, as make test does"
-    assert_same_tables(reporting_folder(whole), reporting_folder(finished), least=20)
-
-
-def test_trainings_of_forked_processes_say_how_far_they_are(finished: Path) -> None:
-    if not finished.parent.name.startswith("fork"):
-        pytest.skip("Kedro calls no hooks of the project in spawned processes")
-    said = " ".join((finished / "output.txt").read_text().split())
+    # Trainings say how far they are; Kedro calls no hooks of the project in spawned processes.
+    said = " ".join(result.stdout.split())
     for model in MODELS:
-        assert f"{model}.classifier.train_classifier 2/2" in said
+        assert context == "spawn" or f"{model}.classifier.train_classifier 2/2" in said
 
-
-def test_what_other_processes_saved_is_tracked_at_the_end(finished: Path) -> None:
-    from test_tracking import Tracked
-
-    files = (finished / "data/test/wandb").glob("offline-run-*/*.wandb")
+    # What other processes saved is tracked at the end.
+    files = (project / "data/test/wandb").glob("offline-run-*/*.wandb")
     runs = {run.stage: run for run in map(Tracked, files)}
     assert set(runs) == {"classifier", "gasten"}
     assert all(run.ended == [0] for run in runs.values())
@@ -68,4 +59,4 @@ def test_what_other_processes_saved_is_tracked_at_the_end(finished: Path) -> Non
     for model in MODELS:
         assert f"{model}/classifier_scores" in names
     assert any("classifier" in name for name in runs["classifier"].artifacts)
-    assert "Tracking stopped" not in (finished / "output.txt").read_text()
+    assert "Tracking stopped" not in result.stdout
