@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options as ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
@@ -50,8 +51,20 @@ needs_fashion = pytest.mark.skipif(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first: a worker that ends early cannot help with what another has begun."""
-    items.sort(key=lambda item: item.get_closest_marker("road") is None)
+    """The longest come first: a worker that ends early cannot help with what another has begun.
+
+    Of those, one makes the whole project, and the others that want it come when it is made.
+    """
+    roads = [item for item in items if item.get_closest_marker("road")]
+    wanting = [item for item in roads if "whole" in getattr(item, "fixturenames", ())]
+    first = [*wanting[:1], *(item for item in roads if item not in wanting), *wanting[1:]]
+    items[:] = first + [item for item in items if item not in roads]
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """What a test draws is not what the tests before it left: one that fails will fail again."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
@@ -303,11 +316,17 @@ def reporting_folder(project: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project after one uninterrupted run."""
-    project = copy_project(tmp_path_factory.mktemp("whole") / "project")
-    result = kedro_run(project, "--env", "test", "--params", EPOCHS)
-    assert result.returncode == 0, result.stdout + result.stderr
-    (project / "output.txt").write_text(result.stdout)
+    """A project after one uninterrupted run: the same for all workers, so only to be looked at."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    project = folder / "whole"
+    with FileLock(folder / "whole.lock"):
+        if not (project / "output.txt").exists():
+            shutil.rmtree(project, ignore_errors=True)
+            copy_project(project)
+            result = kedro_run(project, "--env", "test", "--params", EPOCHS)
+            assert result.returncode == 0, result.stdout + result.stderr
+            (project / "output.txt").write_text(result.stdout)
     return project
 
 

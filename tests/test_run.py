@@ -61,19 +61,19 @@ def test_run_ends_with_a_table_and_the_place_of_the_pictures(whole: Path) -> Non
     assert str(reporting_folder(whole) / "cnn_1") in output
 
 
-def test_second_run_reuses_trainings_and_searches(whole: Path) -> None:
-    checkpoints = models_folder(whole) / "gan" / "checkpoints"
+def test_second_run_reuses_trainings_and_searches(again: Path) -> None:
+    checkpoints = models_folder(again) / "gan" / "checkpoints"
     first = (checkpoints / "epoch_0001.pt").stat().st_mtime_ns
-    summary = (reporting_folder(whole) / "summary.csv").read_bytes()
-    result = kedro_run(whole, "--env", "test", "--params", EPOCHS)
+    summary = (reporting_folder(again) / "summary.csv").read_bytes()
+    result = kedro_run(again, "--env", "test", "--params", EPOCHS)
     assert result.returncode == 0, result.stdout + result.stderr
     assert (checkpoints / "epoch_0001.pt").stat().st_mtime_ns == first
-    assert (reporting_folder(whole) / "summary.csv").read_bytes() == summary
+    assert (reporting_folder(again) / "summary.csv").read_bytes() == summary
     assert "search_clusters 1/2" not in result.stdout
 
 
-def test_tour_notebook_runs_on_what_the_run_left(whole: Path) -> None:
-    notebooks = whole / "notebooks"
+def test_tour_notebook_runs_on_what_the_run_left(again: Path) -> None:
+    notebooks = again / "notebooks"
     shutil.copytree(ROOT / "notebooks", notebooks, dirs_exist_ok=True)
     for notebook in sorted(notebooks.glob("*.ipynb")):
         content = json.loads(notebook.read_text())

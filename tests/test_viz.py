@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -32,15 +33,16 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def published(whole: Path) -> Iterator[str]:
+def published(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the graph of a finished run."""
+    project = shutil.copytree(whole, tmp_path_factory.mktemp("published") / "project")
     subprocess.run(
         [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"],
-        cwd=whole,
+        cwd=project,
         env=os.environ | {"KEDRO_ENV": "test"},
         check=True,
     )
-    handler = functools.partial(Quiet, directory=str(whole / "build"))
+    handler = functools.partial(Quiet, directory=str(project / "build"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"

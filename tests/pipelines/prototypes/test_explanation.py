@@ -50,8 +50,9 @@ def test_only_pixels_that_the_model_sees_push(
     maps = explain(method, images, run, window=1)
     assert maps.shape == (3, 6, 6)
     assert (maps[:, :2, :2] > 0).all()
-    assert maps[:, 2:].abs().max() == 0
-    assert maps[:, :, 2:].abs().max() == 0
+    # Not 0: a sum is rounded otherwise in a batch of many images than in one of a single image.
+    assert maps[:, 2:].abs().max() < 1e-6
+    assert maps[:, :, 2:].abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("method", METHODS)
