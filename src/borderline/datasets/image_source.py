@@ -152,12 +152,14 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
     def load(self) -> SourceImages:
         """Read all images."""
         use_other = self._kind == "idx" and self._otherwise and not self._folder.is_dir()
+        # The driver of a remote address may raise whatever it likes.
+        unreadable = Exception if "://" in self._address else OSError
         try:
             other = self._otherwise if use_other else None
             source = self._load_kind() if other is None else other.load()
         except BorderlineError:
             raise
-        except Exception as error:  # whatever the address's driver raises
+        except unreadable as error:
             raise BorderlineError(
                 f"source.path is {self._address!r}, which cannot be read "
                 f"({str(error) or type(error).__name__}): correct it."

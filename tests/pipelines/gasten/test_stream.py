@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 import torch
+from torch import Tensor, nn
 
-from borderline.pipelines.gasten.stream import has_diverged, stream_parts
+from borderline.params import ConfusionParams
+from borderline.pipelines.gasten.stream import epoch_figures, has_diverged, stream_parts
 from borderline.sampling import Parts
 
 
@@ -33,6 +36,54 @@ def test_only_a_row_without_figures_is_a_divergence() -> None:
     assert not has_diverged(pd.DataFrame(good))
     assert has_diverged(pd.DataFrame([{"epoch": 1, "generator_loss": float("nan")}]))
     assert has_diverged(pd.DataFrame([*good, {"epoch": 2, "generator_loss": float("inf")}]))
+
+
+class Rows(nn.Module):
+    """A generator whose images are the rows that it is given; as a judge it sees their pixels."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows[:, None, None, :]
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+
+class OfPair(nn.Module):
+    """A model whose logit is the first pixel."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images[:, 0, 0, 0]
+
+
+class OfThree(OfPair):
+    """Another, for which the second pixel is how much it thinks of a third class."""
+
+    most_other_mass = 0.5
+
+    def other_mass(self, images: Tensor) -> Tensor:
+        return images[:, 0, 0, 1]
+
+
+def test_epoch_figures_leave_out_images_of_other_classes() -> None:
+    logits = torch.tensor([0.0, 4.0, 0.0, 0.0])
+    noise = torch.stack([logits, torch.tensor([0.1, 0.5, 0.6, 0.8])], dim=1)
+    features = torch.rand(10, 2)
+    cpu = torch.device("cpu")
+    band = ConfusionParams(band=0.1)
+
+    def figures(model: nn.Module, rows: Tensor) -> dict[str, float]:
+        return epoch_figures(rows, Rows(), features, cpu, model, band)(Rows())
+
+    of_pair, of_three = (figures(model, noise) for model in (OfPair(), OfThree()))
+    assert (of_pair["yield"], of_three["yield"]) == (0.75, 0.5)
+    assert of_three["acd"] == pytest.approx(float(torch.sigmoid(torch.tensor(4.0)) - 0.5) / 2)
+    assert of_three["other_mass"] == pytest.approx(0.5)
+    assert "other_mass" not in of_pair
+    assert of_three["fd_lenet"] == of_pair["fd_lenet"]
+    elsewhere = figures(OfThree(), noise[2:])
+    assert math.isnan(elsewhere["yield"])
+    assert math.isnan(elsewhere["acd"])
+    assert elsewhere["images"] == 2
 
 
 @pytest.mark.road

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from borderline.datasets.checkpoints import Checkpoint, epoch_name
 from borderline.datasets.tensors import digest, digest_of_weights
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
-from borderline.measures.inference import embed, in_batches, predict
+from borderline.measures.inference import embed, in_batches, other_mass, predict
 from borderline.measures.plots import draw_image_grid
 from borderline.measures.realism import Moments, frechet_distance
 from borderline.params import ConfusionParams, Setting
@@ -47,7 +47,8 @@ def epoch_figures(
 
     Returns:
         A function of the generator that gives ``images`` N, ``fd_lenet`` and, in step 2, ``band``,
-        ``yield`` and ``acd``.
+        ``yield`` and ``acd``. The last two are of the images within the pair, NaN where there are
+        none; ``other_mass``, of a model of more classes, and realism are of all.
     """
 
     real = Moments.of(real_features)
@@ -58,6 +59,10 @@ def epoch_figures(
         figures = {"images": len(images), "fd_lenet": frechet_distance(judged, real)}
         if classifier is not None and confusion is not None:
             p = predict(classifier, images, device)
+            other = other_mass(classifier, images, device)
+            if other is not None:
+                p = p[other <= getattr(classifier, "most_other_mass", 1.0)]
+                figures["other_mass"] = other.mean().item()
             figures |= {
                 "band": confusion.band,
                 "yield": borderline_yield(p, confusion.band),
