@@ -221,9 +221,11 @@ def test_settings_know_the_file_by_its_content(model: Net) -> None:
     assert all(isinstance(own, int | float | str | bool | None) for own in one.settings.values())
 
 
-@pytest.mark.parametrize("model", [TwoHeads(), Answers()])
-def test_the_logits_among_several_outputs(model: Net) -> None:
-    classifier = classifier_of("pickle", model.eval())
+@pytest.mark.parametrize("kind", ["pickle", "torch_export", "torchscript", "onnx"])
+@pytest.mark.parametrize("heads", [TwoHeads, Answers])
+def test_the_logits_among_several_outputs(heads: type[Net], kind: str) -> None:
+    model = heads().eval()
+    classifier = classifier_of(kind, model)
     x = images()
     outputs = Net.forward(model, (x + 1) / 2)
     torch.testing.assert_close(classifier(x), outputs[:, 1] - outputs[:, 0])

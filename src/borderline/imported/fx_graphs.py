@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from torch.fx import Graph, Node
 
+from borderline.imported.network import the_one_that_counts
+
 
 def given_to_last_linear(graph: Graph, is_linear: Callable[[Node], bool]) -> Node | None:
-    """What the last linear layer is given, of those that the first output depends on.
+    """What the last linear layer is given, of those that the outputs depend on.
 
     Args:
         graph: The graph.
@@ -20,8 +21,10 @@ def given_to_last_linear(graph: Graph, is_linear: Callable[[Node], bool]) -> Nod
         The node; None where there is no such layer.
     """
     output = next(node for node in graph.nodes if node.op == "output")
+    # The outputs of an export are in a row, whatever the module gave.
+    found = the_one_that_counts(graph.process_outputs(output.args[0]))
     reached: set[Node] = set()
-    todo = _first(output.args[0])
+    todo = [found] if isinstance(found, Node) else []
     while todo:
         node = todo.pop()
         if node not in reached:
@@ -33,12 +36,3 @@ def given_to_last_linear(graph: Graph, is_linear: Callable[[Node], bool]) -> Nod
         [own for own in linear[-1].all_input_nodes if own.op.startswith("call")] if linear else []
     )
     return given[0] if given else None
-
-
-def _first(found: Any) -> list[Node]:
-    """The node of the outputs, as ``outputs_of`` chooses them."""
-    while isinstance(found, tuple | list) and found:
-        found = found[0]
-    if isinstance(found, Mapping):
-        found = found.get("logits", next(iter(found.values()), None))
-    return [found] if isinstance(found, Node) else []

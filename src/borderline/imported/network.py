@@ -64,21 +64,30 @@ def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
     )
 
 
-def outputs_of(found: Any) -> Tensor:
-    """The outputs among what a network gives.
+def the_one_that_counts(found: Any) -> Any:
+    """Of what a network gives, or of what stands for it in a graph, that which the outputs are.
 
     Args:
-        found: A tensor; or the first one of several; or what is called ``logits``, as models of
-            Hugging Face have it.
-
-    Raises:
-        TypeError: When there are none.
+        found: One thing; or several, of which the first counts, or what is called ``logits``, as
+            models of Hugging Face have it.
     """
     if isinstance(found, tuple | list) and found:
         found = found[0]
     if isinstance(found, Mapping):
         found = found.get("logits", found)
-    found = getattr(found, "logits", found)
+    return getattr(found, "logits", found)
+
+
+def outputs_of(found: Any) -> Tensor:
+    """The outputs among what a network gives.
+
+    Args:
+        found: A tensor, or several things (:func:`the_one_that_counts`).
+
+    Raises:
+        TypeError: When there are none.
+    """
+    found = the_one_that_counts(found)
     if not isinstance(found, Tensor):
         names = f" with {', '.join(map(str, found))}" if isinstance(found, Mapping) else ""
         raise TypeError(f"it gives a {type(found).__name__}{names}, and no tensor or logits")

@@ -36,11 +36,13 @@ class OnnxNetwork(Network):
                 f"path names a model of {len(inputs)} inputs, but one, the images, is all that it "
                 "gets: export it again with one."
             )
-        self._input, self._output = inputs[0].name, self._session.get_outputs()[0].name
+        outputs = [output.name for output in self._session.get_outputs()]
+        self._input = inputs[0].name
+        self._output = "logits" if "logits" in outputs else outputs[0]
         self._type = _GIVEN_AS.get(inputs[0].type, np.float32)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The model's first output."""
+        """The model's first output, or that called ``logits``."""
         return self._run(self._session, self._output, images)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ class OnnxNetwork(Network):
         nodes = self._model.graph.node
         values = [value for node in nodes for value in node.output]
         if name is None:
-            linear = [node for node in nodes if node.op_type in _LINEAR]
+            linear = [node for node in self._leading_to(self._output) if node.op_type in _LINEAR]
             if not linear:
                 raise NoEmbedding("it has no linear operator")
             name = linear[-1].input[0]
@@ -69,6 +71,15 @@ class OnnxNetwork(Network):
     def count_weights(self) -> int:
         """How many numbers its initializers hold."""
         return int(sum(np.prod(own.dims, dtype=int) for own in self._model.graph.initializer))
+
+    def _leading_to(self, value: str) -> list[Any]:
+        # They are in an order in which they can be computed.
+        wanted, found = {value}, []
+        for node in reversed(self._model.graph.node):
+            if wanted.intersection(node.output):
+                wanted.update(node.input)
+                found.append(node)
+        return found[::-1]
 
     def _run(self, session: Any, output: str, images: Tensor) -> Tensor:
         given = {self._input: images.detach().cpu().numpy().astype(self._type)}

@@ -69,7 +69,7 @@ class ScriptNetwork(Network):
             warnings.simplefilter("ignore")
             frozen: Any = torch.jit.freeze(self.module)
         graph = frozen.inlined_graph.copy()
-        reached = _reached(next(iter(graph.outputs())).node())
+        reached = _reached(_the_one_that_counts(next(iter(graph.outputs()))).node())
         linear = [node for node in graph.nodes() if node.kind() in _GIVEN and node in reached]
         if not linear:
             raise NoEmbedding("it has no linear operator")
@@ -85,6 +85,17 @@ class ScriptNetwork(Network):
     def __deepcopy__(self, memo: dict[int, Any]) -> ScriptNetwork:
         # Functions of a graph cannot be copied, and nothing changes one.
         return self
+
+
+def _the_one_that_counts(value: Any) -> Any:
+    """Of values in a graph what ``network.the_one_that_counts`` is of those that they stand for."""
+    inputs = list(value.node().inputs())
+    if value.node().kind() in ("prim::TupleConstruct", "prim::ListConstruct") and inputs:
+        return _the_one_that_counts(inputs[0])
+    if value.node().kind() == "prim::DictConstruct":
+        keys = [key.toIValue() for key in inputs[::2]]
+        return dict(zip(keys, inputs[1::2], strict=True)).get("logits", value)
+    return value
 
 
 def _reached(last: Any) -> list[Any]:
