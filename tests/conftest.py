@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ ENVIRONMENTS = sorted(
 )
 
 _CASE = "mnist_sample_7v1"
+# Projects that are made once for all workers.
+SHARED = {"whole", "tracked"}
+
 MODELS = ("cnn_1", "mlp_4")
 TRAINED = ("gasten_10", "gasten_25")
 GENERATORS = (*TRAINED, "latent_search", "hybrid", "pixel_bisection")
@@ -53,12 +56,18 @@ needs_fashion = pytest.mark.skipif(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest come first: a worker that ends early cannot help with what another has begun.
 
-    Of those, one makes the whole project, and the others that want it come when it is made.
+    Of those, the first that wants a shared project begins, and the others that want it come when it
+    is made.
     """
-    roads = [item for item in items if item.get_closest_marker("road")]
-    wanting = [item for item in roads if "whole" in getattr(item, "fixturenames", ())]
-    first = [*wanting[:1], *(item for item in roads if item not in wanting), *wanting[1:]]
-    items[:] = first + [item for item in items if item not in roads]
+    first, among, last = [], [], []
+    made: set[str] = set()
+    for item in items:
+        if item.get_closest_marker("road"):
+            wanted = SHARED.intersection(getattr(item, "fixturenames", ()))
+            (among if not wanted else last if wanted <= made else first).append(item)
+            made |= wanted
+    roads = [*first, *among, *last]
+    items[:] = roads + [item for item in items if item not in roads]
 
 
 @pytest.fixture(autouse=True)
@@ -315,19 +324,29 @@ def reporting_folder(project: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project after one uninterrupted run: the same for all workers, so only to be looked at."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes projects that all workers share, and so only look at."""
     mine = tmp_path_factory.getbasetemp()
     folder = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
-    project = folder / "whole"
-    with FileLock(folder / "whole.lock"):
-        if not (project / "output.txt").exists():
-            shutil.rmtree(project, ignore_errors=True)
-            copy_project(project)
-            result = kedro_run(project, "--env", "test", "--params", EPOCHS)
-            assert result.returncode == 0, result.stdout + result.stderr
-            (project / "output.txt").write_text(result.stdout)
-    return project
+
+    def make(name: str, *arguments: str) -> Path:
+        project = folder / name
+        with FileLock(folder / f"{name}.lock"):
+            if not (project / "output.txt").exists():
+                shutil.rmtree(project, ignore_errors=True)
+                copy_project(project)
+                result = kedro_run(project, *arguments)
+                assert result.returncode == 0, result.stdout + result.stderr
+                (project / "output.txt").write_text(result.stdout)
+        return project
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def whole(once: Callable[..., Path]) -> Path:
+    """A project after one uninterrupted run."""
+    return once("whole", "--env", "test", "--params", EPOCHS)
 
 
 @pytest.fixture

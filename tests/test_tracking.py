@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ from wandb.proto import wandb_internal_pb2
 
 from borderline.datasets import CSVDataset, PickleDataset
 from borderline.hooks import TrackingHooks
-from conftest import GENERATORS, MODELS, kedro_run, reporting_folder
+from conftest import GENERATORS, MODELS, reporting_folder
 
 _HEADER, _BLOCK, _HEAD = 7, 32768, 7
 _FULL, _FIRST, _LAST = 1, 2, 4
@@ -86,16 +86,12 @@ class Tracked(SimpleNamespace):
 
 
 @pytest.fixture(scope="module")
-def tracked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tracked]:
-    from conftest import copy_project
-
-    project = copy_project(tmp_path_factory.mktemp("tracked") / "project")
-    result = kedro_run(
-        *(project, "--env", "test", "--pipelines", "classifier,gasten,metrics", "--params"),
+def tracked(once: Callable[..., Path]) -> dict[str, Tracked]:
+    project = once(
+        *("tracked", "--env", "test", "--pipelines", "classifier,gasten,metrics", "--params"),
         "tracking.mode=offline,tracking.project=borders",
     )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "Tracking stopped" not in result.stdout
+    assert "Tracking stopped" not in (project / "output.txt").read_text()
     runs = [Tracked(path) for path in (project / "data/test/wandb").glob("offline-run-*/*.wandb")]
     by_stage = {run.stage: run for run in runs}
     assert len(by_stage) == len(runs)
