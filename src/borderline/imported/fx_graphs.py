@@ -24,7 +24,7 @@ def given_to_last_linear(graph: Graph, is_linear: Callable[[Node], bool]) -> Nod
     # The outputs of an export are in a row, whatever the module gave.
     found = the_one_that_counts(graph.process_outputs(output.args[0]))
     reached: set[Node] = set()
-    todo = [found] if isinstance(found, Node) else []
+    todo = [found] if isinstance(found, Node) else list(output.all_input_nodes)
     while todo:
         node = todo.pop()
         if node not in reached:

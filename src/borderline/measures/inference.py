@@ -53,14 +53,15 @@ def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> T
     """The probability that a model of more than two classes gives those beside the pair.
 
     Args:
-        classifier: The model under test; one of more classes has a method ``other_mass``.
+        classifier: The model under test; one of more classes has a method ``other_mass`` and says
+            with ``most_other_mass`` how much of it there may be.
         images: Images in [-1, 1], shape (N, C, H, W).
         device: Where to compute.
 
     Returns:
         In [0, 1] on the CPU, shape (N,); None for a model that knows the pair alone.
     """
-    if not hasattr(classifier, "other_mass") or len(images) == 0:
+    if getattr(classifier, "most_other_mass", None) is None or len(images) == 0:
         return None
     classifier = classifier.to(device).eval()
     return in_batches(classifier.other_mass, images, device=device)  # type: ignore[arg-type]

@@ -59,9 +59,10 @@ def epoch_figures(
         figures = {"images": len(images), "fd_lenet": frechet_distance(judged, real)}
         if classifier is not None and confusion is not None:
             p = predict(classifier, images, device)
+            most: float | None = getattr(classifier, "most_other_mass", None)
             other = other_mass(classifier, images, device)
-            if other is not None:
-                p = p[other <= getattr(classifier, "most_other_mass", 1.0)]
+            if other is not None and most is not None:
+                p = p[other <= most]
                 figures["other_mass"] = other.mean().item()
             figures |= {
                 "band": confusion.band,
