@@ -13,8 +13,8 @@ import yaml
 from click.testing import CliRunner, Result
 from kedro.framework.startup import bootstrap_project
 
-from borderline import preflight
 from borderline.cli import run as run_command
+from borderline.preflight import inputs
 from conftest import kedro_run
 
 
@@ -391,7 +391,7 @@ def test_data_folder_that_cannot_be_written(kedro: CliRunner, project: Path) -> 
 def test_full_disk_before_the_run(
     kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "_LEAST_FREE_BYTES", 2**62)
+    monkeypatch.setattr(inputs, "_LEAST_FREE_BYTES", 2**62)
     assert_one_sentence(invoke(kedro), "data_folder", "MB left", "make room")
     assert_nothing_written(project)
 

@@ -15,7 +15,7 @@ from kedro.io import MemoryDataset
 from borderline import grid
 from borderline.context import BorderlineContext
 from borderline.pipeline_registry import BESIDE, STAGES
-from borderline.preflight import Parameters
+from borderline.preflight.configuration import Parameters
 from conftest import ENVIRONMENTS, ROOT
 
 

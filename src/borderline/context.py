@@ -12,15 +12,13 @@ from borderline import grid
 from borderline.datasets.buckets import with_credentials
 from borderline.imported.catalog import imported_files
 from borderline.params import CHANGE_NO_RESULT, CallParams, flat
-from borderline.preflight import (
-    check_paths,
+from borderline.preflight.configuration import (
     imported_generators,
     imported_models,
     pair_up,
-    read_globals,
-    read_parameters,
     taken_apart,
 )
+from borderline.preflight.reading import check_paths, read_globals, read_parameters
 
 
 class BorderlineContext(KedroContext):

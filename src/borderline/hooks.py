@@ -39,7 +39,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from borderline import ledger, preflight, threads
+from borderline import ledger, threads
 from borderline.context import BorderlineContext
 from borderline.datasets import (
     CSVDataset,
@@ -62,6 +62,17 @@ from borderline.errors import GateClosed
 from borderline.grid import GIVEN_STEP_1
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.pipelines.gate.limits import verdict
+from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
+from borderline.preflight.images import check_same_images, check_source
+from borderline.preflight.imports import check_imports, digests_of_imports
+from borderline.preflight.inputs import (
+    check_data_folder,
+    check_inputs,
+    check_judges,
+    check_other_run,
+    check_pairing,
+    check_study_storage,
+)
 
 logger = logging.getLogger(__name__)
 _WIDTH_OF_LOGS = 120
@@ -112,16 +123,16 @@ class PreflightHooks:
         requested = [name for name in named if name != "__default__"]
         stages = self._stages() | {name: pipelines[name] for name in BESIDE if name in requested}
         settings = self.parameters.model_dump(mode="json")
-        preflight.check_pairing(self.layout.pairing, requested)
-        preflight.check_other_run(catalog, pipeline, self.parameters)
-        preflight.check_given_step_1(catalog, self.parameters, self.about)
-        preflight.check_inputs(pipeline, catalog, stages, requested, command)
+        check_pairing(self.layout.pairing, requested)
+        check_other_run(catalog, pipeline, self.parameters)
+        check_given_step_1(catalog, self.parameters, self.about)
+        check_inputs(pipeline, catalog, stages, requested, command)
         if not is_bucket(self.data_folder):
-            preflight.check_data_folder(Path(self.data_folder))
-        imports = preflight.digests_of_imports(catalog, self.parameters, self.layout, pipeline)
-        preflight.check_checkpoints(catalog, self.parameters, self.layout, imports)
-        preflight.check_judges(catalog, pipeline)
-        preflight.check_study_storage(pipeline, self.about)
+            check_data_folder(Path(self.data_folder))
+        imports = digests_of_imports(catalog, self.parameters, self.layout, pipeline)
+        check_checkpoints(catalog, self.parameters, self.layout, imports)
+        check_judges(catalog, pipeline)
+        check_study_storage(pipeline, self.about)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
         self._running = self._that_run(run_params, pipeline, catalog)
@@ -129,12 +140,12 @@ class PreflightHooks:
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():
             source: SourceImages = catalog.load("source")
-            preflight.check_source(source, self.parameters)
-            preflight.check_imports(catalog, pipeline, source, self.parameters, self.layout)
+            check_source(source, self.parameters)
+            check_imports(catalog, pipeline, source, self.parameters, self.layout)
             parts = [part for part in (source.train, source.test) if part is not None]
             found = digest(*(tensor for part in parts for tensor in part.values()))
             former = ledger.entry(book, ledger.SOURCE)
-            preflight.check_same_images(found, former, self.data_folder)
+            check_same_images(found, former, self.data_folder)
             entries |= {ledger.SOURCE: {"digest": found}}
         catalog.save("ledger", entries)
 

@@ -26,7 +26,7 @@ from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import check_model, some_of_both
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import check_counts, images_of_pair, labels_of_pair
-from borderline.preflight import check_spelling
+from borderline.preflight.reading import check_spelling
 
 _KINDS = {".pt2": "torch_export", ".onnx": "onnx", ".safetensors": "state_dict"}
 # How models are usually trained: what black and white are, and what is taken off and divided by.

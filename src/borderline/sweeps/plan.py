@@ -11,7 +11,6 @@ from typing import Any
 from kedro.framework.session import KedroSession
 from omegaconf import OmegaConf
 
-from borderline import preflight
 from borderline.context import BorderlineContext
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.tensors import digest
@@ -20,6 +19,9 @@ from borderline.grid import Grid, lay_out
 from borderline.params import CHANGE_NO_RESULT, GeneratorParams, flat
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import labels_of_pair
+from borderline.preflight.configuration import Parameters
+from borderline.preflight.images import check_source
+from borderline.preflight.inputs import check_data_folder
 
 _SET_HERE = {
     "run.seed": "--seeds",
@@ -182,7 +184,7 @@ def make_plan(asked: Asked, project: Path) -> Plan:
             f"data_folder is {about.data_folder!r}, but a sweep keeps its state and logs there, "
             "which takes a folder of this machine: name one in conf/<env>/globals.yml."
         )
-    preflight.check_data_folder(folder)
+    check_data_folder(folder)
     parameters.run.torch_device()
     source: SourceImages = context.catalog.load("source")
     pairs = _checked_pairs(lists["pairs"], source, parameters)
@@ -278,7 +280,7 @@ def _checked_seeds(words: list[str] | None, own: int) -> list[int]:
 
 
 def _checked_pairs(
-    words: list[str] | None, source: SourceImages, parameters: preflight.Parameters
+    words: list[str] | None, source: SourceImages, parameters: Parameters
 ) -> list[tuple[int | str, int | str]]:
     own = (parameters.pair.positive, parameters.pair.negative)
     pairs = [own] if words is None else [_pair(word, source) for word in words]
@@ -286,7 +288,7 @@ def _checked_pairs(
     for pair in pairs:
         positive, negative = pair
         settings = parameters.pair.model_copy(update={"positive": positive, "negative": negative})
-        preflight.check_source(source, parameters.model_copy(update={"pair": settings}))
+        check_source(source, parameters.model_copy(update={"pair": settings}))
         labels.append(labels_of_pair(source, settings))
         if labels[-1] in labels[:-1]:
             raise BorderlineError(
@@ -326,7 +328,7 @@ def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) 
     return frozenset(name for name, names in entries.items() if starts & set(names))
 
 
-def _in_common(parameters: preflight.Parameters) -> dict[str, Any]:
+def _in_common(parameters: Parameters) -> dict[str, Any]:
     """The settings of all cases: of models and generators, only those of the grid."""
     values = parameters.model_dump(mode="json", exclude=_NO_SETTINGS)
     for group in ("models", "generators"):

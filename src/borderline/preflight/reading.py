@@ -1,0 +1,234 @@
+"""From the files of an environment to settings that fit one another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from borderline.errors import BorderlineError, did_you_mean
+from borderline.grid import lay_out
+from borderline.measures.inception import INCEPTION_FEATURES
+from borderline.pipeline_registry import STAGES
+from borderline.pipelines.classifier.networks import JUDGE_FEATURES
+from borderline.pipelines.metrics.leaderboard import RULES
+from borderline.preflight.configuration import Globals, Parameters
+from borderline.preflight.sentences import check_names, validated
+
+_NO_SETTINGS = {
+    "runs": "set grid.runs to their number",
+    "call": "call the run as you like; it notes how",
+    "pairing": "set compare.this and compare.other",
+}
+
+
+def read_globals(raw: dict[str, Any]) -> Globals:
+    """Check ``globals.yml``.
+
+    Raises:
+        BorderlineError: When an entry is missing, misspelt or impossible.
+    """
+    return validated(Globals, raw, "globals.yml")
+
+
+def read_parameters(raw: dict[str, Any]) -> Parameters:
+    """Check every setting of a run.
+
+    Args:
+        raw: What the config loader gives for ``parameters``.
+
+    Raises:
+        BorderlineError: When a setting is missing, misspelt or impossible.
+    """
+    parameters = validated(Parameters, raw, "parameters*.yml")
+    for name, instead in _NO_SETTINGS.items():
+        if getattr(parameters, name):
+            raise BorderlineError(f"{name} is no setting: remove it, and {instead}.")
+    if parameters.pair.positive == parameters.pair.negative:
+        raise BorderlineError(
+            f"pair.positive and pair.negative are both {parameters.pair.positive!r}: choose two "
+            "classes."
+        )
+    grid = parameters.grid
+    check_names("grid.models", grid.models, parameters.models, "models")
+    check_names("grid.generators", grid.generators, parameters.generators, "generators")
+    _check_gan(parameters)
+    _check_generators(parameters)
+    rule, layout = parameters.metrics.choose, lay_out(grid, parameters.generators, trains_gan=True)
+    check_spelling(grid.models, layout.generators)
+    check_names("metrics.choose", [rule], [*RULES, *layout.generators], "grid.generators")
+    _check_metrics(parameters)
+    _check_compare(parameters)
+    return parameters
+
+
+def check_paths(parameters: Parameters, about: Globals, asked: Mapping[str, Any]) -> None:
+    """Make sure that paths carry what the run computes with.
+
+    Args:
+        parameters: What it computes with.
+        about: ``globals.yml``, which paths are made from.
+        asked: What ``--params`` changed, there and here.
+
+    Raises:
+        BorderlineError: When they differ.
+    """
+    for group in ("pair", "other_run"):
+        filed = getattr(about, group).model_dump() | dict(asked.get(group, {}))
+        for name in type(getattr(about, group)).model_fields:
+            value = getattr(getattr(parameters, group), name)
+            if value != filed[name]:
+                raise BorderlineError(
+                    f"{group}.{name} is {value!r} in parameters*.yml, but paths carry "
+                    f"{filed[name]!r} of globals.yml: set {group} in conf/<env>/globals.yml or "
+                    "with --params."
+                )
+
+
+def _check_gan(parameters: Parameters) -> None:
+    """Make sure that step 1 can be measured by what its settings ask for.
+
+    Raises:
+        BorderlineError: When it cannot.
+    """
+    gan = parameters.gan
+    if gan.early_stopping is not None and gan.early_stopping.metric != "fd_lenet":
+        raise BorderlineError(
+            f"gan.early_stopping.metric is {gan.early_stopping.metric!r}, but step 1 knows no "
+            "model under test: set it to 'fd_lenet'."
+        )
+    if gan.steps_per_epoch is not None and gan.disc_iters > gan.steps_per_epoch:
+        raise BorderlineError(
+            f"gan.disc_iters is {gan.disc_iters}, but an epoch has only {gan.steps_per_epoch} "
+            "steps (gan.steps_per_epoch): lower the one or raise the other."
+        )
+    if gan.compile and gan.loss == "wgan_gp":
+        raise BorderlineError(
+            "gan.compile is True, but torch.compile cannot differentiate twice, as gan.loss "
+            "'wgan_gp' asks for: set gan.compile to False."
+        )
+    placed = lay_out(parameters.grid, parameters.generators, trains_gan=True).generators
+    chosen = [place.settings for place in placed.values()]
+    rules = [gan.early_stopping, *(getattr(c, "early_stopping", None) for c in chosen)]
+    metrics = {rule.metric for rule in rules if rule} | {
+        rule.once_settled.metric for rule in rules if rule and rule.once_settled
+    }
+    starts = {getattr(c, "start", None) for c in chosen}
+    needed = "fd_lenet" in metrics or "best" in starts
+    if needed and parameters.generation.test_noise <= JUDGE_FEATURES:
+        raise BorderlineError(
+            f"generation.test_noise is {parameters.generation.test_noise}, but fd_lenet, which "
+            f"early_stopping or start asks for, needs more images than the judge's "
+            f"{JUDGE_FEATURES} features: raise it."
+        )
+
+
+def _check_generators(parameters: Parameters) -> None:
+    """Make sure that generators go on from what is there, and land in the band.
+
+    Raises:
+        BorderlineError: When one does not.
+    """
+    grid, gan = parameters.grid, parameters.gan
+    variants = lay_out(grid.model_copy(update={"runs": 1}), parameters.generators, trains_gan=True)
+    spaces = {n: own.settings for n, own in variants.generators.items() if own.settings.has_space}
+    for name, (settings, _) in variants.generators.items():
+        source = settings.goes_on_from()
+        if source is not None and source not in spaces:
+            raise BorderlineError(
+                f"generators.{name}.space_of is {source!r}{did_you_mean(source, spaces)}, which is "
+                "no trained or imported generator of grid.generators: choose "
+                f"{' or '.join(['gan', *spaces])}, or add it there."
+            )
+        realism = getattr(settings, "realism", None)
+        by_discriminator = realism is not None and realism.by == "discriminator"
+        if source is not None and by_discriminator and not spaces[source].trains:
+            raise BorderlineError(
+                f"generators.{name}.realism.by is 'discriminator', but {source} was trained "
+                "elsewhere and brought none: set it to 'judge'."
+            )
+        start = getattr(settings, "start", None)
+        if isinstance(start, int) and (
+            start > gan.epochs or (start % gan.checkpoint_every and start != gan.epochs)
+        ):
+            raise BorderlineError(
+                f"generators.{name}.start is {start}, but step 1 has {gan.epochs} epochs "
+                f"(gan.epochs) and a checkpoint every {gan.checkpoint_every} "
+                "(gan.checkpoint_every): choose one of these, or 'best' or 'last'."
+            )
+        term = getattr(settings, "term", "")
+        if gan.compile and term.startswith("mgda"):
+            raise BorderlineError(
+                f"gan.compile is True, but generators.{name}.term {term!r} takes two gradients of "
+                "one pass, which torch.compile does not keep: set gan.compile to False."
+            )
+        reach = getattr(settings, "tolerance", 0.0) + getattr(settings, "spread", 0.0)
+        if reach >= parameters.confusion.band:
+            raise BorderlineError(
+                f"generators.{name}.tolerance and spread add up to {reach:g}, but an image is "
+                f"borderline only within {parameters.confusion.band} of 0.5 (confusion.band): "
+                "lower them."
+            )
+
+
+def _check_metrics(parameters: Parameters) -> None:
+    """Make sure that epochs and generators can be measured, and on one number of images.
+
+    Raises:
+        BorderlineError: When they cannot.
+    """
+    noise = parameters.generation.test_noise
+    sizes = {
+        "metrics.sample_size": parameters.metrics.sample_size,
+        "generation.images": parameters.generation.images,
+    }
+    judges = {"lenet": JUDGE_FEATURES, "inception": INCEPTION_FEATURES}
+    for setting, size in sizes.items():
+        if size < noise:
+            raise BorderlineError(
+                f"{setting} is {size}, but epochs are measured on generation.test_noise {noise} "
+                "images, and generators must be on as many: raise the one or lower the other."
+            )
+        for judge in parameters.grid.judges:
+            width = judges.get(judge, 0)
+            if size <= width:
+                raise BorderlineError(
+                    f"{setting} is {size}, but the Fréchet distance of {judge} (grid.judges) needs "
+                    f"more images than its {width} features: raise it, or leave {judge} out."
+                    if judge != "lenet"
+                    else f"{setting} is {size}, but fd_lenet needs more images than the judge's "
+                    f"{width} features: raise it."
+                )
+
+
+def _check_compare(parameters: Parameters) -> None:
+    """Make sure that what is named to be compared is of the run.
+
+    Raises:
+        BorderlineError: When it is not.
+    """
+    compare, models = parameters.compare, parameters.grid.models
+    named = {"this": compare.this}
+    if parameters.other_run.data_folder is None:
+        named["other"] = compare.other
+    for name, model in named.items():
+        if model is not None:
+            check_names(f"compare.{name}", [model], models, "grid.models")
+
+
+def check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
+    """Make sure that no model or generator is called like something else beside it.
+
+    Raises:
+        BorderlineError: When one is.
+    """
+    # The last ones are what tables have for no name.
+    taken = {*STAGES, *RULES, "gan", "judge", "nan", "null", "none"}
+    for setting, names in (("models", models), ("generators", generators)):
+        for name in names:
+            if name in taken or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise BorderlineError(
+                    f"grid.{setting} is {name!r}, but names are of small letters, digits and "
+                    "underscores, begin with a letter, and are none of "
+                    f"{', '.join(sorted(taken))}: rename it."
+                )

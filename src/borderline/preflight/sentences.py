@@ -1,0 +1,115 @@
+"""What is wrong with a setting, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from borderline.errors import BorderlineError, did_you_mean
+from borderline.params import Params
+from borderline.pipelines.classifier.params import MODEL_KINDS
+from borderline.pipelines.gasten.kinds import KINDS
+
+_TAGS: dict[str, dict[str, type[Params]]] = {
+    "generators": {name: kind.Settings for name, kind in KINDS.items()},
+    "models": MODEL_KINDS,
+}
+AnyParams = TypeVar("AnyParams", bound=Params)
+
+
+def validated(model: type[AnyParams], raw: dict[str, Any], files: str) -> AnyParams:
+    """Settings as their types have them.
+
+    Args:
+        model: The type.
+        raw: The settings.
+        files: What the files are called that they come from, for the message.
+
+    Raises:
+        BorderlineError: When one is missing, misspelt or impossible.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise BorderlineError(_sentence(model, raw, error.errors()[0], files)) from error
+
+
+def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, files: str) -> str:
+    path = _path(raw, error["loc"])
+    place, value = ".".join(str(part) for part in path), error["input"]
+    if error["type"] == "extra_forbidden":
+        known = _fields_beside(model, raw, path)
+        return (
+            f"{place} is no setting{did_you_mean(str(path[-1]), known)}: correct its name, or "
+            f"remove it; known are {', '.join(known)}."
+        )
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(value, dict):
+        kind, kinds = value.get("kind"), _TAGS[str(path[0])]
+        return (
+            f"{place}.kind is {kind!r}{did_you_mean(str(kind), kinds)}: choose one of "
+            f"{', '.join(map(repr, kinds))}."
+        )
+    if error["type"] == "missing":
+        return f"{place} is missing: set it in conf/<env>/{files}."
+    message = error["msg"][0].lower() + error["msg"][1:]
+    message = message.removeprefix("value error, ").replace("input should be", "it must be")
+    remedy = "correct it in conf/<env> or in --params."
+    if isinstance(value, dict):
+        return f"{place} cannot be: {message}: {remedy}"
+    return f"{place} is {value!r}, but {message}: {remedy}"
+
+
+def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
+    """Where in the input an error is: its location without the names of a union's members."""
+    path: list[int | str] = []
+    for part in location[:-1]:
+        if isinstance(raw, dict | list) and (part in raw or isinstance(part, int)):
+            raw = raw[part]  # type: ignore[index]
+            path.append(part)
+    return [*path, *location[-1:]] if isinstance(raw, dict) and not _is_tag(location) else path
+
+
+def _is_tag(location: tuple[int | str, ...]) -> bool:
+    return len(location) == 3 and location[2] in _TAGS.get(str(location[0]), ())
+
+
+def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str]) -> list[str]:
+    if path[0] in _TAGS and len(path) > 1:
+        root, path = _TAGS[str(path[0])][raw[path[0]][path[1]]["kind"]], path[2:]
+    model: Any = root
+    for part in path[:-1]:
+        fields = getattr(model, "model_fields", None)
+        if fields is None:
+            break
+        annotation = fields[part].annotation if part in fields else model
+        arguments = [a for a in getattr(annotation, "__args__", ()) if a is not type(None)]
+        model = arguments[-1] if arguments else annotation
+    return sorted(getattr(model, "model_fields", {}))
+
+
+def check_names(setting: str, names: Iterable[str], known: Iterable[str], defined_in: str) -> None:
+    """Make sure that names are known, and none is there twice.
+
+    Args:
+        setting: The setting that has them.
+        names: These, one at least.
+        known: Those that may be.
+        defined_in: Where others can be added.
+
+    Raises:
+        BorderlineError: When one is not, or when there are none.
+    """
+    names, known = list(names), list(known)
+    if not names:
+        raise BorderlineError(f"{setting} is empty: name at least one of {', '.join(known)}.")
+    for name in names:
+        if name not in known:
+            raise BorderlineError(
+                f"{setting} is {name!r}{did_you_mean(name, known)}: choose one of "
+                f"{', '.join(known)}, or add it to {defined_in}."
+            )
+    if len(set(names)) < len(names):
+        raise BorderlineError(f"{setting} names something twice ({', '.join(names)}): once is it.")
