@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import ModelCard
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from borderline.findings import FIGURES, Findings
@@ -108,24 +109,27 @@ def test_map_shows_the_image_under_the_pointer(
     open_page(chromium, report, width)
     drawn(chromium, map_id)
     chromium.execute_script("document.getElementById(arguments[0]).scrollIntoView()", map_id)
-    point = chromium.execute_script(
-        """
+    script = """
         const plot = document.getElementById(arguments[0]), {xaxis, yaxis} = plot._fullLayout;
         const box = plot.getBoundingClientRect(), at = plot.calcdata[0][0];
         const x = box.left + xaxis._offset + xaxis.c2p(at.x);
         return [x, box.top + yaxis._offset + yaxis.c2p(at.y)];
-        """,
-        map_id,
+        """
+    pictures = (
+        "return [...document.querySelectorAll('img.picture')].find("
+        "  image => image.style.display === 'block')"
     )
-    mouse = ActionChains(chromium)
-    mouse.w3c_actions.pointer_action.move_to_location(*(round(value) for value in point))
-    mouse.perform()
-    shown = WebDriverWait(chromium, 10).until(
-        lambda page: page.execute_script(
-            "return [...document.querySelectorAll('img.picture')].find("
-            "  image => image.style.display === 'block')"
-        )
-    )
+
+    def look(page: WebDriver) -> WebElement | None:
+        # What is drawn later may move the map.
+        mouse = ActionChains(page)
+        point = (round(value) for value in page.execute_script(script, map_id))
+        mouse.w3c_actions.pointer_action.move_to_location(*point)
+        mouse.perform()
+        found: WebElement | None = page.execute_script(pictures)
+        return found
+
+    shown = WebDriverWait(chromium, 60).until(look)
     assert shown.get_attribute("src").startswith("data:image/png;base64,")
     assert shown.get_attribute("alt").startswith("p = ")
     assert shown.get_property("naturalWidth") == 28
@@ -155,11 +159,11 @@ def test_map_zooms_to_a_pattern_and_back(chromium: WebDriver, report: str, map_i
     chromium.execute_script(
         "document.querySelector(`a[data-map='${arguments[0]}']`).click()", map_id
     )
-    WebDriverWait(chromium, 10).until(lambda _: ranges() != whole)
+    WebDriverWait(chromium, 60).until(lambda _: ranges() != whole)
     for (low, high), (least, most) in zip(ranges(), whole, strict=True):
         assert high - low < most - least
     choose("")
-    WebDriverWait(chromium, 10).until(lambda _: ranges() == whole)
+    WebDriverWait(chromium, 60).until(lambda _: ranges() == whole)
 
 
 def test_button_turns_dark_and_light(chromium: WebDriver, report: str) -> None:

@@ -38,7 +38,7 @@ def kill_in(project: Path, checkpoints: Path, *arguments: str) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not appears.exists():
         assert process.poll() is None, f"the run ended before {appears.name} appeared"
         assert time.monotonic() < deadline

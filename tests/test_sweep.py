@@ -293,7 +293,7 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
     # A kill -9 in the second case, whose process ends too, so that nobody writes beside the next.
     first = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
     checkpoints = folder / "seed_1/06_models/mnist_sample_7v1/gan/checkpoints"
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while not (checkpoints / "epoch_0002.pt").exists():
         assert first.poll() is None
         assert time.monotonic() < deadline

@@ -68,12 +68,14 @@ def test_graph_is_there_and_a_model_opens_into_its_stages(
     chromium: WebDriver, published: str
 ) -> None:
     open_page(chromium, published, width=1600)
-    layers = WebDriverWait(chromium, 30).until(
-        lambda page: page.find_elements(By.CSS_SELECTOR, ".pipeline-layer-name")
-    )
-    assert [layer.text for layer in layers] == [
-        *("images", "judge and GAN", "models under test", "report"),
-    ]
+    layers = ["images", "judge and GAN", "models under test", "report"]
+
+    def named(page: WebDriver) -> bool:
+        # Their texts are empty until they are faded in.
+        found = page.find_elements(By.CSS_SELECTOR, ".pipeline-layer-name")
+        return [layer.text for layer in found] == layers
+
+    WebDriverWait(chromium, 60).until(named)
     for model in MODELS:
         click(chromium, node(chromium, model))
         for stage in STAGES:

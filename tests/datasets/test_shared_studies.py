@@ -22,7 +22,8 @@ from borderline.datasets import StudyStorage
 
 PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
 TRIALS = 6
-# What each of several processes does; the last argument is how long a trial takes at least.
+# What each of several processes does, once it is told to by a line; the last arguments are how
+# long a trial takes at least, and the seconds between two beats of the heart.
 SEARCH = """
 import sys, time
 from borderline.datasets import StudyStorage, study_storage
@@ -30,7 +31,7 @@ from borderline.params import RunParams
 from borderline.pipelines.clustering import search
 from conftest import blobs, clustering_params
 
-study_storage._HEARTBEAT_SECONDS = 1
+study_storage._HEARTBEAT_SECONDS = int(sys.argv[4])
 tried = search._try
 def slow(trial, *arguments):
     print("begun", trial.number, flush=True)
@@ -38,6 +39,8 @@ def slow(trial, *arguments):
     return tried(trial, *arguments)
 search._try = slow
 storage = StudyStorage(filepath="unused", url=sys.argv[1]).load()
+print("ready", flush=True)
+sys.stdin.readline()
 params = clustering_params(trials=int(sys.argv[2]), clusterings=["kmeans"])
 *_, table = search.search(blobs(30, 30, 30)[0], storage, params, RunParams(seed=0, device="cpu"))
 print(*table["trial"].drop_duplicates(), sep=",")
@@ -90,13 +93,35 @@ def database(server: str, request: pytest.FixtureRequest) -> str:
     return f"{server}/{name}"
 
 
-def start(url: str, seconds: float, trials: int = TRIALS) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SEARCH, url, str(trials), str(seconds)],
+def start(
+    url: str, seconds: float, trials: int = TRIALS, heartbeat: int = 60
+) -> subprocess.Popen[str]:
+    """A process that is ready to begin."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SEARCH, url, *map(str, (trials, seconds, heartbeat))],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def begin(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def beats(url: str) -> bool:
+    """Whether the heart of a trial has beaten."""
+    import psycopg
+
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        (found,) = connection.execute("SELECT count(*) FROM trial_heartbeats").fetchone() or (0,)
+    return bool(found)
 
 
 def study_in(url: str) -> optuna.Study:
@@ -107,7 +132,9 @@ def study_in(url: str) -> optuna.Study:
 
 def test_two_processes_share_a_search(database: str) -> None:
     processes = [start(database, 0.5) for _ in range(2)]
-    said = [process.communicate(timeout=120)[0].split() for process in processes]
+    for process in processes:
+        begin(process)
+    said = [process.communicate(timeout=300)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     begun = [set(words[1:-1:2]) for words in said]
     assert all(begun), "both took part"
@@ -121,16 +148,19 @@ def test_two_processes_share_a_search(database: str) -> None:
 
 
 def test_trial_of_a_killed_process_does_not_run_for_ever(database: str) -> None:
-    killed = start(database, 60)
+    killed = start(database, 600, heartbeat=1)
+    begin(killed)
     assert killed.stdout is not None
     assert killed.stdout.readline() == "begun 0\n"
-    time.sleep(1)  # its heart beats at once, but in a thread of its own
+    while not beats(database):  # at once, but in a thread of its own
+        time.sleep(0.1)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert [trial.state for trial in study_in(database).trials] == [TrialState.RUNNING]
     time.sleep(3)  # three beats of the heart: it is given two
-    other = start(database, 0, trials=3)
-    assert other.communicate(timeout=120)[0].split()[-1] == "0,1,2"
+    other = start(database, 0, trials=3, heartbeat=1)
+    begin(other)
+    assert other.communicate(timeout=300)[0].split()[-1] == "0,1,2"
     states = [trial.state for trial in study_in(database).trials]
     assert states[0] == TrialState.FAIL
     assert TrialState.RUNNING not in states

@@ -40,8 +40,11 @@ def counts_slowly(_: int) -> Iterator[int]:
         yield number
 
 
-def fails_late(_: int) -> int:
-    time.sleep(1)
+def fails_late(other: str) -> int:
+    """Fails once another node has left something at that path."""
+    deadline = time.monotonic() + 120
+    while not Path(other).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
     raise BorderlineError("beta is 1, but it must be 2: correct it.")
 
 

@@ -37,7 +37,7 @@ def test_first_stages_are_as_ever(context: str, whole: Path, project: Path) -> N
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,  # a process that waits for threads which it has not waits for ever
+        timeout=900,  # a process that waits for threads which it has not waits for ever
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr

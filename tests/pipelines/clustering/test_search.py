@@ -113,7 +113,7 @@ def test_killed_search_finds_what_it_would_have_found(tmp_path: Path, run: RunPa
 
 
 def test_search_killed_by_the_system_goes_on(tmp_path: Path, run: RunParams) -> None:
-    params = "clustering_params(reductions=['pca', 'none', 'tsne'], trials=6)"
+    params = "clustering_params(reductions=['pca', 'none', 'tsne'], trials=12)"
     code = (
         "from borderline.datasets import StudyStorage\n"
         "from borderline.params import RunParams\n"
@@ -127,7 +127,7 @@ def test_search_killed_by_the_system_goes_on(tmp_path: Path, run: RunParams) -> 
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     process = subprocess.Popen(command, cwd=ROOT / "tests")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (tmp_path / "trial_2").exists():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -135,7 +135,7 @@ def test_search_killed_by_the_system_goes_on(tmp_path: Path, run: RunParams) -> 
     assert process.wait() != 0, "the search ended before it was killed"
     killed = eval(params)
     first = next(iter(search(POINTS, storage(tmp_path), killed, run)))
-    assert 2 <= first["trial"].nunique() < 6
+    assert 2 <= first["trial"].nunique() < 12
     resumed = last(search(POINTS, storage(tmp_path), killed, run))
     whole = last(search(POINTS, storage(tmp_path / "whole"), killed, run))
     pd.testing.assert_frame_equal(timeless(resumed), timeless(whole))

@@ -148,5 +148,5 @@ print(peak(60000) - few)
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    # The images alone would be 180 MB.
-    assert float(result.stdout.split()[-1]) < 40
+    # The images alone would be 170 MB more; an allocator keeps up to 40 as it likes.
+    assert float(result.stdout.split()[-1]) < 90

@@ -138,7 +138,8 @@ def test_checkpoints_are_copies_and_measured_in_evaluation(
     assert all(row["training"] == 0 for row in checkpoints[-1]["history"])
 
 
-LONGER = PARAMS.model_copy(update={"steps_per_epoch": 30, "learning_rate": 1e-2})
+# At a higher rate a training ends elsewhere for a change in the last bits, as of another CPU.
+LONGER = PARAMS.model_copy(update={"steps_per_epoch": 30, "learning_rate": 3e-3, "epochs": 2})
 
 
 @pytest.mark.parametrize("term", [*TERMS, "mgda", "mgda_norm", "gaussian_two_step"])
