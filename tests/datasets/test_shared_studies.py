@@ -148,20 +148,38 @@ def test_two_processes_share_a_search(database: str) -> None:
 
 
 def test_trial_of_a_killed_process_does_not_run_for_ever(database: str) -> None:
-    killed = start(database, 600, heartbeat=1)
-    begin(killed)
-    assert killed.stdout is not None
-    assert killed.stdout.readline() == "begun 0\n"
-    while not beats(database):  # at once, but in a thread of its own
-        time.sleep(0.1)
-    killed.send_signal(signal.SIGKILL)
+    killed = silent(database, signal.SIGKILL)
     killed.wait()
-    assert [trial.state for trial in study_in(database).trials] == [TrialState.RUNNING]
+    assert_the_other_finds_all(database)
+
+
+def test_process_that_slept_goes_on_without_the_trial_that_was_given_up(database: str) -> None:
+    asleep = silent(database, signal.SIGSTOP)
+    assert_the_other_finds_all(database)
+    asleep.send_signal(signal.SIGCONT)
+    assert asleep.communicate(timeout=300)[0].split()[-1] == "0,1,2"
+    assert asleep.returncode == 0
+
+
+def silent(url: str, by: signal.Signals) -> subprocess.Popen[str]:
+    """A process of which nothing is heard since the middle of a trial."""
+    process = start(url, 10, trials=3, heartbeat=1)
+    begin(process)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun 0\n"
+    while not beats(url):  # at once, but in a thread of its own
+        time.sleep(0.1)
+    process.send_signal(by)
+    assert [trial.state for trial in study_in(url).trials] == [TrialState.RUNNING]
     time.sleep(3)  # three beats of the heart: it is given two
-    other = start(database, 0, trials=3, heartbeat=1)
+    return process
+
+
+def assert_the_other_finds_all(url: str) -> None:
+    other = start(url, 0, trials=3, heartbeat=1)
     begin(other)
     assert other.communicate(timeout=300)[0].split()[-1] == "0,1,2"
-    states = [trial.state for trial in study_in(database).trials]
+    states = [trial.state for trial in study_in(url).trials]
     assert states[0] == TrialState.FAIL
     assert TrialState.RUNNING not in states
     assert sum(state in (TrialState.COMPLETE, TrialState.PRUNED) for state in states) == 3

@@ -20,7 +20,7 @@ import optuna
 import pandas as pd
 import torch
 from joblib import Memory
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from threadpoolctl import threadpool_limits
@@ -87,6 +87,15 @@ def search(
     design = _initial_design(params)
     neighbours = neighbours_of(embeddings, params, run)
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
+    given_up: list[int] = []
+
+    def attempt(trial: Trial) -> float:
+        try:
+            return _try(trial, embeddings, neighbours, scorer, params, run)
+        except UpdateFinishedTrialError:
+            given_up.append(trial.number)
+            raise
+
     while (done := len(finished(study))) < params.trials:
         number = len(study.get_trials(deepcopy=False)) if shared else done
         study.sampler = optuna.samplers.TPESampler(
@@ -94,10 +103,15 @@ def search(
         )
         _enqueue_start(study, design)
         # The points are few, and another number of threads would change the last bits.
-        with threadpool_limits(1):
-            study.optimize(
-                lambda trial: _try(trial, embeddings, neighbours, scorer, params, run), n_trials=1
-            )
+        given_up.clear()
+        try:
+            with threadpool_limits(1):
+                study.optimize(attempt, n_trials=1)
+        except ValueError:
+            # What Optuna says of a trial that another process has ended, because it heard nothing
+            # of it for long, as of a computer that slept.
+            if not given_up:
+                raise
         yield _table(study, params)
     if shared:
         # Others may have finished trials since.
