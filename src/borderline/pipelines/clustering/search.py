@@ -102,14 +102,14 @@ def search(
             n_startup_trials=_RANDOM_TRIALS, seed=run.seed_for("search", number)
         )
         _enqueue_start(study, design)
-        # The points are few, and another number of threads would change the last bits.
         given_up.clear()
         try:
+            # The points are few, and another number of threads would change the last bits.
             with threadpool_limits(1):
                 study.optimize(attempt, n_trials=1)
         except ValueError:
-            # What Optuna says of a trial that another process has ended, because it heard nothing
-            # of it for long, as of a computer that slept.
+            # Optuna says so of a trial that another process has ended, which heard nothing of it
+            # for long, as of a computer that slept.
             if not given_up:
                 raise
         yield _table(study, params)
