@@ -161,8 +161,7 @@ def test_ten_digits_are_found_in_what_the_judge_sees(tmp_path: Path, run: RunPar
     embeddings = {"embeddings": torch.from_numpy(seen), "fitted": rows}
     *_, (trials, _) = search_clusters(embeddings, storage, params, run)
     recipe, finalists, _ = choose_recipe(embeddings, trials, params, run)
-    # Digits that look alike share a cluster or not, by the last bits of what the judge sees.
-    assert abs(finalists["clusters"][0] - 10) <= 2
+    assert abs(finalists["clusters"][0] - 10) <= 1
     assert compare_with_noise(embeddings, finalists, params, run)["p_value"][0] == 0.05
     images_seen = borderline(seen[:, :10]) | {"probabilities": torch.full((500,), 0.5)}
     stability = pd.DataFrame({"stability": np.ones(int(finalists["clusters"][0]))})
@@ -170,7 +169,7 @@ def test_ten_digits_are_found_in_what_the_judge_sees(tmp_path: Path, run: RunPar
     clusters, *_ = cluster_borderline(
         images_seen, embeddings, recipe, finalists, stability, structure, params, run
     )
-    assert adjusted_rand_score(test["labels"][rows], clusters["labels"]) > 0.65
+    assert adjusted_rand_score(test["labels"][rows], clusters["labels"]) > 0.75
 
 
 def test_more_images_than_are_fitted_are_assigned(tmp_path: Path, run: RunParams) -> None:
