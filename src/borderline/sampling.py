@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from borderline.datasets.image_source import LabelledImages
-from borderline.measures.inference import in_batches, other_mass, predict
+from borderline.measures.inference import in_batches, most_other_mass, other_mass, predict
 from borderline.params import RunParams
 
 Part = dict[str, Tensor]
@@ -66,7 +66,7 @@ def sample_within_pair(
     their probability that may be on others. The note says how many were left out.
     """
     parts = sampler.sample(classifier, real, images, run)
-    most = getattr(classifier, "most_other_mass", None)
+    most = most_other_mass(classifier)
     if most is None:
         return (yield from parts)
     made, kept, total = 0, 0, 0.0
@@ -77,7 +77,6 @@ def sample_within_pair(
             note = str(end.value)
             break
         other = other_mass(classifier, part["images"], run.torch_device())
-        other = torch.zeros(0) if other is None else other
         within = other <= most
         made, total = made + len(other), total + float(other.sum())
         kept += int(within.sum())

@@ -130,6 +130,30 @@ def study_in(url: str) -> optuna.Study:
     return optuna.load_study(study_name=summary.study_name, storage=storage)
 
 
+def silent(url: str, by: signal.Signals) -> subprocess.Popen[str]:
+    """A process of which nothing is heard since the middle of a trial."""
+    process = start(url, 10, trials=3, heartbeat=1)
+    begin(process)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun 0\n"
+    while not beats(url):  # at once, but in a thread of its own
+        time.sleep(0.1)
+    process.send_signal(by)
+    assert [trial.state for trial in study_in(url).trials] == [TrialState.RUNNING]
+    time.sleep(3)  # three beats of the heart: it is given two
+    return process
+
+
+def assert_the_other_finds_all(url: str) -> None:
+    other = start(url, 0, trials=3, heartbeat=1)
+    begin(other)
+    assert other.communicate(timeout=300)[0].split()[-1] == "0,1,2"
+    states = [trial.state for trial in study_in(url).trials]
+    assert states[0] == TrialState.FAIL
+    assert TrialState.RUNNING not in states
+    assert sum(state in (TrialState.COMPLETE, TrialState.PRUNED) for state in states) == 3
+
+
 def test_two_processes_share_a_search(database: str) -> None:
     processes = [start(database, 0.5) for _ in range(2)]
     for process in processes:
@@ -159,27 +183,3 @@ def test_process_that_slept_goes_on_without_the_trial_that_was_given_up(database
     asleep.send_signal(signal.SIGCONT)
     assert asleep.communicate(timeout=300)[0].split()[-1] == "0,1,2"
     assert asleep.returncode == 0
-
-
-def silent(url: str, by: signal.Signals) -> subprocess.Popen[str]:
-    """A process of which nothing is heard since the middle of a trial."""
-    process = start(url, 10, trials=3, heartbeat=1)
-    begin(process)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun 0\n"
-    while not beats(url):  # at once, but in a thread of its own
-        time.sleep(0.1)
-    process.send_signal(by)
-    assert [trial.state for trial in study_in(url).trials] == [TrialState.RUNNING]
-    time.sleep(3)  # three beats of the heart: it is given two
-    return process
-
-
-def assert_the_other_finds_all(url: str) -> None:
-    other = start(url, 0, trials=3, heartbeat=1)
-    begin(other)
-    assert other.communicate(timeout=300)[0].split()[-1] == "0,1,2"
-    states = [trial.state for trial in study_in(url).trials]
-    assert states[0] == TrialState.FAIL
-    assert TrialState.RUNNING not in states
-    assert sum(state in (TrialState.COMPLETE, TrialState.PRUNED) for state in states) == 3

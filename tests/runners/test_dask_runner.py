@@ -23,8 +23,6 @@ pytestmark = pytest.mark.road
 DASK = ("--runner", "borderline.runners.DaskRunner")
 TWO = ("--runner-params", "max_workers=2")
 BEGINS = re.compile(r"(\S+\.train_generator) begins on \d+ \(process (\d+)\)")
-# The longest, so that the kill comes in its middle.
-VICTIM = re.compile(r"(\S+\.gasten_10\.train_generator) begins on \d+ \(process (\d+)\)")
 
 
 def run_with_a_kill(project: Path) -> str:
@@ -41,7 +39,10 @@ def run_with_a_kill(project: Path) -> str:
         said, victim, dead = "", None, False
         for line in process.stdout:
             said += line
-            victim = victim or VICTIM.search(line)
+            begins = BEGINS.search(line)
+            # The longest, so that the kill comes in its middle.
+            if victim is None and begins and ".gasten_10." in begins[1]:
+                victim = begins
             if victim and not dead and f"{victim[1]} 1/" in line:
                 os.kill(int(victim[2]), signal.SIGKILL)
                 dead = True

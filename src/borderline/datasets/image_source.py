@@ -17,6 +17,7 @@ from kedro.io import AbstractDataset, DatasetError
 from torch import Tensor
 from torch.nn import functional as F
 
+from borderline.datasets.buckets import is_bucket
 from borderline.datasets.hugging_face_images import read_hugging_face
 from borderline.datasets.image_arrays import read_image_arrays
 from borderline.datasets.image_files import Part, channels_first
@@ -153,7 +154,7 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         """Read all images."""
         use_other = self._kind == "idx" and self._otherwise and not self._folder.is_dir()
         # The driver of a remote address may raise whatever it likes.
-        unreadable = Exception if "://" in self._address else OSError
+        unreadable = Exception if is_bucket(self._address) else OSError
         try:
             other = self._otherwise if use_other else None
             source = self._load_kind() if other is None else other.load()

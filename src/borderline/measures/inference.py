@@ -49,20 +49,32 @@ def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tens
     return in_batches(lambda batch: torch.sigmoid(classifier(batch)), images, device=device)
 
 
-def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor | None:
+def most_other_mass(classifier: nn.Module) -> float | None:
+    """The most of an image's probability that may be on classes beside the pair.
+
+    Args:
+        classifier: The model under test.
+
+    Returns:
+        In (0, 1]; None for a model that knows the pair alone.
+    """
+    most: float | None = getattr(classifier, "most_other_mass", None)
+    return most
+
+
+def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """The probability that a model of more than two classes gives those beside the pair.
 
     Args:
-        classifier: The model under test; one of more classes has a method ``other_mass`` and says
-            with ``most_other_mass`` how much of it there may be.
+        classifier: The model under test, one for which :func:`most_other_mass` gives a bound.
         images: Images in [-1, 1], shape (N, C, H, W).
         device: Where to compute.
 
     Returns:
-        In [0, 1] on the CPU, shape (N,); None for a model that knows the pair alone.
+        In [0, 1] on the CPU, shape (N,).
     """
-    if getattr(classifier, "most_other_mass", None) is None or len(images) == 0:
-        return None
+    if len(images) == 0:
+        return torch.zeros(0)
     classifier = classifier.to(device).eval()
     return in_batches(classifier.other_mass, images, device=device)  # type: ignore[arg-type]
 

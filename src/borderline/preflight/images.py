@@ -8,7 +8,7 @@ from borderline.ledger import Entry
 from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_source
 from borderline.preflight.configuration import Parameters
 
-FEWEST_OF_A_CLASS = 4
+_FEWEST_OF_A_CLASS = 4
 
 
 def check_source(source: SourceImages, parameters: Parameters) -> None:
@@ -29,10 +29,10 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
     except ValueError:  # a share so near to 0 or 1 that a class gets no image
         counts = [[0]]
     fewest = min(min(part) for part in counts)
-    if fewest < FEWEST_OF_A_CLASS:
+    if fewest < _FEWEST_OF_A_CLASS:
         raise BorderlineError(
             f"pair.test_share is {share} and leaves {fewest} training or test images of a class of "
-            f"the pair in {source.name}, but at least {FEWEST_OF_A_CLASS} are needed of each: "
+            f"the pair in {source.name}, but at least {_FEWEST_OF_A_CLASS} are needed of each: "
             "choose another share, or classes with more images."
         )
     neighbours, images = parameters.metrics.neighbours, sum(counts[0])

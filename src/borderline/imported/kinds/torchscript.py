@@ -13,7 +13,7 @@ from torch import Tensor
 
 from borderline.errors import BorderlineError
 from borderline.imported.archives import read_archive
-from borderline.imported.network import Network, NoEmbedding
+from borderline.imported.network import Network, NoEmbedding, the_one_that_counts
 from borderline.imported.params import Source
 
 # Where each operator has the images of a linear layer.
@@ -69,7 +69,9 @@ class ScriptNetwork(Network):
             warnings.simplefilter("ignore")
             frozen: Any = torch.jit.freeze(self.module)
         graph = frozen.inlined_graph.copy()
-        reached = _reached(_the_one_that_counts(next(iter(graph.outputs()))).node())
+        output = next(iter(graph.outputs()))
+        counts = the_one_that_counts(_made_of(output))
+        reached = _reached((counts if isinstance(counts, torch.Value) else output).node())
         linear = [node for node in graph.nodes() if node.kind() in _GIVEN and node in reached]
         if not linear:
             raise NoEmbedding("it has no linear operator")
@@ -87,14 +89,14 @@ class ScriptNetwork(Network):
         return self
 
 
-def _the_one_that_counts(value: Any) -> Any:
-    """Of values in a graph what ``network.the_one_that_counts`` is of those that they stand for."""
-    inputs = list(value.node().inputs())
-    if value.node().kind() in ("prim::TupleConstruct", "prim::ListConstruct") and inputs:
-        return _the_one_that_counts(inputs[0])
-    if value.node().kind() == "prim::DictConstruct":
+def _made_of(value: Any) -> Any:
+    """A value of a graph, or a tuple or dictionary of the values that it is made of."""
+    kind, inputs = value.node().kind(), list(value.node().inputs())
+    if kind in ("prim::TupleConstruct", "prim::ListConstruct"):
+        return tuple(map(_made_of, inputs))
+    if kind == "prim::DictConstruct":
         keys = [key.toIValue() for key in inputs[::2]]
-        return dict(zip(keys, inputs[1::2], strict=True)).get("logits", value)
+        return dict(zip(keys, map(_made_of, inputs[1::2]), strict=True))
     return value
 
 

@@ -12,7 +12,7 @@ from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name,
 from borderline.datasets.image_source import LabelledImages, SourceImages
 from borderline.imported.classifier import ImportedClassifier
 from borderline.imported.params import ImportedModelParams
-from borderline.measures.inference import embed, other_mass, predict
+from borderline.measures.inference import embed, most_other_mass, other_mass, predict
 from borderline.params import ConfusionParams, PairParams, RunParams
 from borderline.pipelines.classifier.calibration import fit_temperature
 from borderline.pipelines.classifier.figures import draw_classifier_scores
@@ -109,8 +109,8 @@ def evaluate_classifier(
     """Scores of a model under test on the real test images, as one row and as a figure."""
     p = predict(classifier, pair_test["images"], run.torch_device())
     scores = score_classifier(p, pair_test["labels"], confusion.band)
-    other = other_mass(classifier, pair_test["images"], run.torch_device())
-    if other is not None:
+    if most_other_mass(classifier) is not None:
+        other = other_mass(classifier, pair_test["images"], run.torch_device())
         scores["other_mass"] = float(other.mean())
     scores["embedding_width"] = embed(
         classifier, pair_test["images"][:1], run.torch_device()

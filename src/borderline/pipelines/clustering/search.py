@@ -87,13 +87,14 @@ def search(
     design = _initial_design(params)
     neighbours = neighbours_of(embeddings, params, run)
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
-    given_up: list[int] = []
+    given_up = False
 
     def attempt(trial: Trial) -> float:
+        nonlocal given_up
         try:
             return _try(trial, embeddings, neighbours, scorer, params, run)
         except UpdateFinishedTrialError:
-            given_up.append(trial.number)
+            given_up = True
             raise
 
     while (done := len(finished(study))) < params.trials:
@@ -102,7 +103,7 @@ def search(
             n_startup_trials=_RANDOM_TRIALS, seed=run.seed_for("search", number)
         )
         _enqueue_start(study, design)
-        given_up.clear()
+        given_up = False
         try:
             # The points are few, and another number of threads would change the last bits.
             with threadpool_limits(1):

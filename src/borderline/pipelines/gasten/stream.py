@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from borderline.datasets.checkpoints import Checkpoint, epoch_name
 from borderline.datasets.tensors import digest, digest_of_weights
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
-from borderline.measures.inference import embed, in_batches, other_mass, predict
+from borderline.measures.inference import embed, in_batches, most_other_mass, other_mass, predict
 from borderline.measures.plots import draw_image_grid
 from borderline.measures.realism import Moments, frechet_distance
 from borderline.params import ConfusionParams, Setting
@@ -59,9 +59,9 @@ def epoch_figures(
         figures = {"images": len(images), "fd_lenet": frechet_distance(judged, real)}
         if classifier is not None and confusion is not None:
             p = predict(classifier, images, device)
-            most: float | None = getattr(classifier, "most_other_mass", None)
-            other = other_mass(classifier, images, device)
-            if other is not None and most is not None:
+            most = most_other_mass(classifier)
+            if most is not None:
+                other = other_mass(classifier, images, device)
                 p = p[other <= most]
                 figures["other_mass"] = other.mean().item()
             figures |= {
