@@ -26,7 +26,7 @@ from borderline.findings import FIGURES, Findings, Measured, Pattern
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.metrics.params import MetricsParams
-from borderline.pipelines.prototypes.candidates import Candidates
+from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.params import PrototypesParams
 
 ROOT = Path(__file__).parents[1]

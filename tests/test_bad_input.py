@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner, Result
 from kedro.framework.startup import bootstrap_project
 
-from borderline.cli import run as run_command
+from borderline.commands.run import run as run_command
 from borderline.preflight import inputs
 from conftest import kedro_run
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
 from moto.server import ThreadedMotoServer
 
-from borderline.cli import run as run_command
+from borderline.commands.run import run as run_command
 from conftest import copy_project, kedro_run_command
 
 FOLDER = "bucket/results"

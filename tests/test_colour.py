@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
 from safetensors.torch import load_file
 
-from borderline.cli import run
+from borderline.commands.run import run
 
 
 @pytest.mark.road

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pandas as pd
 from rich.console import Console
 
-from borderline.hooks import _figures, _summary_table
+from borderline.hooks.closing import _summary_table
+from borderline.hooks.progress import _figures
 
 ROW = {
     "model": "cnn_2",

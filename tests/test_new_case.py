@@ -14,9 +14,9 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from borderline.cli import cli
+from borderline.commands.new_case import kind_of_images, kind_of_model
 from borderline.context import BorderlineContext
 from borderline.datasets import ImageSource
-from borderline.new_case import kind_of_images, kind_of_model
 from elsewhere import SOURCES, Ink, Net, saved
 
 DIGITS = ["--images", "mnist_sample", "--positive", "7", "--negative", "1"]

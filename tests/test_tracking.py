@@ -19,7 +19,7 @@ from kedro.pipeline import Node, Pipeline
 from wandb.proto import wandb_internal_pb2
 
 from borderline.datasets import CSVDataset, PickleDataset
-from borderline.hooks import TrackingHooks
+from borderline.hooks.tracking import TrackingHooks
 from conftest import GENERATORS, MODELS, reporting_folder
 
 _HEADER, _BLOCK, _HEAD = 7, 32768, 7

@@ -8,7 +8,7 @@ from kedro.framework.startup import bootstrap_project
 def main() -> None:
     """Run the project in the current folder."""
     bootstrap_project(Path.cwd())
-    from borderline.cli import run
+    from borderline.commands.run import run
 
     run()
 

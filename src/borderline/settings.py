@@ -3,14 +3,11 @@
 import warnings
 
 from borderline.context import BorderlineContext
-from borderline.hooks import (
-    GateHooks,
-    PreflightHooks,
-    ProgressHooks,
-    SummaryHooks,
-    ThreadHooks,
-    TrackingHooks,
-)
+from borderline.hooks.closing import GateHooks, SummaryHooks
+from borderline.hooks.preflight import PreflightHooks
+from borderline.hooks.progress import ProgressHooks
+from borderline.hooks.threads import ThreadHooks
+from borderline.hooks.tracking import TrackingHooks
 
 # Kedro's own call, nothing that a user could mend.
 warnings.filterwarnings("ignore", message=".*register_new_resolver.*")

@@ -16,7 +16,7 @@ from kedro.framework.startup import bootstrap_project
 from omegaconf import OmegaConf
 from PIL import Image
 
-from borderline.cli import run as run_command
+from borderline.commands.run import run as run_command
 from borderline.datasets import ImageSource
 from elsewhere import Ink, Net, saved
 

@@ -18,7 +18,7 @@ from borderline.imported.classifier import (
 )
 from borderline.imported.params import Contract, ImportedModelParams, Source
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.randomisation import randomised
+from borderline.pipelines.prototypes.explaining.randomisation import randomised
 from elsewhere import SOURCES, Answers, Detached, Floats, Net, TwoHeads, Wandering, saved
 
 SHAPE = (1, 12, 12)

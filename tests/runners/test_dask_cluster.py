@@ -16,7 +16,7 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from borderline.cli import _sentence
+from borderline.commands.run import sentence_of
 from borderline.datasets import JSONDataset
 from borderline.errors import BorderlineError
 from borderline.runners import DaskRunner
@@ -76,7 +76,7 @@ def test_node_that_trains_goes_where_its_resource_is(scheduler: str, tmp_path: P
     assert [catalog.load(f"place_{i}") for i in range(4)] == ["fast"] * 4
 
 
-def test_error_is_the_nodes_own_with_its_sentence(
+def test_error_is_the_nodes_own_with_itssentence_of(
     scheduler: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     nodes = [
@@ -85,7 +85,7 @@ def test_error_is_the_nodes_own_with_its_sentence(
     ]
     with pytest.raises(RuntimeError, match="wrapped") as caught:
         drive(tmp_path, nodes, DaskRunner(scheduler=scheduler))
-    assert _sentence(caught.value) == "alpha is 3, but it must be 4: correct it."
+    assert sentence_of(caught.value) == "alpha is 3, but it must be 4: correct it."
     assert '--from-nodes "second"' in caplog.text
     assert "second failed: wrapped" in caplog.text, "said on the worker, heard here"
 

@@ -12,7 +12,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from borderline.cli import run as run_command
+from borderline.commands.run import run as run_command
 from borderline.datasets import StudyStorage
 from borderline.errors import BorderlineError
 from borderline.runners import DaskRunner, dask_runner

@@ -26,6 +26,7 @@ PUSH_COLOURS = matplotlib.colormaps["RdBu_r"]
 _COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#8C6D1F", "#7B3FA0")
 _MARKERS = ("x", "+", "^", "s")
 CLUSTER_COLOURS = len(_COLOURS)
+CHANCE_COLOUR = "#777777"
 """From so many clusters on, colours come again."""
 
 _SHORTEST_SIDE = 56
@@ -159,3 +160,17 @@ def cluster_colour(cluster: int) -> str:
 def cluster_marker(cluster: int) -> str:
     """A mark that tells clusters of the same colour apart."""
     return _MARKERS[cluster // len(_COLOURS) % len(_MARKERS)]
+
+
+def draw_note(text: str) -> Figure:
+    """A figure that says why there is nothing to see."""
+    figure = Figure(figsize=(8, 2), layout="constrained")
+    figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return figure
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks and spines off axes that show an image."""
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(False)

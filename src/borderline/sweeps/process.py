@@ -122,7 +122,7 @@ def main() -> None:
     asked = json.loads(request.read_text())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     bootstrap_project(Path.cwd())
-    from borderline.cli import run
+    from borderline.commands.run import run
 
     try:
         run.main(

@@ -7,22 +7,22 @@ import pandas as pd
 import pytest
 import torch
 
-from borderline.pipelines.prototypes.charts import (
+from borderline.pipelines.prototypes.choosing.figures import (
     draw_coverage,
-    draw_faithfulness,
-    draw_rejection,
+    draw_found_again,
     draw_validation,
 )
-from borderline.pipelines.prototypes.faithfulness import Curves, Faithfulness
-from borderline.pipelines.prototypes.figures import (
+from borderline.pipelines.prototypes.choosing.measures import BETTER
+from borderline.pipelines.prototypes.choosing.validation import RANDOM_BORDERLINE
+from borderline.pipelines.prototypes.explaining.faithfulness import Curves, Faithfulness
+from borderline.pipelines.prototypes.explaining.figures import (
     Strip,
     draw_cluster,
-    draw_found_again,
+    draw_faithfulness,
     draw_prototypes,
     draw_tipping,
 )
-from borderline.pipelines.prototypes.measures import BETTER
-from borderline.pipelines.prototypes.validation import RANDOM_BORDERLINE
+from borderline.pipelines.prototypes.usefulness.figures import draw_rejection
 
 
 @pytest.mark.parametrize("count", [1, 8, 11])

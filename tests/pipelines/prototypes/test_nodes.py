@@ -19,9 +19,13 @@ from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
-from borderline.pipelines.prototypes import nodes
+from borderline.pipelines.prototypes import summary as summaries
+from borderline.pipelines.prototypes.choosing import nodes as choosing
+from borderline.pipelines.prototypes.choosing.validation import COLUMNS
+from borderline.pipelines.prototypes.explaining import nodes as explaining
+from borderline.pipelines.prototypes.mapping import nodes as mapping
 from borderline.pipelines.prototypes.params import PrototypesParams
-from borderline.pipelines.prototypes.validation import COLUMNS
+from borderline.pipelines.prototypes.usefulness import nodes as usefulness
 from borderline.sampling import Parts, Sampler, make_part
 from conftest import prototypes_params
 
@@ -123,46 +127,46 @@ def everything(
 
     own = ("settings", "run")
     made["selections"], made["prototypes"], made["prototype_table"], made["criticisms"] = call(
-        nodes.select_prototypes, "borderline", "embeddings", "clusters", "cluster_sizes", *own
+        choosing.select_prototypes, "borderline", "embeddings", "clusters", "cluster_sizes", *own
     )
     made["places"] = call(
-        nodes.place_images, "embeddings", "selections", "pair_test", "classifier", *own
+        mapping.place_images, "embeddings", "selections", "pair_test", "classifier", *own
     )
     made["map"], made["page"] = call(
-        nodes.map_prototypes,
+        mapping.map_prototypes,
         *("borderline", "clusters", "selections", "places", "pair_test", "classifier", *own),
     )
     parts: dict[str, Any] = {}
     for part, made["repeat_table"] in call(
-        nodes.repeat_patterns,
+        choosing.repeat_patterns,
         *("sampler", "classifier", "pair_train", "embeddings", "cluster_model", "cluster_sizes"),
         *("confusion", *own),
     ):
         parts |= {name: lambda tensors=tensors: tensors for name, tensors in part.items()}
     made["repeats"] = parts
     made["matches"], made["found_again"] = call(
-        nodes.match_prototypes, "prototypes", "embeddings", "repeats", *own
+        choosing.match_prototypes, "prototypes", "embeddings", "repeats", *own
     )
     made["validation"], made["curves"], made["chart"], made["coverage"] = call(
-        nodes.validate_prototypes,
+        choosing.validate_prototypes,
         *("borderline", "embeddings", "clusters", "selections", "places", "repeats", "pair_test"),
         *("classifier", "cluster_model", "confusion", *own),
     )
     made["attributions"], made["explanations"], made["sheet"], made["faithful"] = call(
-        nodes.explain_prototypes,
+        explaining.explain_prototypes,
         *("prototypes", "prototype_table", "cluster_scores", "pair_train", "classifier", *own),
     )
     made["tipping"], made["tipping_table"], made["strips"] = call(
-        nodes.tip_prototypes,
+        explaining.tip_prototypes,
         *("prototypes", "embeddings", "pair_train", "classifier", "sampler", *own),
     )
     made["sheets"] = call(
-        nodes.draw_cluster_sheets,
+        explaining.draw_cluster_sheets,
         *("borderline", "embeddings", "clusters", "prototypes", "prototype_table", "attributions"),
         *("tipping", "tipping_table", "real_patterns", "pair_train", "pair_test", "settings"),
     )
     made["errors"], made["rejection"], made["risk"] = call(
-        nodes.evaluate_patterns,
+        usefulness.evaluate_patterns,
         *("prototypes", "embeddings", "selections", "cluster_model", "cluster_sizes", "pair_test"),
         *("classifier", "run"),
     )
@@ -320,10 +324,10 @@ def test_summary_has_a_row_a_model_with_the_chosen_generator() -> None:
     grid = Grid(models=("a", "b"), generators=("x", "y"))
     settings = prototypes_params()
     rows = [
-        nodes.summarise_model(*tables(model, note), settings)
+        summaries.summarise_model(*tables(model, note), settings)
         for model, note in (("a", None), ("b", "too few"))
     ]
-    summary = nodes.summarise(grid, *rows)
+    summary = summaries.summarise(grid, *rows)
     assert summary["model"].tolist() == ["a", "b"]
     assert summary["accuracy"].tolist() == [0.9, 0.8]
     assert set(summary["generator"]) == {"y"}
@@ -344,12 +348,12 @@ def test_repeats_that_fail_keep_their_numbers(all_of_it: dict[str, Any]) -> None
     made = all_of_it
     failed = {"labels": torch.zeros(0, dtype=torch.long)}
     repeats = {"part_00000": lambda: failed, "part_00001": made["repeats"]["part_00001"]}
-    table, figure = nodes.match_prototypes(
+    table, figure = choosing.match_prototypes(
         made["prototypes"], made["embeddings"], repeats, made["settings"], made["run"]
     )
     assert set(table["repeat"]) == {1}
     assert "repeat 1" in [ax.get_title() for ax in figure.axes]
-    table, figure = nodes.match_prototypes(
+    table, figure = choosing.match_prototypes(
         made["prototypes"],
         made["embeddings"],
         {"part_00000": lambda: failed},

@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from borderline.pipelines.prototypes.measures import BETTER, RANGES
+from borderline.pipelines.prototypes.choosing.measures import BETTER, RANGES
+from borderline.pipelines.prototypes.choosing.selection import SELECTIONS
+from borderline.pipelines.prototypes.choosing.validation import BASELINES
+from borderline.pipelines.prototypes.choosing.verdicts import MEASURES, NAMES
 from borderline.pipelines.prototypes.params import (
     ExplanationParams,
     MapParams,
@@ -11,9 +14,6 @@ from borderline.pipelines.prototypes.params import (
     TippingParams,
     ValidationParams,
 )
-from borderline.pipelines.prototypes.selection import SELECTIONS
-from borderline.pipelines.prototypes.validation import BASELINES
-from borderline.pipelines.prototypes.verdicts import MEASURES, NAMES
 from conftest import ROOT, prototypes_params
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from borderline.grid import current, for_all, for_each_model
-from borderline.pipelines.prototypes import nodes
+from borderline.pipelines.prototypes import summary
+from borderline.pipelines.prototypes.choosing import nodes as choosing
+from borderline.pipelines.prototypes.explaining import nodes as explaining
+from borderline.pipelines.prototypes.mapping import nodes as mapping
+from borderline.pipelines.prototypes.usefulness import nodes as usefulness
 
 _SETTINGS = ["params:prototypes", "params:run"]
 
@@ -15,19 +19,19 @@ def create_pipeline() -> Pipeline:
     model = Pipeline(
         [
             Node(
-                nodes.select_prototypes,
+                choosing.select_prototypes,
                 inputs=["borderline", "embeddings", "clusters", "cluster_sizes", *_SETTINGS],
                 outputs=["selections", "prototypes", "prototype_table", "criticisms_figure"],
                 name="select_prototypes",
             ),
             Node(
-                nodes.place_images,
+                mapping.place_images,
                 inputs=["embeddings", "selections", "pair_test", "classifier", *_SETTINGS],
                 outputs="places",
                 name="place_images",
             ),
             Node(
-                nodes.map_prototypes,
+                mapping.map_prototypes,
                 inputs=[
                     "borderline",
                     "clusters",
@@ -41,7 +45,7 @@ def create_pipeline() -> Pipeline:
                 name="map_prototypes",
             ),
             Node(
-                nodes.repeat_patterns,
+                choosing.repeat_patterns,
                 inputs=[
                     "sampler",
                     "classifier",
@@ -56,13 +60,13 @@ def create_pipeline() -> Pipeline:
                 name="repeat_patterns",
             ),
             Node(
-                nodes.match_prototypes,
+                choosing.match_prototypes,
                 inputs=["prototypes", "embeddings", "repeats", *_SETTINGS],
                 outputs=["matches", "found_again_figure"],
                 name="match_prototypes",
             ),
             Node(
-                nodes.validate_prototypes,
+                choosing.validate_prototypes,
                 inputs=[
                     "borderline",
                     "embeddings",
@@ -80,7 +84,7 @@ def create_pipeline() -> Pipeline:
                 name="validate_prototypes",
             ),
             Node(
-                nodes.explain_prototypes,
+                explaining.explain_prototypes,
                 inputs=[
                     "prototypes",
                     "prototype_table",
@@ -98,7 +102,7 @@ def create_pipeline() -> Pipeline:
                 name="explain_prototypes",
             ),
             Node(
-                nodes.tip_prototypes,
+                explaining.tip_prototypes,
                 inputs=[
                     "prototypes",
                     "embeddings",
@@ -111,7 +115,7 @@ def create_pipeline() -> Pipeline:
                 name="tip_prototypes",
             ),
             Node(
-                nodes.draw_cluster_sheets,
+                explaining.draw_cluster_sheets,
                 inputs=[
                     "borderline",
                     "embeddings",
@@ -130,7 +134,7 @@ def create_pipeline() -> Pipeline:
                 name="draw_cluster_sheets",
             ),
             Node(
-                nodes.evaluate_patterns,
+                usefulness.evaluate_patterns,
                 inputs=[
                     "prototypes",
                     "embeddings",
@@ -145,7 +149,7 @@ def create_pipeline() -> Pipeline:
                 name="evaluate_patterns",
             ),
             Node(
-                nodes.summarise_model,
+                summary.summarise_model,
                 inputs=[
                     "classifier_scores",
                     "leaderboard",
@@ -160,10 +164,10 @@ def create_pipeline() -> Pipeline:
             ),
         ],
     )
-    summary = Pipeline(
+    of_all = Pipeline(
         [
             Node(
-                nodes.summarise,
+                summary.summarise,
                 inputs=["params:grid", *(f"{model}.summary" for model in current().models)],
                 outputs="summary",
                 name="summarise",
@@ -171,5 +175,5 @@ def create_pipeline() -> Pipeline:
         ],
     )
     return for_each_model("prototypes", model, shared=["pair_train", "pair_test"]) + for_all(
-        "prototypes", summary
+        "prototypes", of_all
     )

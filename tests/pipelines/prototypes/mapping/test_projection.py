@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from borderline.pipelines.prototypes.map_figures import (
+from borderline.pipelines.prototypes.mapping.figures import (
     MapImages,
     draw_interactive_map,
     draw_maps,
 )
-from borderline.pipelines.prototypes.maps import tsne_2d, umap_2d
+from borderline.pipelines.prototypes.mapping.projection import tsne_2d, umap_2d
 
 
 @pytest.mark.parametrize("images", [0, 15])

@@ -1,23 +1,24 @@
-"""Charts: the validation, coverage curves, whether the maps are true, what abstaining gains."""
+"""Figures of the validation and of the coverage curves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from borderline.measures.plots import CLUSTER_COLOURS, cluster_colour
-from borderline.pipelines.prototypes.faithfulness import Curves, Faithfulness, shares
-from borderline.pipelines.prototypes.measures import BETTER
-from borderline.pipelines.prototypes.params import Method
-from borderline.pipelines.prototypes.rejection import BEST, CHANCE
-from borderline.pipelines.prototypes.validation import BASELINES, RANDOM_BORDERLINE
-from borderline.pipelines.prototypes.verdicts import MEASURES, NAMES
-
-_CHANCE = "#777777"
+from borderline.measures.plots import (
+    CHANCE_COLOUR,
+    CLUSTER_COLOURS,
+    as_picture,
+    bare,
+    cluster_colour,
+)
+from borderline.pipelines.prototypes.choosing.measures import BETTER
+from borderline.pipelines.prototypes.choosing.validation import BASELINES, RANDOM_BORDERLINE
+from borderline.pipelines.prototypes.choosing.verdicts import MEASURES, NAMES
 
 
 def draw_validation(table: pd.DataFrame, level: float) -> Figure:
@@ -37,12 +38,12 @@ def draw_validation(table: pd.DataFrame, level: float) -> Figure:
         if RANDOM_BORDERLINE in own.index:
             band = own.loc[RANDOM_BORDERLINE]
             axes.axvspan(band["low"], band["high"], color="#dddddd", zorder=0)
-            axes.axvline(band["value"], color=_CHANCE, linewidth=1, zorder=1)
+            axes.axvline(band["value"], color=CHANCE_COLOUR, linewidth=1, zorder=1)
         for height, name in enumerate(reversed(names)):
             row = own.loc[name]
             if pd.isna(row["value"]):
                 continue
-            colour = _CHANCE if name in BASELINES else "black"
+            colour = CHANCE_COLOUR if name in BASELINES else "black"
             axes.plot([row["low"], row["high"]], [height, height], color=colour, linewidth=1.5)
             filled = pd.notna(row["q_value"]) and row["q_value"] <= level
             axes.plot(
@@ -110,68 +111,37 @@ def draw_coverage(curves: pd.DataFrame) -> go.Figure:
     )
 
 
-def draw_faithfulness(
-    found: Mapping[Method, Curves], chance: list[Curves], scores: Mapping[Method, Faithfulness]
+def draw_found_again(
+    images: Tensor, found: Sequence[Sequence[tuple[Tensor, float] | None]], runs: Sequence[int]
 ) -> Figure:
-    """The mean p as pixels are deleted or inserted in the order of each kind of map.
+    """Each prototype and its partners in the other runs, with their cosine similarity.
 
     Args:
-        found: The curves of each method.
-        chance: Those of random maps, at least one.
-        scores: How each method compares with them.
+        images: Prototypes in [-1, 1], shape (K, C, H, W), K at least 1.
+        found: For each prototype, an image (C, H, W) and its similarity for each other run; None
+            where it has no partner there.
+        runs: The numbers of these runs.
     """
-    figure = Figure(figsize=(3.2 * len(found) + 1, 6.4), layout="constrained", dpi=110)
-    panels = figure.subplots(2, len(found), sharex=True, sharey=True, squeeze=False)
-    for column, (method, own) in enumerate(found.items()):
-        said = scores[method]._asdict()
-        for axes, kind, score in zip(
-            panels[:, column], ("deleted", "inserted"), ("deletion", "insertion"), strict=True
-        ):
-            random = np.stack([getattr(each, kind).mean(0) for each in chance])
-            curve = getattr(own, kind).mean(0)
-            x = shares(len(curve) - 1)
-            low, high = np.quantile(random, [0.025, 0.975], axis=0)
-            axes.fill_between(x, low, high, color="#bbbbbb", label="random maps, 95 %")
-            axes.plot(x, curve, color="black", label="this kind of map")
-            axes.set_title(
-                f"{method.replace('_', ' ')}: {said[score]:+.2f} (p = {said[f'{score}_p']:.2f})",
-                fontsize=9,
-            )
-            axes.set_xlabel(f"share of pixels {kind}", fontsize=9)
-            axes.set(ylim=(0, 1), xlim=(0, 1))
-    for axes in panels[:, 0]:
-        axes.set_ylabel("mean p(positive)", fontsize=9)
-    panels[0, 0].legend(fontsize=8)
+    figure = Figure(
+        figsize=(1.15 * (len(runs) + 1) + 1, 1.3 * len(images) + 1.1), layout="constrained", dpi=110
+    )
     figure.suptitle(
-        "Are the maps true? The red pixels go first, the blue ones last: when deleted, p should "
-        "stay below\nthat of random maps, and when put back into black, above it",
+        "Prototypes, and those of other seeds that match them\n(cosine similarity for the model)",
         fontsize=11,
     )
-    return figure
-
-
-def draw_rejection(
-    curves: Mapping[str, np.ndarray], labels: Mapping[str, str], title: str
-) -> Figure:
-    """Risk-coverage curves.
-
-    Args:
-        curves: The error rate at each number of answered images, 1 to N, for each way to abstain.
-        labels: What each is called.
-        title: What it is about.
-    """
-    figure = Figure(figsize=(7, 5), layout="constrained", dpi=120)
-    axes = figure.subplots()
-    plain = {CHANCE: ":", BEST: "--"}
-    for number, (name, curve) in enumerate(curves.items()):
-        x = np.arange(1, len(curve) + 1) / len(curve)
-        colour = _CHANCE if name in plain else cluster_colour(number)
-        axes.plot(x, curve, plain.get(name, "-"), color=colour, label=labels[name])
-    axes.set(
-        xlabel="coverage: share of the real test images that the model answers",
-        ylabel="risk: share of wrong answers",
-        xlim=(0, 1),
-    )
-    axes.set_title(title, fontsize=10)
-    axes.legend(fontsize=8)
+    axes = figure.subplots(len(images), len(runs) + 1, squeeze=False)
+    for ax in axes.flat:
+        bare(ax)
+    for number, (picture, partners) in enumerate(zip(as_picture(images), found, strict=True)):
+        axes[number, 0].imshow(picture, interpolation="nearest")
+        axes[number, 0].set_ylabel(str(number), rotation=0, ha="right", va="center")
+        for ax, partner in zip(axes[number, 1:], partners, strict=True):
+            if partner is None:
+                ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
+                continue
+            ax.imshow(as_picture(partner[0][None])[0], interpolation="nearest")
+            ax.set_xlabel(f"{partner[1]:.2f}", fontsize=8, labelpad=2)
+    axes[0, 0].set_title("this run", fontsize=9)
+    for column, run in enumerate(runs, start=1):
+        axes[0, column].set_title(f"repeat {run}", fontsize=9)
     return figure

@@ -22,8 +22,12 @@ import kmedoids
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from borderline.pipelines.prototypes.candidates import Candidates, cosine_distances, directions
-from borderline.pipelines.prototypes.mmd_critic import choose_prototypes
+from borderline.pipelines.prototypes.choosing.candidates import (
+    Candidates,
+    cosine_distances,
+    directions,
+)
+from borderline.pipelines.prototypes.choosing.mmd_critic import choose_prototypes
 
 Selection = Literal[
     "medoid",

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.pipelines.prototypes.tipping import blends, nearest_real, shortest_walks
+from borderline.pipelines.prototypes.explaining.tipping import blends, nearest_real, shortest_walks
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import pdist
 
-from borderline.pipelines.prototypes.candidates import (
+from borderline.pipelines.prototypes.choosing.candidates import (
     NOISE,
     Candidates,
     cosine_distances,

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from borderline.pipelines.prototypes.candidates import cosine_distances, directions
-from borderline.pipelines.prototypes.mmd_critic import (
+from borderline.pipelines.prototypes.choosing.candidates import cosine_distances, directions
+from borderline.pipelines.prototypes.choosing.mmd_critic import (
     choose_criticisms,
     choose_prototypes,
     kernel_of,

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+import torch
 from scipy.spatial.distance import cdist
+from torch import Tensor
 
 NOISE = -1
 _TINY = np.finfo(float).tiny
@@ -92,3 +94,9 @@ def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         Shape (n, m).
     """
     return np.asarray((1 - first @ second.T).clip(0, 2))
+
+
+def places_among(rows: Tensor, every: Tensor) -> Tensor:
+    """The places of rows in a list that holds each of them."""
+    order = every.argsort()
+    return order[torch.searchsorted(every[order], rows)]

@@ -5,8 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from borderline.pipelines.prototypes.candidates import Candidates, cosine_distances, directions
-from borderline.pipelines.prototypes.selection import (
+from borderline.pipelines.prototypes.choosing.candidates import (
+    Candidates,
+    cosine_distances,
+    directions,
+)
+from borderline.pipelines.prototypes.choosing.selection import (
     OVER_ALL,
     SELECTIONS,
     Selection,

@@ -19,22 +19,17 @@ from borderline.measures.plots import (
     PUSH_COLOURS,
     add_probability_scale,
     as_picture,
+    bare,
     framed_grid,
     overlay,
     scale_of,
 )
-from borderline.pipelines.prototypes.explanation import UNITS
+from borderline.pipelines.prototypes.explaining.attribution import UNITS
+from borderline.pipelines.prototypes.explaining.faithfulness import Curves, Faithfulness, shares
 from borderline.pipelines.prototypes.params import Method
 
 _COLUMNS = 8
 _MEMBERS = 24
-
-
-def draw_note(text: str) -> Figure:
-    """A figure that says why there is nothing to see."""
-    figure = Figure(figsize=(8, 2), layout="constrained")
-    figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
-    return figure
 
 
 def draw_prototypes(
@@ -62,7 +57,7 @@ def draw_prototypes(
     )
     axes = figure.subplots(height * blocks, columns, squeeze=False)
     for ax in axes.flat:
-        _bare(ax)
+        bare(ax)
     limits = {method: scale_of(own) for method, own in maps.items()}
     pictures = as_picture(images)
     for i, picture in enumerate(pictures):
@@ -191,13 +186,13 @@ def draw_cluster(
     picture = as_picture(prototype[0][None])[0]
     axes[0].imshow(picture, interpolation="nearest")
     axes[0].set_title(f"prototype, p = {prototype[1]:.2f}")
-    _bare(axes[0])
+    bare(axes[0])
     add_probability_scale(top, axes[0], location="bottom")
     _frame(axes[0], prototype[1])
     for ax, (method, own) in zip(axes[1:], maps.items(), strict=True):
         ax.imshow(overlay(picture, own.numpy() / limits[method]), interpolation="nearest")
         ax.set_title(method.replace("_", " "))
-        _bare(ax)
+        bare(ax)
         _add_push_scale(top, [ax], limits[method], UNITS[method], location="bottom")
     draw_strips(middle.subplots(), [strip])
     shown = len(members[0][:_MEMBERS])
@@ -207,42 +202,6 @@ def draw_cluster(
         f", {_MEMBERS} of them shown" if count > _MEMBERS else ""
     )
     _draw_framed(last, real, title)
-    return figure
-
-
-def draw_found_again(
-    images: Tensor, found: Sequence[Sequence[tuple[Tensor, float] | None]], runs: Sequence[int]
-) -> Figure:
-    """Each prototype and its partners in the other runs, with their cosine similarity.
-
-    Args:
-        images: Prototypes in [-1, 1], shape (K, C, H, W), K at least 1.
-        found: For each prototype, an image (C, H, W) and its similarity for each other run; None
-            where it has no partner there.
-        runs: The numbers of these runs.
-    """
-    figure = Figure(
-        figsize=(1.15 * (len(runs) + 1) + 1, 1.3 * len(images) + 1.1), layout="constrained", dpi=110
-    )
-    figure.suptitle(
-        "Prototypes, and those of other seeds that match them\n(cosine similarity for the model)",
-        fontsize=11,
-    )
-    axes = figure.subplots(len(images), len(runs) + 1, squeeze=False)
-    for ax in axes.flat:
-        _bare(ax)
-    for number, (picture, partners) in enumerate(zip(as_picture(images), found, strict=True)):
-        axes[number, 0].imshow(picture, interpolation="nearest")
-        axes[number, 0].set_ylabel(str(number), rotation=0, ha="right", va="center")
-        for ax, partner in zip(axes[number, 1:], partners, strict=True):
-            if partner is None:
-                ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
-                continue
-            ax.imshow(as_picture(partner[0][None])[0], interpolation="nearest")
-            ax.set_xlabel(f"{partner[1]:.2f}", fontsize=8, labelpad=2)
-    axes[0, 0].set_title("this run", fontsize=9)
-    for column, run in enumerate(runs, start=1):
-        axes[0, column].set_title(f"repeat {run}", fontsize=9)
     return figure
 
 
@@ -267,12 +226,46 @@ def _add_push_scale(
     bar.set_ticks([-limit, 0, limit])
 
 
-def _bare(ax: Axes) -> None:
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
 def _frame(ax: Axes, p: float, width: float = 4) -> None:
     for spine in ax.spines.values():
         spine.set(visible=True, color=PROBABILITY_COLOURS(p), linewidth=width)
+
+
+def draw_faithfulness(
+    found: Mapping[Method, Curves], chance: list[Curves], scores: Mapping[Method, Faithfulness]
+) -> Figure:
+    """The mean p as pixels are deleted or inserted in the order of each kind of map.
+
+    Args:
+        found: The curves of each method.
+        chance: Those of random maps, at least one.
+        scores: How each method compares with them.
+    """
+    figure = Figure(figsize=(3.2 * len(found) + 1, 6.4), layout="constrained", dpi=110)
+    panels = figure.subplots(2, len(found), sharex=True, sharey=True, squeeze=False)
+    for column, (method, own) in enumerate(found.items()):
+        said = scores[method]._asdict()
+        for axes, kind, score in zip(
+            panels[:, column], ("deleted", "inserted"), ("deletion", "insertion"), strict=True
+        ):
+            random = np.stack([getattr(each, kind).mean(0) for each in chance])
+            curve = getattr(own, kind).mean(0)
+            x = shares(len(curve) - 1)
+            low, high = np.quantile(random, [0.025, 0.975], axis=0)
+            axes.fill_between(x, low, high, color="#bbbbbb", label="random maps, 95 %")
+            axes.plot(x, curve, color="black", label="this kind of map")
+            axes.set_title(
+                f"{method.replace('_', ' ')}: {said[score]:+.2f} (p = {said[f'{score}_p']:.2f})",
+                fontsize=9,
+            )
+            axes.set_xlabel(f"share of pixels {kind}", fontsize=9)
+            axes.set(ylim=(0, 1), xlim=(0, 1))
+    for axes in panels[:, 0]:
+        axes.set_ylabel("mean p(positive)", fontsize=9)
+    panels[0, 0].legend(fontsize=8)
+    figure.suptitle(
+        "Are the maps true? The red pixels go first, the blue ones last: when deleted, p should "
+        "stay below\nthat of random maps, and when put back into black, above it",
+        fontsize=11,
+    )
+    return figure

@@ -13,7 +13,7 @@ from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.gasten.kinds.pixel_bisection import BlendSampler, Settings
-from borderline.pipelines.prototypes.repetition import (
+from borderline.pipelines.prototypes.choosing.repetition import (
     adjusted_rand,
     generate_borderline,
     repeat,

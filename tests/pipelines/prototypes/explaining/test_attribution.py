@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from borderline.datasets.image_source import LabelledImages
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.explanation import (
+from borderline.pipelines.prototypes.explaining.attribution import (
     BLACK,
     UNITS,
     agreement,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from borderline.pipelines.prototypes.rejection import (
+from borderline.pipelines.prototypes.usefulness.rejection import (
     BEST,
     CHANCE,
     compare_rejection,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.pipelines.prototypes.faithfulness import (
+from borderline.pipelines.prototypes.explaining.faithfulness import (
     curves,
     faithfulness,
     random_curves,

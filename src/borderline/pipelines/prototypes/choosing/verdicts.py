@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from borderline.pipelines.prototypes.validation import (
+from borderline.pipelines.prototypes.choosing.validation import (
     MOST_AMBIGUOUS,
     NULLS,
     RANDOM_BORDERLINE,

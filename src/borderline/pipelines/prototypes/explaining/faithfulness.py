@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from borderline.measures.inference import in_batches
-from borderline.pipelines.prototypes.explanation import BLACK
+from borderline.pipelines.prototypes.explaining.attribution import BLACK
 
 
 class Curves(NamedTuple):

@@ -14,8 +14,8 @@ from scipy.stats import false_discovery_control
 
 from borderline.measures.intervals import Estimate, estimate, estimate_of_repeats
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.candidates import Candidates, directions
-from borderline.pipelines.prototypes.measures import (
+from borderline.pipelines.prototypes.choosing.candidates import Candidates, directions
+from borderline.pipelines.prototypes.choosing.measures import (
     BETTER,
     RANGES,
     Audience,
@@ -23,8 +23,8 @@ from borderline.pipelines.prototypes.measures import (
     matched_similarities,
     measure,
 )
+from borderline.pipelines.prototypes.choosing.selection import OVER_ALL, Selection, select
 from borderline.pipelines.prototypes.params import ValidationParams
-from borderline.pipelines.prototypes.selection import OVER_ALL, Selection, select
 
 MOST_AMBIGUOUS = "most_ambiguous"
 RANDOM_BORDERLINE = "random_borderline"

@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.candidates import Candidates
-from borderline.pipelines.prototypes.measures import BETTER, Audience
-from borderline.pipelines.prototypes.params import ValidationParams
-from borderline.pipelines.prototypes.selection import SELECTIONS, Selection, select
-from borderline.pipelines.prototypes.validation import (
+from borderline.pipelines.prototypes.choosing.candidates import Candidates
+from borderline.pipelines.prototypes.choosing.measures import BETTER, Audience
+from borderline.pipelines.prototypes.choosing.selection import SELECTIONS, Selection, select
+from borderline.pipelines.prototypes.choosing.validation import (
     BASELINES,
     COLUMNS,
     MOST_AMBIGUOUS,
@@ -27,7 +26,8 @@ from borderline.pipelines.prototypes.validation import (
     stability,
     validate,
 )
-from borderline.pipelines.prototypes.verdicts import NAMES, doubts, say
+from borderline.pipelines.prototypes.choosing.verdicts import NAMES, doubts, say
+from borderline.pipelines.prototypes.params import ValidationParams
 from conftest import candidates_of
 
 CLUSTERS, MEMBERS = 7, 18

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_score
 
-from borderline.pipelines.prototypes.candidates import Candidates
-from borderline.pipelines.prototypes.measures import (
+from borderline.pipelines.prototypes.choosing.candidates import Candidates
+from borderline.pipelines.prototypes.choosing.measures import (
     Audience,
     Chosen,
     coverage_curve,

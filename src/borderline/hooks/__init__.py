@@ -1,0 +1,1 @@
+"""What happens around the nodes, one concern a file."""

@@ -1,0 +1,1 @@
+"""Chooses prototypes, and asks whether they are better than random images."""

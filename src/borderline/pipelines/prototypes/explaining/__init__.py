@@ -1,0 +1,1 @@
+"""Explains prototypes: attributions, and the shortest way to a confident prediction."""

@@ -1,0 +1,1 @@
+"""Places borderline images and prototypes on 2D maps."""

@@ -1,0 +1,1 @@
+"""Asks whether the patterns help: the model's errors near them, and abstaining near them."""
