@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import ImageSource, LabelledImages
+from borderline.datasets.image_source import ImageSource
 from borderline.measures.inference import embed
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier.networks import build_judge, build_model
@@ -21,6 +21,7 @@ from borderline.pipelines.classifier.training import binary_loss, class_loss, tr
 from borderline.pipelines.gasten.kinds.latent_search import Settings, search
 from borderline.pipelines.gasten.params import PRESETS, GanParams
 from borderline.pipelines.gasten.training import Gan, _train_epoch, build_networks
+from borderline.records import LabelledImages
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 RUN = RunParams(seed=0, device="auto")

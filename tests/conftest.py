@@ -21,13 +21,13 @@ from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.remote.webdriver import WebDriver
 from torch import Tensor
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.findings import FIGURES, Findings, Measured, Pattern
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.metrics.params import MetricsParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.params import PrototypesParams
+from borderline.records import LabelledImages
 
 ROOT = Path(__file__).parents[1]
 FASHION = Path("/usr/share/datasets/fashion-mnist")

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.params import RunParams
 from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
+from borderline.records import LabelledImages
 from borderline.sampling import PART_SIZE, Part, Parts, Sampler, part_sizes, sample_within_pair
 
 Z = 4

@@ -9,12 +9,13 @@ after their stage too, so that kedro-viz folds the graph by model, stage and gen
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from kedro.framework.project import pipelines
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Node, Pipeline
 from pydantic import Field, field_validator
 
 from borderline.errors import BorderlineError
@@ -146,6 +147,38 @@ def use(layout: Layout) -> None:
     global _current
     _current = layout
     pipelines.configure(pipelines._pipelines_module)
+
+
+def node(
+    function: Callable[..., Any],
+    outputs: str | list[str],
+    *,
+    more: Mapping[str, str] | None = None,
+    **inputs: str,
+) -> Node:
+    """A node that is wired by the names of its function's parameters, and called like the function.
+
+    A positional parameter takes the dataset of its name, a keyword-only parameter the settings of
+    its name, ``params:<name>``. A parameter with a default is wired only where ``inputs`` names it.
+
+    Args:
+        function: The function of the node.
+        outputs: Its datasets, in the order of the returned values.
+        more: Datasets for the ``**`` parameter of the function, by keyword.
+        inputs: Datasets of other names than their parameters.
+
+    Example:
+        >>> def choose(embeddings, cluster_scores_table, *, prototypes, run): ...
+        >>> node(choose, "selections").inputs
+        ['embeddings', 'cluster_scores_table', 'params:prototypes', 'params:run']
+    """
+    wired = dict(inputs)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD or parameter.default is not parameter.empty:
+            continue
+        settings = parameter.kind is parameter.KEYWORD_ONLY
+        wired.setdefault(name, f"params:{name}" if settings else name)
+    return Node(function, {**wired, **(more or {})}, outputs, name=function.__name__)
 
 
 def gans() -> list[str]:

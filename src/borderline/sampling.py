@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.inference import in_batches, most_other_mass, other_mass, predict
 from borderline.params import RunParams
+from borderline.records import LabelledImages
 
 Part = dict[str, Tensor]
 """``images`` (N, C, H, W) in [-1, 1], their ``probabilities`` (N,), ``latents`` (N, Z) if any.

@@ -14,7 +14,6 @@ from torch_fidelity import feature_extractor_inceptionv3 as theirs
 
 from borderline.datasets import InceptionDataset
 from borderline.datasets import inception as inception_module
-from borderline.datasets.image_source import LabelledImages
 from borderline.grid import Grid
 from borderline.measures.inception import Inception
 from borderline.params import ConfusionParams, RunParams
@@ -25,6 +24,7 @@ from borderline.pipelines.metrics.nodes import (
     measure_generator,
     measure_realism,
 )
+from borderline.records import LabelledImages
 from conftest import Pixels, metrics_params
 
 

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
-from borderline.datasets.image_source import ImageSource, LabelledImages
+from borderline.datasets.image_source import ImageSource
 from borderline.datasets.imported_file import ImportedFile
 from borderline.errors import BorderlineError
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
@@ -27,6 +27,7 @@ from borderline.imported.probe import check_model, some_of_both
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import check_counts, images_of_pair, labels_of_pair
 from borderline.preflight.reading import check_spelling
+from borderline.records import LabelledImages
 
 _KINDS = {".pt2": "torch_export", ".onnx": "onnx", ".safetensors": "state_dict"}
 # How models are usually trained: what black and white are, and what is taken off and divided by.

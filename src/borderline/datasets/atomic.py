@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
+import pandas as pd
 from fsspec import AbstractFileSystem
 from kedro_datasets.json.json_dataset import JSONDataset as _JSONDataset
 from kedro_datasets.matplotlib.matplotlib_dataset import MatplotlibDataset as _MatplotlibDataset
@@ -58,7 +59,26 @@ class AtomicSave:
 
 
 class CSVDataset(AtomicSave, _CSVDataset):
-    """``kedro_datasets.pandas.CSVDataset``, saved atomically."""
+    """``kedro_datasets.pandas.CSVDataset``, saved atomically; empty text loads as empty text.
+
+    Pandas reads an empty cell as a missing number. In the columns that ``load_args: {dtype: ...}``
+    declares as ``str`` it loads as ``""``; a table need not have all these columns.
+
+    Example:
+        >>> import pandas as pd
+        >>> dataset = CSVDataset(filepath=tmp_path / "x.csv", load_args={"dtype": {"note": str}})
+        >>> dataset.save(pd.DataFrame({"images": [7], "note": [""]}))
+        >>> dataset.load()["note"].to_list()
+        ['']
+    """
+
+    def load(self) -> pd.DataFrame:
+        """The table."""
+        table: pd.DataFrame = super().load()
+        types = self._load_args.get("dtype", {})
+        text = [str(name) for name in table if types.get(name) in (str, "str")]
+        table[text] = table[text].fillna("")
+        return table
 
 
 class JSONDataset(AtomicSave, _JSONDataset):

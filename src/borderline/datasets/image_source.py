@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from kedro.io import AbstractDataset, DatasetError
-from torch import Tensor
 from torch.nn import functional as F
 
 from borderline.datasets.buckets import is_bucket
@@ -23,9 +22,7 @@ from borderline.datasets.image_arrays import read_image_arrays
 from borderline.datasets.image_files import Part, channels_first
 from borderline.datasets.image_folder import read_image_folder
 from borderline.errors import BorderlineError, did_you_mean
-
-LabelledImages = dict[str, Tensor]
-"""``images``: float32 (N, C, H, W) in [-1, 1]; ``labels``: int64 (N,), the index of the class."""
+from borderline.records import LabelledImages
 
 SMALLEST_IMAGE = 8
 # How bright an eye finds red, green and blue (ITU-R BT.601).

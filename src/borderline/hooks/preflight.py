@@ -81,7 +81,9 @@ class PreflightHooks:
             check_source(source, self.parameters)
             check_imports(catalog, pipeline, source, self.parameters, self.layout)
             parts = [part for part in (source.train, source.test) if part is not None]
-            found = digest(*(tensor for part in parts for tensor in part.values()))
+            found = digest(
+                *(tensor for part in parts for tensor in (part["images"], part["labels"]))
+            )
             former = ledger.entry(book, ledger.SOURCE)
             check_same_images(found, former, self.data_folder)
             entries |= {ledger.SOURCE: {"digest": found}}

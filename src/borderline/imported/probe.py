@@ -7,11 +7,11 @@ import copy
 import torch
 from torch import Tensor
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.errors import BorderlineError
 from borderline.imported.classifier import ImportedClassifier, prepared
 from borderline.imported.kinds import first_line
 from borderline.imported.params import Contract
+from borderline.records import LabelledImages
 
 IMAGES = 128
 """Most images of the pair that a model is tried on."""

@@ -194,7 +194,8 @@ def make_plan(asked: Asked, project: Path) -> Plan:
         )
         for name in context.lists.generators
     }
-    tensors = [part[key] for part in (source.train, source.test) if part for key in sorted(part)]
+    parts = [part for part in (source.train, source.test) if part is not None]
+    tensors = [tensor for part in parts for tensor in (part["images"], part["labels"])]
     settings = {
         "pipelines": list(stages),
         "dataset": about.dataset,

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.confusion import at_temperature
 from borderline.params import RunParams
 from borderline.pipelines.classifier.calibration import fit_temperature
 from borderline.pipelines.classifier.nodes import calibrate_classifier
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.training import split_validation
+from borderline.records import LabelledImages
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

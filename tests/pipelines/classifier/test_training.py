@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
-from borderline.datasets.image_source import LabelledImages
 from borderline.errors import BorderlineError
 from borderline.params import RunParams
 from borderline.pipelines.classifier import training
 from borderline.pipelines.classifier.networks import build_model
 from borderline.pipelines.classifier.params import TrainingParams
+from borderline.records import LabelledImages
 
 PARAMS = TrainingParams(
     epochs=4, batch_size=16, learning_rate=1e-2, validation_share=0.2, patience=3

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.pipelines.gasten.kinds.pixel_bisection import Settings, blend
+from borderline.records import LabelledImages
 from borderline.sampling import Part
 
 

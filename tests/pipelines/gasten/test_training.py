@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
-from borderline.datasets.image_source import LabelledImages
 from borderline.errors import BorderlineError
 from borderline.params import RunParams
 from borderline.pipelines.gasten import training
 from borderline.pipelines.gasten.confusion_terms import TERMS
 from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams
 from borderline.pipelines.gasten.training import Gan, Progress, Steering
+from borderline.records import LabelledImages
 
 PARAMS = GanParams(
     epochs=4, steps_per_epoch=3, latent_dim=4, filters=2, batch_size=16, learning_rate=1e-3

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.grid import Grid
 from borderline.measures.realism import Moments, frechet_distance
 from borderline.params import ConfusionParams, RunParams
@@ -28,6 +27,7 @@ from borderline.pipelines.metrics.nodes import (
     select_borderline,
     show_histograms,
 )
+from borderline.records import LabelledImages
 from conftest import metrics_params
 
 METRICS = metrics_params(sample_size=150, fewest_images=10, neighbours=3)

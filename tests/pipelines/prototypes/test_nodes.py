@@ -13,7 +13,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.grid import Grid
 from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
@@ -26,6 +25,7 @@ from borderline.pipelines.prototypes.explaining import nodes as explaining
 from borderline.pipelines.prototypes.mapping import nodes as mapping
 from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.pipelines.prototypes.usefulness import nodes as usefulness
+from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, make_part
 from conftest import prototypes_params
 

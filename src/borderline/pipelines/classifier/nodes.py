@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name, latest
-from borderline.datasets.image_source import LabelledImages, SourceImages
+from borderline.datasets.image_source import SourceImages
 from borderline.imported.classifier import ImportedClassifier
 from borderline.imported.params import ImportedModelParams
 from borderline.measures.inference import embed, most_other_mass, other_mass, predict
@@ -32,6 +32,7 @@ from borderline.pipelines.classifier.training import (
     split_validation,
     train,
 )
+from borderline.records import LabelledImages
 
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from sklearn.model_selection import train_test_split
 
-from borderline.datasets.image_source import LabelledImages, SourceImages
+from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.params import PairParams
+from borderline.records import LabelledImages, take_rows
 
 FEWEST_IMAGES = 10
 
@@ -34,7 +35,9 @@ def split_source(
         stratify=labels.numpy(),
         random_state=seed,
     )
-    return _rows(source.train, torch.from_numpy(train)), _rows(source.train, torch.from_numpy(test))
+    return take_rows(source.train, torch.from_numpy(train)), take_rows(
+        source.train, torch.from_numpy(test)
+    )
 
 
 def labels_of_pair(source: SourceImages, pair: PairParams) -> tuple[int, int]:
@@ -85,9 +88,5 @@ def images_of_pair(data: LabelledImages, positive: int, negative: int) -> Labell
         Images and labels 0 or 1.
     """
     labels = data["labels"]
-    chosen = _rows(data, ((labels == positive) | (labels == negative)).nonzero()[:, 0])
+    chosen = take_rows(data, ((labels == positive) | (labels == negative)).nonzero()[:, 0])
     return {"images": chosen["images"], "labels": (chosen["labels"] == positive).long()}
-
-
-def _rows(data: LabelledImages, rows: torch.Tensor) -> LabelledImages:
-    return {name: tensor[rows] for name, tensor in data.items()}

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, check_settings, latest
-from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import digest
 from borderline.params import RunParams, Setting
 from borderline.pipelines.classifier.networks import Classifier
 from borderline.pipelines.classifier.params import TrainingParams
+from borderline.records import LabelledImages
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from optuna.storages import BaseStorage
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed, predict
 from borderline.params import ConfusionParams, RunParams
@@ -32,6 +31,7 @@ from borderline.pipelines.clustering.search import (
 )
 from borderline.pipelines.clustering.stability import STABILITY_SCORES, Stability, measure_stability
 from borderline.pipelines.clustering.structure import compare_with_clouds
+from borderline.records import LabelledImages
 
 _FINALIST_COLUMNS = (
     *("recipe", "chosen", "trial", "searched"),

@@ -8,7 +8,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.errors import BorderlineError
 from borderline.findings import Findings
 from borderline.measures.inference import embed, predict
@@ -17,6 +16,7 @@ from borderline.pipelines.compare.differences import compare_figures, only_one_w
 from borderline.pipelines.compare.page import Side, render
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.compare.transfer import COLUMNS, Judge, carry_over
+from borderline.records import LabelledImages
 
 
 class Parts(NamedTuple):
@@ -60,7 +60,10 @@ def compare_models(pairing: Pairing, run: RunParams, *parts: Any) -> tuple[pd.Da
             f"{' from '.join(classes[0])}: compare models of one pair, the same class positive."
         )
     errors: dict[str, Any] = dict.fromkeys(("only_this", "only_other", "p_value"))
-    same = (torch.equal(own, other.pair_test[name]) for name, own in this.pair_test.items())
+    same = (
+        torch.equal(this.pair_test["images"], other.pair_test["images"]),
+        torch.equal(this.pair_test["labels"], other.pair_test["labels"]),
+    )
     if all(same):
         labels = this.pair_test["labels"]
         wrong = [

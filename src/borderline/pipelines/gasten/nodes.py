@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoints
-from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import digest
 from borderline.errors import BorderlineError
 from borderline.params import PairParams, RunParams
@@ -23,6 +22,7 @@ from borderline.pipelines.gasten.stream import (
     stream_parts,
 )
 from borderline.pipelines.gasten.training import Gan, train
+from borderline.records import LabelledImages
 from borderline.sampling import Part, Sampler, sample_within_pair
 
 

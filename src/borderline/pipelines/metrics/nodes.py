@@ -11,7 +11,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import Parts
 from borderline.grid import Grid
 from borderline.measures.confusion import Confusion, at_temperature, is_borderline
@@ -37,6 +36,7 @@ from borderline.pipelines.metrics.figures import (
 from borderline.pipelines.metrics.front import knee, pareto_front
 from borderline.pipelines.metrics.leaderboard import DECIDING, choose, lay_out_leaderboard
 from borderline.pipelines.metrics.params import MetricsParams
+from borderline.records import LabelledImages
 from borderline.sampling import Sampler
 
 _SHOWN = 64

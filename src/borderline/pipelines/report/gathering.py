@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.findings import Findings, Measured, Pattern, number_of
 from borderline.measures.intervals import Estimate, estimate_of_share
+from borderline.records import LabelledImages
 
 Row = dict[str, Any]
 

@@ -11,7 +11,6 @@ import torch
 from sklearn.metrics.pairwise import cosine_distances
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import Parts as StoredParts
 from borderline.findings import Findings
 from borderline.grid import Grid
@@ -26,6 +25,7 @@ from borderline.pipelines.report.gathering import Tables, gather
 from borderline.pipelines.report.page import Model, Origin, render
 from borderline.pipelines.report.params import ReportParams
 from borderline.pipelines.report.views import View
+from borderline.records import LabelledImages
 
 
 def gather_findings(

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
@@ -18,6 +17,7 @@ from borderline.pipelines.prototypes.choosing.repetition import (
     generate_borderline,
     repeat,
 )
+from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler
 from conftest import blobs
 

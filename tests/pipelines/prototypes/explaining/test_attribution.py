@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.attribution import (
     BLACK,
@@ -14,6 +13,7 @@ from borderline.pipelines.prototypes.explaining.attribution import (
     baselines_of,
 )
 from borderline.pipelines.prototypes.params import ExplanationParams, Method
+from borderline.records import LabelledImages
 from conftest import prototypes_params
 
 PARAMS = prototypes_params().explanation

@@ -14,7 +14,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoints
-from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import digest_of_weights
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import is_borderline
@@ -39,6 +38,7 @@ from borderline.pipelines.gasten.stream import (
     stream_epochs,
 )
 from borderline.pipelines.gasten.training import Gan, Steering, train
+from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, make_part, part_sizes
 
 _USUAL_ALPHA = {"gasten": 25.0, "gaussian": 1.0, "gaussian_two_step": 1.0, "kl": 5.0, "logit": 3.0}

@@ -9,13 +9,13 @@ from kedro.pipeline import Node, Pipeline
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.errors import BorderlineError
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.network import outputs_of
 from borderline.imported.params import Source
 from borderline.params import GeneratorParams
 from borderline.pipelines.gasten.kinds.gasten import GanSampler
+from borderline.records import LabelledImages
 
 # Of what a generator gives beyond its range, rounding is forgiven.
 _OUTSIDE = 1e-3

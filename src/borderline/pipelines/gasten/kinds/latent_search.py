@@ -19,7 +19,6 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoints
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.inference import BATCH_SIZE, embed, in_batches
 from borderline.params import Params, RunParams
 from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
@@ -32,6 +31,7 @@ from borderline.pipelines.gasten.networks import (
 from borderline.pipelines.gasten.pairing import Pairs, pair_up
 from borderline.pipelines.gasten.params import GanParams, StartsFromGan
 from borderline.pipelines.gasten.root_finding import find_crossings
+from borderline.records import LabelledImages
 from borderline.sampling import Part, Parts, Sampler, make_part, part_sizes
 
 Rate = Callable[[Tensor], Tensor]

@@ -15,12 +15,12 @@ from kedro.pipeline import Node, Pipeline
 from pydantic import Field
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.inference import in_batches, predict
 from borderline.params import GeneratorParams, RunParams
 from borderline.pipelines.gasten.distinct import is_distinct
 from borderline.pipelines.gasten.pairing import Pairs, pair_up
 from borderline.pipelines.gasten.root_finding import find_crossings
+from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, part_sizes
 
 

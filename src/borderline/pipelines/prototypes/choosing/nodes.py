@@ -12,7 +12,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.datasets.tensors import Parts as StoredParts
 from borderline.measures.confusion import confusion_distance, is_borderline
 from borderline.measures.inference import embed, predict
@@ -48,6 +47,7 @@ from borderline.pipelines.prototypes.choosing.validation import (
 )
 from borderline.pipelines.prototypes.choosing.verdicts import say
 from borderline.pipelines.prototypes.params import PrototypesParams
+from borderline.records import LabelledImages
 from borderline.sampling import Sampler
 
 _RADII = 60

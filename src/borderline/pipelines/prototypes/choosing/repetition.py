@@ -9,10 +9,10 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed
 from borderline.params import RunParams
+from borderline.records import LabelledImages, take_rows
 from borderline.sampling import Part, Sampler, sample_within_pair
 
 # A generator that hits the boundary seldom is asked for at most so many times the images.
@@ -100,7 +100,7 @@ def generate_borderline(
     # For kinds that are made of the real images and of nothing random.
     total = len(real["labels"])
     drawn = torch.randint(total, (total,), generator=run.generator("real images again")).unique()
-    real = {name: tensor[drawn] for name, tensor in real.items()}
+    real = take_rows(real, drawn)
     found = {"images": real["images"][:0], "probabilities": torch.zeros(0)}
     asked, round_, wanted = 0, 0, max(count, _FEWEST_ASKED)
     while len(found["images"]) < count and asked < max(_MOST_IN_VAIN * count, _FEWEST_ENOUGH):

@@ -8,9 +8,9 @@ import torch
 from captum.attr import GradientShap, IntegratedGradients, Occlusion, Saliency
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.params import ExplanationParams, Method
+from borderline.records import LabelledImages
 
 BLACK = -1.0
 UNITS: dict[Method, str] = {

@@ -8,7 +8,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.inference import embed, has_gradients, predict
 from borderline.measures.plots import draw_note, scale_of
 from borderline.params import RunParams
@@ -39,6 +38,7 @@ from borderline.pipelines.prototypes.explaining.tipping import (
     shortest_walks,
 )
 from borderline.pipelines.prototypes.params import ExplanationParams, Method, PrototypesParams
+from borderline.records import LabelledImages
 from borderline.sampling import Sampler
 
 _NOTE = "No prototypes: {}."

@@ -7,7 +7,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.inference import embed, predict
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import places_among
@@ -18,6 +17,7 @@ from borderline.pipelines.prototypes.mapping.figures import (
 )
 from borderline.pipelines.prototypes.mapping.projection import tsne_2d, umap_2d
 from borderline.pipelines.prototypes.params import PrototypesParams
+from borderline.records import LabelledImages
 
 
 def place_images(

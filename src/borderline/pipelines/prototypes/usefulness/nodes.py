@@ -6,7 +6,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from borderline.datasets.image_source import LabelledImages
 from borderline.measures.confusion import confusion_distance
 from borderline.measures.inference import embed, predict
 from borderline.params import RunParams
@@ -21,6 +20,7 @@ from borderline.pipelines.prototypes.usefulness.rejection import (
     risks,
     with_bounds,
 )
+from borderline.records import LabelledImages
 
 # Below this p-value of typicality, a test image is near no cluster.
 _OUTLIER = 0.05
