@@ -1,4 +1,4 @@
-"""The progress that a streaming node declares: which table grows, by which steps, to which total."""
+"""The progress that a streaming node declares: its growing table, its steps and their total."""
 
 from __future__ import annotations
 
