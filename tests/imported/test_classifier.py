@@ -13,9 +13,9 @@ from borderline.errors import BorderlineError
 from borderline.imported.classifier import (
     BlindJudge,
     ImportedClassifier,
-    digest_of_source,
     prepared,
 )
+from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import Contract, ImportedModelParams, Source
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.randomisation import randomised
@@ -102,7 +102,7 @@ def test_layers_can_be_named(model: Net) -> None:
     [
         ("state_dict", "relu_2", ["embedding is 'relu_2'", "did you mean 'relu_1'?"]),
         ("torch_export", "relu_7", ["embedding is 'relu_7'", "did you mean 'relu_1'?"]),
-        ("onnx", "fc", ["embedding is 'fc'", "no such value"]),
+        ("onnx", "fc", ["embedding is 'fc'", "no such layer"]),
         ("torchscript", "hidden.weight", ["exported with (torch.jit.export)", "'judge'"]),
     ],
 )
@@ -273,7 +273,7 @@ def test_tiny_probabilities_are_still_compared() -> None:
 def test_columns_of_two_classes_leave_no_others(model: Net) -> None:
     classifier = classifier_of("state_dict", model, columns=[0, 1])
     assert classifier.most_other_mass is None
-    assert "more classes" not in classifier.described
+    assert "classes" not in classifier.described
 
 
 def test_settings_know_the_code_that_goes_with_the_weights(
