@@ -486,7 +486,7 @@ def test_broken_images_can_be_left_out(
         ["--env", "test", "--pipelines", "classifier", "--nodes", "classifier.select_pair"],
     )
     assert result.exit_code == 0, result.output
-    said = " ".join(f"{result.output} {caplog.text}".split())
-    assert "one/none.png (0 bytes)" in said
-    assert "seven/t.jpg (cannot identify image file" in said
+    messages = " ".join(f"{result.output} {caplog.text}".split())
+    assert "one/none.png (0 bytes)" in messages
+    assert "seven/t.jpg (cannot identify image file" in messages
     assert (project / "data/test/03_primary").exists()

@@ -39,16 +39,22 @@ _CONF = Path("conf")
     is_flag=True,
     help="Allow the file to run code when it is read: .pt2, TorchScript and pickle need it.",
 )
-@click.option("--images", prompt="Folder or file of the images", help="Or mnist_sample.")
+@click.option(
+    "--images",
+    prompt="Folder or file of the images",
+    help="Folder or file of the images, or mnist_sample.",
+)
 @click.option("--classes", default="", help="Names of all classes, in the order of their labels.")
 @click.option("--size", type=click.IntRange(8), help="Resize the images to this side in pixels.")
 @click.option("--colour", type=click.Choice(["grey", "rgb"]), help="Convert the images.")
-@click.option("--mean", default="", help="Mean that the model's input is normalised by: 0.5,0.4.")
-@click.option("--std", default="", help="Standard deviation that it is normalised by.")
-@click.option("--positive", prompt="Positive class", help="By name or number.")
-@click.option("--negative", prompt="Negative class", help="By name or number.")
-@click.option("--columns", default="", help="Columns of these two in the model's outputs: 7,5.")
-@click.option("--embedding", help="The layer whose output is clustered; or judge.")
+@click.option(
+    "--mean", default="", help="Mean of the model's normalisation, one or per channel: 0.5."
+)
+@click.option("--std", default="", help="Standard deviation of the normalisation.")
+@click.option("--positive", prompt="Positive class", help="Positive class, by name or number.")
+@click.option("--negative", prompt="Negative class", help="Negative class, by name or number.")
+@click.option("--columns", default="", help="Output columns of the two classes: 7,5.")
+@click.option("--embedding", help="Layer whose output is clustered, or judge.")
 def new_case(name: str, model: str | None, import_path: str | None, **options: Any) -> None:
     """Write conf/NAME/ for an imported model and its images.
 

@@ -137,7 +137,7 @@ def _try(
 ) -> Trial:
     params: dict[str, Any] = {"kind": "imported", "source": source, "input": contract}
     images, labels = trial_images(material.real)
-    # The embedding layer is found later, with the best contract.
+    # The embedding layer is not needed yet, and may not exist with a wrong contract.
     model = material.model({**params, "outputs": "logits", "embedding": JUDGE})
     with torch.no_grad():
         try:

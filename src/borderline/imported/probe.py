@@ -70,55 +70,14 @@ def check_model(
         BorderlineError: When it cannot process them, when its outputs contradict its settings, or
             when it is no more accurate than guessing.
     """
-    params = classifier.params
     images, labels = (values.to(device) for values in trial_images(real))
     classifier.to(device).eval()
     with torch.no_grad():
-        outputs = _outputs(name, classifier, images)
-        _check_outputs(name, classifier, outputs)
+        _check_outputs(name, classifier, _outputs(name, classifier, images))
         logits = classifier(images)
-        if not torch.isfinite(logits).all():
-            raise BorderlineError(
-                f"models.{name} gives NaN or infinite outputs for "
-                f"{int((~torch.isfinite(logits)).sum())} of {len(images)} real images: correct "
-                f"models.{name}.input (range, mean, std, dtype), or the model."
-            )
-        if float(logits.max() - logits.min()) < 1e-6:
-            raise BorderlineError(
-                f"models.{name} gives {len(images)} real images of both classes the same output "
-                f"({float(torch.sigmoid(logits[0])):.4f}), so it has no boundary: correct "
-                f"models.{name}.input (range, mean, std), or train the model."
-            )
-        if float((classifier(images) - logits).abs().max()) > _LOGIT_MAY_DIFFER:
-            raise BorderlineError(
-                f"models.{name} gives other outputs for the same images each time: turn dropout "
-                "off (model.eval()) before you save it."
-            )
-        alone = torch.cat([classifier(images[i : i + 1]) for i in range(4)])
-        if float((alone - logits[:4]).abs().max()) > _LOGIT_MAY_DIFFER:
-            raise BorderlineError(
-                f"models.{name} gives an image another output alone than in a batch: set batch "
-                "normalisation to evaluation (model.eval()) before you save it."
-            )
-        again = copy.deepcopy(classifier).to(device)(images)
-        if float((again - logits).abs().max()) > _LOGIT_MAY_DIFFER:
-            raise BorderlineError(
-                f"models.{name} gives other outputs when it is made again from its source, so the "
-                "source does not contain its weights: let its code load or set them."
-            )
-        try:
-            embeddings = classifier.embed(images)
-        except Exception as error:
-            raise BorderlineError(
-                f"models.{name}.embedding is {params.embedding!r}, but the output of "
-                f"{classifier.layer!r} is no embedding ({first_line(error)}): name another layer."
-            ) from error
-    if embeddings.dim() != 2 or len(embeddings) != len(images) or embeddings.shape[1] < 2:
-        raise BorderlineError(
-            f"models.{name}.embedding is {params.embedding!r}, whose output for {len(images)} "
-            f"images has shape {tuple(embeddings.shape)}, but clustering needs two or more numbers "
-            "per image: name another layer."
-        )
+        _check_logits(name, logits)
+        _check_repeats(name, classifier, images, logits)
+        _check_embedding(name, classifier, images)
     right = int(((logits > 0) == (labels == 1)).sum())
     if 2 * right <= len(labels):
         raise BorderlineError(
@@ -204,3 +163,58 @@ def _check_outputs(name: str, classifier: ImportedClassifier, outputs: Tensor) -
                 f"{float(sums[(sums - 1).abs().argmax()]):.3f} and not to 1: set it to 'logits', "
                 "or end the model with a softmax."
             )
+
+
+def _check_logits(name: str, logits: Tensor) -> None:
+    if not torch.isfinite(logits).all():
+        raise BorderlineError(
+            f"models.{name} gives NaN or infinite outputs for "
+            f"{int((~torch.isfinite(logits)).sum())} of {len(logits)} real images: correct "
+            f"models.{name}.input (range, mean, std, dtype), or the model."
+        )
+    if float(logits.max() - logits.min()) < 1e-6:
+        raise BorderlineError(
+            f"models.{name} gives {len(logits)} real images of both classes the same output "
+            f"({float(torch.sigmoid(logits[0])):.4f}), so it has no boundary: correct "
+            f"models.{name}.input (range, mean, std), or train the model."
+        )
+
+
+def _check_repeats(
+    name: str, classifier: ImportedClassifier, images: Tensor, logits: Tensor
+) -> None:
+    """Check that a second pass, single images and a copy of the model give the same logits."""
+    if float((classifier(images) - logits).abs().max()) > _LOGIT_MAY_DIFFER:
+        raise BorderlineError(
+            f"models.{name} gives other outputs for the same images each time: turn dropout off "
+            "(model.eval()) before you save it."
+        )
+    alone = torch.cat([classifier(images[i : i + 1]) for i in range(4)])
+    if float((alone - logits[:4]).abs().max()) > _LOGIT_MAY_DIFFER:
+        raise BorderlineError(
+            f"models.{name} gives an image another output alone than in a batch: set batch "
+            "normalisation to evaluation (model.eval()) before you save it."
+        )
+    again = copy.deepcopy(classifier).to(images.device)(images)
+    if float((again - logits).abs().max()) > _LOGIT_MAY_DIFFER:
+        raise BorderlineError(
+            f"models.{name} gives other outputs when it is made again from its source, so the "
+            "source does not contain its weights: let its code load or set them."
+        )
+
+
+def _check_embedding(name: str, classifier: ImportedClassifier, images: Tensor) -> None:
+    setting = f"models.{name}.embedding is {classifier.params.embedding!r}"
+    try:
+        embeddings = classifier.embed(images)
+    except Exception as error:
+        raise BorderlineError(
+            f"{setting}, but the output of {classifier.layer!r} is no embedding "
+            f"({first_line(error)}): name another layer."
+        ) from error
+    if embeddings.dim() != 2 or len(embeddings) != len(images) or embeddings.shape[1] < 2:
+        raise BorderlineError(
+            f"{setting}, whose output for {len(images)} images has shape "
+            f"{tuple(embeddings.shape)}, but clustering needs two or more numbers per image: name "
+            "another layer."
+        )
