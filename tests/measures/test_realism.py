@@ -35,9 +35,9 @@ def distance(x: Tensor, y: Tensor) -> float:
     return frechet_distance(Moments.of(x), Moments.of(y))
 
 
-def judged(x: Tensor, y: Tensor, k: int = 5, own_rows: Tensor | None = None) -> dict[str, float]:
+def judged(x: Tensor, y: Tensor, k: int = 5, real_rows: Tensor | None = None) -> dict[str, float]:
     real = Reference.of(y, k)
-    found = judge_realism(x, real, k, resample(len(x), 20, 0), own_rows)
+    found = judge_realism(x, real, k, resample(len(x), 20, 0), real_rows)
     return {name: e.value for name, e in (found | {"fd": judge_frechet(x, real)}).items()}
 
 
@@ -193,12 +193,12 @@ def test_manifold_measures_agree_with_brute_force(k: int) -> None:
 def test_real_images_do_not_count_as_near_themselves() -> None:
     y = features(100, 4).double()
     y[2] += 1000
-    own_rows = torch.tensor([*range(0, 40, 2), -1])
-    x = torch.cat([y[own_rows[:-1]], y[:1] + 1e5])
+    real_rows = torch.tensor([*range(0, 40, 2), -1])
+    x = torch.cat([y[real_rows[:-1]], y[:1] + 1e5])
     distances = torch.cdist(y, y)
     balls = distances.sort(1).values[:, 3] * (1 + 1e-9)
     reached = (distances <= balls[:, None]) & ~torch.eye(100, dtype=torch.bool)
-    ours = judged(x, y, 3, own_rows)
+    ours = judged(x, y, 3, real_rows)
     assert ours["precision"] == pytest.approx(reached.any(0)[:40:2].sum().item() / 21)
     assert ours["density"] == pytest.approx(reached.sum(0)[:40:2].sum().item() / (3 * 21))
     assert ours["coverage"] == pytest.approx(reached[:, :40:2].any(1).double().mean().item())
@@ -206,7 +206,7 @@ def test_real_images_do_not_count_as_near_themselves() -> None:
     kernel = ((x @ y.T) / 4 + 1) ** 3
     among, real = (((z @ z.T) / 4 + 1) ** 3 for z in (x, y))
     itself = torch.zeros_like(kernel, dtype=torch.bool)
-    itself[torch.arange(20), own_rows[:-1]] = True
+    itself[torch.arange(20), real_rows[:-1]] = True
     across = (kernel.masked_fill(itself, 0).sum(1) / (~itself).sum(1)).mean()
     pairs = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (among, real)]
     assert ours["kd"] == pytest.approx((sum(pairs) - 2 * across).item(), rel=1e-9)

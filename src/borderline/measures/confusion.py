@@ -1,7 +1,7 @@
-"""How unsure the model under test is of a set of images.
+"""Confusion of the model under test on a set of images.
 
-Throughout, ``p`` is the model's probability of the positive class: a float tensor of shape (N,)
-with values in [0, 1].
+``p`` is the model's probability of the positive class: a float tensor of shape (N,) with values in
+[0, 1].
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def confusion_distance(p: Tensor) -> Tensor:
 
     Returns:
         Distances in [0, 0.5], shape (N,).
+
+    Example:
+        >>> confusion_distance(torch.tensor([0.25, 0.5, 1.0]))
+        tensor([0.2500, 0.0000, 0.5000])
     """
     return (p - 0.5).abs()
 
@@ -43,7 +47,7 @@ def average_confusion_distance(p: Tensor) -> float:
 
 
 def is_borderline(p: Tensor, band: float) -> Tensor:
-    """Which images are borderline: those with ``cd(x) < band`` (Gomes et al. 2024: 0.1).
+    """Which images are borderline: ``cd(x) < band`` (0.1 in Gomes et al. 2024).
 
     Args:
         p: Probabilities, shape (N,).
@@ -51,12 +55,16 @@ def is_borderline(p: Tensor, band: float) -> Tensor:
 
     Returns:
         Boolean tensor of shape (N,).
+
+    Example:
+        >>> is_borderline(torch.tensor([0.3, 0.45, 0.5]), band=0.1)
+        tensor([False,  True,  True])
     """
     return confusion_distance(p) < band
 
 
 def borderline_yield(p: Tensor, band: float) -> float:
-    """The share of images that are borderline.
+    """The share of borderline images.
 
     Args:
         p: Probabilities, shape (N,).
@@ -69,7 +77,7 @@ def borderline_yield(p: Tensor, band: float) -> float:
 
 
 def probability_histogram(p: Tensor, bins: int = 20) -> Tensor:
-    """How many images fall into each of equally wide bins of [0, 1].
+    """The number of images in each of equally wide bins of [0, 1].
 
     Args:
         p: Probabilities, shape (N,).
@@ -82,11 +90,11 @@ def probability_histogram(p: Tensor, bins: int = 20) -> Tensor:
 
 
 def at_temperature(p: Tensor, temperature: float) -> Tensor:
-    """The probabilities of the same model, calibrated: ``sigmoid(logit(p) / T)``.
+    """Calibrated probabilities of the same model: ``sigmoid(logit(p) / T)``.
 
     Args:
         p: Probabilities, shape (N,).
-        temperature: T, positive; above 1 makes the model less sure (Guo et al. 2017).
+        temperature: T, positive; above 1 moves p towards 0.5 (Guo et al. 2017).
 
     Returns:
         Probabilities in [0, 1], float64, shape (N,).
@@ -95,33 +103,34 @@ def at_temperature(p: Tensor, temperature: float) -> Tensor:
 
 
 def hubris(p: Tensor) -> float:
-    """Hubris (the AmbiGANs line of work): how sure the model is of a set of images.
+    """Hubris (AmbiGANs): the model's confidence in a set of images.
 
-    ``1 - exp(-A / R)``, with A the mean of KL(Bern(p) || Bern(0.5)) and R the same of N values of p
-    evenly spread over [0, 1]: 0 on the boundary, 0.63 for p spread evenly, about 0.97 far from it.
+    ``1 - exp(-A / R)``: A is the mean of KL(Bern(p) || Bern(0.5)), R that mean for N values of p
+    spread evenly over [0, 1]. It is 0 on the boundary, 0.63 for evenly spread p, and about 0.97 far
+    from the boundary.
 
     Args:
         p: Probabilities, shape (N,).
 
     Returns:
-        A value in [0, 1]; NaN for fewer than 2 images, for which R is 0 or none.
+        A value in [0, 1]; NaN for fewer than 2 images, where R is 0 or undefined.
     """
     return _hubris_of(_divergence(p.double()).mean().item(), len(p))
 
 
 class Confusion(NamedTuple):
-    """Sums over a set of images from which its measures of confusion follow.
+    """Sums over a set of images that determine its measures of confusion.
 
-    They add up, so that a set of any size can be measured part by part.
+    Sums of parts add up, so a set of any size can be measured part by part.
 
     Attributes:
         images: N.
-        borderline: How many are borderline.
-        above: How many have p above 0.5.
+        borderline: The number of borderline images.
+        above: The number of images with p above 0.5.
         distance: Sum of the confusion distances.
         distance_squares: Sum of their squares.
         divergence: Sum of KL(Bern(p) || Bern(0.5)), in nats.
-        divergence_squares: Sum of its squares.
+        divergence_squares: Sum of their squares.
         histogram: Images in equally wide bins of [0, 1], shape (bins,).
     """
 
@@ -156,13 +165,13 @@ class Confusion(NamedTuple):
         )
 
     def __add__(self, other: Self) -> Self:  # type: ignore[override]
-        """The sums over both sets."""
+        """The sums over both sets together."""
         return type(self)._make(map(operator.add, self, other))
 
     def estimates(self) -> dict[str, Estimate]:
         """``yield``, ``acd``, ``hubris`` and ``above_half``, each with a 95 % interval.
 
-        Shares have Wilson's interval, means the normal one; all are NaN for no images.
+        Shares have Wilson's interval, means the normal interval; all are NaN for no images.
         """
         n = self.images
         divergence = estimate_of_sums(n, self.divergence, self.divergence_squares)

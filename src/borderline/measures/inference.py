@@ -1,4 +1,4 @@
-"""Runs a network over many images, batch by batch, with no gradients."""
+"""Networks applied to many images, batch by batch, without gradients."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def in_batches(
     """Apply a function to a tensor batch by batch.
 
     Args:
-        function: Maps (B, ...) to (B, ...); the network that it belongs to must be on ``device``.
+        function: Maps (B, ...) to (B, ...); its network must be on ``device``.
         inputs: Tensor of shape (N, ...), N at least 1.
         device: Where the function computes.
-        batch_size: Rows a batch; the result does not depend on it.
+        batch_size: Rows per batch; the result does not depend on it.
 
     Returns:
         The results on the CPU, shape (N, ...).
@@ -50,28 +50,28 @@ def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tens
 
 
 def most_other_mass(classifier: nn.Module) -> float | None:
-    """The most of an image's probability that may be on classes beside the pair.
+    """The upper bound for the probability of classes beside the pair, in an image that is kept.
 
     Args:
         classifier: The model under test.
 
     Returns:
-        In (0, 1]; None for a model that knows the pair alone.
+        The bound in (0, 1]; None for a model of two classes.
     """
-    most: float | None = getattr(classifier, "most_other_mass", None)
-    return most
+    bound: float | None = getattr(classifier, "most_other_mass", None)
+    return bound
 
 
 def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """The probability that a model of more than two classes gives those beside the pair.
+    """The probability of classes beside the pair, from a model of more than two classes.
 
     Args:
-        classifier: The model under test, one for which :func:`most_other_mass` gives a bound.
+        classifier: A model under test with a bound in :func:`most_other_mass`.
         images: Images in [-1, 1], shape (N, C, H, W).
         device: Where to compute.
 
     Returns:
-        In [0, 1] on the CPU, shape (N,).
+        Probabilities in [0, 1] on the CPU, shape (N,).
     """
     if len(images) == 0:
         return torch.zeros(0)
@@ -80,12 +80,12 @@ def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> T
 
 
 def has_gradients(classifier: nn.Module) -> bool:
-    """Whether gradients flow from a model's logit to its images; of most they do."""
+    """Whether gradients flow from a model's logit to its images; True for most models."""
     return bool(getattr(classifier, "differentiable", True))
 
 
 def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """Embeddings: what the network's last layer is given to see.
+    """Embeddings: the inputs of the network's last layer.
 
     Args:
         network: A network with a method ``embed``: images (N, C, H, W) to embeddings (N, D).
