@@ -139,8 +139,8 @@ def test_real_borderline_images_are_not_compared_with_themselves(run: RunParams)
     real = real_images()._replace(references={"lenet": Reference.of(features, 5)})
     table = table_of(real, {"a": 300}, {"a": 150}, run)
     floor = group(table, "borderline", "real").query(f"source == '{REAL}'").set_index("measure")
-    own = real.borderline(0.1)
-    assert own.own_rows is not None
-    assert own.own_rows.tolist() == list(range(60))
+    borderline = real.borderline(0.1)
+    assert borderline.real_rows is not None
+    assert borderline.real_rows.tolist() == list(range(60))
     # Nothing but itself is near the seventh.
     assert floor["value"]["precision_lenet"] == pytest.approx(59 / 60)

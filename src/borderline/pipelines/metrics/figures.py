@@ -1,4 +1,4 @@
-"""The figures of the stage: interactive ones, and the generators' images side by side."""
+"""Charts of the generators' scores, and figures of their images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from torch import Tensor
 from borderline.measures.plots import (
     PROBABILITY_COLOURS,
     add_probability_scale,
+    draw_image_grid,
     framed_grid,
 )
 from borderline.pipelines.metrics.comparison import REAL
+from borderline.records import Part
 
-# Okabe and Ito's, which colour-blind people can tell apart.
+_SHOWN = 64
+# Colours of Okabe and Ito, which colour-blind people can tell apart.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A6A00", "#000000")
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _GREY = "#777777"
@@ -48,11 +51,10 @@ _HEADLINES = {
 
 
 def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.Figure:
-    """The histogram of p of each generator's images, a panel a generator.
+    """The histogram of p of each generator's images, one panel per generator.
 
     Args:
-        histograms: By generator, with the edges ``from`` and ``to`` of the bins, the ``images`` in
-            them, and how many there are once the model is ``calibrated``.
+        histograms: By generator, as ``histogram_table`` makes them.
         band: Half the width of the borderline band.
     """
     columns = min(3, len(histograms))
@@ -76,7 +78,7 @@ def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.F
                 "color": [to_hex(PROBABILITY_COLOURS(m)) for m in middles],
                 "line": {"color": "#333333", "width": 0.6},
             },
-            name="as the model says",
+            name="uncalibrated",
             customdata=table["images"],
             hovertemplate="p = %{x:.3f}: %{customdata} images<extra></extra>",
             showlegend=False,
@@ -100,16 +102,16 @@ def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.F
     figure.update_xaxes(title="p(positive)", row=rows)
     return _finished(
         figure,
-        "How sure the model is of each generator's images; borderline between the dashed lines",
+        "Histogram of p by generator; images between the dashed lines are borderline",
         height=130 + 210 * rows,
     )
 
 
 def draw_curves(epochs: pd.DataFrame) -> go.Figure:
-    """Fréchet distance, yield and ACD of every training by epoch.
+    """Fréchet distance, yield and ACD of each training by epoch.
 
     Args:
-        epochs: One row an epoch, with ``source``, ``epoch``, ``images``, ``fd_lenet``, and
+        epochs: One row per epoch, with ``source``, ``epoch``, ``images``, ``fd_lenet``, and
             ``yield`` and ``acd`` in step 2.
     """
     panels = {"fd_lenet": "fd_lenet", "yield": "yield", "acd": "ACD"}
@@ -135,18 +137,18 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
     for row, title in enumerate(panels.values(), start=1):
         figure.update_yaxes(title=title, rangemode="tozero", row=row, col=1)
     figure.update_yaxes(type="log", row=1, col=1)
-    figure.update_xaxes(title="epoch (0 is where step 2 starts)", row=len(panels), col=1)
-    most = epochs["images"].max()
-    n = f", each epoch measured on {most:.0f} images" if most > 0 else ""
-    return _finished(figure, f"The trainings{n}", height=680)
+    figure.update_xaxes(title="epoch (step 2 starts at 0)", row=len(panels), col=1)
+    images = epochs["images"].max()
+    n = f", on {images:.0f} images per epoch" if images > 0 else ""
+    return _finished(figure, f"Scores of the trainings{n}", height=680)
 
 
 def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
     """The Pareto front of Fréchet distance and ACD over epochs and generators.
 
     Args:
-        points: As ``find_front`` gives them.
-        chosen: The generator that the next stages go on with.
+        points: The result of ``front_of``.
+        chosen: The chosen generator.
     """
     figure = go.Figure()
     n = int(points["n"].max()) if len(points) else 0
@@ -195,7 +197,7 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
                 },
                 name=f"{source}{' (chosen)' if source == chosen else ''}",
                 hovertemplate=(
-                    f"{source}, its images<br>fd_lenet %{{x:.1f}}, ACD %{{y:.3f}}<extra></extra>"
+                    f"{source}, all images<br>fd_lenet %{{x:.1f}}, ACD %{{y:.3f}}<extra></extra>"
                 ),
             )
         )
@@ -210,19 +212,19 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
             borderpad=2,
         )
     figure.update_xaxes(
-        title=f"fd_lenet of all images, N = {n}, logarithmic (nearer to the real ones: left)",
+        title=f"fd_lenet of all images, N = {n}, logarithmic (left: nearer to real images)",
         type="log",
         nticks=8,
     )
-    figure.update_yaxes(title="ACD (nearer to the boundary: down)", range=[-0.02, 0.52])
+    figure.update_yaxes(title="ACD (down: nearer to the boundary)", range=[-0.02, 0.52])
     return _finished(figure, "Realism against confusion, by epoch and generator", height=560)
 
 
 def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
-    """The headline figures of all generators with their 95 % intervals, beside the real images.
+    """The main scores of all generators with 95 % intervals, beside the real images.
 
     Args:
-        leaderboard: As ``choose_generator`` gives it.
+        leaderboard: The result of ``choose_generator``.
     """
     real = leaderboard["source"] == REAL
     names = {
@@ -280,20 +282,52 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
         f"{words} N = {leaderboard[column].max():.0f}"
         for column, words in (
             ("fd_lenet_n", "all images"),
-            ("fd_lenet_borderline_n", "borderline ones"),
+            ("fd_lenet_borderline_n", "borderline images"),
         )
         if leaderboard[column].notna().any()
     )
     missing = leaderboard.loc[real, "precision_lenet_borderline"].isna().all()
     title = (
-        f"{len(names) - 1} generators with 95 % intervals (in features of lenet: {counts})<br>"
-        "<sup>Dashed: real images, for realism the best that can be"
-        f"{' (too few of them are borderline for a floor of those)' if missing else ''}.<br>"
-        "Diamond: no other generator beats it in both fd_lenet and ACD. "
+        f"{len(names) - 1} generators with 95 % intervals (lenet features: {counts})<br>"
+        "<sup>Dashed: real images, the floor of the measures of realism"
+        f"{' (too few real images are borderline for their floor)' if missing else ''}.<br>"
+        "Diamond: on the Pareto front of fd_lenet and ACD. "
         f"Chosen: {leaderboard['rule'].iloc[0]}.</sup>"
     )
     height = 190 + rows * (100 + 26 * len(leaderboard))
     return _finished(figure, title, height).update_layout(margin={"t": 160})
+
+
+def draw_side_by_side(strips: list[tuple[str, Tensor, Tensor]], columns: int = 14) -> Figure:
+    """A strip of borderline images for each source.
+
+    Args:
+        strips: The name of the source, its images (N, C, H, W) in [-1, 1] and their p (N,); without
+            images, the strip is a note.
+        columns: Images per strip, at most.
+    """
+    figure = Figure(figsize=(14, 0.95 * len(strips) + 0.6), layout="constrained", dpi=120)
+    panels = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
+    for axes, (name, images, p) in zip(panels, strips, strict=True):
+        axes.text(-0.01, 0.5, name, ha="right", va="center", transform=axes.transAxes, fontsize=9)
+        axes.set_axis_off()
+        if len(images) == 0:
+            axes.text(0.01, 0.5, "none", va="center", transform=axes.transAxes)
+            continue
+        strip = framed_grid(images[:columns], p[:columns], columns)
+        axes.imshow(strip, interpolation="nearest", aspect="equal")
+        axes.set_anchor("W")
+    figure.suptitle("Borderline images, real and generated", fontsize=11)
+    add_probability_scale(figure, list(panels))
+    return figure
+
+
+def draw_borderline(borderline: Part, chosen: str) -> Figure:
+    """The first borderline images of the chosen generator."""
+    images, p = borderline["images"], borderline["probabilities"]
+    note = f", the first {_SHOWN} of them" if len(images) > _SHOWN else ""
+    title = f"{len(images)} borderline images of {chosen}{note}"
+    return draw_image_grid(images[:_SHOWN], p[:_SHOWN], title)
 
 
 def _style(number: int) -> tuple[str, str]:
@@ -308,28 +342,3 @@ def _finished(figure: go.Figure, title: str, height: int) -> go.Figure:
         font={"size": 13},
         margin={"t": 100, "l": 80, "r": 30, "b": 60},
     )
-
-
-def draw_side_by_side(strips: list[tuple[str, Tensor, Tensor]], columns: int = 14) -> Figure:
-    """A strip of borderline images for each source, to compare them by eye.
-
-    Args:
-        strips: What the source is, its images (N, C, H, W) in [-1, 1] and their p (N,); a note
-            stands in for no images.
-        columns: Images a strip, at most.
-    """
-    figure = Figure(figsize=(14, 0.95 * len(strips) + 0.6), layout="constrained", dpi=120)
-    every = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
-    for axes, (name, images, p) in zip(every, strips, strict=True):
-        # A line of text to the left of each strip, level with its middle.
-        axes.text(-0.01, 0.5, name, ha="right", va="center", transform=axes.transAxes, fontsize=9)
-        axes.set_axis_off()
-        if len(images) == 0:
-            axes.text(0.01, 0.5, "none", va="center", transform=axes.transAxes)
-            continue
-        strip = framed_grid(images[:columns], p[:columns], columns)
-        axes.imshow(strip, interpolation="nearest", aspect="equal")
-        axes.set_anchor("W")
-    figure.suptitle("Borderline images, real and generated", fontsize=11)
-    add_probability_scale(figure, list(every))
-    return figure
