@@ -65,7 +65,7 @@ def test_front_is_of_generators_only(leaderboard: pd.DataFrame) -> None:
         ("blends", None, "blends", "named in metrics.choose"),
     ],
 )
-def test_rule_picks_and_is_said_in_words(
+def test_rule_chooses_and_has_words(
     leaderboard: pd.DataFrame, rule: str, bound: float | None, chosen: str, words: str
 ) -> None:
     assert choose(leaderboard, rule, bound) == (chosen, words)
@@ -78,11 +78,11 @@ def test_without_any_distance_the_lowest_acd_is_taken(leaderboard: pd.DataFrame)
         assert "no fd_lenet is known" in words
 
 
-def test_a_front_without_a_bulge_is_said(leaderboard: pd.DataFrame) -> None:
+def test_the_words_of_the_rule_tell_that_a_front_has_no_knee(leaderboard: pd.DataFrame) -> None:
     two = leaderboard[leaderboard["source"].isin(["far", "near"])]
     name, words = choose(two, "knee", None)
     assert name == "near"
-    assert "no bulge" in words
+    assert "no knee" in words
 
 
 def test_highest_yields_are_told_apart_by_their_borderline_images(

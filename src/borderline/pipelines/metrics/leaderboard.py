@@ -107,9 +107,11 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
         return _lowest(within, "acd"), f"lowest ACD where {DECIDING} is at most {fd_at_most:g}"
     at = knee(fd, acd)
     assert at is not None, "at least one distance is known"
-    is_end = acd[at] == acd[pareto_front(fd, acd)].min()
-    note = " (the front has no bulge: its lowest ACD)" if is_end else ""
-    return str(candidates["source"][at]), f"knee of the front of {DECIDING} and ACD{note}"
+    if acd[at] == acd[pareto_front(fd, acd)].min():
+        words = f"lowest ACD, because the front of {DECIDING} and ACD has no knee"
+    else:
+        words = f"knee of the front of {DECIDING} and ACD"
+    return str(candidates["source"][at]), words
 
 
 def generators_of(leaderboard: pd.DataFrame) -> pd.DataFrame:
