@@ -131,7 +131,7 @@ def gather_epochs(**histories: DataFrame) -> tuple[DataFrame, Chart]:
     """The histories of all trainings in one table, and as curves."""
     from pandas import DataFrame, concat
 
-    from borderline.pipelines.metrics.figures import draw_curves
+    from borderline.pipelines.metrics.charts import draw_curves
 
     tables = [h.assign(source=name.rpartition(".")[0]) for name, h in histories.items()]
     columns = ["source", "epoch", "images", "fd_lenet", "yield", "acd", "band", "seconds"]
@@ -149,7 +149,7 @@ def find_front(
     **features: FeatureSamples,
 ) -> tuple[DataFrame, Chart]:
     """The Pareto front of Fréchet distance and ACD over epochs and generators, and its chart."""
-    from borderline.pipelines.metrics.figures import draw_front
+    from borderline.pipelines.metrics.charts import draw_front
     from borderline.pipelines.metrics.front import front_of
     from borderline.pipelines.metrics.leaderboard import chosen_of, generators_of
 
@@ -170,7 +170,7 @@ def choose_generator(
     **scores: DataFrame,
 ) -> tuple[DataFrame, Chart]:
     """The leaderboard of a model's generators with the floor and the choice, and its chart."""
-    from borderline.pipelines.metrics.figures import draw_leaderboard
+    from borderline.pipelines.metrics.charts import draw_leaderboard
     from borderline.pipelines.metrics.leaderboard import choose, gather_scores, lay_out_leaderboard
     from borderline.pipelines.metrics.scores import confusion_columns, confusion_sums
 
@@ -188,7 +188,7 @@ def show_histograms(
     leaderboard_table: DataFrame, *, confusion: ConfusionParams, **histograms: DataFrame
 ) -> Chart:
     """The histograms of p of all generators, uncalibrated and calibrated."""
-    from borderline.pipelines.metrics.figures import draw_histograms
+    from borderline.pipelines.metrics.charts import draw_histograms
     from borderline.pipelines.metrics.leaderboard import generators_of
 
     names = generators_of(leaderboard_table)["source"]
