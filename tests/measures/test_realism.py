@@ -37,8 +37,8 @@ def distance(x: Tensor, y: Tensor) -> float:
 
 def judged(x: Tensor, y: Tensor, k: int = 5, real_rows: Tensor | None = None) -> dict[str, float]:
     real = Reference.of(y, k)
-    found = judge_realism(x, real, k, resample(len(x), 20, 0), real_rows)
-    return {name: e.value for name, e in (found | {"fd": judge_frechet(x, real)}).items()}
+    measures = judge_realism(x, real, k, resample(len(x), 20, 0), real_rows)
+    return {name: e.value for name, e in (measures | {"fd": judge_frechet(x, real)}).items()}
 
 
 def test_a_set_is_at_no_distance_from_itself() -> None:
@@ -71,17 +71,17 @@ def test_agrees_with_the_formula_and_is_symmetric(dead: int) -> None:
 
 
 @pytest.mark.parametrize("n", [6, 8])
-def test_no_more_images_than_dimensions_is_no_figure(n: int) -> None:
+def test_no_more_images_than_dimensions_has_no_distance(n: int) -> None:
     few, many = features(200, 8)[:n], features(200, 8)
     assert math.isnan(distance(few, many))
     assert math.isnan(distance(many, few))
-    for figures in (judged(few, many), judged(many, few)):
-        assert math.isnan(figures["fd"])
-        assert not math.isnan(figures["kd"])
+    for measures in (judged(few, many), judged(many, few)):
+        assert math.isnan(measures["fd"])
+        assert not math.isnan(measures["kd"])
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_hardly_any_image_is_no_figure(n: int) -> None:
+def test_hardly_any_image_has_no_distance(n: int) -> None:
     assert math.isnan(distance(features(200, 8)[:n], features(200, 8)))
 
 
@@ -212,16 +212,16 @@ def test_real_images_do_not_count_as_near_themselves() -> None:
     assert ours["kd"] == pytest.approx((sum(pairs) - 2 * across).item(), rel=1e-9)
 
 
-def test_intervals_hold_their_figure_and_shrink_with_n() -> None:
+def test_intervals_hold_their_value_and_shrink_with_n() -> None:
     y = features(600, 6).double()
     reference = Reference.of(y, 5)
     width = {}
     for n in (100, 400):
         x = features(1000 + n, 6, 0.3).double()[:n]
-        found = judge_realism(x, reference, 5, resample(n, 200, 0))
-        found["fd"] = judge_frechet(x, reference)
-        for name, estimate in found.items():
+        measures = judge_realism(x, reference, 5, resample(n, 200, 0))
+        measures["fd"] = judge_frechet(x, reference)
+        for name, estimate in measures.items():
             assert estimate.low <= estimate.value <= estimate.high, name
-        width[n] = {name: e.high - e.low for name, e in found.items()}
+        width[n] = {name: e.high - e.low for name, e in measures.items()}
     for name in ("fd", "kd", "precision", "density"):
         assert width[400][name] < 0.75 * width[100][name], name

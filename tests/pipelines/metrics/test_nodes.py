@@ -86,9 +86,9 @@ def images_of(seed: int, n: int = 200) -> Part:
     return {"images": images, "probabilities": torch.rand(n, generator=random)}
 
 
-def in_parts(everything: Part, size: int) -> Parts:
-    pieces = zip(*(tensor.split(size) for tensor in everything.values()), strict=True)
-    parts = [dict(zip(everything, piece, strict=True)) for piece in pieces]
+def in_parts(images: Part, size: int) -> Parts:
+    pieces = zip(*(tensor.split(size) for tensor in images.values()), strict=True)
+    parts = [dict(zip(images, piece, strict=True)) for piece in pieces]
     return {f"part_{i:05d}": lambda part=part: part for i, part in enumerate(parts)}
 
 
@@ -128,24 +128,24 @@ def test_scores_are_exact_and_do_not_depend_on_the_parts(
     classifier: Classifier,
     run: RunParams,
 ) -> None:
-    everything = images_of(0)
-    whole = measured(in_parts(everything, 200), references, judge, classifier, run)
+    images = images_of(0)
+    whole = measured(in_parts(images, 200), references, judge, classifier, run)
     for size in (1, 33, 64):
         scores, histogram, features = measured(
-            in_parts(everything, size), references, judge, classifier, run
+            in_parts(images, size), references, judge, classifier, run
         )
         pd.testing.assert_frame_equal(scores, whole[0], rtol=1e-9)
         pd.testing.assert_frame_equal(histogram, whole[1])
         for name, tensor in features.items():
             assert torch.allclose(tensor, whole[2][name], atol=1e-6)
-    row, p = whole[0].iloc[0], everything["probabilities"].double()
+    row, p = whole[0].iloc[0], images["probabilities"].double()
     assert row["images"] == 200
     assert row["borderline"] == int(((p - 0.5).abs() < 0.1).sum())
     assert row["acd"] == pytest.approx((p - 0.5).abs().mean().item())
     calibrated = torch.sigmoid(torch.logit(p) / 2)
     assert row["acd_calibrated"] == pytest.approx((calibrated - 0.5).abs().mean().item())
     assert row["acd_calibrated"] < row["acd"]
-    embedded = Moments.of(judge.embed(everything["images"]))
+    embedded = Moments.of(judge.embed(images["images"]))
     real = Moments.of(references["real_reference"]["lenet.features"])
     expected = frechet_distance(embedded, real)
     assert row["fd_lenet"] == pytest.approx(expected, rel=1e-4, nan_ok=True)
@@ -257,7 +257,7 @@ def test_from_images_to_the_choice(
     assert floor["acd_calibrated"] < floor["acd"], "a temperature of 2"
 
 
-def test_model_without_a_temperature_has_no_calibrated_figures(
+def test_model_without_a_temperature_has_no_calibrated_scores(
     references: dict[str, References],
     judge: Classifier,
     classifier: Classifier,
