@@ -1,7 +1,7 @@
 """Confusion of the model under test on a set of images.
 
 ``p`` is the model's probability of the positive class: a float tensor of shape (N,) with values in
-[0, 1].
+[0, 1]. ``band`` is half the width of the borderline band around 0.5, in (0, 0.5].
 """
 
 from __future__ import annotations
@@ -21,12 +21,6 @@ _BLOCK = 2**16
 def confusion_distance(p: Tensor) -> Tensor:
     """Distance of each image to the boundary, ``cd(x) = |C(x) - 0.5|`` (Cunha et al. 2023).
 
-    Args:
-        p: Probabilities, shape (N,).
-
-    Returns:
-        Distances in [0, 0.5], shape (N,).
-
     Example:
         >>> confusion_distance(torch.tensor([0.25, 0.5, 1.0]))
         tensor([0.2500, 0.0000, 0.5000])
@@ -35,26 +29,12 @@ def confusion_distance(p: Tensor) -> Tensor:
 
 
 def average_confusion_distance(p: Tensor) -> float:
-    """ACD, the mean confusion distance (Cunha et al. 2023): 0 on the boundary, 0.5 far from it.
-
-    Args:
-        p: Probabilities, shape (N,).
-
-    Returns:
-        The mean in [0, 0.5]; NaN for no images.
-    """
+    """ACD, the mean confusion distance in [0, 0.5] (Cunha et al. 2023); NaN for no images."""
     return confusion_distance(p.double()).mean().item()
 
 
 def is_borderline(p: Tensor, band: float) -> Tensor:
     """Which images are borderline: ``cd(x) < band`` (0.1 in Gomes et al. 2024).
-
-    Args:
-        p: Probabilities, shape (N,).
-        band: Half the width of the band around 0.5, in (0, 0.5].
-
-    Returns:
-        Boolean tensor of shape (N,).
 
     Example:
         >>> is_borderline(torch.tensor([0.3, 0.45, 0.5]), band=0.1)
@@ -64,28 +44,12 @@ def is_borderline(p: Tensor, band: float) -> Tensor:
 
 
 def borderline_yield(p: Tensor, band: float) -> float:
-    """The share of borderline images.
-
-    Args:
-        p: Probabilities, shape (N,).
-        band: Half the width of the band around 0.5, in (0, 0.5].
-
-    Returns:
-        A share in [0, 1]; NaN for no images.
-    """
+    """The share of borderline images; NaN for no images."""
     return is_borderline(p, band).double().mean().item()
 
 
 def probability_histogram(p: Tensor, bins: int = 20) -> Tensor:
-    """The number of images in each of equally wide bins of [0, 1].
-
-    Args:
-        p: Probabilities, shape (N,).
-        bins: Number of bins.
-
-    Returns:
-        Counts, an integer tensor of shape (bins,); they add up to N.
-    """
+    """The number of images in each of equally wide bins of [0, 1], int64 (bins,)."""
     return torch.histc(p.double(), bins=bins, min=0.0, max=1.0).long()
 
 
@@ -95,9 +59,6 @@ def at_temperature(p: Tensor, temperature: float) -> Tensor:
     Args:
         p: Probabilities, shape (N,).
         temperature: T, positive; above 1 moves p towards 0.5 (Guo et al. 2017).
-
-    Returns:
-        Probabilities in [0, 1], float64, shape (N,).
     """
     return torch.sigmoid(torch.logit(p.double()) / temperature)
 
@@ -106,14 +67,8 @@ def hubris(p: Tensor) -> float:
     """Hubris (AmbiGANs): the model's confidence in a set of images.
 
     ``1 - exp(-A / R)``: A is the mean of KL(Bern(p) || Bern(0.5)), R that mean for N values of p
-    spread evenly over [0, 1]. It is 0 on the boundary, 0.63 for evenly spread p, and about 0.97 far
-    from the boundary.
-
-    Args:
-        p: Probabilities, shape (N,).
-
-    Returns:
-        A value in [0, 1]; NaN for fewer than 2 images, where R is 0 or undefined.
+    spread evenly over [0, 1]. It is 0 on the boundary, 0.63 for evenly spread p, about 0.97 far
+    from the boundary, and NaN for fewer than 2 images.
     """
     return _hubris_of(_divergence(p.double()).mean().item(), len(p))
 
@@ -145,13 +100,7 @@ class Confusion(NamedTuple):
 
     @classmethod
     def of(cls, p: Tensor, band: float, bins: int) -> Self:
-        """The sums over a set.
-
-        Args:
-            p: Probabilities, shape (N,); N may be 0.
-            band: Half the width of the band around 0.5, in (0, 0.5].
-            bins: Bins of the histogram.
-        """
+        """The sums over a set, which may be empty."""
         distance, divergence = confusion_distance(p.double()), _divergence(p.double())
         return cls(
             len(p),

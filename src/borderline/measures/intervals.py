@@ -53,7 +53,7 @@ def resample(images: int, resamples: int, seed: int) -> Tensor:
         seed: Seed of the draw.
 
     Returns:
-        Counts, shape (B, N), float64; each row adds up to N.
+        Counts, float64 (B, N); each row adds up to N.
 
     Example:
         >>> resample(images=4, resamples=2, seed=0).sum(1)

@@ -21,6 +21,7 @@ _GREY = "#777777"
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagon")
 
 _DISTANCES = {"fd_lenet": "fd_lenet", "fd_classifier": "fd_classifier", "fid": "FID"}
+_BOTH_SCORES = "fd_lenet %{x:.1f}, ACD %{y:.3f}<extra></extra>"
 _HEADLINES = {
     "yield": "yield",
     "acd": "ACD",
@@ -42,12 +43,7 @@ _HEADLINES = {
 
 
 def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.Figure:
-    """The histogram of p of each generator's images, one panel per generator.
-
-    Args:
-        histograms: By generator, as ``histogram_table`` makes them.
-        band: Half the width of the borderline band.
-    """
+    """The histogram of p of each generator's images (``histogram_table``), one panel each."""
     columns = min(3, len(histograms))
     rows = math.ceil(len(histograms) / columns)
     figure = make_subplots(
@@ -74,10 +70,9 @@ def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.F
             hovertemplate="p = %{x:.3f}: %{customdata} images<extra></extra>",
             showlegend=False,
         )
-        edges = np.append(table["from"], table["to"].iloc[-1:])
         shares = table["calibrated"] / total
         calibrated = go.Scatter(
-            x=edges,
+            x=np.append(table["from"], table["to"].iloc[-1:]),
             y=np.append(shares, shares.iloc[-1:]),
             mode="lines",
             line={"shape": "hv", "color": "#000000", "width": 1.5},
@@ -99,12 +94,7 @@ def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.F
 
 
 def draw_curves(epochs: pd.DataFrame) -> go.Figure:
-    """Fréchet distance, yield and ACD of each training by epoch.
-
-    Args:
-        epochs: One row per epoch, with ``source``, ``epoch``, ``images``, ``fd_lenet``, and
-            ``yield`` and ``acd`` in step 2.
-    """
+    """Fréchet distance, yield and ACD of each training by epoch, from ``epochs_table``."""
     panels = {"fd_lenet": "fd_lenet", "yield": "yield", "acd": "ACD"}
     figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.05)
     for number, (source, table) in enumerate(epochs.groupby("source", sort=False)):
@@ -112,7 +102,7 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
         for row, column in enumerate(panels, start=1):
             if not table[column].notna().any():
                 continue
-            curve = go.Scatter(
+            figure.add_scatter(
                 x=table["epoch"],
                 y=table[column],
                 mode="lines+markers",
@@ -123,8 +113,9 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
                 marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)]},
                 cliponaxis=False,
                 hovertemplate=f"{source}, epoch %{{x}}: %{{y:.3g}}<extra></extra>",
+                row=row,
+                col=1,
             )
-            figure.add_trace(curve, row=row, col=1)
     for row, title in enumerate(panels.values(), start=1):
         figure.update_yaxes(title=title, rangemode="tozero", row=row, col=1)
     figure.update_yaxes(type="log", row=1, col=1)
@@ -135,62 +126,46 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
 
 
 def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
-    """The Pareto front of Fréchet distance and ACD over epochs and generators.
-
-    Args:
-        points: The result of ``front_of``.
-        chosen: The chosen generator.
-    """
+    """The Pareto front of Fréchet distance and ACD over epochs and generators (``front_of``)."""
     figure = go.Figure()
     n = int(points["n"].max()) if len(points) else 0
     front = points[points["on_front"]].sort_values("fd_lenet")
-    figure.add_trace(
-        go.Scatter(
-            x=front["fd_lenet"],
-            y=front["acd"],
-            mode="lines",
-            line={"shape": "hv", "color": _GREY, "dash": "dot"},
-            name="Pareto front",
-            hoverinfo="skip",
-        )
+    figure.add_scatter(
+        x=front["fd_lenet"],
+        y=front["acd"],
+        mode="lines",
+        line={"shape": "hv", "color": _GREY, "dash": "dot"},
+        name="Pareto front",
+        hoverinfo="skip",
     )
     for number, (source, table) in enumerate(points.groupby("source", sort=False)):
         colour = _style(number)[0]
         trained, finished = table[table["epoch"].notna()], table[table["epoch"].isna()]
         if len(trained):
-            figure.add_trace(
-                go.Scatter(
-                    x=trained["fd_lenet"],
-                    y=trained["acd"],
-                    mode="lines+markers+text",
-                    text=[f"{epoch:.0f}" for epoch in trained["epoch"]],
-                    textposition="top center",
-                    textfont={"size": 10, "color": colour},
-                    line={"color": colour, "width": 1},
-                    marker={"size": 6, "symbol": "circle-open"},
-                    name=f"{source}, epochs",
-                    hovertemplate=(
-                        f"{source}, epoch %{{text}}<br>fd_lenet %{{x:.1f}}, ACD %{{y:.3f}}"
-                        "<extra></extra>"
-                    ),
-                )
+            figure.add_scatter(
+                x=trained["fd_lenet"],
+                y=trained["acd"],
+                mode="lines+markers+text",
+                text=[f"{epoch:.0f}" for epoch in trained["epoch"]],
+                textposition="top center",
+                textfont={"size": 10, "color": colour},
+                line={"color": colour, "width": 1},
+                marker={"size": 6, "symbol": "circle-open"},
+                name=f"{source}, epochs",
+                hovertemplate=f"{source}, epoch %{{text}}<br>{_BOTH_SCORES}",
             )
-        figure.add_trace(
-            go.Scatter(
-                x=finished["fd_lenet"],
-                y=finished["acd"],
-                mode="markers",
-                marker={
-                    "size": 14,
-                    "color": colour,
-                    "symbol": _SYMBOLS[number % len(_SYMBOLS)],
-                    "line": {"width": 3 if source == chosen else 0, "color": "#000000"},
-                },
-                name=f"{source}{' (chosen)' if source == chosen else ''}",
-                hovertemplate=(
-                    f"{source}, all images<br>fd_lenet %{{x:.1f}}, ACD %{{y:.3f}}<extra></extra>"
-                ),
-            )
+        figure.add_scatter(
+            x=finished["fd_lenet"],
+            y=finished["acd"],
+            mode="markers",
+            marker={
+                "size": 14,
+                "color": colour,
+                "symbol": _SYMBOLS[number % len(_SYMBOLS)],
+                "line": {"width": 3 if source == chosen else 0, "color": "#000000"},
+            },
+            name=f"{source}{' (chosen)' if source == chosen else ''}",
+            hovertemplate=f"{source}, all images<br>{_BOTH_SCORES}",
         )
     for _, row in points[points["knee"]].iterrows():
         figure.add_annotation(
@@ -212,11 +187,7 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
 
 
 def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
-    """The main scores of all generators with 95 % intervals, beside the real images.
-
-    Args:
-        leaderboard: The result of ``choose_generator``.
-    """
+    """The main scores of all generators with 95 % intervals, beside the real images."""
     real = leaderboard["source"] == REAL
     names = {
         row["source"]: f"<b>{row['source']}</b> (chosen)" if row["chosen"] else row["source"]
@@ -237,31 +208,29 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
         place = {"row": position // columns + 1, "col": position % columns + 1}
         low, high = leaderboard[f"{name}_low"], leaderboard[f"{name}_high"]
         colours = np.where(leaderboard["chosen"], _COLOURS[5], np.where(real, _GREY, _COLOURS[0]))
-        figure.add_trace(
-            go.Scatter(
-                x=leaderboard[name],
-                y=[names[source] for source in leaderboard["source"]],
-                mode="markers",
-                marker={
-                    "color": colours,
-                    "size": 9,
-                    "symbol": np.where(leaderboard["on_front"], "diamond", "circle"),
-                },
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": high - leaderboard[name],
-                    "arrayminus": leaderboard[name] - low,
-                    "color": _GREY,
-                    "thickness": 1.5,
-                },
-                cliponaxis=False,
-                customdata=np.column_stack([low, high]),
-                hovertemplate=(
-                    "%{y}: %{x:.3g} [%{customdata[0]:.3g}, %{customdata[1]:.3g}]<extra></extra>"
-                ),
-                showlegend=False,
+        figure.add_scatter(
+            x=leaderboard[name],
+            y=[names[source] for source in leaderboard["source"]],
+            mode="markers",
+            marker={
+                "color": colours,
+                "size": 9,
+                "symbol": np.where(leaderboard["on_front"], "diamond", "circle"),
+            },
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": high - leaderboard[name],
+                "arrayminus": leaderboard[name] - low,
+                "color": _GREY,
+                "thickness": 1.5,
+            },
+            cliponaxis=False,
+            customdata=np.column_stack([low, high]),
+            hovertemplate=(
+                "%{y}: %{x:.3g} [%{customdata[0]:.3g}, %{customdata[1]:.3g}]<extra></extra>"
             ),
+            showlegend=False,
             **place,
         )
         floor = leaderboard.loc[real, name].iloc[0]
