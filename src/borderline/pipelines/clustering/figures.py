@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
@@ -27,12 +26,11 @@ def draw_borderline(borderline: Part, clusters: Clusters, sizes: pd.DataFrame) -
 
 def draw_real(test_images: Tensor, table: pd.DataFrame, clusters: int) -> Figure:
     """Borderline real test images by cluster, from the table of their assignment."""
-    rows, p, labels = (table[name].to_numpy() for name in ("row", "p", "cluster"))
-    counts = np.bincount(labels[labels >= 0], minlength=clusters)
+    rows, p, labels = (torch.tensor(table[name].to_numpy()) for name in ("row", "p", "cluster"))
+    counts = torch.bincount(labels[labels >= 0], minlength=clusters).tolist()
     captions = [f"{cluster}: {count} images" for cluster, count in enumerate(counts)]
     title = "Borderline real test images of each cluster, framed in the colour of p"
-    images = test_images[torch.from_numpy(rows)]
-    return draw_clusters(images, torch.from_numpy(p), torch.from_numpy(labels), captions, title)
+    return draw_clusters(test_images[rows], p, labels, captions, title)
 
 
 def draw_clusters(

@@ -24,7 +24,7 @@ def too_few(embeddings: Embeddings, params: ClusteringParams) -> str:
     distinct = len(np.unique(fitted_vectors(embeddings), axis=0))
     if distinct < least:
         return (
-            f"the borderline images have only {distinct} distinct embeddings "
+            f"the model distinguishes only {distinct} of its borderline images "
             f"(clustering.fewest_images is {least})"
         )
     return ""
