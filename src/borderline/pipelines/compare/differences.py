@@ -21,13 +21,10 @@ COLUMNS = (
 
 
 def difference(this: Measured, other: Measured) -> Measured:
-    """This measure minus the other one, with the interval of Zou and Donner (2008).
+    """This measure minus the other one, with the interval of Zou and Donner (2008), if both have.
 
     Their MOVER takes the two measures as independent. For measures of the same images, such as two
     accuracies, the interval is too wide rather than too narrow if both are positively correlated.
-
-    Returns:
-        The difference; without an interval where one of the measures has none.
     """
     ends = (this.value, this.low, this.high), (other.value, other.low, other.high)
     (value, low, high), (value_2, low_2, high_2) = (
@@ -44,17 +41,10 @@ def difference(this: Measured, other: Measured) -> Measured:
 
 
 def compare_measures(this: Findings, other: Findings, *, same_judge: bool) -> pd.DataFrame:
-    """Compare all measures of two models.
+    """Compare all measures of two models, a row a measure by ``COLUMNS``.
 
-    Args:
-        this: The findings about one model.
-        other: The findings about the other one.
-        same_judge: Whether one judge measured both. Fréchet distances are compared only then, and
-            only for the same N.
-
-    Returns:
-        A row a measure by ``COLUMNS``: both values, their ``difference``, and whether they
-        ``differ``, that is, whether its interval excludes 0; empty where there is no interval.
+    They ``differ`` if the interval of their ``difference`` excludes 0; empty where there is no
+    interval. Fréchet distances are compared only for the same judge and the same N.
     """
     rows = []
     for name in FIGURES:
@@ -88,15 +78,11 @@ def compare_errors(this: Side, other: Side) -> dict[str, Any]:
 def only_one_wrong(
     this_wrong: np.ndarray, other_wrong: np.ndarray
 ) -> tuple[int, int, float | None]:
-    """Count the images that only one of two models gets wrong, and test the difference.
-
-    Args:
-        this_wrong: Whether this model is wrong, shape (N,).
-        other_wrong: Whether the other model is wrong on the same images, shape (N,).
+    """Count the images that only one of two models gets wrong, from masks (N,) of their errors.
 
     Returns:
-        The count of this model, that of the other, and the two-sided p-value of McNemar's exact
-        test (1947), None where both counts are 0.
+        The count of each, and the two-sided p-value of McNemar's exact test (1947), None where both
+        counts are 0.
     """
     ours, theirs = int((this_wrong & ~other_wrong).sum()), int((~this_wrong & other_wrong).sum())
     if ours + theirs == 0:

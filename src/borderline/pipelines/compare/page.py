@@ -21,14 +21,9 @@ PACKAGE = "borderline.pipelines.compare"
 def section(
     side: Side, other: Side, table: pd.DataFrame, members: int, device: torch.device
 ) -> dict[str, Any]:
-    """The patterns of a side with pictures in the colours of the other model's p.
+    """The patterns of a side, from the table of both, with pictures framed by the other model's p.
 
-    Args:
-        side: The side with the patterns.
-        other: The side whose model sees them.
-        table: The patterns of both sides, as ``carry_both_over`` gives them.
-        members: Most images of each pattern.
-        device: Where to compute.
+    They show the prototype and at most ``members`` images of the cluster.
     """
     patterns = []
     for _, row in table[table["model"] == side.name].iterrows():
@@ -49,15 +44,7 @@ def render(
     errors: dict[str, Any],
     unsure: float,
 ) -> str:
-    """The whole page.
-
-    Args:
-        findings: About one of the models; it names images and classes.
-        sections: Of this side and of the other one.
-        measures: Of both models, as ``compare_measures`` gives them.
-        errors: Of both models on the same images.
-        unsure: As in ``carry_over``.
-    """
+    """The page: the source and classes of the findings, the measures, errors, and both sections."""
     return rendering.render(
         PACKAGE,
         "comparison.html",

@@ -75,7 +75,7 @@ def carry_over(
         findings: The findings about it.
         labels: The clusters of its borderline images, shape (N,).
         other: The other model's view of these images.
-        unsure: Share of real test images that count as those that the other model is unsure of.
+        unsure: The share of its real test images that the other model counts as unsure of.
 
     Returns:
         A row a pattern by ``COLUMNS``: the shares of its images that the other model is ``unsure``
