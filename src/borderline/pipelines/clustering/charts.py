@@ -17,12 +17,9 @@ _FEWEST_TRIALS = 3
 def draw_search(study: optuna.Study | None, trials: int) -> tuple[go.Figure, go.Figure, go.Figure]:
     """Optuna's charts: history, importances and slices.
 
-    Pruned trials count with their best objective. The settings depend on the reduction, so the last
-    two charts show the reduction with the most trials.
-
-    Args:
-        study: The study of a search; None where there was no search.
-        trials: Number of finished trials that are drawn.
+    Only the first ``trials`` finished trials are drawn; a pruned one counts with its best
+    objective. The settings depend on the reduction, so the last two charts show the reduction with
+    the most trials.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     ended = finished(study, trials) if study else []

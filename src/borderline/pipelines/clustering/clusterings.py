@@ -49,16 +49,10 @@ class Clustering:
     def fit(
         self, points: np.ndarray, seed: int, memory: Memory | None = None
     ) -> FittedClustering | None:
-        """Cluster points.
+        """Cluster points (N, d), float64; None where the settings do not fit the points.
 
-        Args:
-            points: Shape (N, d), float64.
-            seed: The result repeats bit for bit.
-            memory: Cache of HDBSCAN's tree, which all its settings share; clusters that are fitted
-                with one cannot assign new points.
-
-        Returns:
-            The clusters; None where the settings do not fit the points.
+        ``memory`` caches HDBSCAN's tree, which all its settings share; clusters that are fitted
+        with one cannot assign new points.
         """
         estimator = self._estimator(seed, memory)
         with warnings.catch_warnings():
@@ -111,15 +105,10 @@ class FittedClustering:
         return self.assign(points)[1]
 
     def assign(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Assign new points to the clusters.
+        """Labels (M,), -1 for noise, of new points (M, d), and their probabilities in [0, 1].
 
-        Args:
-            points: Shape (M, d), float64; M may be 0.
-
-        Returns:
-            Labels, shape (M,), -1 for noise; and their probabilities in [0, 1], shape (M,): the
-            posterior of a mixture's component, the posterior of k-means for round components of
-            one width, HDBSCAN's strength of membership, 0 for noise.
+        The probability is the posterior of a mixture's component, that of k-means for round
+        components of one width, or HDBSCAN's strength of membership, 0 for noise.
         """
         if len(points) == 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0)

@@ -36,14 +36,9 @@ def draw_real(test_images: Tensor, table: pd.DataFrame, clusters: int) -> Figure
 def draw_clusters(
     images: Tensor, p: Tensor, labels: Tensor, captions: list[str], title: str
 ) -> Figure:
-    """The first images of each cluster, a row a cluster, each framed in the colour of p.
+    """The first images (N, C, H, W) of each cluster, a row a cluster, framed in the colour of p.
 
-    Args:
-        images: Images in [-1, 1], shape (N, C, H, W).
-        p: Their probabilities, shape (N,).
-        labels: Their clusters, shape (N,), from 0; -1 for none.
-        captions: Text beside each cluster; the row of one without images stays empty.
-        title: Title of the figure.
+    A caption stands beside each cluster; the row of one without images stays empty.
     """
     height = 0.8 * max(len(captions), 1) + 1
     figure = Figure(figsize=(0.8 * _COLUMNS + 2.5, height), layout="constrained", dpi=120)

@@ -21,23 +21,15 @@ from borderline.pipelines.clustering.tables import best_first
 Finalist = tuple[ClusterModel, dict[str, Any]]
 """Clusters and their scores."""
 
-_COLUMNS = (
-    *("recipe", "chosen", "trial", "searched"),
-    *SCORES,
-    *STABILITY_SCORES,
-    *RECIPE_COLUMNS,
-)
+_COLUMNS = ("recipe", "chosen", "trial", "searched", *SCORES, *STABILITY_SCORES, *RECIPE_COLUMNS)
 
 
 def fit_finalists(
     trials: pd.DataFrame, embeddings: np.ndarray, params: ClusteringParams, run: RunParams
 ) -> list[Finalist]:
-    """Fit the best recipes of a search in full.
+    """Fit the best recipes of a search in full; best first, without degenerate ones.
 
     The search uses a short UMAP, which may flatter a recipe, so the ranking is by the full fit.
-
-    Returns:
-        The clusters and all scores of each, best first, without degenerate ones.
     """
     ranked = best_first(trials)
     if ranked.empty:  # as there may be no image at all

@@ -38,13 +38,9 @@ def neighbours_of(
 def nearest_neighbours(
     embeddings: np.ndarray, k: int, seed: int, *, most_exact: int = _MOST_EXACT
 ) -> Neighbours:
-    """Find the k nearest rows of each row: exactly, or with NN-descent where there are many.
+    """The k nearest rows of each of the embeddings (N, D), counting the row itself; at most N.
 
-    Args:
-        embeddings: Shape (N, D).
-        k: Neighbours of each row, counting the row itself; at most N.
-        seed: Seed of the approximate search.
-        most_exact: Most rows for the exact search.
+    The search is exact for up to ``most_exact`` rows, else it is NN-descent.
     """
     k = min(k, len(embeddings))
     if len(embeddings) <= most_exact:

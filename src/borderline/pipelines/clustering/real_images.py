@@ -16,13 +16,7 @@ REAL_COLUMNS = ("row", "label", "p", "cluster", "probability", "typicality")
 def assign_borderline(
     labels: Tensor, view: RealView, model: ClusterModel | NoClusters, band: float
 ) -> pd.DataFrame:
-    """Assign the borderline real test images to clusters.
-
-    Args:
-        labels: Classes of the test images, shape (M,).
-        view: The test images as the model under test sees them.
-        model: The clusters.
-        band: Half the width of the band around 0.5.
+    """Assign the borderline real test images, whose classes are ``labels`` (M,), to clusters.
 
     Returns:
         By ``REAL_COLUMNS``: the ``row`` among the test images, the class and p, the ``cluster``

@@ -57,17 +57,9 @@ class Recipe:
         run: RunParams,
         attempt: int = 0,
     ) -> ClusterModel | None:
-        """Reduce and cluster embeddings.
+        """Reduce and cluster embeddings (N, D); None where the clustering does not fit the points.
 
-        Args:
-            embeddings: Shape (N, D).
-            neighbours: As for ``Reduction.reduce``.
-            epochs: Epochs of the reduction.
-            run: The seed.
-            attempt: Each number has its own seeds.
-
-        Returns:
-            The model; None where the clustering does not fit the points.
+        Each number of an ``attempt`` has its own seeds.
         """
         first, second = (run.seed_for(step, attempt) for step in ("reduction", "clustering"))
         # The points are few, and another number of threads would change the last bits.
@@ -98,40 +90,22 @@ class ClusterModel:
     clusters: FittedClustering
 
     def again(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> ClusterModel | None:
-        """Fit the recipe to other embeddings (M, D), with the seeds of another attempt.
-
-        Returns:
-            The model; None where the clustering does not fit the points.
-        """
+        """Fit the recipe to other embeddings (M, D), with the seeds of another attempt."""
         k = int(self.recipe.reduction.settings.get("n_neighbors", 2))
         neighbours = nearest_neighbours(embeddings, k, run.seed_for("neighbours", attempt))
         return self.recipe.fit(embeddings, neighbours, self.epochs, run, attempt)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Assign new images to the clusters.
-
-        Args:
-            embeddings: Embeddings of the model under test, shape (M, D); M may be 0.
-
-        Returns:
-            Labels and probabilities of ``FittedClustering.assign``, shape (M,), and coordinates in
-            the reduced space, shape (M, d).
-        """
+        """Labels (M,), their probabilities (M,) and coordinates (M, d) of new embeddings (M, D)."""
         points = self.recipe.reduction.place(embeddings, self.embeddings, self.points)
         return (*self.clusters.assign(points), points)
 
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
-        """How similar new images are to the fitted ones, regardless of their cluster.
+        """How similar new images (M, D) are to the fitted ones, in (0, 1]; outliers are below .05.
 
         The conformal p-value of their mean cosine distance to the nearest fitted images: the share
         of fitted images with at least this distance. Mixtures and k-means have no noise: they
         assign outliers too, often with a high probability.
-
-        Args:
-            embeddings: Shape (M, D); M may be 0.
-
-        Returns:
-            Values in (0, 1], shape (M,); below .05, an image is an outlier.
         """
         if len(embeddings) == 0:
             return np.zeros(0)

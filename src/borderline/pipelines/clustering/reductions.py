@@ -36,16 +36,10 @@ class Reduction:
     def reduce(
         self, embeddings: np.ndarray, neighbours: Neighbours | None, seed: int, epochs: int
     ) -> np.ndarray:
-        """Reduce embeddings.
+        """Reduce embeddings (N, D) to (N, d), float64.
 
-        Args:
-            embeddings: Shape (N, D).
-            neighbours: At least ``n_neighbors`` of each row for UMAP; unused by the other kinds.
-            seed: The result repeats bit for bit.
-            epochs: Epochs of UMAP; a fifth of the iterations of t-SNE.
-
-        Returns:
-            Shape (N, d), float64.
+        UMAP takes at least ``n_neighbors`` neighbours of each row; the other kinds take none.
+        ``epochs`` are those of UMAP, and a fifth of the iterations of t-SNE.
         """
         if self.kind == "umap":
             assert neighbours is not None, "UMAP takes the shared graph"
@@ -61,18 +55,10 @@ class Reduction:
     def place(
         self, embeddings: np.ndarray, fitted: np.ndarray, fitted_reduced: np.ndarray
     ) -> np.ndarray:
-        """Place new embeddings in the reduced space.
+        """Coordinates (M, d) of new embeddings (M, D), from those (N, d) of fitted ones (N, D).
 
         UMAP with given neighbours and t-SNE have no formula for new points, so each lies at the
         mean of its nearest fitted points, weighted by the inverse distance.
-
-        Args:
-            embeddings: Shape (M, D); M may be 0.
-            fitted: The fitted embeddings, shape (N, D).
-            fitted_reduced: Their coordinates, shape (N, d).
-
-        Returns:
-            Shape (M, d), float64.
         """
         if self.kind == "none" or len(embeddings) == 0:
             width = fitted_reduced.shape[1]

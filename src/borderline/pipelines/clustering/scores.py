@@ -37,12 +37,7 @@ _NORMAL = 1.959964
 
 
 def degenerate(labels: np.ndarray, params: ClusteringParams) -> str:
-    """Why clusters are degenerate; empty where they are not.
-
-    Args:
-        labels: Shape (N,), -1 for noise.
-        params: The limits.
-    """
+    """Why clusters with labels (N,), -1 for noise, are degenerate; empty where they are not."""
     sizes = np.bincount(labels[labels != NOISE])
     noise = float((labels == NOISE).mean())
     if len(sizes) < 2:
@@ -57,14 +52,9 @@ def degenerate(labels: np.ndarray, params: ClusteringParams) -> str:
 
 
 class Scorer:
-    """Scores clusters of the same embeddings in many reduced spaces.
+    """Scores clusters of the same embeddings (N, D) in many reduced spaces.
 
     Silhouettes and DBCV compare all pairs, so they use a random sample of ``score_size`` images.
-
-    Args:
-        embeddings: Shape (N, D).
-        params: The objective, its limits and the number of scored images.
-        seed: Seed of the sample.
     """
 
     def __init__(self, embeddings: np.ndarray, params: ClusteringParams, seed: int) -> None:

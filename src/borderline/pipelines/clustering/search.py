@@ -50,15 +50,8 @@ def search(
     that was interrupted gives the same trials as one that was not. Several processes may share a
     study in a storage with a heartbeat; their results do not repeat.
 
-    Args:
-        embeddings: Shape (N, D).
-        storage: Optuna's storage.
-        params: The spaces, the objective and the number of trials.
-        run: The seed.
-
-    Yields:
-        Tables by ``TRIAL_COLUMNS``: the best clustering of each kind in each trial, without scores
-        where all clusters of a kind are degenerate.
+    The tables have the best clustering of each kind in each trial, by ``TRIAL_COLUMNS``, without
+    scores where all clusters of a kind are degenerate.
     """
     study = study_of(embeddings, storage, params, run)
     shared = isinstance(storage, RDBStorage) and storage.get_heartbeat_interval() is not None

@@ -74,13 +74,7 @@ def measure_stability(model: ClusterModel, params: StabilityParams, run: RunPara
 def best_matches(labels: np.ndarray, others: np.ndarray, clusters: int) -> np.ndarray:
     """The Jaccard similarity of each cluster with the most similar one of another clustering.
 
-    Args:
-        labels: Shape (N,), from 0; -1 for noise.
-        others: Labels of the other clustering for the same images, shape (N,).
-        clusters: Number of clusters in the full data; a sample may miss some of them.
-
-    Returns:
-        Values in [0, 1], shape (clusters,); NaN for a cluster that the sample misses.
+    Both label the same images (N,), -1 for noise; NaN for one of the ``clusters`` without images.
     """
     similarity = np.full(clusters, np.nan)
     candidates = [others == other for other in np.unique(others[others != NOISE])]

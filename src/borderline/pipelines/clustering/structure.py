@@ -60,13 +60,7 @@ def compare_with_clouds(
     The null hypothesis is that of SigClust (Liu et al. 2008). Each set is clustered with the
     reductions of the best recipes, and on each with the full sweep of their clusterings. The search
     chose these reductions for the images, not for the clouds, so the p-value may be a little too
-    small.
-
-    Args:
-        embeddings: Shape (N, D); at most ``structure.images`` of them are used.
-        recipes: The best recipes.
-        params: The spaces, the objective and the number of clouds.
-        run: The seed.
+    small. At most ``structure.images`` of the embeddings (N, D) are used.
     """
     random = np.random.default_rng(run.seed_for("clouds"))
     count = min(params.structure.images, len(embeddings))

@@ -23,12 +23,8 @@ from borderline.pipelines.clustering.scores import SpaceScorer, degenerate
 class Best(NamedTuple):
     """The best clusters of a kind in one space.
 
-    Attributes:
-        clusters: None where none are usable.
-        clustering: Their settings; None likewise.
-        objective: Minus infinity for none.
-        reason: Most frequent reason why there are none; empty where there are.
-        cut_short: Whether the second half of the clusterings was left out.
+    Where none are usable, ``clusters`` and ``clustering`` are None, ``objective`` is minus infinity
+    and ``reason`` the most frequent reason. ``cut_short``: only spread clusterings were tried.
     """
 
     clusters: FittedClustering | None
@@ -73,33 +69,29 @@ def cluster_all(
 ) -> Best:
     """Try the clusterings of a kind in one space.
 
-    Args:
-        kind: The kind.
-        space: Clusters and scores.
-        params: The kind's space.
-        run: The seed.
-        hopeless: Takes the best objective of the spread clusterings; whether to leave out the rest.
+    ``hopeless`` tells from the best objective of the spread clusterings whether to skip the rest.
     """
     best: tuple[FittedClustering | None, Clustering | None, float] = (None, None, -math.inf)
     reasons: list[str] = []
-    cut_short = False
-    first, rest = clusterings_of(kind, params)
+
+    def attempt(clusterings: list[Clustering]) -> None:
+        nonlocal best
+        for clustering in clusterings:
+            clusters = clustering.fit(space.points, run.seed_for("clustering", 0), memory)
+            value = math.nan if clusters is None else space.objective(clusters)
+            if not math.isnan(value) and value > best[2]:
+                best = clusters, clustering, value
+            elif math.isnan(value):
+                reason = "no fit" if clusters is None else degenerate(clusters.labels, params)
+                reasons.append(reason or "the objective is undefined")
+
+    spread, rest = clusterings_of(kind, params)
     with tempfile.TemporaryDirectory() as folder:
         memory = Memory(folder, verbose=0)
-        for half in (first, rest):
-            if half is rest:
-                if hopeless and hopeless(best[2]):
-                    cut_short = True
-                    break
-                half = [other for other in rest if best[1] is None or other.is_near(best[1])]
-            for clustering in half:
-                clusters = clustering.fit(space.points, run.seed_for("clustering", 0), memory)
-                value = math.nan if clusters is None else space.objective(clusters)
-                if not math.isnan(value) and value > best[2]:
-                    best = clusters, clustering, value
-                elif math.isnan(value):
-                    reason = "no fit" if clusters is None else degenerate(clusters.labels, params)
-                    reasons.append(reason or "the objective is undefined")
+        attempt(spread)
+        cut_short = hopeless is not None and hopeless(best[2])
+        if not cut_short:
+            attempt([other for other in rest if best[1] is None or other.is_near(best[1])])
     reason = "" if best[0] else Counter(reasons).most_common(1)[0][0]
     return Best(*best, reason, cut_short)
 

@@ -28,12 +28,7 @@ def best_first(trials: pd.DataFrame) -> pd.DataFrame:
 def combinations(trials: pd.DataFrame, params: ClusteringParams) -> pd.DataFrame:
     """The best row of each combination of a reduction and a clustering, best first.
 
-    Args:
-        trials: A table with the columns ``TRIAL_COLUMNS``.
-        params: Names the combinations; those without clusters are in the table with a ``note``.
-
-    Returns:
-        Columns ``COMBINATION_COLUMNS``.
+    Combinations without clusters have a ``note`` instead of scores.
     """
     rows = []
     for reduction in params.reductions:
