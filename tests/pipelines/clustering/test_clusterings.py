@@ -7,7 +7,8 @@ import pytest
 from joblib import Memory
 from sklearn.metrics import adjusted_rand_score
 
-from borderline.pipelines.clustering.clusterings import Clustering, sweep
+from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.sweep import clusterings_of
 from conftest import blobs, clustering_params
 
 CLUSTERINGS = [
@@ -93,7 +94,7 @@ def test_more_clusters_than_points_are_none() -> None:
 
 def test_shared_tree_gives_the_same_clusters(tmp_path: object) -> None:
     where, _ = points()
-    for clustering in itertools.chain(*sweep("hdbscan", clustering_params())):
+    for clustering in itertools.chain(*clusterings_of("hdbscan", clustering_params())):
         plain = clustering.fit(where, seed=0)
         shared = clustering.fit(where, seed=0, memory=Memory(tmp_path, verbose=0))
         assert plain is not None
@@ -103,12 +104,12 @@ def test_shared_tree_gives_the_same_clusters(tmp_path: object) -> None:
 
 def test_sweep_begins_spread_and_goes_on_near_the_best() -> None:
     params = clustering_params(gmm={"n_components": [3, 15]})
-    first, others = sweep("gmm", params)
+    first, others = clusterings_of("gmm", params)
     numbers = [[int(c.settings["n_components"]) for c in part] for part in (first, others)]
     assert numbers[0] == [3, 7, 11, 15]
     assert sorted(numbers[0] + numbers[1]) == list(range(3, 16))
     near = [int(c.settings["n_components"]) for c in others if c.is_near(first[1])]
     assert near == [4, 5, 6, 8, 9, 10]
-    first, others = sweep("hdbscan", params)
+    first, others = clusterings_of("hdbscan", params)
     assert len(first) + len(others) == 4 * 2
     assert all(other.is_near(first[0]) for other in others)

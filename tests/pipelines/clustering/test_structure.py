@@ -8,7 +8,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from borderline.datasets import StudyStorage
 from borderline.params import RunParams
-from borderline.pipelines.clustering.search import finalists, search
+from borderline.pipelines.clustering.finalists import fit_finalists
+from borderline.pipelines.clustering.search import search
 from borderline.pipelines.clustering.structure import Structure, compare_with_clouds
 from conftest import blobs, clustering_params
 
@@ -18,7 +19,7 @@ PARAMS = clustering_params(clusterings=["gmm", "kmeans"])
 def compared(points: np.ndarray, folder: Path, run: RunParams) -> tuple[Structure, np.ndarray]:
     storage = StudyStorage(filepath=str(folder / "studies.sqlite")).load()
     *_, trials = search(points, storage, PARAMS, run)
-    ranked = finalists(trials, points, PARAMS, run)
+    ranked = fit_finalists(trials, points, PARAMS, run)
     found = compare_with_clouds(points, [model.recipe for model, _ in ranked], PARAMS, run)
     return found, ranked[0][0].clusters.labels
 

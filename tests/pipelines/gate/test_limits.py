@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from borderline.findings import FIGURES, Measured
+from borderline.grid import Grid
 from borderline.pipelines.gate.limits import check, verdict
+from borderline.pipelines.gate.nodes import check_limits
 from borderline.pipelines.gate.params import GateParams
 from conftest import findings_of
 
@@ -86,3 +88,15 @@ def test_limits_that_say_nothing_are_refused(limits: dict[str, Any], words: str)
 def test_figure_that_rounds_to_its_limit_is_told_from_it() -> None:
     table = check(found(accuracy=Measured(value=0.89996)), gate({"accuracy": {"least": 0.9}}))
     assert "accuracy is 0.89996, and the limit is at least 0.9" in verdict(table)
+
+
+def test_findings_are_those_of_their_model_whatever_their_order() -> None:
+    findings = {
+        f"{name}.findings": findings_of(
+            figures=dict.fromkeys(FIGURES, Measured(value=value))
+        ).model_dump(mode="json")
+        for name, value in (("b", 0.1), ("a", 0.9))
+    }
+    grid = Grid(models=("a", "b"), generators=())
+    table = check_limits(grid=grid, gate=gate({"accuracy": {"least": 0.5}}), **findings)
+    assert table[["model", "holds"]].to_numpy().tolist() == [["a", True], ["b", False]]
