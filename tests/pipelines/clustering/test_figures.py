@@ -28,9 +28,9 @@ def test_search_is_drawn_with_its_pruned_trials_and_without_repeated_ones(
     computed = trials[trials["objective"].notna()].groupby("trial")["objective"].max()
     assert list(history.data[0].y) == pytest.approx(computed.tolist())
     assert "pca" in importances.layout.title.text
-    own = trials[trials["reduction"] == "pca"]["trial"].nunique()
-    assert f"{own} trials" in slices.layout.title.text
-    assert len(slices.data[0].x) == own
+    of_pca = trials[trials["reduction"] == "pca"]["trial"].nunique()
+    assert f"{of_pca} trials" in slices.layout.title.text
+    assert len(slices.data[0].x) == of_pca
     assert importances.data[0].y == ("pca_n_components",)
     fewer, _, _ = draw_search(study_of(POINTS, storage, params, run), 2)
     assert list(fewer.data[0].y) == pytest.approx(computed.tolist()[:2])

@@ -26,9 +26,9 @@ def test_similarity_with_the_best_match_by_hand() -> None:
     labels = np.array([0, 0, 0, 1, 1, -1])
     others = np.array([5, 5, 7, 7, -1, 7])
     # 0: {0,1,2} with {0,1}: 2 of 3. 1: {3,4} with {2,3,5}: 1 of 4. 2 is not there.
-    found = best_matches(labels, others, 3)
-    assert found[:2].tolist() == pytest.approx([2 / 3, 1 / 4])
-    assert np.isnan(found[2])
+    similarity = best_matches(labels, others, 3)
+    assert similarity[:2].tolist() == pytest.approx([2 / 3, 1 / 4])
+    assert np.isnan(similarity[2])
     assert best_matches(labels, np.full(6, -1), 2).tolist() == [0, 0]
     assert best_matches(labels, labels, 2).tolist() == [1, 1]
 

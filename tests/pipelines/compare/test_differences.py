@@ -15,12 +15,12 @@ from conftest import findings_of
 
 
 def test_interval_of_symmetric_ones_adds_their_squares() -> None:
-    found = difference(
+    apart = difference(
         Measured(value=0.5, low=0.47, high=0.53), Measured(value=0.3, low=0.26, high=0.34)
     )
-    assert found.value == pytest.approx(0.2)
-    assert found.low == pytest.approx(0.2 - 0.05)
-    assert found.high == pytest.approx(0.2 + 0.05)
+    assert apart.value == pytest.approx(0.2)
+    assert apart.low == pytest.approx(0.2 - 0.05)
+    assert apart.high == pytest.approx(0.2 + 0.05)
 
 
 def test_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -29,8 +29,8 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
     for _ in range(400):
         hits = random.binomial(images, [first, second])
         ends = [Measured.of(estimate_of_share(int(h), images)) for h in hits]
-        found = difference(*ends)
-        held += found.low <= first - second <= found.high
+        apart = difference(*ends)
+        held += apart.low <= first - second <= apart.high
     # Within four standard errors of 95 %.
     assert abs(held / 400 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 400)
 

@@ -64,8 +64,8 @@ def test_each_side_is_seen_by_the_other_model(run: RunParams) -> None:
     assert swapped["verdict"].tolist() == ["shared", "shared", "own", "own"]
     measures, errors = compare_models(pairing=PAIRING, **sides)
     page = write_comparison(measures, errors, patterns, **settings, **sides)
-    assert "Patterns of a: 2; 0 shared with b, 2 of a only, 0 open." in page
-    assert "Patterns of b: 2; 2 shared with a, 0 of b only, 0 open." in page
+    assert "a has 2 patterns: 0 shared with b, 2 of a only, 0 open." in page
+    assert "b has 2 patterns: 2 shared with a, 0 of b only, 0 open." in page
     assert page.count("p = 0.99 for b") == 6, "prototype and two members of two patterns"
 
 

@@ -54,12 +54,12 @@ def test_model_that_is_sure_of_everything_shares_nothing() -> None:
 
 
 def test_cluster_with_two_prototypes_counts_once() -> None:
-    found = findings_of(3)
-    twice = found.model_copy(
+    findings = findings_of(3)
+    twice = findings.model_copy(
         update={
             "patterns": tuple(
                 pattern.model_copy(update={"cluster": cluster})
-                for pattern, cluster in zip(found.patterns, (0, 0, -1), strict=True)
+                for pattern, cluster in zip(findings.patterns, (0, 0, -1), strict=True)
             )
         }
     )

@@ -33,7 +33,7 @@ def compare_models(*, pairing: Pairing, **sides: Any) -> tuple[DataFrame, dict[s
 def carry_patterns_over(
     *, pairing: Pairing, compare: CompareParams, run: RunParams, **sides: Any
 ) -> DataFrame:
-    """Judge the patterns of each model by the other model, as in ``carry_over``."""
+    """Decide which patterns of each model the other model shares, as in ``carry_over``."""
     from borderline.pipelines.compare.sides import sides_of
     from borderline.pipelines.compare.transfer import carry_both_over
 

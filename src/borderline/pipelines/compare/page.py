@@ -63,9 +63,10 @@ def _verdicts(section: dict[str, Any]) -> str:
     if not verdicts:
         return f"{name} has no patterns to compare."
     shared, own, open_ = (verdicts.count(verdict) for verdict in (SHARED, OWN, OPEN))
+    patterns = "1 pattern" if len(verdicts) == 1 else f"{len(verdicts)} patterns"
     return (
-        f"Patterns of {name}: {len(verdicts)}; {shared} shared with {section['other']}, {own} of "
-        f"{name} only, {open_} open."
+        f"{name} has {patterns}: {shared} shared with {section['other']}, {own} of {name} only, "
+        f"{open_} open."
     )
 
 

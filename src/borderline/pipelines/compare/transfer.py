@@ -63,7 +63,7 @@ def carry_both_over(this: Side, other: Side, unsure: float, device: torch.device
 def carry_over(
     name: str, findings: Findings, labels: np.ndarray, other: OtherModel, unsure: float
 ) -> pd.DataFrame:
-    """Judge the patterns of a model by the other model.
+    """Decide which patterns of a model the other model shares.
 
     A pattern is ``shared`` if the 95 % interval (Wilson 1927) of the share of its images that the
     other model is unsure of lies above one half, ``own`` if it lies below, and ``open`` otherwise.

@@ -1,4 +1,4 @@
-"""Beside the road: limits on the measures of a run, at which continuous integration can stop."""
+"""Optional: limits on the measures of a run, at which continuous integration can stop."""
 
 from borderline.pipelines.gate.pipeline import create_pipeline
 
