@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from borderline.findings import FIGURES, Findings, in_parts
+from borderline.findings import MEASURES, Findings, with_interval
 from borderline.measures.inference import predict
 from borderline.pages import rendering
 from borderline.pages.pictures import pictures
@@ -84,7 +84,7 @@ def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
 
 
 def _row(row: pd.Series) -> dict[str, Any]:
-    described = FIGURES[row["figure"]]
+    described = MEASURES[row["figure"]]
     ends = {
         "this": ("this", "this_low", "this_high"),
         "other": ("other", "other_low", "other_high"),
@@ -92,10 +92,10 @@ def _row(row: pd.Series) -> dict[str, Any]:
     }
     return {
         "title": described.title,
-        "says": described.says,
+        "says": described.meaning,
         "differ": bool(row["differ"]) if pd.notna(row["differ"]) else False,
         **{
-            name: in_parts(described.form, *(row[column] for column in columns))
+            name: with_interval(described.form, *(row[column] for column in columns))
             for name, columns in ends.items()
         },
     }
