@@ -69,6 +69,21 @@ def test_every_condition_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("partners", "repeats", "words"),
+    [
+        (5, 5, "all 5 repeats find it again"),
+        (2, 2, "both repeats find it again"),
+        (1, 1, "the only repeat finds it again"),
+        (3, 5, "only 3 of 5 repeats find it again"),
+        (1, 5, "only 1 of 5 repeats finds it again"),
+        (0, 5, "no repeat finds it again"),
+    ],
+)
+def test_repeats_are_counted_in_words(partners: int, repeats: int, words: str) -> None:
+    assert words in trust_in(pattern(partners=partners, repeats=repeats), findings_of()).line
+
+
 def test_doubts_about_the_prototypes_alone_leave_the_clusters_trusted() -> None:
     findings = findings_of(doubts=["not significantly better than random images"])
     assert trust_in(pattern(), findings).level == "high"

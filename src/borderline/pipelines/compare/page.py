@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from borderline.findings import MEASURES, Findings, with_interval
+from borderline.findings import MEASURES, Findings, with_interval, written
 from borderline.measures.inference import predict
 from borderline.pages import rendering
 from borderline.pages.pictures import pictures
@@ -75,7 +75,7 @@ def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
     if errors["p_value"] is None:
         return "Both models make the same errors on the test images."
     p = errors["p_value"]
-    chance = "less than 0.1%" if p < 0.001 else f"{p:.1%}"
+    chance = "less than 0.1 %" if p < 0.001 else written("{:.1%}", p)
     return (
         f"{section['name']} alone is wrong on {errors['only_this']} test images, "
         f"{section['other']} alone on {errors['only_other']}. If both were equally accurate, a "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -146,7 +147,7 @@ def _faithfulness(row: Row) -> str:
     results: dict[str, list[str]] = {"passes": [], "fails": []}
     for test in ("deletion", "insertion"):
         p = row[f"{test}_p"]
-        value = "no p-value" if pd.isna(p) else f"p-value {p:.2f}"
+        value = "no p-value" if math.isnan(p) else f"p-value {p:.2f}"
         results["passes" if p <= LEVEL else "fails"].append(f"the {test} test ({value})")
     verdicts = [f"{verb} {' and '.join(tests)}" for verb, tests in results.items() if tests]
     name = method_name(str(row["method"]))

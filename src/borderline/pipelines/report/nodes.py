@@ -138,7 +138,7 @@ def show_patterns(
     *,
     report: ReportParams,
 ) -> View:
-    """The section about the patterns: the map and the cards, ``report.patterns`` of them in full."""
+    """The section about the patterns: the map, and a card for each, ``report.patterns`` in full."""
     from borderline.pages.rendering import chart
     from borderline.pipelines.report.views import patterns as views
 

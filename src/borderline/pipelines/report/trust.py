@@ -58,11 +58,15 @@ def _stable(pattern: Pattern) -> tuple[bool, str]:
 
 
 def _found_again(pattern: Pattern) -> tuple[bool, str]:
-    if pattern.repeats == 0:
+    partners, repeats = pattern.partners, pattern.repeats
+    if repeats == 0:
         return False, "no repeat found clusters"
-    if pattern.partners >= pattern.repeats:
-        return True, f"all {pattern.repeats} repeats find it again"
-    return False, f"only {pattern.partners} of {pattern.repeats} repeats find it again"
+    if partners >= repeats:
+        few = {1: "the only repeat finds", 2: "both repeats find"}
+        return True, f"{few.get(repeats, f'all {repeats} repeats find')} it again"
+    verb = "finds" if partners == 1 else "find"
+    count = "no repeat finds" if partners == 0 else f"only {partners} of {repeats} repeats {verb}"
+    return False, f"{count} it again"
 
 
 def _separate(findings: Findings) -> tuple[bool, str]:

@@ -103,15 +103,14 @@ def view_members(
     most: int,
 ) -> list[View]:
     """The images of each cluster, the most similar to the prototype first."""
-    vectors = embeddings["embeddings"].numpy()
-    labels = clusters["labels"].numpy()
+    if not patterns:
+        return []
+    vectors, labels = embeddings["embeddings"].numpy(), clusters["labels"].numpy()
+    distances = cosine_distances(vectors[prototypes["rows"].numpy()], vectors)
     views = []
     for pattern in patterns:
         rows = np.flatnonzero((labels == pattern.cluster) & (pattern.cluster >= 0))
-        prototype = vectors[prototypes["rows"][pattern.prototype]][None]
-        if len(rows):
-            distances = cosine_distances(prototype, vectors[rows])[0]
-            rows = rows[distances.argsort(kind="stable")][:most]
+        rows = rows[distances[pattern.prototype, rows].argsort(kind="stable")][:most]
         alt = "Image {number} of the cluster, {p}"
         shown = pictures(borderline["images"][rows], borderline["probabilities"][rows], alt)
         views.append({"members": shown})
