@@ -214,7 +214,7 @@ def test_page_says_what_the_tables_say(chromium: WebDriver, whole: Path, report:
             model,
         )
         assert len(first_lines) == len(findings.patterns)
-        assert all("borderline images" in line and "Trust: " in line for line in first_lines)
+        assert all("prototype at p = " in line and "Trust: " in line for line in first_lines)
     assert f"kedro run --env test --params {EPOCHS}" in text
     assert (reporting_folder(whole) / "report.html").stat().st_size < _MOST_BYTES
 

@@ -36,7 +36,7 @@ def environment(package: str) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     templates.filters["as_script"] = _as_script
-    templates.filters["percent"] = lambda share: written("{:.0%}", share)
+    templates.filters["percent"] = _percent
     templates.globals["measures"] = MEASURES
     return templates
 
@@ -87,6 +87,10 @@ def chart(figure: go.Figure) -> dict[str, Any]:
     drawn = go.Figure(figure).update_layout(title=None)
     caption = " ".join(_TAGS.sub(" ", title).split())
     return {"caption": caption, "figure": json.loads(drawn.to_json())}
+
+
+def _percent(share: float) -> str:
+    return written("{:.0%}", share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _as_script(value: Any) -> Markup:
