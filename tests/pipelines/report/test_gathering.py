@@ -53,7 +53,7 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "ari_resamples": [0.55],
             "ari_resamples_low": [0.4],
             "ari_resamples_high": [0.7],
-            "doubts": ["one cloud"],
+            "doubts": ["one cloud; unstable"],
             "note": [""],
         },
         "prototypes_table": {
@@ -77,6 +77,9 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "value": [0.61, 0.91, 0.1],
             "low": [0.60, 0.90, 0.1],
             "high": [0.62, np.nan, 0.1],
+            **{f"q_value{end}": [0.01, 0.2, np.nan] for end in ("", "_of_cluster")},
+            "q_value_of_labels": [0.01, 0.02, np.nan],
+            "note": ["", "one repeat failed", ""],
             "says": ["Coverage.", "Stability.", "Another."],
         },
         "explanation_scores_table": {
@@ -102,7 +105,6 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "abstains_by": ["confidence", "prototypes", "chance"],
             "says": ["First.", "Second.", "Third."],
         },
-        "summary_table": {"doubts": ["one cloud; few images"]},
     }
     assert set(made) == set(TABLES)
     return {name: pd.DataFrame(columns) for name, columns in made.items()} | changed
@@ -114,6 +116,7 @@ def gathered(**changed: pd.DataFrame) -> Findings:
         classifier=nn.Linear(3, 1),
         pair_train=IMAGES,
         confusion=ConfusionParams(band=0.1),
+        level=0.05,
         **tables(**changed),
     )
     return Findings.read(values)
@@ -158,8 +161,14 @@ def test_model_and_its_patterns_are_described() -> None:
     assert (findings.made, findings.borderline_images, findings.noise) == (800, 400, 0.25)
     assert (findings.shown, findings.validation) == ("k_medoids", ("Coverage.", "Stability."))
     assert findings.abstaining == ("First.", "Second.")
-    assert findings.doubts == ("one cloud", "few images")
-    assert findings.cluster_doubts == ("one cloud",)
+    assert findings.cluster_doubts == ("one cloud", "unstable")
+    assert findings.doubts == (
+        *findings.cluster_doubts,
+        "the prototypes are not significantly better than random images in: stability",
+        "the prototypes are not significantly better than random images of the same clusters in: "
+        "stability",
+        "one repeat failed",
+    )
     assert findings.note == ""
 
 

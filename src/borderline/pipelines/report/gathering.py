@@ -11,6 +11,7 @@ from torch import nn
 
 from borderline.findings import Findings, Measured, Pattern, number_of
 from borderline.measures.intervals import Estimate, estimate_of_share
+from borderline.pipelines.report.doubts import doubts_about
 from borderline.pipelines.report.views.attributions import method_name
 
 Row = dict[str, Any]
@@ -25,7 +26,12 @@ _SAME_ORDER = 0.5
 
 
 def gather(
-    tables: Tables, names: dict[str, str], classifier: nn.Module, train_images: int, band: float
+    tables: Tables,
+    names: dict[str, str],
+    classifier: nn.Module,
+    train_images: int,
+    band: float,
+    level: float,
 ) -> Findings:
     """The findings about one model.
 
@@ -35,6 +41,7 @@ def gather(
         classifier: The model.
         train_images: The number of real training images.
         band: Half the width of the borderline band.
+        level: The significance level of the validation.
     """
     board, shown_table = tables["leaderboard_table"], tables["prototypes_table"]
     chosen = _first(board[board["chosen"]])
@@ -44,6 +51,7 @@ def gather(
     shown = str(shown_table["chosen_by"].iloc[0]) if patterns else ""
     validation = tables["validation_table"]
     validation = validation[validation["chosen_by"] == shown]
+    cluster_doubts = tuple(filter(None, clusters["doubts"].split("; ")))
     return Findings(
         **names,
         **_description(classifier),
@@ -66,8 +74,8 @@ def gather(
         validation=tuple(validation["says"]),
         attributions=tuple(_faithfulness(row) for row in _rows(tables["explanation_scores_table"])),
         abstaining=_abstaining(tables["rejection_table"]),
-        doubts=_split(tables["summary_table"]["doubts"].iloc[0]),
-        cluster_doubts=_split(clusters["doubts"]),
+        doubts=(*cluster_doubts, *doubts_about(validation, level)),
+        cluster_doubts=cluster_doubts,
         note=clusters["note"],
     )
 
@@ -192,10 +200,6 @@ def _first(table: pd.DataFrame) -> Row:
 
 def _near(tables: Tables) -> dict[str, Row]:
     return {str(row["cluster"]): row for row in _rows(tables["errors_near_patterns_table"])}
-
-
-def _split(doubts: str) -> tuple[str, ...]:
-    return tuple(filter(None, doubts.split("; ")))
 
 
 def _whole(value: Any) -> int | None:

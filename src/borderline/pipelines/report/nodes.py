@@ -32,9 +32,15 @@ TABLES = (
     *("classifier_scores_table", "calibration_table", "leaderboard_table", "cluster_scores_table"),
     *("prototypes_table", "repeats_table", "matches_table", "validation_table"),
     *("explanation_scores_table", "tipping_table", "real_patterns_table"),
-    *("errors_near_patterns_table", "rejection_table", "summary_table"),
+    *("errors_near_patterns_table", "rejection_table"),
 )
 """The tables about a model that its findings rest on."""
+
+SUMMARISED = (
+    *("classifier_scores_table", "leaderboard_table", "cluster_scores_table", "validation_table"),
+    "errors_near_patterns_table",
+)
+"""The tables about a model that give its row of the summary."""
 
 SECTIONS = ("model", "generators", "patterns", "validation")
 """The sections of the page about a model; the dataset of each is called ``<section>_view``."""
@@ -46,6 +52,7 @@ def gather_findings(
     pair_train: LabelledImages,
     *,
     confusion: ConfusionParams,
+    level: float,
     **tables: pd.DataFrame,
 ) -> dict[str, Any]:
     """The findings about a model, as ``Findings`` has them.
@@ -55,13 +62,38 @@ def gather_findings(
         classifier: The model.
         pair_train: The real training images.
         confusion: The band.
+        level: The significance level of the validation.
         tables: The tables of ``TABLES``, by name.
     """
     from borderline.pipelines.report.gathering import gather
 
     train_images = len(pair_train["labels"])
-    findings = gather(tables, pair_names, classifier, train_images, confusion.band)
+    findings = gather(tables, pair_names, classifier, train_images, confusion.band, level)
     return findings.model_dump(mode="json")
+
+
+def summarise_model(findings: dict[str, Any], **tables: pd.DataFrame) -> pd.DataFrame:
+    """The findings about a model in one row.
+
+    Args:
+        findings: The findings.
+        tables: The tables of ``SUMMARISED``, by name.
+    """
+    from borderline.pipelines.report.summary import summary_of
+
+    return summary_of(Findings.read(findings), tables)
+
+
+def summarise(*, grid: Grid, **summaries: pd.DataFrame) -> pd.DataFrame:
+    """The summary of the run: one row a model.
+
+    Args:
+        grid: The names of the models.
+        summaries: ``<model>.summary_table`` of each model.
+    """
+    from borderline.pipelines.report.summary import one_table
+
+    return one_table(grid.models, summaries)
 
 
 def show_model(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kedro.pipeline import Pipeline
 
 from borderline.grid import current, for_all, for_each_model, node
@@ -9,28 +11,35 @@ from borderline.pipelines.report import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """The findings and sections of every model, then one page for all and a card for each."""
+    """The findings and sections of every model; summary, page and model cards of all."""
     layout = current()
-    images = {name: name for name in (f"{generator}.images" for generator in layout.generators)}
-    findings = {name: name for name in (f"{model}.findings" for model in layout.models)}
-    views = {
-        name: name
-        for name in (f"{model}.{s}_view" for model in layout.models for s in nodes.SECTIONS)
-    }
-    tables = {name: name for name in nodes.TABLES}
+    images = _by_name(f"{generator}.images" for generator in layout.generators)
+    findings, summaries = (
+        _by_name(f"{model}.{name}" for model in layout.models)
+        for name in ("findings", "summary_table")
+    )
+    views = _by_name(f"{model}.{s}_view" for model in layout.models for s in nodes.SECTIONS)
+    level = "params:prototypes.validation.level"
     model = Pipeline(
         [
-            node(nodes.gather_findings, "findings", more=tables),
+            node(nodes.gather_findings, "findings", more=_by_name(nodes.TABLES), level=level),
+            node(nodes.summarise_model, "summary_table", more=_by_name(nodes.SUMMARISED)),
             node(nodes.show_model, "model_view"),
             node(nodes.show_generators, "generators_view", more=images),
             node(nodes.show_patterns, "patterns_view"),
             node(nodes.show_validation, "validation_view"),
         ]
     )
-    shared = [node(nodes.write_report, "report", more=findings | views)]
+    of_all = [
+        node(nodes.summarise, "summary_table", more=summaries),
+        node(nodes.write_report, "report", more=findings | views),
+    ]
     if layout.models:
         cards = [f"{model}.model_card" for model in layout.models]
-        shared.append(node(nodes.write_cards, cards, more=findings))
-    return for_each_model(
-        "report", model, shared=["pair_names", "pair_train", "pair_test"]
-    ) + for_all("report", Pipeline(shared))
+        of_all.append(node(nodes.write_cards, cards, more=findings))
+    shared = ["pair_names", "pair_train", "pair_test"]
+    return for_each_model("report", model, shared=shared) + for_all("report", Pipeline(of_all))
+
+
+def _by_name(datasets: Iterable[str]) -> dict[str, str]:
+    return {name: name for name in datasets}
