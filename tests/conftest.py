@@ -21,7 +21,7 @@ from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.remote.webdriver import WebDriver
 from torch import Tensor
 
-from borderline.findings import FIGURES, Findings, Measured, Pattern
+from borderline.findings import MEASURES, Findings, Measured, Pattern
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.metrics.params import MetricsParams
@@ -205,10 +205,10 @@ def candidates_of(labels: np.ndarray, *, spread: float = 0.1, seed: int = 0) -> 
 
 
 def findings_of(patterns: int = 2, **changed: object) -> Findings:
-    """Findings about a model that tells 7 from 1, with figures that can be told apart."""
-    figures = {
+    """Findings about a model that tells 7 from 1, with measures that can be told apart."""
+    measures = {
         name: Measured(value=0.1 * i, low=0.1 * i - 0.05, high=0.1 * i + 0.05, n=200)
-        for i, name in enumerate(FIGURES, start=1)
+        for i, name in enumerate(MEASURES, start=1)
     }
     values: dict[str, object] = {
         "source": "digits",
@@ -228,7 +228,7 @@ def findings_of(patterns: int = 2, **changed: object) -> Findings:
         "borderline_images": 1000,
         "noise": 0.0 if patterns else None,
         "recipe": "pca + kmeans" if patterns else "",
-        "figures": figures,
+        "measures": measures,
         "patterns": [
             Pattern(
                 prototype=i,
@@ -247,9 +247,10 @@ def findings_of(patterns: int = 2, **changed: object) -> Findings:
         ],
         "shown": "medoid" if patterns else "",
         "validation": ["The medoids are found again."] if patterns else [],
-        "maps": ["Saliency: true."] if patterns else [],
+        "attributions": ["Saliency: true."] if patterns else [],
         "abstaining": ["Abstaining by confidence avoids all errors."],
         "doubts": [],
+        "cluster_doubts": [],
         "note": "" if patterns else "only 3 of 30 borderline images",
     }
     return Findings.model_validate(values | changed)

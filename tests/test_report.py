@@ -16,7 +16,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from borderline.findings import FIGURES, Findings
+from borderline.findings import MEASURES, Findings, written
 from conftest import EPOCHS, MODELS, kedro_run, open_page, reporting_folder
 
 pytestmark = pytest.mark.road
@@ -199,16 +199,22 @@ def test_page_says_what_the_tables_say(chromium: WebDriver, whole: Path, report:
     text = chromium.execute_script("return document.body.textContent")
     summary = pd.read_csv(reporting_folder(whole) / "summary.csv").set_index("model")
     for model in MODELS:
-        found = Findings(
-            **json.loads((reporting_folder(whole) / model / "findings.json").read_text())
-        )
-        assert set(found.figures) == set(FIGURES)
-        assert found.figures["accuracy"].value == pytest.approx(summary.loc[model, "accuracy"])
-        assert len(found.patterns) == summary.loc[model, "prototypes"]
-        assert found.generator == summary.loc[model, "generator"]
-        assert f"{found.figures['accuracy'].value:.1%}" in text
-        for sentence in (*found.validation, *found.maps, *found.doubts):
+        path = reporting_folder(whole) / model / "findings.json"
+        findings = Findings(**json.loads(path.read_text()))
+        assert set(findings.measures) == set(MEASURES)
+        assert findings.measures["accuracy"].value == pytest.approx(summary.loc[model, "accuracy"])
+        assert len(findings.patterns) == summary.loc[model, "prototypes"]
+        assert findings.generator == summary.loc[model, "generator"]
+        assert written("{:.1%}", findings.measures["accuracy"].value or 0) in text
+        for sentence in (*findings.validation, *findings.attributions, *findings.doubts):
             assert sentence in text
+        first_lines = chromium.execute_script(
+            "return [...document.querySelectorAll(`#${arguments[0]} .pattern > h4 + p`)]"
+            ".map(line => line.textContent)",
+            model,
+        )
+        assert len(first_lines) == len(findings.patterns)
+        assert all("prototype at p = " in line and "Trust: " in line for line in first_lines)
     assert f"kedro run --env test --params {EPOCHS}" in text
     assert (reporting_folder(whole) / "report.html").stat().st_size < _MOST_BYTES
 
@@ -245,8 +251,8 @@ def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     folder = reporting_folder(again) / "comparison"
     assert str(folder / "comparison.html") in result.stdout
-    figures = pd.read_csv(folder / "measures.csv")
-    assert figures["figure"].tolist() == list(FIGURES)
+    measures = pd.read_csv(folder / "measures.csv")
+    assert measures["figure"].tolist() == list(MEASURES)
     patterns = pd.read_csv(folder / "patterns.csv")
     assert set(patterns["model"]) <= set(MODELS)
     assert set(patterns["verdict"]) <= {"shared", "own", "open"}
@@ -260,11 +266,11 @@ def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
 
 
 def test_two_runs_side_by_side(again: Path) -> None:
-    """A run compared with a copy of itself, of which one figure was changed."""
+    """A run compared with a copy of itself, with one measure changed."""
     before = Path(shutil.copytree(again / "data/test", again / "data/before"))
     path = before / "08_reporting/mnist_sample_7v1/cnn_1/findings.json"
     findings = json.loads(path.read_text())
-    findings["figures"]["yield"] = {"value": 0.0, "low": 0.0, "high": 0.001, "n": 300}
+    findings["measures"]["yield"] = {"value": 0.0, "low": 0.0, "high": 0.001, "n": 300}
     path.write_text(json.dumps(findings))
     result = kedro_run(
         *(again, "--env", "test", "--pipelines", "compare", "--params"),
@@ -272,12 +278,12 @@ def test_two_runs_side_by_side(again: Path) -> None:
     )
     assert result.returncode == 0, result.stdout + result.stderr
     folder = reporting_folder(again) / "comparison"
-    figures = pd.read_csv(folder / "measures.csv").set_index("figure")
-    assert figures.loc["yield", "other"] == 0
-    others = figures.drop(index=["yield", "fd_lenet"])
+    measures = pd.read_csv(folder / "measures.csv").set_index("figure")
+    assert measures.loc["yield", "other"] == 0
+    others = measures.drop(index=["yield", "fd_lenet"])
     assert others["difference"].fillna(0).eq(0).all()
     assert not others["differ"].eq(True).any()
-    assert pd.isna(figures.loc["fd_lenet", "difference"]), "another run may have another judge"
+    assert pd.isna(measures.loc["fd_lenet", "difference"]), "another run may have another judge"
     errors = json.loads((folder / "errors.json").read_text())
     assert errors == {"only_this": 0, "only_other": 0, "p_value": None}
     assert "cnn_1 of the other run" in (folder / "comparison.html").read_text()

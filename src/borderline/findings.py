@@ -1,84 +1,109 @@
-"""What a run found out about one model under test: what reports, cards, gates and comparisons say.
+"""The findings about one model under test, which report, model card, gate and comparison read.
 
-Saved as ``findings.json`` beside the model's pictures. A figure that could not be had is null.
+Saved as ``findings.json`` in the model's folder. A measure that is not available is null.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from borderline.errors import BorderlineError
-from borderline.measures.intervals import Estimate
 from borderline.params import Params
 
+if TYPE_CHECKING:
+    from borderline.measures.intervals import Estimate
+
 NONE = "\u2013"
-"""What is written for a figure that could not be had."""
+"""The text of a measure that is not available."""
 
 
 class Described(NamedTuple):
-    """What a figure is called, and how it is written.
+    """The description of a measure.
 
     Attributes:
         title: Its name in words.
         form: A format for ``str.format``.
-        says: What it measures.
+        meaning: A definition in one line.
     """
 
     title: str
     form: str
-    says: str
+    meaning: str
 
 
-FIGURES: Mapping[str, Described] = {
-    "accuracy": Described("accuracy", "{:z.1%}", "of the real test images, those it gets right"),
+MEASURES: Mapping[str, Described] = {
+    "accuracy": Described(
+        "accuracy", "{:z.1%}", "share of the real test images that the model classifies correctly"
+    ),
     "ece": Described(
-        "calibration error", "{:z.3f}", "by how much its probabilities are off, on average (ECE)"
+        "calibration error",
+        "{:z.3f}",
+        "mean gap between predicted probability and observed frequency (ECE)",
     ),
     "borderline_test": Described(
-        "borderline test images", "{:z.1%}", "of the real test images, those in the band around 0.5"
+        "borderline test images",
+        "{:z.1%}",
+        "share of the real test images inside the band around p = 0.5",
     ),
-    "yield": Described("yield", "{:z.1%}", "of the chosen generator's images, the borderline ones"),
+    "yield": Described(
+        "yield", "{:z.1%}", "share of the chosen generator's images that are borderline"
+    ),
     "acd": Described(
-        "ACD", "{:z.3f}", "average confusion distance of its images; 0 on the boundary, 0.5 far off"
+        "ACD",
+        "{:z.3f}",
+        "average confusion distance of these images: 0 on the boundary, 0.5 far from it",
     ),
     "hubris": Described(
-        "hubris", "{:z.3f}", "how sure the model is of its images: 0 on the boundary, 1 wholly sure"
+        "hubris",
+        "{:z.3f}",
+        "confidence of the model on these images: 0 on the boundary, 1 at full confidence",
     ),
     "fd_lenet": Described(
-        "fd_lenet", "{:z.1f}", "Fréchet distance to the real images in the judge's features"
+        "Fréchet distance (fd_lenet)",
+        "{:z.1f}",
+        "distance between generated and real images in the judge's features; lower is more "
+        "realistic",
     ),
-    "patterns": Described("patterns", "{:z.0f}", "clusters of the borderline images"),
+    "patterns": Described(
+        "patterns", "{:z.0f}", "groups of similar borderline images, each with one prototype"
+    ),
     "cluster_stability": Described(
-        "stability of the clusters", "{:z.2f}", "adjusted Rand index of clusters found in resamples"
+        "stability of the clusters",
+        "{:z.2f}",
+        "mean agreement with the clusters of resamples (adjusted Rand index; 1 is perfect)",
     ),
     "coverage": Described(
-        "coverage of the prototypes", "{:z.2f}", "area under the share of images near a prototype"
+        "coverage of the prototypes",
+        "{:z.2f}",
+        "area under the share of borderline images near a prototype, over all radii",
     ),
     "found_again": Described(
-        "prototypes found again", "{:z.2f}", "cosine similarity with those of other seeds"
+        "prototypes found again",
+        "{:z.2f}",
+        "mean cosine similarity to the prototypes of repeats with other seeds",
     ),
     "near_patterns": Described(
-        "test images near patterns", "{:z.1%}", "of the real test images, those near a cluster"
+        "test images near patterns", "{:z.1%}", "share of the real test images near a pattern"
     ),
     "errors_near": Described(
-        "errors near patterns", "{:z.1%}", "of the model's errors, those near a cluster"
+        "errors near patterns", "{:z.1%}", "share of the model's errors near a pattern"
     ),
 }
-"""Every figure of the findings, in the order in which they are shown."""
+"""Every measure of the findings, in the order in which pages show them."""
 
 
 class Measured(Params):
-    """A figure with its 95 % interval.
+    """A measure with its 95 % interval.
 
     Attributes:
-        value: None where it could not be had.
+        value: None where the measure is not available.
         low: Lower end of the interval; None where there is none.
-        high: Upper end, likewise.
-        n: Of how many images it is, where that is known.
+        high: Upper end of the interval; None where there is none.
+        n: The number of images behind the value, where known.
     """
 
     value: float | None = None
@@ -88,48 +113,49 @@ class Measured(Params):
 
     @classmethod
     def of(cls, estimate: Estimate, n: float | None = None) -> Measured:
-        """The same figure, in which NaN is None."""
+        """The same measure with None in place of NaN."""
         value, low, high = (number_of(number) for number in estimate)
         return cls(value=value, low=low, high=high, n=None if n is None else int(n))
 
-    def said(self, name: str) -> str:
-        """The figure and its interval as the page writes them; a dash for none.
+    def text(self, name: str) -> str:
+        """Value and interval as pages write them; a dash where the value is None.
 
         Args:
-            name: One of ``FIGURES``.
+            name: One of ``MEASURES``.
         """
-        return " ".join(filter(None, self.parts(name)))
+        return " ".join(filter(None, self.texts(name)))
 
-    def parts(self, name: str) -> tuple[str, str]:
-        """The figure and its interval on their own; the interval is empty where there is none.
+    def texts(self, name: str) -> tuple[str, str]:
+        """Value and interval as two texts; the second is empty where there is no interval.
 
         Args:
-            name: One of ``FIGURES``.
+            name: One of ``MEASURES``.
         """
-        return in_parts(FIGURES[name].form, self.value, self.low, self.high)
+        return with_interval(MEASURES[name].form, self.value, self.low, self.high)
 
 
 class Pattern(Params):
     """A cluster of borderline images and its prototype.
 
     Attributes:
-        prototype: Its number, from 0.
-        cluster: The number of its cluster; -1 for none.
+        prototype: The number of the prototype, from 0.
+        cluster: The number of the cluster; -1 for none.
         images: Borderline images in the cluster; None for no cluster.
-        share: Of all borderline images; None likewise.
-        stability: How well resamples find the cluster again, a Jaccard index; None likewise.
-        p: What the model says of the prototype.
-        found_again: Mean cosine similarity with its partners in repeats; None for no partner.
-        partners: In how many repeats it has one.
-        repeats: How many repeats found clusters.
+        share: Share of all clustered borderline images in [0, 1]; None for no cluster.
+        stability: Mean Jaccard index between the cluster and those of resamples; None for no
+            cluster.
+        p: The model's probability of the positive class for the prototype.
+        found_again: Mean cosine similarity to its partners in repeats; None for no partner.
+        partners: Number of repeats with a partner.
+        repeats: Number of repeats that found clusters.
         real_borderline: Real borderline test images that fall into the cluster.
-        near: Real test images near it.
+        near: Real test images near the cluster.
         errors: Errors of the model among these.
-        negative_found: Whether a confident negative was found on the way to it.
-        positive_found: Whether a confident positive was.
-        to_negative: How far it is to a confident negative, as a share of the way between two random
-            latents; None where no such walk was found, or no latent space.
-        to_positive: Likewise to a confident positive.
+        negative_found: Whether the walk reaches a confident negative.
+        positive_found: Whether the walk reaches a confident positive.
+        to_negative: Length of the walk to a confident negative, relative to the distance between
+            two random latents; None where no walk or no latent space exists.
+        to_positive: Length of the walk to a confident positive, on the same scale.
     """
 
     prototype: int
@@ -151,38 +177,38 @@ class Pattern(Params):
 
 
 class Findings(Params):
-    """All about one model under test.
+    """All findings about one model under test.
 
     Attributes:
-        source: The images.
+        source: The name of the image source.
         positive: The name of the class with label 1.
-        negative: That with label 0.
-        kind: What the model is.
-        weights: How many of them it has.
-        other_mass: The mean probability that it gives classes beside the pair, on the test images;
-            None for a model that knows the pair alone.
-        train_images: Real images that it was trained and validated on.
-        test_images: Real images that it was tested on.
-        errors: Of the model on these.
-        errors_near_p: The p-value that they are no more frequent near the patterns than elsewhere
-            (Fisher's exact test); None where there are no patterns.
+        negative: The name of the class with label 0.
+        kind: The kind of the model.
+        weights: Number of its weights.
+        other_mass: Mean probability of classes beside the pair, on the test images; None for a
+            model of two classes.
+        train_images: Real images for training and validation.
+        test_images: Real images for testing.
+        errors: Errors of the model on the test images.
+        errors_near_p: p-value of Fisher's exact test that errors are no more frequent near the
+            patterns than elsewhere; None where there are no patterns.
         band: An image is borderline when ``|p - 0.5|`` is below it.
-        temperature: By which its logits would have to be divided to be calibrated; None where none
-            could be found.
-        generator: The one that the patterns are of.
-        rule: Why that one.
-        made: How many borderline images it made.
-        borderline_images: How many of them were clustered.
-        noise: The share of these that is in no cluster; None where there are no clusters.
-        recipe: How; empty where no clusters were found.
-        figures: The figures of ``FIGURES``, by name.
-        patterns: The prototypes in their order.
-        shown: The way in which they were chosen.
-        validation: Sentences on how these compare with chance.
-        maps: Sentences on whether the maps are true.
-        abstaining: Sentences on what abstaining near patterns would do.
-        doubts: What speaks against the patterns.
-        note: Why there are none; empty where there are.
+        temperature: Divisor of the logits that calibrates the model; None where none was found.
+        generator: The generator of the borderline images.
+        rule: The rule that chose it.
+        made: Number of borderline images that it produced.
+        borderline_images: Number of them that were clustered.
+        noise: Share of these that belong to no cluster; None where there are no clusters.
+        recipe: The recipe of the clustering; empty where there are no clusters.
+        measures: The measures of ``MEASURES``, by name.
+        patterns: The patterns, in the order of their prototypes.
+        shown: The selection that chose the prototypes.
+        validation: Sentences that compare the prototypes with chance.
+        attributions: Sentences on the faithfulness of the attributions.
+        abstaining: Sentences on the effect of abstaining near patterns.
+        doubts: The evidence against the patterns.
+        cluster_doubts: The evidence against the clusters, which is among the doubts.
+        note: The reason why there are no patterns; empty where there are some.
     """
 
     source: str
@@ -203,50 +229,66 @@ class Findings(Params):
     borderline_images: int
     noise: float | None
     recipe: str
-    figures: dict[str, Measured]
+    measures: dict[str, Measured]
     patterns: tuple[Pattern, ...]
     shown: str
     validation: tuple[str, ...]
-    maps: tuple[str, ...]
+    attributions: tuple[str, ...]
     abstaining: tuple[str, ...]
     doubts: tuple[str, ...]
+    cluster_doubts: tuple[str, ...]
     note: str
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Findings:
-        """The findings that a run saved.
+        """The findings of a finished run.
 
         Raises:
-            BorderlineError: When they are of another version.
+            BorderlineError: When another version of Borderline saved them.
         """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            where = ".".join(str(key) for key in error.errors()[0]["loc"])
             raise BorderlineError(
-                f"findings.json does not fit this version of Borderline ({where}): write it anew "
+                f"findings.json does not fit this version of Borderline ({where}): write it again "
                 "with `kedro run --pipelines report`."
             ) from error
 
 
-def in_parts(
+def with_interval(
     form: str, value: float | None, low: float | None, high: float | None
 ) -> tuple[str, str]:
-    """A figure and its interval in words; None and NaN are figures that could not be had.
+    """A value and its interval as texts; None and NaN mean not available.
 
     Args:
         form: A format for ``str.format``.
-        value: The figure.
+        value: The value.
         low: The lower end of its interval.
         high: The upper end.
     """
     value, low, high = number_of(value), number_of(low), number_of(high)
     if value is None:
         return NONE, ""
-    interval = "" if low is None or high is None else f"[{form}, {form}]".format(low, high)
-    return form.format(value), interval
+    if low is None or high is None:
+        return written(form, value), ""
+    return written(form, value), f"[{written(form, low)}, {written(form, high)}]"
+
+
+def written(form: str, value: float) -> str:
+    """A number as pages write it: percentages have a space before the sign.
+
+    Args:
+        form: A format for ``str.format``.
+        value: The number.
+
+    Example:
+        >>> written("{:.1%}", 0.985)
+        '98.5 %'
+    """
+    return form.format(value).replace("%", " %")
 
 
 def number_of(value: float | None) -> float | None:
-    """A number that JSON has; None for NaN and the like."""
+    """A finite number for JSON; None for None, NaN and infinities."""
     return None if value is None or not math.isfinite(value) else float(value)

@@ -1,1 +1,1 @@
-"""Pages that need no network and no server: what all of them share."""
+"""Pages for a browser without network or server: what all of them share."""

@@ -1,60 +1,59 @@
-"""Pictures that stand in a page themselves, each with an alternative text."""
+"""Pictures inside a page, each with an alternative text."""
 
 from __future__ import annotations
 
 import base64
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.colors import to_hex
-from PIL import Image
-from torch import Tensor
-
-from borderline.measures.plots import PROBABILITY_COLOURS, as_data_uris
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Picture = dict[str, str]
-"""``src``, an address; ``alt``, its alternative text; ``p``, and ``colour``, that of p."""
+"""``src``, a data address; ``alt``, the alternative text; ``p`` and its ``colour``."""
 
-# From this width over height on, a picture has more panels than a phone is wide.
+# From this ratio of width to height on, a picture has more panels than fit a phone.
 _WIDE = 1.8
 
 
 def pictures(images: Tensor, p: Tensor | None, alt: str, *, first: int = 1) -> list[Picture]:
-    """Images in the colours of their p.
+    """Pictures of images in the colours of their p.
 
     Args:
         images: In [-1, 1], shape (N, C, H, W).
         p: Their probabilities, shape (N,); None for no colours.
-        alt: What each is, with ``{number}`` and ``{p}``.
-        first: The number of the first.
+        alt: The alternative text, with the placeholders ``{number}`` and ``{p}``.
+        first: The number of the first image.
     """
+    from matplotlib.colors import to_hex
+
+    from borderline.measures.plots import PROBABILITY_COLOURS, as_data_uris
+
     shown = []
     for row, address in enumerate(as_data_uris(images)):
-        picture = {"src": address, "alt": _said(alt, first + row, "")}
+        # The name of a class may contain braces, so `str.format` would fail.
+        picture = {"src": address, "alt": alt.replace("{number}", str(first + row))}
         if p is not None:
             value = float(p[row])
             picture["colour"] = to_hex(PROBABILITY_COLOURS(value))
             picture["p"] = f"{value:.2f}"
-            picture["alt"] = _said(alt, first + row, f"p = {value:.2f}")
+            picture["alt"] = picture["alt"].replace("{p}", f"p = {value:.2f}")
         shown.append(picture)
     return shown
 
 
 def of_file(content: bytes, alt: str) -> dict[str, Any]:
-    """A PNG that stands in the page itself.
+    """A PNG inside the page.
 
     Args:
-        content: Of the file.
-        alt: What it shows, in words.
+        content: The bytes of the file.
+        alt: The alternative text.
 
     Returns:
-        ``src``, ``alt``, and whether it is ``wide``.
+        ``src``, ``alt``, and whether the picture is ``wide``.
     """
+    from PIL import Image
+
     width, height = Image.open(BytesIO(content)).size
     address = f"data:image/png;base64,{base64.b64encode(content).decode()}"
     return {"src": address, "alt": alt, "wide": width / height > _WIDE}
-
-
-def _said(alt: str, number: int, p: str) -> str:
-    # Not by `format`: a class may have braces in its name.
-    return alt.replace("{number}", str(number)).replace("{p}", p)

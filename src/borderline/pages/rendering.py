@@ -1,21 +1,18 @@
-"""From templates to one HTML file, with its style, its script and its charts inside."""
+"""From templates to one HTML file that contains its style, its script and its charts."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
-import numpy as np
-import plotly.graph_objects as go
 from markupsafe import Markup
-from matplotlib.colors import to_hex
-from plotly.offline import get_plotlyjs
 
-from borderline.datasets.figures import SHOW_PICTURES
-from borderline.findings import FIGURES
-from borderline.measures.plots import PROBABILITY_COLOURS, PUSH_COLOURS
+from borderline.findings import MEASURES, written
+
+if TYPE_CHECKING:
+    import jinja2
+    import plotly.graph_objects as go
 
 _SHARED = "borderline.pages"
 _STOPS = 11
@@ -23,24 +20,25 @@ _TAGS = re.compile(r"<[^>]+>")
 
 
 def environment(package: str) -> jinja2.Environment:
-    """The templates of a stage, and the shared ones; in HTML all that they are given is escaped.
+    """The templates of a stage and the shared ones; HTML templates escape all values.
 
     Args:
-        package: The stage's package, which has a folder ``templates``.
+        package: The stage's package, which contains a folder ``templates``.
     """
+    import jinja2
+
     loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader(_SHARED)]
-    found = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["as_script"] = _as_script
-    found.globals["figures"] = FIGURES
-    for name, colours in (("colours", PROBABILITY_COLOURS), ("pushes", PUSH_COLOURS)):
-        found.globals[name] = [to_hex(colours(at)) for at in np.linspace(0, 1, _STOPS)]
-    return found
+    templates.filters["as_script"] = _as_script
+    templates.filters["percent"] = _percent
+    templates.globals["measures"] = MEASURES
+    return templates
 
 
 def render(package: str, template: str, *, charts: bool = True, **values: Any) -> str:
@@ -49,15 +47,24 @@ def render(package: str, template: str, *, charts: bool = True, **values: Any) -
     Args:
         package: The stage's package.
         template: Its template, which extends ``page.html``.
-        charts: Whether the page has any; plotly's code is most of its size.
-        values: What the template shows.
+        charts: Whether the page contains charts; plotly's code is most of its size.
+        values: The values of the template.
     """
+    import numpy as np
+    from matplotlib.colors import to_hex
+    from plotly.offline import get_plotlyjs
+
+    from borderline.datasets.figures import SHOW_PICTURES
+    from borderline.measures.plots import PROBABILITY_COLOURS, PUSH_COLOURS
+
     templates = environment(package)
+    for name, colours in (("colours", PROBABILITY_COLOURS), ("pushes", PUSH_COLOURS)):
+        templates.globals[name] = [to_hex(colours(at)) for at in np.linspace(0, 1, _STOPS)]
     loader = templates.loader
     assert loader is not None
     style, script = (loader.get_source(templates, f"page.{end}")[0] for end in ("css", "js"))
     return templates.get_template(template).render(
-        # Our own code, which stands in the page as it is.
+        # Our own code needs no escaping.
         style=Markup(style),
         script=Markup(SHOW_PICTURES + script),
         plotly=Markup(get_plotlyjs() if charts else ""),
@@ -66,20 +73,26 @@ def render(package: str, template: str, *, charts: bool = True, **values: Any) -
 
 
 def chart(figure: go.Figure) -> dict[str, Any]:
-    """A figure to interact with, its title as a caption that wraps on any screen.
+    """A plotly figure for a page, its title as a caption that wraps on any screen.
 
     Args:
-        figure: Any figure of plotly.
+        figure: A figure of plotly.
 
     Returns:
         Its ``caption``, and the ``figure`` in JSON's types.
     """
+    import plotly.graph_objects as go
+
     title = figure.layout.title.text or ""
     drawn = go.Figure(figure).update_layout(title=None)
     caption = " ".join(_TAGS.sub(" ", title).split())
     return {"caption": caption, "figure": json.loads(drawn.to_json())}
 
 
+def _percent(share: float) -> str:
+    return written("{:.0%}", share).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _as_script(value: Any) -> Markup:
-    """JSON that cannot end the script element it stands in."""
+    """JSON that cannot end the script element around it."""
     return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))

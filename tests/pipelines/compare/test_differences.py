@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from borderline.findings import FIGURES, Measured
+from borderline.findings import MEASURES, Measured
 from borderline.measures.intervals import estimate_of_share
 from borderline.pipelines.compare.differences import (
     compare_measures,
@@ -42,13 +42,13 @@ def test_difference_without_an_end_has_no_interval() -> None:
 
 
 def test_all_measures_are_compared_and_differ_where_the_interval_excludes_0() -> None:
-    this = findings_of(figures=dict.fromkeys(FIGURES, Measured(value=0.5, low=0.45, high=0.55)))
-    figures = dict(this.figures)
+    this = findings_of(measures=dict.fromkeys(MEASURES, Measured(value=0.5, low=0.45, high=0.55)))
+    figures = dict(this.measures)
     figures["yield"] = Measured(value=0.9, low=0.85, high=0.95)
     figures["ece"] = Measured(value=0.5)
-    other = findings_of(figures=figures)
+    other = findings_of(measures=figures)
     table = compare_measures(this, other, same_judge=True).set_index("figure")
-    assert list(table.index) == list(FIGURES)
+    assert list(table.index) == list(MEASURES)
     assert table.loc["yield", "differ"]
     assert table.loc["yield", "difference"] == pytest.approx(-0.4)
     assert not table.loc["acd", "differ"]
@@ -71,9 +71,9 @@ def test_errors_of_one_alone_are_counted_and_tested() -> None:
 def test_frechet_distances_are_compared_at_one_n_and_by_one_judge(
     same_judge: bool, n: int, compared: bool
 ) -> None:
-    figures = dict(findings_of().figures)
+    figures = dict(findings_of().measures)
     figures["fd_lenet"] = Measured(value=90, low=80, high=100, n=n)
-    table = compare_measures(findings_of(), findings_of(figures=figures), same_judge=same_judge)
+    table = compare_measures(findings_of(), findings_of(measures=figures), same_judge=same_judge)
     row = table.set_index("figure").loc["fd_lenet"]
     assert row["other"] == 90
     assert bool(row["difference"] == row["difference"]) == compared

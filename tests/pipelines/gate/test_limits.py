@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from borderline.findings import FIGURES, Measured
+from borderline.findings import MEASURES, Measured
 from borderline.grid import Grid
 from borderline.pipelines.gate.limits import check, verdict
 from borderline.pipelines.gate.nodes import check_limits
@@ -18,8 +18,8 @@ def gate(limits: dict[str, Any], judged_by: str = "value") -> GateParams:
 
 
 def findings(**changed: Measured) -> Any:
-    measures = {name: Measured(value=0.5) for name in FIGURES}
-    return {"a": findings_of(figures=measures | changed)}
+    measures = {name: Measured(value=0.5) for name in MEASURES}
+    return {"a": findings_of(measures=measures | changed)}
 
 
 ACCURACY = Measured(value=0.9, low=0.85, high=0.95)
@@ -44,7 +44,7 @@ def test_limit_is_held_or_broken(limit: dict[str, float], judged_by: str, holds:
     assert table["holds"].tolist() == [holds]
     sentence = verdict(table)
     assert bool(sentence) != holds
-    assert holds or "a: accuracy is 90.0% [85.0%, 95.0%], and the limit is at" in sentence
+    assert holds or "a: accuracy is 90.0 % [85.0 %, 95.0 %], and the limit is at" in sentence
 
 
 def test_figure_without_an_interval_is_judged_by_its_value() -> None:
@@ -59,7 +59,7 @@ def test_what_could_not_be_measured_does_not_hold() -> None:
 
 
 def test_every_model_is_held_to_every_limit_but_those_taken_away() -> None:
-    both = findings() | {"b": findings_of(figures=dict.fromkeys(FIGURES, Measured(value=0.1)))}
+    both = findings() | {"b": findings_of(measures=dict.fromkeys(MEASURES, Measured(value=0.1)))}
     table = check(both, gate({"accuracy": {"least": 0.3}, "yield": {"least": 0.3}, "acd": None}))
     assert table[["model", "figure", "holds"]].to_numpy().tolist() == [
         ["a", "accuracy", True],
@@ -93,7 +93,7 @@ def test_figure_that_rounds_to_its_limit_is_told_from_it() -> None:
 def test_findings_are_those_of_their_model_in_any_order() -> None:
     of_models = {
         f"{name}.findings": findings_of(
-            figures=dict.fromkeys(FIGURES, Measured(value=value))
+            measures=dict.fromkeys(MEASURES, Measured(value=value))
         ).model_dump(mode="json")
         for name, value in (("b", 0.1), ("a", 0.9))
     }

@@ -7,67 +7,76 @@ from borderline.pipelines.report.advice import in_short, limits_of_method, limit
 from conftest import findings_of
 
 
-def with_figures(**figures: Measured) -> dict[str, Measured]:
-    return {**findings_of().figures, **figures}
+def with_measures(**measures: Measured) -> dict[str, Measured]:
+    return {**findings_of().measures, **measures}
 
 
-def test_short_version_has_the_figures_and_the_largest_pattern() -> None:
-    figures = with_figures(
+def test_summary_has_the_scores_and_the_largest_pattern() -> None:
+    measures = with_measures(
         accuracy=Measured(value=0.98, low=0.95, high=0.99),
         borderline_test=Measured(value=0.015, n=200),
     )
-    said = in_short("cnn_2", findings_of(figures=figures))
-    for words in ("98.0% [95.0%, 99.0%] of 200", "unsure of 3", "2 patterns", "60%", "Nothing in"):
-        assert words in said
-    assert "What speaks against" in in_short("a", findings_of(doubts=["one cloud"]))
+    text = in_short("cnn_2", findings_of(measures=measures))
+    for words in (
+        "98.0 % [95.0 %, 99.0 %] of 200",
+        "3 lie in its",
+        "2 patterns",
+        "60 %",
+        "no evid",
+    ):
+        assert words in text
+    assert "evidence against these" in in_short("a", findings_of(doubts=["one cloud"]))
 
 
-def test_short_version_says_why_there_are_no_patterns() -> None:
-    assert "No patterns were found: only 3 of 30" in in_short("a", findings_of(0))
+def test_summary_says_why_there_are_no_patterns() -> None:
+    assert "It has no patterns: only 3 of 30" in in_short("a", findings_of(0))
 
 
 @pytest.mark.parametrize(
     ("p", "words"),
     [
-        (0.01, "So errors gather there (Fisher's p = 0.010)"),
-        (0.2, "not surely more frequent there"),
-        (None, "not surely more frequent there"),
+        (
+            0.01,
+            "Errors are more frequent there than elsewhere (Fisher's exact test, p-value 0.010)",
+        ),
+        (0.2, "not significantly more frequent there"),
+        (None, "not significantly more frequent there"),
     ],
 )
 def test_errors_gather_only_where_the_test_says_so(p: float | None, words: str) -> None:
-    assert any(words in said for said in limits_of_model(findings_of(errors_near_p=p)))
+    assert any(words in limit for limit in limits_of_model(findings_of(errors_near_p=p)))
 
 
-def test_short_version_tells_what_was_made_from_what_was_clustered() -> None:
-    said = in_short("a", findings_of(noise=0.12))
-    assert "made 8,000 images" in said
-    assert "1,000 of them fall into 2 patterns" in said
-    assert "12% fall into none" in said
-    assert "They fall into" in in_short("a", findings_of(made=1000))
+def test_summary_separates_produced_images_from_clustered_ones() -> None:
+    text = in_short("a", findings_of(noise=0.12))
+    assert "produced 8,000 borderline images" in text
+    assert "1,000 of them form 2 patterns" in text
+    assert "12 % belong to no pattern" in text
+    assert "They form 2 patterns" in in_short("a", findings_of(made=1000))
 
 
 @pytest.mark.parametrize(
     ("temperature", "words"),
     [
-        (2.0, "too sure of itself"),
-        (0.5, "less sure than it could be"),
-        (1.0, "about as sure as it should be"),
-        (None, "No temperature could be found"),
+        (2.0, "overconfident"),
+        (0.5, "underconfident"),
+        (1.0, "about right"),
+        (None, "No temperature calibrates"),
     ],
 )
-def test_calibration_is_said_in_words(temperature: float | None, words: str) -> None:
-    assert any(words in said for said in limits_of_model(findings_of(temperature=temperature)))
+def test_calibration_is_described_in_words(temperature: float | None, words: str) -> None:
+    assert any(words in limit for limit in limits_of_model(findings_of(temperature=temperature)))
 
 
 def test_limits_name_the_pattern_with_most_errors() -> None:
-    said = limits_of_model(findings_of())
-    assert any("Pattern 1 has most of them near it: 1 error in 10" in own for own in said)
-    assert not any("has most of them" in own for own in limits_of_model(findings_of(1)))
+    limits = limits_of_model(findings_of())
+    assert any("Pattern 1 has the most errors near it: 1 error in 10" in limit for limit in limits)
+    assert not any("has the most errors" in limit for limit in limits_of_model(findings_of(1)))
 
 
 @pytest.mark.parametrize(("count", "warned"), [(3, True), (50, False)])
 def test_few_real_borderline_images_are_a_limit(count: int, warned: bool) -> None:
-    figures = with_figures(borderline_test=Measured(value=count / 200, n=200))
-    said = limits_of_method(findings_of(figures=figures, doubts=["one cloud"]))
-    assert any(f"Only {count} real test images" in own for own in said) == warned
-    assert "In doubt: one cloud." in said
+    measures = with_measures(borderline_test=Measured(value=count / 200, n=200))
+    limits = limits_of_method(findings_of(measures=measures, doubts=["one cloud"]))
+    assert any(f"Only {count} real test images" in limit for limit in limits) == warned
+    assert "In doubt: one cloud." in limits

@@ -37,11 +37,11 @@ def test_sections_are_those_of_model_cards() -> None:
     card = write_card("cnn_2", findings_of(), ORIGIN, None)
     tokens = MarkdownIt().parse(ModelCard(card).text)
     pairs = itertools.pairwise(tokens)
-    heads = [after.content for own, after in pairs if own.type == "heading_open"]
+    heads = [text.content for start, text in pairs if start.type == "heading_open"]
     assert heads[0] == "cnn_2: 7 or 1"
     for section in (
         *("Model details", "Uses", "Bias, risks, and limitations", "Training details"),
-        *("Evaluation", "Where it is unsure", "How to reproduce"),
+        *("Evaluation", "Where the model is unsure", "How to reproduce"),
     ):
         assert section in heads
     assert "kedro run --env mnist_7v1 --params run.seed=3" in card
@@ -50,7 +50,7 @@ def test_sections_are_those_of_model_cards() -> None:
 
 def test_tables_are_whole() -> None:
     rows = write_card("cnn_2", findings_of(3), ORIGIN, None).splitlines()
-    for head in ("| figure |", "| pattern |"):
+    for head in ("| measure |", "| pattern |"):
         start = next(i for i, row in enumerate(rows) if row.startswith(head))
         table = rows[start : rows.index("", start)]
         assert len({row.count("|") for row in table}) == 1
@@ -59,7 +59,7 @@ def test_tables_are_whole() -> None:
 
 def test_card_without_patterns_says_why() -> None:
     card = write_card("cnn_2", findings_of(0), ORIGIN, None)
-    assert "No patterns were found: only 3 of 30 borderline images." in card
+    assert "The model has no patterns: only 3 of 30 borderline images." in card
     assert "prototypes.png" not in card
 
 

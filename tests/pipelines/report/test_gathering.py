@@ -8,18 +8,20 @@ import pytest
 import torch
 from torch import nn
 
-from borderline.findings import FIGURES, Findings
+from borderline.findings import MEASURES, Findings
 from borderline.measures.intervals import estimate_of_share
-from borderline.pipelines.report.gathering import Tables, gather
+from borderline.params import ConfusionParams
+from borderline.pipelines.report.nodes import TABLES, gather_findings
+from borderline.records import LabelledImages
 
 NAMES = {"source": "digits", "positive": "7", "negative": "1"}
-IMAGES = {"images": torch.zeros(6, 1, 8, 8), "labels": torch.zeros(6)}
+IMAGES: LabelledImages = {"images": torch.zeros(6, 1, 8, 8), "labels": torch.zeros(6)}
 
 _ENDS = ("", "_low", "_high")
 
 
-def tables(**changed: pd.DataFrame) -> Tables:
-    """Tables in which every figure is another number."""
+def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables in which every measure is another number."""
     board = {
         "source": ["plain", "hybrid", "real images"],
         "chosen": [False, True, False],
@@ -33,7 +35,7 @@ def tables(**changed: pd.DataFrame) -> Tables:
         "fd_lenet_n": 150,
     }
     made: dict[str, Any] = {
-        "classifier_scores": {
+        "classifier_scores_table": {
             "ece": [0.05],
             "true_negative": [90],
             "false_positive": [2],
@@ -42,18 +44,19 @@ def tables(**changed: pd.DataFrame) -> Tables:
             "test_images": [200],
             "borderline_test_images": [7],
         },
-        "calibration": {"temperature": [1.5]},
-        "leaderboard": board,
-        "cluster_scores": {
+        "calibration_table": {"temperature": [1.5]},
+        "leaderboard_table": board,
+        "cluster_scores_table": {
             "images": [400],
             "recipe": ["pca + kmeans"],
             "noise": [0.25],
             "ari_resamples": [0.55],
             "ari_resamples_low": [0.4],
             "ari_resamples_high": [0.7],
-            "note": [None],
+            "doubts": ["one cloud; unstable"],
+            "note": [""],
         },
-        "prototype_table": {
+        "prototypes_table": {
             "prototype": [0, 1],
             "cluster": [0, -1],
             "images": [100, np.nan],
@@ -61,17 +64,25 @@ def tables(**changed: pd.DataFrame) -> Tables:
             "p": [0.51, 0.49],
             "chosen_by": "k_medoids",
         },
-        "repeat_table": {"repeat": [0, 1, 2], "images": [50, 0, 60]},
-        "matches": {"prototype": [0, 0], "repeat": [0, 2], "row": [1, 2], "similarity": [0.9, 0.8]},
-        "validation": {
+        "repeats_table": {"repeat": [0, 1, 2], "images": [50, 0, 60]},
+        "matches_table": {
+            "prototype": [0, 0],
+            "repeat": [0, 2],
+            "row": [1, 2],
+            "similarity": [0.9, 0.8],
+        },
+        "validation_table": {
             "chosen_by": ["k_medoids", "k_medoids", "random"],
             "measure": ["coverage_area", "stability", "stability"],
             "value": [0.61, 0.91, 0.1],
             "low": [0.60, 0.90, 0.1],
             "high": [0.62, np.nan, 0.1],
+            **{f"q_value{end}": [0.01, 0.2, np.nan] for end in ("", "_of_cluster")},
+            "q_value_of_labels": [0.01, 0.02, np.nan],
+            "note": ["", "one repeat failed", ""],
             "says": ["Coverage.", "Stability.", "Another."],
         },
-        "explanation_scores": {
+        "explanation_scores_table": {
             "method": ["saliency", "occlusion", "gradient_shap"],
             "deletion_p": [0.01, 0.2, 0.3],
             "insertion_p": [0.02, 0.02, np.nan],
@@ -83,30 +94,38 @@ def tables(**changed: pd.DataFrame) -> Tables:
             "confident": [True, False, True, True],
             "share": [0.2, 0.3, np.nan, np.nan],
         },
-        "real_patterns": {"cluster": [0, 0, -1]},
-        "errors_near_patterns": {
+        "real_patterns_table": {"cluster": [0, 0, -1]},
+        "errors_near_patterns_table": {
             "cluster": ["0", "any", "none"],
             "images": [20, 120, 80],
             "errors": [1, 4, 1],
             "p_value": [0.5, 0.03, 0.9],
         },
-        "rejection": {
+        "rejection_table": {
             "abstains_by": ["confidence", "prototypes", "chance"],
             "says": ["First.", "Second.", "Third."],
         },
-        "summary": {"doubts": ["one cloud; few images"]},
     }
-    return Tables(**{name: pd.DataFrame(own) for name, own in made.items()} | changed)
+    assert set(made) == set(TABLES)
+    return {name: pd.DataFrame(columns) for name, columns in made.items()} | changed
 
 
-def found(**changed: pd.DataFrame) -> Findings:
-    return gather(tables(**changed), NAMES, nn.Linear(3, 1), IMAGES, IMAGES, 0.1)
+def gathered(**changed: pd.DataFrame) -> Findings:
+    values = gather_findings(
+        pair_names=NAMES,
+        classifier=nn.Linear(3, 1),
+        pair_train=IMAGES,
+        confusion=ConfusionParams(band=0.1),
+        level=0.05,
+        **tables(**changed),
+    )
+    return Findings.read(values)
 
 
-def test_every_figure_is_that_of_its_table() -> None:
-    figures = found().figures
-    assert set(figures) == set(FIGURES)
-    assert {name: figure.value for name, figure in figures.items()} == pytest.approx(
+def test_every_measure_is_that_of_its_table() -> None:
+    measures = gathered().measures
+    assert list(measures) == list(MEASURES)
+    assert {name: measured.value for name, measured in measures.items()} == pytest.approx(
         {
             "accuracy": 195 / 200,
             "ece": 0.05,
@@ -126,82 +145,97 @@ def test_every_figure_is_that_of_its_table() -> None:
     counted = {"accuracy": (195, 200), "near_patterns": (120, 200), "errors_near": (4, 5)}
     for name, (hits, images) in counted.items():
         share = estimate_of_share(hits, images)
-        assert (figures[name].low, figures[name].high) == pytest.approx((share.low, share.high))
-        assert figures[name].n == images
-    assert (figures["acd"].low, figures["acd"].high) == pytest.approx((0.31, 0.32))
-    assert (figures["acd"].n, figures["fd_lenet"].n) == (900, 150)
-    assert figures["cluster_stability"].low is None, "a range of resamples is no interval"
-    assert figures["found_again"].high is None
+        assert (measures[name].low, measures[name].high) == pytest.approx((share.low, share.high))
+        assert measures[name].n == images
+    assert (measures["acd"].low, measures["acd"].high) == pytest.approx((0.31, 0.32))
+    assert (measures["acd"].n, measures["fd_lenet"].n) == (900, 150)
+    assert measures["cluster_stability"].low is None, "a range of resamples is no interval"
+    assert measures["found_again"].high is None
 
 
-def test_what_is_told_of_the_model_and_its_patterns() -> None:
-    told = found()
-    assert (told.kind, told.weights) == ("Linear", 4)
-    assert (told.errors, told.errors_near_p) == (5, 0.03)
-    assert (told.generator, told.rule) == ("hybrid", "knee")
-    assert (told.made, told.borderline_images, told.noise) == (800, 400, 0.25)
-    assert (told.shown, told.validation) == ("k_medoids", ("Coverage.", "Stability."))
-    assert told.abstaining == ("First.", "Second.")
-    assert told.doubts == ("one cloud", "few images")
-    assert told.note == ""
+def test_model_and_its_patterns_are_described() -> None:
+    findings = gathered()
+    assert (findings.kind, findings.weights) == ("Linear", 4)
+    assert (findings.errors, findings.errors_near_p) == (5, 0.03)
+    assert (findings.generator, findings.rule) == ("hybrid", "knee")
+    assert (findings.made, findings.borderline_images, findings.noise) == (800, 400, 0.25)
+    assert (findings.shown, findings.validation) == ("k_medoids", ("Coverage.", "Stability."))
+    assert findings.abstaining == ("First.", "Second.")
+    assert findings.cluster_doubts == ("one cloud", "unstable")
+    assert findings.doubts == (
+        *findings.cluster_doubts,
+        "the prototypes are not significantly better than random images in: stability",
+        "the prototypes are not significantly better than random images of the same clusters in: "
+        "stability",
+        "one repeat failed",
+    )
+    assert findings.note == ""
 
 
-def test_pattern_has_what_the_tables_say_of_it() -> None:
-    own, noise = found().patterns
-    assert (own.images, own.share, own.stability) == (100, 0.25, 0.7)
-    assert (own.partners, own.repeats) == (2, 2)
-    assert own.found_again == pytest.approx(0.85)
-    assert (own.real_borderline, own.near, own.errors) == (2, 20, 1)
-    assert (own.negative_found, own.positive_found) == (True, False)
-    assert (own.to_negative, own.to_positive) == (0.2, None)
+def test_pattern_has_the_numbers_of_its_tables() -> None:
+    pattern, noise = gathered().patterns
+    assert (pattern.images, pattern.share, pattern.stability) == (100, 0.25, 0.7)
+    assert (pattern.partners, pattern.repeats) == (2, 2)
+    assert pattern.found_again == pytest.approx(0.85)
+    assert (pattern.real_borderline, pattern.near, pattern.errors) == (2, 20, 1)
+    assert (pattern.negative_found, pattern.positive_found) == (True, False)
+    assert (pattern.to_negative, pattern.to_positive) == (0.2, None)
     assert (noise.cluster, noise.images, noise.share, noise.stability) == (-1, None, None, None)
     assert (noise.real_borderline, noise.near, noise.found_again) == (0, 0, None)
     # Blends reach the other side, and have no length in latent space.
     assert (noise.negative_found, noise.to_negative) == (True, None)
 
 
-def test_maps_are_trusted_only_where_they_pass() -> None:
-    both, one, neither = found().maps
+def test_attributions_are_trusted_only_where_they_pass() -> None:
+    both, one, neither = gathered().attributions
     assert both == (
-        "Saliency: deleting (p = 0.01) and inserting (p = 0.02) its pixels in order moves p more "
-        "than in random order; a model with random weights has another map (rank correlation 0.10)."
+        "Saliency passes the deletion test (p-value 0.01) and the insertion test (p-value 0.02). A "
+        "model with random weights has a different attribution (rank correlation 0.10)."
     )
     assert one == (
-        "Occlusion: inserting (p = 0.02) its pixels in order moves p more than in random order; in "
-        "deleting (p = 0.20) its pixels it is no better than random maps, so do not trust it; a "
-        "model with random weights has much the same map (rank correlation -0.80)."
+        "Occlusion passes the insertion test (p-value 0.02) and fails the deletion test (p-value "
+        "0.20): do not trust it. A model with random weights has nearly the same attribution (rank "
+        "correlation -0.80)."
     )
-    assert neither.startswith("Gradient shap: in deleting (p = 0.30) and inserting (p = nan) its")
+    assert neither == (
+        "GradientSHAP fails the deletion test (p-value 0.30) and the insertion test (no p-value): "
+        "do not trust it."
+    )
 
 
 def test_without_patterns_there_is_a_note() -> None:
-    nothing = {
-        "prototype_table": tables().prototype_table[:0],
-        "validation": tables().validation[:0],
-        "matches": tables().matches[:0],
-        "tipping_table": tables().tipping_table[:0],
-        "explanation_scores": tables().explanation_scores[:0],
-        "errors_near_patterns": pd.DataFrame(
+    empty = {
+        "prototypes_table": tables()["prototypes_table"][:0],
+        "validation_table": tables()["validation_table"][:0],
+        "matches_table": tables()["matches_table"][:0],
+        "tipping_table": tables()["tipping_table"][:0],
+        "explanation_scores_table": tables()["explanation_scores_table"][:0],
+        "errors_near_patterns_table": pd.DataFrame(
             [{"cluster": "any", "images": None, "errors": None, "p_value": None}]
         ),
-        "cluster_scores": tables().cluster_scores.assign(
-            note="too few", recipe=None, noise=np.nan, ari_resamples=np.nan
+        "cluster_scores_table": tables()["cluster_scores_table"].assign(
+            note="too few", recipe="", doubts="", noise=np.nan, ari_resamples=np.nan
         ),
     }
-    told = found(**nothing)
-    assert (told.patterns, told.shown, told.note, told.recipe) == ((), "", "too few", "")
-    assert told.noise is None
+    findings = gathered(**empty)
+    assert (findings.patterns, findings.shown, findings.note, findings.recipe) == (
+        (),
+        "",
+        "too few",
+        "",
+    )
+    assert findings.noise is None
     for name in ("coverage", "found_again", "near_patterns", "errors_near", "cluster_stability"):
-        assert told.figures[name].value is None
-    assert told.figures["patterns"].value == 0
+        assert findings.measures[name].value is None
+    assert findings.measures["patterns"].value == 0
 
 
 def test_model_without_errors_has_no_share_of_them() -> None:
-    scores = tables().classifier_scores.assign(
+    scores = tables()["classifier_scores_table"].assign(
         false_positive=0, false_negative=0, true_positive=110
     )
-    near = tables().errors_near_patterns.assign(errors=0)
-    told = found(classifier_scores=scores, errors_near_patterns=near)
-    assert told.errors == 0
-    assert told.figures["errors_near"].value is None
-    assert told.figures["accuracy"].value == 1
+    near = tables()["errors_near_patterns_table"].assign(errors=0)
+    findings = gathered(classifier_scores_table=scores, errors_near_patterns_table=near)
+    assert findings.errors == 0
+    assert findings.measures["errors_near"].value is None
+    assert findings.measures["accuracy"].value == 1

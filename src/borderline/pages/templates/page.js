@@ -12,7 +12,7 @@ function inLines(text) {
   return lines.join('<br>');
 }
 
-// Each chart is drawn when it comes near the screen: a page opens before all of them are.
+// Charts are drawn when they come near the screen, so that the page opens sooner.
 const waiting = new Map();
 for (const data of document.querySelectorAll('script[data-of]')) {
   waiting.set(document.getElementById(data.dataset.of), data);
@@ -41,13 +41,13 @@ function draw(plot) {
     for (const [name, axis] of Object.entries(layout)) {
       if (/^[xy]axis/.test(name) && axis.title?.text) axis.title.text = inLines(axis.title.text);
     }
-    // Beside the chart there is no room for the legend.
+    // A narrow screen has no room for a legend beside the chart.
     layout.legend = {
       ...layout.legend, orientation: 'h', x: 0, xanchor: 'left', y: -0.25, yanchor: 'top',
     };
     layout.height = (layout.height ?? HEIGHT) + 18 * traces.filter((trace) => trace.name).length / 2;
   }
-  // The page has the title as a caption, which wraps.
+  // The page shows the title as a caption, which wraps.
   layout.margin = {...layout.margin, t: Math.min(layout.margin?.t ?? 80, 80)};
   layout.height ??= HEIGHT;
   return Plotly.newPlot(plot, traces, layout, {responsive: true, displaylogo: false}).then(() => {
@@ -66,7 +66,7 @@ const watcher = new IntersectionObserver(
 );
 for (const plot of waiting.keys()) watcher.observe(plot);
 
-// A cluster and some room around it; without one, the whole map.
+// Zoom to a cluster with a margin; without a cluster, to the whole map.
 async function zoom(id, cluster) {
   const plot = await draw(document.getElementById(id));
   if (cluster === '') {
@@ -104,7 +104,7 @@ document.getElementById('theme-button').addEventListener('click', () => {
   root.dataset.theme = dark ? 'light' : 'dark';
 });
 
-// Paper shows everything.
+// Print everything: open details, load images, draw charts.
 addEventListener('beforeprint', () => {
   for (const part of document.querySelectorAll('details')) part.open = true;
   for (const image of document.querySelectorAll('img[loading]')) image.loading = 'eager';

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from scipy.stats import binomtest
 
-from borderline.findings import FIGURES, Findings, Measured, number_of
+from borderline.findings import MEASURES, Findings, Measured, number_of
 from borderline.measures.intervals import Estimate
 from borderline.pipelines.compare.sides import Side
 
@@ -47,8 +47,8 @@ def compare_measures(this: Findings, other: Findings, *, same_judge: bool) -> pd
     interval. Fréchet distances are compared only for the same judge and the same N.
     """
     rows = []
-    for name in FIGURES:
-        both = this.figures[name], other.figures[name]
+    for name in MEASURES:
+        both = this.measures[name], other.measures[name]
         comparable = name != "fd_lenet" or (same_judge and both[0].n == both[1].n)
         apart = difference(*both) if comparable else Measured()
         known = apart.low is not None and apart.high is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from borderline.findings import FIGURES, Findings, in_parts
+from borderline.findings import MEASURES, Findings, with_interval, written
 from borderline.measures.inference import predict
 from borderline.pages import rendering
 from borderline.pages.pictures import pictures
@@ -76,7 +76,7 @@ def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
     if errors["p_value"] is None:
         return "Both models make the same errors on the test images."
     p = errors["p_value"]
-    chance = "less than 0.1%" if p < 0.001 else f"{p:.1%}"
+    chance = "less than 0.1 %" if p < 0.001 else written("{:.1%}", p)
     return (
         f"{section['name']} alone is wrong on {errors['only_this']} test images, "
         f"{section['other']} alone on {errors['only_other']}. If both were equally accurate, a "
@@ -85,7 +85,7 @@ def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
 
 
 def _row(row: pd.Series) -> dict[str, Any]:
-    described = FIGURES[row["figure"]]
+    described = MEASURES[row["figure"]]
     ends = {
         "this": ("this", "this_low", "this_high"),
         "other": ("other", "other_low", "other_high"),
@@ -93,10 +93,10 @@ def _row(row: pd.Series) -> dict[str, Any]:
     }
     return {
         "title": described.title,
-        "says": described.says,
+        "says": described.meaning,
         "differ": bool(row["differ"]) if pd.notna(row["differ"]) else False,
         **{
-            name: in_parts(described.form, *(row[column] for column in columns))
+            name: with_interval(described.form, *(row[column] for column in columns))
             for name, columns in ends.items()
         },
     }

@@ -32,7 +32,7 @@ def check(findings: Mapping[str, Findings], settings: GateParams) -> DataFrame:
         for name, limit in settings.limits.items():
             if limit is None:
                 continue
-            measured = of_model.figures[name]
+            measured = of_model.measures[name]
             low, high = measured.value, measured.value
             if settings.judged_by == "interval" and measured.low is not None:
                 low, high = measured.low, measured.high
@@ -49,9 +49,9 @@ def check(findings: Mapping[str, Findings], settings: GateParams) -> DataFrame:
 
 
 def _sentence(name: str, measured: Measured, limit: Limit) -> str:
-    from borderline.findings import FIGURES
+    from borderline.findings import MEASURES, written
 
-    form = FIGURES[name].form
+    form = MEASURES[name].form
     ends = [
         (w, end)
         for w, end in (("at least", limit.least), ("at most", limit.most))
@@ -65,9 +65,9 @@ def _sentence(name: str, measured: Measured, limit: Limit) -> str:
         form = "{:.6g}"
         text = f"is {form.format(value)}"
     else:
-        text = f"is {measured.said(name)}"
-    limits = " and ".join(f"{word} {form.format(end)}" for word, end in ends)
-    return f"{FIGURES[name].title} {text}, and the limit is {limits}"
+        text = f"is {measured.text(name)}"
+    limits = " and ".join(f"{word} {written(form, end)}" for word, end in ends)
+    return f"{MEASURES[name].title} {text}, and the limit is {limits}"
 
 
 def verdict(table: DataFrame) -> str:

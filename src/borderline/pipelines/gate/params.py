@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from borderline.errors import did_you_mean
-from borderline.findings import FIGURES
+from borderline.findings import MEASURES
 from borderline.params import Params
 
 
@@ -33,9 +33,9 @@ class Limit(Params):
 
 def _known(limits: dict[str, Limit | None]) -> dict[str, Limit | None]:
     for name in limits:
-        if name not in FIGURES:
-            hint = did_you_mean(name, FIGURES)
-            raise ValueError(f"{name!r} is not a measure{hint}: choose from {', '.join(FIGURES)}")
+        if name not in MEASURES:
+            hint = did_you_mean(name, MEASURES)
+            raise ValueError(f"{name!r} is not a measure{hint}: choose from {', '.join(MEASURES)}")
     if not any(limits.values()):
         raise ValueError("it must have a limit at least")
     return limits
@@ -47,7 +47,7 @@ class GateParams(Params):
     Attributes:
         judged_by: ``value``, or ``interval``: the whole 95 % interval must be within the limit. A
             measure without an interval is judged by its value.
-        limits: By the name of the measure, one of ``findings.FIGURES``; None removes a limit that
+        limits: By the name of the measure, one of ``findings.MEASURES``; None removes a limit that
             another environment sets.
     """
 

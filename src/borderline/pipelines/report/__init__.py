@@ -1,4 +1,4 @@
-"""Stage 6: one page a person reads, and the same findings for machines and model hubs."""
+"""Stage 6: one page for people, and the same findings for programs and model hubs."""
 
 from borderline.pipelines.report.pipeline import create_pipeline
 

@@ -1,129 +1,132 @@
-"""What the users of a model should know of it, and of how that was found out."""
+"""Sentences for the users of a model: a summary, and the limits of the model and of the method."""
 
 from __future__ import annotations
 
-from borderline.findings import Findings, Measured
+from borderline.findings import Findings, Measured, written
 
-# With fewer real borderline images there is no telling what they are like.
+# Fewer real borderline images are too few for a comparison.
 _FEWEST_REAL = 20
-_SURE, _UNSURE = 1.1, 0.9
+_OVERCONFIDENT, _UNDERCONFIDENT = 1.1, 0.9
 _LEVEL = 0.05
 
 
-def in_short(model: str, found: Findings) -> str:
-    """Two or three sentences for who reads nothing else.
+def in_short(model: str, findings: Findings) -> str:
+    """A summary in a few sentences.
 
     Args:
-        model: Its name.
-        found: The findings about it.
+        model: The name of the model.
+        findings: The findings about it.
     """
-    said = (
-        f"{model} gets {found.figures['accuracy'].said('accuracy')} of {found.test_images:,} real "
-        f"test images right, and is unsure of {_count(found, 'borderline_test')} of them. "
+    text = (
+        f"{model} classifies {findings.measures['accuracy'].text('accuracy')} of "
+        f"{findings.test_images:,} real test images correctly; "
+        f"{_counted(_hits(findings.measures['borderline_test']), 'lies', 'lie')} in its borderline "
+        "band. "
     )
-    if not found.patterns:
-        return f"{said}No patterns were found: {found.note}."
-    largest = max(found.patterns, key=lambda pattern: pattern.images or 0)
-    said += f"The generator {found.generator} made {found.made:,} images that it is unsure of. "
-    said += (
-        "They" if found.borderline_images >= found.made else f"{found.borderline_images:,} of them"
+    if not findings.patterns:
+        return f"{text}It has no patterns: {findings.note}."
+    largest = max(findings.patterns, key=lambda pattern: pattern.images or 0)
+    all_of_them = findings.borderline_images >= findings.made
+    text += (
+        f"The generator {findings.generator} produced {findings.made:,} borderline images. "
+        f"{'They' if all_of_them else f'{findings.borderline_images:,} of them'} form "
+        f"{_counted(len(findings.patterns), 'pattern', 'patterns')}"
     )
-    said += f" fall into {_counted(len(found.patterns), 'pattern')}"
     if largest.share is not None:
-        said += f", the largest with {largest.share:.0%} of them"
-    if found.noise:
-        said += f"; {found.noise:.0%} fall into none"
-    if found.doubts:
-        return f"{said}. What speaks against these patterns is said with them."
-    return f"{said}. Nothing in the validation speaks against these patterns."
+        text += f"; the largest holds {written('{:.0%}', largest.share)}"
+    if findings.noise:
+        text += f"; {written('{:.0%}', findings.noise)} belong to no pattern"
+    if findings.doubts:
+        return f"{text}. See Validation for the evidence against these patterns."
+    return f"{text}. The validation found no evidence against these patterns."
 
 
-def limits_of_model(found: Findings) -> list[str]:
-    """What its users should know of the model.
+def limits_of_model(findings: Findings) -> list[str]:
+    """The limits of the model, a sentence or two each.
 
     Args:
-        found: The findings about it.
+        findings: The findings about it.
     """
-    accuracy, ece = found.figures["accuracy"], found.figures["ece"]
-    said = [
-        f"It makes {_counted(found.errors, 'error')} on {found.test_images:,} real test images "
-        f"(accuracy {accuracy.said('accuracy')}, 95 % interval): what is rarer than these images "
-        "can show is not in that figure."
+    measures = findings.measures
+    ece, near, errors = (measures[name] for name in ("ece", "near_patterns", "errors_near"))
+    limits = [
+        f"The model makes {_counted(findings.errors, 'error', 'errors')} on "
+        f"{findings.test_images:,} real test images (accuracy "
+        f"{measures['accuracy'].text('accuracy')}, 95 % interval). Images that are too rare to "
+        "appear in this test set are not covered."
     ]
     if ece.value is not None:
-        said.append(
-            f"Its probabilities are off by {ece.value:.3f} on average (expected calibration "
-            f"error). {_say_of_temperature(found.temperature)}"
+        limits.append(
+            f"Its predicted probabilities differ from the observed frequencies by {ece.value:.3f} "
+            f"on average (expected calibration error). {_confidence(findings.temperature)}"
         )
-    borderline = found.figures["borderline_test"]
-    said.append(
-        f"Of {borderline.said('borderline_test')} of real test images it cannot say which class "
-        f"they are (|p - 0.5| < {found.band:g}): there, its answer is a guess."
+    limits.append(
+        f"{measures['borderline_test'].text('borderline_test')} of the real test images are "
+        f"borderline (|p - 0.5| < {findings.band:g}). The predicted class of such an image is "
+        "little better than a guess."
     )
-    near, errors = found.figures["near_patterns"], found.figures["errors_near"]
     if near.value is not None and errors.value is not None:
-        p = found.errors_near_p
-        more = p is not None and p <= _LEVEL
-        said.append(
-            f"{errors.said('errors_near')} of its errors lie near the patterns, and "
-            f"{near.said('near_patterns')} of all test images. "
-            + (
-                f"So errors gather there (Fisher's p = {p:.3f}): look at such images twice."
-                if more
-                else "So errors are not surely more frequent there than elsewhere."
-            )
+        limits.append(
+            f"{errors.text('errors_near')} of its errors and {near.text('near_patterns')} of all "
+            f"test images lie near the patterns. {_frequency(findings.errors_near_p)}"
         )
-    worst = max(found.patterns, key=lambda pattern: pattern.errors, default=None)
+    worst = max(findings.patterns, key=lambda pattern: pattern.errors, default=None)
     if worst is not None and worst.errors > 0:
-        said.append(
-            f"Pattern {worst.prototype} has most of them near it: "
-            f"{_counted(worst.errors, 'error')} in {_counted(worst.near, 'test image')}."
+        limits.append(
+            f"Pattern {worst.prototype} has the most errors near it: "
+            f"{_counted(worst.errors, 'error', 'errors')} in "
+            f"{_counted(worst.near, 'test image', 'test images')}."
         )
-    return [*said, *found.abstaining]
+    return [*limits, *findings.abstaining]
 
 
-def limits_of_method(found: Findings) -> list[str]:
-    """What its users should know of how the patterns were found.
+def limits_of_method(findings: Findings) -> list[str]:
+    """The limits of the method that found the patterns, a sentence or two each.
 
     Args:
-        found: The findings about the model.
+        findings: The findings about the model.
     """
-    said = [
-        "The patterns are of generated images. They show what the model is unsure of, not how "
-        "often such images come: only real images can tell that.",
-        f"They are those of one generator, {found.generator} (chosen: {found.rule}). Another one "
-        "may find others, and patterns that no generator draws stay unseen.",
-        "Images that are neither "
-        f"{found.positive} nor {found.negative} are not covered: the model gives them a class too.",
-        "Intervals hold the chance in which images were drawn, and not that of another training "
-        "of the model or the generator.",
+    limits = [
+        "The patterns consist of generated images. They show where the model is unsure, not how "
+        "often such images occur: only real images show that.",
+        f"The patterns come from one generator, {findings.generator} (chosen by: {findings.rule}). "
+        "Another generator may lead to other patterns. Patterns that no generator produces remain "
+        "unknown.",
+        f"Images that are neither {findings.positive} nor {findings.negative} are not covered. The "
+        "model assigns one of the two classes to them too.",
+        "The intervals cover the random choice of the images. They do not cover another training "
+        "of the model or of the generator.",
     ]
-    real = _number_of(found.figures["borderline_test"])
+    real = _hits(findings.measures["borderline_test"])
     if real < _FEWEST_REAL:
-        said.append(
-            f"Only {real} real test images are borderline, too few to compare the generated ones "
-            "with."
-        )
-    return [*said, *(f"In doubt: {doubt}." for doubt in found.doubts)]
+        images = _counted(real, "real test image is", "real test images are")
+        limits.append(f"Only {images} borderline: too few for a comparison with generated images.")
+    return [*limits, *(f"In doubt: {doubt}." for doubt in findings.doubts)]
 
 
-def _say_of_temperature(temperature: float | None) -> str:
+def _confidence(temperature: float | None) -> str:
     if temperature is None:
-        return "No temperature could be found that would calibrate it."
-    if temperature > _SURE:
-        return f"It is too sure of itself (temperature {temperature:.2f})."
-    if temperature < _UNSURE:
-        return f"It is less sure than it could be (temperature {temperature:.2f})."
-    return f"It is about as sure as it should be (temperature {temperature:.2f})."
+        return "No temperature calibrates the model."
+    if temperature > _OVERCONFIDENT:
+        return f"The model is overconfident (temperature {temperature:.2f})."
+    if temperature < _UNDERCONFIDENT:
+        return f"The model is underconfident (temperature {temperature:.2f})."
+    return f"The confidence of the model is about right (temperature {temperature:.2f})."
 
 
-def _counted(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
+def _frequency(p: float | None) -> str:
+    if p is not None and p <= _LEVEL:
+        return (
+            "Errors are more frequent there than elsewhere (Fisher's exact test, p-value "
+            f"{p:.3f}): check such images twice."
+        )
+    test = "" if p is None else f" (Fisher's exact test, p-value {p:.3f})"
+    return f"Errors are not significantly more frequent there than elsewhere{test}."
 
 
-def _count(found: Findings, name: str) -> str:
-    return f"{_number_of(found.figures[name]):,}"
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
-def _number_of(share: Measured) -> int:
+def _hits(share: Measured) -> int:
     return round((share.value or 0) * (share.n or 0))

@@ -1,71 +1,70 @@
-"""The model card: the findings in the format that model hubs use (Mitchell et al. 2019)."""
+"""The model card: the findings in the format of model hubs (Mitchell et al. 2019)."""
 
 from __future__ import annotations
 
 import re
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
-
-from borderline.findings import FIGURES, Findings
+from borderline.findings import MEASURES, Findings
 from borderline.pages.rendering import environment
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
 from borderline.pipelines.report.page import PACKAGE, Origin
+from borderline.pipelines.report.trust import trust_in
 
 _TASK = "image-classification"
-# Of Markdown, what may stand in the name of a class.
+# Characters that Markdown would read as markup in the name of a class.
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#|]")
-# What hubs know; the other figures are ours, and stand in the text.
-_KNOWN_TO_HUBS = {"accuracy": "accuracy"}
 
 
-def write_card(name: str, found: Findings, origin: Origin, license_name: str | None) -> str:
-    """Markdown with a YAML head, to be put beside the model.
+def write_card(name: str, findings: Findings, origin: Origin, license_name: str | None) -> str:
+    """The card in Markdown with a YAML head; it belongs beside the model.
 
     Args:
-        name: Of the model.
-        found: The findings about it.
-        origin: Where these come from.
-        license_name: Of the model, by the name that hubs know; None for no word of it.
+        name: The name of the model.
+        findings: The findings about it.
+        origin: The origin of the findings.
+        license_name: The license of the model, by its name on model hubs; None to leave it out.
     """
-    results = [
-        EvalResult(
-            task_type=_TASK,
-            task_name=f"{found.positive} or {found.negative}",
-            dataset_type=re.sub(r"[^a-z0-9]+", "-", found.source.lower()).strip("-") or "images",
-            dataset_name=found.source,
-            dataset_split="test",
-            metric_type=metric,
-            metric_name=FIGURES[key].title,
-            metric_value=found.figures[key].value,
-        )
-        for key, metric in _KNOWN_TO_HUBS.items()
-    ]
-    escaped = {
-        name: _MARKUP.sub(r"\\\g<0>", getattr(found, name))
-        for name in ("source", "positive", "negative")
-    }
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    # The only measure that hubs know; the text shows the others.
+    accuracy = EvalResult(
+        task_type=_TASK,
+        task_name=f"{findings.positive} or {findings.negative}",
+        dataset_type=re.sub(r"[^a-z0-9]+", "-", findings.source.lower()).strip("-") or "images",
+        dataset_name=findings.source,
+        dataset_split="test",
+        metric_type="accuracy",
+        metric_name=MEASURES["accuracy"].title,
+        metric_value=findings.measures["accuracy"].value,
+    )
     data = ModelCardData(
         model_name=name,
         library_name="pytorch",
         license=license_name,
         pipeline_tag=_TASK,
         tags=[_TASK, "decision-boundary", "borderline"],
-        metrics=list(_KNOWN_TO_HUBS.values()),
-        eval_results=results,
+        metrics=["accuracy"],
+        eval_results=[accuracy],
     )
-    said = found.model_copy(update=escaped)
+    escaped = findings.model_copy(
+        update={
+            field: _MARKUP.sub(r"\\\g<0>", getattr(findings, field))
+            for field in ("source", "positive", "negative")
+        }
+    )
     text = (
         environment(PACKAGE)
         .get_template("model_card.md")
         .render(
             card_data=data.to_yaml(),
             name=name,
-            found=said,
-            short=in_short(name, said),
-            model_limits=limits_of_model(said),
-            method_limits=limits_of_method(said),
+            findings=escaped,
+            short=in_short(name, escaped),
+            trust=[trust_in(pattern, escaped).level for pattern in escaped.patterns],
+            model_limits=limits_of_model(escaped),
+            method_limits=limits_of_method(escaped),
             origin=origin,
         )
     )
-    # Read once, as a hub would: a head that it could not read is an error here.
+    # Hubs parse the head; a head that cannot be parsed raises here.
     return f"{ModelCard(text)}\n"

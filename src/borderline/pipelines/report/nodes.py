@@ -2,283 +2,272 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import ChainMap
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import plotly.graph_objects as go
-import torch
-from sklearn.metrics.pairwise import cosine_distances
-from torch import Tensor, nn
-
-from borderline.datasets.tensors import Parts as StoredParts
 from borderline.findings import Findings
-from borderline.grid import Grid
-from borderline.measures.confusion import confusion_distance, is_borderline
-from borderline.measures.inference import predict
-from borderline.pages.pictures import of_file, pictures
-from borderline.pages.rendering import chart
-from borderline.params import CallParams, ConfusionParams, RunParams
-from borderline.pipelines.report import views
-from borderline.pipelines.report.card import write_card
-from borderline.pipelines.report.gathering import Tables, gather
-from borderline.pipelines.report.page import Model, Origin, render
-from borderline.pipelines.report.params import ReportParams
-from borderline.pipelines.report.views import View
-from borderline.records import LabelledImages
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+    from torch import nn
+
+    from borderline.grid import Grid
+    from borderline.params import CallParams, ConfusionParams, RunParams
+    from borderline.pipelines.report.page import View
+    from borderline.pipelines.report.params import ReportParams
+    from borderline.records import (
+        Attributions,
+        Clusters,
+        Embeddings,
+        LabelledImages,
+        Part,
+        Prototypes,
+        RealView,
+        Repeats,
+        Tipping,
+    )
+
+TABLES = (
+    *("classifier_scores_table", "calibration_table", "leaderboard_table", "cluster_scores_table"),
+    *("prototypes_table", "repeats_table", "matches_table", "validation_table"),
+    *("explanation_scores_table", "tipping_table", "real_patterns_table"),
+    *("errors_near_patterns_table", "rejection_table"),
+)
+"""The tables about a model that its findings rest on."""
+
+SUMMARISED = (
+    *("classifier_scores_table", "leaderboard_table", "cluster_scores_table", "validation_table"),
+    "errors_near_patterns_table",
+)
+"""The tables about a model that give its row of the summary."""
+
+SECTIONS = ("model", "generators", "patterns", "validation")
+"""The sections of the page about a model; the dataset of each is called ``<section>_view``."""
 
 
 def gather_findings(
     pair_names: dict[str, str],
     classifier: nn.Module,
     pair_train: LabelledImages,
-    pair_test: LabelledImages,
+    *,
     confusion: ConfusionParams,
-    *tables: pd.DataFrame,
+    level: float,
+    **tables: pd.DataFrame,
 ) -> dict[str, Any]:
     """The findings about a model, as ``Findings`` has them.
 
     Args:
-        pair_names: Of the source and its two classes.
+        pair_names: The names of the source and of the two classes.
         classifier: The model.
         pair_train: The real training images.
-        pair_test: The real test images.
         confusion: The band.
-        tables: The fields of ``Tables``.
+        level: The significance level of the validation.
+        tables: The tables of ``TABLES``, by name.
     """
-    found = gather(Tables(*tables), pair_names, classifier, pair_train, pair_test, confusion.band)
-    return found.model_dump(mode="json")
+    from borderline.pipelines.report.gathering import gather
+
+    train_images = len(pair_train["labels"])
+    findings = gather(tables, pair_names, classifier, train_images, confusion.band, level)
+    return findings.model_dump(mode="json")
+
+
+def summarise_model(findings: dict[str, Any], **tables: pd.DataFrame) -> pd.DataFrame:
+    """The findings about a model in one row.
+
+    Args:
+        findings: The findings.
+        tables: The tables of ``SUMMARISED``, by name.
+    """
+    from borderline.pipelines.report.summary import summary_of
+
+    return summary_of(Findings.read(findings), tables)
+
+
+def summarise(*, grid: Grid, **summaries: pd.DataFrame) -> pd.DataFrame:
+    """The summary of the run: one row a model.
+
+    Args:
+        grid: The names of the models.
+        summaries: ``<model>.summary_table`` of each model.
+    """
+    from borderline.pipelines.report.summary import one_table
+
+    return one_table(grid.models, summaries)
 
 
 def show_model(
     findings: dict[str, Any],
-    classifier_scores: pd.DataFrame,
+    classifier_scores_table: pd.DataFrame,
     classifier_figure: bytes,
-    classifier: nn.Module,
+    real_view: RealView,
     pair_test: LabelledImages,
-    confusion: ConfusionParams,
+    *,
     report: ReportParams,
-    run: RunParams,
 ) -> View:
-    """What the page shows of the model: its scores, its real borderline images, its errors."""
-    found, scores = Findings.read(findings), classifier_scores.iloc[0]
-    images, labels = pair_test["images"], pair_test["labels"]
-    p = predict(classifier, images, run.torch_device())
-    wrong = (p > 0.5).long() != labels
-    unsure = confusion_distance(p).argsort(stable=True)
-    rows = {
-        "borderline": unsure[is_borderline(p, confusion.band)[unsure]],
-        # The surest errors first: these are the ones that cost.
-        "errors": unsure.flip(0)[wrong[unsure.flip(0)]],
-    }
-    classes = (found.negative, found.positive)
-    view: View = {
-        "matrix": {
-            name: int(scores[name])
-            for name in ("true_negative", "false_positive", "false_negative", "true_positive")
-        },
-        "figure": of_file(
-            classifier_figure,
-            f"Confusion matrix of {found.test_images} test images with {found.errors} errors; "
-            f"calibration curve, off by {scores['ece']:.3f} on average; histogram of p, with "
-            f"{scores['borderline_test_images']:.0f} images in the band.",
-        ),
-    }
-    for name, own in rows.items():
-        shown = own[: report.real_images]
-        own_pictures = pictures(images[shown], p[shown], "Real test image, {p}")
-        for picture, label in zip(own_pictures, labels[shown].tolist(), strict=True):
-            picture["said"] = f"is {classes[label]}"
-            picture["alt"] += f", {picture['said']}"
-        view[name] = {"count": len(own), "pictures": own_pictures}
-    return view
+    """The section about the model: its scores, its real borderline images, its errors."""
+    from borderline.pipelines.report.views.model import view_model
+
+    return view_model(
+        Findings.read(findings),
+        classifier_scores_table,
+        classifier_figure,
+        real_view["test_p"],
+        pair_test,
+        report.real_images,
+    )
 
 
 def show_generators(
-    leaderboard: pd.DataFrame,
-    leaderboard_figure: go.Figure,
-    front_figure: go.Figure,
-    curves_figure: go.Figure,
-    histograms_figure: go.Figure,
+    leaderboard_table: pd.DataFrame,
+    leaderboard_chart: go.Figure,
+    front_chart: go.Figure,
+    curves_chart: go.Figure,
+    histograms_chart: go.Figure,
     pair_train: LabelledImages,
-    classifier: nn.Module,
+    real_view: RealView,
+    *,
     report: ReportParams,
-    run: RunParams,
-    *images: StoredParts,
+    **images: Any,
 ) -> View:
-    """What the page shows of the generators: their images, leaderboard, front, trainings.
+    """The section about the generators: their images, leaderboard, front and trainings.
 
     Args:
-        images: Of every generator, in the order of the leaderboard.
+        images: The parts of each generator's images, as ``<generator>.images``.
     """
-    strips = []
-    for parts, (_, row) in zip(images, leaderboard.iterrows(), strict=False):
-        part = parts[min(parts)]()
-        shown, p = part["images"][: report.samples], part["probabilities"][: report.samples]
-        strips.append(
-            {
-                "name": row["source"],
-                "chosen": bool(row["chosen"]),
-                "pictures": pictures(shown, p, f"Image {{number}} of {row['source']}, {{p}}"),
-            }
-        )
-    real = pair_train["images"][: report.samples]
-    p = predict(classifier, real, run.torch_device())
-    own = pictures(real, p, "Real training image {number}, {p}")
-    strips.append({"name": "real images", "chosen": False, "pictures": own})
+    from borderline.pages.rendering import chart
+    from borderline.pipelines.report.views.generators import view_leaderboard, view_strips
+
+    parts = {name.removesuffix(".images"): value for name, value in images.items()}
+    real = (pair_train["images"], real_view["train_p"])
     return {
-        "strips": strips,
-        "leaderboard": views.of_leaderboard(leaderboard),
+        "strips": view_strips(leaderboard_table, parts, real, report.samples),
+        "leaderboard": view_leaderboard(leaderboard_table),
         "charts": {
-            "leaderboard": chart(leaderboard_figure),
-            "front": chart(front_figure),
-            "curves": chart(curves_figure),
-            "histograms": chart(histograms_figure),
+            "leaderboard": chart(leaderboard_chart),
+            "front": chart(front_chart),
+            "curves": chart(curves_chart),
+            "histograms": chart(histograms_chart),
         },
     }
 
 
 def show_patterns(
     findings: dict[str, Any],
-    borderline: dict[str, Tensor],
-    embeddings: dict[str, Tensor],
-    clusters: dict[str, Tensor],
-    prototypes: dict[str, Tensor],
-    attributions: dict[str, Tensor],
-    explanation_scores: pd.DataFrame,
-    tipping: dict[str, Tensor],
-    real_patterns: pd.DataFrame,
-    matches: pd.DataFrame,
-    repeats: StoredParts,
-    map_page: go.Figure,
+    borderline: Part,
+    embeddings: Embeddings,
+    clusters: Clusters,
+    prototypes: Prototypes,
+    attributions: Attributions,
+    explanation_scores_table: pd.DataFrame,
+    tipping: Tipping,
+    real_patterns_table: pd.DataFrame,
+    matches_table: pd.DataFrame,
+    repeats: Repeats,
+    map_chart: go.Figure,
     pair_train: LabelledImages,
     pair_test: LabelledImages,
+    *,
     report: ReportParams,
 ) -> View:
-    """What the page shows of each pattern, and the map of all of them."""
-    found = Findings.read(findings)
-    if not found.patterns:
-        return {"map": chart(map_page), "patterns": []}
-    own = embeddings["embeddings"].numpy()
-    near = cosine_distances(own[prototypes["rows"].numpy()], own)
-    parts = {number: repeats[name] for number, name in enumerate(sorted(repeats))}
-    loaded = {int(n): parts[int(n)]()["images"] for n in matches["repeat"].unique()}
-    members, strips, neighbours, real, again = [], [], [], [], []
-    # With one of each cluster, the largest come first.
-    for pattern in found.patterns[: report.patterns]:
-        number = pattern.prototype
-        here = clusters["labels"].numpy() == pattern.cluster
-        rows = np.flatnonzero(here & (pattern.cluster >= 0))
-        rows = rows[near[number, rows].argsort(kind="stable")][: report.members]
-        members.append((borderline["images"][rows], borderline["probabilities"][rows]))
-        strips.append((tipping["walks"][number], tipping["walks_p"][number]))
-        negative, positive = tipping["real_rows"][number]
-        beside = torch.cat([negative.flip(0), positive])
-        p = torch.cat([tipping["real_p"][number, 0].flip(0), tipping["real_p"][number, 1]])
-        neighbours.append((pair_train["images"][beside], p))
-        falls = real_patterns[
-            (real_patterns["cluster"] == pattern.cluster) & (pattern.cluster >= 0)
-        ].head(report.real_images)
-        fallen = torch.tensor(falls["row"].to_numpy(), dtype=torch.long)
-        real.append(
-            (pair_test["images"][fallen], torch.tensor(falls["p"].to_numpy(), dtype=torch.float))
-        )
-        partners = matches[matches["prototype"] == number]
-        images = [
-            loaded[int(repeat)][int(row)]
-            for repeat, row in zip(partners["repeat"], partners["row"], strict=True)
-        ]
-        empty = borderline["images"][:0]
-        again.append((torch.stack(images) if images else empty, partners["similarity"].tolist()))
-    maps = {method: attributions[method] for method in explanation_scores["method"]}
-    shown = views.of_patterns(found, prototypes, maps, members, strips, neighbours, real, again)
-    return {"map": chart(map_page), "patterns": shown}
+    """The section about the patterns: the map, and a card for each, ``report.patterns`` in full."""
+    from borderline.pages.rendering import chart
+    from borderline.pipelines.report.views import patterns as views
+
+    model = Findings.read(findings)
+    cards = views.view_prototypes(model, prototypes)
+    full = model.patterns[: report.patterns]
+    details = zip(
+        views.view_attributions(full, prototypes, attributions, explanation_scores_table),
+        views.view_walks(full, tipping, pair_train["images"]),
+        views.view_members(full, borderline, embeddings, clusters, prototypes, report.members),
+        views.view_real_images(full, real_patterns_table, pair_test, report.real_images),
+        views.view_partners(full, matches_table, repeats),
+        strict=True,
+    )
+    for card, entries in zip(cards, details, strict=False):
+        card.update(ChainMap(*entries, {"full": True}))
+    return {"map": chart(map_chart), "patterns": cards}
 
 
 def show_validation(
     findings: dict[str, Any],
-    validation: pd.DataFrame,
+    validation_table: pd.DataFrame,
     validation_figure: bytes,
-    coverage_figure: go.Figure,
+    coverage_chart: go.Figure,
     faithfulness_figure: bytes,
     rejection_figure: bytes,
 ) -> View:
-    """What the page shows of how far the patterns and their maps can be trusted."""
-    found = Findings.read(findings)
+    """The section about the validation of the patterns and of their attributions."""
+    from borderline.pages.rendering import chart
+    from borderline.pipelines.report.views.validation import view_figures, view_validation
+
+    figures = (validation_figure, faithfulness_figure, rejection_figure)
     return {
-        "table": views.of_validation(validation),
-        "coverage": chart(coverage_figure),
-        "figures": [
-            of_file(content, alt)
-            for content, alt in (
-                (
-                    validation_figure,
-                    "Every way to choose prototypes by every measure with 95 % intervals, beside "
-                    "the range of random choices; the figures are in the table.",
-                ),
-                (
-                    faithfulness_figure,
-                    "Mean p while pixels are deleted or inserted in the order of each kind of map, "
-                    f"beside random maps. {' '.join(found.maps)}",
-                ),
-                (
-                    rejection_figure,
-                    "Risk-coverage curves of ways to abstain on real test images. "
-                    f"{' '.join(found.abstaining)}",
-                ),
-            )
-        ],
+        "table": view_validation(validation_table),
+        "coverage": chart(coverage_chart),
+        "figures": view_figures(Findings.read(findings), *figures),
     }
 
 
 def write_report(
+    installation: dict[str, Any],
+    parameters: dict[str, Any],
+    *,
     grid: Grid,
     call: CallParams,
     run: RunParams,
-    installation: dict[str, Any],
-    parameters: dict[str, Any],
-    *parts: Any,
+    **views: dict[str, Any],
 ) -> str:
     """The page of the run.
 
     Args:
-        grid: Names the models.
-        call: How the run was called.
-        run: Where it computed.
-        installation: What it ran on.
+        installation: The machine and the versions.
         parameters: Every setting.
-        parts: Of each model its findings and its four views, in the order of ``page.Model``.
+        grid: The names of the models.
+        call: The call of the run.
+        run: The seed and the device.
+        views: ``<model>.findings`` and the sections of each model, ``<model>.<section>_view``.
     """
-    size = len(parts) // len(grid.models)
+    from borderline.pipelines.report.page import Model, Origin, render
+
     models = [
-        Model(name, Findings.read(parts[size * i]), *parts[size * i + 1 : size * (i + 1)])
-        for i, name in enumerate(grid.models)
+        Model(
+            name=name,
+            findings=Findings.read(views[f"{name}.findings"]),
+            **{section: views[f"{name}.{section}_view"] for section in SECTIONS},
+        )
+        for name in grid.models
     ]
     return render(models, Origin.of(call, run, installation, parameters))
 
 
 def write_cards(
+    installation: dict[str, Any],
+    parameters: dict[str, Any],
+    *,
     grid: Grid,
     call: CallParams,
     run: RunParams,
     report: ReportParams,
-    installation: dict[str, Any],
-    parameters: dict[str, Any],
-    *findings: dict[str, Any],
+    **findings: dict[str, Any],
 ) -> list[str]:
-    """A model card for each model.
+    """A model card for each model, in the order of the grid.
 
     Args:
-        grid: Names the models.
-        call: How the run was called.
-        run: Where it computed.
-        report: Names the license, if any.
-        installation: What the run ran on.
+        installation: The machine and the versions.
         parameters: Every setting.
-        findings: About each model.
+        grid: The names of the models.
+        call: The call of the run.
+        run: The seed and the device.
+        report: The license, if any.
+        findings: ``<model>.findings`` of each model.
     """
+    from borderline.pipelines.report.card import write_card
+    from borderline.pipelines.report.page import Origin
+
     origin = Origin.of(call, run, installation, parameters)
     return [
-        write_card(name, Findings.read(own), origin, report.license)
-        for name, own in zip(grid.models, findings, strict=True)
+        write_card(name, Findings.read(findings[f"{name}.findings"]), origin, report.license)
+        for name in grid.models
     ]

@@ -1,4 +1,4 @@
-"""The page: views of all models in one HTML file."""
+"""The page: the sections about all models in one HTML file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from borderline.findings import Findings
 from borderline.pages import rendering
 from borderline.params import CHANGE_NO_RESULT, CallParams, RunParams
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
-from borderline.pipelines.report.views import View
+from borderline.pipelines.report.trust import LEAST_STABILITY
 
 PACKAGE = "borderline.pipelines.report"
+View = dict[str, Any]
+"""A section of the page as plain data, which JSON can hold."""
+
 # Users set none of the first.
 _NOT_SHOWN = {"runs", "call", "pairing"} | CHANGE_NO_RESULT
 
 
 class Model(NamedTuple):
-    """A model under test and what there is to show of it."""
+    """A model under test: its findings, and its sections of the page."""
 
     name: str
     findings: Findings
@@ -31,11 +34,11 @@ class Model(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where the findings come from.
+    """The origin of the findings.
 
     Attributes:
-        command: What makes them again.
-        device: Where the report computed.
+        command: The command that reproduces them.
+        device: The device of the run.
         installation: As ``datasets.Installation`` loads it.
         parameters: Every setting of the run.
     """
@@ -53,13 +56,13 @@ class Origin(NamedTuple):
         installation: dict[str, Any],
         parameters: dict[str, Any],
     ) -> Origin:
-        """The same, in which settings are plain values, though Kedro typed some of them."""
+        """The origin of a run; settings that Kedro made typed become plain values."""
         device = str(run.torch_device())
         return cls(call.command(), device, installation, to_jsonable_python(parameters))
 
     def settings(self) -> str:
-        """Every setting, as YAML."""
-        shown = {name: own for name, own in self.parameters.items() if name not in _NOT_SHOWN}
+        """Every setting that can change a result, as YAML."""
+        shown = {name: value for name, value in self.parameters.items() if name not in _NOT_SHOWN}
         return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
 
 
@@ -68,7 +71,7 @@ def render(models: Sequence[Model], origin: Origin) -> str:
 
     Args:
         models: At least one.
-        origin: Where their findings come from.
+        origin: The origin of their findings.
     """
     return rendering.render(
         PACKAGE,
@@ -79,4 +82,5 @@ def render(models: Sequence[Model], origin: Origin) -> str:
         in_short=in_short,
         limits_of_model=limits_of_model,
         limits_of_method=limits_of_method,
+        least_stability=LEAST_STABILITY,
     )

@@ -1,0 +1,79 @@
+"""One line on each pattern: what it is, and how far to trust it.
+
+Trust rests on three findings: resamples find the cluster again, all repeats find the prototype
+again, and nothing puts the clustering in doubt. It is high where all three hold, moderate where two
+do, and low otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from borderline.findings import Findings, Pattern, written
+
+LEAST_STABILITY = 0.6
+"""The least stability of a cluster to rely on, as by default in ``clustering.stability.least``."""
+
+_LEVELS = ("high", "moderate", "low", "low")
+
+
+class Trust(NamedTuple):
+    """The trust in a pattern.
+
+    Attributes:
+        level: ``high``, ``moderate`` or ``low``.
+        line: The pattern and its trust, in one line.
+    """
+
+    level: str
+    line: str
+
+
+def trust_in(pattern: Pattern, findings: Findings) -> Trust:
+    """The trust in a pattern, from the findings about its model."""
+    checks = (_stable(pattern), _found_again(pattern), _separate(findings))
+    good = [words for passed, words in checks if passed]
+    bad = [words for passed, words in checks if not passed]
+    level = _LEVELS[len(bad)]
+    reasons = ", but ".join(_joined(words) for words in (good, bad) if words)
+    size = (
+        "A single image that belongs to no cluster"
+        if pattern.images is None
+        else f"{pattern.images:,} of {findings.borderline_images:,} borderline images "
+        f"({written('{:.0%}', pattern.share or 0)})"
+    )
+    return Trust(
+        level,
+        f"{size}, prototype at p = {pattern.p:.2f}. "
+        f"Trust: {level}. {reasons[0].upper()}{reasons[1:]}.",
+    )
+
+
+def _stable(pattern: Pattern) -> tuple[bool, str]:
+    if pattern.stability is None:
+        return False, "the stability is unknown"
+    if pattern.stability >= LEAST_STABILITY:
+        return True, f"the cluster is stable ({pattern.stability:.2f})"
+    return False, f"the cluster is not stable ({pattern.stability:.2f}, below {LEAST_STABILITY})"
+
+
+def _found_again(pattern: Pattern) -> tuple[bool, str]:
+    partners, repeats = pattern.partners, pattern.repeats
+    if repeats == 0:
+        return False, "no repeat found clusters"
+    if partners >= repeats:
+        few = {1: "the only repeat finds", 2: "both repeats find"}
+        return True, f"{few.get(repeats, f'all {repeats} repeats find')} it again"
+    verb = "finds" if partners == 1 else "find"
+    count = "no repeat finds" if partners == 0 else f"only {partners} of {repeats} repeats {verb}"
+    return False, f"{count} it again"
+
+
+def _separate(findings: Findings) -> tuple[bool, str]:
+    if findings.cluster_doubts:
+        return False, "the clustering is in doubt"
+    return True, "nothing puts the clustering in doubt"
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+import torch
+
+from borderline.findings import Findings
+from borderline.pipelines.report.nodes import show_patterns
+from borderline.pipelines.report.page import View
+from borderline.pipelines.report.params import ReportParams
+from borderline.records import Prototypes
+from conftest import findings_of
+
+SIZE = (1, 9, 9)
+
+
+def section(findings: Findings, patterns: int = 2) -> View:
+    """The section of three patterns: 12 images in clusters 0, 1, 2 in turn, prototypes first."""
+    random = torch.Generator().manual_seed(0)
+    labels, images = torch.arange(12) % 3, torch.zeros(12, *SIZE)
+    count = len(findings.patterns)
+    prototypes: Prototypes = {
+        "images": images[:count],
+        "probabilities": torch.full((count,), 0.5),
+        "rows": torch.arange(count),
+    }
+    return show_patterns(
+        findings=findings.model_dump(mode="json"),
+        borderline={"images": images, "probabilities": torch.linspace(0.41, 0.59, 12)},
+        embeddings={
+            "embeddings": torch.eye(12)[labels] + 0.1 * torch.rand(12, 12, generator=random),
+            "fitted": torch.arange(12),
+        },
+        clusters={"labels": labels, "probability": torch.ones(12), "reduced": torch.zeros(12, 2)},
+        prototypes=prototypes,
+        attributions={"saliency": torch.ones(count, 9, 9), "unused": torch.ones(count, 9, 9)},
+        explanation_scores_table=pd.DataFrame({"method": ["saliency"]}),
+        tipping={
+            "walks": torch.zeros(count, 5, *SIZE),
+            "walks_p": torch.linspace(0, 1, 5).expand(count, 5),
+            "real_rows": torch.tensor([[[0, 1], [2, 3]]]).expand(count, 2, 2),
+            "real_p": torch.tensor([[[0.1, 0.2], [0.8, 0.9]]]).expand(count, 2, 2),
+        },
+        real_patterns_table=pd.DataFrame(
+            {"cluster": [0, 0, -1], "row": [1, 2, 3], "p": [0.45, 0.55, 0.5]}
+        ),
+        matches_table=pd.DataFrame(
+            {"prototype": [0, 0], "repeat": [0, 1], "row": [2, 1], "similarity": [0.9, 0.8]}
+        ),
+        repeats={
+            f"repeat_{n}": lambda: {"images": torch.zeros(3, *SIZE), "labels": torch.zeros(3)}
+            for n in range(2)
+        },
+        map_chart=go.Figure(),
+        pair_train={"images": torch.zeros(4, *SIZE), "labels": torch.tensor([0, 0, 1, 1])},
+        pair_test={"images": torch.zeros(4, *SIZE), "labels": torch.tensor([0, 0, 1, 1])},
+        report=ReportParams(samples=4, patterns=patterns, members=3, real_images=1, license=None),
+    )
+
+
+def test_patterns_beyond_those_in_full_have_a_prototype_only() -> None:
+    shown = section(findings_of(3))["patterns"]
+    assert [view["full"] for view in shown] == [True, True, False]
+    assert shown[2]["prototype"]["alt"].startswith("Prototype 2: an image between 1 and 7, p = ")
+    assert "members" not in shown[2]
+    assert all(view["trust"]["line"] for view in shown)
+
+
+def test_card_in_full_shows_all_about_a_pattern() -> None:
+    first, second = section(findings_of(3))["patterns"][:2]
+    assert [len(first[name]) for name in ("negatives", "positives", "walk")] == [2, 2, 5]
+    assert [picture["p"] for picture in first["negatives"]] == ["0.20", "0.10"], "nearest last"
+    assert [picture["p"] for picture in first["positives"]] == ["0.80", "0.90"], "nearest first"
+    assert first["middle"] == 2
+    assert first["pushes"][0] == "saliency"
+    assert [attribution["name"] for attribution in first["attributions"]] == ["saliency"]
+    assert len(first["members"]) == 3
+    assert first["members"][0]["p"] == "0.41", "the prototype itself is most similar"
+    assert [picture["p"] for picture in first["real"]] == ["0.45"]
+    assert [picture["caption"] for picture in first["partners"]] == ["0.90", "0.80"]
+    assert (second["real"], second["partners"]) == ([], [])
+
+
+def test_section_without_patterns_has_the_map() -> None:
+    assert section(findings_of(0))["patterns"] == []
+    assert set(section(findings_of(0))) == {"map", "patterns"}
+
+
+def test_image_of_no_cluster_has_no_members_and_no_real_images() -> None:
+    findings = findings_of(1)
+    alone = findings.patterns[0].model_copy(
+        update={"cluster": -1, "images": None, "share": None, "stability": None}
+    )
+    (view,) = section(findings.model_copy(update={"patterns": (alone,)}))["patterns"]
+    assert (view["members"], view["real"]) == ([], [])
+    assert view["trust"]["line"].startswith("A single image that belongs to no cluster")
