@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from borderline.params import Params, check_can_tell, distinct
-from borderline.pipelines.prototypes.choosing.selection import Selection
+from borderline.pipelines.prototypes.choosing.names import Selection
 
 Method = Literal["gradient_shap", "saliency", "integrated_gradients", "occlusion"]
 

@@ -7,11 +7,10 @@ import pytest
 from sklearn.metrics import precision_score
 
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
+from borderline.pipelines.prototypes.choosing.coverage import coverage_curve
 from borderline.pipelines.prototypes.choosing.measures import (
     Audience,
     Chosen,
-    coverage_curve,
-    matched_similarities,
     measure,
     nearest_prototype,
 )
@@ -110,27 +109,6 @@ def test_perfect_prototypes_cover_all_and_tell_all_apart() -> None:
     one_missed = measure(audience.chosen(np.array([0, 5])), audience)
     # Of three clusters one is never told; another is told for its own images and for those.
     assert one_missed["precision"] == pytest.approx((1 + 4 / 9 + 0) / 3)
-
-
-def test_partners_are_those_of_the_best_assignment() -> None:
-    random = np.random.default_rng(2)
-    first, second = random.normal(size=(4, 3)), random.normal(size=(4, 3))
-    found, partners = matched_similarities(first, second)
-    sums = [
-        sum(cosine(first[i], second[j]) for i, j in enumerate(order))
-        for order in itertools.permutations(range(4))
-    ]
-    assert found.sum() == pytest.approx(max(sums))
-    assert found == pytest.approx(
-        [cosine(a, second[j]) for a, j in zip(first, partners, strict=True)]
-    )
-
-
-def test_prototypes_left_over_have_no_partner() -> None:
-    first = np.eye(3)
-    found, partners = matched_similarities(first, first[[2, 0]])
-    assert found.tolist() == pytest.approx([1, np.nan, 1], nan_ok=True)
-    assert partners.tolist() == [1, -1, 0]
 
 
 def test_images_from_elsewhere_may_have_no_cluster(audience: Audience) -> None:

@@ -10,13 +10,8 @@ from borderline.pipelines.prototypes.choosing.candidates import (
     cosine_distances,
     directions,
 )
-from borderline.pipelines.prototypes.choosing.selection import (
-    OVER_ALL,
-    SELECTIONS,
-    Selection,
-    k_medoids,
-    select,
-)
+from borderline.pipelines.prototypes.choosing.names import OVER_ALL, SELECTIONS, Selection
+from borderline.pipelines.prototypes.choosing.selection import k_medoids, most_ambiguous, select
 from conftest import candidates_of
 
 
@@ -132,3 +127,9 @@ def test_other_labels_give_other_prototypes_and_keep_what_was_computed(some: Can
     plain = Candidates(some.embeddings, some.reduced, other.labels, some.distances)
     for selection in SELECTIONS:
         assert select(selection, other, 0).tolist() == select(selection, plain, 0).tolist()
+
+
+def test_most_ambiguous_are_nearest_to_the_boundary() -> None:
+    candidates = candidates_of(np.repeat(np.arange(7), 18), spread=0.15)
+    rows = most_ambiguous(candidates)
+    assert sorted(candidates.distances)[:7] == candidates.distances[rows].tolist()

@@ -10,23 +10,27 @@ import pytest
 
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
-from borderline.pipelines.prototypes.choosing.measures import BETTER, Audience
-from borderline.pipelines.prototypes.choosing.selection import SELECTIONS, Selection, select
-from borderline.pipelines.prototypes.choosing.validation import (
+from borderline.pipelines.prototypes.choosing.chance import Draws
+from borderline.pipelines.prototypes.choosing.measures import Audience
+from borderline.pipelines.prototypes.choosing.names import (
     BASELINES,
-    COLUMNS,
+    BETTER,
     MOST_AMBIGUOUS,
+    NAMES,
     RANDOM_BORDERLINE,
     REAL_BORDERLINE,
-    Draws,
+    SELECTIONS,
+    Selection,
+)
+from borderline.pipelines.prototypes.choosing.selection import select
+from borderline.pipelines.prototypes.choosing.validation import (
+    COLUMNS,
     Evidence,
     Real,
     _part_of_each,
-    most_ambiguous,
-    stability,
     validate,
 )
-from borderline.pipelines.prototypes.choosing.verdicts import NAMES, doubts, say
+from borderline.pipelines.prototypes.choosing.verdicts import doubts, say
 from borderline.pipelines.prototypes.params import ValidationParams
 from conftest import candidates_of
 
@@ -133,7 +137,7 @@ def test_random_labels_of_one_cloud_give_no_evidence() -> None:
     by_random = found[found["chosen_by"] == "medoid_embedding"].set_index("measure")
     assert by_random["q_value"]["facility_location"] <= PARAMS.level, "the trap is there"
     assert found["q_value_of_labels"].min() > PARAMS.level
-    assert "nor than the same choice from shuffled clusters in" in doubts(
+    assert "not significantly better than prototypes of shuffled clusters in" in doubts(
         found, "medoid_embedding", PARAMS.level
     )
 
@@ -246,32 +250,16 @@ def test_chance_is_right_about_itself() -> None:
     assert np.mean(np.array(p_values) <= 0.05) <= 0.15
 
 
-def test_stability_is_the_mean_match_over_runs() -> None:
-    same = stability(np.eye(3), [np.eye(3)[[2, 0, 1]], np.eye(3)])
-    assert same == pytest.approx((1, 1, 1))
-    # Both of two have the one there is, but for one it is a stranger.
-    assert stability(np.eye(2), [np.eye(2)[:1]]).value == pytest.approx(0.5)
-    many, one = np.eye(20)[:15], np.eye(20)[:1]
-    assert stability(many, [one, one]).value == pytest.approx(1 / 15), "14 of 15 are not found"
-    assert math.isnan(stability(np.eye(2), []).value)
-
-
-def test_most_ambiguous_are_nearest_to_the_boundary() -> None:
-    own = planted(0)
-    rows = most_ambiguous(own)
-    assert sorted(own.distances)[:CLUSTERS] == own.distances[rows].tolist()
-
-
 def test_no_clusters_have_an_empty_table() -> None:
     own = candidates_of(np.full(30, -1))
     empty = Evidence(Audience.of(own, own.reduced), {}, [], 0, _none())
     assert len(validate(empty, PARAMS, RunParams(seed=0, device="cpu"))) == 0
 
 
-def test_sentences_say_what_the_figures_say(table: pd.DataFrame) -> None:
-    said = say(row_of(table, "medoid", "precision"), 0.05)
-    assert said.startswith("The medoids tell the clusters apart better than random ones (1.00")
-    assert "better than the same choice from shuffled clusters" in said
+def test_sentences_say_the_numbers(table: pd.DataFrame) -> None:
+    of_medoids = say(row_of(table, "medoid", "precision"), 0.05)
+    assert of_medoids.startswith("Medoids separate the clusters better than random images (1.00")
+    assert ", better than prototypes of shuffled clusters" in of_medoids
     for _, row in table.iterrows():
         sentence = say(row, 0.05)
         assert sentence.endswith(".")
@@ -300,27 +288,28 @@ ROW = {
     [
         (
             {},
-            "The medoids are found again with other seeds worse than random ones (0.50 [0.40, "
-            "0.60] against 0.90, corrected p = 0.010).",
+            "Medoids are less stable across seeds than random images (0.50 [0.40, 0.60] against "
+            "0.90, corrected p = 0.010).",
         ),
         (
-            {"q_worse": 0.5, "note": "only 3 of 5 other seeds gave clusters"},
-            "In stability over seeds, the medoids cannot be told from random ones (0.50 [0.40, "
-            "0.60] against 0.90, corrected p = 1.000); only 3 of 5 other seeds gave clusters.",
+            {"q_worse": 0.5, "note": "only 3 of 5 repeats gave clusters"},
+            "Medoids do not differ significantly in stability across seeds from random images "
+            "(0.50 [0.40, 0.60] against 0.90, corrected p = 1.000); only 3 of 5 repeats gave "
+            "clusters.",
         ),
         (
             {"q_value": 0.02, "random": 0.4987, "q_value_of_labels": 0.3, "shuffled_labels": 0.4},
-            "The medoids are found again with other seeds better than random ones (0.5000 [0.4000, "
-            "0.6000] against 0.4987, corrected p = 0.020), not surely better than the same choice "
-            "from shuffled clusters (0.4000, corrected p = 0.300).",
+            "Medoids are more stable across seeds than random images (0.5000 [0.4000, 0.6000] "
+            "against 0.4987, corrected p = 0.020), not significantly better than prototypes of "
+            "shuffled clusters (0.4000, corrected p = 0.300).",
         ),
         (
-            {"value": math.nan, "note": "it takes two prototypes"},
-            "The medoids have no stability over seeds: it takes two prototypes.",
+            {"value": math.nan, "note": "it needs at least two prototypes"},
+            "Medoids have no stability across seeds: it needs at least two prototypes.",
         ),
         (
             {"q_value": math.nan, "low": math.nan},
-            "The medoids have a stability over seeds of 0.50.",
+            "Medoids have a stability across seeds of 0.50.",
         ),
     ],
 )
@@ -329,9 +318,9 @@ def test_sentence(changed: dict[str, object], sentence: str) -> None:
 
 
 def test_run_doubts_prototypes_that_do_not_beat_chance(table: pd.DataFrame) -> None:
-    said = doubts(table, "random", 0.05)
-    assert said.startswith("as prototypes they are not surely better than random ones in ")
-    assert "precision" not in said.split(", nor ")[0]
+    fragments = doubts(table, "random", 0.05).split("; ")
+    assert fragments[0].startswith("prototypes are not significantly better than random images in:")
+    assert "precision" not in fragments[0]
     assert doubts(table[table["measure"] == "precision"], "k_medoids", 0.05) == ""
 
 
@@ -346,7 +335,7 @@ def test_repeats_without_clusters_are_said() -> None:
         assert row_of(found, "medoid", "stability")["note"].startswith(note)
         assert note in doubts(found, "medoid", 0.05)
         assert row_of(found, REAL_BORDERLINE, "coverage_area")["note"].startswith("the test set")
-    assert "stability over seeds" in doubts(validate(none, PARAMS, run), "medoid", 0.05)
+    assert "stability across seeds" in doubts(validate(none, PARAMS, run), "medoid", 0.05)
 
 
 def test_other_numbers_of_clusters_elsewhere_are_no_disadvantage() -> None:
@@ -378,9 +367,9 @@ def test_notes_of_real_images_and_of_small_repeats_say_the_reason() -> None:
     rows = {"medoid": select("medoid", own, 0)}
     audience, run = Audience.of(own, own.reduced), RunParams(seed=0, device="cpu")
     none = validate(Evidence(audience, rows, [], 5, real), PARAMS, run)
-    said = say(row_of(none, REAL_BORDERLINE, "stability"), 0.05)
-    assert said.endswith("no stability over seeds: only 0 of 5 other seeds gave clusters.")
+    sentence = say(row_of(none, REAL_BORDERLINE, "stability"), 0.05)
+    assert sentence.endswith("no stability across seeds: only 0 of 5 repeats gave clusters.")
     small = planted(1).rows(np.arange(0, len(own), 2))
     given = Evidence(audience, rows, [small, planted(2)], 3, real, wanted=len(own))
     note = row_of(validate(given, PARAMS, run), "medoid", "stability")["note"]
-    assert note == "only 2 of 3 other seeds gave clusters, 1 of 3 gave fewer images"
+    assert note == "only 2 of 3 repeats gave clusters, 1 of 3 repeats gave fewer images"

@@ -1,4 +1,4 @@
-"""The 2D maps as a picture, and as a page that shows each image under the pointer."""
+"""The 2D maps as a figure, and as a chart that shows the image under the pointer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from borderline.measures.plots import CLASS_COLOURS, as_data_uris, cluster_colour, cluster_marker
+from borderline.pipelines.prototypes.choosing.candidates import places_among
+from borderline.records import Clusters, LabelledImages, Part, Places, RealView, Selections
 
 _TITLES = {
     "umap": "UMAP, fitted on the test set",
-    "tsne": "t-SNE of both",
+    "tsne": "t-SNE, fitted on both",
 }
 _NOISE_COLOUR = "#999999"
 
@@ -25,9 +27,9 @@ class MapImages:
 
     Attributes:
         images: In [-1, 1], shape (n, C, H, W).
-        p: The model's opinion of them, shape (n,).
-        labels: Classes of test images, 0 or 1, or clusters of borderline ones, shape (n,).
-        places: Their coordinates by map, ``umap`` and ``tsne``, shape (n, 2) each.
+        p: The model's probability of the positive class, shape (n,).
+        labels: Classes of test images, 0 or 1, or clusters of borderline images, shape (n,).
+        places: Coordinates by map, ``umap`` and ``tsne``, shape (n, 2) each.
     """
 
     images: Tensor
@@ -36,13 +38,50 @@ class MapImages:
     places: dict[str, np.ndarray]
 
 
+def on_maps(
+    borderline: Part,
+    clusters: Clusters,
+    selections: Selections,
+    places: Places,
+    pair_test: LabelledImages,
+    view: RealView,
+    shown: str,
+) -> tuple[MapImages, MapImages, np.ndarray]:
+    """The drawn test images, the drawn candidates, and the rows of the prototypes among these.
+
+    Args:
+        borderline: All borderline images.
+        clusters: Their clusters.
+        selections: Rows of the candidates and of each selection.
+        places: The coordinates, and which images are drawn.
+        pair_test: All real test images.
+        view: The model's view of them.
+        shown: The selection of the shown prototypes.
+    """
+    drawn, test_rows = places["shown"], places["test_shown"]
+    rows = selections["candidates"][drawn]
+    test = MapImages(
+        pair_test["images"][test_rows],
+        view["test_p"][test_rows].numpy(),
+        pair_test["labels"][test_rows].numpy(),
+        {"umap": places["test_umap"][test_rows].numpy(), "tsne": places["test_tsne"].numpy()},
+    )
+    candidates = MapImages(
+        borderline["images"][rows],
+        borderline["probabilities"][rows].numpy(),
+        clusters["labels"][rows].numpy(),
+        {"umap": places["umap"][drawn].numpy(), "tsne": places["tsne"].numpy()},
+    )
+    return test, candidates, places_among(selections[shown], rows).numpy()
+
+
 def draw_maps(test: MapImages, borderline: MapImages, prototypes: np.ndarray) -> Figure:
-    """Both maps side by side: test set by class, borderline images by cluster, prototypes.
+    """Both maps side by side: test images by class, borderline images by cluster, prototypes.
 
     Args:
         test: The real test images.
         borderline: The borderline images.
-        prototypes: Rows of the prototypes among these, shape (K,), in the order of their numbers.
+        prototypes: Rows of the prototypes among these, shape (K,).
     """
     figure = Figure(figsize=(15, 7), layout="constrained", dpi=120)
     panels = figure.subplots(1, 2)
@@ -50,8 +89,8 @@ def draw_maps(test: MapImages, borderline: MapImages, prototypes: np.ndarray) ->
         _draw_map(axes, kind, test, borderline, prototypes)
         axes.set(title=title, xticks=[], yticks=[])
     figure.suptitle(
-        "The model's view: real test images (dots), borderline images by cluster (coloured marks), "
-        "prototypes (numbers)"
+        "2D maps of the model's embedding: real test images (dots), borderline images by cluster "
+        "(coloured markers), prototypes (numbers)"
     )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", markerscale=2, fontsize=9)
@@ -62,21 +101,13 @@ def _draw_map(
     axes: Axes, kind: str, test: MapImages, borderline: MapImages, prototypes: np.ndarray
 ) -> None:
     for label, (name, colour) in enumerate(CLASS_COLOURS.items()):
-        own = test.places[kind][test.labels == label]
-        axes.scatter(
-            own[:, 0],
-            own[:, 1],
-            s=14,
-            color=colour,
-            alpha=0.35,
-            linewidths=0,
-            label=f"test: {name}",
-        )
+        x, y = test.places[kind][test.labels == label].T
+        axes.scatter(x, y, s=14, color=colour, alpha=0.35, linewidths=0, label=f"test: {name}")
     for cluster in np.unique(borderline.labels):
-        own = borderline.places[kind][borderline.labels == cluster]
+        x, y = borderline.places[kind][borderline.labels == cluster].T
         axes.scatter(
-            own[:, 0],
-            own[:, 1],
+            x,
+            y,
             s=14,
             marker=cluster_marker(cluster) if cluster >= 0 else ".",
             linewidths=0.9,
@@ -98,7 +129,7 @@ def _draw_map(
 def draw_interactive_map(
     test: MapImages, borderline: MapImages, prototypes: np.ndarray
 ) -> go.Figure:
-    """Both maps to zoom into, one at a time, with the image under the pointer.
+    """Both maps, one at a time, with zoom and the image under the pointer.
 
     Args:
         test: The real test images.
@@ -106,11 +137,11 @@ def draw_interactive_map(
         prototypes: Rows of the prototypes among these, shape (K,).
     """
     traces: dict[str, list[go.Scatter]] = {kind: [] for kind in _TITLES}
-    for kind, own in traces.items():
+    for kind, of_map in traces.items():
         for label, (name, colour) in enumerate(CLASS_COLOURS.items()):
             rows = np.flatnonzero(test.labels == label)
             marker = {"color": colour, "size": 7, "opacity": 0.5}
-            own.append(_dots(test, kind, rows, 0, f"test set: {name}", marker))
+            of_map.append(_dots(test, kind, rows, 0, f"test set: {name}", marker))
         for cluster in np.unique(borderline.labels):
             rows = np.flatnonzero(borderline.labels == cluster)
             marker = {
@@ -119,21 +150,21 @@ def draw_interactive_map(
                 "symbol": _SYMBOLS[cluster_marker(cluster)] if cluster >= 0 else "circle-open",
             }
             name = f"cluster {cluster}" if cluster >= 0 else "no cluster"
-            own.append(_dots(borderline, kind, rows, len(test.images), name, marker))
+            of_map.append(_dots(borderline, kind, rows, len(test.images), name, marker))
         marker = {"color": "white", "size": 18, "line": {"color": "black", "width": 1.5}}
         numbers = _dots(borderline, kind, prototypes, len(test.images), "prototypes", marker)
-        own.append(
+        of_map.append(
             numbers.update(
                 mode="markers+text", text=[str(n) for n in range(len(prototypes))], textfont_size=11
             )
         )
-    figure = go.Figure([trace for own in traces.values() for trace in own])
+    figure = go.Figure([trace for of_map in traces.values() for trace in of_map])
     count = len(traces["umap"])
     for trace in figure.data[count:]:
         trace.visible = False
     figure.update_layout(
         template="plotly_white",
-        title="The model's view: point at an image to see it",
+        title="2D maps of the model's embedding: point at a marker to see its image",
         height=720,
         meta={"pictures": [*as_data_uris(test.images), *as_data_uris(borderline.images)]},
         xaxis={"visible": False},
@@ -153,7 +184,7 @@ def draw_interactive_map(
                         "method": "update",
                         "args": [
                             {"visible": [kind == shown for shown in _TITLES for _ in range(count)]},
-                            # Zoomed into a place of one map, the other would be empty.
+                            # The zoom of one map would show nothing of the other.
                             {"xaxis.autorange": True, "yaxis.autorange": True},
                         ],
                     }
