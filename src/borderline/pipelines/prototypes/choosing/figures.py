@@ -132,7 +132,7 @@ def draw_found_again(
     figure.suptitle(
         "Prototypes and their matches in repeats with other seeds\n"
         "(cosine similarity in the model's embedding)",
-        fontsize=11,
+        fontsize=10,
     )
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat:

@@ -59,8 +59,9 @@ def draw_prototypes(
         dpi=130,
     )
     figure.suptitle(
-        "Prototypes and the attributions of their pixels: red pixels push\n"
-        "the model towards the positive class, blue pixels towards the negative"
+        "Prototypes and the attributions of their pixels\n"
+        "(red: to the positive class, blue: to the negative)",
+        fontsize=10,
     )
     axes = figure.subplots(height * blocks, columns, squeeze=False)
     for ax in axes.flat:

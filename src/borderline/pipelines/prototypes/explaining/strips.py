@@ -65,7 +65,7 @@ def title_of(settings: TippingParams, latent: bool) -> str:
         return f"What would tip the model: blends with the nearest real images to {goals}"
     return (
         f"What would tip the model: shortest walks in latent space to {goals}\n"
-        "(percentages: length of the walk to either side, relative to two random latents)"
+        "(percentages: walk length relative to the distance of two random latents)"
     )
 
 
@@ -75,7 +75,7 @@ def draw_tipping(strips: Sequence[Strip], title: str) -> Figure:
         return draw_note("There are no prototypes, so there is nothing to tip.")
     width, height = 0.95 * sum(len(p) for p in strips[0].p) + 1.8, 1.2 * len(strips) + 1.2
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
-    figure.suptitle(title)
+    figure.suptitle(title, fontsize=11)
     axes = figure.subplots()
     axes.set_axis_off()
     rows, centres = zip(*(_picture(strip) for strip in strips), strict=True)
