@@ -102,13 +102,12 @@ def test_coverage_has_a_line_for_each_selection_beside_chance() -> None:
 
 def test_faithfulness_and_rejection_are_drawn() -> None:
     of_model = Curves(np.random.rand(3, 5), np.random.rand(3, 5))
-    of_saliency = Faithfulness(0.2, 0.05, 0.1, 0.4)
-    figure = draw_faithfulness(
-        {"saliency": of_model}, [of_model, of_model], {"saliency": of_saliency}
-    )
+    scores = Faithfulness(0.2, 0.05, 0.1, 0.4)
+    table = pd.DataFrame([{"method": "saliency", **scores._asdict()}])
+    figure = draw_faithfulness(table, {"saliency": of_model}, [of_model, of_model])
     figure.savefig(BytesIO())
     assert figure.axes[0].get_title() == "saliency: +0.20 (p = 0.05)"
-    scores, wrong = {"confidence": np.ones(4)}, np.arange(4) > 2
-    rejection = draw_rejection(scores, compare_rejection(scores, wrong, 0), wrong)
+    sure, wrong = {"confidence": np.ones(4)}, np.arange(4) > 2
+    rejection = draw_rejection(sure, compare_rejection(sure, wrong, 0), wrong)
     rejection.savefig(BytesIO())
     assert rejection.axes[0].get_title().endswith("1 errors on 4 real test images")

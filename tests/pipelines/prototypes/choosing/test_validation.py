@@ -11,7 +11,7 @@ import pytest
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.choosing.chance import Draws
-from borderline.pipelines.prototypes.choosing.measures import Audience
+from borderline.pipelines.prototypes.choosing.measures import Audience, Chosen
 from borderline.pipelines.prototypes.choosing.names import (
     BASELINES,
     BETTER,
@@ -26,7 +26,6 @@ from borderline.pipelines.prototypes.choosing.selection import select
 from borderline.pipelines.prototypes.choosing.validation import (
     COLUMNS,
     Evidence,
-    Real,
     _part_of_each,
     validate,
 )
@@ -66,7 +65,7 @@ def evidence(
         {name: select(name, own, 0) for name in selections},
         [planted(seed, shuffled=shuffled) for seed in (1, 2, 3)],
         3,
-        Real(own.embeddings[rows], own.labels[rows], own.reduced[rows]),
+        Chosen(own.embeddings[rows], own.labels[rows], own.reduced[rows], None),
     )
 
 
@@ -198,8 +197,8 @@ def test_interval_is_that_of_fresh_images(name: str) -> None:
     assert 0.6 < float(np.mean(widths)) / spread < 1.7
 
 
-def _none() -> Real:
-    return Real(np.zeros((0, 2)), np.zeros(0, dtype=int), np.zeros((0, 2)))
+def _none() -> Chosen:
+    return Chosen(np.zeros((0, 2)), np.zeros(0, dtype=int), np.zeros((0, 2)), None)
 
 
 def test_smaller_parts_make_wider_intervals() -> None:
@@ -352,7 +351,7 @@ def test_other_numbers_of_clusters_elsewhere_are_no_disadvantage() -> None:
         {"random": select("random", own, 0)},
         [noise(12, seed) for seed in range(1, 6)],
         5,
-        Real(*(part[:60] for part in (noise(4, 9).embeddings, own.labels, own.reduced))),
+        Chosen(noise(4, 9).embeddings[:60], own.labels[:60], own.reduced[:60], None),
     )
     found = validate(given, PARAMS, RunParams(seed=0, device="cpu"))
     chance = row_of(found, RANDOM_BORDERLINE, "stability")
@@ -363,7 +362,7 @@ def test_other_numbers_of_clusters_elsewhere_are_no_disadvantage() -> None:
 
 def test_notes_of_real_images_and_of_small_repeats_say_the_reason() -> None:
     own = planted(0)
-    real = Real(own.embeddings, own.labels, own.reduced)
+    real = Chosen(own.embeddings, own.labels, own.reduced, None)
     rows = {"medoid": select("medoid", own, 0)}
     audience, run = Audience.of(own, own.reduced), RunParams(seed=0, device="cpu")
     none = validate(Evidence(audience, rows, [], 5, real), PARAMS, run)

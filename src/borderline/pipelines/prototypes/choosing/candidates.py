@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from borderline.measures.confusion import confusion_distance
+from borderline.records import Repeat
 
 NOISE = -1
 _TINY = np.finfo(float).tiny
@@ -34,13 +35,13 @@ class Candidates:
     distances: np.ndarray
 
     @classmethod
-    def of(cls, embeddings: Tensor, reduced: Tensor, labels: Tensor, p: Tensor) -> Self:
-        """Candidates from the tensors of records; p has shape (n,)."""
+    def of(cls, repeat: Repeat) -> Self:
+        """The images of a repeat."""
         return cls(
-            embeddings.double().numpy(),
-            reduced.double().numpy(),
-            labels.numpy(),
-            confusion_distance(p.double()).numpy(),
+            repeat["embeddings"].double().numpy(),
+            repeat["reduced"].double().numpy(),
+            repeat["labels"].numpy(),
+            confusion_distance(repeat["probabilities"].double()).numpy(),
         )
 
     def __len__(self) -> int:

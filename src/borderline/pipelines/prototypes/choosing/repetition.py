@@ -68,17 +68,7 @@ def repeat_clusters(
 def repeats_with_clusters(repeats: Repeats) -> list[tuple[int, Repeat, Candidates]]:
     """The repeats that gave clusters, with their numbers and their images as candidates."""
     loaded = [(number, repeats[name]()) for number, name in enumerate(sorted(repeats))]
-    return [
-        (
-            number,
-            repeat,
-            Candidates.of(
-                repeat["embeddings"], repeat["reduced"], repeat["labels"], repeat["probabilities"]
-            ),
-        )
-        for number, repeat in loaded
-        if len(repeat["labels"])
-    ]
+    return [(number, part, Candidates.of(part)) for number, part in loaded if len(part["labels"])]
 
 
 def generate_borderline(

@@ -32,7 +32,7 @@ from borderline.pipelines.prototypes.choosing.candidates import (
 from borderline.pipelines.prototypes.choosing.mmd_critic import choose_criticisms, choose_prototypes
 from borderline.pipelines.prototypes.choosing.names import Selection
 from borderline.pipelines.prototypes.params import PrototypesParams
-from borderline.records import Clusters, Embeddings, Part, Prototypes, Selections
+from borderline.records import Clusters, Embeddings, Part, Prototypes, Repeat, Selections
 
 _EMBEDDING = "_embedding"
 _RANDOM_STARTS = 4
@@ -72,12 +72,13 @@ def candidates_of(
 ) -> Candidates:
     """The borderline images that the selections choose from."""
     rows = selections["candidates"]
-    return Candidates.of(
-        embeddings["embeddings"][rows],
-        clusters["reduced"][rows],
-        clusters["labels"][rows],
-        borderline["probabilities"][rows],
-    )
+    images: Repeat = {
+        "embeddings": embeddings["embeddings"][rows],
+        "reduced": clusters["reduced"][rows],
+        "labels": clusters["labels"][rows],
+        "probabilities": borderline["probabilities"][rows],
+    }
+    return Candidates.of(images)
 
 
 def tabulate(

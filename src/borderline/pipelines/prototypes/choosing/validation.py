@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -48,20 +48,6 @@ COLUMNS = (
 )
 
 
-class Real(NamedTuple):
-    """The real borderline test images, for the baseline of Gomes et al. 2024.
-
-    Attributes:
-        embeddings: Shape (R, D).
-        labels: The clusters that they join, shape (R,).
-        places: Coordinates on the UMAP map, shape (R, 2).
-    """
-
-    embeddings: np.ndarray
-    labels: np.ndarray
-    places: np.ndarray
-
-
 @dataclass(frozen=True)
 class Evidence:
     """Everything that the validation compares.
@@ -71,7 +57,7 @@ class Evidence:
         selections: The rows of the audience that each selection chose.
         repeats: The candidates of each repeat that gave clusters.
         attempts: The number of repeats, with and without clusters.
-        real: The real borderline images.
+        real: The real borderline test images, for the baseline of Gomes et al. 2024.
         wanted: The number of images that each repeat should have.
     """
 
@@ -79,7 +65,7 @@ class Evidence:
     selections: Mapping[Selection, np.ndarray]
     repeats: Sequence[Candidates]
     attempts: int
-    real: Real
+    real: Chosen
     wanted: int = 0
 
     @classmethod
@@ -89,7 +75,7 @@ class Evidence:
         selections: Selections,
         places: Places,
         repeats: Repeats,
-        real: Real,
+        real: Chosen,
         wanted: int,
     ) -> Self:
         """The evidence from the records."""
@@ -103,12 +89,12 @@ class Evidence:
         return cls(audience, rows, others, len(repeats), real, wanted)
 
 
-def real_borderline(view: RealView, places: Places, model: ClusterModel, band: float) -> Real:
-    """The real test images in the band."""
+def real_borderline(view: RealView, places: Places, model: ClusterModel, band: float) -> Chosen:
+    """The real test images in the band, with the clusters that they join."""
     rows = is_borderline(view["test_p"], band).nonzero()[:, 0]
     embeddings = view["test_embeddings"][rows].double().numpy()
     labels = model.assign(embeddings)[0] if len(rows) else np.zeros(0, dtype=np.int64)
-    return Real(embeddings, labels, places["test_umap"][rows].numpy())
+    return Chosen(embeddings, labels, places["test_umap"][rows].numpy(), None)
 
 
 def validate(evidence: Evidence, settings: ValidationParams, run: RunParams) -> pd.DataFrame:

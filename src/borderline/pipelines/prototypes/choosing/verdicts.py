@@ -6,27 +6,15 @@ import pandas as pd
 
 from borderline.pipelines.prototypes.choosing.names import MEASURES, NAMES, NULLS
 
-# Verbs of a better and of a worse value, after the name of the selection.
-_VERBS = {
-    "cosine_similarity": (
-        "are less similar to each other than",
-        "are more similar to each other than",
-    ),
-    "euclidean_distance": (
-        "are farther apart in the embedding than",
-        "are closer together in the embedding than",
-    ),
-    "coverage_area": ("cover more borderline images than", "cover fewer borderline images than"),
-    "facility_location": (
-        "resemble the borderline images more than",
-        "resemble the borderline images less than",
-    ),
-    "dispersion": (
-        "are more dispersed on the UMAP map than",
-        "are less dispersed on the UMAP map than",
-    ),
-    "precision": ("separate the clusters better than", "separate the clusters worse than"),
-    "stability": ("are more stable across seeds than", "are less stable across seeds than"),
+# A predicate of each measure, with the words of a better and of a worse value.
+_PREDICATES = {
+    "cosine_similarity": ("are {} similar to each other", "less", "more"),
+    "euclidean_distance": ("are {} apart in the embedding", "farther", "less far"),
+    "coverage_area": ("cover {} borderline images", "more", "fewer"),
+    "facility_location": ("resemble the borderline images {}", "more", "less"),
+    "dispersion": ("are {} dispersed on the UMAP map", "more", "less"),
+    "precision": ("separate the clusters {}", "better", "worse"),
+    "stability": ("are {} stable across seeds", "more", "less"),
 }
 _OTHERS = {
     "": "random images",
@@ -56,19 +44,18 @@ def say(row: pd.Series, level: float) -> str:
     note = f"; {row['note']}" if row["note"] else ""
     if pd.isna(row["q_value"]):
         return f"{name} have a {measure} of {measured}{note}."
-    better, worse = _VERBS[row["measure"]]
-    comparison = f"{_OTHERS['']} ({measured} against {_chance(row, '', digits)})"
-    if row["q_value"] <= level:
-        sentence = f"{name} {better} {comparison}"
+    predicate, better, worse = _PREDICATES[row["measure"]]
+    q, verdict = row["q_value"], f"do not differ significantly in {measure} from"
+    if q <= level:
+        verdict = f"{predicate.format(better)} than"
     elif row["q_worse"] <= level:
-        mean = f"{row['random']:.{digits}f}, corrected p = {row['q_worse']:.3f}"
-        sentence = f"{name} {worse} {_OTHERS['']} ({measured} against {mean})"
-    else:
-        sentence = f"{name} do not differ significantly in {measure} from {comparison}"
+        q, verdict = row["q_worse"], f"{predicate.format(worse)} than"
+    sentence = f"{name} {verdict} {_OTHERS['']} ({measured} against {_chance(row, '', digits, q)})"
     for end in ("_of_cluster", "_of_labels"):
         if pd.notna(row[f"q_value{end}"]):
-            verdict = "better" if row[f"q_value{end}"] <= level else "not significantly better"
-            sentence += f", {verdict} than {_OTHERS[end]} ({_chance(row, end, digits)})"
+            q = row[f"q_value{end}"]
+            verdict = "better" if q <= level else "not significantly better"
+            sentence += f", {verdict} than {_OTHERS[end]} ({_chance(row, end, digits, q)})"
     return f"{sentence}{note}."
 
 
@@ -96,8 +83,8 @@ def doubts(table: pd.DataFrame, shown: str, level: float) -> str:
     return "; ".join([*fragments, *filter(None, rows["note"][stability])])
 
 
-def _chance(row: pd.Series, end: str, digits: int) -> str:
-    return f"{row[NULLS[end]]:.{digits}f}, corrected p = {row[f'q_value{end}']:.3f}"
+def _chance(row: pd.Series, end: str, digits: int, q: float) -> str:
+    return f"{row[NULLS[end]]:.{digits}f}, corrected p = {q:.3f}"
 
 
 def _digits(row: pd.Series) -> int:

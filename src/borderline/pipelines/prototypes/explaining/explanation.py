@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +17,8 @@ from borderline.pipelines.prototypes.explaining.attribution import (
 )
 from borderline.pipelines.prototypes.explaining.faithfulness import (
     Curves,
-    Faithfulness,
     curves,
+    faithfulness,
     random_curves,
 )
 from borderline.pipelines.prototypes.explaining.randomisation import randomised, rank_correlations
@@ -34,15 +33,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Explainer:
-    """A model under test, images of it to explain, and the settings of the attributions.
-
-    Attributes:
-        classifier: The model.
-        images: Shape (K, C, H, W); may be none.
-        real: The real training images of the pair.
-        settings: Methods, samples, repetitions.
-        run: Seed and device.
-    """
+    """A model under test, images (K, C, H, W) to explain, and how; there may be no images."""
 
     classifier: nn.Module
     images: Tensor
@@ -66,40 +57,36 @@ class Explainer:
         """The attributions of all methods."""
         return {method: self.attribute(method) for method in self.methods}
 
-    def curves(self, attributions: Attributions) -> dict[str, Curves]:
-        """The deletion and insertion curves of all methods."""
-        steps, device = self.settings.curve_steps, self.run.torch_device()
-        return {
-            method: curves(self.classifier, self.images, values, steps, device)
-            for method, values in attributions.items()
-        }
 
-    def random_curves(self) -> list[Curves]:
-        """The deletion and insertion curves of random orders of the pixels."""
-        seed, device = self.run.seed_for("random maps"), self.run.torch_device()
-        orders, steps = self.settings.random_maps, self.settings.curve_steps
-        return random_curves(self.classifier, self.images, orders, steps, device, seed)
-
-
-def tabulate(
-    explainer: Explainer, attributions: Attributions, faithfulness: Mapping[str, Faithfulness]
-) -> pd.DataFrame:
-    """One row a method, with the scores of its quality; none without images.
+def examine(
+    explainer: Explainer, attributions: Attributions
+) -> tuple[pd.DataFrame, dict[str, Curves], list[Curves]]:
+    """Test the attributions; without images there is nothing to test.
 
     Returns:
-        ``agreement``, the correlation of two runs with other seeds (mean and least over the
-        images); ``deletion`` and ``insertion`` against random orders, with p-values; and the rank
+        One row a method: ``agreement``, the correlation of two runs with other seeds (mean and
+        least over the images); ``deletion`` and ``insertion`` with p-values; and the rank
         correlation with the attributions of the model with its last layer (``randomised_last``)
-        and all layers (``randomised_all``) drawn anew.
+        and all layers (``randomised_all``) drawn anew. The deletion and insertion curves by
+        method, and those of random orders of the pixels.
     """
+    if len(explainer.images) == 0:
+        return pd.DataFrame(columns=list(_COLUMNS)), {}, []
+    model, images, settings = explainer.classifier, explainer.images, explainer.settings
+    common = settings.curve_steps, explainer.run.torch_device()
+    seed = explainer.run.seed_for("random maps")
+    random = random_curves(model, images, settings.random_maps, *common, seed)
+    of_methods: dict[str, Curves] = {}
     rows = []
-    for method in explainer.methods if len(explainer.images) else ():
+    for method in explainer.methods:
         values = attributions[method]
+        of_methods[method] = curves(model, images, values, *common)
         agreed = agreement(values, explainer.attribute(method, attempt=1)).numpy()
         agreed = agreed[~np.isnan(agreed)] if np.isfinite(agreed).any() else np.array([np.nan])
+        scores = agreed.mean(), agreed.min(), *faithfulness(of_methods[method], random)
         randomisation = (_randomisation(explainer, method, values, layers) for layers in (1, None))
-        rows.append((method, agreed.mean(), agreed.min(), *faithfulness[method], *randomisation))
-    return pd.DataFrame(rows, columns=list(_COLUMNS))
+        rows.append((method, *scores, *randomisation))
+    return pd.DataFrame(rows, columns=list(_COLUMNS)), of_methods, random
 
 
 def _randomisation(

@@ -23,7 +23,7 @@ from borderline.measures.plots import (
 )
 from borderline.pipelines.prototypes.choosing.candidates import NOISE
 from borderline.pipelines.prototypes.explaining.attribution import UNITS
-from borderline.pipelines.prototypes.explaining.faithfulness import Curves, Faithfulness, shares
+from borderline.pipelines.prototypes.explaining.faithfulness import Curves, shares
 
 _COLUMNS = 8
 _FRAME = 4
@@ -94,21 +94,19 @@ def _add_push_scale(figure: Figure, axes: list[Axes], limit: float, unit: str) -
 
 
 def draw_faithfulness(
-    curves: Mapping[str, Curves],
-    random_orders: Sequence[Curves],
-    scores: Mapping[str, Faithfulness],
+    table: pd.DataFrame, curves: Mapping[str, Curves], random_orders: Sequence[Curves]
 ) -> Figure:
     """The mean p while pixels are deleted or inserted in the order of each attribution.
 
     Args:
-        curves: Of each method.
+        table: The scores, one row a method.
+        curves: By method.
         random_orders: The curves of random orders of the pixels, at least one.
-        scores: Of each method, compared with these.
     """
+    scores = table.set_index("method")
     figure = Figure(figsize=(3.2 * len(curves) + 1, 6.4), layout="constrained", dpi=110)
     panels = figure.subplots(2, len(curves), sharex=True, sharey=True, squeeze=False)
     for column, (method, of_method) in enumerate(curves.items()):
-        values = scores[method]._asdict()
         for axes, kind, score in zip(
             panels[:, column], ("deleted", "inserted"), ("deletion", "insertion"), strict=True
         ):
@@ -118,7 +116,7 @@ def draw_faithfulness(
             low, high = np.quantile(random, [0.025, 0.975], axis=0)
             axes.fill_between(x, low, high, color="#bbbbbb", label="random orders, 95 %")
             axes.plot(x, curve, color="black", label="order of the attribution")
-            title = f"{values[score]:+.2f} (p = {values[f'{score}_p']:.2f})"
+            title = f"{scores[score][method]:+.2f} (p = {scores[f'{score}_p'][method]:.2f})"
             axes.set_title(f"{method.replace('_', ' ')}: {title}", fontsize=9)
             axes.set_xlabel(f"share of pixels {kind}", fontsize=9)
             axes.set(ylim=(0, 1), xlim=(0, 1))

@@ -33,21 +33,17 @@ def explain_prototypes(
     """
     from borderline.measures.plots import draw_note
     from borderline.pipelines.prototypes.explaining import explanation, figures
-    from borderline.pipelines.prototypes.explaining.faithfulness import faithfulness
 
     images = prototypes["images"]
     explainer = explanation.Explainer(classifier, images, pair_train, settings.explanation, run)
     attributions = explainer.attributions()
+    table, curves, random = explanation.examine(explainer, attributions)
     if len(images) == 0:
-        table = explanation.tabulate(explainer, attributions, {})
         note = f"No prototypes: {cluster_scores_table['note'].iloc[0]}."
         return attributions, table, draw_note(note), draw_note(note)
-    random, curves = explainer.random_curves(), explainer.curves(attributions)
-    scores = {method: faithfulness(of_method, random) for method, of_method in curves.items()}
-    table = explanation.tabulate(explainer, attributions, scores)
     captions = figures.captions_of(prototypes_table)
     sheet = figures.draw_prototypes(images, prototypes["probabilities"], captions, attributions)
-    return attributions, table, sheet, figures.draw_faithfulness(curves, random, scores)
+    return attributions, table, sheet, figures.draw_faithfulness(table, curves, random)
 
 
 def tip_prototypes(

@@ -39,13 +39,7 @@ class Strip:
 
 
 def strips_of(tipping: Tipping, real: Tensor, table: pd.DataFrame) -> list[Strip]:
-    """The strips of all prototypes.
-
-    Args:
-        tipping: The walks; may be none.
-        real: The real training images, shape (N, C, H, W).
-        table: One row a prototype and class.
-    """
+    """The strips of all prototypes, from the walks and the real training images (N, C, H, W)."""
     strips = []
     captions = table.assign(caption=[_caption(row) for _, row in table.iterrows()])
     for number, walk in enumerate(tipping["walks"]):
@@ -59,7 +53,7 @@ def strips_of(tipping: Tipping, real: Tensor, table: pd.DataFrame) -> list[Strip
 
 
 def title_of(settings: TippingParams, latent: bool) -> str:
-    """The title of the figure, for walks in latent space or for blends."""
+    """The title of the figure, of walks in latent space or of blends."""
     goals = f"p = {1 - settings.confident:g} and p = {settings.confident:g}"
     if not latent:
         return f"What would tip the model: blends with the nearest real images to {goals}"

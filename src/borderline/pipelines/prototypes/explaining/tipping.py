@@ -63,7 +63,7 @@ def tip(
     nearest real image that the model is confident of.
 
     Args:
-        prototypes: The images; may be none.
+        prototypes: May be none.
         embeddings: Of the prototypes, shape (K, D).
         real: The real training images.
         view: The model's view of them.
@@ -73,8 +73,7 @@ def tip(
         device: Where to compute.
 
     Returns:
-        The walks, joined at the prototypes, with the nearest real images; and one row a prototype
-        and class.
+        The walks and the nearest real images; and one row a prototype and class.
     """
     images, latents, labels = prototypes["images"], prototypes.get("latents"), real["labels"]
     if len(images) == 0:
@@ -102,22 +101,14 @@ def _tabulate(sides: Sequence[Walks], rows: Tensor, latents: Tensor | None) -> p
     """One row a prototype and class; ``share`` is the length relative to two random latents."""
     # The usual distance of two random latents; images without latents have none.
     apart = (2 * latents.shape[1]) ** 0.5 if latents is not None else np.nan
-    return pd.DataFrame(
-        [
-            {
-                "prototype": number,
-                "towards": name,
-                "confident": not np.isnan(float(walks.lengths[number])),
-                "length": float(walks.lengths[number]),
-                "share": float(walks.lengths[number]) / apart,
-                "p": float(walks.p[number, -1]),
-                "real_rows": " ".join(map(str, rows[number, side].tolist())),
-            }
-            for number in range(len(rows))
-            for side, (name, walks) in enumerate(zip(("negative", "positive"), sides, strict=True))
-        ],
-        columns=list(_COLUMNS),
-    )
+    table = []
+    for number, of_prototype in enumerate(rows):
+        for side, (towards, walks) in enumerate(zip(("negative", "positive"), sides, strict=True)):
+            length, p = float(walks.lengths[number]), float(walks.p[number, -1])
+            real_rows = " ".join(map(str, of_prototype[side].tolist()))
+            confident = not np.isnan(length)
+            table.append((number, towards, confident, length, length / apart, p, real_rows))
+    return pd.DataFrame(table, columns=list(_COLUMNS))
 
 
 def _confident_real(

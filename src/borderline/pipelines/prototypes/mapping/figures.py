@@ -14,11 +14,11 @@ from borderline.measures.plots import CLASS_COLOURS, as_data_uris, cluster_colou
 from borderline.pipelines.prototypes.choosing.candidates import places_among
 from borderline.records import Clusters, LabelledImages, Part, Places, RealView, Selections
 
-_TITLES = {
-    "umap": "UMAP, fitted on the test set",
-    "tsne": "t-SNE, fitted on both",
+_TITLES = {"umap": "UMAP, fitted on the test set", "tsne": "t-SNE, fitted on both"}
+_SYMBOLS = {
+    **{"x": "x-thin-open", "+": "cross-thin-open", "^": "triangle-up", "s": "square"},
+    ".": "circle-open",
 }
-_NOISE_COLOUR = "#999999"
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,7 @@ def on_maps(
     view: RealView,
     shown: str,
 ) -> tuple[MapImages, MapImages, np.ndarray]:
-    """The drawn test images, the drawn candidates, and the rows of the prototypes among these.
-
-    Args:
-        borderline: All borderline images.
-        clusters: Their clusters.
-        selections: Rows of the candidates and of each selection.
-        places: The coordinates, and which images are drawn.
-        pair_test: All real test images.
-        view: The model's view of them.
-        shown: The selection of the shown prototypes.
-    """
+    """The drawn test images, the drawn candidates, and the rows of the prototypes among these."""
     drawn, test_rows = places["shown"], places["test_shown"]
     rows = selections["candidates"][drawn]
     test = MapImages(
@@ -105,15 +95,8 @@ def _draw_map(
         axes.scatter(x, y, s=14, color=colour, alpha=0.35, linewidths=0, label=f"test: {name}")
     for cluster in np.unique(borderline.labels):
         x, y = borderline.places[kind][borderline.labels == cluster].T
-        axes.scatter(
-            x,
-            y,
-            s=14,
-            marker=cluster_marker(cluster) if cluster >= 0 else ".",
-            linewidths=0.9,
-            color=cluster_colour(cluster) if cluster >= 0 else _NOISE_COLOUR,
-            label=f"cluster {cluster}" if cluster >= 0 else "no cluster",
-        )
+        name, colour, marker = _style(cluster)
+        axes.scatter(x, y, s=14, marker=marker, linewidths=0.9, color=colour, label=name)
     for number, row in enumerate(prototypes):
         axes.annotate(
             str(number),
@@ -144,12 +127,8 @@ def draw_interactive_map(
             of_map.append(_dots(test, kind, rows, 0, f"test set: {name}", marker))
         for cluster in np.unique(borderline.labels):
             rows = np.flatnonzero(borderline.labels == cluster)
-            marker = {
-                "color": cluster_colour(cluster) if cluster >= 0 else _NOISE_COLOUR,
-                "size": 7,
-                "symbol": _SYMBOLS[cluster_marker(cluster)] if cluster >= 0 else "circle-open",
-            }
-            name = f"cluster {cluster}" if cluster >= 0 else "no cluster"
+            name, colour, symbol = _style(cluster)
+            marker = {"color": colour, "size": 7, "symbol": _SYMBOLS[symbol]}
             of_map.append(_dots(borderline, kind, rows, len(test.images), name, marker))
         marker = {"color": "white", "size": 18, "line": {"color": "black", "width": 1.5}}
         numbers = _dots(borderline, kind, prototypes, len(test.images), "prototypes", marker)
@@ -162,7 +141,20 @@ def draw_interactive_map(
     count = len(traces["umap"])
     for trace in figure.data[count:]:
         trace.visible = False
-    figure.update_layout(
+    buttons = [
+        {
+            "label": title,
+            "method": "update",
+            "args": [
+                {"visible": [kind == shown for shown in _TITLES for _ in range(count)]},
+                # The zoom of one map would show nothing of the other.
+                {"xaxis.autorange": True, "yaxis.autorange": True},
+            ],
+        }
+        for kind, title in _TITLES.items()
+    ]
+    place = {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"}
+    return figure.update_layout(
         template="plotly_white",
         title="2D maps of the model's embedding: point at a marker to see its image",
         height=720,
@@ -170,42 +162,19 @@ def draw_interactive_map(
         xaxis={"visible": False},
         yaxis={"visible": False, "scaleanchor": None},
         legend={"itemsizing": "constant"},
-        updatemenus=[
-            {
-                "type": "buttons",
-                "direction": "right",
-                "x": 0,
-                "xanchor": "left",
-                "y": 1.0,
-                "yanchor": "bottom",
-                "buttons": [
-                    {
-                        "label": title,
-                        "method": "update",
-                        "args": [
-                            {"visible": [kind == shown for shown in _TITLES for _ in range(count)]},
-                            # The zoom of one map would show nothing of the other.
-                            {"xaxis.autorange": True, "yaxis.autorange": True},
-                        ],
-                    }
-                    for kind, title in _TITLES.items()
-                ],
-            }
-        ],
+        updatemenus=[{"type": "buttons", "direction": "right", **place, "buttons": buttons}],
     )
-    return figure
 
 
-_SYMBOLS = {"x": "x-thin-open", "+": "cross-thin-open", "^": "triangle-up", "s": "square"}
+def _style(cluster: int) -> tuple[str, str, str]:
+    """The name, the colour and the marker of a cluster or of the noise."""
+    if cluster < 0:
+        return "no cluster", "#999999", "."
+    return f"cluster {cluster}", cluster_colour(cluster), cluster_marker(cluster)
 
 
 def _dots(
-    images: MapImages,
-    kind: str,
-    rows: np.ndarray,
-    first: int,
-    name: str,
-    marker: dict[str, object],
+    images: MapImages, kind: str, rows: np.ndarray, first: int, name: str, marker: dict[str, object]
 ) -> go.Scatter:
     places = images.places[kind][rows]
     return go.Scatter(

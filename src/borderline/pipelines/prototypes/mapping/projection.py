@@ -20,12 +20,12 @@ def place(
     settings: MapParams,
     run: RunParams,
 ) -> Places:
-    """Place test images and candidates on both maps.
+    """Place test images and candidates on both maps; the shown prototypes are always drawn.
 
     Args:
         test: Embeddings of the real test images, shape (M, D).
         embeddings: Of the candidates, shape (n, D).
-        prototypes: Rows of the shown prototypes among the candidates, which are always drawn.
+        prototypes: Rows of the shown prototypes among the candidates, shape (K,).
         settings: Of the maps.
         run: The seed.
     """

@@ -41,15 +41,8 @@ def errors_near(
         elsewhere, others = int((~here).sum()), int((~here & wrong).sum())
         rate = errors / images if images else math.nan
         table = [[errors, images - errors], [others, elsewhere - others]]
-        rows.append(
-            {
-                "cluster": name,
-                "images": images,
-                "errors": errors,
-                "share_of_errors": errors / wrong.sum() if wrong.any() else math.nan,
-                "error_rate": rate,
-                "lift": rate / wrong.mean() if wrong.any() else math.nan,
-                "p_value": float(fisher_exact(table, alternative="greater").pvalue),
-            }
-        )
+        share = errors / wrong.sum() if wrong.any() else math.nan
+        lift = rate / wrong.mean() if wrong.any() else math.nan
+        p = float(fisher_exact(table, alternative="greater").pvalue)
+        rows.append((name, images, errors, share, rate, lift, p))
     return pd.DataFrame(rows, columns=list(_COLUMNS))

@@ -116,11 +116,8 @@ def compare_rejection(
         at = [float(curve[k - 1]) for k in kept]
         errors = wrong.sum()
         caught = 1 - at[0] * kept[0] / errors if errors else math.nan
-        values = (
-            *(name, n, int(errors), *area, *gain, *at, caught),
-            _say(name, gain, caught, n - kept[0], n),
-        )
-        rows.append(dict(zip(_COLUMNS, values, strict=True)))
+        sentence = _say(name, gain, caught, n - kept[0], n)
+        rows.append((name, n, int(errors), *area, *gain, *at, caught, sentence))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
