@@ -103,10 +103,10 @@ def everything(
     (borderline,) = sampler.sample(model, pair(), 80, run)
     vectors = borderline["images"].flatten(1)
     recipe = Recipe(Reduction("pca", {"n_components": 2}), Clustering("kmeans", {"n_clusters": 2}))
-    found = recipe.fit(vectors.numpy(), None, 50, run)
-    assert found is not None
-    labels = torch.from_numpy(found.clusters.labels) if clusters else torch.full((80,), -1)
-    reduced = torch.from_numpy(found.points) if clusters else torch.zeros(80, 0)
+    fitted = recipe.fit(vectors.numpy(), None, 50, run)
+    assert fitted is not None
+    labels = torch.from_numpy(fitted.clusters.labels) if clusters else torch.full((80,), -1)
+    reduced = torch.from_numpy(fitted.points) if clusters else torch.zeros(80, 0)
     sizes = pd.DataFrame({"cluster": [0, 1], "images": [40, 40], "mean_p": 0.5, "stability": 0.9})
     test, train, cpu = pair(30), pair(), torch.device("cpu")
     made: dict[str, Any] = {
@@ -114,7 +114,7 @@ def everything(
         "embeddings": {"embeddings": vectors},
         "clusters": {"labels": labels, "reduced": reduced},
         "cluster_sizes_table": sizes if clusters else sizes[:0],
-        "cluster_model": found if clusters else NoClusters(),
+        "cluster_model": fitted if clusters else NoClusters(),
         "cluster_scores_table": NO_NOTE if clusters else NO_NOTE.assign(note="too few images"),
         "pair_train": train,
         "pair_test": test,

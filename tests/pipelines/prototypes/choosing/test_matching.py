@@ -16,21 +16,21 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 def test_partners_are_those_of_the_best_assignment() -> None:
     random = np.random.default_rng(2)
     first, second = random.normal(size=(4, 3)), random.normal(size=(4, 3))
-    found, partners = matched_similarities(first, second)
+    similarities, partners = matched_similarities(first, second)
     sums = [
         sum(cosine(first[i], second[j]) for i, j in enumerate(order))
         for order in itertools.permutations(range(4))
     ]
-    assert found.sum() == pytest.approx(max(sums))
-    assert found == pytest.approx(
+    assert similarities.sum() == pytest.approx(max(sums))
+    assert similarities == pytest.approx(
         [cosine(a, second[j]) for a, j in zip(first, partners, strict=True)]
     )
 
 
 def test_prototypes_left_over_have_no_partner() -> None:
     first = np.eye(3)
-    found, partners = matched_similarities(first, first[[2, 0]])
-    assert found.tolist() == pytest.approx([1, np.nan, 1], nan_ok=True)
+    similarities, partners = matched_similarities(first, first[[2, 0]])
+    assert similarities.tolist() == pytest.approx([1, np.nan, 1], nan_ok=True)
     assert partners.tolist() == [1, -1, 0]
 
 

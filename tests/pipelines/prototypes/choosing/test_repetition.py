@@ -79,9 +79,9 @@ def test_generator_that_misses_the_boundary_comes_to_an_end(
 def model(run: RunParams) -> ClusterModel:
     points, _ = blobs(30, 30, 30)
     recipe = Recipe(Reduction("pca", {"n_components": 3}), Clustering("kmeans", {"n_clusters": 3}))
-    found = recipe.fit(points, None, 50, run)
-    assert found is not None
-    return found
+    fitted = recipe.fit(points, None, 50, run)
+    assert fitted is not None
+    return fitted
 
 
 def part_of(points: np.ndarray) -> Part:

@@ -77,8 +77,8 @@ def test_k_medoids_are_the_best_of_all_subsets(count: int) -> None:
             return float(distances[:, list(rows)].min(1).sum())
 
         best = min(cost(rows) for rows in itertools.combinations(range(12), count))
-        found = cost(tuple(k_medoids(distances, count, seed)))
-        assert found == pytest.approx(best)
+        smallest = cost(tuple(k_medoids(distances, count, seed)))
+        assert smallest == pytest.approx(best)
 
 
 def test_ways_over_all_know_no_labels(some: Candidates) -> None:
@@ -106,10 +106,10 @@ def test_cluster_of_one_image_is_its_own_prototype(selection: Selection) -> None
 
 def test_outlier_moves_the_mean_but_no_medoid() -> None:
     places = np.array([[0.0], [1.0], [2.0], [50.0]])
-    own = Candidates(np.ones((4, 2)), places, np.zeros(4, dtype=int), np.zeros(4))
-    assert select("medoid", own, 0)[0] in (1, 2)
-    assert select("centroid", own, 0)[0] == 2
-    assert select("density", own, 0)[0] in (0, 1)
+    candidates = Candidates(np.ones((4, 2)), places, np.zeros(4, dtype=int), np.zeros(4))
+    assert select("medoid", candidates, 0)[0] in (1, 2)
+    assert select("centroid", candidates, 0)[0] == 2
+    assert select("density", candidates, 0)[0] in (0, 1)
 
 
 def test_images_that_are_alike_still_give_as_many_medoids() -> None:

@@ -17,10 +17,10 @@ RANDOM = np.random.default_rng(0)
 
 def test_risk_is_the_error_rate_of_the_answered() -> None:
     scores, wrong = RANDOM.permutation(12).astype(float), RANDOM.random(12) < 0.4
-    found = risks(scores, wrong)
+    curve = risks(scores, wrong)
     for k in range(1, 13):
         answered = sorted(range(12), key=lambda i: -scores[i])[:k]
-        assert found[k - 1] == pytest.approx(sum(wrong[i] for i in answered) / k)
+        assert curve[k - 1] == pytest.approx(sum(wrong[i] for i in answered) / k)
 
 
 def test_equal_scores_are_the_mean_over_every_order() -> None:

@@ -45,18 +45,22 @@ def say(row: pd.Series, level: float) -> str:
     if pd.isna(row["q_value"]):
         return f"{name} have a {measure} of {measured}{note}."
     predicate, better, worse = _PREDICATES[row["measure"]]
-    q, verdict = row["q_value"], f"do not differ significantly in {measure} from"
+    q, ending = row["q_value"], ""
     if q <= level:
-        verdict = f"{predicate.format(better)} than"
+        verdict = predicate.format(better)
     elif row["q_worse"] <= level:
-        q, verdict = row["q_worse"], f"{predicate.format(worse)} than"
-    sentence = f"{name} {verdict} {_OTHERS['']} ({measured} against {_chance(row, '', digits, q)})"
+        q, verdict = row["q_worse"], predicate.format(worse)
+    else:
+        verdict, ending = "are not significantly better or worse", f" in {measure}"
+    numbers = f"{measured} against {_chance(row, '', digits, q)}"
+    verdicts = [f"{verdict} than {_OTHERS['']}{ending} ({numbers})"]
     for end in ("_of_cluster", "_of_labels"):
         if pd.notna(row[f"q_value{end}"]):
             q = row[f"q_value{end}"]
-            verdict = "better" if q <= level else "not significantly better"
-            sentence += f", {verdict} than {_OTHERS[end]} ({_chance(row, end, digits, q)})"
-    return f"{sentence}{note}."
+            verdict = "are better" if q <= level else "are not significantly better"
+            verdicts.append(f"{verdict} than {_OTHERS[end]} ({_chance(row, end, digits, q)})")
+    *verdicts, last = verdicts
+    return f"{name} {', '.join(verdicts)}{', and ' if verdicts else ''}{last}{note}."
 
 
 def doubts(table: pd.DataFrame, shown: str, level: float) -> str:
