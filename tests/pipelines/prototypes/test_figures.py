@@ -12,38 +12,33 @@ from borderline.pipelines.prototypes.choosing.figures import (
     draw_found_again,
     draw_validation,
 )
-from borderline.pipelines.prototypes.choosing.measures import BETTER
-from borderline.pipelines.prototypes.choosing.validation import RANDOM_BORDERLINE
+from borderline.pipelines.prototypes.choosing.names import BETTER, RANDOM_BORDERLINE
 from borderline.pipelines.prototypes.explaining.faithfulness import Curves, Faithfulness
-from borderline.pipelines.prototypes.explaining.figures import (
-    Strip,
-    draw_cluster,
-    draw_faithfulness,
-    draw_prototypes,
-    draw_tipping,
-)
+from borderline.pipelines.prototypes.explaining.figures import draw_faithfulness, draw_prototypes
+from borderline.pipelines.prototypes.explaining.strips import Strip, draw_tipping
 from borderline.pipelines.prototypes.usefulness.figures import draw_rejection
+from borderline.pipelines.prototypes.usefulness.rejection import compare_rejection
 
 
 @pytest.mark.parametrize("count", [1, 8, 11])
 def test_any_number_of_prototypes_can_be_drawn(count: int) -> None:
-    maps = torch.randn(count, 9, 9)
+    attributions = torch.randn(count, 9, 9)
     figure = draw_prototypes(
         torch.zeros(count, 3, 9, 9),
         torch.full((count,), 0.5),
         ["4 images"] * count,
-        {"saliency": maps, "occlusion": maps},
+        {"saliency": attributions, "occlusion": attributions},
     )
     figure.savefig(BytesIO())
     titles = [ax.get_title() for ax in figure.axes]
     assert sum("p = 0.50" in title for title in titles) == count
-    # A scale for p and one for each kind of map.
+    # A scale for p and one for each method.
     assert len(figure.axes) == 3 * min(count, 8) * -(-count // 8) + 3
 
 
-def strip(channels: int = 1, neighbours: int = 2, steps: int = 3) -> Strip:
+def strip(neighbours: int, steps: int) -> Strip:
     def some(count: int) -> torch.Tensor:
-        return torch.rand(count, channels, 8, 8)
+        return torch.rand(count, 1, 8, 8)
 
     walk = 2 * steps + 1
     p = tuple(np.linspace(0, 1, count) for count in (neighbours, walk, neighbours))
@@ -62,27 +57,12 @@ def test_strips_have_p_under_every_image(neighbours: int, steps: int, count: int
     assert texts.count("1.00") == 3 * count if neighbours > 1 else True
 
 
-@pytest.mark.parametrize(("channels", "real"), [(1, 0), (3, 30)])
-def test_cluster_sheet_is_drawn(channels: int, real: int) -> None:
-    maps = {"saliency": torch.randn(8, 8), "occlusion": torch.randn(8, 8)}
-    figure = draw_cluster(
-        2,
-        "5 images",
-        (torch.zeros(channels, 8, 8), 0.5),
-        maps,  # type: ignore[arg-type]
-        {"saliency": 1.0, "occlusion": 1.0},
-        strip(channels),
-        (torch.rand(5, channels, 8, 8), torch.rand(5)),
-        (torch.rand(real, channels, 8, 8), torch.rand(real)),
-    )
-    figure.savefig(BytesIO())
-    titles = " ".join(ax.get_title() for ax in figure.axes)
-    assert f"{real} real test images in the band fall into it" in titles
-
-
 def test_prototype_without_a_partner_is_said() -> None:
     images = torch.zeros(2, 1, 8, 8)
-    figure = draw_found_again(images, [[(images[0], 0.9), None], [None, (images[1], 0.5)]], [0, 3])
+    matches = pd.DataFrame(
+        [(0, 0, 0, 0.9), (1, 3, 1, 0.5)], columns=["prototype", "repeat", "row", "similarity"]
+    )
+    figure = draw_found_again(images, matches, {0: images, 3: images})
     figure.savefig(BytesIO())
     texts = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert texts == ["none", "none"]
@@ -107,7 +87,7 @@ def test_validation_is_drawn_with_gaps() -> None:
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
         "Random borderline images",
         "Random images of each cluster",
-        "The medoids",
+        "Medoids",
     ]
 
 
@@ -117,14 +97,17 @@ def test_coverage_has_a_line_for_each_selection_beside_chance() -> None:
         {"radius": [0, 1], "medoid": [0, 1], "random_low": [0, 0.5], "random_high": [0.1, 1]}
     )
     names = [trace.name for trace in draw_coverage(curves).data]
-    assert names == [None, "95 % of random choices", "The medoids"]
+    assert names == [None, "95 % of random choices", "Medoids"]
 
 
 def test_faithfulness_and_rejection_are_drawn() -> None:
-    found = Curves(np.random.rand(3, 5), np.random.rand(3, 5))
+    of_model = Curves(np.random.rand(3, 5), np.random.rand(3, 5))
     scores = Faithfulness(0.2, 0.05, 0.1, 0.4)
-    figure = draw_faithfulness({"saliency": found}, [found, found], {"saliency": scores})
+    table = pd.DataFrame([{"method": "saliency", **scores._asdict()}])
+    figure = draw_faithfulness(table, {"saliency": of_model}, [of_model, of_model])
     figure.savefig(BytesIO())
     assert figure.axes[0].get_title() == "saliency: +0.20 (p = 0.05)"
-    rejection = draw_rejection({"confidence": np.ones(4)}, {"confidence": "sure"}, "title")
+    sure, wrong = {"confidence": np.ones(4)}, np.arange(4) > 2
+    rejection = draw_rejection(sure, compare_rejection(sure, wrong, 0), wrong)
     rejection.savefig(BytesIO())
+    assert rejection.axes[0].get_title().endswith("1 errors on 4 real test images")

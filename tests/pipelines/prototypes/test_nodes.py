@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from borderline.grid import Grid
+from borderline.measures.inference import embed, predict
 from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import NoClusters, Recipe
@@ -22,6 +24,7 @@ from borderline.pipelines.prototypes import summary as summaries
 from borderline.pipelines.prototypes.choosing import nodes as choosing
 from borderline.pipelines.prototypes.choosing.validation import COLUMNS
 from borderline.pipelines.prototypes.explaining import nodes as explaining
+from borderline.pipelines.prototypes.explaining.explanation import _COLUMNS
 from borderline.pipelines.prototypes.mapping import nodes as mapping
 from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.pipelines.prototypes.usefulness import nodes as usefulness
@@ -100,75 +103,66 @@ def everything(
     (borderline,) = sampler.sample(model, pair(), 80, run)
     vectors = borderline["images"].flatten(1)
     recipe = Recipe(Reduction("pca", {"n_components": 2}), Clustering("kmeans", {"n_clusters": 2}))
-    found = recipe.fit(vectors.numpy(), None, 50, run)
-    assert found is not None
-    labels = torch.from_numpy(found.clusters.labels) if clusters else torch.full((80,), -1)
-    reduced = torch.from_numpy(found.points) if clusters else torch.zeros(80, 0)
+    fitted = recipe.fit(vectors.numpy(), None, 50, run)
+    assert fitted is not None
+    labels = torch.from_numpy(fitted.clusters.labels) if clusters else torch.full((80,), -1)
+    reduced = torch.from_numpy(fitted.points) if clusters else torch.zeros(80, 0)
     sizes = pd.DataFrame({"cluster": [0, 1], "images": [40, 40], "mean_p": 0.5, "stability": 0.9})
+    test, train, cpu = pair(30), pair(), torch.device("cpu")
     made: dict[str, Any] = {
         "borderline": borderline,
         "embeddings": {"embeddings": vectors},
         "clusters": {"labels": labels, "reduced": reduced},
-        "cluster_sizes": sizes if clusters else sizes[:0],
-        "cluster_model": found if clusters else NoClusters(),
-        "cluster_scores": NO_NOTE if clusters else NO_NOTE.assign(note="too few images"),
-        "real_patterns": pd.DataFrame({"row": [0, 1], "p": [0.5, 0.5], "cluster": [0, 1]}),
-        "pair_train": pair(),
-        "pair_test": pair(30),
+        "cluster_sizes_table": sizes if clusters else sizes[:0],
+        "cluster_model": fitted if clusters else NoClusters(),
+        "cluster_scores_table": NO_NOTE if clusters else NO_NOTE.assign(note="too few images"),
+        "pair_train": train,
+        "pair_test": test,
+        "real_view": {
+            "train_p": predict(model, train["images"], cpu),
+            "test_p": predict(model, test["images"], cpu),
+            "train_embeddings": embed(model, train["images"], cpu),
+            "test_embeddings": embed(model, test["images"], cpu),
+        },
         "classifier": model,
         "sampler": sampler,
-        "settings": settings,
-        "confusion": BAND,
-        "run": run,
     }
+    given = {"prototypes": settings, "settings": settings, "confusion": BAND, "run": run}
 
-    def call(function: Any, *names: str) -> Any:
-        return function(**{name: made[name] for name in names})
+    def call(function: Any) -> Any:
+        return function(
+            **{
+                name: (given if parameter.kind is parameter.KEYWORD_ONLY else made)[name]
+                for name, parameter in inspect.signature(function).parameters.items()
+            }
+        )
 
-    own = ("settings", "run")
-    made["selections"], made["prototypes"], made["prototype_table"], made["criticisms"] = call(
-        choosing.select_prototypes, "borderline", "embeddings", "clusters", "cluster_sizes", *own
+    def keep(names: str, values: tuple[Any, ...]) -> None:
+        made.update(zip(names.split(), values, strict=True))
+
+    keep(
+        "selections prototypes prototypes_table criticisms_figure",
+        call(choosing.select_prototypes),
     )
-    made["places"] = call(
-        mapping.place_images, "embeddings", "selections", "pair_test", "classifier", *own
-    )
-    made["map"], made["page"] = call(
-        mapping.map_prototypes,
-        *("borderline", "clusters", "selections", "places", "pair_test", "classifier", *own),
-    )
+    made["places"] = call(mapping.place_images)
+    keep("map_figure map_chart", call(mapping.map_prototypes))
     parts: dict[str, Any] = {}
-    for part, made["repeat_table"] in call(
-        choosing.repeat_patterns,
-        *("sampler", "classifier", "pair_train", "embeddings", "cluster_model", "cluster_sizes"),
-        *("confusion", *own),
-    ):
+    for part, made["repeats_table"] in call(choosing.repeat_patterns):
         parts |= {name: lambda tensors=tensors: tensors for name, tensors in part.items()}
     made["repeats"] = parts
-    made["matches"], made["found_again"] = call(
-        choosing.match_prototypes, "prototypes", "embeddings", "repeats", *own
+    keep("matches_table found_again_figure", call(choosing.match_prototypes))
+    keep(
+        "validation_table coverage_curves_table validation_figure coverage_chart",
+        call(choosing.validate_prototypes),
     )
-    made["validation"], made["curves"], made["chart"], made["coverage"] = call(
-        choosing.validate_prototypes,
-        *("borderline", "embeddings", "clusters", "selections", "places", "repeats", "pair_test"),
-        *("classifier", "cluster_model", "confusion", *own),
+    keep(
+        "attributions explanation_scores_table prototypes_figure faithfulness_figure",
+        call(explaining.explain_prototypes),
     )
-    made["attributions"], made["explanations"], made["sheet"], made["faithful"] = call(
-        explaining.explain_prototypes,
-        *("prototypes", "prototype_table", "cluster_scores", "pair_train", "classifier", *own),
-    )
-    made["tipping"], made["tipping_table"], made["strips"] = call(
-        explaining.tip_prototypes,
-        *("prototypes", "embeddings", "pair_train", "classifier", "sampler", *own),
-    )
-    made["sheets"] = call(
-        explaining.draw_cluster_sheets,
-        *("borderline", "embeddings", "clusters", "prototypes", "prototype_table", "attributions"),
-        *("tipping", "tipping_table", "real_patterns", "pair_train", "pair_test", "settings"),
-    )
-    made["errors"], made["rejection"], made["risk"] = call(
-        usefulness.evaluate_patterns,
-        *("prototypes", "embeddings", "selections", "cluster_model", "cluster_sizes", "pair_test"),
-        *("classifier", "run"),
+    keep("tipping tipping_table tipping_figure", call(explaining.tip_prototypes))
+    keep(
+        "errors_near_patterns_table rejection_table rejection_figure",
+        call(usefulness.evaluate_patterns),
     )
     return made
 
@@ -181,9 +175,9 @@ def all_of_it() -> dict[str, Any]:
 def test_prototypes_are_rows_of_the_borderline_images(all_of_it: dict[str, Any]) -> None:
     made, rows = all_of_it, all_of_it["prototypes"]["rows"]
     assert torch.equal(made["prototypes"]["images"], made["borderline"]["images"][rows])
-    assert made["prototype_table"]["row"].tolist() == rows.tolist()
-    assert made["prototype_table"]["cluster"].tolist() == [0, 1]
-    assert made["prototype_table"]["images"].tolist() == [40, 40]
+    assert made["prototypes_table"]["row"].tolist() == rows.tolist()
+    assert made["prototypes_table"]["cluster"].tolist() == [0, 1]
+    assert made["prototypes_table"]["images"].tolist() == [40, 40]
     assert made["clusters"]["labels"][rows].tolist() == [0, 1]
     assert set(made["selections"]) == {
         *("candidates", "criticisms", "medoid", "medoid_embedding", "k_medoids", "random"),
@@ -191,22 +185,24 @@ def test_prototypes_are_rows_of_the_borderline_images(all_of_it: dict[str, Any])
 
 
 def test_planted_patterns_are_found_again(all_of_it: dict[str, Any]) -> None:
-    assert all_of_it["repeat_table"]["clusters"].tolist() == [2, 2]
-    assert (all_of_it["repeat_table"]["ari"] > 0.9).all()
-    assert (all_of_it["matches"]["similarity"] > 0.9).all()
-    assert len(all_of_it["matches"]) == 4
+    assert all_of_it["repeats_table"]["clusters"].tolist() == [2, 2]
+    assert (all_of_it["repeats_table"]["ari"] > 0.9).all()
+    assert (all_of_it["matches_table"]["similarity"] > 0.9).all()
+    assert len(all_of_it["matches_table"]) == 4
 
 
 def test_validation_has_a_sentence_a_row_and_a_curve_each(all_of_it: dict[str, Any]) -> None:
-    table = all_of_it["validation"]
+    table = all_of_it["validation_table"]
     assert list(table.columns) == [*COLUMNS, "says"]
     assert len(table) == 7 * (4 + 3)
     assert table["says"].str.endswith(".").all()
-    assert {"radius", "medoid", "most_ambiguous", "random_low"} <= set(all_of_it["curves"])
+    assert {"radius", "medoid", "most_ambiguous", "random_low"} <= set(
+        all_of_it["coverage_curves_table"]
+    )
 
 
 def test_explanations_are_tested(all_of_it: dict[str, Any]) -> None:
-    table = all_of_it["explanations"].set_index("method")
+    table = all_of_it["explanation_scores_table"].set_index("method")
     assert list(table.index) == ["gradient_shap", "saliency", "integrated_gradients", "occlusion"]
     assert (table["agreement"] > 0.95).all()
     assert table["deletion_p"].between(0.05, 1).all()
@@ -227,10 +223,9 @@ def test_walks_reach_both_sides(all_of_it: dict[str, Any]) -> None:
     assert table["share"].to_numpy() == pytest.approx(table["length"].to_numpy() / 10**0.5)
 
 
-def test_every_cluster_has_a_sheet_and_every_figure_can_be_saved(all_of_it: dict[str, Any]) -> None:
-    assert list(all_of_it["sheets"]) == ["cluster_00_prototype_00", "cluster_01_prototype_01"]
-    figures = [*all_of_it["sheets"].values(), *(f for f in all_of_it.values() if _is_figure(f))]
-    assert len(figures) == 10
+def test_every_figure_can_be_saved(all_of_it: dict[str, Any]) -> None:
+    figures = [figure for figure in all_of_it.values() if _is_figure(figure)]
+    assert len(figures) == 8
     for figure in figures:
         figure.savefig(BytesIO())
 
@@ -241,7 +236,9 @@ def _is_figure(value: object) -> bool:
 
 def test_everything_repeats(all_of_it: dict[str, Any]) -> None:
     again = everything(prototypes_params(), RunParams(seed=0, device="cpu"))
-    for name in ("validation", "matches", "explanations", "tipping_table", "rejection", "errors"):
+    tables = [name for name in again if name.endswith("_table")]
+    assert len(tables) == 11
+    for name in tables:
         pd.testing.assert_frame_equal(all_of_it[name], again[name])
     for name in ("places", "attributions", "tipping"):
         for key, tensor in all_of_it[name].items():
@@ -251,13 +248,14 @@ def test_everything_repeats(all_of_it: dict[str, Any]) -> None:
 def test_no_clusters_are_said_everywhere(run: RunParams) -> None:
     made = everything(prototypes_params(), run, clusters=False)
     assert len(made["prototypes"]["images"]) == 0
-    for name in ("prototype_table", "matches", "validation", "explanations", "tipping_table"):
-        assert len(made[name]) == 0, name
-    assert made["sheets"] == {}
-    assert made["repeat_table"]["note"].tolist() == ["there are no clusters to find again"]
-    assert made["rejection"]["abstains_by"].tolist() == ["confidence", "chance", "hindsight"]
-    assert made["errors"]["cluster"].tolist() == ["any"]
-    assert "too few images" in made["sheet"].texts[0].get_text()
+    for name in ("prototypes", "matches", "validation", "explanation_scores", "tipping"):
+        assert len(made[f"{name}_table"]) == 0, name
+    assert made["coverage_curves_table"].columns.tolist() == ["radius"]
+    assert made["explanation_scores_table"].columns.tolist() == list(_COLUMNS)
+    assert made["repeats_table"]["note"].tolist() == ["there are no clusters to repeat"]
+    assert made["rejection_table"]["abstains_by"].tolist() == ["confidence", "chance", "hindsight"]
+    assert made["errors_near_patterns_table"]["cluster"].tolist() == ["any"]
+    assert "too few images" in made["prototypes_figure"].texts[0].get_text()
     for figure in filter(_is_figure, made.values()):
         figure.savefig(BytesIO())
 
@@ -266,13 +264,13 @@ def test_images_without_latents_are_blended(run: RunParams) -> None:
     made = everything(prototypes_params(), run, with_latents=False)
     assert made["tipping_table"]["share"].isna().all()
     assert made["tipping_table"]["confident"].any()
-    assert "blend" in made["strips"].get_suptitle()
+    assert "blends" in made["tipping_figure"].get_suptitle()
 
 
 def test_prototypes_over_all_clusters_may_be_shown(run: RunParams) -> None:
     made = everything(prototypes_params(shown="k_medoids"), run)
-    assert len(made["sheets"]) == 2
-    assert set(made["prototype_table"]["cluster"]) <= {0, 1}
+    assert len(made["prototypes"]["images"]) == 2
+    assert set(made["prototypes_table"]["cluster"]) <= {0, 1}
 
 
 def test_of_many_borderline_images_some_are_candidates(run: RunParams) -> None:
@@ -285,7 +283,7 @@ def test_of_many_borderline_images_some_are_candidates(run: RunParams) -> None:
     assert len(made["places"]["tsne"]) == 40
 
 
-def tables(model: str, note: str | None) -> list[pd.DataFrame]:
+def tables(model: str, note: str) -> dict[str, pd.DataFrame]:
     board = pd.DataFrame(
         {
             "source": ["x", "y"],
@@ -310,24 +308,28 @@ def tables(model: str, note: str | None) -> list[pd.DataFrame]:
         "q_value_of_cluster": np.nan,
         "note": ["", "", ""],
     }
-    return [
-        pd.DataFrame({"accuracy": [0.9 if model == "a" else 0.8]}),
-        board,
-        pd.DataFrame([scores | {"doubts": None, "note": note}]).astype({"doubts": object}),
-        pd.DataFrame({"row": [1, 2, 3]}),
-        pd.DataFrame(validation)[: 0 if note else 3],
-        pd.DataFrame({"cluster": ["0", "any"], "share_of_errors": [0.1, 0.4]}),
-    ]
+    return {
+        "classifier_scores_table": pd.DataFrame({"accuracy": [0.9 if model == "a" else 0.8]}),
+        "leaderboard_table": board,
+        "cluster_scores_table": pd.DataFrame([scores | {"doubts": "", "note": note}]),
+        "prototypes_table": pd.DataFrame({"row": [1, 2, 3]}),
+        "validation_table": pd.DataFrame(validation)[: 0 if note else 3],
+        "errors_near_patterns_table": pd.DataFrame(
+            {"cluster": ["0", "any"], "share_of_errors": [0.1, 0.4]}
+        ),
+    }
 
 
 def test_summary_has_a_row_a_model_with_the_chosen_generator() -> None:
     grid = Grid(models=("a", "b"), generators=("x", "y"))
     settings = prototypes_params()
     rows = [
-        summaries.summarise_model(*tables(model, note), settings)
-        for model, note in (("a", None), ("b", "too few"))
+        summaries.summarise_model(**tables(model, note), prototypes=settings)
+        for model, note in (("a", ""), ("b", "too few"))
     ]
-    summary = summaries.summarise(grid, *rows)
+    # By name, whatever the order.
+    by_name = {f"{model}.summary_table": row for model, row in zip("ba", rows[::-1], strict=True)}
+    summary = summaries.summarise(grid=grid, **by_name)
     assert summary["model"].tolist() == ["a", "b"]
     assert summary["accuracy"].tolist() == [0.9, 0.8]
     assert set(summary["generator"]) == {"y"}
@@ -338,8 +340,9 @@ def test_summary_has_a_row_a_model_with_the_chosen_generator() -> None:
     assert summary["found_again"].tolist() == pytest.approx([0.9, np.nan], nan_ok=True)
     assert summary["errors_near"].tolist() == [0.4, 0.4]
     assert summary["doubts"].tolist() == [
-        "as prototypes they are not surely better than random ones in stability over seeds, nor "
-        "than the same choice from shuffled clusters in stability over seeds",
+        "prototypes are not significantly better than random images in: stability across seeds; "
+        "prototypes are not significantly better than prototypes of shuffled clusters in: "
+        "stability across seeds",
         "",
     ]
 
@@ -348,17 +351,12 @@ def test_repeats_that_fail_keep_their_numbers(all_of_it: dict[str, Any]) -> None
     made = all_of_it
     failed = {"labels": torch.zeros(0, dtype=torch.long)}
     repeats = {"part_00000": lambda: failed, "part_00001": made["repeats"]["part_00001"]}
-    table, figure = choosing.match_prototypes(
-        made["prototypes"], made["embeddings"], repeats, made["settings"], made["run"]
-    )
+    settings, run = prototypes_params(), RunParams(seed=0, device="cpu")
+    inputs = {name: made[name] for name in ("prototypes", "embeddings")}
+    table, figure = choosing.match_prototypes(**inputs, repeats=repeats, settings=settings, run=run)
     assert set(table["repeat"]) == {1}
     assert "repeat 1" in [ax.get_title() for ax in figure.axes]
-    table, figure = choosing.match_prototypes(
-        made["prototypes"],
-        made["embeddings"],
-        {"part_00000": lambda: failed},
-        made["settings"],
-        made["run"],
-    )
+    none = {"part_00000": lambda: failed}
+    table, figure = choosing.match_prototypes(**inputs, repeats=none, settings=settings, run=run)
     assert len(table) == 0
-    assert "no clusters with any other seed" in figure.texts[0].get_text()
+    assert "no repeat gave clusters" in figure.texts[0].get_text()

@@ -3,10 +3,14 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from borderline.pipelines.prototypes.choosing.measures import BETTER, RANGES
-from borderline.pipelines.prototypes.choosing.selection import SELECTIONS
-from borderline.pipelines.prototypes.choosing.validation import BASELINES
-from borderline.pipelines.prototypes.choosing.verdicts import MEASURES, NAMES
+from borderline.pipelines.prototypes.choosing.measures import RANGES
+from borderline.pipelines.prototypes.choosing.names import (
+    BASELINES,
+    BETTER,
+    MEASURES,
+    NAMES,
+    SELECTIONS,
+)
 from borderline.pipelines.prototypes.params import (
     ExplanationParams,
     MapParams,

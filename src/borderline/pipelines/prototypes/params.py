@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from borderline.params import Params, check_can_tell, distinct
-from borderline.pipelines.prototypes.choosing.selection import Selection
+from borderline.pipelines.prototypes.choosing.names import Selection
 
 Method = Literal["gradient_shap", "saliency", "integrated_gradients", "occlusion"]
 
@@ -15,16 +15,16 @@ WITHOUT_GRADIENTS: Method = "occlusion"
 
 
 class ValidationParams(Params):
-    """How prototypes are compared with images taken at random.
+    """The comparison of prototypes with random images.
 
     Attributes:
-        draws: Random choices of images that a p-value counts.
-        label_draws: Shuffled labels that a p-value counts.
-        resamples: Random parts of the images that an interval comes from.
-        resample_images: Most images of such a part, which is half of them where it can be.
+        draws: Random choices of images behind a p-value.
+        label_draws: Shuffled labels behind a p-value.
+        resamples: Random parts of the images behind an interval.
+        resample_images: Most images of such a part; else it is half of the images.
         repeats: Other seeds with which images are generated and clustered again.
-        repeat_images: Most borderline images of each.
-        level: From this corrected p-value on, a sentence says that prototypes are no better.
+        repeat_images: Most borderline images of each repeat.
+        level: Significance level of the corrected p-values.
     """
 
     draws: int = Field(ge=19)
@@ -43,19 +43,18 @@ class ValidationParams(Params):
 
 
 class ExplanationParams(Params):
-    """How prototypes are explained, and the explanations tested.
+    """The attributions of the prototypes, and their tests.
 
     Attributes:
-        methods: The attributions to compute.
-        shap_baseline: What GradientSHAP compares an image with: the ``black`` image, the ``mean``
-            of the real training images, or real images of the ``other_class``, that which the
-            model leans away from.
-        shap_samples: Random points on the ways from there that GradientSHAP averages.
-        steps: Points on the way from black of the integrated gradients.
+        methods: The attribution methods.
+        shap_baseline: The baselines of GradientSHAP: the ``black`` image, the ``mean`` of the real
+            training images, or real images of the ``other_class`` (the less probable one).
+        shap_samples: Random points between baseline and image that GradientSHAP averages.
+        steps: Points between black and the image of the integrated gradients.
         window: Side of the square that occlusion blackens, in pixels.
         curve_steps: Steps in which pixels are deleted and inserted.
-        random_maps: Random orders of the pixels that a map is compared with.
-        randomisations: How often the model's weights are drawn anew.
+        random_maps: Random orders of the pixels to compare an attribution with.
+        randomisations: Times that the model's weights are drawn anew.
     """
 
     methods: Annotated[tuple[Method, ...], Field(min_length=1), AfterValidator(distinct)]
@@ -68,17 +67,17 @@ class ExplanationParams(Params):
     randomisations: int = Field(ge=1)
 
     def methods_of(self, has_gradients: bool) -> tuple[Method, ...]:
-        """Those that a model allows for: without gradients, only occlusion."""
+        """The methods that a model allows for: without gradients, only occlusion."""
         return tuple(m for m in self.methods if has_gradients or m == WITHOUT_GRADIENTS)
 
 
 class TippingParams(Params):
-    """What would tip the model to either side.
+    """The walks from each prototype to both classes.
 
     Attributes:
-        confident: From this p on the model is confident of the positive class, and from one minus
-            this down of the negative one.
-        steps: Images on the way to each side.
+        confident: The model is confident of the positive class at this p or above, and of the
+            negative class at 1 minus this or below.
+        steps: Images of the walk to each side.
         neighbours: Nearest real training images of each class.
     """
 
@@ -92,9 +91,8 @@ class MapParams(Params):
 
     Attributes:
         neighbors: UMAP's neighbourhood.
-        perplexity: About how many neighbours t-SNE keeps near.
-        images: Most test images, and most borderline images, that t-SNE places and the interactive
-            map shows.
+        perplexity: About the number of neighbours that t-SNE keeps near.
+        images: Most test images, and most borderline images, on the t-SNE map and in the chart.
     """
 
     neighbors: int = Field(ge=2)
@@ -103,16 +101,16 @@ class MapParams(Params):
 
 
 class PrototypesParams(Params):
-    """How prototypes are chosen, validated, explained and drawn.
+    """The choice, validation, explanation and maps of the prototypes.
 
     Attributes:
-        selections: The ways to choose them that are compared.
-        shown: The one that the figures show.
-        images: Most borderline images that they are chosen from, drawn at random.
-        criticisms: Images that MMD-critic says the prototypes miss.
-        validation: How they are compared with chance.
-        explanation: How they are explained.
-        tipping: What would tip the model.
+        selections: The selections to compare.
+        shown: The selection in the figures.
+        images: Most candidates; from more borderline images, so many are drawn at random.
+        criticisms: Number of criticisms of MMD-critic.
+        validation: The comparison with random images.
+        explanation: The attributions.
+        tipping: The walks.
         map: The 2D maps.
     """
 

@@ -7,11 +7,10 @@ import pytest
 from sklearn.metrics import precision_score
 
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
+from borderline.pipelines.prototypes.choosing.coverage import coverage_curve
 from borderline.pipelines.prototypes.choosing.measures import (
     Audience,
     Chosen,
-    coverage_curve,
-    matched_similarities,
     measure,
     nearest_prototype,
 )
@@ -37,11 +36,11 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_every_measure_is_its_definition_written_out(audience: Audience) -> None:
     x, labels, places = audience.candidates.embeddings, audience.candidates.labels, audience.places
-    found = measure(audience.chosen(ROWS), audience)
+    values = measure(audience.chosen(ROWS), audience)
     pairs = list(itertools.combinations(ROWS, 2))
     others = [i for i in range(25) if i not in ROWS]
-    every = list(itertools.combinations(range(25), 2))
-    radius = np.median([1 - cosine(x[i], x[j]) for i, j in every])
+    all_pairs = list(itertools.combinations(range(25), 2))
+    radius = np.median([1 - cosine(x[i], x[j]) for i, j in all_pairs])
     gaps = {i: min(1 - cosine(x[i], x[j]) for j in ROWS) for i in others}
     nearest = {i: max(ROWS, key=lambda j, i=i: cosine(x[i], x[j])) for i in others}
     kept = [i for i in others if labels[i] >= 0]
@@ -49,13 +48,13 @@ def test_every_measure_is_its_definition_written_out(audience: Audience) -> None
     def apart(values: np.ndarray, rows: list[tuple[int, int]]) -> float:
         return float(np.mean([((values[i] - values[j]) ** 2).sum() ** 0.5 for i, j in rows]))
 
-    assert found == pytest.approx(
+    assert values == pytest.approx(
         {
             "cosine_similarity": np.mean([cosine(x[i], x[j]) for i, j in pairs]),
             "euclidean_distance": apart(x, pairs),
             "coverage_area": np.mean([max(0.0, 1 - gap / radius) for gap in gaps.values()]),
             "facility_location": np.mean([1 - gap for gap in gaps.values()]),
-            "dispersion": apart(places, pairs) / apart(places, every),
+            "dispersion": apart(places, pairs) / apart(places, all_pairs),
             "precision": precision_score(
                 labels[kept],
                 [labels[nearest[i]] for i in kept],
@@ -87,50 +86,29 @@ def test_prototype_never_stands_for_itself(audience: Audience) -> None:
 
 
 def test_one_prototype_is_at_no_distance_from_others(audience: Audience) -> None:
-    found = measure(audience.chosen(ROWS[:1]), audience)
+    values = measure(audience.chosen(ROWS[:1]), audience)
     assert np.isnan(
-        [found[m] for m in ("cosine_similarity", "euclidean_distance", "dispersion")]
+        [values[m] for m in ("cosine_similarity", "euclidean_distance", "dispersion")]
     ).all()
-    assert found["coverage_area"] > 0
+    assert values["coverage_area"] > 0
 
 
 def test_no_prototypes_have_no_measures(audience: Audience) -> None:
-    found = measure(audience.chosen(ROWS[:0]), audience)
-    assert np.isnan(list(found.values())).all()
+    values = measure(audience.chosen(ROWS[:0]), audience)
+    assert np.isnan(list(values.values())).all()
     assert np.isnan(coverage_curve(audience.chosen(ROWS[:0]), audience, np.ones(3))).all()
 
 
 def test_perfect_prototypes_cover_all_and_tell_all_apart() -> None:
     candidates = candidates_of(np.repeat([0, 1, 2], 5), spread=0.0)
     audience = Audience.of(candidates, candidates.reduced)
-    found = measure(audience.chosen(np.array([0, 5, 10])), audience)
-    assert found["coverage_area"] == pytest.approx(1)
-    assert found["facility_location"] == pytest.approx(1)
-    assert found["precision"] == 1
+    values = measure(audience.chosen(np.array([0, 5, 10])), audience)
+    assert values["coverage_area"] == pytest.approx(1)
+    assert values["facility_location"] == pytest.approx(1)
+    assert values["precision"] == 1
     one_missed = measure(audience.chosen(np.array([0, 5])), audience)
-    # Of three clusters one is never told; another is told for its own images and for those.
+    # One of three clusters is never predicted; another one is predicted for its images, too.
     assert one_missed["precision"] == pytest.approx((1 + 4 / 9 + 0) / 3)
-
-
-def test_partners_are_those_of_the_best_assignment() -> None:
-    random = np.random.default_rng(2)
-    first, second = random.normal(size=(4, 3)), random.normal(size=(4, 3))
-    found, partners = matched_similarities(first, second)
-    sums = [
-        sum(cosine(first[i], second[j]) for i, j in enumerate(order))
-        for order in itertools.permutations(range(4))
-    ]
-    assert found.sum() == pytest.approx(max(sums))
-    assert found == pytest.approx(
-        [cosine(a, second[j]) for a, j in zip(first, partners, strict=True)]
-    )
-
-
-def test_prototypes_left_over_have_no_partner() -> None:
-    first = np.eye(3)
-    found, partners = matched_similarities(first, first[[2, 0]])
-    assert found.tolist() == pytest.approx([1, np.nan, 1], nan_ok=True)
-    assert partners.tolist() == [1, -1, 0]
 
 
 def test_images_from_elsewhere_may_have_no_cluster(audience: Audience) -> None:

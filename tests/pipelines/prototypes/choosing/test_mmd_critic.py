@@ -22,8 +22,8 @@ def fit(kernel: np.ndarray, rows: list[int]) -> float:
     """J_b of Kim et al. 2016, equation 6, with loops."""
     n, m = len(kernel), len(rows)
     cross = sum(kernel[i, j] for i in range(n) for j in rows)
-    own = sum(kernel[i, j] for i in rows for j in rows)
-    return float(2 / (n * m) * cross - own / m**2)
+    within = sum(kernel[i, j] for i in rows for j in rows)
+    return float(2 / (n * m) * cross - within / m**2)
 
 
 def test_prototypes_are_the_greedy_choice_of_the_written_out_objective(

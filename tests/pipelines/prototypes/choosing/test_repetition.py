@@ -14,10 +14,11 @@ from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.gasten.kinds.pixel_bisection import BlendSampler, Settings
 from borderline.pipelines.prototypes.choosing.repetition import (
     adjusted_rand,
+    cluster_again,
+    count_clusters,
     generate_borderline,
-    repeat,
 )
-from borderline.records import LabelledImages
+from borderline.records import LabelledImages, Part
 from borderline.sampling import Parts, Sampler
 from conftest import blobs
 
@@ -78,24 +79,24 @@ def test_generator_that_misses_the_boundary_comes_to_an_end(
 def model(run: RunParams) -> ClusterModel:
     points, _ = blobs(30, 30, 30)
     recipe = Recipe(Reduction("pca", {"n_components": 3}), Clustering("kmeans", {"n_clusters": 3}))
-    found = recipe.fit(points, None, 50, run)
-    assert found is not None
-    return found
+    fitted = recipe.fit(points, None, 50, run)
+    assert fitted is not None
+    return fitted
 
 
-def part_of(points: np.ndarray) -> dict[str, Tensor]:
+def part_of(points: np.ndarray) -> Part:
     images = torch.from_numpy(points)[:, None, None, :]
     return {"images": images, "probabilities": torch.full((len(images),), 0.5)}
 
 
 def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> None:
     points, labels = blobs(20, 40, 30, seed=7)
-    made = repeat(part_of(points), Brightness(), model, run, 1)
-    assert made is not None
-    assert made.clusters == 3
-    assert adjusted_rand(made, model) == 1
-    assert len(made.reduced) == 90
-    assert {tuple(np.unique(made.labels.numpy()[labels == c])) for c in range(3)} == {
+    repeat = cluster_again(part_of(points), Brightness(), model, run, 1)
+    assert repeat is not None
+    assert count_clusters(repeat["labels"]) == 3
+    assert adjusted_rand(repeat, model) == 1
+    assert len(repeat["reduced"]) == 90
+    assert {tuple(np.unique(repeat["labels"].numpy()[labels == c])) for c in range(3)} == {
         (0,),
         (1,),
         (2,),
@@ -105,7 +106,7 @@ def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> N
 @pytest.mark.parametrize("count", [0, 1, 3, 19])
 def test_too_few_images_are_no_clusters(count: int, model: ClusterModel, run: RunParams) -> None:
     points, _ = blobs(20, 40, 30, seed=7)
-    assert repeat(part_of(points[:count]), Brightness(), model, run, 1) is None
+    assert cluster_again(part_of(points[:count]), Brightness(), model, run, 1) is None
 
 
 def test_blends_of_neighbours_are_others_with_another_seed_and_none_comes_twice(

@@ -10,13 +10,8 @@ from borderline.pipelines.prototypes.choosing.candidates import (
     cosine_distances,
     directions,
 )
-from borderline.pipelines.prototypes.choosing.selection import (
-    OVER_ALL,
-    SELECTIONS,
-    Selection,
-    k_medoids,
-    select,
-)
+from borderline.pipelines.prototypes.choosing.names import OVER_ALL, SELECTIONS, Selection
+from borderline.pipelines.prototypes.choosing.selection import k_medoids, most_ambiguous, select
 from conftest import candidates_of
 
 
@@ -82,8 +77,8 @@ def test_k_medoids_are_the_best_of_all_subsets(count: int) -> None:
             return float(distances[:, list(rows)].min(1).sum())
 
         best = min(cost(rows) for rows in itertools.combinations(range(12), count))
-        found = cost(tuple(k_medoids(distances, count, seed)))
-        assert found == pytest.approx(best)
+        smallest = cost(tuple(k_medoids(distances, count, seed)))
+        assert smallest == pytest.approx(best)
 
 
 def test_ways_over_all_know_no_labels(some: Candidates) -> None:
@@ -111,10 +106,10 @@ def test_cluster_of_one_image_is_its_own_prototype(selection: Selection) -> None
 
 def test_outlier_moves_the_mean_but_no_medoid() -> None:
     places = np.array([[0.0], [1.0], [2.0], [50.0]])
-    own = Candidates(np.ones((4, 2)), places, np.zeros(4, dtype=int), np.zeros(4))
-    assert select("medoid", own, 0)[0] in (1, 2)
-    assert select("centroid", own, 0)[0] == 2
-    assert select("density", own, 0)[0] in (0, 1)
+    candidates = Candidates(np.ones((4, 2)), places, np.zeros(4, dtype=int), np.zeros(4))
+    assert select("medoid", candidates, 0)[0] in (1, 2)
+    assert select("centroid", candidates, 0)[0] == 2
+    assert select("density", candidates, 0)[0] in (0, 1)
 
 
 def test_images_that_are_alike_still_give_as_many_medoids() -> None:
@@ -132,3 +127,9 @@ def test_other_labels_give_other_prototypes_and_keep_what_was_computed(some: Can
     plain = Candidates(some.embeddings, some.reduced, other.labels, some.distances)
     for selection in SELECTIONS:
         assert select(selection, other, 0).tolist() == select(selection, plain, 0).tolist()
+
+
+def test_most_ambiguous_are_nearest_to_the_boundary() -> None:
+    candidates = candidates_of(np.repeat(np.arange(7), 18), spread=0.15)
+    rows = most_ambiguous(candidates)
+    assert sorted(candidates.distances)[:7] == candidates.distances[rows].tolist()

@@ -10,23 +10,25 @@ import pytest
 
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
-from borderline.pipelines.prototypes.choosing.measures import BETTER, Audience
-from borderline.pipelines.prototypes.choosing.selection import SELECTIONS, Selection, select
-from borderline.pipelines.prototypes.choosing.validation import (
+from borderline.pipelines.prototypes.choosing.measures import Audience, Chosen
+from borderline.pipelines.prototypes.choosing.names import (
     BASELINES,
-    COLUMNS,
+    BETTER,
     MOST_AMBIGUOUS,
+    NAMES,
     RANDOM_BORDERLINE,
     REAL_BORDERLINE,
-    Draws,
+    SELECTIONS,
+    Selection,
+)
+from borderline.pipelines.prototypes.choosing.selection import select
+from borderline.pipelines.prototypes.choosing.validation import (
+    COLUMNS,
     Evidence,
-    Real,
     _part_of_each,
-    most_ambiguous,
-    stability,
     validate,
 )
-from borderline.pipelines.prototypes.choosing.verdicts import NAMES, doubts, say
+from borderline.pipelines.prototypes.choosing.verdicts import doubts, say
 from borderline.pipelines.prototypes.params import ValidationParams
 from conftest import candidates_of
 
@@ -44,25 +46,25 @@ PARAMS = ValidationParams(
 
 
 def planted(seed: int, *, shuffled: bool = False) -> Candidates:
-    found = candidates_of(LABELS, spread=0.15, seed=seed)
+    result = candidates_of(LABELS, spread=0.15, seed=seed)
     if not shuffled:
-        return found
+        return result
     labels = np.random.default_rng(seed).permutation(LABELS)
-    return Candidates(found.embeddings, found.reduced, labels, found.distances)
+    return Candidates(result.embeddings, result.reduced, labels, result.distances)
 
 
 def evidence(
     selections: tuple[Selection, ...] = SELECTIONS, *, shuffled: bool = False, real: int = 20
 ) -> Evidence:
-    own = planted(0, shuffled=shuffled)
+    images = planted(0, shuffled=shuffled)
     random = np.random.default_rng(9)
-    rows = random.choice(len(own), real, replace=False)
+    rows = random.choice(len(images), real, replace=False)
     return Evidence(
-        Audience.of(own, own.reduced),
-        {name: select(name, own, 0) for name in selections},
+        Audience.of(images, images.reduced),
+        {name: select(name, images, 0) for name in selections},
         [planted(seed, shuffled=shuffled) for seed in (1, 2, 3)],
         3,
-        Real(own.embeddings[rows], own.labels[rows], own.reduced[rows]),
+        Chosen(images.embeddings[rows], images.labels[rows], images.reduced[rows], None),
     )
 
 
@@ -106,11 +108,11 @@ BY_LABELS: tuple[Selection, ...] = ("medoid", "medoid_embedding", "centroid", "d
 
 
 def test_random_labels_of_blobs_give_no_evidence() -> None:
-    found = validate(evidence(BY_LABELS, shuffled=True), PARAMS, RunParams(seed=0, device="cpu"))
-    own = found[found["chosen_by"].isin(BY_LABELS)]
+    result = validate(evidence(BY_LABELS, shuffled=True), PARAMS, RunParams(seed=0, device="cpu"))
+    images = result[result["chosen_by"].isin(BY_LABELS)]
     for q_value in ("q_value", "q_value_of_cluster", "q_value_of_labels"):
-        assert own[q_value].min() > PARAMS.level
-    assert own[own["measure"] == "precision"]["value"].max() < 0.45
+        assert images[q_value].min() > PARAMS.level
+    assert images[images["measure"] == "precision"]["value"].max() < 0.45
 
 
 def test_random_labels_of_one_cloud_give_no_evidence() -> None:
@@ -121,20 +123,20 @@ def test_random_labels_of_one_cloud_give_no_evidence() -> None:
         points = random.normal(size=(200, 30)) + 1
         return Candidates(points, points, random.integers(0, 5, 200), np.zeros(200))
 
-    own = cloud(0)
+    images = cloud(0)
     given = Evidence(
-        Audience.of(own, own.reduced),
-        {name: select(name, own, 0) for name in BY_LABELS},
+        Audience.of(images, images.reduced),
+        {name: select(name, images, 0) for name in BY_LABELS},
         [cloud(1), cloud(2)],
         2,
         _none(),
     )
-    found = validate(given, PARAMS, RunParams(seed=0, device="cpu"))
-    by_random = found[found["chosen_by"] == "medoid_embedding"].set_index("measure")
+    result = validate(given, PARAMS, RunParams(seed=0, device="cpu"))
+    by_random = result[result["chosen_by"] == "medoid_embedding"].set_index("measure")
     assert by_random["q_value"]["facility_location"] <= PARAMS.level, "the trap is there"
-    assert found["q_value_of_labels"].min() > PARAMS.level
-    assert "nor than the same choice from shuffled clusters in" in doubts(
-        found, "medoid_embedding", PARAMS.level
+    assert result["q_value_of_labels"].min() > PARAMS.level
+    assert "not significantly better than prototypes of shuffled clusters in" in doubts(
+        result, "medoid_embedding", PARAMS.level
     )
 
 
@@ -160,13 +162,13 @@ def test_baselines_are_chance(table: pd.DataFrame) -> None:
 
 def test_too_few_real_images_are_said() -> None:
     few = validate(evidence(("medoid",), real=3), PARAMS, RunParams(seed=0, device="cpu"))
-    own = few[few["chosen_by"] == REAL_BORDERLINE]
-    assert own["value"].isna().all()
-    assert set(own["note"]) == {"the test set has only 3 borderline images"}
+    images = few[few["chosen_by"] == REAL_BORDERLINE]
+    assert images["value"].isna().all()
+    assert set(images["note"]) == {"the test set has only 3 borderline images"}
     some = validate(evidence(("medoid",), real=9), PARAMS, RunParams(seed=0, device="cpu"))
-    own = some[some["chosen_by"] == REAL_BORDERLINE].set_index("measure")["value"]
+    images = some[some["chosen_by"] == REAL_BORDERLINE].set_index("measure")["value"]
     # Enough to be chosen from, not enough to be matched with others.
-    assert own.isna().to_dict() == {measure: measure == "stability" for measure in BETTER}
+    assert images.isna().to_dict() == {measure: measure == "stability" for measure in BETTER}
 
 
 def test_same_seed_gives_the_same_table(table: pd.DataFrame) -> None:
@@ -182,29 +184,29 @@ def test_interval_is_that_of_fresh_images(name: str) -> None:
     values, widths = [], []
     few = PARAMS.model_copy(update={"draws": 19, "label_draws": 19, "resamples": 60})
     for seed in range(50):
-        own = planted(100 + seed)
-        audience = Audience.of(own, own.reduced)
+        images = planted(100 + seed)
+        audience = Audience.of(images, images.reduced)
         ways: tuple[Selection, ...] = ("medoid_embedding", "density")
-        given = Evidence(audience, {way: select(way, own, 0) for way in ways}, [], 0, _none())
-        found = validate(given, few, RunParams(seed=seed, device="cpu"))
-        row = row_of(found, name, "facility_location")
+        given = Evidence(audience, {way: select(way, images, 0) for way in ways}, [], 0, _none())
+        result = validate(given, few, RunParams(seed=seed, device="cpu"))
+        row = row_of(result, name, "facility_location")
         values.append(row["value"])
         widths.append(row["high"] - row["low"])
     spread = 2 * 1.96 * float(np.std(values))
     assert 0.6 < float(np.mean(widths)) / spread < 1.7
 
 
-def _none() -> Real:
-    return Real(np.zeros((0, 2)), np.zeros(0, dtype=int), np.zeros((0, 2)))
+def _none() -> Chosen:
+    return Chosen(np.zeros((0, 2)), np.zeros(0, dtype=int), np.zeros((0, 2)), None)
 
 
 def test_smaller_parts_make_wider_intervals() -> None:
-    own = evidence(("medoid_embedding",))
+    images = evidence(("medoid_embedding",))
     run = RunParams(seed=0, device="cpu")
     widths = []
     for size in (20, 63):
         few = PARAMS.model_copy(update={"resample_images": size})
-        row = row_of(validate(own, few, run), "medoid_embedding", "facility_location")
+        row = row_of(validate(images, few, run), "medoid_embedding", "facility_location")
         widths.append(row["high"] - row["low"])
     assert widths[0] > widths[1]
 
@@ -218,60 +220,32 @@ def test_parts_hold_half_of_each_cluster_and_no_cluster_is_lost() -> None:
         assert len(set(rows.tolist())) == len(rows)
 
 
-def test_p_value_counts_the_draws_that_are_as_good() -> None:
-    draws = Draws({"precision": np.array([0.1, 0.2, 0.3, 0.4]), "cosine_similarity": np.ones(4)})
-    assert draws.p_value("precision", 0.3) == (1 + 2) / 5
-    assert draws.p_value("precision", 0.5) == 1 / 5
-    assert draws.p_value("cosine_similarity", 0.9) == 1 / 5, "lower is better"
-    assert draws.p_value("cosine_similarity", 1 + 1e-15) == 1
-    assert draws.p_value("precision", 0.3, worse=True) == (1 + 3) / 5
-    assert draws.p_value("cosine_similarity", 1.0, worse=True) == 1, "ties are not worse"
-    assert math.isnan(draws.p_value("precision", math.nan))
-    assert math.isnan(draws.p_value("dispersion", 1.0))
-
-
 def test_chance_is_right_about_itself() -> None:
     """Random choices have p-values that are spread evenly."""
-    own = planted(0)
-    audience = Audience.of(own, own.reduced)
+    images = planted(0)
+    audience = Audience.of(images, images.reduced)
     random = np.random.default_rng(0)
     p_values = []
     for seed in range(40):
-        rows = random.choice(len(own), CLUSTERS, replace=False)
+        rows = random.choice(len(images), CLUSTERS, replace=False)
         given = Evidence(audience, {"k_medoids": rows}, [], 0, _none())
         few = PARAMS.model_copy(update={"draws": 99, "resamples": 2})
-        found = validate(given, few, RunParams(seed=seed, device="cpu"))
-        p_values.append(row_of(found, "k_medoids", "facility_location")["p_value"])
+        result = validate(given, few, RunParams(seed=seed, device="cpu"))
+        p_values.append(row_of(result, "k_medoids", "facility_location")["p_value"])
     assert 0.35 < np.mean(p_values) < 0.65
     assert np.mean(np.array(p_values) <= 0.05) <= 0.15
 
 
-def test_stability_is_the_mean_match_over_runs() -> None:
-    same = stability(np.eye(3), [np.eye(3)[[2, 0, 1]], np.eye(3)])
-    assert same == pytest.approx((1, 1, 1))
-    # Both of two have the one there is, but for one it is a stranger.
-    assert stability(np.eye(2), [np.eye(2)[:1]]).value == pytest.approx(0.5)
-    many, one = np.eye(20)[:15], np.eye(20)[:1]
-    assert stability(many, [one, one]).value == pytest.approx(1 / 15), "14 of 15 are not found"
-    assert math.isnan(stability(np.eye(2), []).value)
-
-
-def test_most_ambiguous_are_nearest_to_the_boundary() -> None:
-    own = planted(0)
-    rows = most_ambiguous(own)
-    assert sorted(own.distances)[:CLUSTERS] == own.distances[rows].tolist()
-
-
 def test_no_clusters_have_an_empty_table() -> None:
-    own = candidates_of(np.full(30, -1))
-    empty = Evidence(Audience.of(own, own.reduced), {}, [], 0, _none())
+    images = candidates_of(np.full(30, -1))
+    empty = Evidence(Audience.of(images, images.reduced), {}, [], 0, _none())
     assert len(validate(empty, PARAMS, RunParams(seed=0, device="cpu"))) == 0
 
 
-def test_sentences_say_what_the_figures_say(table: pd.DataFrame) -> None:
-    said = say(row_of(table, "medoid", "precision"), 0.05)
-    assert said.startswith("The medoids tell the clusters apart better than random ones (1.00")
-    assert "better than the same choice from shuffled clusters" in said
+def test_sentences_say_the_numbers(table: pd.DataFrame) -> None:
+    of_medoids = say(row_of(table, "medoid", "precision"), 0.05)
+    assert of_medoids.startswith("Medoids separate the clusters better than random images (1.00")
+    assert ", and are better than prototypes of shuffled clusters" in of_medoids
     for _, row in table.iterrows():
         sentence = say(row, 0.05)
         assert sentence.endswith(".")
@@ -300,27 +274,28 @@ ROW = {
     [
         (
             {},
-            "The medoids are found again with other seeds worse than random ones (0.50 [0.40, "
-            "0.60] against 0.90, corrected p = 0.010).",
+            "Medoids are less stable across seeds than random images (0.50 [0.40, 0.60] against "
+            "0.90, corrected p = 0.010).",
         ),
         (
-            {"q_worse": 0.5, "note": "only 3 of 5 other seeds gave clusters"},
-            "In stability over seeds, the medoids cannot be told from random ones (0.50 [0.40, "
-            "0.60] against 0.90, corrected p = 1.000); only 3 of 5 other seeds gave clusters.",
+            {"q_worse": 0.5, "note": "only 3 of 5 repeats gave clusters"},
+            "Medoids are not significantly better or worse than random images in stability across "
+            "seeds (0.50 [0.40, 0.60] against 0.90, corrected p = 1.000); only 3 of 5 repeats gave "
+            "clusters.",
         ),
         (
             {"q_value": 0.02, "random": 0.4987, "q_value_of_labels": 0.3, "shuffled_labels": 0.4},
-            "The medoids are found again with other seeds better than random ones (0.5000 [0.4000, "
-            "0.6000] against 0.4987, corrected p = 0.020), not surely better than the same choice "
-            "from shuffled clusters (0.4000, corrected p = 0.300).",
+            "Medoids are more stable across seeds than random images (0.5000 [0.4000, 0.6000] "
+            "against 0.4987, corrected p = 0.020), and are not significantly better than "
+            "prototypes of shuffled clusters (0.4000, corrected p = 0.300).",
         ),
         (
-            {"value": math.nan, "note": "it takes two prototypes"},
-            "The medoids have no stability over seeds: it takes two prototypes.",
+            {"value": math.nan, "note": "it needs at least two prototypes"},
+            "Medoids have no stability across seeds: it needs at least two prototypes.",
         ),
         (
             {"q_value": math.nan, "low": math.nan},
-            "The medoids have a stability over seeds of 0.50.",
+            "Medoids have a stability across seeds of 0.50.",
         ),
     ],
 )
@@ -329,24 +304,24 @@ def test_sentence(changed: dict[str, object], sentence: str) -> None:
 
 
 def test_run_doubts_prototypes_that_do_not_beat_chance(table: pd.DataFrame) -> None:
-    said = doubts(table, "random", 0.05)
-    assert said.startswith("as prototypes they are not surely better than random ones in ")
-    assert "precision" not in said.split(", nor ")[0]
+    fragments = doubts(table, "random", 0.05).split("; ")
+    assert fragments[0].startswith("prototypes are not significantly better than random images in:")
+    assert "precision" not in fragments[0]
     assert doubts(table[table["measure"] == "precision"], "k_medoids", 0.05) == ""
 
 
 def test_repeats_without_clusters_are_said() -> None:
-    own = planted(0)
-    rows = {"medoid": select("medoid", own, 0)}
-    some = Evidence(Audience.of(own, own.reduced), rows, [planted(1)], 3, _none())
-    none = Evidence(Audience.of(own, own.reduced), rows, [], 3, _none())
+    images = planted(0)
+    rows = {"medoid": select("medoid", images, 0)}
+    some = Evidence(Audience.of(images, images.reduced), rows, [planted(1)], 3, _none())
+    none = Evidence(Audience.of(images, images.reduced), rows, [], 3, _none())
     run = RunParams(seed=0, device="cpu")
     for given, note in ((some, "only 1 of 3"), (none, "only 0 of 3")):
-        found = validate(given, PARAMS, run)
-        assert row_of(found, "medoid", "stability")["note"].startswith(note)
-        assert note in doubts(found, "medoid", 0.05)
-        assert row_of(found, REAL_BORDERLINE, "coverage_area")["note"].startswith("the test set")
-    assert "stability over seeds" in doubts(validate(none, PARAMS, run), "medoid", 0.05)
+        result = validate(given, PARAMS, run)
+        assert row_of(result, "medoid", "stability")["note"].startswith(note)
+        assert note in doubts(result, "medoid", 0.05)
+        assert row_of(result, REAL_BORDERLINE, "coverage_area")["note"].startswith("the test set")
+    assert "stability across seeds" in doubts(validate(none, PARAMS, run), "medoid", 0.05)
 
 
 def test_other_numbers_of_clusters_elsewhere_are_no_disadvantage() -> None:
@@ -357,30 +332,30 @@ def test_other_numbers_of_clusters_elsewhere_are_no_disadvantage() -> None:
         points = np.random.default_rng(seed).normal(size=(120, 6))
         return Candidates(points, points, np.arange(120) % clusters, random.uniform(size=120))
 
-    own = noise(4, 0)
+    images = noise(4, 0)
     given = Evidence(
-        Audience.of(own, own.reduced),
-        {"random": select("random", own, 0)},
+        Audience.of(images, images.reduced),
+        {"random": select("random", images, 0)},
         [noise(12, seed) for seed in range(1, 6)],
         5,
-        Real(*(part[:60] for part in (noise(4, 9).embeddings, own.labels, own.reduced))),
+        Chosen(noise(4, 9).embeddings[:60], images.labels[:60], images.reduced[:60], None),
     )
-    found = validate(given, PARAMS, RunParams(seed=0, device="cpu"))
-    chance = row_of(found, RANDOM_BORDERLINE, "stability")
+    result = validate(given, PARAMS, RunParams(seed=0, device="cpu"))
+    chance = row_of(result, RANDOM_BORDERLINE, "stability")
     for name in (MOST_AMBIGUOUS, REAL_BORDERLINE):
-        value = row_of(found, name, "stability")["value"]
+        value = row_of(result, name, "stability")["value"]
         assert chance["low"] - 0.05 < value < chance["high"] + 0.05
 
 
 def test_notes_of_real_images_and_of_small_repeats_say_the_reason() -> None:
-    own = planted(0)
-    real = Real(own.embeddings, own.labels, own.reduced)
-    rows = {"medoid": select("medoid", own, 0)}
-    audience, run = Audience.of(own, own.reduced), RunParams(seed=0, device="cpu")
+    images = planted(0)
+    real = Chosen(images.embeddings, images.labels, images.reduced, None)
+    rows = {"medoid": select("medoid", images, 0)}
+    audience, run = Audience.of(images, images.reduced), RunParams(seed=0, device="cpu")
     none = validate(Evidence(audience, rows, [], 5, real), PARAMS, run)
-    said = say(row_of(none, REAL_BORDERLINE, "stability"), 0.05)
-    assert said.endswith("no stability over seeds: only 0 of 5 other seeds gave clusters.")
-    small = planted(1).rows(np.arange(0, len(own), 2))
-    given = Evidence(audience, rows, [small, planted(2)], 3, real, wanted=len(own))
+    sentence = say(row_of(none, REAL_BORDERLINE, "stability"), 0.05)
+    assert sentence.endswith("no stability across seeds: only 0 of 5 repeats gave clusters.")
+    small = planted(1).rows(np.arange(0, len(images), 2))
+    given = Evidence(audience, rows, [small, planted(2)], 3, real, wanted=len(images))
     note = row_of(validate(given, PARAMS, run), "medoid", "stability")["note"]
-    assert note == "only 2 of 3 other seeds gave clusters, 1 of 3 gave fewer images"
+    assert note == "only 2 of 3 repeats gave clusters, 1 of 3 repeats gave fewer images"

@@ -47,12 +47,12 @@ def test_only_pixels_that_the_model_sees_push(
     method: Method, channels: int, run: RunParams
 ) -> None:
     images = torch.rand(3, channels, 6, 6)
-    maps = explain(method, images, run, window=1)
-    assert maps.shape == (3, 6, 6)
-    assert (maps[:, :2, :2] > 0).all()
+    attributions = explain(method, images, run, window=1)
+    assert attributions.shape == (3, 6, 6)
+    assert (attributions[:, :2, :2] > 0).all()
     # Not 0: a sum is rounded otherwise in a batch of many images than in one of a single image.
-    assert maps[:, 2:].abs().max() < 1e-6
-    assert maps[:, :, 2:].abs().max() < 1e-6
+    assert attributions[:, 2:].abs().max() < 1e-6
+    assert attributions[:, :, 2:].abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -61,10 +61,10 @@ def test_signs_are_towards_the_positive_class(method: Method, run: RunParams) ->
         def forward(self, images: Tensor) -> Tensor:
             return images[:, 0, 0, 0] - images[:, 0, 2, 2]
 
-    maps = explain(method, torch.full((1, 1, 3, 3), 0.5), run, Opposed(), window=1)[0]
-    assert maps[0, 0] > 0.01
-    assert maps[2, 2] < -0.01
-    assert maps[1, 1] == 0
+    attributions = explain(method, torch.full((1, 1, 3, 3), 0.5), run, Opposed(), window=1)[0]
+    assert attributions[0, 0] > 0.01
+    assert attributions[2, 2] < -0.01
+    assert attributions[1, 1] == 0
 
 
 @pytest.mark.parametrize("method", ["gradient_shap", "integrated_gradients"])
@@ -85,7 +85,7 @@ def test_saliency_is_the_gradient(run: RunParams) -> None:
 
 def test_occlusion_is_the_mean_fall_of_p_over_the_squares(run: RunParams) -> None:
     image = torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
-    found = explain("occlusion", image, run, window=3)[0]
+    attributions = explain("occlusion", image, run, window=3)[0]
     p = torch.sigmoid(Corner()(image))
     falls, squares = torch.zeros(4, 4), torch.zeros(4, 4)
     for top in range(2):
@@ -95,17 +95,19 @@ def test_occlusion_is_the_mean_fall_of_p_over_the_squares(run: RunParams) -> Non
             fall = float(p - torch.sigmoid(Corner()(changed)))
             falls[top : top + 3, left : left + 3] += fall
             squares[top : top + 3, left : left + 3] += 1
-    assert torch.allclose(found, falls / squares, atol=1e-6)
+    assert torch.allclose(attributions, falls / squares, atol=1e-6)
 
 
 def test_window_larger_than_the_image_is_cut(run: RunParams) -> None:
-    found = explain("occlusion", torch.rand(1, 1, 4, 4), run, window=9)
-    assert found.shape == (1, 4, 4)
-    assert found.std() > 0, "a square over all of the image would say nothing"
+    attributions = explain("occlusion", torch.rand(1, 1, 4, 4), run, window=9)
+    assert attributions.shape == (1, 4, 4)
+    assert attributions.std() > 0, "a square over all of the image would say nothing"
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_map_repeats_and_another_attempt_has_another_seed(method: Method, run: RunParams) -> None:
+def test_attribution_repeats_and_another_attempt_has_another_seed(
+    method: Method, run: RunParams
+) -> None:
     images = torch.rand(2, 1, 6, 6)
     first = explain(method, images, run, shap_samples=5)
     assert torch.equal(first, explain(method, images, run, shap_samples=5))
@@ -124,7 +126,7 @@ def test_more_samples_agree_more(run: RunParams) -> None:
             return batch.flatten(1) @ weights
 
     def agreed(samples: int) -> float:
-        maps = [
+        attributions = [
             explain(
                 "gradient_shap",
                 images,
@@ -137,7 +139,7 @@ def test_more_samples_agree_more(run: RunParams) -> None:
             )
             for attempt in (0, 1)
         ]
-        return agreement(*maps).mean().item()
+        return agreement(*attributions).mean().item()
 
     assert agreed(5) < agreed(400)
     assert agreed(400) > 0.95
@@ -155,7 +157,7 @@ def test_baselines_are_black_the_mean_or_the_other_class() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_images_have_no_maps(method: Method, run: RunParams) -> None:
+def test_no_images_have_no_attributions(method: Method, run: RunParams) -> None:
     assert explain(method, torch.zeros(0, 1, 6, 6), run).shape == (0, 6, 6)
 
 

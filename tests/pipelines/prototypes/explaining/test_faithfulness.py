@@ -36,22 +36,22 @@ def truth(model: Weighed, shown: Tensor) -> Tensor:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_curves_are_deletion_and_insertion_written_out(channels: int) -> None:
     model, shown = Weighed(), images(channels)
-    maps = torch.randn(4, 6, 6, generator=torch.Generator().manual_seed(2))
-    found = curves(model, shown, maps, 4, CPU)
+    values = torch.randn(4, 6, 6, generator=torch.Generator().manual_seed(2))
+    measured = curves(model, shown, values, 4, CPU)
     for number in range(4):
-        order = maps[number].flatten().argsort(descending=True)
+        order = values[number].flatten().argsort(descending=True)
         for step, share in enumerate(shares(4)):
             first = order[: round(share * 36)]
             deleted = shown[number].clone().flatten(1)
             inserted = torch.full_like(deleted, -1.0)
             inserted[:, first] = deleted[:, first]
             deleted[:, first] = -1.0
-            for values, changed in ((found.deleted, deleted), (found.inserted, inserted)):
+            for of_kind, changed in ((measured.deleted, deleted), (measured.inserted, inserted)):
                 p = torch.sigmoid(model(changed.reshape(1, channels, 6, 6)))
-                assert values[number, step] == pytest.approx(p.item(), abs=1e-6)
+                assert of_kind[number, step] == pytest.approx(p.item(), abs=1e-6)
 
 
-def test_true_map_beats_random_ones_and_its_opposite_does_not() -> None:
+def test_true_attribution_beats_random_orders_and_its_opposite_does_not() -> None:
     model, shown = Weighed(), images()
     chance = random_curves(model, shown, 49, 12, CPU, seed=0)
     true = faithfulness(curves(model, shown, truth(model, shown), 12, CPU), chance)
@@ -64,11 +64,12 @@ def test_true_map_beats_random_ones_and_its_opposite_does_not() -> None:
     assert false.deletion_p == false.insertion_p == 1
 
 
-def test_random_map_is_like_random_maps() -> None:
+def test_random_order_is_like_random_orders() -> None:
     model, shown = Weighed(), images()
     chance = random_curves(model, shown, 99, 12, CPU, seed=0)
     p_values = [
-        faithfulness(own, chance).deletion_p for own in random_curves(model, shown, 30, 12, CPU, 1)
+        faithfulness(order, chance).deletion_p
+        for order in random_curves(model, shown, 30, 12, CPU, 1)
     ]
     assert 0.3 < np.mean(p_values) < 0.7
 

@@ -38,13 +38,13 @@ def test_model_without_layers_cannot_be_drawn_anew(run: RunParams) -> None:
     assert randomised(Mean(), None, run, 0) is None
 
 
-def test_correlation_is_spearmans_and_flat_maps_tell_nothing() -> None:
+def test_correlation_is_spearmans_and_flat_attributions_tell_nothing() -> None:
     first, second = torch.randn(3, 5, 5), torch.randn(3, 5, 5)
     second[1] = -first[1]
     second[2] = 0
-    found = rank_correlations(first, second)
+    correlations = rank_correlations(first, second)
     for i in range(2):
         by_hand = spearmanr(first[i].flatten(), second[i].flatten()).statistic
-        assert found[i] == pytest.approx(abs(by_hand))
-    assert found[1] == pytest.approx(1), "a map that turns round is the same map"
-    assert found[2] == 0
+        assert correlations[i] == pytest.approx(abs(by_hand))
+    assert correlations[1] == pytest.approx(1), "reversed signs count as the same"
+    assert correlations[2] == 0

@@ -1,106 +1,25 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import pytest
-import torch
-from torch import Tensor, nn
 
-from borderline.pipelines.prototypes.explaining.tipping import blends, nearest_real, shortest_walks
-
-CPU = torch.device("cpu")
+from borderline.pipelines.prototypes.explaining.tipping import nearest_real
 
 
 def test_nearest_real_images_are_those_of_a_loop() -> None:
     random = np.random.default_rng(0)
-    own, real, labels = random.normal(size=(3, 4)), random.normal(size=(20, 4)), np.arange(20) % 2
-    found = nearest_real(own, real, labels, 3)
-    assert found.shape == (3, 2, 3)
+    prototypes, real, labels = (
+        random.normal(size=(3, 4)),
+        random.normal(size=(20, 4)),
+        np.arange(20) % 2,
+    )
+    nearest = nearest_real(prototypes, real, labels, 3)
+    assert nearest.shape == (3, 2, 3)
 
     def distance(a: np.ndarray, b: np.ndarray) -> float:
         return float(1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
     for number, side in np.ndindex(3, 2):
         rows = [row for row in range(20) if labels[row] == side]
-        rows.sort(key=lambda row: distance(own[number], real[row]))
-        assert found[number, side].tolist() == rows[:3]
-    assert nearest_real(own, real[:5], labels[:5], 9).shape == (3, 2, 2)
-
-
-class Decoder(nn.Module):
-    """Each pixel is a latent."""
-
-    def forward(self, latents: Tensor) -> Tensor:
-        return latents[:, None, None, :]
-
-
-class Plane(nn.Module):
-    weights = torch.tensor([2.0, -1.0, 0.5, 0.0])
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images[:, 0, 0] @ self.weights
-
-
-class Curved(nn.Module):
-    def forward(self, images: Tensor) -> Tensor:
-        x, y = images[:, 0, 0, 0], images[:, 0, 0, 1]
-        return 2 * torch.sin(1.5 * x) + y**2 + 0.5 * y * x
-
-
-@pytest.mark.parametrize("confident", [0.1, 0.9])
-def test_walk_to_a_plane_is_the_perpendicular(confident: float) -> None:
-    random = torch.Generator().manual_seed(0)
-    latents = 0.2 * torch.randn(5, 4, generator=random)
-    ways = shortest_walks(Decoder(), Plane(), latents, confident, 4, CPU)
-    goal = math.log(confident / (1 - confident))
-    exact = (latents @ Plane.weights - goal).abs() / Plane.weights.norm()
-    assert torch.allclose(ways.lengths, exact, rtol=0.02)
-    assert torch.allclose(ways.images[:, 0, 0, 0], latents)
-    end = ways.images[:, -1, 0, 0] - latents
-    assert torch.cosine_similarity(end, Plane.weights.expand(5, -1)).abs().min() > 0.99
-    assert (ways.p[:, -1] - confident).abs().max() < 0.02
-    assert (ways.p.diff(dim=1) * (1 if confident > 0.5 else -1) > 0).all()
-
-
-@pytest.mark.parametrize("confident", [0.2, 0.8])
-def test_walk_on_a_curved_surface_is_nearly_the_shortest_of_a_fine_grid(confident: float) -> None:
-    latents = torch.tensor([[0.0, 0.0], [0.1, -0.2], [-0.1, 0.1]])
-    ways = shortest_walks(Decoder(), Curved(), latents, confident, 3, CPU)
-    axis = torch.linspace(-3, 3, 1201)
-    grid = torch.cartesian_prod(axis, axis)
-    p = torch.sigmoid(Curved()(Decoder()(grid)))
-    there = grid[p >= confident] if confident > 0.5 else grid[p <= confident]
-    for number, latent in enumerate(latents):
-        best = (there - latent).norm(dim=1).min()
-        assert best - 0.02 <= ways.lengths[number] <= 1.1 * best + 0.02
-
-
-def test_walk_that_leads_nowhere_is_said() -> None:
-    class Unsure(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return 0.1 * torch.tanh(images.sum((1, 2, 3)))
-
-    latents = torch.randn(2, 3)
-    ways = shortest_walks(Decoder(), Unsure(), latents, 0.9, 3, CPU)
-    assert ways.lengths.isnan().all()
-    assert torch.allclose(ways.images[:, -1, 0, 0], latents)
-
-
-def test_walk_leaves_networks_as_they_were() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), nn.Flatten(0))
-    shortest_walks(Decoder(), model, torch.randn(2, 4), 0.6, 2, CPU)
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_blend_stops_at_the_first_confident_image() -> None:
-    class Brightness(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return 5 * images.mean((1, 2, 3))
-
-    dark, bright = torch.zeros(2, 1, 3, 3), torch.ones(2, 1, 3, 3)
-    ways = blends(Brightness(), dark, bright, 0.9, 4, CPU)
-    share = math.log(9) / 5
-    assert torch.allclose(ways.images[:, -1].mean((1, 2, 3)), torch.tensor(share), atol=0.02)
-    assert torch.allclose(ways.lengths, torch.tensor(3 * share), atol=0.05)
-    assert blends(Brightness(), dark, dark, 0.9, 4, CPU).lengths.isnan().all()
+        rows.sort(key=lambda row: distance(prototypes[number], real[row]))
+        assert nearest[number, side].tolist() == rows[:3]
+    assert nearest_real(prototypes, real[:5], labels[:5], 9).shape == (3, 2, 2)

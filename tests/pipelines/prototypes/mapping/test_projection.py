@@ -54,10 +54,10 @@ def map_images(count: int, labels: list[int], channels: int = 1) -> MapImages:
 def test_any_number_of_clusters_can_be_mapped(
     borderline: int, labels: list[int], prototypes: list[int]
 ) -> None:
-    test, own = map_images(6, [0, 1]), map_images(borderline, labels)
+    test, drawn = map_images(6, [0, 1]), map_images(borderline, labels)
     rows = np.array(prototypes, dtype=int)
-    draw_maps(test, own, rows).savefig(BytesIO())
-    page = draw_interactive_map(test, own, rows)
+    draw_maps(test, drawn, rows).savefig(BytesIO())
+    page = draw_interactive_map(test, drawn, rows)
     assert len(page.layout.meta["pictures"]) == 6 + borderline
     names = [trace.name for trace in page.data]
     clusters = len(set(np.resize(labels, borderline).tolist()))
@@ -65,8 +65,8 @@ def test_any_number_of_clusters_can_be_mapped(
 
 
 def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None:
-    test, own = map_images(6, [0, 1]), map_images(9, [0, 1, 2])
-    page = draw_interactive_map(test, own, np.array([4, 0]))
+    test, drawn = map_images(6, [0, 1]), map_images(9, [0, 1, 2])
+    page = draw_interactive_map(test, drawn, np.array([4, 0]))
     half = len(page.data) // 2
     assert [trace.visible for trace in page.data] == [None] * half + [False] * half
     shown = [button.args[0]["visible"] for button in page.layout.updatemenus[0].buttons]
@@ -74,6 +74,6 @@ def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None
     numbers = page.data[half - 1]
     assert numbers.text == ("0", "1")
     assert [point[0] for point in numbers.customdata] == [6 + 4, 6 + 0]
-    assert numbers.customdata[0][1] == f"p = {own.p[4]:.2f}"
+    assert numbers.customdata[0][1] == f"p = {drawn.p[4]:.2f}"
     negatives = page.data[0]
     assert [point[0] for point in negatives.customdata] == [0, 2, 4]

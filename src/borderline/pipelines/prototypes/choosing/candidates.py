@@ -1,4 +1,4 @@
-"""The borderline images that prototypes are chosen from, as the choices see them."""
+"""The borderline images that prototypes are chosen from, as the selections see them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from borderline.measures.confusion import confusion_distance
+from borderline.records import Repeat
+
 NOISE = -1
 _TINY = np.finfo(float).tiny
 
@@ -20,10 +23,10 @@ class Candidates:
     """Borderline images without their pixels.
 
     Attributes:
-        embeddings: Of the model under test, shape (n, D), float64.
-        reduced: Their places in the space that was clustered, shape (n, d), float64.
-        labels: Their clusters, shape (n,), from 0; -1 for none.
-        distances: Their confusion distances, shape (n,), in [0, 0.5].
+        embeddings: Embeddings of the model under test, shape (n, D), float64.
+        reduced: Coordinates in the space that was clustered, shape (n, d), float64.
+        labels: Clusters, shape (n,), from 0; -1 for noise.
+        distances: Confusion distances, shape (n,), in [0, 0.5].
     """
 
     embeddings: np.ndarray
@@ -31,17 +34,27 @@ class Candidates:
     labels: np.ndarray
     distances: np.ndarray
 
+    @classmethod
+    def of(cls, repeat: Repeat) -> Self:
+        """The images of a repeat."""
+        return cls(
+            repeat["embeddings"].double().numpy(),
+            repeat["reduced"].double().numpy(),
+            repeat["labels"].numpy(),
+            confusion_distance(repeat["probabilities"].double()).numpy(),
+        )
+
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of images."""
         return len(self.labels)
 
     def rows(self, rows: np.ndarray) -> Self:
-        """Some of them, shape (m,)."""
+        """The candidates in some rows, shape (m,)."""
         parts = (self.embeddings, self.reduced, self.labels, self.distances)
         return type(self)(*(part[rows] for part in parts))
 
     def relabelled(self, labels: np.ndarray) -> Self:
-        """The same images with other labels, shape (n,); what was computed of them stays."""
+        """The same images with other labels, shape (n,); keeps the cached distances."""
         other = replace(self, labels=labels)
         for name in ("directions", "cosine_distances", "reduced_distances"):
             if name in self.__dict__:
@@ -60,43 +73,28 @@ class Candidates:
 
     @cached_property
     def reduced_distances(self) -> np.ndarray:
-        """Of each place to each in the space that was clustered, shape (n, n)."""
+        """Euclidean distances in the space that was clustered, shape (n, n)."""
         return np.asarray(cdist(self.reduced, self.reduced))
 
     @cached_property
     def cosine_distances(self) -> np.ndarray:
-        """Of each embedding to each, in [0, 2], shape (n, n)."""
+        """Cosine distances of the embeddings, in [0, 2], shape (n, n)."""
         return cosine_distances(self.directions, self.directions)
 
 
 def directions(embeddings: np.ndarray) -> np.ndarray:
-    """Embeddings at length 1; one of length 0 has no direction and stays.
-
-    Args:
-        embeddings: Shape (n, D).
-
-    Returns:
-        Shape (n, D), float64.
-    """
+    """Embeddings (n, D) at length 1, float64; an embedding of length 0 stays."""
     vectors = np.asarray(embeddings, dtype=np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, _TINY))
 
 
 def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Of each direction to each of the others, in [0, 2].
-
-    Args:
-        first: Directions, shape (n, D).
-        second: Directions, shape (m, D).
-
-    Returns:
-        Shape (n, m).
-    """
+    """Cosine distances of directions (n, D) to directions (m, D), in [0, 2], shape (n, m)."""
     return np.asarray((1 - first @ second.T).clip(0, 2))
 
 
-def places_among(rows: Tensor, every: Tensor) -> Tensor:
-    """The places of rows in a list that holds each of them."""
-    order = every.argsort()
-    return order[torch.searchsorted(every[order], rows)]
+def places_among(rows: Tensor, candidates: Tensor) -> Tensor:
+    """The position of each row in a list that contains all of them."""
+    order = candidates.argsort()
+    return order[torch.searchsorted(candidates[order], rows)]

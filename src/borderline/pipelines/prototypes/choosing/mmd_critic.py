@@ -1,4 +1,4 @@
-"""MMD-critic (Kim, Khanna and Koyejo 2016): prototypes, and criticisms that they miss.
+"""MMD-critic (Kim, Khanna and Koyejo 2016): prototypes, and the criticisms that they miss.
 
 The kernel is Gaussian in the directions of the embeddings; twice its variance is their median
 squared distance.
@@ -13,7 +13,7 @@ def kernel_of(distances: np.ndarray) -> np.ndarray:
     """The Gaussian kernel; squared distances of directions are twice their cosine distances.
 
     Args:
-        distances: Cosine distances of each image to each, shape (n, n).
+        distances: Cosine distances of all pairs, shape (n, n).
 
     Returns:
         Values in (0, 1], shape (n, n).
@@ -24,70 +24,71 @@ def kernel_of(distances: np.ndarray) -> np.ndarray:
 
 
 def choose_prototypes(distances: np.ndarray, count: int) -> np.ndarray:
-    """Images whose distribution is nearest to that of all, by the maximum mean discrepancy.
+    """Images with the smallest maximum mean discrepancy to all images.
 
-    Greedy, as the authors do it.
+    Greedy, as in the paper.
 
     Args:
-        distances: Cosine distances of each image to each, shape (n, n).
+        distances: Cosine distances of all pairs, shape (n, n).
         count: K, at most n.
 
     Returns:
         Rows in the order of their choice, shape (K,).
     """
     kernel = kernel_of(distances)
-    means, own = kernel.mean(1), np.diag(kernel)
+    means, diagonal = kernel.mean(1), np.diag(kernel)
     chosen: list[int] = []
     to_chosen = np.zeros(len(kernel))
     inside = 0.0
     for size in range(1, count + 1):
         linear = means[chosen].sum() + means
-        quadratic = inside + 2 * to_chosen + own
+        quadratic = inside + 2 * to_chosen + diagonal
         gains = 2 * linear / size - quadratic / size**2
         gains[chosen] = -np.inf
         best = int(gains.argmax())
-        inside += 2 * to_chosen[best] + own[best]
+        inside += 2 * to_chosen[best] + diagonal[best]
         to_chosen = to_chosen + kernel[best]
         chosen.append(best)
     return np.array(chosen, dtype=np.int64)
 
 
 def witness(distances: np.ndarray, prototypes: np.ndarray) -> np.ndarray:
-    """How much more common an image's surroundings are among all images than among prototypes.
+    """The witness function: mean kernel with all images minus mean kernel with the prototypes.
 
     Args:
-        distances: Cosine distances of each image to each, shape (n, n).
+        distances: Cosine distances of all pairs, shape (n, n).
         prototypes: Rows, shape (K,).
 
     Returns:
-        Values in [-1, 1], shape (n,): 0 where the prototypes are fair, above where they are few.
+        Values in [-1, 1], shape (n,): 0 where the prototypes represent well, above 0 where there
+        are too few.
     """
     kernel = kernel_of(distances)
     return np.asarray(kernel.mean(1) - kernel[:, prototypes].mean(1))
 
 
 def choose_criticisms(distances: np.ndarray, prototypes: np.ndarray, count: int) -> np.ndarray:
-    """Images that the prototypes stand for badly, unlike each other.
+    """Images that the prototypes represent badly, unlike each other.
 
     Greedy on the sum of the absolute witness and the log-determinant of the criticisms' kernel.
 
     Args:
-        distances: Cosine distances of each image to each, shape (n, n).
+        distances: Cosine distances of all pairs, shape (n, n).
         prototypes: Rows, shape (K,).
-        count: How many; fewer where there are fewer images.
+        count: Their number; fewer where there are fewer images.
 
     Returns:
         Rows in the order of their choice, without the prototypes.
     """
-    kernel, wrong = kernel_of(distances), np.abs(witness(distances, prototypes))
+    kernel, gaps = kernel_of(distances), np.abs(witness(distances, prototypes))
     chosen: list[int] = []
     barred = np.zeros(len(kernel), dtype=bool)
     barred[prototypes] = True
-    # The determinant grows by the variance that the chosen ones leave (a Cholesky row a step).
+    # The determinant grows by the variance that the chosen ones leave: one Cholesky row a step.
     left = np.diag(kernel).copy()
     rows = np.zeros((0, len(kernel)))
     for _ in range(min(count, int((~barred).sum()))):
-        gains = np.where(barred, -np.inf, wrong + np.log(np.maximum(left, 1e-12)))
+        gains = np.where(barred, -np.inf, gaps + np.log(np.maximum(left, 1e-12)))
         best = int(gains.argmax())
         row = (kernel[best] - rows[:, best] @ rows) / np.sqrt(max(left[best], 1e-12))
         rows, left = np.vstack([rows, row]), np.maximum(left - row**2, 0.0)

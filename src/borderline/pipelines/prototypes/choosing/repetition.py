@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
@@ -12,71 +13,62 @@ from torch import Tensor, nn
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed
 from borderline.params import RunParams
-from borderline.records import LabelledImages, take_rows
-from borderline.sampling import Part, Sampler, sample_within_pair
+from borderline.pipelines.prototypes.choosing.candidates import Candidates
+from borderline.pipelines.prototypes.cluster_model import ClusterModel
+from borderline.records import LabelledImages, Part, Repeat, Repeats, take_rows
+from borderline.sampling import Sampler, sample_within_pair
 
-# A generator that hits the boundary seldom is asked for at most so many times the images.
+_COLUMNS = ("repeat", "images", "clusters", "ari", "note")
+
+# A generator that rarely reaches the boundary makes at most so many times the wanted images.
 _MOST_IN_VAIN = 50
-_FEWEST_ASKED = 256
+_FEWEST_MADE = 256
 _FEWEST_ENOUGH = 15_000
-# With fewer images there is nothing to cluster.
+# Fewer images cannot be clustered.
 _FEWEST_CLUSTERED = 20
 
 
-class Labelled(Protocol):
-    """Something with a cluster for each image."""
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Shape (n,), -1 for none."""
+def tabulate(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a repeat: its images, its clusters, their ``ari``, and a note."""
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-class Found(Protocol):
-    """What a recipe found in images."""
+def repeat_clusters(
+    number: int,
+    sampler: Sampler,
+    classifier: nn.Module,
+    real: LabelledImages,
+    model: ClusterModel | None,
+    band: float,
+    wanted: int,
+    run: RunParams,
+) -> tuple[Repeat, dict[str, Any]]:
+    """Generate ``wanted`` images and cluster them, with the seeds of a repeat's number.
 
-    @property
-    def clusters(self) -> Labelled:
-        """The clusters."""
-
-    @property
-    def points(self) -> np.ndarray:
-        """The images' places in the space that was clustered, shape (n, d)."""
-
-
-class Clusters(Protocol):
-    """Clusters as the stage before leaves them: new images join them, or are clustered anew."""
-
-    def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Labels (M,), their probabilities (M,) and places (M, d) of embeddings (M, D)."""
-
-    def typicality(self, embeddings: np.ndarray) -> np.ndarray:
-        """How like the clustered images embeddings (M, D) are: a p-value each, shape (M,)."""
-
-    def again(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> Found | None:
-        """The clusters that the same recipe finds in other embeddings (M, D)."""
-
-
-class Repeat(NamedTuple):
-    """What another seed gave.
-
-    Attributes:
-        images: Borderline images in [-1, 1], shape (n, C, H, W).
-        probabilities: The model's opinion of them, shape (n,).
-        embeddings: Shape (n, D).
-        reduced: Their places in the space that was clustered, shape (n, d).
-        labels: Their clusters, shape (n,), from 0; -1 for none.
+    Returns:
+        The repeat and its row in the table: ``ari`` is the adjusted Rand index of the new clusters
+        and the clusters of ``model`` that the images would join.
     """
+    row = {"repeat": number, "images": 0, "clusters": 0}
+    nothing: Repeat = {"labels": torch.zeros(0, dtype=torch.long)}
+    if model is None:
+        return nothing, {**row, "note": "there are no clusters to repeat"}
+    run = run.model_copy(update={"seed": run.seed_for("repeat", number)})
+    part = generate_borderline(sampler, classifier, real, band, wanted, run)
+    made = len(part["images"])
+    fewer = f"only {made} of {wanted} images" if made < wanted else ""
+    repeat = cluster_again(part, classifier, model, run, number)
+    if repeat is None:
+        images = fewer or f"{wanted} images"
+        return nothing, {**row, "note": f"{images}, in which the recipe gives no two clusters"}
+    clusters, ari = count_clusters(repeat["labels"]), adjusted_rand(repeat, model)
+    return repeat, {**row, "images": made, "clusters": clusters, "ari": ari, "note": fewer}
 
-    images: Tensor
-    probabilities: Tensor
-    embeddings: Tensor
-    reduced: Tensor
-    labels: Tensor
 
-    @property
-    def clusters(self) -> int:
-        """How many clusters were found."""
-        return len(self.labels[self.labels >= 0].unique())
+def repeats_with_clusters(repeats: Repeats) -> list[tuple[int, Repeat, Candidates]]:
+    """The repeats that gave clusters, with their numbers and their images as candidates."""
+    loaded = [(number, repeats[name]()) for number, name in enumerate(sorted(repeats))]
+    return [(number, part, Candidates.of(part)) for number, part in loaded if len(part["labels"])]
 
 
 def generate_borderline(
@@ -87,74 +79,70 @@ def generate_borderline(
     count: int,
     run: RunParams,
 ) -> Part:
-    """Borderline images of a generator, as many as wished for if it makes so many.
-
-    Args:
-        sampler: What makes its images.
-        classifier: The model under test.
-        real: The real training images of the pair.
-        band: What counts as borderline.
-        count: How many.
-        run: Device, and the seed that makes them others.
-    """
-    # For kinds that are made of the real images and of nothing random.
+    """Borderline images of a generator; fewer than ``count`` where it does not make so many."""
+    # Generators that only combine real images get others, too.
     total = len(real["labels"])
     drawn = torch.randint(total, (total,), generator=run.generator("real images again")).unique()
     real = take_rows(real, drawn)
-    found = {"images": real["images"][:0], "probabilities": torch.zeros(0)}
-    asked, round_, wanted = 0, 0, max(count, _FEWEST_ASKED)
-    while len(found["images"]) < count and asked < max(_MOST_IN_VAIN * count, _FEWEST_ENOUGH):
+    images, p = real["images"][:0], torch.zeros(0)
+    made, round_, wanted = 0, 0, max(count, _FEWEST_MADE)
+    while len(images) < count and made < max(_MOST_IN_VAIN * count, _FEWEST_ENOUGH):
         again = run.model_copy(update={"seed": run.seed_for("generated again", round_)})
-        before, came = len(found["images"]), 0
+        before, received = len(images), 0
         for part in sample_within_pair(sampler, classifier, real, wanted, again):
-            rows, came = is_borderline(part["probabilities"], band), came + len(part["images"])
-            found = {name: torch.cat([found[name], part[name][rows]]) for name in found}
-        new = _first_of_equals(found["images"])
-        found = {name: tensor[new] for name, tensor in found.items()}
-        asked, round_ = asked + wanted, round_ + 1
-        if len(found["images"]) == before and came < wanted:
-            # It has no more to give.
+            received += len(part["images"])
+            rows = is_borderline(part["probabilities"], band)
+            images = torch.cat([images, part["images"][rows]])
+            p = torch.cat([p, part["probabilities"][rows]])
+        distinct = _first_of_equals(images)
+        images, p = images[distinct], p[distinct]
+        made, round_ = made + wanted, round_ + 1
+        if len(images) == before and received < wanted:
+            # The generator is exhausted.
             break
-        rate = max(len(found["images"]) / asked, 1 / _MOST_IN_VAIN)
-        wanted = max(int((count - len(found["images"])) / rate), _FEWEST_ASKED)
-    return {name: tensor[:count] for name, tensor in found.items()}
+        rate = max(len(images) / made, 1 / _MOST_IN_VAIN)
+        wanted = max(int((count - len(images)) / rate), _FEWEST_MADE)
+    return {"images": images[:count], "probabilities": p[:count]}
 
 
 def _first_of_equals(images: Tensor) -> Tensor:
-    """The rows of images that no row before is equal to, in order."""
+    """The rows of images that differ from all images before them, in order."""
     if len(images) == 0:
         return torch.zeros(0, dtype=torch.long)
     _, rows = np.unique(images.flatten(1).numpy(), axis=0, return_index=True)
     return torch.from_numpy(np.sort(rows))
 
 
-def repeat(
-    part: Part, classifier: nn.Module, clusters: Clusters, run: RunParams, attempt: int
+def cluster_again(
+    part: Part, classifier: nn.Module, model: ClusterModel, run: RunParams, attempt: int
 ) -> Repeat | None:
     """Cluster new images with the same recipe, with the seeds of an attempt.
 
-    Args:
-        part: ``images`` and ``probabilities``.
-        classifier: The model under test.
-        clusters: Those that were found, whose recipe is followed again.
-        run: Device and seed.
-        attempt: Its number.
-
     Returns:
-        What was found; None where the recipe finds no two clusters.
+        The repeat; None where the recipe gives fewer than two clusters.
     """
     if len(part["images"]) < _FEWEST_CLUSTERED:
         return None
     embeddings = embed(classifier, part["images"], run.torch_device())
-    found = clusters.again(embeddings.numpy(), run, attempt)
-    if found is None:
+    fitted = model.again(embeddings.numpy(), run, attempt)
+    if fitted is None:
         return None
-    labels, points = torch.from_numpy(found.clusters.labels), torch.from_numpy(found.points)
-    made = Repeat(part["images"], part["probabilities"], embeddings, points, labels)
-    return made if made.clusters > 1 else None
+    repeat: Repeat = {
+        "images": part["images"],
+        "probabilities": part["probabilities"],
+        "embeddings": embeddings,
+        "reduced": torch.from_numpy(fitted.points),
+        "labels": torch.from_numpy(fitted.clusters.labels),
+    }
+    return repeat if count_clusters(repeat["labels"]) > 1 else None
 
 
-def adjusted_rand(made: Repeat, clusters: Clusters) -> float:
-    """The adjusted Rand index of new clusters with those that the images would have joined."""
-    joined, _, _ = clusters.assign(made.embeddings.numpy())
-    return float(adjusted_rand_score(joined, made.labels.numpy()))
+def count_clusters(labels: Tensor) -> int:
+    """The number of clusters among labels (n,), without the noise."""
+    return len(labels[labels >= 0].unique())
+
+
+def adjusted_rand(repeat: Repeat, model: ClusterModel) -> float:
+    """The adjusted Rand index of new clusters and those that the images would have joined."""
+    joined, _, _ = model.assign(repeat["embeddings"].numpy())
+    return float(adjusted_rand_score(joined, repeat["labels"].numpy()))

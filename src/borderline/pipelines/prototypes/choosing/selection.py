@@ -1,68 +1,127 @@
-"""Which images stand for the patterns: one way to choose them a function.
+"""The selections: ways to choose as many prototypes as there are clusters.
 
-The first ways choose one image of each cluster, in the space that was clustered or, with
+The first selections choose one image of each cluster, in the space that was clustered or, with
 ``_embedding`` in their name, by cosine distance in the model's embedding:
 
-- ``medoid``: the one with the smallest sum of distances to the others; in the space that was
-  clustered, the prototype of Gomes et al. 2024.
-- ``centroid``: the one nearest to the mean.
-- ``density``: the one whose k-th neighbour is nearest, k the root of the cluster's size
-  (Loftsgaarden and Quesenberry 1965).
+- ``medoid``: smallest sum of distances to the others; in the space that was clustered, the
+  prototype of Gomes et al. 2024.
+- ``centroid``: nearest to the mean.
+- ``density``: nearest k-th neighbour, k the square root of the cluster's size (Loftsgaarden and
+  Quesenberry 1965).
 - ``random``: any.
 
-The others choose as many over all clusters at once, whose labels they do not know.
+``k_medoids`` and ``mmd_critic`` choose among all images and do not use the clusters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
 
 import kmedoids
 import numpy as np
+import pandas as pd
+import torch
 from scipy.spatial.distance import cdist
 
+from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import (
     Candidates,
     cosine_distances,
     directions,
 )
-from borderline.pipelines.prototypes.choosing.mmd_critic import choose_prototypes
-
-Selection = Literal[
-    "medoid",
-    "medoid_embedding",
-    "centroid",
-    "centroid_embedding",
-    "density",
-    "density_embedding",
-    "random",
-    "k_medoids",
-    "mmd_critic",
-]
-SELECTIONS: tuple[Selection, ...] = get_args(Selection)
-OVER_ALL: tuple[Selection, ...] = ("k_medoids", "mmd_critic")
-"""Those that know no clusters."""
+from borderline.pipelines.prototypes.choosing.mmd_critic import choose_criticisms, choose_prototypes
+from borderline.pipelines.prototypes.choosing.names import Selection
+from borderline.pipelines.prototypes.params import PrototypesParams
+from borderline.records import Clusters, Embeddings, Part, Prototypes, Repeat, Selections
 
 _EMBEDDING = "_embedding"
 _RANDOM_STARTS = 4
+_COLUMNS = ("prototype", "cluster", "images", "mean_p", "stability", "row", "p", "chosen_by")
 
+Way = Callable[[Candidates], np.ndarray]
+"""Chooses rows of candidates."""
 
 Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Of points (n, d) to points (m, d): shape (n, m)."""
+"""Distances of points (n, d) to points (m, d), shape (n, m)."""
+
+
+def choose(
+    borderline: Part,
+    embeddings: Embeddings,
+    clusters: Clusters,
+    settings: PrototypesParams,
+    run: RunParams,
+) -> Selections:
+    """Draw the candidates, and choose from them by every selection of the settings."""
+    drawn = torch.randperm(len(borderline["images"]), generator=run.generator("candidates"))
+    rows = drawn[: settings.images].sort().values
+    selections = {"candidates": rows}
+    candidates = candidates_of(selections, borderline, embeddings, clusters)
+    for name in settings.selections:
+        selections[name] = rows[way_of(name, run)(candidates)]
+    criticisms = np.zeros(0, dtype=np.int64)
+    if number := len(candidates.clusters):
+        distances = candidates.cosine_distances
+        prototypes = choose_prototypes(distances, number)
+        criticisms = choose_criticisms(distances, prototypes, settings.criticisms)
+    return {**selections, "criticisms": rows[criticisms]}
+
+
+def candidates_of(
+    selections: Selections, borderline: Part, embeddings: Embeddings, clusters: Clusters
+) -> Candidates:
+    """The borderline images that the selections choose from."""
+    rows = selections["candidates"]
+    images: Repeat = {
+        "embeddings": embeddings["embeddings"][rows],
+        "reduced": clusters["reduced"][rows],
+        "labels": clusters["labels"][rows],
+        "probabilities": borderline["probabilities"][rows],
+    }
+    return Candidates.of(images)
+
+
+def tabulate(
+    prototypes: Prototypes, clusters: Clusters, sizes: pd.DataFrame, shown: Selection
+) -> pd.DataFrame:
+    """One row a prototype, with its cluster and the size of that; by ``_COLUMNS``."""
+    rows = prototypes["rows"]
+    table = pd.DataFrame(
+        {
+            "prototype": range(len(rows)),
+            "cluster": clusters["labels"][rows].tolist(),
+            "row": rows.tolist(),
+            "p": prototypes["probabilities"].tolist(),
+            "chosen_by": shown,
+        }
+    ).astype({"cluster": int})
+    of_clusters = sizes[["cluster", "images", "mean_p", "stability"]]
+    return table.merge(of_clusters, how="left", on="cluster")[list(_COLUMNS)]
+
+
+def way_of(selection: Selection, run: RunParams) -> Way:
+    """A selection with the run's seed."""
+    seed = run.seed_for("selection", selection)
+    return lambda candidates: select(selection, candidates, seed)
+
+
+def most_ambiguous(candidates: Candidates) -> np.ndarray:
+    """The rows of the images with the smallest confusion distance, as many as clusters."""
+    order = np.argsort(candidates.distances, kind="stable")
+    return np.asarray(order[: len(candidates.clusters)])
 
 
 def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarray:
     """Choose as many prototypes as there are clusters.
 
     Args:
-        selection: The way to choose.
-        candidates: What to choose from.
-        seed: For ``random`` and for the starts of ``k_medoids``.
+        selection: The name of the selection.
+        candidates: The images to choose from.
+        seed: Seed of ``random`` and of the starts of ``k_medoids``.
 
     Returns:
-        Rows among the candidates, shape (K,), in the order of the clusters where each has one;
-        empty when there are no clusters.
+        Rows of the candidates, shape (K,), in the order of the clusters where each has one; empty
+        without clusters.
     """
     clusters = candidates.clusters
     if len(clusters) == 0:
@@ -71,33 +130,33 @@ def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarra
         return k_medoids(candidates.cosine_distances, len(clusters), seed)
     if selection == "mmd_critic":
         return choose_prototypes(candidates.cosine_distances, len(clusters))
-    way = selection.removesuffix(_EMBEDDING)
-    in_embedding = selection != way
+    rule = selection.removesuffix(_EMBEDDING)
+    in_embedding = selection != rule
     members = [np.flatnonzero(candidates.labels == cluster) for cluster in clusters]
-    if way == "centroid":
+    if rule == "centroid":
         points = candidates.embeddings if in_embedding else candidates.reduced
         return _nearest_to_means(points, members, _cosine if in_embedding else cdist)
-    if way == "random":
+    if rule == "random":
         random = np.random.default_rng(seed)
-        return np.array([random.choice(own) for own in members])
+        return np.array([random.choice(rows) for rows in members])
     distances = candidates.cosine_distances if in_embedding else candidates.reduced_distances
-    if way == "medoid":
+    if rule == "medoid":
         return _medoids(distances, candidates.labels, members)
-    return np.array([own[_densest(distances[np.ix_(own, own)])] for own in members])
+    return np.array([rows[_densest(distances[np.ix_(rows, rows)])] for rows in members])
 
 
 def _medoids(distances: np.ndarray, labels: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
-    # One product for the sums of all clusters, which is much faster than a part of the matrix each.
-    sums = distances @ np.stack([labels == labels[own[0]] for own in members], axis=1)
-    return np.array([own[sums[own, i].argmin()] for i, own in enumerate(members)])
+    # One product gives the sums of all clusters; a submatrix for each cluster is much slower.
+    sums = distances @ np.stack([labels == labels[rows[0]] for rows in members], axis=1)
+    return np.array([rows[sums[rows, i].argmin()] for i, rows in enumerate(members)])
 
 
 def _nearest_to_means(points: np.ndarray, members: list[np.ndarray], gaps: Distances) -> np.ndarray:
-    rows = []
-    for own in members:
-        mean = points[own].mean(0, keepdims=True)
-        rows.append(own[gaps(points[own], mean)[:, 0].argmin()])
-    return np.array(rows)
+    nearest = []
+    for rows in members:
+        mean = points[rows].mean(0, keepdims=True)
+        nearest.append(rows[gaps(points[rows], mean)[:, 0].argmin()])
+    return np.array(nearest)
 
 
 def _densest(distances: np.ndarray) -> int:
@@ -107,29 +166,29 @@ def _densest(distances: np.ndarray) -> int:
 
 
 def k_medoids(distances: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """The images with the smallest sum of distances from every image to its nearest one.
+    """The images with the smallest sum of distances from every image to its nearest medoid.
 
-    By FasterPAM (Schubert and Rousseeuw 2021), the best from the greedy start of PAM and from a few
-    random ones. With similarity 1 - distance this is the maximum of the facility location, up to a
-    local optimum.
+    FasterPAM (Schubert and Rousseeuw 2021): the best result of the greedy start of PAM and of a few
+    random starts. With similarity 1 - distance this maximises the facility location, up to a local
+    optimum.
 
     Args:
-        distances: Of each image to each, shape (n, n).
+        distances: Distances of all pairs, shape (n, n).
         count: K, at most n.
-        seed: Of the random starts.
+        seed: Seed of the random starts.
 
     Returns:
         Rows in order, shape (K,).
     """
-    ends = [
+    results = [
         kmedoids.fasterpam(distances, count, init=start, random_state=(seed + i) % 2**32, n_cpu=1)
         for i, start in enumerate(["build", *["random"] * _RANDOM_STARTS])
     ]
-    best = min(ends, key=lambda end: end.loss).medoids.astype(np.int64)
-    # Where images are alike, it may end with fewer: the worst served others fill up.
-    worst = np.argsort(-distances[:, best].min(1), kind="stable")
-    others = worst[~np.isin(worst, best)][: count - len(np.unique(best))]
-    return np.sort(np.concatenate([np.unique(best), others]))
+    best = np.unique(min(results, key=lambda result: result.loss).medoids.astype(np.int64))
+    # With equal images it may give fewer: the images farthest from all medoids fill the list up.
+    farthest = np.argsort(-distances[:, best].min(1), kind="stable")
+    others = farthest[~np.isin(farthest, best)][: count - len(best)]
+    return np.sort(np.concatenate([best, others]))
 
 
 def _cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:

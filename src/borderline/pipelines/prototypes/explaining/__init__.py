@@ -1,1 +1,1 @@
-"""Explains prototypes: attributions, and the shortest way to a confident prediction."""
+"""Explains prototypes: attributions, and walks to a confident prediction."""

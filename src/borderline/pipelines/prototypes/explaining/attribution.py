@@ -1,4 +1,4 @@
-"""Which pixels push the model under test towards which class: captum's attributions, signed."""
+"""Signed attributions of captum: the push of each pixel towards one of the two classes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from borderline.pipelines.prototypes.params import ExplanationParams, Method
 from borderline.records import LabelledImages
 
 BLACK = -1.0
-UNITS: dict[Method, str] = {
-    "gradient_shap": "part of p",
-    "saliency": "slope of p",
-    "integrated_gradients": "part of p",
-    "occlusion": "fall of p",
+UNITS = {
+    "gradient_shap": "contribution to p",
+    "saliency": "gradient of p",
+    "integrated_gradients": "contribution to p",
+    "occlusion": "decrease of p",
 }
-"""What the numbers of each method are."""
+"""The unit of each method."""
 
 _BATCH_SIZE = 512
 Baselines = Callable[[Tensor, float], Tensor]
-"""Of an image (1, C, H, W) and its p: what it is compared with, shape (M, C, H, W)."""
+"""From an image (1, C, H, W) and its p to its baseline images, shape (M, C, H, W)."""
 
 
 def attribute(
@@ -35,24 +35,24 @@ def attribute(
     run: RunParams,
     attempt: int = 0,
 ) -> Tensor:
-    """The push of every pixel on p(positive).
+    """The push of each pixel on p(positive).
 
     - ``gradient_shap`` (Lundberg and Lee 2017): the gradient at random points between baseline and
-      image, times their difference. An image's sum estimates its p minus that of the baseline.
+      image, times their difference. The sum over the pixels estimates the difference of p.
     - ``saliency`` (Simonyan et al. 2014): the gradient at the image, with its sign.
-    - ``integrated_gradients`` (Sundararajan et al. 2017): as the first, along all of the way from
-      black.
-    - ``occlusion`` (Zeiler and Fergus 2014): by how much p falls when a square is blackened, the
-      mean of the squares over a pixel.
+    - ``integrated_gradients`` (Sundararajan et al. 2017): as ``gradient_shap``, at evenly spaced
+      points between a black image and the image.
+    - ``occlusion`` (Zeiler and Fergus 2014): the decrease of p when a square is blackened, the mean
+      over the squares that hold the pixel.
 
     Args:
-        method: The kind of attribution.
+        method: The name of the method.
         classifier: The model under test: images (N, C, H, W) to logits (N,).
         images: Images in [-1, 1], shape (N, C, H, W); may be none.
-        baselines: Those of GradientSHAP.
+        baselines: The baselines of GradientSHAP.
         settings: Samples, steps, window.
         run: Seed and device.
-        attempt: Another number has another seed.
+        attempt: Another number gives another seed.
 
     Returns:
         Shape (N, H, W), summed over the channels (occlusion blackens all of them together):
@@ -69,29 +69,30 @@ def attribute(
     def of_image(image: Tensor) -> Tensor:
         if method == "gradient_shap":
             p = float(probability(image.detach())[0].detach())
-            compared = baselines(image.detach().cpu(), p).to(device)
-            found = GradientShap(probability).attribute(
-                image, baselines=compared, n_samples=settings.shap_samples
+            values = GradientShap(probability).attribute(
+                image,
+                baselines=baselines(image.detach().cpu(), p).to(device),
+                n_samples=settings.shap_samples,
             )
         elif method == "saliency":
-            found = Saliency(probability).attribute(image.requires_grad_(True), abs=False)
+            values = Saliency(probability).attribute(image.requires_grad_(True), abs=False)
         elif method == "integrated_gradients":
-            found = IntegratedGradients(probability).attribute(
+            values = IntegratedGradients(probability).attribute(
                 image, BLACK, n_steps=settings.steps, internal_batch_size=_BATCH_SIZE
             )
         else:
             channels, height, width = image.shape[1:]
-            # A square over all of the image would say the same of every pixel.
+            # A square over the whole image would give all pixels the same value.
             side = max(min(settings.window, height - 1, width - 1), 1)
-            found = Occlusion(probability).attribute(
+            values = Occlusion(probability).attribute(
                 image,
                 sliding_window_shapes=(channels, side, side),
                 strides=(channels, 1, 1),
                 baselines=BLACK,
                 perturbations_per_eval=_BATCH_SIZE,
             )
-            found = found / channels
-        summed: Tensor = found.detach().sum(1).float().cpu()
+            values = values / channels
+        summed: Tensor = values.detach().sum(1).float().cpu()
         return summed
 
     with run.global_seed(method, attempt):
@@ -99,10 +100,10 @@ def attribute(
 
 
 def baselines_of(kind: str, real: LabelledImages) -> Baselines:
-    """What GradientSHAP compares images with.
+    """The baselines of GradientSHAP.
 
     Args:
-        kind: ``black``, ``mean`` or ``other_class``.
+        kind: ``black``, ``mean`` or ``other_class`` (real images of the less probable class).
         real: The real training images of the pair, labels 0 and 1.
     """
     if kind == "black":
@@ -115,16 +116,16 @@ def baselines_of(kind: str, real: LabelledImages) -> Baselines:
 
 
 def agreement(first: Tensor, second: Tensor) -> Tensor:
-    """The correlation of two maps of the same image, pixel by pixel (Pearson).
+    """Pearson's correlation of two attributions of the same image, over the pixels.
 
     Args:
         first: Shape (N, H, W).
         second: Shape (N, H, W).
 
     Returns:
-        Shape (N,), in [-1, 1]; NaN where a map is the same everywhere.
+        Shape (N,), in [-1, 1]; NaN where an attribution is the same everywhere.
     """
-    a, b = (maps.flatten(1).double() for maps in (first, second))
+    a, b = (values.flatten(1).double() for values in (first, second))
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
-    found: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
-    return found
+    correlations: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    return correlations

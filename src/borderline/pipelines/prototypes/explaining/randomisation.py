@@ -1,7 +1,7 @@
-"""Do the maps depend on what the model has learned? The check of Adebayo et al. 2018.
+"""The randomisation check of attributions (Adebayo et al. 2018).
 
-The model's weights are drawn anew, those of its last layer or of all. A map that stays the same
-shows the image, not the model.
+The weights of the model's last layer, or of all layers, are drawn anew. An attribution that stays
+the same shows the image, not the model.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def randomised(
     """The model with its last layers drawn anew.
 
     Args:
-        classifier: The model under test; it stays as it is.
-        layers: How many, from the last one down; None for all.
+        classifier: The model under test; it is not changed.
+        layers: The number of layers, from the last one down; None for all.
         run: The seed.
-        attempt: Another number has other weights.
+        attempt: Another number gives other weights.
 
     Returns:
-        Another model; None where no layer knows how to be drawn anew.
+        Another model; None where no layer has ``reset_parameters``.
     """
     model = copy.deepcopy(classifier)
     drawable = [module for module in model.modules() if hasattr(module, "reset_parameters")]
@@ -40,19 +40,19 @@ def randomised(
 
 
 def rank_correlations(first: Tensor, second: Tensor) -> np.ndarray:
-    """The absolute value of Spearman's correlation of two maps of the same image.
+    """The absolute value of Spearman's correlation of two attributions of the same image.
 
-    A map that turns round is the same map.
+    An attribution with all signs reversed counts as the same.
 
     Args:
         first: Shape (N, H, W).
         second: Shape (N, H, W).
 
     Returns:
-        Shape (N,), in [0, 1]; 0 where a map is the same everywhere, for it tells nothing.
+        Shape (N,), in [0, 1]; 0 where an attribution is the same everywhere.
     """
-    found = [
+    correlations = [
         abs(spearmanr(a, b).statistic) if a.std() > 0 and b.std() > 0 else 0.0
         for a, b in zip(first.flatten(1).numpy(), second.flatten(1).numpy(), strict=True)
     ]
-    return np.array(found)
+    return np.array(correlations)

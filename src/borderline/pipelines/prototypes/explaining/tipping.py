@@ -1,185 +1,123 @@
-"""What would tip the model: real neighbours on both sides, and the shortest walk to either."""
+"""Tipping the model: walks from each prototype to both classes, and the nearest real images."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from borderline.measures.inference import predict
+from borderline.measures.inference import has_gradients
+from borderline.pipelines.prototypes.choosing.candidates import cosine_distances, directions
+from borderline.pipelines.prototypes.explaining.walks import Walks, blends, shortest_walks
+from borderline.pipelines.prototypes.params import TippingParams
+from borderline.records import LabelledImages, Prototypes, RealView, Tipping
+from borderline.sampling import Sampler
 
-_STEPS = 200
-_LAST_RATE = 0.01
-_SHRINKING = 0.05
-# Points on a straight way, of which the first confident one is taken.
-_POINTS = 128
-
-
-class Ways(NamedTuple):
-    """Straight ways from K images to where the model is confident of one class.
-
-    Attributes:
-        images: From the start to the first confident image, shape (K, S + 1, C, H, W).
-        p: Their probabilities, shape (K, S + 1).
-        lengths: How long each way is, in its own space, shape (K,); NaN where none was found, and
-            then the images are those of the start.
-    """
-
-    images: Tensor
-    p: Tensor
-    lengths: Tensor
+_COLUMNS = ("prototype", "towards", "confident", "length", "share", "p", "real_rows")
 
 
 def nearest_real(
     embeddings: np.ndarray, real: np.ndarray, labels: np.ndarray, count: int
 ) -> np.ndarray:
-    """The real images of each class that are nearest in the model's embedding, by cosine distance.
+    """The nearest real images of each class in the model's embedding, by cosine distance.
 
     Args:
         embeddings: Of the prototypes, shape (K, D), K at least 1.
         real: Of the real images, shape (M, D).
         labels: Their labels 0 and 1, shape (M,).
-        count: How many of each class; fewer where a class has fewer images.
+        count: Images of each class; fewer where a class has fewer images.
 
     Returns:
         Rows of the real images, the nearest first, shape (K, 2, count): of class 0, then of 1.
     """
-    rows = [np.flatnonzero(labels == label) for label in (0, 1)]
-    count = min(count, *(len(own) for own in rows))
-    found = [
-        own[
+    classes = [np.flatnonzero(labels == label) for label in (0, 1)]
+    count = min(count, *(len(rows) for rows in classes))
+    nearest = [
+        rows[
             NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
-            .fit(real[own])
+            .fit(real[rows])
             .kneighbors(embeddings, return_distance=False)
         ]
-        for own in rows
+        for rows in classes
     ]
-    return np.stack(found, axis=1)
+    return np.stack(nearest, axis=1)
 
 
-def shortest_walks(
-    decoder: nn.Module,
+def tip(
+    prototypes: Prototypes,
+    embeddings: np.ndarray,
+    real: LabelledImages,
+    view: RealView,
     classifier: nn.Module,
-    latents: Tensor,
-    confident: float,
-    steps: int,
+    sampler: Sampler,
+    settings: TippingParams,
     device: torch.device,
-) -> Ways:
-    """The shortest straight walks in latent space to where the model is confident.
+) -> tuple[Tipping, pd.DataFrame]:
+    """Walk from each prototype to a confident negative and to a confident positive.
 
-    Looks for the smallest change of the latents at which p reaches ``confident``, with the steps of
-    DDN (Rony et al. 2019): along the gradient of the logit, which does not vanish where the model
-    is sure, on a sphere that shrinks where the goal is reached and grows where it is not. What it
-    finds is a local optimum.
+    In latent space where the images have latents and the model has gradients; else blends with the
+    nearest real image that the model is confident of.
 
     Args:
-        decoder: Latent vectors (N, Z) to images (N, C, H, W) in [-1, 1].
-        classifier: The model under test: images to logits (N,).
-        latents: Of the prototypes, shape (K, Z), K at least 1.
-        confident: The probability to reach: above 0.5 that of the positive class, below 0.5 of the
-            negative.
-        steps: S, the images of a walk.
-        device: Where to compute.
-    """
-    decoder, classifier = decoder.to(device).eval(), classifier.to(device).eval()
-    start = latents.to(device)
-    goal = math.log(confident / (1 - confident))
-    sign = 1.0 if confident > 0.5 else -1.0
-
-    def excess(change: Tensor) -> Tensor:
-        logits: Tensor = classifier(decoder(start + change))
-        return sign * (logits - goal)
-
-    change = _nearest_point(excess, torch.zeros_like(start))
-    return _walk(
-        lambda latents: decoder(latents), classifier, start, change, confident, steps, device
-    )
-
-
-def blends(
-    classifier: nn.Module,
-    images: Tensor,
-    towards: Tensor,
-    confident: float,
-    steps: int,
-    device: torch.device,
-) -> Ways:
-    """The straight ways in pixel space to given images, for images without latents.
-
-    Args:
+        prototypes: May be none.
+        embeddings: Of the prototypes, shape (K, D).
+        real: The real training images.
+        view: The model's view of them.
         classifier: The model under test.
-        images: Of the prototypes, shape (K, C, H, W), K at least 1.
-        towards: Where to go, shape (K, C, H, W).
-        confident: As in ``shortest_walks``.
-        steps: S.
+        sampler: The generator of the prototypes.
+        settings: Confidence, steps and neighbours.
         device: Where to compute.
+
+    Returns:
+        The walks and the nearest real images; and one row a prototype and class.
     """
-    classifier = classifier.to(device).eval()
-    start = images.to(device)
-    change = towards.to(device) - start
-    return _walk(lambda image: image, classifier, start, change, confident, steps, device)
+    images, latents, labels = prototypes["images"], prototypes.get("latents"), real["labels"]
+    if len(images) == 0:
+        return {"walks": images[:, None]}, pd.DataFrame(columns=list(_COLUMNS))
+    sides: list[Walks] = []
+    for side, confident in enumerate((1 - settings.confident, settings.confident)):
+        goal = confident, settings.steps, device
+        if sampler.decoder is not None and latents is not None and has_gradients(classifier):
+            sides.append(shortest_walks(sampler.decoder, classifier, latents, *goal))
+        else:
+            ends = real["images"][_confident_real(embeddings, labels, view, side, confident)]
+            sides.append(blends(classifier, images, ends, *goal))
+    vectors = view["train_embeddings"].numpy()
+    rows = torch.from_numpy(nearest_real(embeddings, vectors, labels.numpy(), settings.neighbours))
+    tipping: Tipping = {
+        "walks": torch.cat([sides[0].images.flip(1), sides[1].images[:, 1:]], dim=1),
+        "walks_p": torch.cat([sides[0].p.flip(1), sides[1].p[:, 1:]], dim=1),
+        "real_rows": rows,
+        "real_p": view["train_p"][rows],
+    }
+    return tipping, _tabulate(sides, rows, latents)
 
 
-def _nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
-    """The shortest change (K, Z) found at which the excess (K,) is not negative; or the last."""
-    change, best_change = start.clone(), start.clone()
-    best = torch.full((len(start), 1), math.inf, device=start.device)
-    radius = torch.ones(len(start), 1, device=start.device)
-    for step in range(_STEPS):
-        point = change.detach().requires_grad_(True)
-        with torch.enable_grad():
-            value = excess(point)
-            (gradient,) = torch.autograd.grad(value.sum(), point)
-        length = change.norm(dim=1, keepdim=True)
-        there = value.detach()[:, None] >= 0
-        better = there & (length < best)
-        best, best_change = (
-            torch.where(better, length, best),
-            torch.where(better, change, best_change),
-        )
-        rate = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * step / _STEPS)) / 2
-        change = change + rate * F.normalize(gradient, dim=1)
-        radius = radius * torch.where(there, 1 - _SHRINKING, 1 + _SHRINKING)
-        change = radius * F.normalize(change, dim=1)
-    return torch.where(best.isfinite(), best_change, change)
+def _tabulate(sides: Sequence[Walks], rows: Tensor, latents: Tensor | None) -> pd.DataFrame:
+    """One row a prototype and class; ``share`` is the length relative to two random latents."""
+    # The usual distance of two random latents; images without latents have none.
+    apart = (2 * latents.shape[1]) ** 0.5 if latents is not None else np.nan
+    table = []
+    for number, of_prototype in enumerate(rows):
+        for side, (towards, walks) in enumerate(zip(("negative", "positive"), sides, strict=True)):
+            length, p = float(walks.lengths[number]), float(walks.p[number, -1])
+            real_rows = " ".join(map(str, of_prototype[side].tolist()))
+            confident = not np.isnan(length)
+            table.append((number, towards, confident, length, length / apart, p, real_rows))
+    return pd.DataFrame(table, columns=list(_COLUMNS))
 
 
-def _walk(
-    decode: Callable[[Tensor], Tensor],
-    classifier: nn.Module,
-    start: Tensor,
-    change: Tensor,
-    confident: float,
-    steps: int,
-    device: torch.device,
-) -> Ways:
-    """The images from the starts to the first confident points on the way to start + change."""
-    count, extra = len(start), start.dim() - 1
-
-    def at(shares: Tensor) -> Tensor:
-        """Images at shares (K, S) of the ways, shape (K * S, C, H, W)."""
-        weights = shares.to(start.dtype).reshape(*shares.shape, *[1] * extra)
-        points = start[:, None] + weights * change[:, None]
-        with torch.inference_mode():
-            return torch.cat([decode(batch).cpu() for batch in points.flatten(0, 1).split(512)])
-
-    # A little beyond the end, where an iteration has come close to it but for rounding.
-    shares = torch.linspace(0, 1 + 2 / _POINTS, _POINTS + 3, device=device).expand(count, -1)
-    p = predict(classifier, at(shares), device).reshape(count, -1)
-    enough = p >= confident if confident > 0.5 else p <= confident
-    found = enough.any(1)
-    ends = torch.where(found, shares.cpu()[0, enough.int().argmax(1)], 0.0).to(device)
-    chosen = ends[:, None] * torch.linspace(0, 1, steps + 1, device=device)
-    images = at(chosen)
-    lengths = (ends * change.flatten(1).norm(dim=1)).cpu()
-    return Ways(
-        images.reshape(count, steps + 1, *images.shape[1:]).clone(),
-        predict(classifier, images, device).reshape(count, steps + 1),
-        torch.where(found, lengths, torch.nan),
-    )
+def _confident_real(
+    embeddings: np.ndarray, labels: Tensor, view: RealView, side: int, confident: float
+) -> Tensor:
+    """The nearest real image of a class that the model is confident of; else the nearest of it."""
+    p, of_class = view["train_p"], labels == side
+    sure = of_class & (p >= confident if side else p <= confident)
+    rows = (sure if sure.any() else of_class).nonzero()[:, 0]
+    vectors = view["train_embeddings"][rows].numpy()
+    nearest = cosine_distances(directions(embeddings), directions(vectors)).argmin(1)
+    return rows[torch.from_numpy(nearest)]

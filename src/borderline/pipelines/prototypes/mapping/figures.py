@@ -1,4 +1,4 @@
-"""The 2D maps as a picture, and as a page that shows each image under the pointer."""
+"""The 2D maps as a figure, and as a chart that shows the image under the pointer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from borderline.measures.plots import CLASS_COLOURS, as_data_uris, cluster_colour, cluster_marker
+from borderline.pipelines.prototypes.choosing.candidates import places_among
+from borderline.records import Clusters, LabelledImages, Part, Places, RealView, Selections
 
-_TITLES = {
-    "umap": "UMAP, fitted on the test set",
-    "tsne": "t-SNE of both",
+_TITLES = {"umap": "UMAP, fitted on the test set", "tsne": "t-SNE, fitted on both"}
+_SYMBOLS = {
+    **{"x": "x-thin-open", "+": "cross-thin-open", "^": "triangle-up", "s": "square"},
+    ".": "circle-open",
 }
-_NOISE_COLOUR = "#999999"
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class MapImages:
 
     Attributes:
         images: In [-1, 1], shape (n, C, H, W).
-        p: The model's opinion of them, shape (n,).
-        labels: Classes of test images, 0 or 1, or clusters of borderline ones, shape (n,).
-        places: Their coordinates by map, ``umap`` and ``tsne``, shape (n, 2) each.
+        p: The model's probability of the positive class, shape (n,).
+        labels: Classes of test images, 0 or 1, or clusters of borderline images, shape (n,).
+        places: Coordinates by map, ``umap`` and ``tsne``, shape (n, 2) each.
     """
 
     images: Tensor
@@ -36,13 +38,40 @@ class MapImages:
     places: dict[str, np.ndarray]
 
 
+def on_maps(
+    borderline: Part,
+    clusters: Clusters,
+    selections: Selections,
+    places: Places,
+    pair_test: LabelledImages,
+    view: RealView,
+    shown: str,
+) -> tuple[MapImages, MapImages, np.ndarray]:
+    """The drawn test images, the drawn candidates, and the rows of the prototypes among these."""
+    drawn, test_rows = places["shown"], places["test_shown"]
+    rows = selections["candidates"][drawn]
+    test = MapImages(
+        pair_test["images"][test_rows],
+        view["test_p"][test_rows].numpy(),
+        pair_test["labels"][test_rows].numpy(),
+        {"umap": places["test_umap"][test_rows].numpy(), "tsne": places["test_tsne"].numpy()},
+    )
+    candidates = MapImages(
+        borderline["images"][rows],
+        borderline["probabilities"][rows].numpy(),
+        clusters["labels"][rows].numpy(),
+        {"umap": places["umap"][drawn].numpy(), "tsne": places["tsne"].numpy()},
+    )
+    return test, candidates, places_among(selections[shown], rows).numpy()
+
+
 def draw_maps(test: MapImages, borderline: MapImages, prototypes: np.ndarray) -> Figure:
-    """Both maps side by side: test set by class, borderline images by cluster, prototypes.
+    """Both maps side by side: test images by class, borderline images by cluster, prototypes.
 
     Args:
         test: The real test images.
         borderline: The borderline images.
-        prototypes: Rows of the prototypes among these, shape (K,), in the order of their numbers.
+        prototypes: Rows of the prototypes among these, shape (K,).
     """
     figure = Figure(figsize=(15, 7), layout="constrained", dpi=120)
     panels = figure.subplots(1, 2)
@@ -50,8 +79,8 @@ def draw_maps(test: MapImages, borderline: MapImages, prototypes: np.ndarray) ->
         _draw_map(axes, kind, test, borderline, prototypes)
         axes.set(title=title, xticks=[], yticks=[])
     figure.suptitle(
-        "The model's view: real test images (dots), borderline images by cluster (coloured marks), "
-        "prototypes (numbers)"
+        "2D maps of the model's embedding: real test images (dots), borderline images by cluster "
+        "(coloured markers), prototypes (numbers)"
     )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", markerscale=2, fontsize=9)
@@ -62,27 +91,12 @@ def _draw_map(
     axes: Axes, kind: str, test: MapImages, borderline: MapImages, prototypes: np.ndarray
 ) -> None:
     for label, (name, colour) in enumerate(CLASS_COLOURS.items()):
-        own = test.places[kind][test.labels == label]
-        axes.scatter(
-            own[:, 0],
-            own[:, 1],
-            s=14,
-            color=colour,
-            alpha=0.35,
-            linewidths=0,
-            label=f"test: {name}",
-        )
+        x, y = test.places[kind][test.labels == label].T
+        axes.scatter(x, y, s=14, color=colour, alpha=0.35, linewidths=0, label=f"test: {name}")
     for cluster in np.unique(borderline.labels):
-        own = borderline.places[kind][borderline.labels == cluster]
-        axes.scatter(
-            own[:, 0],
-            own[:, 1],
-            s=14,
-            marker=cluster_marker(cluster) if cluster >= 0 else ".",
-            linewidths=0.9,
-            color=cluster_colour(cluster) if cluster >= 0 else _NOISE_COLOUR,
-            label=f"cluster {cluster}" if cluster >= 0 else "no cluster",
-        )
+        x, y = borderline.places[kind][borderline.labels == cluster].T
+        name, colour, marker = _style(cluster)
+        axes.scatter(x, y, s=14, marker=marker, linewidths=0.9, color=colour, label=name)
     for number, row in enumerate(prototypes):
         axes.annotate(
             str(number),
@@ -98,7 +112,7 @@ def _draw_map(
 def draw_interactive_map(
     test: MapImages, borderline: MapImages, prototypes: np.ndarray
 ) -> go.Figure:
-    """Both maps to zoom into, one at a time, with the image under the pointer.
+    """Both maps, one at a time, with zoom and the image under the pointer.
 
     Args:
         test: The real test images.
@@ -106,75 +120,61 @@ def draw_interactive_map(
         prototypes: Rows of the prototypes among these, shape (K,).
     """
     traces: dict[str, list[go.Scatter]] = {kind: [] for kind in _TITLES}
-    for kind, own in traces.items():
+    for kind, of_map in traces.items():
         for label, (name, colour) in enumerate(CLASS_COLOURS.items()):
             rows = np.flatnonzero(test.labels == label)
             marker = {"color": colour, "size": 7, "opacity": 0.5}
-            own.append(_dots(test, kind, rows, 0, f"test set: {name}", marker))
+            of_map.append(_dots(test, kind, rows, 0, f"test set: {name}", marker))
         for cluster in np.unique(borderline.labels):
             rows = np.flatnonzero(borderline.labels == cluster)
-            marker = {
-                "color": cluster_colour(cluster) if cluster >= 0 else _NOISE_COLOUR,
-                "size": 7,
-                "symbol": _SYMBOLS[cluster_marker(cluster)] if cluster >= 0 else "circle-open",
-            }
-            name = f"cluster {cluster}" if cluster >= 0 else "no cluster"
-            own.append(_dots(borderline, kind, rows, len(test.images), name, marker))
+            name, colour, symbol = _style(cluster)
+            marker = {"color": colour, "size": 7, "symbol": _SYMBOLS[symbol]}
+            of_map.append(_dots(borderline, kind, rows, len(test.images), name, marker))
         marker = {"color": "white", "size": 18, "line": {"color": "black", "width": 1.5}}
         numbers = _dots(borderline, kind, prototypes, len(test.images), "prototypes", marker)
-        own.append(
+        of_map.append(
             numbers.update(
                 mode="markers+text", text=[str(n) for n in range(len(prototypes))], textfont_size=11
             )
         )
-    figure = go.Figure([trace for own in traces.values() for trace in own])
+    figure = go.Figure([trace for of_map in traces.values() for trace in of_map])
     count = len(traces["umap"])
     for trace in figure.data[count:]:
         trace.visible = False
-    figure.update_layout(
+    buttons = [
+        {
+            "label": title,
+            "method": "update",
+            "args": [
+                {"visible": [kind == shown for shown in _TITLES for _ in range(count)]},
+                # The zoom of one map would show nothing of the other.
+                {"xaxis.autorange": True, "yaxis.autorange": True},
+            ],
+        }
+        for kind, title in _TITLES.items()
+    ]
+    place = {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"}
+    return figure.update_layout(
         template="plotly_white",
-        title="The model's view: point at an image to see it",
+        title="2D maps of the model's embedding: point at a marker to see its image",
         height=720,
         meta={"pictures": [*as_data_uris(test.images), *as_data_uris(borderline.images)]},
         xaxis={"visible": False},
         yaxis={"visible": False, "scaleanchor": None},
         legend={"itemsizing": "constant"},
-        updatemenus=[
-            {
-                "type": "buttons",
-                "direction": "right",
-                "x": 0,
-                "xanchor": "left",
-                "y": 1.0,
-                "yanchor": "bottom",
-                "buttons": [
-                    {
-                        "label": title,
-                        "method": "update",
-                        "args": [
-                            {"visible": [kind == shown for shown in _TITLES for _ in range(count)]},
-                            # Zoomed into a place of one map, the other would be empty.
-                            {"xaxis.autorange": True, "yaxis.autorange": True},
-                        ],
-                    }
-                    for kind, title in _TITLES.items()
-                ],
-            }
-        ],
+        updatemenus=[{"type": "buttons", "direction": "right", **place, "buttons": buttons}],
     )
-    return figure
 
 
-_SYMBOLS = {"x": "x-thin-open", "+": "cross-thin-open", "^": "triangle-up", "s": "square"}
+def _style(cluster: int) -> tuple[str, str, str]:
+    """The name, the colour and the marker of a cluster or of the noise."""
+    if cluster < 0:
+        return "no cluster", "#999999", "."
+    return f"cluster {cluster}", cluster_colour(cluster), cluster_marker(cluster)
 
 
 def _dots(
-    images: MapImages,
-    kind: str,
-    rows: np.ndarray,
-    first: int,
-    name: str,
-    marker: dict[str, object],
+    images: MapImages, kind: str, rows: np.ndarray, first: int, name: str, marker: dict[str, object]
 ) -> go.Scatter:
     places = images.places[kind][rows]
     return go.Scatter(

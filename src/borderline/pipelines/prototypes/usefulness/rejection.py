@@ -1,4 +1,4 @@
-"""What the patterns are good for: do real errors lie near them, and does abstaining there help?"""
+"""Abstaining near the patterns, compared with abstaining at low confidence."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import fisher_exact
+from torch import Tensor
 
+from borderline.measures.confusion import confusion_distance
 from borderline.measures.intervals import Estimate, estimate
+from borderline.pipelines.prototypes.choosing.candidates import cosine_distances, directions
 
-ERROR_COLUMNS = (
-    *("cluster", "images", "errors", "share_of_errors", "error_rate", "lift", "p_value"),
-)
-REJECTION_COLUMNS = (
+_COLUMNS = (
     *("abstains_by", "images", "errors", "aurc", "low", "high", "gain", "gain_low", "gain_high"),
     *("risk_at_90", "risk_at_80", "errors_in_first_10", "says"),
 )
-# Enough for the ends of an interval; they cost little.
+# Enough for the ends of an interval.
 _RESAMPLES = 1000
 CONFIDENCE, CHANCE, BEST = "confidence", "chance", "hindsight"
 NAMES = {
@@ -27,55 +26,34 @@ NAMES = {
     "prototypes": "near prototypes",
     "borderline_images": "near borderline images",
     "confidence_and_prototypes": "by confidence and near prototypes",
-    CHANCE: "by chance",
+    CHANCE: "at random",
     BEST: "with hindsight",
 }
-"""What the ways to abstain are called."""
+"""The names of the ways to abstain, in sentences and figures."""
 
 
-def errors_near(
-    labels: np.ndarray, near: np.ndarray, wrong: np.ndarray, clusters: int
-) -> pd.DataFrame:
-    """How many of the model's errors lie near each cluster.
+def scores_of(
+    p: Tensor, test: np.ndarray, prototypes: np.ndarray, borderline: np.ndarray
+) -> dict[str, np.ndarray]:
+    """How readily the model answers each test image, by the way to abstain.
 
     Args:
-        labels: The cluster that each test image falls into, shape (N,); -1 for none.
-        near: Whether it is near that cluster at all, shape (N,).
-        wrong: Whether the model gets it wrong, shape (N,).
-        clusters: How many clusters there are.
+        p: p of the test images, shape (N,).
+        test: Embeddings of the test images, shape (N, D).
+        prototypes: Embeddings of the prototypes, shape (K, D); without them, only the confidence.
+        borderline: Embeddings of borderline images, shape (n, D).
 
     Returns:
-        A row a cluster, one for ``any`` of them and one for ``none`` (without clusters, ``any``
-        alone, empty): test ``images`` there,
-        ``errors`` among them, their ``share_of_errors``, the ``error_rate`` there, the ``lift``
-        over that of all images, and the p-value that errors are no more frequent there than
-        elsewhere (Fisher's exact test, one-sided).
+        Scores of shape (N,); the model abstains where they are smallest.
     """
-    if clusters == 0:
-        return pd.DataFrame([dict.fromkeys(ERROR_COLUMNS) | {"cluster": "any"}]).astype(
-            {"share_of_errors": float}
-        )
-    inside = near & (labels >= 0)
-    places = {str(cluster): inside & (labels == cluster) for cluster in range(clusters)}
-    places |= {"any": inside, "none": ~inside}
-    rows = []
-    for name, here in places.items():
-        images, errors = int(here.sum()), int((here & wrong).sum())
-        elsewhere, others = int((~here).sum()), int((~here & wrong).sum())
-        rate = errors / images if images else math.nan
-        table = [[errors, images - errors], [others, elsewhere - others]]
-        rows.append(
-            {
-                "cluster": name,
-                "images": images,
-                "errors": errors,
-                "share_of_errors": errors / wrong.sum() if wrong.any() else math.nan,
-                "error_rate": rate,
-                "lift": rate / wrong.mean() if wrong.any() else math.nan,
-                "p_value": float(fisher_exact(table, alternative="greater").pvalue),
-            }
-        )
-    return pd.DataFrame(rows, columns=list(ERROR_COLUMNS))
+    scores = {CONFIDENCE: confusion_distance(p).double().numpy()}
+    if len(prototypes):
+        vectors = directions(test)
+        for name, others in (("prototypes", prototypes), ("borderline_images", borderline)):
+            scores[name] = cosine_distances(vectors, directions(others)).min(1)
+        ranks = [pd.Series(scores[name]).rank().to_numpy() for name in (CONFIDENCE, "prototypes")]
+        scores["confidence_and_prototypes"] = ranks[0] + ranks[1]
+    return scores
 
 
 def risks(scores: np.ndarray, wrong: np.ndarray) -> np.ndarray:
@@ -83,11 +61,11 @@ def risks(scores: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 
     Args:
         scores: How readily the model answers, shape (N,); it abstains where they are smallest.
-        wrong: Whether it is wrong, shape (N,).
+        wrong: Whether its answer is wrong, shape (N,).
 
     Returns:
-        The error rate among the k images with the largest scores, k = 1 to N, shape (N,). Where
-        scores are equal, errors count as evenly spread among them.
+        The error rate among the k images with the largest scores, k = 1 to N, shape (N,). Errors
+        among equal scores count as evenly spread.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, errors = scores[order], wrong[order].astype(np.float64)
@@ -97,7 +75,7 @@ def risks(scores: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 
 
 def with_bounds(scores: Mapping[str, np.ndarray], wrong: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores, and with them those of ``chance`` and of ``hindsight``, shape (N,) each."""
+    """The scores, with those of ``chance`` and of ``hindsight`` added, shape (N,) each."""
     return {**scores, CHANCE: np.zeros(len(wrong)), BEST: 1.0 - wrong}
 
 
@@ -107,26 +85,25 @@ def compare_rejection(
     """Compare ways to abstain.
 
     Args:
-        scores: Of each way, shape (N,); ``confidence`` is that which the gain is over.
-        wrong: Whether the model is wrong, shape (N,).
+        scores: Of each way, shape (N,); ``confidence`` among them.
+        wrong: Whether the model's answer is wrong, shape (N,).
         seed: Seed of the bootstrap resamples of the test images.
 
     Returns:
-        A row a way, one for ``chance`` and one for ``hindsight``, which abstains on errors first:
-        ``aurc``, the area under the risk-coverage curve (lower is better), ``gain``, by how much
-        that is below the one by confidence, both with 95 % intervals; the risk at a coverage of
-        90 % and 80 %; the share of the errors among the first 10 % that are abstained on; and a
-        sentence.
+        One row a way, one for ``chance`` and one for ``hindsight``, which abstains on errors first:
+        ``aurc``, the area under the risk-coverage curve (lower is better), and ``gain``, the area
+        of ``confidence`` minus this area, both with 95 % intervals; the risk at a coverage of 90 %
+        and 80 %; the share of the errors among the first 10 % abstained on; and a sentence.
     """
     n = len(wrong)
-    every = with_bounds(scores, wrong)
+    bounded = with_bounds(scores, wrong)
     random = np.random.default_rng(seed)
     drawn = [random.integers(n, size=n) for _ in range(_RESAMPLES)]
     replicates = {
-        name: np.array([risks(own[rows], wrong[rows]).mean() for rows in drawn])
-        for name, own in every.items()
+        name: np.array([risks(values[rows], wrong[rows]).mean() for rows in drawn])
+        for name, values in bounded.items()
     }
-    curves = {name: risks(own, wrong) for name, own in every.items()}
+    curves = {name: risks(values, wrong) for name, values in bounded.items()}
     areas = {name: float(curve.mean()) for name, curve in curves.items()}
     rows = []
     for name, curve in curves.items():
@@ -139,18 +116,15 @@ def compare_rejection(
         at = [float(curve[k - 1]) for k in kept]
         errors = wrong.sum()
         caught = 1 - at[0] * kept[0] / errors if errors else math.nan
-        values = (
-            *(name, n, int(errors), *area, *gain, *at, caught),
-            _say(name, gain, caught, n - kept[0], n),
-        )
-        rows.append(dict(zip(REJECTION_COLUMNS, values, strict=True)))
-    return pd.DataFrame(rows, columns=list(REJECTION_COLUMNS))
+        sentence = _say(name, gain, caught, n - kept[0], n)
+        rows.append((name, n, int(errors), *area, *gain, *at, caught, sentence))
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def _say(name: str, gain: Estimate, caught: float, left: int, images: int) -> str:
     """One sentence on a way to abstain."""
     if math.isnan(caught):
-        return "The model makes no errors here, so there is nothing to abstain on."
+        return "The model makes no errors on these images, so abstaining cannot help."
     sentence = (
         f"Abstaining {NAMES[name]} on {left} of {images} images avoids {caught:.0%} of the errors"
     )
@@ -159,5 +133,5 @@ def _say(name: str, gain: Estimate, caught: float, left: int, images: int) -> st
     if gain.low > 0 or gain.high < 0:
         verdict = f"is {'better' if gain.low > 0 else 'worse'} than abstaining by confidence"
     else:
-        verdict = "cannot be told from abstaining by confidence"
-    return f"{sentence}; over all shares it {verdict}."
+        verdict = "does not differ significantly from abstaining by confidence"
+    return f"{sentence}; over all coverages it {verdict}."

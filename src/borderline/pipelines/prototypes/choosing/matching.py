@@ -1,0 +1,82 @@
+"""Prototypes matched with those of repeats: the pairs, and the stability that they give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from borderline.measures.intervals import Estimate, estimate_of_repeats
+from borderline.pipelines.prototypes.choosing.candidates import Candidates, directions
+from borderline.pipelines.prototypes.choosing.measures import RANGES
+from borderline.pipelines.prototypes.choosing.selection import Way
+
+_COLUMNS = ("prototype", "repeat", "row", "similarity")
+
+
+def match(
+    embeddings: np.ndarray, repeats: Sequence[tuple[int, Candidates]], way: Way
+) -> pd.DataFrame:
+    """Match the shown prototypes with those of every repeat.
+
+    Args:
+        embeddings: Of the prototypes, shape (K, D).
+        repeats: The number and the candidates of each repeat.
+        way: The selection of the shown prototypes.
+
+    Returns:
+        One row a matched prototype and repeat: the ``row`` of its partner among the images of the
+        repeat, and their cosine ``similarity`` in the model's embedding.
+    """
+    rows: list[tuple[int, int, int, float]] = []
+    for number, candidates in repeats:
+        chosen = way(candidates)
+        similarities, partners = matched_similarities(embeddings, candidates.embeddings[chosen])
+        rows += [
+            (prototype, number, int(chosen[partner]), float(similarities[prototype]))
+            for prototype, partner in enumerate(partners)
+            if partner >= 0
+        ]
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def matched_similarities(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Match prototypes with those of a repeat, so that the sum of the similarities is largest.
+
+    Args:
+        first: Embeddings, shape (K, D).
+        second: Embeddings of the repeat's prototypes, shape (L, D).
+
+    Returns:
+        The cosine similarity of each of the first with its partner, shape (K,), NaN without a
+        partner (L < K); and the partner's number, shape (K,), -1 without one.
+    """
+    pairs = directions(first) @ directions(second).T
+    similarities, partners = np.full(len(first), np.nan), np.full(len(first), -1)
+    rows, columns = linear_sum_assignment(pairs, maximize=True)
+    similarities[rows], partners[rows] = pairs[rows, columns], columns
+    return similarities, partners
+
+
+def stability(embeddings: np.ndarray, repeats: Sequence[np.ndarray]) -> Estimate:
+    """The mean similarity of prototypes with their partners, over the repeats.
+
+    Where a repeat has fewer, those left over count with the most similar one there.
+
+    Args:
+        embeddings: Shape (K, D).
+        repeats: Embeddings of the prototypes of each repeat, shape (L, D).
+    """
+    similarities = [_mean_match(embeddings, repeat) for repeat in repeats]
+    return estimate_of_repeats(similarities).within(*RANGES["stability"])
+
+
+def _mean_match(first: np.ndarray, second: np.ndarray) -> float:
+    if len(first) == 0 or len(second) == 0:
+        return math.nan
+    similarities, _ = matched_similarities(first, second)
+    nearest = (directions(first) @ directions(second).T).max(1)
+    return float(np.where(np.isnan(similarities), nearest, similarities).mean())

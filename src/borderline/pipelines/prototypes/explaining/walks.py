@@ -1,0 +1,153 @@
+"""Straight walks from an image to the first one that the model is confident of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from borderline.measures.inference import predict
+
+_STEPS = 200
+_LAST_RATE = 0.01
+_SHRINKING = 0.05
+# Points of a straight walk, of which the first confident one is its end.
+_POINTS = 128
+
+
+class Walks(NamedTuple):
+    """Straight walks from K images to where the model is confident of one class.
+
+    Attributes:
+        images: From the start to the first confident image, shape (K, S + 1, C, H, W).
+        p: Their probabilities, shape (K, S + 1).
+        lengths: Length of each walk, in latent or pixel space, shape (K,); NaN where no confident
+            image was reached, and all images are the start.
+    """
+
+    images: Tensor
+    p: Tensor
+    lengths: Tensor
+
+
+def shortest_walks(
+    decoder: nn.Module,
+    classifier: nn.Module,
+    latents: Tensor,
+    confident: float,
+    steps: int,
+    device: torch.device,
+) -> Walks:
+    """The shortest straight walks in latent space to where the model is confident.
+
+    Searches the smallest change of the latents at which p reaches ``confident``, with the steps of
+    DDN (Rony et al. 2019): along the gradient of the logit, which does not vanish far from the
+    boundary, on a sphere that shrinks where the goal is reached and grows where it is not. The
+    result is a local optimum.
+
+    Args:
+        decoder: Latent vectors (N, Z) to images (N, C, H, W) in [-1, 1].
+        classifier: The model under test: images to logits (N,).
+        latents: Of the prototypes, shape (K, Z), K at least 1.
+        confident: The p to reach; above 0.5 towards the positive class, below 0.5 towards the
+            negative.
+        steps: S, the images of a walk.
+        device: Where to compute.
+    """
+    decoder, classifier = decoder.to(device).eval(), classifier.to(device).eval()
+    start = latents.to(device)
+    goal = math.log(confident / (1 - confident))
+    sign = 1.0 if confident > 0.5 else -1.0
+
+    def excess(change: Tensor) -> Tensor:
+        logits: Tensor = classifier(decoder(start + change))
+        return sign * (logits - goal)
+
+    change = _nearest_point(excess, torch.zeros_like(start))
+    return _walk(decoder, classifier, start, change, confident, steps, device)
+
+
+def blends(
+    classifier: nn.Module,
+    images: Tensor,
+    towards: Tensor,
+    confident: float,
+    steps: int,
+    device: torch.device,
+) -> Walks:
+    """The straight walks in pixel space to given images, for images without latents.
+
+    Args:
+        classifier: The model under test.
+        images: Of the prototypes, shape (K, C, H, W), K at least 1.
+        towards: The images at the other end, shape (K, C, H, W).
+        confident: As in ``shortest_walks``.
+        steps: S.
+        device: Where to compute.
+    """
+    classifier = classifier.to(device).eval()
+    start = images.to(device)
+    change = towards.to(device) - start
+    return _walk(lambda image: image, classifier, start, change, confident, steps, device)
+
+
+def _nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
+    """The shortest change (K, Z) with an excess (K,) of at least 0; else the last one tried."""
+    change, best_change = start.clone(), start.clone()
+    best = torch.full((len(start), 1), math.inf, device=start.device)
+    radius = torch.ones(len(start), 1, device=start.device)
+    for step in range(_STEPS):
+        point = change.detach().requires_grad_(True)
+        with torch.enable_grad():
+            value = excess(point)
+            (gradient,) = torch.autograd.grad(value.sum(), point)
+        length = change.norm(dim=1, keepdim=True)
+        reached = value.detach()[:, None] >= 0
+        better = reached & (length < best)
+        best, best_change = (
+            torch.where(better, length, best),
+            torch.where(better, change, best_change),
+        )
+        rate = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * step / _STEPS)) / 2
+        change = change + rate * F.normalize(gradient, dim=1)
+        radius = radius * torch.where(reached, 1 - _SHRINKING, 1 + _SHRINKING)
+        change = radius * F.normalize(change, dim=1)
+    return torch.where(best.isfinite(), best_change, change)
+
+
+def _walk(
+    decode: Callable[[Tensor], Tensor],
+    classifier: nn.Module,
+    start: Tensor,
+    change: Tensor,
+    confident: float,
+    steps: int,
+    device: torch.device,
+) -> Walks:
+    """The images from the starts to the first confident points towards start + change."""
+    count, extra = len(start), start.dim() - 1
+
+    def at(shares: Tensor) -> Tensor:
+        """Images at shares (K, S) of the walks, shape (K * S, C, H, W)."""
+        weights = shares.to(start.dtype).reshape(*shares.shape, *[1] * extra)
+        points = start[:, None] + weights * change[:, None]
+        with torch.inference_mode():
+            return torch.cat([decode(batch).cpu() for batch in points.flatten(0, 1).split(512)])
+
+    # A little beyond the end, which may miss the goal by rounding.
+    shares = torch.linspace(0, 1 + 2 / _POINTS, _POINTS + 3, device=device).expand(count, -1)
+    p = predict(classifier, at(shares), device).reshape(count, -1)
+    confidence = p >= confident if confident > 0.5 else p <= confident
+    reached = confidence.any(1)
+    ends = torch.where(reached, shares.cpu()[0, confidence.int().argmax(1)], 0.0).to(device)
+    images = at(ends[:, None] * torch.linspace(0, 1, steps + 1, device=device))
+    lengths = (ends * change.flatten(1).norm(dim=1)).cpu()
+    return Walks(
+        images.reshape(count, steps + 1, *images.shape[1:]).clone(),
+        predict(classifier, images, device).reshape(count, steps + 1),
+        torch.where(reached, lengths, torch.nan),
+    )
