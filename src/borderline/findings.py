@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 NONE = "\u2013"
 """The text of a measure that is not available."""
 
+VALIDATION_MEASURES = {
+    "cosine_similarity": "pairwise similarity",
+    "euclidean_distance": "pairwise distance",
+    "coverage_area": "coverage area",
+    "facility_location": "facility location",
+    "dispersion": "dispersion",
+    "precision": "1-nearest-prototype precision",
+    "stability": "stability across seeds",
+}
+"""The measures of the validation of prototypes, as sentences and figures call them."""
+
 
 class Described(NamedTuple):
     """The description of a measure.

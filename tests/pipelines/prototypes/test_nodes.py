@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from borderline.grid import Grid
 from borderline.measures.inference import embed, predict
 from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
-from borderline.pipelines.prototypes import summary as summaries
 from borderline.pipelines.prototypes.choosing import nodes as choosing
 from borderline.pipelines.prototypes.choosing.validation import COLUMNS
 from borderline.pipelines.prototypes.explaining import nodes as explaining
@@ -281,70 +278,6 @@ def test_of_many_borderline_images_some_are_candidates(run: RunParams) -> None:
     )
     assert len(made["places"]["umap"]) == 50
     assert len(made["places"]["tsne"]) == 40
-
-
-def tables(model: str, note: str) -> dict[str, pd.DataFrame]:
-    board = pd.DataFrame(
-        {
-            "source": ["x", "y"],
-            "images": [100, 100],
-            "borderline": [3, 40],
-            "yield": [0.03, 0.4],
-            "acd": [0.4, 0.2],
-            "fd_lenet_n": [90, 90],
-            "fd_lenet": [1.0, 2.0],
-            "fd_lenet_borderline_n": [None, 40],
-            "fd_lenet_borderline": [None, 3.0],
-            "chosen": [False, True],
-        }
-    )
-    scores = {"silhouette": 0.5, "davies_bouldin": 1.0, "ari_resamples": 0.7, "structure_p": 0.05}
-    validation = {
-        "chosen_by": ["medoid", "medoid", "random_borderline"],
-        "measure": ["coverage_area", "stability", "stability"],
-        "value": [0.6, 0.9, 0.8],
-        "p_value": [0.001, 0.4, np.nan],
-        **{name: [0.002, 0.5, np.nan] for name in ("q_value", "q_value_of_labels")},
-        "q_value_of_cluster": np.nan,
-        "note": ["", "", ""],
-    }
-    return {
-        "classifier_scores_table": pd.DataFrame({"accuracy": [0.9 if model == "a" else 0.8]}),
-        "leaderboard_table": board,
-        "cluster_scores_table": pd.DataFrame([scores | {"doubts": "", "note": note}]),
-        "prototypes_table": pd.DataFrame({"row": [1, 2, 3]}),
-        "validation_table": pd.DataFrame(validation)[: 0 if note else 3],
-        "errors_near_patterns_table": pd.DataFrame(
-            {"cluster": ["0", "any"], "share_of_errors": [0.1, 0.4]}
-        ),
-    }
-
-
-def test_summary_has_a_row_a_model_with_the_chosen_generator() -> None:
-    grid = Grid(models=("a", "b"), generators=("x", "y"))
-    settings = prototypes_params()
-    rows = [
-        summaries.summarise_model(**tables(model, note), prototypes=settings)
-        for model, note in (("a", ""), ("b", "too few"))
-    ]
-    # By name, whatever the order.
-    by_name = {f"{model}.summary_table": row for model, row in zip("ba", rows[::-1], strict=True)}
-    summary = summaries.summarise(grid=grid, **by_name)
-    assert summary["model"].tolist() == ["a", "b"]
-    assert summary["accuracy"].tolist() == [0.9, 0.8]
-    assert set(summary["generator"]) == {"y"}
-    assert summary["borderline"].tolist() == [40, 40]
-    assert summary["prototypes"].tolist() == [3, 3]
-    assert summary["note"].tolist() == ["", "too few"]
-    assert summary["coverage_p"].tolist() == pytest.approx([0.001, np.nan], nan_ok=True)
-    assert summary["found_again"].tolist() == pytest.approx([0.9, np.nan], nan_ok=True)
-    assert summary["errors_near"].tolist() == [0.4, 0.4]
-    assert summary["doubts"].tolist() == [
-        "prototypes are not significantly better than random images in: stability across seeds; "
-        "prototypes are not significantly better than prototypes of shuffled clusters in: "
-        "stability across seeds",
-        "",
-    ]
 
 
 def test_repeats_that_fail_keep_their_numbers(all_of_it: dict[str, Any]) -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from borderline.findings import VALIDATION_MEASURES
 from borderline.pipelines.prototypes.choosing.measures import RANGES
 from borderline.pipelines.prototypes.choosing.names import (
     BASELINES,
     BETTER,
-    MEASURES,
     NAMES,
     SELECTIONS,
 )
@@ -48,5 +48,5 @@ def test_every_selection_measure_and_setting_is_documented() -> None:
 
 
 def test_every_measure_and_selection_has_a_name_and_a_range() -> None:
-    assert set(MEASURES) == set(BETTER) == set(RANGES)
+    assert set(VALIDATION_MEASURES) == set(BETTER) == set(RANGES)
     assert set(NAMES) == {*SELECTIONS, *BASELINES}

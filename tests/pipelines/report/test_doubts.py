@@ -26,9 +26,9 @@ def test_each_null_hypothesis_has_its_doubt() -> None:
     table = validation(q_value=[0.06, 0.2], q_value_of_labels=[0.01, 0.2])
     assert doubts_about(table, 0.05) == [
         "the prototypes are not significantly better than random images in: coverage area, "
-        "stability",
+        "stability across seeds",
         "the prototypes are not significantly better than prototypes of shuffled clusters in: "
-        "stability",
+        "stability across seeds",
     ]
 
 
@@ -37,7 +37,7 @@ def test_unknown_stability_is_a_doubt_and_another_gap_is_none() -> None:
         f"q_value{end}": [np.nan, np.nan] for end in ("", "_of_cluster", "_of_labels")
     }
     (doubt,) = doubts_about(validation(value=[np.nan, np.nan], **unknown), 0.05)
-    assert doubt.endswith("than random images in: stability")
+    assert doubt.endswith("than random images in: stability across seeds")
 
 
 def test_notes_on_the_repeats_are_doubts() -> None:

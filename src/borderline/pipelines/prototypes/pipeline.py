@@ -1,11 +1,10 @@
-"""Stage 5: the prototypes of every model, and one table of the run."""
+"""Stage 5: the prototypes of every model."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all, for_each_model, node
-from borderline.pipelines.prototypes import summary
+from borderline.grid import for_each_model, node
 from borderline.pipelines.prototypes.choosing import nodes as choosing
 from borderline.pipelines.prototypes.explaining import nodes as explaining
 from borderline.pipelines.prototypes.mapping import nodes as mapping
@@ -13,7 +12,7 @@ from borderline.pipelines.prototypes.usefulness import nodes as usefulness
 
 
 def create_pipeline() -> Pipeline:
-    """Choose, validate, explain, map and use each model's prototypes, then summarise all models."""
+    """Choose, validate, explain, map and use the prototypes of each model."""
     model = Pipeline(
         [
             node(
@@ -52,13 +51,6 @@ def create_pipeline() -> Pipeline:
                 usefulness.evaluate_patterns,
                 ["errors_near_patterns_table", "rejection_table", "rejection_figure"],
             ),
-            node(summary.summarise_model, "summary_table"),
         ]
     )
-    tables = [f"{name}.summary_table" for name in current().models]
-    of_all = Pipeline(
-        [node(summary.summarise, "summary_table", more=dict(zip(tables, tables, strict=True)))]
-    )
-    return for_each_model("prototypes", model, shared=["pair_train", "pair_test"]) + for_all(
-        "prototypes", of_all
-    )
+    return for_each_model("prototypes", model, shared=["pair_train", "pair_test"])

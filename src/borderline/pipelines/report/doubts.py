@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from borderline.findings import VALIDATION_MEASURES
+
 # The images of each null hypothesis, by the suffix of its column of q-values.
 _OTHERS = {
     "": "random images",
@@ -26,6 +28,6 @@ def doubts_about(validation: pd.DataFrame, level: float) -> list[str]:
         unknown = validation["value"].isna() & stability & (suffix == "")
         short = validation["measure"][(validation[f"q_value{suffix}"] > level) | unknown]
         if len(short):
-            named = ", ".join(measure.replace("_", " ") for measure in short)
+            named = ", ".join(VALIDATION_MEASURES[measure] for measure in short)
             doubts.append(f"the prototypes are not significantly better than {others} in: {named}")
     return [*doubts, *filter(None, validation["note"][stability])]

@@ -28,8 +28,9 @@ from borderline.pipelines.prototypes.choosing.validation import (
     _part_of_each,
     validate,
 )
-from borderline.pipelines.prototypes.choosing.verdicts import doubts, say
+from borderline.pipelines.prototypes.choosing.verdicts import say
 from borderline.pipelines.prototypes.params import ValidationParams
+from borderline.pipelines.report.doubts import doubts_about
 from conftest import candidates_of
 
 CLUSTERS, MEMBERS = 7, 18
@@ -303,9 +304,15 @@ def test_sentence(changed: dict[str, object], sentence: str) -> None:
     assert say(pd.Series(ROW | changed), 0.05) == sentence
 
 
+def doubts(table: pd.DataFrame, shown: str, level: float) -> str:
+    return "; ".join(doubts_about(table[table["chosen_by"] == shown], level))
+
+
 def test_run_doubts_prototypes_that_do_not_beat_chance(table: pd.DataFrame) -> None:
     fragments = doubts(table, "random", 0.05).split("; ")
-    assert fragments[0].startswith("prototypes are not significantly better than random images in:")
+    assert fragments[0].startswith(
+        "the prototypes are not significantly better than random images in:"
+    )
     assert "precision" not in fragments[0]
     assert doubts(table[table["measure"] == "precision"], "k_medoids", 0.05) == ""
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from borderline.findings import VALIDATION_MEASURES
 from borderline.measures.plots import (
     CHANCE_COLOUR,
     CLUSTER_COLOURS,
@@ -22,7 +23,6 @@ from borderline.measures.plots import (
 from borderline.pipelines.prototypes.choosing.names import (
     BASELINES,
     BETTER,
-    MEASURES,
     NAMES,
     RANDOM_BORDERLINE,
 )
@@ -53,7 +53,7 @@ def draw_validation(table: pd.DataFrame, level: float) -> Figure:
         rows = table[table["measure"] == measure].set_index("chosen_by")
         _draw_measure(axes, rows, names, level)
         arrow = "\u2192" if better == "higher" else "\u2190"
-        axes.set_title(f"{MEASURES[measure]}\n{arrow} better", fontsize=9)
+        axes.set_title(f"{VALIDATION_MEASURES[measure]}\n{arrow} better", fontsize=9)
     panels[0].set_yticks(range(len(names)), [NAMES[name] for name in reversed(names)])
     for axes in panels[1:]:
         axes.tick_params(left=False)

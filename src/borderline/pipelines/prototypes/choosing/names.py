@@ -1,4 +1,4 @@
-"""The selections, baselines, measures and null hypotheses of the validation, and their names."""
+"""The selections, baselines and null hypotheses of the validation, and their names."""
 
 from __future__ import annotations
 
@@ -51,17 +51,6 @@ BETTER = {
     "stability": "higher",
 }
 """The better end of each measure."""
-
-MEASURES = {
-    "cosine_similarity": "pairwise similarity",
-    "euclidean_distance": "pairwise distance",
-    "coverage_area": "coverage area",
-    "facility_location": "facility location",
-    "dispersion": "dispersion",
-    "precision": "1-nearest-prototype precision",
-    "stability": "stability across seeds",
-}
-"""The names of the measures in sentences and figures."""
 
 NULLS = {"": "random", "_of_cluster": "random_of_cluster", "_of_labels": "shuffled_labels"}
 """Null hypotheses: p-value column suffix -> column with the mean under that null."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from borderline.pipelines.prototypes.choosing.names import MEASURES, NAMES, NULLS
+from borderline.findings import VALIDATION_MEASURES
+from borderline.pipelines.prototypes.choosing.names import NAMES, NULLS
 
 # A predicate of each measure, with the words of a better and of a worse value.
 _PREDICATES = {
@@ -35,7 +36,11 @@ def say(row: pd.Series, level: float) -> str:
         row: By ``validation.COLUMNS``.
         level: The significance level of the corrected p-values (q-values).
     """
-    name, measure, value = NAMES[row["chosen_by"]], MEASURES[row["measure"]], row["value"]
+    name, measure, value = (
+        NAMES[row["chosen_by"]],
+        VALIDATION_MEASURES[row["measure"]],
+        row["value"],
+    )
     if pd.isna(value):
         return f"{name} have no {measure}: {row['note']}."
     digits = _digits(row)
@@ -61,30 +66,6 @@ def say(row: pd.Series, level: float) -> str:
             verdicts.append(f"{verdict} than {_OTHERS[end]} ({_chance(row, end, digits, q)})")
     *verdicts, last = verdicts
     return f"{name} {', '.join(verdicts)}{', and ' if verdicts else ''}{last}{note}."
-
-
-def doubts(table: pd.DataFrame, shown: str, level: float) -> str:
-    """The measures in which the shown prototypes do not beat chance, and notes on the repeats.
-
-    Args:
-        table: By ``validation.COLUMNS``.
-        shown: The selection.
-        level: As in ``say``.
-
-    Returns:
-        Fragments joined by "; "; empty where there are none.
-    """
-    rows = table[table["chosen_by"] == shown]
-    stability = rows["measure"] == "stability"
-    fragments: list[str] = []
-    for end, others in _OTHERS.items():
-        # A stability that could not be measured is a doubt; other gaps only mean one prototype.
-        unknown = rows["value"].isna() & stability & (end == "")
-        short = rows["measure"][(rows[f"q_value{end}"] > level) | unknown]
-        if len(short):
-            named = ", ".join(MEASURES[measure] for measure in short)
-            fragments.append(f"prototypes are not significantly better than {others} in: {named}")
-    return "; ".join([*fragments, *filter(None, rows["note"][stability])])
 
 
 def _chance(row: pd.Series, end: str, digits: int, q: float) -> str:
