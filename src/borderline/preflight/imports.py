@@ -19,7 +19,7 @@ from borderline.imported.params import ImportedModelParams
 from borderline.imported.probe import check_contract, check_model
 from borderline.measures.inference import has_gradients
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
-from borderline.pipelines.gasten.kinds.imported import ImportedGenerator, check_generator
+from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
 from borderline.pipelines.gasten.kinds.imported import Settings as ImportedGeneratorParams
 from borderline.pipelines.prototypes.params import WITHOUT_GRADIENTS
 from borderline.preflight.configuration import Parameters, imported_generators, imported_models

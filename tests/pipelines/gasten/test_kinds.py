@@ -18,7 +18,7 @@ from conftest import ROOT, kedro_run, reporting_folder
 MAY_TAKE = {
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
     *("gan.checkpoints", "checkpoints_so_far", "other.generator", "other.discriminator"),
-    "imported_file",
+    *("imported_file", "real_view"),
 }
 LEAST = {
     "gasten": {"epochs": 1},

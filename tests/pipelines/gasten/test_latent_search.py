@@ -6,9 +6,11 @@ from torch import Tensor, nn
 
 from borderline import sampling
 from borderline.measures.confusion import is_borderline
-from borderline.pipelines.gasten.kinds import latent_search
-from borderline.pipelines.gasten.kinds.latent_search import Settings, search, spherical
-from borderline.sampling import Part
+from borderline.pipelines.gasten import latent_search
+from borderline.pipelines.gasten.kinds.latent_search import Settings
+from borderline.pipelines.gasten.latent_search import search, spherical
+from borderline.pipelines.gasten.realism_rating import Rate
+from borderline.records import Part
 
 CPU = torch.device("cpu")
 Z = 6
@@ -47,7 +49,7 @@ class Model(nn.Module):
 def find(
     images: int = 300,
     generator: nn.Module | None = None,
-    rate: latent_search.Rate | None = None,
+    rate: Rate | None = None,
     **settings: object,
 ) -> tuple[Part, str]:
     parts = search(

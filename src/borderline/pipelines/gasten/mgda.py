@@ -35,7 +35,7 @@ def common_gradient(
     Args:
         loss1: The first loss, a scalar with a graph.
         loss2: The second loss, a scalar with a graph that may share nodes with the first's.
-        parameters: What to differentiate by.
+        parameters: The tensors to differentiate by.
         normalise: Whether each gradient is first divided by its loss times its norm
             (``mgda_norm``); the size of a loss then no longer decides.
 

@@ -26,10 +26,10 @@ def feature_map_sizes(image_size: int, blocks: int | None) -> list[int]:
 
     Args:
         image_size: Side of the square image in pixels.
-        blocks: How often the side doubles; None for as often as leads to 4 pixels or fewer.
+        blocks: How often the side doubles; None doubles it from 4 pixels or fewer.
 
     Returns:
-        Side lengths, each the half of the next one rounded up: 28 gives ``[4, 7, 14, 28]``.
+        Side lengths, each half of the next one, rounded up: 28 gives ``[4, 7, 14, 28]``.
     """
     sizes = [image_size]
     while sizes[0] > _SMALLEST_MAP if blocks is None else len(sizes) <= blocks:
@@ -59,8 +59,8 @@ def build_discriminator(params: GanParams, image_shape: ImageShape) -> Discrimin
     """The discriminator of a GAN, its weights drawn from PyTorch's global generator.
 
     Args:
-        params: Architecture, sizes, and the loss: WGAN-GP judges each image alone, so layer
-            normalisation takes the place of batch normalisation.
+        params: Architecture, sizes, and the loss: WGAN-GP needs a score of each image alone, so
+            layer normalisation takes the place of batch normalisation.
         image_shape: Channels, height and width.
     """
     channels, size, _ = image_shape
@@ -94,7 +94,7 @@ def trained_networks(params: GanParams, state: dict[str, Any]) -> tuple[Generato
     """Both networks of a checkpoint, for evaluation.
 
     Args:
-        params: What the checkpoint was trained with.
+        params: The settings that the checkpoint was trained with.
         state: Its state.
     """
     shape = tuple(state["image_shape"])
