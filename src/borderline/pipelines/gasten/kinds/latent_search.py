@@ -63,7 +63,7 @@ class Settings(StartsFromGan):
     @model_validator(mode="after")
     def _start_is_of_step_1(self) -> Self:
         if self.space_of != "gan" and self.start != "last":
-            raise ValueError(f"{self.space_of} is used as it is at its end, so leave start out")
+            raise ValueError(f"{self.space_of} is searched at its last epoch, so leave start out")
         return self
 
     def goes_on_from(self) -> str | None:
