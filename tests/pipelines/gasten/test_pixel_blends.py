@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from borderline.params import RunParams
 from borderline.pipelines.gasten.kinds.pixel_bisection import Settings
-from borderline.pipelines.gasten.pixel_blends import blend
+from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.records import LabelledImages, Part
 
 
@@ -19,10 +20,8 @@ class LeftOrRight(nn.Module):
 
 def find(images: LabelledImages, count: int, pairs: str = "random") -> tuple[Part, str]:
     settings = Settings.model_validate({"kind": "pixel_bisection", "pairs": pairs})
-    random = torch.Generator().manual_seed(0)
-    parts = blend(
-        images, LeftOrRight(), settings, images=count, device=torch.device("cpu"), random=random
-    )
+    run = RunParams(seed=0, device="cpu")
+    parts = BlendSampler(settings=settings).sample(LeftOrRight(), images, count, run)
     found: list[Part] = []
     while True:
         try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from borderline.pipelines.gasten.confusion_term import ConfusionTerm
 from borderline.pipelines.gasten.terms import TERMS
+from conftest import ROOT
 
 LOGITS = 3 * torch.randn(40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
@@ -107,3 +111,22 @@ def test_where_the_model_is_sure_only_kl_and_logit_still_pull() -> None:
     assert pull("gaussian") < 1e-11
     assert pull("kl") == pytest.approx(0.5)
     assert pull("logit") == pytest.approx(1)
+
+
+def test_example_of_the_documentation_is_one_file() -> None:
+    section = (ROOT / "docs/generators.md").read_text().split("## Adding a term")[1]
+    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert code is not None
+    namespace: dict[str, Any] = {"__name__": "square"}
+    exec(code.group(1), namespace)
+    term: ConfusionTerm = namespace["Term"]()
+    assert term.weight == 10
+    assert not term.takes_two_gradients
+    assert term.loss(torch.tensor([0.0, 1000.0])) == 0.125
+
+
+def test_every_term_is_documented_with_its_weight() -> None:
+    page = (ROOT / "docs/generators.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (\d+|none) \| [^|]+ \|$", page, re.MULTILINE))
+    weights = {name: None if weight == "none" else float(weight) for name, weight in rows.items()}
+    assert weights == {name: term.weight for name, term in TERMS.items()}

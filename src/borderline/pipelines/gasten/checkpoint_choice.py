@@ -11,11 +11,6 @@ from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams, S
 def starting_checkpoint(checkpoints: Checkpoints, start: Start, gan: GanParams) -> Checkpoint:
     """The checkpoint of step 1 that step 2 starts from.
 
-    Args:
-        checkpoints: Those of step 1.
-        start: ``last``, ``best`` (of the lowest ``fd_lenet``) or an epoch.
-        gan: How step 1 was trained.
-
     Raises:
         BorderlineError: When that epoch has no checkpoint.
     """
@@ -37,10 +32,7 @@ def kept_checkpoint(
 ) -> Checkpoint:
     """The checkpoint that a training ends with: the last, or the best of its early stopping.
 
-    Args:
-        checkpoints: Those of the training.
-        epochs: The number of epochs in the settings.
-        early_stopping: Its rule; the last epoch is kept where the rule never counted a score.
+    The last one too where the rule of early stopping never counted a score.
     """
     last = _latest(checkpoints, epochs)
     if early_stopping is None:

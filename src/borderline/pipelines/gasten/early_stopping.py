@@ -31,10 +31,6 @@ def counted(history: History, rule: EarlyStoppingParams) -> History:
 
     They exclude epoch 0 (the start of step 2), the epochs before another score has settled where
     the rule waits for it, and the epochs after the one at which the rule stops.
-
-    Args:
-        history: One row for each epoch so far.
-        rule: The score and the patience.
     """
     rows = [row for row in history if row["epoch"] > 0]
     first = 0
@@ -48,12 +44,7 @@ def counted(history: History, rule: EarlyStoppingParams) -> History:
 
 
 def has_stopped(history: History, rule: EarlyStoppingParams | None) -> bool:
-    """Whether a training should have ended by the last epoch of its history.
-
-    Args:
-        history: One row for each epoch so far.
-        rule: The score and the patience; None never stops.
-    """
+    """Whether a training should have ended by the last epoch of its history; never for no rule."""
     if rule is None:
         return False
     rows = counted(history, rule)

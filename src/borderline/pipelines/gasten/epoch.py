@@ -42,8 +42,8 @@ def train_epoch(
     Args:
         gan: The GAN.
         images: Real images in [-1, 1] on the device of the GAN, shape (N, C, H, W).
-        epoch: The number of the epoch, from 1.
-        steering: How the generator is pulled to the boundary; None for the plain GAN.
+        epoch: Its number, from 1.
+        steering: None for the plain GAN.
 
     Returns:
         The mean ``generator_loss`` (the GAN's part of it), ``discriminator_loss`` and, with a
@@ -58,7 +58,8 @@ def train_epoch(
     generator_steps = 0
     for step, batch in enumerate(batches, start=1):
         real = images[_with_borderline(batch, steering, gan.random).to(images.device)]
-        latents = _draw(gan, len(batch))
+        latents = torch.randn(len(batch), gan.params.latent_dim, generator=gan.random)
+        latents = latents.to(gan.device)
         if step % gan.params.disc_iters and step < len(batches):
             with torch.no_grad():
                 fake = gan.generate(latents)
@@ -92,10 +93,6 @@ def _with_borderline(batch: Tensor, steering: Steering | None, random: torch.Gen
     drawn = round(steering.real_share * len(batch))
     chosen = torch.randint(len(steering.real_rows), (drawn,), generator=random)
     return torch.cat([steering.real_rows[chosen], batch[drawn:]])
-
-
-def _draw(gan: Gan, count: int) -> Tensor:
-    return torch.randn(count, gan.params.latent_dim, generator=gan.random).to(gan.device)
 
 
 def _discriminator_step(gan: Gan, real: Tensor, fake: Tensor) -> Tensor:

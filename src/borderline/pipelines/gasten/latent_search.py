@@ -41,8 +41,8 @@ class SearchSampler(Sampler):
     Attributes:
         generator: The network of the latent space.
         settings: How to search.
-        discriminator: The network that filters by realism; None where the settings name another.
-        judge: The judge, to filter by realism; None where the settings name another network.
+        discriminator: To filter by realism; None where the settings do not name it.
+        judge: To filter by realism; None where the settings do not name it.
         real_features: The judge's features of the real training images, shape (M, D), or None.
     """
 
@@ -94,10 +94,10 @@ def search(
         generator: Latent vectors (N, ``latent_dim``) to images (N, C, H, W) in [-1, 1].
         classifier: The model under test: images to logits (N,).
         settings: How to search.
-        images: How many to find.
+        images: The requested number.
         device: Where to compute.
         random: Draws latents, pairs and target probabilities.
-        rate: Rates how real images look; needed where the settings filter by realism.
+        rate: Rates the realism of images, where the settings filter by it.
 
     Yields:
         Parts with ``images``, ``latents`` and ``probabilities``.

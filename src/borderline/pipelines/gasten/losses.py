@@ -19,27 +19,17 @@ class GanLoss(Protocol):
     def discriminator(
         self, discriminate: Discriminate, real: Tensor, fake: Tensor, random: torch.Generator
     ) -> Tensor:
-        """The discriminator's loss.
+        """The discriminator's loss, a scalar.
 
         Args:
-            discriminate: The discriminator: images (N, C, H, W) to logits (N,).
+            discriminate: The discriminator.
             real: Real images in [-1, 1], shape (N, C, H, W).
             fake: As many generated images, detached from their generator.
             random: For losses that draw random numbers.
-
-        Returns:
-            A scalar.
         """
 
     def generator(self, fake_logits: Tensor) -> Tensor:
-        """The generator's loss.
-
-        Args:
-            fake_logits: The discriminator's logits of generated images, shape (N,).
-
-        Returns:
-            A scalar.
-        """
+        """The generator's loss, a scalar, from the logits of generated images, shape (N,)."""
 
 
 class NonSaturating:
@@ -85,10 +75,5 @@ class WassersteinGradientPenalty:
 
 
 def build_loss(name: str, gradient_penalty: float) -> GanLoss:
-    """The losses of a GAN by name.
-
-    Args:
-        name: ``ns`` or ``wgan_gp``.
-        gradient_penalty: Weight of WGAN-GP's penalty.
-    """
+    """The losses ``ns`` or ``wgan_gp``, the latter with a weight of its penalty."""
     return NonSaturating() if name == "ns" else WassersteinGradientPenalty(gradient_penalty)

@@ -38,12 +38,7 @@ def feature_map_sizes(image_size: int, blocks: int | None) -> list[int]:
 
 
 def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
-    """The generator of a GAN, its weights drawn from PyTorch's global generator.
-
-    Args:
-        params: Architecture and sizes.
-        image_shape: Channels, height and width.
-    """
+    """The generator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
     widths = {"latent_dim": params.latent_dim, "filters": params.filters, "channels": channels}
     if params.architecture == "resnet":
@@ -56,14 +51,9 @@ def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
 
 
 def build_discriminator(params: GanParams, image_shape: ImageShape) -> Discriminator:
-    """The discriminator of a GAN, its weights drawn from PyTorch's global generator.
-
-    Args:
-        params: Architecture, sizes, and the loss: WGAN-GP needs a score of each image alone, so
-            layer normalisation takes the place of batch normalisation.
-        image_shape: Channels, height and width.
-    """
+    """The discriminator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
+    # WGAN-GP scores each image alone, so its layers normalise an image, not a batch.
     norm = _layer_norm if params.loss == "wgan_gp" else _batch_norm
     if params.architecture == "resnet":
         return _laid_out(
@@ -91,12 +81,7 @@ def build_networks(
 
 
 def trained_networks(params: GanParams, state: dict[str, Any]) -> tuple[Generator, Discriminator]:
-    """Both networks of a checkpoint, for evaluation.
-
-    Args:
-        params: The settings that the checkpoint was trained with.
-        state: Its state.
-    """
+    """Both networks of a checkpoint's state, for evaluation."""
     shape = tuple(state["image_shape"])
     generator, discriminator = build_generator(params, shape), build_discriminator(params, shape)
     generator.load_state_dict(state["generator"])

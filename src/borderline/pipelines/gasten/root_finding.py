@@ -21,12 +21,10 @@ class Crossings(NamedTuple):
     Attributes:
         shares: The place of each crossing along its path, in (0, 1), shape (N,), float64.
         converged: Whether it is within the tolerance, shape (N,), boolean.
-        evaluations: The number of points that the model evaluated, on all paths together.
     """
 
     shares: Tensor
     converged: Tensor
-    evaluations: int
 
 
 def find_crossings(
@@ -52,10 +50,8 @@ def find_crossings(
     """
     aims = torch.logit(targets.double())
     ends = (first.double() - aims).numpy(), (last.double() - aims).numpy()
-    evaluations = 0
 
     def excess(shares: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        nonlocal evaluations
         rows = np.broadcast_to(rows, shares.shape).astype(np.int64)
         values = np.where(shares <= 0, ends[0][rows], ends[1][rows])
         inside = (shares > 0) & (shares < 1)
@@ -63,7 +59,6 @@ def find_crossings(
             paths = torch.from_numpy(rows[inside])
             logits = logits_at(torch.from_numpy(shares[inside]), paths)
             values[inside] = (logits.double() - aims[paths]).numpy()
-            evaluations += len(paths)
         return values  # type: ignore[no-any-return]
 
     result = find_root(
@@ -74,4 +69,4 @@ def find_crossings(
         maxiter=_MOST_STEPS,
     )
     converged = np.abs(result.f_x) <= _LOGITS_PER_PROBABILITY * tolerance
-    return Crossings(torch.from_numpy(result.x), torch.from_numpy(converged), evaluations)
+    return Crossings(torch.from_numpy(result.x), torch.from_numpy(converged))

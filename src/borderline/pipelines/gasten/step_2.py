@@ -24,15 +24,7 @@ from borderline.pipelines.gasten.terms import TERMS
 def starting_gan(
     checkpoints: Checkpoints, generator: Settings, gan: GanParams, shape: ImageShape, run: RunParams
 ) -> tuple[Gan, Checkpoint]:
-    """The GAN of step 1 with a random state of its own, and the checkpoint that it comes from.
-
-    Args:
-        checkpoints: Those of step 1.
-        generator: Names the epoch to start from.
-        gan: How step 1 was trained.
-        shape: Channels, height and width of the images.
-        run: Seed and device.
-    """
+    """The GAN of a checkpoint of step 1 with a new random state, and the checkpoint."""
     assert not isinstance(generator.start, tuple), "the grid takes lists apart"
     start = starting_checkpoint(checkpoints, generator.start, gan)
     network = Gan(gan, shape, run)
@@ -57,9 +49,6 @@ def steering(
         generator: The term, its weight, and the share of real borderline images.
         confusion: The band.
         run: The device.
-
-    Raises:
-        BorderlineError: When real borderline images are needed and there are none.
     """
     share = generator.real_borderline
     return Steering(
@@ -75,7 +64,7 @@ def steering(
 def digests(
     gan: Gan, classifier: nn.Module, generator: Settings, judge: nn.Module, test_noise: Tensor
 ) -> dict[str, Setting]:
-    """The part of the fingerprint that is known only at run time: digests of the inputs."""
+    """The part of the fingerprint that only the node knows: digests of its inputs."""
     return {
         "step 1 digest": digest_of_weights(gan.generator),
         "classifier digest": digest_of_weights(classifier),
@@ -84,11 +73,7 @@ def digests(
 
 
 def borderline_rows(p: Tensor, confusion: ConfusionParams) -> Tensor:
-    """Rows of the borderline images, shape (n,), n at least 1.
-
-    Args:
-        p: The model's p of the real training images, shape (N,).
-        confusion: The band.
+    """Rows (n,) of the borderline among the real training images, from their p (N,).
 
     Raises:
         BorderlineError: When there are none.

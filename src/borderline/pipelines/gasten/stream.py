@@ -60,10 +60,10 @@ def stream_parts(
     Args:
         parts: The images.
         seconds: Duration of the work before them.
-        note: A note about that work; empty if there is none.
+        note: A note about that work.
 
     Yields:
-        A part, and a table with one row: ``images`` so far, ``seconds`` so far, ``note``.
+        A part, and a table with one row: ``images``, ``seconds``, ``note``.
     """
     images, number, started = 0, 0, time.perf_counter()
 

@@ -50,13 +50,13 @@ def train(
     diverges at once still has a good checkpoint.
 
     Args:
-        gan: The GAN, in the state that the training starts from; trained in place.
+        gan: The GAN in its initial state; trained in place.
         images: Real images in [-1, 1], shape (N, C, H, W), N at least 2.
-        epochs: Epochs to train.
+        epochs: The last epoch.
         settings: The fingerprint of the training.
         so_far: The checkpoints that already exist.
         measure: Takes the generator after an epoch, returns further scores for the history.
-        steering: How the generator is pulled to the boundary; None for the plain GAN.
+        steering: None for the plain GAN.
         early_stopping: When to stop before the last epoch.
 
     Yields:
@@ -89,10 +89,8 @@ def train(
             return
         history = [*history, row | measure(gan.generator.eval())]
         last = epoch == epochs or has_stopped(history, early_stopping)
-        if last or epoch % gan.params.checkpoint_every == 0:
-            yield Progress(history, _checkpoint(gan, epoch, settings, history))
-        else:
-            yield Progress(history, None)
+        due = last or epoch % gan.params.checkpoint_every == 0
+        yield Progress(history, _checkpoint(gan, epoch, settings, history) if due else None)
 
 
 def _checkpoint(

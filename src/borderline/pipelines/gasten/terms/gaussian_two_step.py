@@ -16,7 +16,7 @@ _CLIP = 0.5
 
 
 class Term(gaussian.Term):
-    """The formula of ``gaussian`` with a step of its own."""
+    """The formula of ``gaussian`` with another step."""
 
     def step(
         self, gan: Gan, classifier: nn.Module, latents: Tensor, fake: Tensor, alpha: float
