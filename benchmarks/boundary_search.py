@@ -22,7 +22,7 @@ from borderline.measures.confusion import average_confusion_distance, borderline
 from borderline.pipelines.gasten.epoch import Steering, train_epoch
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.kinds.latent_search import Settings
-from borderline.pipelines.gasten.latent_search import search
+from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.networks import build_networks
 from borderline.pipelines.gasten.terms import TERMS
 
@@ -49,14 +49,8 @@ def main() -> None:
 
     def ours() -> None:
         found.clear()
-        parts = search(
-            generator,
-            classifier,
-            Settings(kind="latent_search"),
-            images=IMAGES,
-            device=RUN.torch_device(),
-            random=torch.Generator().manual_seed(0),
-        )
+        sampler = SearchSampler(generator=generator, settings=Settings(kind="latent_search"))
+        parts = sampler.sample(classifier, pair_images, IMAGES, RUN)
         found.extend(part["probabilities"] for part in parts)
 
     def theirs() -> None:

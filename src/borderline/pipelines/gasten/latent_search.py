@@ -39,7 +39,7 @@ class SearchSampler(Sampler):
     """A latent space to search in.
 
     Attributes:
-        generator: The network of the latent space.
+        generator: Latent vectors (N, ``latent_dim``) to images (N, C, H, W) in [-1, 1].
         settings: How to search.
         discriminator: To filter by realism; None where the settings do not name it.
         judge: To filter by realism; None where the settings do not name it.
@@ -55,81 +55,47 @@ class SearchSampler(Sampler):
     def sample(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
-        """See :class:`~borderline.sampling.Sampler`."""
-        device = run.torch_device()
-        rate = None
-        if self.discriminator is not None:
-            rate = rate_by_discriminator(self.discriminator, device)
-        elif self.judge is not None and self.real_features is not None:
-            rate = rate_by_judge(self.judge, self.real_features, device)
-        return search(
-            self.generator,
-            classifier,
-            self.settings,
-            images=images,
-            device=device,
-            random=run.generator("latent search"),
-            rate=rate,
-        )
+        """Images on the boundary, no two of a part alike."""
+        device, random = run.torch_device(), run.generator("latent search")
+        rate = self._rate(device)
+        generator = self.generator.to(device).eval()
+        classifier = classifier.to(device).eval()
+        keep = 1.0 if self.settings.realism is None else self.settings.realism.keep
+        for size in part_sizes(images):
+            part: Part | None = None
+            missing = size
+            for _ in range(_MOST_ROUNDS):
+                candidates = max(_FEWEST_CANDIDATES, round(missing / keep))
+                latents, note = _search_once(
+                    generator, classifier, self.settings, candidates, device, random
+                )
+                more = _most_real(make_part(generator, classifier, latents, device), rate, keep)
+                part = take_rows(_distinct(part, more), slice(size))
+                missing = size - len(part["images"])
+                if note or missing == 0:
+                    break
+            else:
+                note = (
+                    f"{_MOST_ROUNDS} rounds found only {size - missing} of {size} different images: "
+                    "the generator repeats itself, so start from another epoch of step 1"
+                )
+            assert part is not None, "there is at least one round"
+            yield part
+            if note:
+                return note
+        return ""
 
     @property
     def decoder(self) -> nn.Module:
         """The network of the latent space."""
         return self.generator
 
-
-def search(
-    generator: nn.Module,
-    classifier: nn.Module,
-    settings: Settings,
-    *,
-    images: int,
-    device: torch.device,
-    random: torch.Generator,
-    rate: Rate | None = None,
-) -> Parts:
-    """Images of a generator on the boundary of a model, no two of a part alike.
-
-    Args:
-        generator: Latent vectors (N, ``latent_dim``) to images (N, C, H, W) in [-1, 1].
-        classifier: The model under test: images to logits (N,).
-        settings: How to search.
-        images: The requested number.
-        device: Where to compute.
-        random: Draws latents, pairs and target probabilities.
-        rate: Rates the realism of images, where the settings filter by it.
-
-    Yields:
-        Parts with ``images``, ``latents`` and ``probabilities``.
-
-    Returns:
-        A note why there are fewer images than requested; empty if there are enough.
-    """
-    generator, classifier = generator.to(device).eval(), classifier.to(device).eval()
-    keep = 1.0 if settings.realism is None else settings.realism.keep
-    for size in part_sizes(images):
-        part: Part | None = None
-        missing = size
-        for _ in range(_MOST_ROUNDS):
-            candidates = max(_FEWEST_CANDIDATES, round(missing / keep))
-            latents, note = _search_once(
-                generator, classifier, settings, candidates, device, random
-            )
-            more = _most_real(make_part(generator, classifier, latents, device), rate, keep)
-            part = take_rows(_distinct(part, more), slice(size))
-            missing = size - len(part["images"])
-            if note or missing == 0:
-                break
-        else:
-            note = (
-                f"{_MOST_ROUNDS} rounds of search found only {size - missing} of {size} different "
-                "images: the generator repeats itself, so start from another epoch of step 1"
-            )
-        assert part is not None, "there is at least one round"
-        yield part
-        if note:
-            return note
-    return ""
+    def _rate(self, device: torch.device) -> Rate | None:
+        if self.discriminator is not None:
+            return rate_by_discriminator(self.discriminator, device)
+        if self.judge is not None and self.real_features is not None:
+            return rate_by_judge(self.judge, self.real_features, device)
+        return None
 
 
 def _search_once(
