@@ -44,7 +44,7 @@ def counted(history: History, rule: EarlyStoppingParams) -> History:
 
 
 def has_stopped(history: History, rule: EarlyStoppingParams | None) -> bool:
-    """Whether a training should have ended by the last epoch of its history; never for no rule."""
+    """Whether a training should have ended by the end of its history; never without a rule."""
     if rule is None:
         return False
     rows = counted(history, rule)

@@ -76,8 +76,8 @@ class SearchSampler(Sampler):
                     break
             else:
                 note = (
-                    f"{_MOST_ROUNDS} rounds found only {size - missing} of {size} different images: "
-                    "the generator repeats itself, so start from another epoch of step 1"
+                    f"{_MOST_ROUNDS} rounds found only {size - missing} of {size} different "
+                    "images: the generator repeats itself, so start from another epoch of step 1"
                 )
             assert part is not None, "there is at least one round"
             yield part

@@ -22,7 +22,7 @@ class Settings(GeneratorParams):
 
     Attributes:
         kind: ``imported``.
-        source: Where it comes from: any kind but ``onnx``.
+        source: Where it comes from: any kind except ``onnx``.
         latent_dim: Dimensions of its latent vectors z.
         latents: The distribution of z: standard ``normal``, or ``uniform`` in [-1, 1]. Borderline
             always draws normal ones, and maps them.
