@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from borderline.params import ConfusionParams
-from borderline.pipelines.gasten.epoch_scores import epoch_scores
+from borderline.pipelines.gasten.epoch_scores import measurement
 
 
 class Rows(nn.Module):
@@ -49,7 +49,7 @@ def test_epoch_scores_leave_out_images_of_other_classes() -> None:
     band = ConfusionParams(band=0.1)
 
     def scores(model: nn.Module, rows: Tensor) -> dict[str, float]:
-        return epoch_scores(rows, Rows(), features, cpu, model, band)(Rows())
+        return measurement(rows, Rows(), features, cpu, model, band)(Rows())
 
     of_pair, of_three = (scores(model, noise) for model in (OfPair(), OfThree()))
     assert (of_pair["yield"], of_three["yield"]) == (0.75, 0.5)

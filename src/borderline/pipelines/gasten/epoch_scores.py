@@ -15,7 +15,7 @@ from borderline.params import ConfusionParams, Setting
 from borderline.pipelines.gasten.params import EarlyStoppingParams
 
 
-def epoch_scores(
+def measurement(
     test_noise: Tensor,
     judge: nn.Module,
     real_features: Tensor,

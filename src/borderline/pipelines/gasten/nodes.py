@@ -46,29 +46,24 @@ def train_gan(
         BorderlineError: When a loss is no longer finite, because generators start from this GAN.
     """
     from borderline.datasets.tensors import digest
-    from borderline.pipelines.gasten.epoch_scores import epoch_scores, score_digests
+    from borderline.pipelines.gasten import epoch_scores, stream, training
     from borderline.pipelines.gasten.gan import Gan
-    from borderline.pipelines.gasten.stream import has_diverged, stream_epochs
-    from borderline.pipelines.gasten.training import train
 
     images, noise = pair_train["images"], test_noise["latents"]
     network = Gan(gan, images.shape[1:], run)
-    progress = train(
+    digests = epoch_scores.score_digests(gan.early_stopping, judge, noise)
+    progress = training.train(
         network,
         images,
         epochs=gan.epochs,
-        settings={
-            **gan_settings(run, pair, gan),
-            "images digest": digest(images),
-            **score_digests(gan.early_stopping, judge, noise),
-        },
+        settings={**gan_settings(run, pair, gan), "images digest": digest(images), **digests},
         so_far=checkpoints_so_far,
-        measure=epoch_scores(noise, judge, real_features["features"], network.device),
+        measure=epoch_scores.measurement(noise, judge, real_features["features"], network.device),
         early_stopping=gan.early_stopping,
     )
-    for epoch in stream_epochs(progress, network, noise):
+    for epoch in stream.stream_epochs(progress, network, noise):
         yield epoch
-        if has_diverged(epoch[1]):
+        if stream.has_diverged(epoch[1]):
             raise _divergence(int(epoch[1]["epoch"].iloc[-1]), gan, run)
 
 

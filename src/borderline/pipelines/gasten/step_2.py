@@ -13,7 +13,6 @@ from borderline.measures.confusion import is_borderline
 from borderline.params import ConfusionParams, RunParams, Setting
 from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
 from borderline.pipelines.gasten.epoch import Steering
-from borderline.pipelines.gasten.epoch_scores import score_digests
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.kinds.gasten import Settings
 from borderline.pipelines.gasten.networks import ImageShape
@@ -61,14 +60,21 @@ def steering(
     )
 
 
-def digests(
-    gan: Gan, classifier: nn.Module, generator: Settings, judge: nn.Module, test_noise: Tensor
+def fingerprint(
+    start: Checkpoint,
+    gan: Gan,
+    classifier: nn.Module,
+    generator: Settings,
+    confusion: ConfusionParams,
 ) -> dict[str, Setting]:
-    """The part of the fingerprint that only the node knows: digests of its inputs."""
+    """The fingerprint of step 2 with digests of its inputs, before its first epoch."""
+    model: dict[str, Setting] = getattr(classifier, "settings", {})
     return {
+        **generator.training_settings(
+            start["settings"], model, gan.params, confusion, start["epoch"]
+        ),
         "step 1 digest": digest_of_weights(gan.generator),
         "classifier digest": digest_of_weights(classifier),
-        **score_digests(generator.early_stopping, judge, test_noise),
     }
 
 

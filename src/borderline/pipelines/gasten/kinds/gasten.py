@@ -142,37 +142,25 @@ def train_generator(
     run: RunParams,
 ) -> Iterator[Epoch]:
     """Step 2: go on from step 1 with the confusion term; yields the same as step 1."""
-    from borderline.pipelines.gasten import step_2
-    from borderline.pipelines.gasten.epoch_scores import epoch_scores
-    from borderline.pipelines.gasten.stream import stream_epochs
-    from borderline.pipelines.gasten.training import train
+    from borderline.pipelines.gasten import epoch_scores, step_2, stream, training
 
     images, noise = pair_train["images"], test_noise["latents"]
     network, start = step_2.starting_gan(gan_checkpoints, generator, gan, images.shape[1:], run)
     steering = step_2.steering(classifier, real_view["train_p"], generator, confusion, run)
-    scores = epoch_scores(
-        noise, judge, real_features["features"], network.device, steering.classifier, confusion
-    )
-    progress = train(
+    settings = step_2.fingerprint(start, network, classifier, generator, confusion)
+    progress = training.train(
         network,
         images,
         epochs=generator.epochs,
-        settings={
-            **generator.training_settings(
-                start["settings"],
-                getattr(classifier, "settings", {}),
-                gan,
-                confusion,
-                start["epoch"],
-            ),
-            **step_2.digests(network, classifier, generator, judge, noise),
-        },
+        settings=settings | epoch_scores.score_digests(generator.early_stopping, judge, noise),
         so_far=checkpoints_so_far,
-        measure=scores,
+        measure=epoch_scores.measurement(
+            noise, judge, real_features["features"], network.device, steering.classifier, confusion
+        ),
         steering=steering,
         early_stopping=generator.early_stopping,
     )
-    yield from stream_epochs(progress, network, noise, steering.classifier)
+    yield from stream.stream_epochs(progress, network, noise, steering.classifier)
 
 
 def keep_networks(
