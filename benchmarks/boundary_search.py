@@ -19,9 +19,12 @@ from common import (
 from torch import Tensor
 
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
-from borderline.pipelines.gasten import training
-from borderline.pipelines.gasten.kinds.latent_search import Settings, search
-from borderline.pipelines.gasten.training import Gan, Steering
+from borderline.pipelines.gasten.epoch import Steering, train_epoch
+from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.kinds.latent_search import Settings
+from borderline.pipelines.gasten.latent_search import SearchSampler
+from borderline.pipelines.gasten.networks import build_networks
+from borderline.pipelines.gasten.terms import TERMS
 
 IMAGES = 15_000
 EPOCH = 12_000
@@ -38,26 +41,20 @@ def main() -> None:
     gan = Gan(params, images.shape[1:], RUN)
     step_1 = params.model_copy(update={"steps_per_epoch": STEPS_OF_STEP_1})
     gan.params = step_1
-    training._train_epoch(gan, images, 1, None)
+    train_epoch(gan, images, 1, None)
     gan.params = params
-    generator = training.build_networks(params, images.shape[1:], RUN)[0]
+    generator = build_networks(params, images.shape[1:], RUN)[0]
     generator.load_state_dict(gan.generator.state_dict())
     found: list[Tensor] = []
 
     def ours() -> None:
         found.clear()
-        parts = search(
-            generator,
-            classifier,
-            Settings(kind="latent_search"),
-            images=IMAGES,
-            device=RUN.torch_device(),
-            random=torch.Generator().manual_seed(0),
-        )
+        sampler = SearchSampler(generator=generator, settings=Settings(kind="latent_search"))
+        parts = sampler.sample(classifier, pair_images, IMAGES, RUN)
         found.extend(part["probabilities"] for part in parts)
 
     def theirs() -> None:
-        training._train_epoch(gan, images, 1, Steering(classifier, "gasten", 25.0))
+        train_epoch(gan, images, 1, Steering(classifier, TERMS["gasten"], 25.0))
 
     a, b, ratio = in_turns(ours, theirs, ROUNDS)
     p = torch.cat(found)

@@ -18,9 +18,12 @@ from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.training import binary_loss, class_loss, train
-from borderline.pipelines.gasten.kinds.latent_search import Settings, search
+from borderline.pipelines.gasten.epoch import train_epoch
+from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.kinds.latent_search import Settings
+from borderline.pipelines.gasten.latent_search import SearchSampler
+from borderline.pipelines.gasten.networks import build_networks
 from borderline.pipelines.gasten.params import PRESETS, GanParams
-from borderline.pipelines.gasten.training import Gan, _train_epoch, build_networks
 from borderline.records import LabelledImages
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -130,15 +133,9 @@ def borderline_embeddings(count: int, steps_of_step_1: int = 200) -> np.ndarray:
     params = gan_params("fast", steps_per_epoch=steps_of_step_1)
     images = pair_images["images"].to(device)
     gan = Gan(params, images.shape[1:], RUN)
-    _train_epoch(gan, images, 1, None)
+    train_epoch(gan, images, 1, None)
     generator = build_networks(params, images.shape[1:], RUN)[0]
     generator.load_state_dict(gan.generator.state_dict())
-    parts = search(
-        generator,
-        classifier,
-        Settings(kind="latent_search"),
-        images=count,
-        device=device,
-        random=torch.Generator().manual_seed(0),
-    )
+    sampler = SearchSampler(generator=generator, settings=Settings(kind="latent_search"))
+    parts = sampler.sample(classifier, pair_images, count, RUN)
     return torch.cat([embed(classifier, part["images"], device) for part in parts]).numpy()

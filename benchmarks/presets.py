@@ -25,9 +25,10 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed, in_batches, predict
 from borderline.measures.realism import Moments, frechet_distance
-from borderline.pipelines.gasten import training
-from borderline.pipelines.gasten.kinds.latent_search import Settings, search
-from borderline.pipelines.gasten.training import Gan
+from borderline.pipelines.gasten.epoch import train_epoch
+from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.kinds.latent_search import Settings
+from borderline.pipelines.gasten.latent_search import SearchSampler
 
 IMAGES = 12_000
 SAMPLE = 3_000
@@ -60,20 +61,14 @@ def main() -> None:
         gan = Gan(params, images.shape[1:], RUN)
         start = time.perf_counter()
         for epoch in range(1, EPOCHS + 1):
-            training._train_epoch(gan, images.to(device), epoch, None)
+            train_epoch(gan, images.to(device), epoch, None)
         seconds[preset] = time.perf_counter() - start
         generator = gan.generator.eval()
         latents = torch.randn(IMAGES, 64, generator=torch.Generator().manual_seed(1))
         made = in_batches(generator, latents, device=device)
         fd = frechet_distance(Moments.of(embed(judge, made, device)), real)
-        parts = search(
-            generator,
-            classifier,
-            Settings(kind="latent_search"),
-            images=SAMPLE,
-            device=device,
-            random=torch.Generator().manual_seed(2),
-        )
+        sampler = SearchSampler(generator=generator, settings=Settings(kind="latent_search"))
+        parts = sampler.sample(classifier, pair_images, SAMPLE, RUN)
         found = torch.cat([part["images"] for part in parts])
         print(
             f"{preset}: {seconds[preset]:.0f} s, fd_lenet {fd:.2f} (N={IMAGES}), precision of all "

@@ -28,7 +28,8 @@ from torch import Tensor
 from borderline.datasets import JSONDataset, TensorDataset
 from borderline.datasets.image_source import ImageSource
 from borderline.params import PairParams, RunParams
-from borderline.pipelines.gasten.training import Gan, _train_epoch
+from borderline.pipelines.gasten.epoch import train_epoch
+from borderline.pipelines.gasten.gan import Gan
 from borderline.runners import DaskRunner
 from borderline.threads import compute_with
 
@@ -45,7 +46,7 @@ def train_generator(pair: dict[str, Tensor], seed: int) -> float:
     start = time.perf_counter()
     run = RunParams(seed=seed, device="cpu")
     gan = Gan(gan_params("fast", steps_per_epoch=STEPS), pair["images"].shape[1:], run)
-    _train_epoch(gan, pair["images"], 1, None)
+    train_epoch(gan, pair["images"], 1, None)
     return time.perf_counter() - start
 
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from borderline.datasets.image_source import ImageSource
 from borderline.params import PairParams
-from borderline.pipelines.gasten import training
-from borderline.pipelines.gasten.confusion_terms import TERMS
+from borderline.pipelines.gasten.epoch import Steering, train_epoch
+from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.mgda import min_norm_weight
 from borderline.pipelines.gasten.params import GanParams
-from borderline.pipelines.gasten.training import Gan, Steering
+from borderline.pipelines.gasten.terms import TERMS
 
 STEPS = 12
 ROUNDS = 9
@@ -57,7 +57,7 @@ class PlainGan:
         self.optimisers[0].zero_grad()
         fake = self.generator(self._latents())
         loss = self.loss.generator(self.discriminator(fake))
-        (loss + ALPHA * TERMS["gasten"](self.classifier(fake))).backward()
+        (loss + ALPHA * TERMS["gasten"].loss(self.classifier(fake))).backward()
 
     def mgda(self) -> None:
         """A pass for each gradient, and one along their combination."""
@@ -71,13 +71,13 @@ class PlainGan:
         self.optimisers[0].zero_grad()
         fake = self.generator(latents)
         loss = self.loss.generator(self.discriminator(fake))
-        (gamma * loss + (1 - gamma) * TERMS["gasten"](self.classifier(fake))).backward()
+        (gamma * loss + (1 - gamma) * TERMS["gasten"].loss(self.classifier(fake))).backward()
 
     def _gan_loss(self, latents: Tensor) -> Tensor:
         return self.loss.generator(self.discriminator(self.generator(latents)))
 
     def _confusion_loss(self, latents: Tensor) -> Tensor:
-        return TERMS["gasten"](self.classifier(self.generator(latents)))
+        return TERMS["gasten"].loss(self.classifier(self.generator(latents)))
 
     def _latents(self) -> Tensor:
         latents = torch.randn(self.params.batch_size, self.params.latent_dim)
@@ -94,11 +94,11 @@ def main() -> None:
     print(machine())
     for term in ("gasten", "mgda"):
         gan, plain = Gan(params, images.shape[1:], RUN), PlainGan(params, images, classifier)
-        steering = Steering(classifier=classifier, term=term, alpha=ALPHA)
+        steering = Steering(classifier=classifier, term=TERMS[term], alpha=ALPHA)
         update = getattr(plain, term)
 
         def ours(gan: Gan = gan, steering: Steering = steering) -> None:
-            training._train_epoch(gan, images, 1, steering)
+            train_epoch(gan, images, 1, steering)
 
         def theirs(plain: PlainGan = plain, update: Callable[[], None] = update) -> None:
             for _ in range(STEPS):

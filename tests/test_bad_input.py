@@ -64,7 +64,7 @@ def configure(project: Path, **entries: object) -> None:
         ("generators.gasten_10.kind=gastn", ["generators.gasten_10.kind", "'gastn'", "'gasten'"]),
         ("generators.gasten_10.term=gausian", ["generators.gasten_10.term", "'gausian'"]),
         ("generators.gasten_10.term=mgda", ["generators.gasten_10 cannot be: mgda", "left out"]),
-        ("generators.hybrid.start=2", ["generators.hybrid cannot be: gasten_10 is as it is at"]),
+        ("generators.hybrid.start=2", ["generators.hybrid cannot be: gasten_10 is searched at"]),
         ("generators.gasten_10.start=true", ["generators.gasten_10.start is True", "'best'"]),
         ("generators.latent_search.realism.keep=2", ["generators.latent_search.realism"]),
         ("gan.architecture=resnet,gan.blocks=3", ["gan cannot be: a resnet", "blocks"]),

@@ -7,9 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from borderline.params import RunParams
-from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
-from borderline.records import LabelledImages
-from borderline.sampling import PART_SIZE, Part, Parts, Sampler, part_sizes, sample_within_pair
+from borderline.pipelines.gasten.gan_sampler import GanSampler
+from borderline.pipelines.gasten.kinds import latent_search, pixel_bisection
+from borderline.pipelines.gasten.latent_search import SearchSampler
+from borderline.pipelines.gasten.pixel_blends import BlendSampler
+from borderline.records import LabelledImages, Part
+from borderline.sampling import PART_SIZE, Parts, Sampler, part_sizes, sample_within_pair
 
 Z = 4
 
@@ -27,14 +30,12 @@ class Brightness(nn.Module):
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "gasten": gasten.GanSampler(generator=Decoder()),
-    "latent_search": latent_search.SearchSampler(
+    "gasten": GanSampler(generator=Decoder()),
+    "latent_search": SearchSampler(
         generator=Decoder(),
         settings=latent_search.Settings(kind="latent_search"),
     ),
-    "pixel_bisection": pixel_bisection.BlendSampler(
-        settings=pixel_bisection.Settings(kind="pixel_bisection")
-    ),
+    "pixel_bisection": BlendSampler(settings=pixel_bisection.Settings(kind="pixel_bisection")),
 }
 
 
@@ -96,15 +97,15 @@ def test_images_of_other_classes_are_left_out_and_counted(
     real: LabelledImages, run: RunParams
 ) -> None:
     sampler = SAMPLERS["gasten"]
-    every, note = drain(sample_within_pair(sampler, Brightness(), real, 500, run))
+    everything, note = drain(sample_within_pair(sampler, Brightness(), real, 500, run))
     assert note == ""
-    assert "other_mass" not in every
-    other = OfThree().other_mass(every["images"])
+    assert "other_mass" not in everything
+    other = OfThree().other_mass(everything["images"])
     kept, note = drain(sample_within_pair(sampler, OfThree(), real, 500, run))
     within = other <= 0.5
     assert 0 < int(within.sum()) < 500
     for name in ("images", "latents", "probabilities"):
-        assert torch.equal(kept[name], every[name][within])
+        assert torch.equal(kept[name], everything[name][within])
     assert torch.equal(kept["other_mass"], other[within])
     assert note.startswith(f"{500 - int(within.sum())} of 500 images were left out")
     assert f"on average {float(other.mean()):.2f}" in note

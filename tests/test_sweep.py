@@ -273,7 +273,7 @@ SWEEP = (
 
 def break_a_kind(project: Path) -> None:
     """Let blends fail with seed 0, once the model is trained and the GAN too."""
-    path = project / "src/borderline/pipelines/gasten/kinds/pixel_bisection.py"
+    path = project / "src/borderline/pipelines/gasten/pixel_blends.py"
     head = '        """Blends on the boundary."""\n'
     source = path.read_text()
     assert source.count(head) == 1

@@ -249,14 +249,14 @@ class PairParams(Params):
 
 
 class GeneratorParams(Params):
-    """One way to the boundary: what all kinds have in common.
+    """A generator: the settings and the questions that all kinds have in common.
 
-    A kind is a file of ``pipelines/gasten/kinds``, whose settings derive from this class.
+    A kind is a file of ``pipelines/gasten/kinds``; its ``Settings`` derive from this class.
 
     Attributes:
         kind: The name of that file.
-        trains: Whether the kind trains a GAN, and so leaves checkpoints, a ``generator`` and a
-            ``discriminator`` that another kind can go on from.
+        trains: Whether the kind trains a GAN: it then has a setting ``epochs`` and leaves
+            checkpoints, a ``generator`` and a ``discriminator`` that another kind can use.
         has_space: Whether the kind leaves at least a ``generator``, to search in.
         needs_gradients: Whether the model under test must be differentiable.
     """
@@ -267,13 +267,47 @@ class GeneratorParams(Params):
     needs_gradients: ClassVar[bool] = False
 
     def variants(self) -> dict[str, Self]:
-        """The generators that one entry of the configuration means, by suffix of its name."""
+        """The generators that this entry of the configuration stands for, by suffix of its name."""
         return {"": self}
 
     def goes_on_from(self) -> str | None:
-        """The generator that this one starts from, by name; None for step 1 or none at all."""
+        """The name of the generator that this one starts from; None for step 1 or none at all."""
         return None
 
     def needs_gan(self) -> bool:
-        """Whether step 1 has to be trained for it; a kind that needs none says so."""
+        """Whether it needs step 1."""
         return True
+
+    def needs_fd_lenet(self) -> bool:
+        """Whether it needs the Fréchet distance of every epoch on the test noise."""
+        return False
+
+    def check(self, name: str, context: Any) -> None:
+        """Make sure that the settings fit those beside them, before the run.
+
+        Args:
+            name: The name of the generator.
+            context: The :class:`~borderline.pipelines.gasten.params.GeneratorContext`.
+
+        Raises:
+            BorderlineError: When they do not.
+        """
+
+    def training_settings(
+        self,
+        step_1: Mapping[str, Setting],
+        classifier: Mapping[str, Setting],
+        gan: Any,
+        confusion: ConfusionParams,
+        start: int | None = None,
+    ) -> dict[str, Setting]:
+        """The fingerprint of its training, for a kind that trains.
+
+        Args:
+            step_1: The fingerprint of step 1; empty before the run where step 1 is given.
+            classifier: The fingerprint of the model under test.
+            gan: The settings of step 1, ``GanParams``.
+            confusion: The band.
+            start: The epoch of step 1 that it starts from; None before the run.
+        """
+        raise NotImplementedError

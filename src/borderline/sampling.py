@@ -1,29 +1,24 @@
-"""Samplers: what makes a generator's images, and can make others whenever a later stage asks."""
+"""Samplers: generators that are ready to make images, for the stage and for later ones."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from borderline.measures.inference import in_batches, most_other_mass, other_mass, predict
 from borderline.params import RunParams
-from borderline.records import LabelledImages
+from borderline.records import LabelledImages, Part, take_rows
 
-Part = dict[str, Tensor]
-"""``images`` (N, C, H, W) in [-1, 1], their ``probabilities`` (N,), ``latents`` (N, Z) if any.
-
-Of a model of more than two classes also ``other_mass`` (N,), the probability beside the pair.
-"""
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 Parts = Generator[Part, None, str]
-"""Yields parts, and returns a note: what a reader of the results must know; empty if nothing."""
+"""Yields parts; returns a note for readers of the results, empty if there is nothing to note."""
 
 PART_SIZE = 5000
-"""Images a part: a run of millions needs the memory of one."""
+"""Images in a part: a run of millions needs only the memory of one part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +26,8 @@ class Sampler(ABC):
     """A generator of a model under test, ready to make images.
 
     Attributes:
-        seconds: What the work before it took.
-        note: What a reader of its results must know of that work; empty if nothing.
+        seconds: Duration of the work before the sampling.
+        note: A note about that work for readers of its results; empty if there is none.
     """
 
     seconds: float = 0.0
@@ -47,8 +42,8 @@ class Sampler(ABC):
         Args:
             classifier: The model under test: images (N, C, H, W) to logits (N,).
             real: The training images of the pair, labels 0 and 1.
-            images: How many are wished for; there may be fewer, and the note says why.
-            run: Device and seed; another seed makes others.
+            images: The requested number; there may be fewer, and the note then says why.
+            run: Device and seed; another seed makes other images.
         """
 
     @property
@@ -60,11 +55,13 @@ class Sampler(ABC):
 def sample_within_pair(
     sampler: Sampler, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
 ) -> Parts:
-    """What :meth:`Sampler.sample` makes, without images that lie in other classes than the pair.
+    """The parts of :meth:`Sampler.sample` without images that lie in classes beside the pair.
 
-    They are told by a model of more than two classes, whose ``most_other_mass`` is the most of
-    their probability that may be on others. The note says how many were left out.
+    Only a model of more than two classes can recognise them: its ``most_other_mass`` bounds their
+    probability on other classes. The note counts the images that are left out.
     """
+    from borderline.measures.inference import most_other_mass, other_mass
+
     parts = sampler.sample(classifier, real, images, run)
     most = most_other_mass(classifier)
     if most is None:
@@ -80,12 +77,12 @@ def sample_within_pair(
         within = other <= most
         made, total = made + len(other), total + float(other.sum())
         kept += int(within.sum())
-        yield {**{name: own[within] for name, own in part.items()}, "other_mass": other[within]}
+        yield {**take_rows(part, within), "other_mass": other[within]}
     left_out = (
-        f"{made - kept} of {made} images were left out, for more than {most:g} of their "
-        f"probability was on other classes than the pair (on average {total / max(made, 1):.2f})"
+        f"{made - kept} of {made} images were left out: the model puts more than {most:g} of their "
+        f"probability on classes beside the pair (on average {total / max(made, 1):.2f})"
     )
-    return "; ".join(said for said in (note, left_out if made > kept else "") if said)
+    return "; ".join(text for text in (note, left_out if made > kept else "") if text)
 
 
 def part_sizes(images: int) -> Iterator[int]:
@@ -97,7 +94,9 @@ def part_sizes(images: int) -> Iterator[int]:
 def make_part(
     generator: nn.Module, classifier: nn.Module, latents: Tensor, device: torch.device
 ) -> Part:
-    """Images of latent vectors (N, Z) with the model's opinion of them."""
+    """The images of latent vectors (N, Z) with the model's p."""
+    from borderline.measures.inference import in_batches, predict
+
     images = in_batches(generator, latents, device=device)
     return {
         "images": images,

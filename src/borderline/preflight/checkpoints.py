@@ -1,22 +1,17 @@
-"""Whether the checkpoints on disk were made with the present settings."""
+"""Checks that the checkpoints on disk were made with the present settings."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from kedro.io import DataCatalog, DatasetError
 
-from borderline.datasets import CheckpointFolder
-from borderline.datasets.checkpoints import check_settings, latest
 from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Layout, repeated
 from borderline.imported.catalog import IMPORTED_FILE
-from borderline.imported.params import FILE_DIGEST
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import ModelParams, classifier_settings, judge_settings
-from borderline.pipelines.gasten.networks import trained_networks
 from borderline.pipelines.gasten.params import gan_settings
 from borderline.preflight.configuration import Globals, Parameters
 
@@ -27,11 +22,13 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
     Args:
         catalog: Where it is.
         parameters: Every setting.
-        about: Names it, or does not.
+        about: The settings of ``globals.yml``.
 
     Raises:
         BorderlineError: When it is missing, of another pair, or of other networks.
     """
+    from borderline.pipelines.gasten.networks import trained_networks
+
     path = about.step_1_checkpoints
     if path is None:
         return
@@ -48,7 +45,7 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
     except (BorderlineError, DatasetError, LookupError, TypeError, ValueError) as error:
         raise BorderlineError(
             f"{GIVEN_STEP_1} is {path!r}, which holds no checkpoints of step 1 (epoch_0001.pt and "
-            "so on, as a run leaves them): correct it in conf/<env>/globals.yml."
+            "so on, as a run saves them): correct it in conf/<env>/globals.yml."
         ) from error
     if epochs[0] > parameters.gan.epochs:
         raise BorderlineError(
@@ -56,10 +53,10 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
             f"{epochs[0]}: set gan.epochs to the epoch to go on from."
         )
     for name, value in parameters.pair.fingerprint("pair").items():
-        made_with = made[0].get(name, value)
-        if name != "pair.test_share" and made_with != value:
+        former = made[0].get(name, value)
+        if name != "pair.test_share" and former != value:
             raise BorderlineError(
-                f"{name} is {value!r}, but {GIVEN_STEP_1} ({path}) was made with {made_with!r}: "
+                f"{name} is {value!r}, but {GIVEN_STEP_1} ({path}) was made with {former!r}: "
                 "choose the same pair, or other checkpoints."
             )
     try:
@@ -69,7 +66,7 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
             f"{GIVEN_STEP_1} is {path!r}, whose networks are not those of gan.architecture "
             f"{parameters.gan.architecture!r}, gan.filters {parameters.gan.filters}, gan.blocks "
             f"{parameters.gan.blocks}, gan.latent_dim {parameters.gan.latent_dim} and gan.loss "
-            f"{parameters.gan.loss!r}: set these as they were trained."
+            f"{parameters.gan.loss!r}: set these to the values of that training."
         ) from error
 
 
@@ -81,17 +78,19 @@ def check_checkpoints(
 ) -> None:
     """Make sure that every checkpoint on disk was made with the present settings.
 
-    Those of stages that do not run now count too, for this run would go on from their results.
+    Those of stages that do not run now count too, because this run would use their results.
 
     Args:
         catalog: Where they are.
         parameters: Every setting.
         layout: The grid.
-        imports: What :func:`digests_of_imports` found.
+        imports: The result of :func:`digests_of_imports`.
 
     Raises:
         BorderlineError: When a setting differs.
     """
+    from borderline.datasets.checkpoints import CheckpointFolder, check_settings, latest
+
     for name, epochs, settings, called in _trainings(parameters, layout, imports):
         folder = catalog.get(name)
         assert isinstance(folder, CheckpointFolder)
@@ -103,7 +102,7 @@ def check_checkpoints(
 def _trainings(
     p: Parameters, layout: Layout, imports: Mapping[str, str]
 ) -> Iterator[tuple[str, int, dict[str, Setting], dict[str, str]]]:
-    """Every training's checkpoints, epochs, settings and what its recipes are called."""
+    """Every training's checkpoints, epochs, fingerprint, and names of its groups of settings."""
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
     runs = {1: p.run} | {n: p.runs[f"run_{n}"] for n in range(2, layout.runs + 1)}
     step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
@@ -112,7 +111,9 @@ def _trainings(
             name = f"{repeated('gan', number)}.checkpoints_so_far"
             yield name, p.gan.epochs, settings, {}
     models = {
+        # The epochs matter to the generators alone.
         model: classifier_settings(p.run, p.pair, recipe, p.classifier)
+        | {"classifier.epochs": p.classifier.epochs}
         if isinstance(recipe := p.models[model], ModelParams)
         else recipe.fingerprint("model") | _file_digest(model, imports)
         for model in p.grid.models
@@ -121,25 +122,17 @@ def _trainings(
         settings = models[model]
         name = f"{model}.classifier_checkpoints_so_far"
         yield name, p.classifier.epochs, settings, {"model": f"models.{model}"}
-    for model, (generator, (tuned, number)) in itertools.product(models, layout.generators.items()):
-        if not tuned.trains:
+    for model, (name, (generator, number)) in itertools.product(models, layout.generators.items()):
+        if not generator.trains:
             continue
-        settings = {
-            **(step_1[number] if layout.trains_gan else p.gan.fingerprint("gan")),
-            **models[model],
-            **({"classifier.epochs": p.classifier.epochs} if model in layout.trained else {}),
-            **tuned.fingerprint("generator"),
-            # Compared only with trainings that depend on it.
-            **p.confusion.fingerprint("confusion"),
-        }
-        start: Any = getattr(tuned, "start", None)
-        if isinstance(start, int):
-            settings["generator.start"] = start
-        elif start == "last" and p.gan.early_stopping is None and layout.trains_gan:
-            settings["gan.epochs"] = p.gan.epochs
-        called = {"model": f"models.{model}", "generator": f"generators.{generator}"}
-        epochs: int = tuned.epochs  # type: ignore[attr-defined]
-        yield f"{model}.{generator}.checkpoints_so_far", epochs, settings, called
+        settings = generator.training_settings(
+            step_1[number] if layout.trains_gan else {}, models[model], p.gan, p.confusion
+        )
+        # The band matters to checkpoints with early stopping, even where it is off by now.
+        settings |= p.confusion.fingerprint("confusion")
+        called = {"model": f"models.{model}", "generator": f"generators.{name}"}
+        epochs: int = generator.epochs  # type: ignore[attr-defined]
+        yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called
 
 
 def _file_digest(model: str, imports: Mapping[str, str]) -> dict[str, Setting]:

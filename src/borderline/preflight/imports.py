@@ -70,7 +70,7 @@ def check_imports(
     from borderline.imported.classifier import BlindJudge, ImportedClassifier
     from borderline.imported.probe import check_contract, check_model
     from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
-    from borderline.pipelines.gasten.kinds.imported import ImportedGenerator, check_generator
+    from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
     from borderline.pipelines.gasten.kinds.imported import Settings as ImportedGeneratorParams
 
     positive, negative = labels_of_pair(source, parameters.pair)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from borderline.errors import BorderlineError, did_you_mean
+from borderline.errors import BorderlineError
 from borderline.grid import lay_out
 from borderline.measures.inception import INCEPTION_FEATURES
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.networks import JUDGE_FEATURES
+from borderline.pipelines.gasten.params import GeneratorContext
 from borderline.pipelines.metrics.leaderboard import RULES
 from borderline.preflight.configuration import Globals, Parameters
 from borderline.preflight.sentences import check_names, validated
@@ -86,89 +87,53 @@ def check_paths(parameters: Parameters, about: Globals, asked: Mapping[str, Any]
 
 
 def _check_gan(parameters: Parameters) -> None:
-    """Make sure that step 1 can be measured by what its settings ask for.
+    """Make sure that step 1 can be trained and measured as its settings say.
 
     Raises:
         BorderlineError: When it cannot.
     """
-    gan = parameters.gan
-    if gan.early_stopping is not None and gan.early_stopping.metric != "fd_lenet":
+    gan, noise = parameters.gan, parameters.generation.test_noise
+    rule = gan.early_stopping
+    if rule is not None and rule.metric != "fd_lenet":
         raise BorderlineError(
-            f"gan.early_stopping.metric is {gan.early_stopping.metric!r}, but step 1 knows no "
-            "model under test: set it to 'fd_lenet'."
+            f"gan.early_stopping.metric is {rule.metric!r}, but step 1 has no model under test: "
+            "set it to 'fd_lenet'."
         )
     if gan.steps_per_epoch is not None and gan.disc_iters > gan.steps_per_epoch:
         raise BorderlineError(
             f"gan.disc_iters is {gan.disc_iters}, but an epoch has only {gan.steps_per_epoch} "
-            "steps (gan.steps_per_epoch): lower the one or raise the other."
+            "steps (gan.steps_per_epoch): lower gan.disc_iters or raise gan.steps_per_epoch."
         )
     if gan.compile and gan.loss == "wgan_gp":
         raise BorderlineError(
             "gan.compile is True, but torch.compile cannot differentiate twice, as gan.loss "
-            "'wgan_gp' asks for: set gan.compile to False."
+            "'wgan_gp' requires: set gan.compile to False."
         )
-    placed = lay_out(parameters.grid, parameters.generators, trains_gan=True).generators
-    chosen = [place.settings for place in placed.values()]
-    rules = [gan.early_stopping, *(getattr(c, "early_stopping", None) for c in chosen)]
-    metrics = {rule.metric for rule in rules if rule} | {
-        rule.once_settled.metric for rule in rules if rule and rule.once_settled
-    }
-    starts = {getattr(c, "start", None) for c in chosen}
-    needed = "fd_lenet" in metrics or "best" in starts
-    if needed and parameters.generation.test_noise <= JUDGE_FEATURES:
+    generators = lay_out(parameters.grid, parameters.generators, trains_gan=True).generators
+    needed = any(settings.needs_fd_lenet() for settings, _ in generators.values())
+    if (needed or rule is not None) and noise <= JUDGE_FEATURES:
         raise BorderlineError(
-            f"generation.test_noise is {parameters.generation.test_noise}, but fd_lenet, which "
-            f"early_stopping or start asks for, needs more images than the judge's "
-            f"{JUDGE_FEATURES} features: raise it."
+            f"generation.test_noise is {noise}, but fd_lenet, which early_stopping or start needs, "
+            f"takes more images than the judge's {JUDGE_FEATURES} features: raise it."
         )
 
 
 def _check_generators(parameters: Parameters) -> None:
-    """Make sure that generators go on from what is there, and land in the band.
+    """Make sure that every generator fits the settings beside it.
 
     Raises:
         BorderlineError: When one does not.
     """
-    grid, gan = parameters.grid, parameters.gan
-    variants = lay_out(grid.model_copy(update={"runs": 1}), parameters.generators, trains_gan=True)
-    spaces = {n: own.settings for n, own in variants.generators.items() if own.settings.has_space}
-    for name, (settings, _) in variants.generators.items():
-        source = settings.goes_on_from()
-        if source is not None and source not in spaces:
-            raise BorderlineError(
-                f"generators.{name}.space_of is {source!r}{did_you_mean(source, spaces)}, which is "
-                "no trained or imported generator of grid.generators: choose "
-                f"{' or '.join(['gan', *spaces])}, or add it there."
-            )
-        realism = getattr(settings, "realism", None)
-        by_discriminator = realism is not None and realism.by == "discriminator"
-        if source is not None and by_discriminator and not spaces[source].trains:
-            raise BorderlineError(
-                f"generators.{name}.realism.by is 'discriminator', but {source} was trained "
-                "elsewhere and brought none: set it to 'judge'."
-            )
-        start = getattr(settings, "start", None)
-        if isinstance(start, int) and (
-            start > gan.epochs or (start % gan.checkpoint_every and start != gan.epochs)
-        ):
-            raise BorderlineError(
-                f"generators.{name}.start is {start}, but step 1 has {gan.epochs} epochs "
-                f"(gan.epochs) and a checkpoint every {gan.checkpoint_every} "
-                "(gan.checkpoint_every): choose one of these, or 'best' or 'last'."
-            )
-        term = getattr(settings, "term", "")
-        if gan.compile and term.startswith("mgda"):
-            raise BorderlineError(
-                f"gan.compile is True, but generators.{name}.term {term!r} takes two gradients of "
-                "one pass, which torch.compile does not keep: set gan.compile to False."
-            )
-        reach = getattr(settings, "tolerance", 0.0) + getattr(settings, "spread", 0.0)
-        if reach >= parameters.confusion.band:
-            raise BorderlineError(
-                f"generators.{name}.tolerance and spread add up to {reach:g}, but an image is "
-                f"borderline only within {parameters.confusion.band} of 0.5 (confusion.band): "
-                "lower them."
-            )
+    grid = parameters.grid.model_copy(update={"runs": 1})
+    placed = lay_out(grid, parameters.generators, trains_gan=True).generators
+    context = GeneratorContext(
+        gan=parameters.gan,
+        generation=parameters.generation,
+        confusion=parameters.confusion,
+        spaces={n: settings for n, (settings, _) in placed.items() if settings.has_space},
+    )
+    for name, (settings, _) in placed.items():
+        settings.check(name, context)
 
 
 def _check_metrics(parameters: Parameters) -> None:

@@ -33,7 +33,7 @@ def test_best_epoch(metric: str, values: list[float], best: int | None) -> None:
     assert best_epoch(history(metric, *values), metric) == best
 
 
-def test_epochs_without_the_figure_are_passed_over() -> None:
+def test_epochs_without_the_score_are_passed_over() -> None:
     assert best_epoch([{"epoch": 1}, {"epoch": 2, "acd": 0.3}], "acd") == 2
 
 

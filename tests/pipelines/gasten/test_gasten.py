@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
 
 from borderline.errors import BorderlineError
-from borderline.params import ConfusionParams, RunParams
-from borderline.pipelines.gasten.kinds.gasten import Settings, _borderline_rows
+from borderline.params import ConfusionParams
+from borderline.pipelines.gasten.kinds.gasten import Settings
+from borderline.pipelines.gasten.params import GanParams
+from borderline.pipelines.gasten.step_2 import borderline_rows
 
 
 def settings(**values: object) -> Settings:
@@ -44,15 +47,66 @@ def test_list_of_starts_means_a_generator_each() -> None:
     assert list(settings(start="best").variants()) == [""]
 
 
-class Mean(nn.Module):
-    def forward(self, images: Tensor) -> Tensor:
-        return images.mean(dim=(1, 2, 3))
+BAND = ConfusionParams(band=0.1)
 
 
-def test_real_borderline_images_are_those_in_the_band(run: RunParams) -> None:
-    means = torch.tensor([0.0, 0.9, -0.2, 0.3, -1.0, 0.5])
-    images = means[:, None, None, None].expand(-1, 1, 8, 8)
-    band = ConfusionParams(band=0.1)
-    assert _borderline_rows(Mean(), images, band, run).tolist() == [0, 2, 3]
+def test_real_borderline_images_are_those_in_the_band() -> None:
+    p = torch.sigmoid(torch.tensor([0.0, 0.9, -0.2, 0.3, -1.0, 0.5]))
+    assert borderline_rows(p, BAND).tolist() == [0, 2, 3]
     with pytest.raises(BorderlineError, match="the training set has none: set it to 0"):
-        _borderline_rows(Mean(), images[[1, 4]], band, run)
+        borderline_rows(p[[1, 4]], BAND)
+
+
+@pytest.mark.parametrize(
+    ("term", "words"),
+    [
+        ("gausian", r"must be one of gasten, gaussian, .*mgda_norm \(did you mean 'gaussian'\?\)"),
+        ("x", "must be one of gasten, .*mgda_norm$"),
+    ],
+)
+def test_unknown_term_is_answered_with_the_known_ones(term: str, words: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        settings(term=term)
+    assert re.search(words, error.value.errors()[0]["msg"])
+
+
+GAN = GanParams(epochs=5, latent_dim=2, filters=2, batch_size=2, learning_rate=1e-3)
+STEP_1 = {"run.seed": 3, **GAN.fingerprint("gan")}
+MODEL = {"run.seed": 0, "model.kind": "cnn"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "start", "more"),
+    [
+        ({}, None, {"gan.epochs": 5}),
+        ({}, 4, {"gan.epochs": 4}),
+        ({"start": 2}, None, {"generator.start": 2}),
+        ({"start": "best"}, None, {}),
+        ({"start": "best"}, 3, {"generator.start": 3}),
+        ({"real_borderline": 0.5}, 5, {"gan.epochs": 5, "confusion.band": 0.1}),
+        (
+            {"early_stopping": {"metric": "acd", "patience": 1}},
+            5,
+            {"gan.epochs": 5, "confusion.band": 0.1},
+        ),
+    ],
+)
+def test_fingerprint_of_step_2(
+    changed: dict[str, object], start: int | None, more: dict[str, object]
+) -> None:
+    generator = settings(**changed)
+    found = generator.training_settings(STEP_1, MODEL, GAN, BAND, start)
+    assert found == {
+        **STEP_1,
+        **MODEL,
+        "generator.kind": "gasten",
+        "generator.term": "gasten",
+        "generator.alpha": 25.0,
+        "generator.alpha_growth": 1.0,
+        "generator.real_borderline": generator.real_borderline,
+        **more,
+    }
+
+
+def test_last_epoch_of_a_given_step_1_is_known_only_when_it_is_read() -> None:
+    assert "gan.epochs" not in settings().training_settings({}, MODEL, GAN, BAND)

@@ -11,13 +11,8 @@ from torch import Tensor, nn
 
 from borderline.errors import BorderlineError
 from borderline.params import RunParams
-from borderline.pipelines.gasten.kinds.imported import (
-    ImportedGenerator,
-    Settings,
-    check_generator,
-    import_generator,
-    keep_sampler,
-)
+from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
+from borderline.pipelines.gasten.kinds.imported import Settings, import_generator, keep_sampler
 from elsewhere import Tiny, saved
 
 SHAPE = (1, 28, 28)
@@ -88,8 +83,8 @@ def test_range_of_its_pixels(bounds: tuple[int, int]) -> None:
 def test_sampler_draws_wherever_images_fall(run: RunParams) -> None:
     content = saved("torchscript", Tiny().eval(), latents(2))
     real = {"images": torch.zeros(4, *SHAPE), "labels": torch.arange(4) % 2}
-    generator = import_generator(content, real, settings_of("torchscript"))
-    (part,) = keep_sampler(generator).sample(Brightness(), real, 20, run)
+    generator = import_generator(content, real, generator=settings_of("torchscript"))
+    (part,) = keep_sampler(generator=generator).sample(Brightness(), real, 20, run)
     torch.testing.assert_close(part["images"], Tiny()(part["latents"]))
     assert part["latents"].shape == (20, 4)
 

@@ -11,14 +11,16 @@ import pytest
 import yaml
 from kedro.pipeline import Pipeline
 
-from borderline.params import GeneratorParams
+from borderline.errors import BorderlineError
+from borderline.params import ConfusionParams, GeneratorParams
 from borderline.pipelines.gasten.kinds import KINDS
+from borderline.pipelines.gasten.params import GanParams, GenerationParams, GeneratorContext
 from conftest import ROOT, kedro_run, reporting_folder
 
 MAY_TAKE = {
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
     *("gan.checkpoints", "checkpoints_so_far", "other.generator", "other.discriminator"),
-    "imported_file",
+    *("imported_file", "real_view"),
 }
 LEAST = {
     "gasten": {"epochs": 1},
@@ -26,9 +28,13 @@ LEAST = {
 }
 
 
+def settings_of(kind: str, **settings: object) -> GeneratorParams:
+    values = {"kind": kind, **LEAST.get(kind, {}), **settings}
+    return KINDS[kind].Settings.model_validate(values)
+
+
 def pipeline_of(kind: str, **settings: object) -> Pipeline:
-    checked = KINDS[kind].Settings.model_validate({"kind": kind, **LEAST.get(kind, {}), **settings})
-    return KINDS[kind].create_pipeline(checked)
+    return KINDS[kind].create_pipeline(settings_of(kind, **settings))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,6 +58,49 @@ def test_search_in_a_tuned_generator_takes_its_networks() -> None:
     realism = {"by": "discriminator", "keep": 0.5}
     pipeline = pipeline_of("latent_search", space_of="other", realism=realism)
     assert {"other.generator", "other.discriminator"} <= pipeline.inputs()
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "words"),
+    [
+        ("pixel_bisection", {"tolerance": 0.1}, "one.tolerance is 0.1, .* within 0.1 of 0.5"),
+        ("latent_search", {"tolerance": 0.05, "spread": 0.05}, "tolerance and spread add up to"),
+        (
+            "latent_search",
+            {"space_of": "ohter"},
+            "is 'ohter' .did you mean 'other'.*'?gan or other",
+        ),
+        ("latent_search", {"start": 3}, "one.start is 3, .* 4 epochs .* every 2"),
+        ("gasten", {"start": 6}, "one.start is 6"),
+        ("gasten", {"term": "mgda_norm"}, "gan.compile is True, but .* 'mgda_norm'"),
+    ],
+)
+def test_kind_checks_its_settings_against_those_beside_them(
+    kind: str, settings: dict[str, object], words: str
+) -> None:
+    values = {"latent_dim": 2, "filters": 2, "batch_size": 2, "learning_rate": 1e-3}
+    context = GeneratorContext(
+        gan=GanParams(epochs=4, checkpoint_every=2, compile=True, **values),
+        generation=GenerationParams(images=9, test_noise=64),
+        confusion=ConfusionParams(band=0.1),
+        spaces={"other": settings_of("gasten")},
+    )
+    settings_of(kind).check("one", context)
+    with pytest.raises(BorderlineError, match=words):
+        settings_of(kind, **settings).check("one", context)
+
+
+def test_frechet_distance_is_needed_where_a_start_or_a_stop_reads_it() -> None:
+    assert settings_of("latent_search", start="best").needs_fd_lenet()
+    assert not settings_of("gasten").needs_fd_lenet()
+    for metric, settled, needed in (
+        ("acd", None, False),
+        ("acd", 2, True),
+        ("fd_lenet", None, True),
+    ):
+        once = None if settled is None else {"metric": "fd_lenet", "patience": settled}
+        rule = {"metric": metric, "patience": 1, "once_settled": once}
+        assert settings_of("gasten", early_stopping=rule).needs_fd_lenet() is needed
 
 
 def test_every_kind_and_every_setting_is_documented() -> None:

@@ -6,11 +6,12 @@ from torch import Tensor, nn
 
 from borderline import sampling
 from borderline.measures.confusion import is_borderline
-from borderline.pipelines.gasten.kinds import latent_search
-from borderline.pipelines.gasten.kinds.latent_search import Settings, search, spherical
-from borderline.sampling import Part
+from borderline.params import RunParams
+from borderline.pipelines.gasten import latent_search
+from borderline.pipelines.gasten.kinds.latent_search import Settings
+from borderline.pipelines.gasten.latent_search import SearchSampler, spherical
+from borderline.records import LabelledImages, Part
 
-CPU = torch.device("cpu")
 Z = 6
 
 
@@ -47,18 +48,16 @@ class Model(nn.Module):
 def find(
     images: int = 300,
     generator: nn.Module | None = None,
-    rate: latent_search.Rate | None = None,
+    discriminator: nn.Module | None = None,
     **settings: object,
 ) -> tuple[Part, str]:
-    parts = search(
-        generator or Ramp(),
-        Model(),
-        Settings.model_validate({"kind": "latent_search"} | settings),
-        images=images,
-        device=CPU,
-        random=torch.Generator().manual_seed(5),
-        rate=rate,
+    sampler = SearchSampler(
+        generator=generator or Ramp(),
+        settings=Settings.model_validate({"kind": "latent_search"} | settings),
+        discriminator=discriminator,
     )
+    real: LabelledImages = {"images": torch.empty(0, 1, 8, 8), "labels": torch.empty(0)}
+    parts = sampler.sample(Model(), real, images, RunParams(seed=5, device="cpu"))
     found: list[Part] = []
     while True:
         try:
@@ -124,11 +123,12 @@ def test_generator_near_the_boundary_is_searched_for_spread_probabilities_too() 
 
 
 def test_most_real_images_are_kept() -> None:
-    def rate(images: Tensor) -> Tensor:
-        return images.mean(dim=(1, 2, 3))
+    class Brightness(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images.mean(dim=(1, 2, 3))
 
-    realism = {"by": "judge", "keep": 0.25}
-    kept, _ = find(rate=rate, realism=realism)
+    realism = {"by": "discriminator", "keep": 0.25}
+    kept, _ = find(discriminator=Brightness(), realism=realism)
     freely, _ = find()
     assert len(kept["images"]) == 300
     assert kept["images"].mean() > freely["images"].mean() + 0.05

@@ -52,12 +52,12 @@ def test_wasserstein_loss_of_a_plane_is_its_drop_and_its_slopes_distance_to_one(
 def test_gradient_penalty_is_taken_between_real_and_generated_images() -> None:
     seen = []
 
-    def judge(images: Tensor) -> Tensor:
+    def discriminate(images: Tensor) -> Tensor:
         seen.append(images.detach())
         return (images**2).sum(dim=(1, 2, 3))
 
     real, fake = torch.zeros(200, 1, 1, 1), torch.ones(200, 1, 1, 1)
-    WassersteinGradientPenalty(1).discriminator(judge, real, fake, RANDOM)
+    WassersteinGradientPenalty(1).discriminator(discriminate, real, fake, RANDOM)
     between = seen[0].flatten()
     assert 0 <= between.min() < 0.1
     assert 0.9 < between.max() <= 1

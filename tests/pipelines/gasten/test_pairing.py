@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from borderline.pipelines.gasten.pairing import Pairs, pair_up
+from borderline.pipelines.gasten.pairing import pair_up
+from borderline.pipelines.gasten.params import Pairs
 
 RANDOM = torch.Generator().manual_seed(0)
 NEGATIVE, POSITIVE = torch.randn(30, 4, generator=RANDOM), torch.randn(7, 4, generator=RANDOM)

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor, nn
 
-from borderline.params import ConfusionParams
-from borderline.pipelines.gasten.stream import epoch_figures, has_diverged, stream_parts
+from borderline.pipelines.gasten.stream import has_diverged, stream_parts
 from borderline.sampling import Parts
 
 
@@ -31,64 +28,11 @@ def test_parts_are_named_in_order_and_the_outcome_goes_along() -> None:
     assert list(stream_parts(parts_with("")))[-1][1]["note"][0] == ""
 
 
-def test_only_a_row_without_figures_is_a_divergence() -> None:
+def test_only_a_row_without_scores_is_a_divergence() -> None:
     good = [{"epoch": 1, "generator_loss": 1.0, "images": 64, "fd_lenet": float("nan")}]
     assert not has_diverged(pd.DataFrame(good))
     assert has_diverged(pd.DataFrame([{"epoch": 1, "generator_loss": float("nan")}]))
     assert has_diverged(pd.DataFrame([*good, {"epoch": 2, "generator_loss": float("inf")}]))
-
-
-class Rows(nn.Module):
-    """A generator whose images are the rows that it is given; as a judge it sees their pixels."""
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return rows[:, None, None, :]
-
-    def embed(self, images: Tensor) -> Tensor:
-        return images.flatten(1)
-
-
-class OfPair(nn.Module):
-    """A model whose logit is the first pixel."""
-
-    most_other_mass: float | None = None
-
-    def other_mass(self, images: Tensor) -> Tensor:
-        return torch.zeros(len(images))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images[:, 0, 0, 0]
-
-
-class OfThree(OfPair):
-    """Another, for which the second pixel is how much it thinks of a third class."""
-
-    most_other_mass = 0.5
-
-    def other_mass(self, images: Tensor) -> Tensor:
-        return images[:, 0, 0, 1]
-
-
-def test_epoch_figures_leave_out_images_of_other_classes() -> None:
-    logits = torch.tensor([0.0, 4.0, 0.0, 0.0])
-    noise = torch.stack([logits, torch.tensor([0.1, 0.5, 0.6, 0.8])], dim=1)
-    features = torch.rand(10, 2)
-    cpu = torch.device("cpu")
-    band = ConfusionParams(band=0.1)
-
-    def figures(model: nn.Module, rows: Tensor) -> dict[str, float]:
-        return epoch_figures(rows, Rows(), features, cpu, model, band)(Rows())
-
-    of_pair, of_three = (figures(model, noise) for model in (OfPair(), OfThree()))
-    assert (of_pair["yield"], of_three["yield"]) == (0.75, 0.5)
-    assert of_three["acd"] == pytest.approx(float(torch.sigmoid(torch.tensor(4.0)) - 0.5) / 2)
-    assert of_three["other_mass"] == pytest.approx(0.5)
-    assert "other_mass" not in of_pair
-    assert of_three["fd_lenet"] == of_pair["fd_lenet"]
-    elsewhere = figures(OfThree(), noise[2:])
-    assert math.isnan(elsewhere["yield"])
-    assert math.isnan(elsewhere["acd"])
-    assert elsewhere["images"] == 2
 
 
 @pytest.mark.road
@@ -99,7 +43,10 @@ import resource, torch
 from torch import nn
 from borderline.params import RunParams
 from borderline import sampling
-from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
+from borderline.pipelines.gasten.gan_sampler import GanSampler
+from borderline.pipelines.gasten.kinds import latent_search, pixel_bisection
+from borderline.pipelines.gasten.latent_search import SearchSampler
+from borderline.pipelines.gasten.pixel_blends import BlendSampler
 
 torch.set_num_threads(1)
 sampling.PART_SIZE = 2000
@@ -126,11 +73,11 @@ images = torch.rand(800, 1, 28, 28) * 2 - 1
 real = {{"images": images, "labels": (classifier(images) > 0).long()}}
 
 samplers = {{
-    "gasten": lambda: gasten.GanSampler(generator=generator),
-    "latent_search": lambda: latent_search.SearchSampler(
+    "gasten": lambda: GanSampler(generator=generator),
+    "latent_search": lambda: SearchSampler(
         generator=generator, settings=latent_search.Settings(kind="latent_search")
     ),
-    "pixel_bisection": lambda: pixel_bisection.BlendSampler(
+    "pixel_bisection": lambda: BlendSampler(
         settings=pixel_bisection.Settings(kind="pixel_bisection")
     ),
 }}

@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
 from borderline.errors import BorderlineError
 from borderline.params import RunParams
-from borderline.pipelines.gasten import training
-from borderline.pipelines.gasten.confusion_terms import TERMS
+from borderline.pipelines.gasten.epoch import Steering
+from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.networks import build_networks
 from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams
-from borderline.pipelines.gasten.training import Gan, Progress, Steering
+from borderline.pipelines.gasten.terms import TERMS
+from borderline.pipelines.gasten.training import Progress
+from borderline.pipelines.gasten.training import train as stream_training
 from borderline.records import LabelledImages
 
 PARAMS = GanParams(
@@ -33,7 +36,7 @@ class Brightness(nn.Module):
         return self.scale * (images.mean(dim=(1, 2, 3)) - self.offset)
 
 
-GASTEN = Steering(classifier=Brightness(), term="gasten", alpha=5.0)
+GASTEN = Steering(classifier=Brightness(), term=TERMS["gasten"], alpha=5.0)
 
 
 def progress(
@@ -45,7 +48,7 @@ def progress(
     early_stopping: EarlyStoppingParams | None = None,
 ) -> list[Progress]:
     return list(
-        training.train(
+        stream_training(
             Gan(params, images.shape[1:], run),
             images,
             epochs=params.epochs,
@@ -62,8 +65,8 @@ def progress(
 
 
 def train(images: Tensor, run: RunParams, *args: object, **kwargs: object) -> list[Checkpoint]:
-    every = progress(images, run, *args, **kwargs)  # type: ignore[arg-type]
-    return [checkpoint for _, checkpoint in every if checkpoint is not None]
+    steps = progress(images, run, *args, **kwargs)  # type: ignore[arg-type]
+    return [checkpoint for _, checkpoint in steps if checkpoint is not None]
 
 
 def weights(checkpoint: Checkpoint) -> list[Tensor]:
@@ -142,16 +145,16 @@ def test_checkpoints_are_copies_and_measured_in_evaluation(
 LONGER = PARAMS.model_copy(update={"steps_per_epoch": 30, "learning_rate": 3e-3, "epochs": 2})
 
 
-@pytest.mark.parametrize("term", [*TERMS, "mgda", "mgda_norm", "gaussian_two_step"])
+@pytest.mark.parametrize("term", TERMS)
 def test_every_term_pulls_the_generator_to_the_boundary(
     pair_images: LabelledImages, run: RunParams, term: str
 ) -> None:
     images, model = pair_images["images"], Brightness()
     alpha = {"gasten": 25.0, "logit": 5.0, "kl": 20.0}.get(term, 1.0)
-    steering = Steering(classifier=model, term=term, alpha=alpha)
+    steering = Steering(classifier=model, term=TERMS[term], alpha=alpha)
 
     def mean_distance(checkpoint: Checkpoint) -> float:
-        network = training.build_networks(LONGER, tuple(images.shape[1:]), run)[0]
+        network = build_networks(LONGER, tuple(images.shape[1:]), run)[0]
         network.load_state_dict(checkpoint["state"]["generator"])
         latents = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
         return (torch.sigmoid(model(network.eval()(latents))) - 0.5).abs().mean().item()
@@ -169,71 +172,6 @@ def test_weight_grows_from_epoch_to_epoch(pair_images: LabelledImages, run: RunP
     grown = train(images, run, params=two, steering=replace(GASTEN, growth=2.0))
     assert same_bits(plain[1], grown[1]), "the first epoch has the weight as it is set"
     assert not same_bits(plain[2], grown[2])
-
-
-def test_discriminator_is_spared_in_the_generators_step(
-    pair_images: LabelledImages, run: RunParams
-) -> None:
-    seen = []
-
-    class Spy(Brightness):
-        def forward(self, images: Tensor) -> Tensor:
-            if images.requires_grad:
-                seen.append(any(p.requires_grad for p in gan.discriminator.parameters()))
-            return super().forward(images)
-
-    gan = Gan(PARAMS, (1, 12, 12), run)
-    steering = Steering(classifier=Spy(), term="gasten", alpha=1.0)
-    training._train_epoch(gan, pair_images["images"], 1, steering)
-    assert seen == [False] * 3
-    assert all(p.requires_grad for p in gan.discriminator.parameters())
-
-
-def test_discriminator_steps_for_each_generator_step(
-    pair_images: LabelledImages, run: RunParams, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps: list[str] = []
-    for name in ("_discriminator_step", "_generator_step"):
-        original = getattr(training, name)
-
-        def counted(*args: object, name: str = name, original=original) -> Tensor:  # type: ignore[no-untyped-def]
-            steps.append(name[1])
-            return original(*args)
-
-        monkeypatch.setattr(training, name, counted)
-    params = PARAMS.model_copy(update={"disc_iters": 2, "steps_per_epoch": 5})
-    training._train_epoch(Gan(params, (1, 12, 12), run), pair_images["images"], 1, None)
-    assert "".join(steps) == "ddgddgdg"
-
-
-def test_share_of_real_batch_is_borderline(run: RunParams) -> None:
-    rows = torch.tensor([3, 5, 7])
-    steering = replace(GASTEN, real_rows=rows, real_share=0.5)
-    batch = training._with_borderline(torch.arange(100, 116), steering, run.generator("x"))
-    assert set(batch[:8].tolist()) <= {3, 5, 7}
-    assert batch[8:].tolist() == list(range(108, 116))
-    assert torch.equal(training._with_borderline(batch, GASTEN, run.generator("x")), batch)
-
-
-@pytest.mark.parametrize(
-    ("images", "batch", "steps", "sizes"),
-    [
-        (10, 4, None, [4, 4]),
-        (10, 4, 5, [4] * 5),
-        (3, 64, None, [3]),
-        (3, 64, 4, [3] * 4),
-    ],
-)
-def test_batches_are_full_and_see_each_image_at_most_once_a_pass(
-    images: int, batch: int, steps: int | None, sizes: list[int]
-) -> None:
-    params = PARAMS.model_copy(update={"batch_size": batch, "steps_per_epoch": steps})
-    batches = list(training._batches(images, params, torch.Generator().manual_seed(0)))
-    assert [len(b) for b in batches] == sizes
-    per_pass = images // min(batch, images)
-    for start in range(0, len(batches), per_pass):
-        seen = torch.cat(batches[start : start + per_pass]).tolist()
-        assert len(set(seen)) == len(seen)
 
 
 def test_other_settings_are_refused(pair_images: LabelledImages, run: RunParams) -> None:
@@ -259,7 +197,7 @@ class Breaks(Brightness):
 def test_diverged_training_ends_with_its_last_good_checkpoint(
     pair_images: LabelledImages, run: RunParams, after: int, kept: list[int]
 ) -> None:
-    steering = Steering(classifier=Breaks(after), term="logit", alpha=1.0)
+    steering = Steering(classifier=Breaks(after), term=TERMS["logit"], alpha=1.0)
     every = progress(pair_images["images"], run, steering=steering)
     checkpoints = [checkpoint for _, checkpoint in every if checkpoint is not None]
     assert [c["epoch"] for c in checkpoints] == kept
@@ -277,12 +215,12 @@ def test_early_stopping_ends_a_training_and_a_resumed_one_agrees(
     images, rule = pair_images["images"], EarlyStoppingParams(metric="fd_lenet", patience=1)
     params = PARAMS.model_copy(update={"epochs": 60})
     stopped = train(images, run, params=params, early_stopping=rule)
-    figures = [row["fd_lenet"] for row in stopped[-1]["history"]]
-    assert len(figures) < 60
-    assert figures[-1] >= min(figures[:-1])
-    assert figures[:-1] == sorted(figures[:-1], reverse=True)
+    distances = [row["fd_lenet"] for row in stopped[-1]["history"]]
+    assert len(distances) < 60
+    assert distances[-1] >= min(distances[:-1])
+    assert distances[:-1] == sorted(distances[:-1], reverse=True)
     resumed = train(images, run, folder_of(stopped), params=params, early_stopping=rule)
-    assert [c["epoch"] for c in resumed] == [len(figures)]
+    assert [c["epoch"] for c in resumed] == [len(distances)]
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 8, 8)])

@@ -164,7 +164,7 @@ def test_model_and_its_patterns_are_described() -> None:
     assert findings.cluster_doubts == ("one cloud", "unstable")
     assert findings.doubts == (
         *findings.cluster_doubts,
-        "the prototypes are not significantly better than random images in: stability",
+        "the prototypes are not significantly better than random images in: stability across seeds",
         "the prototypes are not significantly better than random images of the same clusters in: "
         "stability",
         "one repeat failed",

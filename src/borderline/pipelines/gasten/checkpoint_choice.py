@@ -1,4 +1,4 @@
-"""Which checkpoint of a training to go on with."""
+"""The choice of a training's checkpoint."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams, S
 def starting_checkpoint(checkpoints: Checkpoints, start: Start, gan: GanParams) -> Checkpoint:
     """The checkpoint of step 1 that step 2 starts from.
 
-    Args:
-        checkpoints: Those of step 1.
-        start: ``last``, ``best`` (of the lowest ``fd_lenet``) or an epoch.
-        gan: How step 1 was trained.
-
     Raises:
         BorderlineError: When that epoch has no checkpoint.
     """
@@ -24,10 +19,10 @@ def starting_checkpoint(checkpoints: Checkpoints, start: Start, gan: GanParams) 
     if start == "best":
         return _best(checkpoints, _latest(checkpoints, gan.epochs), "fd_lenet")
     if epoch_name(start) not in checkpoints:
-        there = ", ".join(str(int(name[-4:])) for name in sorted(checkpoints))
+        epochs = ", ".join(str(int(name[-4:])) for name in sorted(checkpoints))
         raise BorderlineError(
-            f"start is {start}, but step 1 has no checkpoint of that epoch: choose one of {there}, "
-            "or 'best' or 'last'."
+            f"start is {start}, but step 1 has no checkpoint of that epoch: choose one of "
+            f"{epochs}, or 'best' or 'last'."
         )
     return checkpoints[epoch_name(start)]()
 
@@ -37,16 +32,13 @@ def kept_checkpoint(
 ) -> Checkpoint:
     """The checkpoint that a training ends with: the last, or the best of its early stopping.
 
-    Args:
-        checkpoints: Those of the training.
-        epochs: How many epochs it was to have.
-        early_stopping: Its rule; where its figure was never counted, the last epoch is kept.
+    The last one too where the rule of early stopping never counted a score.
     """
     last = _latest(checkpoints, epochs)
     if early_stopping is None:
         return last
-    worthy = {row["epoch"] for row in counted(last["history"], early_stopping)}
-    among = {name: load for name, load in checkpoints.items() if int(name[-4:]) in worthy}
+    epochs_counted = {row["epoch"] for row in counted(last["history"], early_stopping)}
+    among = {name: load for name, load in checkpoints.items() if int(name[-4:]) in epochs_counted}
     return _best(among, last, early_stopping.metric)
 
 

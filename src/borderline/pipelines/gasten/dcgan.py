@@ -62,7 +62,7 @@ class Discriminator(nn.Module):
         filters: Channels of the first layer; each further one doubles them.
         channels: Channels of the images.
         sizes: Side lengths of the feature maps, from the smallest to the image.
-        norm: Makes the normalisation of each layer but the first.
+        norm: Makes the normalisation of each layer except the first.
     """
 
     def __init__(self, *, filters: int, channels: int, sizes: list[int], norm: Norm) -> None:

@@ -1,4 +1,4 @@
-"""Which images of a set are not repetitions of others."""
+"""Repetitions among a set of images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _GREY_LEVEL = 2 / 255
 
 
 def is_distinct(images: Tensor) -> Tensor:
-    """Which images differ from all before them by more than a grey level on (squared) average.
+    """Whether an image differs from all before it by more than a grey level (root mean square).
 
     Args:
         images: Values in [-1, 1], shape (N, C, H, W).

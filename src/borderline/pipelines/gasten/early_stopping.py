@@ -1,4 +1,4 @@
-"""When a training has done its best, read from its history alone, so that a resumed one agrees."""
+"""Early stopping, decided by the history alone, so that a resumed training decides the same."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _TO_GROW = {"yield"}
 
 
 def best_epoch(history: History, metric: str) -> int | None:
-    """The epoch at which a figure is best.
+    """The epoch at which a score is best.
 
     Args:
         history: One row an epoch, with a column ``epoch``.
         metric: A column; ``yield`` should be large, the others small.
 
     Returns:
-        The first best epoch; None where no row has the figure.
+        The first best epoch; None where no row has the score.
     """
     sign = -1 if metric in _TO_GROW else 1
     rows = [(sign * row[metric], row["epoch"]) for row in history if _has(row, metric)]
@@ -27,14 +27,10 @@ def best_epoch(history: History, metric: str) -> int | None:
 
 
 def counted(history: History, rule: EarlyStoppingParams) -> History:
-    """The part of a history that a rule looks at.
+    """The rows of a history that a rule reads.
 
-    Not epoch 0, which is what step 2 starts from; nothing before another figure has settled, where
-    the rule waits for that; and nothing after the epoch at which the rule stops.
-
-    Args:
-        history: One row an epoch so far.
-        rule: The figure and the patience.
+    They exclude epoch 0 (the start of step 2), the epochs before another score has settled where
+    the rule waits for it, and the epochs after the one at which the rule stops.
     """
     rows = [row for row in history if row["epoch"] > 0]
     first = 0
@@ -48,12 +44,7 @@ def counted(history: History, rule: EarlyStoppingParams) -> History:
 
 
 def has_stopped(history: History, rule: EarlyStoppingParams | None) -> bool:
-    """Whether a training should have ended by the last epoch of its history.
-
-    Args:
-        history: One row an epoch so far.
-        rule: The figure and the patience; None never stops.
-    """
+    """Whether a training should have ended by the end of its history; never without a rule."""
     if rule is None:
         return False
     rows = counted(history, rule)

@@ -9,46 +9,37 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Judge = Callable[[Tensor], Tensor]
+Discriminate = Callable[[Tensor], Tensor]
+"""Images (N, C, H, W) to the discriminator's logits (N,)."""
 
 
 class GanLoss(Protocol):
-    """What a discriminator and a generator minimise."""
+    """The losses of a discriminator and a generator."""
 
     def discriminator(
-        self, judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator
+        self, discriminate: Discriminate, real: Tensor, fake: Tensor, random: torch.Generator
     ) -> Tensor:
-        """The discriminator's loss.
+        """The discriminator's loss, a scalar.
 
         Args:
-            judge: The discriminator: images (N, C, H, W) to logits (N,).
+            discriminate: The discriminator.
             real: Real images in [-1, 1], shape (N, C, H, W).
             fake: As many generated images, detached from their generator.
-            random: For losses that draw.
-
-        Returns:
-            A scalar.
+            random: For losses that draw random numbers.
         """
 
     def generator(self, fake_logits: Tensor) -> Tensor:
-        """The generator's loss.
-
-        Args:
-            fake_logits: The discriminator's logits of generated images, shape (N,).
-
-        Returns:
-            A scalar.
-        """
+        """The generator's loss, a scalar, from the logits of generated images, shape (N,)."""
 
 
 class NonSaturating:
     """``-log D(x) - log(1 - D(G(z)))`` and ``-log D(G(z))`` (Goodfellow et al. 2014)."""
 
     def discriminator(
-        self, judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator
+        self, discriminate: Discriminate, real: Tensor, fake: Tensor, random: torch.Generator
     ) -> Tensor:
         """See :class:`GanLoss`."""
-        return F.softplus(-judge(real)).mean() + F.softplus(judge(fake)).mean()
+        return F.softplus(-discriminate(real)).mean() + F.softplus(discriminate(fake)).mean()
 
     def generator(self, fake_logits: Tensor) -> Tensor:
         """See :class:`GanLoss`."""
@@ -58,7 +49,7 @@ class NonSaturating:
 class WassersteinGradientPenalty:
     """``D(G(z)) - D(x) + weight (|grad D(x')| - 1)^2`` and ``-D(G(z))`` (Gulrajani et al. 2017).
 
-    ``x'`` lies at random on the line between a real and a generated image.
+    ``x'`` is a random point on the line between a real and a generated image.
 
     Args:
         weight: Weight of the gradient penalty.
@@ -68,14 +59,14 @@ class WassersteinGradientPenalty:
         self.weight = weight
 
     def discriminator(
-        self, judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator
+        self, discriminate: Discriminate, real: Tensor, fake: Tensor, random: torch.Generator
     ) -> Tensor:
         """See :class:`GanLoss`."""
         share = torch.rand(len(real), 1, 1, 1, generator=random).to(real.device)
         between = torch.lerp(real, fake, share).requires_grad_()
-        (slope,) = torch.autograd.grad(judge(between).sum(), between, create_graph=True)
+        (slope,) = torch.autograd.grad(discriminate(between).sum(), between, create_graph=True)
         penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
-        loss: Tensor = judge(fake).mean() - judge(real).mean() + self.weight * penalty
+        loss: Tensor = discriminate(fake).mean() - discriminate(real).mean() + self.weight * penalty
         return loss
 
     def generator(self, fake_logits: Tensor) -> Tensor:
@@ -84,10 +75,5 @@ class WassersteinGradientPenalty:
 
 
 def build_loss(name: str, gradient_penalty: float) -> GanLoss:
-    """The losses of a GAN by name.
-
-    Args:
-        name: ``ns`` or ``wgan_gp``.
-        gradient_penalty: Weight of WGAN-GP's penalty.
-    """
+    """The losses ``ns`` or ``wgan_gp``, the latter with a weight of its penalty."""
     return NonSaturating() if name == "ns" else WassersteinGradientPenalty(gradient_penalty)

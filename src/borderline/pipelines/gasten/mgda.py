@@ -15,8 +15,8 @@ def min_norm_weight(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> Tensor:
     point of least norm on the line from g2 to g1; both losses fall along it.
 
     Args:
-        g1: The first loss's gradient, a tensor for each parameter.
-        g2: The second loss's gradient, of the same shapes.
+        g1: The gradient of the first loss, a tensor for each parameter.
+        g2: The gradient of the second loss, of the same shapes.
 
     Returns:
         A scalar in [0, 1]; 1 where both gradients are the same.
@@ -33,9 +33,9 @@ def common_gradient(
     """The gradient along which two losses fall together, from one forward pass.
 
     Args:
-        loss1: The first loss, a scalar with a graph.
-        loss2: The second loss, a scalar with a graph that may share nodes with the first's.
-        parameters: What to differentiate by.
+        loss1: A scalar with a graph.
+        loss2: A scalar with a graph, which may share nodes with that of ``loss1``.
+        parameters: The tensors to differentiate by.
         normalise: Whether each gradient is first divided by its loss times its norm
             (``mgda_norm``); the size of a loss then no longer decides.
 

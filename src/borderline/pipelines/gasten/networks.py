@@ -26,10 +26,10 @@ def feature_map_sizes(image_size: int, blocks: int | None) -> list[int]:
 
     Args:
         image_size: Side of the square image in pixels.
-        blocks: How often the side doubles; None for as often as leads to 4 pixels or fewer.
+        blocks: How often the side doubles; None doubles it from 4 pixels or fewer.
 
     Returns:
-        Side lengths, each the half of the next one rounded up: 28 gives ``[4, 7, 14, 28]``.
+        Side lengths, each half of the next one, rounded up: 28 gives ``[4, 7, 14, 28]``.
     """
     sizes = [image_size]
     while sizes[0] > _SMALLEST_MAP if blocks is None else len(sizes) <= blocks:
@@ -38,12 +38,7 @@ def feature_map_sizes(image_size: int, blocks: int | None) -> list[int]:
 
 
 def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
-    """The generator of a GAN, its weights drawn from PyTorch's global generator.
-
-    Args:
-        params: Architecture and sizes.
-        image_shape: Channels, height and width.
-    """
+    """The generator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
     widths = {"latent_dim": params.latent_dim, "filters": params.filters, "channels": channels}
     if params.architecture == "resnet":
@@ -56,14 +51,9 @@ def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
 
 
 def build_discriminator(params: GanParams, image_shape: ImageShape) -> Discriminator:
-    """The discriminator of a GAN, its weights drawn from PyTorch's global generator.
-
-    Args:
-        params: Architecture, sizes, and the loss: WGAN-GP judges each image alone, so layer
-            normalisation takes the place of batch normalisation.
-        image_shape: Channels, height and width.
-    """
+    """The discriminator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
+    # WGAN-GP scores each image alone, so its layers normalise an image, not a batch.
     norm = _layer_norm if params.loss == "wgan_gp" else _batch_norm
     if params.architecture == "resnet":
         return _laid_out(
@@ -91,12 +81,7 @@ def build_networks(
 
 
 def trained_networks(params: GanParams, state: dict[str, Any]) -> tuple[Generator, Discriminator]:
-    """Both networks of a checkpoint, for evaluation.
-
-    Args:
-        params: What the checkpoint was trained with.
-        state: Its state.
-    """
+    """Both networks of a checkpoint's state, for evaluation."""
     shape = tuple(state["image_shape"])
     generator, discriminator = build_generator(params, shape), build_discriminator(params, shape)
     generator.load_state_dict(state["generator"])

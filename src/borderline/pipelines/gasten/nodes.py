@@ -1,45 +1,41 @@
-"""The nodes of stage 2 that all generators share; each kind has its own in ``kinds/``."""
+"""The nodes of stage 2 that all generators share; each kind has its own nodes in ``kinds/``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import pandas as pd
-import torch
-from torch import Tensor, nn
-
-from borderline.datasets.checkpoints import Checkpoints
-from borderline.datasets.tensors import digest
 from borderline.errors import BorderlineError
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.gasten.params import GanParams, GenerationParams, gan_settings
-from borderline.pipelines.gasten.stream import (
-    Epoch,
-    epoch_figures,
-    figures_settings,
-    has_diverged,
-    stream_epochs,
-    stream_parts,
-)
-from borderline.pipelines.gasten.training import Gan, train
-from borderline.records import LabelledImages
-from borderline.sampling import Part, Sampler, sample_within_pair
+from borderline.records import LabelledImages, Latents, Part, RealFeatures
+from borderline.streaming import streams
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from borderline.datasets.checkpoints import Checkpoints
+    from borderline.pipelines.gasten.stream import Epoch
+    from borderline.sampling import Sampler
 
 
-def make_test_noise(
-    generation: GenerationParams, gan: GanParams, run: RunParams
-) -> dict[str, Tensor]:
-    """The fixed latent vectors that every epoch's figures and sample grids are computed on."""
+def make_test_noise(*, generation: GenerationParams, gan: GanParams, run: RunParams) -> Latents:
+    """The fixed latent vectors of every epoch's scores and sample grids."""
+    import torch
+
     random = run.generator("test noise")
     return {"latents": torch.randn(generation.test_noise, gan.latent_dim, generator=random)}
 
 
+@streams("history_table", step="epoch", total=lambda gan: gan.epochs)
 def train_gan(
     pair_train: LabelledImages,
-    test_noise: dict[str, Tensor],
+    test_noise: Latents,
     judge: nn.Module,
-    real_features: dict[str, Tensor],
-    so_far: Checkpoints,
+    real_features: RealFeatures,
+    checkpoints_so_far: Checkpoints,
+    *,
     gan: GanParams,
     pair: PairParams,
     run: RunParams,
@@ -47,42 +43,50 @@ def train_gan(
     """Step 1: train the plain GAN; yields checkpoints, the history and a sample grid an epoch.
 
     Raises:
-        BorderlineError: When a loss is no longer finite, for all else goes on from this GAN.
+        BorderlineError: When a loss is no longer finite, because generators start from this GAN.
     """
+    from borderline.datasets.tensors import digest
+    from borderline.pipelines.gasten import epoch_scores, stream, training
+    from borderline.pipelines.gasten.gan import Gan
+
     images, noise = pair_train["images"], test_noise["latents"]
     network = Gan(gan, images.shape[1:], run)
-    progress = train(
+    digests = epoch_scores.score_digests(gan.early_stopping, judge, noise)
+    progress = training.train(
         network,
         images,
         epochs=gan.epochs,
-        settings={
-            **gan_settings(run, pair, gan),
-            "images digest": digest(images),
-            **figures_settings(gan.early_stopping, judge, noise),
-        },
-        so_far=so_far,
-        measure=epoch_figures(noise, judge, real_features["features"], run.torch_device()),
+        settings={**gan_settings(run, pair, gan), "images digest": digest(images), **digests},
+        so_far=checkpoints_so_far,
+        measure=epoch_scores.measurement(noise, judge, real_features["features"], network.device),
         early_stopping=gan.early_stopping,
     )
-    for epoch in stream_epochs(progress, network, noise):
+    for epoch in stream.stream_epochs(progress, network, noise):
         yield epoch
-        history = epoch[1]
-        if has_diverged(history):
-            last = history["epoch"].iloc[-1]
-            way_out = f", or set gan.epochs to {last - 1} to go on from there" if last > 1 else ""
-            raise BorderlineError(
-                f"The GAN's loss is no longer a finite number in epoch {last} with "
-                f"gan.learning_rate {gan.learning_rate} (seed {run.seed}): lower it{way_out}."
-            )
+        if stream.has_diverged(epoch[1]):
+            raise _divergence(int(epoch[1]["epoch"].iloc[-1]), gan, run)
 
 
+def _divergence(epoch: int, gan: GanParams, run: RunParams) -> BorderlineError:
+    way_out = f", or set gan.epochs to {epoch - 1} to use the GAN of that epoch" * (epoch > 1)
+    return BorderlineError(
+        f"The GAN's loss is no longer a finite number in epoch {epoch} with gan.learning_rate "
+        f"{gan.learning_rate} (seed {run.seed}): lower it{way_out}."
+    )
+
+
+@streams("outcome_table", step="images", total=lambda generation: generation.images)
 def make_images(
     sampler: Sampler,
     classifier: nn.Module,
     pair_train: LabelledImages,
+    *,
     generation: GenerationParams,
     run: RunParams,
 ) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
-    """Images of a generator with the model's opinion of them, in parts, and their outcome."""
+    """Images of a generator with the model's p, in parts, and their outcome."""
+    from borderline.pipelines.gasten.stream import stream_parts
+    from borderline.sampling import sample_within_pair
+
     parts = sample_within_pair(sampler, classifier, pair_train, generation.images, run)
     yield from stream_parts(parts, seconds=sampler.seconds, note=sampler.note)

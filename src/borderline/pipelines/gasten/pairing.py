@@ -1,15 +1,14 @@
-"""Which points of the two sides of a boundary are joined by a path."""
+"""Pairs of points from the two sides of a boundary, to be joined by a path."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-Pairs = Literal["random", "nearest"]
+from borderline.pipelines.gasten.params import Pairs
 
 
 def pair_up(
@@ -20,9 +19,9 @@ def pair_up(
     Args:
         negative: Points of the negative side, shape (N, ...), N at least 1.
         positive: Points of the positive side, shape (P, ...), P at least 1.
-        count: Wished-for number of pairs.
-        how: ``random``, where the points of a side serve equally often, or ``nearest``: each point
-            of the smaller side with its nearest neighbours on the other.
+        count: Requested number of pairs.
+        how: ``random``, where all points of a side are used equally often, or ``nearest``: each
+            point of the smaller side with its nearest neighbours on the other.
         metric: scikit-learn's name of the distance between neighbours.
         random: For random pairs.
 
@@ -54,7 +53,7 @@ def _in_turn(
 def _nearest(few: Tensor, many: Tensor, count: int, metric: str) -> tuple[Tensor, Tensor]:
     neighbours = min(len(many), -(-count // len(few)))
     search = NearestNeighbors(n_neighbors=neighbours, metric=metric).fit(many.flatten(1).numpy())
-    found = torch.from_numpy(search.kneighbors(few.flatten(1).numpy(), return_distance=False))
+    nearest = torch.from_numpy(search.kneighbors(few.flatten(1).numpy(), return_distance=False))
     rows = torch.arange(len(few)).expand(neighbours, -1)
-    # First everybody's nearest, then everybody's second nearest.
-    return rows.flatten()[:count], found.T.flatten()[:count]
+    # First the nearest neighbour of every point, then the second nearest of every point.
+    return rows.flatten()[:count], nearest.T.flatten()[:count]

@@ -2,61 +2,33 @@
 
 from __future__ import annotations
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from borderline.grid import for_all, for_each_gan, for_each_generator
+from borderline.grid import for_all, for_each_gan, for_each_generator, node
+from borderline.params import GeneratorParams
 from borderline.pipelines.gasten import nodes
 from borderline.pipelines.gasten.kinds import KINDS
 
 
 def create_pipeline() -> Pipeline:
     """Step 1 once for each repetition, then the images of each generator."""
-    noise = Pipeline(
-        [
-            Node(
-                nodes.make_test_noise,
-                inputs=["params:generation", "params:gan", "params:run"],
-                outputs="test_noise",
-                name="make_test_noise",
-            )
-        ]
-    )
-    step_1 = Pipeline(
-        [
-            Node(
-                nodes.train_gan,
-                inputs=[
-                    "pair_train",
-                    "test_noise",
-                    "judge",
-                    "real_features",
-                    "gan.checkpoints_so_far",
-                    "params:gan",
-                    "params:pair",
-                    "params:run",
-                ],
-                outputs=["gan.checkpoints", "gan.history", "gan.samples"],
-                name="train_gan",
-            ),
-        ],
-    )
-    images = Pipeline(
-        [
-            Node(
-                nodes.make_images,
-                inputs=["sampler", "classifier", "pair_train", "params:generation", "params:run"],
-                outputs=["images", "outcome"],
-                name="make_images",
-            )
-        ]
+    step_1 = node(
+        nodes.train_gan,
+        ["gan.checkpoints", "gan.history_table", "gan.samples"],
+        checkpoints_so_far="gan.checkpoints_so_far",
     )
     return (
-        for_all("gasten", noise)
-        + for_each_gan("gasten", step_1)
+        for_all("gasten", Pipeline([node(nodes.make_test_noise, "test_noise")]))
+        + for_each_gan("gasten", Pipeline([step_1]))
         + for_each_generator(
             "gasten",
-            lambda settings: KINDS[settings.kind].create_pipeline(settings) + images,
+            _generator,
             shared=["pair_train", "test_noise", "judge", "real_features"],
-            of_model=["classifier"],
+            of_model=["classifier", "real_view"],
         )
     )
+
+
+def _generator(settings: GeneratorParams) -> Pipeline:
+    images = Pipeline([node(nodes.make_images, ["images", "outcome_table"])])
+    return KINDS[settings.kind].create_pipeline(settings) + images

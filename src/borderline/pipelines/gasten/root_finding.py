@@ -1,4 +1,4 @@
-"""Where paths between two images cross the decision boundary."""
+"""Crossings of the decision boundary by paths between two images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.optimize.elementwise import find_root
 from torch import Tensor
 
 _MOST_STEPS = 30
@@ -15,17 +16,15 @@ _LOGITS_PER_PROBABILITY = 4.0
 
 
 class Crossings(NamedTuple):
-    """Where paths cross.
+    """The crossings of paths.
 
     Attributes:
-        shares: How far along its path each crossing lies, in (0, 1), shape (N,), float64.
-        found: Which of them are within the tolerance, shape (N,), boolean.
-        evaluations: How many points of all paths together the model was asked about.
+        shares: The place of each crossing along its path, in (0, 1), shape (N,), float64.
+        converged: Whether it is within the tolerance, shape (N,), boolean.
     """
 
     shares: Tensor
-    found: Tensor
-    evaluations: int
+    converged: Tensor
 
 
 def find_crossings(
@@ -35,11 +34,11 @@ def find_crossings(
     targets: Tensor,
     tolerance: float,
 ) -> Crossings:
-    """Find a point on each path where the model's probability is a wished-for one.
+    """Find a point on each path where the model's probability is the target.
 
-    Chandrupatla's method (1997), which mixes bisection with inverse quadratic interpolation, on the
-    logit, which is far from flat where the probability is; only the paths that are not yet within
-    the tolerance are evaluated again.
+    Chandrupatla's method (1997) mixes bisection with inverse quadratic interpolation. It works on
+    the logit, which is not flat where the probability is. Only paths that are not yet within the
+    tolerance are evaluated again.
 
     Args:
         logits_at: Takes shares of paths (B,) in (0, 1) and the rows of those paths (B,), returns
@@ -47,25 +46,19 @@ def find_crossings(
         first: Logits at share 0, below those of the targets, shape (N,).
         last: Logits at share 1, above those of the targets, shape (N,).
         targets: Probabilities to find, in (0, 1), shape (N,).
-        tolerance: How far from its target a probability may be.
+        tolerance: The largest distance of a probability to its target.
     """
-    # Takes a second, which a command that computes nothing should not cost.
-    from scipy.optimize.elementwise import find_root
-
     aims = torch.logit(targets.double())
     ends = (first.double() - aims).numpy(), (last.double() - aims).numpy()
-    evaluations = 0
 
     def excess(shares: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        nonlocal evaluations
         rows = np.broadcast_to(rows, shares.shape).astype(np.int64)
         values = np.where(shares <= 0, ends[0][rows], ends[1][rows])
         inside = (shares > 0) & (shares < 1)
         if inside.any():
-            asked = torch.from_numpy(rows[inside])
-            logits = logits_at(torch.from_numpy(shares[inside]), asked)
-            values[inside] = (logits.double() - aims[asked]).numpy()
-            evaluations += len(asked)
+            paths = torch.from_numpy(rows[inside])
+            logits = logits_at(torch.from_numpy(shares[inside]), paths)
+            values[inside] = (logits.double() - aims[paths]).numpy()
         return values  # type: ignore[no-any-return]
 
     result = find_root(
@@ -75,5 +68,5 @@ def find_crossings(
         tolerances={"fatol": _LOGITS_PER_PROBABILITY * tolerance},
         maxiter=_MOST_STEPS,
     )
-    found = np.abs(result.f_x) <= _LOGITS_PER_PROBABILITY * tolerance
-    return Crossings(torch.from_numpy(result.x), torch.from_numpy(found), evaluations)
+    converged = np.abs(result.f_x) <= _LOGITS_PER_PROBABILITY * tolerance
+    return Crossings(torch.from_numpy(result.x), torch.from_numpy(converged))

@@ -11,7 +11,8 @@ from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
-from borderline.pipelines.gasten.kinds.pixel_bisection import BlendSampler, Settings
+from borderline.pipelines.gasten.kinds.pixel_bisection import Settings
+from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.pipelines.prototypes.choosing.repetition import (
     adjusted_rand,
     cluster_again,

@@ -2,8 +2,8 @@
 
 A kind's file has ``Settings``, a :class:`~borderline.params.GeneratorParams` whose ``kind`` is the
 name of the file, and ``create_pipeline(settings)``, the nodes that make its
-:class:`~borderline.sampling.Sampler`.
-docs/generators.md shows how to add one.
+:class:`~borderline.sampling.Sampler`. Every command imports it, so it imports its science inside
+the nodes. docs/generators.md shows how to add one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from borderline.params import GeneratorParams
 
 
 class Kind(Protocol):
-    """What a kind's file must have."""
+    """The content of a kind's file."""
 
     Settings: type[GeneratorParams]
 
@@ -29,8 +29,9 @@ class Kind(Protocol):
         """The nodes that make ``sampler``.
 
         They may take ``pair_train``, ``test_noise``, ``judge``, ``real_features``, ``classifier``,
-        ``gan.checkpoints``, ``<name>.generator`` and ``<name>.discriminator`` of another generator,
-        ``checkpoints_so_far``, and ``params:generator``, which are the settings.
+        ``real_view``, ``gan.checkpoints``, ``<name>.generator`` and ``<name>.discriminator`` of
+        another generator, ``checkpoints_so_far``, ``imported_file``, and the settings,
+        ``params:generator``.
         """
 
 

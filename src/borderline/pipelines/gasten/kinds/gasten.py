@@ -1,47 +1,34 @@
-"""GASTeN's step 2: the plain GAN trained on, with a term that pulls it to the boundary."""
+"""GASTeN's step 2: the GAN is trained further, with a term that pulls it to the boundary."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-import pandas as pd
-import torch
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 from pydantic import Field, model_validator
-from torch import Tensor, nn
 
-from borderline.datasets.checkpoints import Checkpoints
-from borderline.datasets.tensors import digest_of_weights
 from borderline.errors import BorderlineError
-from borderline.measures.confusion import is_borderline
-from borderline.measures.inference import predict
+from borderline.grid import node
 from borderline.params import ConfusionParams, RunParams, Setting
-from borderline.pipelines.gasten.checkpoint_choice import kept_checkpoint, starting_checkpoint
-from borderline.pipelines.gasten.networks import (
-    Discriminator,
-    Generator,
-    trained_networks,
-)
 from borderline.pipelines.gasten.params import (
     EarlyStoppingParams,
     GanParams,
+    GeneratorContext,
     StartsFromGan,
 )
-from borderline.pipelines.gasten.stream import (
-    Epoch,
-    epoch_figures,
-    figures_settings,
-    has_diverged,
-    stream_epochs,
-)
-from borderline.pipelines.gasten.training import Gan, Steering, train
-from borderline.records import LabelledImages
-from borderline.sampling import Parts, Sampler, make_part, part_sizes
+from borderline.pipelines.gasten.terms import TERMS, TermName
+from borderline.records import LabelledImages, Latents, RealFeatures, RealView
+from borderline.streaming import streams
 
-_USUAL_ALPHA = {"gasten": 25.0, "gaussian": 1.0, "gaussian_two_step": 1.0, "kl": 5.0, "logit": 3.0}
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from borderline.datasets.checkpoints import Checkpoints
+    from borderline.pipelines.gasten.gan_sampler import GanSampler
+    from borderline.pipelines.gasten.networks import Discriminator, Generator
+    from borderline.pipelines.gasten.stream import Epoch
 
 
 class Settings(StartsFromGan):
@@ -49,14 +36,14 @@ class Settings(StartsFromGan):
 
     Attributes:
         kind: ``gasten``.
-        term: What is added to the generator's loss: ``gasten`` (the confusion distance),
-            ``gaussian`` (Teixeira et al. 2024), ``gaussian_two_step`` (its form with two steps),
-            ``kl``, ``logit``; or ``mgda`` and ``mgda_norm``, which need no weight.
+        term: The confusion term, a name of a file in ``terms/``: ``gasten`` (the confusion
+            distance), ``gaussian`` (Teixeira et al. 2024), ``gaussian_two_step`` (its form with
+            two steps), ``kl``, ``logit``; or ``mgda`` and ``mgda_norm``, which need no weight.
         alpha: Weight of the term; left empty, 25 for ``gasten`` (Gomes et al. 2024), 1 for
             ``gaussian``, 5 for ``kl`` and 3 for ``logit``.
-        alpha_growth: What the weight is multiplied with after each epoch.
-        real_borderline: The share of each batch of real images that is drawn from those which are
-            borderline themselves, so that the discriminator learns how they look.
+        alpha_growth: Factor of the weight from epoch to epoch.
+        real_borderline: The share of each batch of real images that is drawn from borderline real
+            images, so that the discriminator learns their look.
         epochs: Epochs of step 2.
         early_stopping: When to stop before the last epoch; the best epoch is then kept.
     """
@@ -67,9 +54,7 @@ class Settings(StartsFromGan):
     no_matter: ClassVar[frozenset[str]] = StartsFromGan.no_matter | {"early_stopping", "start"}
 
     kind: Literal["gasten"]
-    term: Literal["gasten", "gaussian", "gaussian_two_step", "kl", "logit", "mgda", "mgda_norm"] = (
-        "gasten"
-    )
+    term: TermName = "gasten"
     alpha: float | None = Field(default=None, ge=0)
     alpha_growth: float = Field(default=1.0, gt=0)
     real_borderline: float = Field(default=0.0, ge=0, le=1)
@@ -78,171 +63,127 @@ class Settings(StartsFromGan):
 
     @model_validator(mode="after")
     def _weight_needs_a_term(self) -> Self:
-        if self.term in _USUAL_ALPHA and self.alpha is None:
-            # The way to fill in a frozen model that pydantic documents.
-            object.__setattr__(self, "alpha", _USUAL_ALPHA[self.term])
-        weighted = self.alpha is not None or self.alpha_growth != 1
-        if self.term not in _USUAL_ALPHA and weighted:
+        weight = TERMS[self.term].weight
+        if weight is not None and self.alpha is None:
+            # pydantic's documented way to fill in a frozen model.
+            object.__setattr__(self, "alpha", weight)
+        if weight is None and (self.alpha is not None or self.alpha_growth != 1):
             raise ValueError(
                 f"{self.term} finds its weight itself, so alpha and alpha_growth must be left out"
             )
         return self
+
+    def needs_fd_lenet(self) -> bool:
+        """Whether the start or the early stopping reads the Fréchet distance."""
+        rule = self.early_stopping
+        return super().needs_fd_lenet() or (rule is not None and rule.needs_fd_lenet())
+
+    def check(self, name: str, context: GeneratorContext) -> None:
+        """Make sure that the start has a checkpoint, and that the term can be compiled."""
+        super().check(name, context)
+        if context.gan.compile and TERMS[self.term].takes_two_gradients:
+            raise BorderlineError(
+                f"gan.compile is True, but generators.{name}.term {self.term!r} takes two "
+                "gradients of one pass, which torch.compile does not support: set gan.compile to "
+                "False."
+            )
+
+    def training_settings(
+        self,
+        step_1: Mapping[str, Setting],
+        classifier: Mapping[str, Setting],
+        gan: GanParams,
+        confusion: ConfusionParams,
+        start: int | None = None,
+    ) -> dict[str, Setting]:
+        """The fingerprint of step 2; see :class:`~borderline.params.GeneratorParams`."""
+        if start is None and isinstance(self.start, int):
+            start = self.start
+        elif start is None and self.start == "last" and step_1 and gan.early_stopping is None:
+            start = gan.epochs
+        settings = {**step_1, **gan.fingerprint("gan")}
+        if start is not None:
+            settings["gan.epochs" if self.start == "last" else "generator.start"] = start
+        settings |= {**classifier, **self.fingerprint("generator")}
+        if self.real_borderline or self.early_stopping is not None:
+            settings |= confusion.fingerprint("confusion")
+        return settings
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
     """Train, and keep the networks of the last or best epoch."""
     return Pipeline(
         [
-            Node(
+            node(
                 train_generator,
-                inputs=[
-                    "pair_train",
-                    "test_noise",
-                    "judge",
-                    "real_features",
-                    "gan.checkpoints",
-                    "checkpoints_so_far",
-                    "classifier",
-                    "params:generator",
-                    "params:gan",
-                    "params:confusion",
-                    "params:run",
-                ],
-                outputs=["checkpoints", "history", "samples"],
-                name="train_generator",
+                ["checkpoints", "history_table", "samples"],
+                gan_checkpoints="gan.checkpoints",
             ),
-            Node(
-                keep_networks,
-                inputs=["checkpoints", "params:generator", "params:gan"],
-                outputs=["generator", "discriminator"],
-                name="keep_networks",
-            ),
-            Node(
-                keep_sampler,
-                inputs=["generator", "history"],
-                outputs="sampler",
-                name="keep_sampler",
-            ),
+            node(keep_networks, ["generator", "discriminator"]),
+            node(keep_sampler, "sampler"),
         ]
     )
 
 
+@streams("history_table", step="epoch", total=lambda generator: generator.epochs)
 def train_generator(
     pair_train: LabelledImages,
-    test_noise: dict[str, Tensor],
+    test_noise: Latents,
     judge: nn.Module,
-    real_features: dict[str, Tensor],
+    real_features: RealFeatures,
     gan_checkpoints: Checkpoints,
-    so_far: Checkpoints,
+    checkpoints_so_far: Checkpoints,
     classifier: nn.Module,
+    real_view: RealView,
+    *,
     generator: Settings,
     gan: GanParams,
     confusion: ConfusionParams,
     run: RunParams,
 ) -> Iterator[Epoch]:
-    """Step 2: go on from step 1 with the confusion term; yields as step 1 does."""
-    images, noise, device = pair_train["images"], test_noise["latents"], run.torch_device()
-    assert not isinstance(generator.start, tuple), "the grid takes lists apart"
-    start = starting_checkpoint(gan_checkpoints, generator.start, gan)
-    network = Gan(gan, images.shape[1:], run)
-    network.load(start["state"])
-    # Not the state of step 1, which repetitions may have in common.
-    network.random = run.generator("gan", "step 2")
-    settings: dict[str, Setting] = {
-        **start["settings"],
-        **gan.fingerprint("gan"),
-        "gan.epochs" if generator.start == "last" else "generator.start": start["epoch"],
-        **getattr(classifier, "settings", {}),
-        **generator.fingerprint("generator"),
-        "step 1 digest": digest_of_weights(network.generator),
-        "classifier digest": digest_of_weights(classifier),
-        **figures_settings(generator.early_stopping, judge, noise, confusion),
-    }
-    if generator.real_borderline:
-        settings |= confusion.fingerprint("confusion")
-    rows = (
-        _borderline_rows(classifier, images, confusion, run) if generator.real_borderline else None
-    )
-    classifier = copy.deepcopy(classifier).to(device).eval().requires_grad_(False)
-    steering = Steering(
-        classifier=classifier,
-        term=generator.term,
-        alpha=generator.alpha or 0.0,
-        growth=generator.alpha_growth,
-        real_rows=rows,
-        real_share=generator.real_borderline,
-    )
-    progress = train(
+    """Step 2: go on from step 1 with the confusion term; yields the same as step 1."""
+    from borderline.pipelines.gasten import epoch_scores, step_2, stream, training
+
+    images, noise = pair_train["images"], test_noise["latents"]
+    network, start = step_2.starting_gan(gan_checkpoints, generator, gan, images.shape[1:], run)
+    steering = step_2.steering(classifier, real_view["train_p"], generator, confusion, run)
+    settings = step_2.fingerprint(start, network, classifier, generator, confusion)
+    progress = training.train(
         network,
         images,
         epochs=generator.epochs,
-        settings=settings,
-        so_far=so_far,
-        measure=epoch_figures(
-            noise, judge, real_features["features"], device, classifier, confusion
+        settings=settings | epoch_scores.score_digests(generator.early_stopping, judge, noise),
+        so_far=checkpoints_so_far,
+        measure=epoch_scores.measurement(
+            noise, judge, real_features["features"], network.device, steering.classifier, confusion
         ),
         steering=steering,
         early_stopping=generator.early_stopping,
     )
-    yield from stream_epochs(progress, network, noise, classifier)
+    yield from stream.stream_epochs(progress, network, noise, steering.classifier)
 
 
 def keep_networks(
-    checkpoints: Checkpoints, generator: Settings, gan: GanParams
+    checkpoints: Checkpoints, *, generator: Settings, gan: GanParams
 ) -> tuple[Generator, Discriminator]:
-    """Both networks of the last epoch, or of the best where early stopping names a figure."""
+    """Both networks of the last epoch, or of the best one where there is early stopping."""
+    from borderline.pipelines.gasten.checkpoint_choice import kept_checkpoint
+    from borderline.pipelines.gasten.networks import trained_networks
+
     kept = kept_checkpoint(checkpoints, generator.epochs, generator.early_stopping)
     return trained_networks(gan, kept["state"])
 
 
-@dataclass(frozen=True, kw_only=True)
-class GanSampler(Sampler):
-    """Images of latents from a normal distribution, wherever they fall.
+def keep_sampler(generator: Generator, history_table: pd.DataFrame) -> GanSampler:
+    """The finished generator, with a note if its training diverged."""
+    from borderline.pipelines.gasten.gan_sampler import GanSampler
+    from borderline.pipelines.gasten.stream import has_diverged
 
-    Attributes:
-        generator: The trained network.
-    """
-
-    generator: nn.Module
-
-    def sample(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
-    ) -> Parts:
-        """Images with the model's opinion of them."""
-        device, random = run.torch_device(), run.generator("generated images")
-        generator = self.generator.to(device).eval()
-        for size in part_sizes(images):
-            latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
-            latents = torch.randn(size, latent_dim, generator=random)
-            yield make_part(generator, classifier, latents, device)
-        return ""
-
-    @property
-    def decoder(self) -> nn.Module:
-        """The trained network."""
-        return self.generator
-
-
-def keep_sampler(generator: Generator, history: pd.DataFrame) -> GanSampler:
-    """The finished generator, and what is to be said of its training."""
     note = ""
-    if has_diverged(history):
+    if has_diverged(history_table):
         note = (
-            f"its loss was no longer a finite number in epoch {history['epoch'].iloc[-1]}, so it "
-            "kept the last checkpoint before: lower its alpha, or gan.learning_rate"
+            f"its loss was no longer a finite number in epoch {history_table['epoch'].iloc[-1]}, "
+            "so it kept the last checkpoint before: lower its alpha, or gan.learning_rate"
         )
-    seconds = float(history["seconds"].sum())
+    seconds = float(history_table["seconds"].sum())
     return GanSampler(generator=generator, seconds=seconds, note=note)
-
-
-def _borderline_rows(
-    classifier: nn.Module, images: Tensor, confusion: ConfusionParams, run: RunParams
-) -> Tensor:
-    p = predict(classifier, images, run.torch_device())
-    rows = is_borderline(p, confusion.band).nonzero()[:, 0]
-    if len(rows) == 0:
-        raise BorderlineError(
-            f"real_borderline asks for real images with |p - 0.5| < {confusion.band}, and the "
-            "training set has none: set it to 0, or widen confusion.band."
-        )
-    return rows

@@ -1,56 +1,36 @@
-"""Latent boundary search: walks between latents of both sides, stopped where they cross.
+"""Latent boundary search: walks between latents of both sides, stopped on the boundary.
 
-No training for the model under test: the images of a GAN of the pair are split by the side of the
-boundary that they fall on, a latent of one side is joined to one of the other, and the root of
-``C(G(z)) = 0.5`` is found on the arc between them. The images found are borderline by construction.
+It trains nothing for the model under test; see ``latent_search.py`` of the stage.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 from pydantic import Field, model_validator
-from sklearn.neighbors import NearestNeighbors
-from torch import Tensor, nn
 
-from borderline.datasets.checkpoints import Checkpoints
-from borderline.measures.inference import BATCH_SIZE, embed, in_batches
-from borderline.params import Params, RunParams
-from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
-from borderline.pipelines.gasten.distinct import is_distinct
-from borderline.pipelines.gasten.networks import (
-    Discriminator,
-    Generator,
-    trained_networks,
-)
-from borderline.pipelines.gasten.pairing import Pairs, pair_up
-from borderline.pipelines.gasten.params import GanParams, StartsFromGan
-from borderline.pipelines.gasten.root_finding import find_crossings
-from borderline.records import LabelledImages
-from borderline.sampling import Part, Parts, Sampler, make_part, part_sizes
+from borderline.errors import BorderlineError, did_you_mean
+from borderline.grid import node
+from borderline.params import Params
+from borderline.pipelines.gasten.params import GanParams, GeneratorContext, Pairs, StartsFromGan
+from borderline.records import RealFeatures
 
-Rate = Callable[[Tensor], Tensor]
-"""Takes images (N, C, H, W), returns how real each looks, shape (N,): more is better."""
+if TYPE_CHECKING:
+    from torch import nn
 
-_MOST_LATENTS = 50_000
-_MOST_ROUNDS = 20
-_FEWEST_CANDIDATES = 64
-# With fewer, most walks would end in the same few latents.
-_FEWEST_OF_A_SIDE = 32
+    from borderline.datasets.checkpoints import Checkpoints
+    from borderline.pipelines.gasten.latent_search import SearchSampler
+    from borderline.pipelines.gasten.networks import Discriminator, Generator
 
 
 class RealismParams(Params):
     """Keep only the images that look most real.
 
     Attributes:
-        by: ``discriminator`` (its logit) or ``judge`` (how near the nearest real image of the pair
-            is in the judge's features).
-        keep: The share to keep; the rest is made in vain.
+        by: ``discriminator`` (its logit) or ``judge`` (distance to the nearest real image of the
+            pair in the judge's features).
+        keep: The share to keep; the rest is discarded.
     """
 
     by: Literal["discriminator", "judge"]
@@ -62,13 +42,13 @@ class Settings(StartsFromGan):
 
     Attributes:
         kind: ``latent_search``.
-        space_of: Whose latent space: ``gan`` for step 1, or the name of a tuned or an imported
-            generator.
+        space_of: The owner of the latent space: ``gan`` for step 1, or the name of a trained or an
+            imported generator.
         pairs: Join latents of both sides at ``random``, or with their ``nearest`` neighbours.
-        truncation: Draw latents from a normal distribution cut off at this absolute value;
+        truncation: Draw latents from a normal distribution that is cut off at this absolute value;
             left empty, it is not cut. Less variety, more typical images.
-        spread: Probabilities are wished for evenly in ``0.5 +- spread``; 0 aims at the boundary.
-        tolerance: How far a probability may be from the wished-for one.
+        spread: Target probabilities are spread evenly over ``0.5 +- spread``; 0 is the boundary.
+        tolerance: The largest distance of a probability to its target.
         realism: Keep only the images that look most real.
     """
 
@@ -83,267 +63,81 @@ class Settings(StartsFromGan):
     @model_validator(mode="after")
     def _start_is_of_step_1(self) -> Self:
         if self.space_of != "gan" and self.start != "last":
-            raise ValueError(f"{self.space_of} is as it is at its end, so leave start out")
+            raise ValueError(f"{self.space_of} is searched at its last epoch, so leave start out")
         return self
 
     def goes_on_from(self) -> str | None:
-        """The tuned or imported generator, if any."""
+        """The trained or imported generator, if any."""
         return None if self.space_of == "gan" else self.space_of
+
+    def check(self, name: str, context: GeneratorContext) -> None:
+        """Make sure that the latent space exists, and that the images land in the band."""
+        source, spaces = self.goes_on_from(), context.spaces
+        if source is not None and source not in spaces:
+            raise BorderlineError(
+                f"generators.{name}.space_of is {source!r}{did_you_mean(source, spaces)}, which is "
+                "no trained or imported generator of grid.generators: choose "
+                f"{' or '.join(['gan', *spaces])}, or add it there."
+            )
+        if source is not None and self.is_realism_by("discriminator") and not spaces[source].trains:
+            raise BorderlineError(
+                f"generators.{name}.realism.by is 'discriminator', but {source} is imported and "
+                "has none: set it to 'judge'."
+            )
+        super().check(name, context)
+        reach = self.tolerance + self.spread
+        if reach >= context.confusion.band:
+            raise BorderlineError(
+                f"generators.{name}.tolerance and spread add up to {reach:g}, but an image is "
+                f"borderline only within {context.confusion.band} of 0.5 (confusion.band): lower "
+                "them."
+            )
+
+    def is_realism_by(self, network: Literal["discriminator", "judge"]) -> bool:
+        """Whether the images are filtered, and by this network."""
+        return self.realism is not None and self.realism.by == network
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
-    """Take the networks of step 1, or another generator's, to search in."""
-    tuned = settings.goes_on_from()
-    take = Node(
-        take_networks,
-        inputs=["gan.checkpoints", "params:generator", "params:gan"],
-        outputs=["generator", "discriminator"],
-        name="take_networks",
-    )
-    owner = f"{tuned}." if tuned else ""
-    by = None if settings.realism is None else settings.realism.by
-    keep = Node(
-        keep_sampler,
-        inputs={
-            "generator": f"{owner}generator",
-            "judge": "judge",
-            "real_features": "real_features",
-            "settings": "params:generator",
-            # Not every generator has one.
-            **({"discriminator": f"{owner}discriminator"} if by == "discriminator" else {}),
-        },
-        outputs="sampler",
-        name="keep_sampler",
-    )
-    return Pipeline([keep] if tuned else [take, keep])
+    """Take the networks of step 1, or of another generator, to search in."""
+    source = settings.goes_on_from()
+    owner = f"{source}." if source else ""
+    # Not every generator has a discriminator.
+    discriminator = {"discriminator": f"{owner}discriminator"}
+    more = discriminator if settings.is_realism_by("discriminator") else None
+    take = node(take_networks, ["generator", "discriminator"], checkpoints="gan.checkpoints")
+    keep = node(keep_sampler, "sampler", more=more, network=f"{owner}generator")
+    return Pipeline([keep] if source else [take, keep])
 
 
 def take_networks(
-    checkpoints: Checkpoints, generator: Settings, gan: GanParams
+    checkpoints: Checkpoints, *, generator: Settings, gan: GanParams
 ) -> tuple[Generator, Discriminator]:
     """Both networks of the epoch of step 1 that the settings name."""
+    from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
+    from borderline.pipelines.gasten.networks import trained_networks
+
     assert not isinstance(generator.start, tuple), "the grid takes lists apart"
     start = starting_checkpoint(checkpoints, generator.start, gan)
     return trained_networks(gan, start["state"])
 
 
-@dataclass(frozen=True, kw_only=True)
-class SearchSampler(Sampler):
-    """A latent space to search in.
-
-    Attributes:
-        generator: The network whose latent space it is.
-        settings: How to search.
-        discriminator: The network that filters by realism, where the settings name it.
-        judge: Likewise.
-        real_features: The judge's features of the real training images, shape (M, D), likewise.
-    """
-
-    generator: nn.Module
-    settings: Settings
-    discriminator: nn.Module | None = None
-    judge: nn.Module | None = None
-    real_features: Tensor | None = None
-
-    def sample(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
-    ) -> Parts:
-        """Images on the boundary."""
-        device = run.torch_device()
-        rate = None
-        if self.discriminator is not None:
-            rate = _rate_by_discriminator(self.discriminator, device)
-        elif self.judge is not None and self.real_features is not None:
-            rate = _rate_by_judge(self.judge, self.real_features, device)
-        return search(
-            self.generator,
-            classifier,
-            self.settings,
-            images=images,
-            device=device,
-            random=run.generator("latent search"),
-            rate=rate,
-        )
-
-    @property
-    def decoder(self) -> nn.Module:
-        """The network whose latent space it is."""
-        return self.generator
-
-
 def keep_sampler(
-    generator: nn.Module,
+    network: nn.Module,
     judge: nn.Module,
-    real_features: dict[str, Tensor],
-    settings: Settings,
+    real_features: RealFeatures,
     discriminator: nn.Module | None = None,
-) -> SearchSampler:
-    """The latent space, with what the search there needs."""
-    by = None if settings.realism is None else settings.realism.by
-    return SearchSampler(
-        generator=generator,
-        settings=settings,
-        discriminator=discriminator,
-        judge=judge if by == "judge" else None,
-        real_features=real_features["features"] if by == "judge" else None,
-    )
-
-
-def search(
-    generator: nn.Module,
-    classifier: nn.Module,
-    settings: Settings,
     *,
-    images: int,
-    device: torch.device,
-    random: torch.Generator,
-    rate: Rate | None = None,
-) -> Parts:
-    """Images of a generator on the boundary of a model, no two of a part alike.
+    generator: Settings,
+) -> SearchSampler:
+    """The latent space, with the networks that the search needs."""
+    from borderline.pipelines.gasten.latent_search import SearchSampler
 
-    Args:
-        generator: Latent vectors (N, ``latent_dim``) to images (N, C, H, W) in [-1, 1].
-        classifier: The model under test: images to logits (N,).
-        settings: How to search.
-        images: How many to find.
-        device: Where to compute.
-        random: Draws latents, pairs and wished-for probabilities.
-        rate: How real images look, shape (N,); needed where the settings filter by realism.
-
-    Yields:
-        Parts with ``images``, ``latents`` and ``probabilities``.
-
-    Returns:
-        A note: why there are fewer images than wished for; empty if there are not.
-    """
-    generator, classifier = generator.to(device).eval(), classifier.to(device).eval()
-    keep = 1.0 if settings.realism is None else settings.realism.keep
-    for size in part_sizes(images):
-        part: Part = {}
-        for _ in range(_MOST_ROUNDS):
-            wanted = size - len(part.get("images", ()))
-            candidates = max(_FEWEST_CANDIDATES, round(wanted / keep))
-            latents, note = _search_once(
-                generator, classifier, settings, candidates, device, random
-            )
-            part = _with_best(part, make_part(generator, classifier, latents, device), rate, keep)
-            part = {name: tensor[:size] for name, tensor in part.items()}
-            if note or len(part["images"]) == size:
-                break
-        else:
-            note = (
-                f"{_MOST_ROUNDS} rounds of search found only {len(part['images'])} images of "
-                f"{size} "
-                "that differ: the generator repeats itself, so start from another epoch of step 1"
-            )
-        yield part
-        if note:
-            return note
-    return ""
-
-
-def _search_once(
-    generator: nn.Module,
-    classifier: nn.Module,
-    settings: Settings,
-    candidates: int,
-    device: torch.device,
-    random: torch.Generator,
-) -> tuple[Tensor, str]:
-    """Latents on the boundary, and why not to search on, if there is a reason."""
-
-    def logits_of(latents: Tensor) -> Tensor:
-        return in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
-
-    latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
-    latents, logits = torch.empty(0, latent_dim), torch.empty(0)
-    fewest = 0
-    while fewest < _FEWEST_OF_A_SIDE and len(latents) < _MOST_LATENTS:
-        drawn = _draw(max(candidates, BATCH_SIZE), latent_dim, settings, random)
-        latents, logits = torch.cat([latents, drawn]), torch.cat([logits, logits_of(drawn)])
-        below, above = logits < 0, logits > 0
-        fewest = min(int(below.sum()), int(above.sum()))
-    if fewest == 0:
-        p = torch.sigmoid(logits)
-        return latents[:0], (
-            f"all {len(latents)} images drawn from the GAN fall on one side of the boundary, with "
-            f"p from {p.min():.3f} to {p.max():.3f}: train the GAN longer, start from another "
-            "epoch, or use a generator of kind gasten"
-        )
-    note = ""
-    if fewest < _FEWEST_OF_A_SIDE:
-        # Another round would draw as many for as few.
-        note = (
-            f"only {fewest} of {len(latents)} images drawn from the GAN fall on the rarer side of "
-            "the boundary, so all that was found lies on the way to these: train the GAN longer, "
-            "start from another epoch, or use a generator of kind gasten"
-        )
-    sides = latents[below], latents[above]
-    rows = pair_up(*sides, candidates, settings.pairs, "cosine", random)
-    targets = 0.5 + settings.spread * (2 * torch.rand(len(rows[0]), generator=random) - 1)
-    ends = logits[below][rows[0]], logits[above][rows[1]]
-    # Two images near the boundary may have the wished-for probability outside of them.
-    between = (ends[0] < torch.logit(targets)) & (torch.logit(targets) < ends[1])
-    first, last = sides[0][rows[0]][between], sides[1][rows[1]][between]
-    crossings = find_crossings(
-        lambda shares, asked: logits_of(spherical(first[asked], last[asked], shares)),
-        ends[0][between],
-        ends[1][between],
-        targets[between],
-        settings.tolerance,
+    by_judge = generator.is_realism_by("judge")
+    return SearchSampler(
+        generator=network,
+        settings=generator,
+        discriminator=discriminator,
+        judge=judge if by_judge else None,
+        real_features=real_features["features"] if by_judge else None,
     )
-    return spherical(first, last, crossings.shares)[crossings.found], note
-
-
-def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
-    """Points on the arcs between vectors: spherical linear interpolation (Shoemake 1985).
-
-    It keeps the length that latents of a normal distribution have, which a straight line would not
-    (White 2016).
-
-    Args:
-        first: Shape (N, Z).
-        last: Shape (N, Z).
-        shares: How far along, in [0, 1], shape (N,).
-
-    Returns:
-        Vectors of the type of ``first``, shape (N, Z).
-    """
-    a, b, t = first.double(), last.double(), shares.double()[:, None]
-    cosine = torch.cosine_similarity(a, b, dim=1)[:, None].clamp(-1 + 1e-9, 1 - 1e-9)
-    angle = torch.acos(cosine)
-    arc = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-    return arc.to(first.dtype)
-
-
-def _draw(count: int, latent_dim: int, settings: Settings, random: torch.Generator) -> Tensor:
-    if settings.truncation is None:
-        return torch.randn(count, latent_dim, generator=random)
-    limit = settings.truncation
-    latents = torch.empty(count, latent_dim)
-    return nn.init.trunc_normal_(latents, a=-limit, b=limit, generator=random)
-
-
-def _with_best(part: Part, more: Part, rate: Rate | None, keep: float) -> Part:
-    if rate is not None and len(more["images"]):
-        best = rate(more["images"]).topk(math.ceil(keep * len(more["images"]))).indices
-        best = best.sort().values
-        more = {name: tensor[best] for name, tensor in more.items()}
-    merged = {name: torch.cat([part[name], more[name]]) if part else more[name] for name in more}
-    distinct = is_distinct(merged["images"])
-    return {name: tensor[distinct] for name, tensor in merged.items()}
-
-
-def _rate_by_discriminator(discriminator: nn.Module, device: torch.device) -> Rate:
-    discriminator = discriminator.to(device).eval()
-    return lambda images: in_batches(discriminator, images, device=device)
-
-
-def _rate_by_judge(judge: nn.Module, real_features: Tensor, device: torch.device) -> Rate:
-    nearest = NearestNeighbors(n_neighbors=1).fit(real_features.numpy())
-
-    def rate(images: Tensor) -> Tensor:
-        distances, _ = nearest.kneighbors(embed(judge, images, device).numpy())
-        return -torch.from_numpy(distances[:, 0])
-
-    return rate

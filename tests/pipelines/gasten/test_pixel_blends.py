@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.pipelines.gasten.kinds.pixel_bisection import Settings, blend
-from borderline.records import LabelledImages
-from borderline.sampling import Part
+from borderline.params import RunParams
+from borderline.pipelines.gasten.kinds.pixel_bisection import Settings
+from borderline.pipelines.gasten.pixel_blends import BlendSampler
+from borderline.records import LabelledImages, Part
 
 
 class LeftOrRight(nn.Module):
@@ -19,10 +20,8 @@ class LeftOrRight(nn.Module):
 
 def find(images: LabelledImages, count: int, pairs: str = "random") -> tuple[Part, str]:
     settings = Settings.model_validate({"kind": "pixel_bisection", "pairs": pairs})
-    random = torch.Generator().manual_seed(0)
-    parts = blend(
-        images, LeftOrRight(), settings, images=count, device=torch.device("cpu"), random=random
-    )
+    run = RunParams(seed=0, device="cpu")
+    parts = BlendSampler(settings=settings).sample(LeftOrRight(), images, count, run)
     found: list[Part] = []
     while True:
         try:
@@ -52,12 +51,12 @@ def test_fewer_pairs_than_wished_for_is_said(pair_images: LabelledImages) -> Non
     few = {name: tensor[:10] for name, tensor in pair_images.items()}
     found, note = find(few, 100)
     assert len(found["images"]) <= 25
-    assert f"25 pairs of real images gave {len(found['images'])} blends" in note
-    assert "100 were wished for" in note
+    assert f"25 pairs of real images gave {len(found['images'])} different blends" in note
+    assert "100 were requested" in note
 
 
 def test_model_that_gets_a_class_wrong_is_said(pair_images: LabelledImages) -> None:
     swapped = {"images": pair_images["images"], "labels": 1 - pair_images["labels"]}
     found, note = find(swapped, 100)
     assert len(found["images"]) == 0
-    assert "no real image of one class right" in note
+    assert "no real image of one class correctly" in note

@@ -1,0 +1,52 @@
+"""The interface of a confusion term, which pulls the generator to the decision boundary."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from borderline.pipelines.gasten.gan import Gan
+
+
+class ConfusionTerm(ABC):
+    """An addition to the generator's loss that is least at p = 0.5.
+
+    Attributes:
+        weight: The default weight, alpha; None for a term that finds its weight itself.
+        takes_two_gradients: Whether its step takes two gradients of one forward pass, which
+            ``torch.compile`` does not support.
+    """
+
+    weight: float | None
+    takes_two_gradients = False
+
+    @abstractmethod
+    def loss(self, logits: Tensor) -> Tensor:
+        """The formula of the term, a scalar.
+
+        Args:
+            logits: The model's logits of generated images, shape (N,); p is their sigmoid.
+        """
+
+    def step(
+        self, gan: Gan, classifier: nn.Module, latents: Tensor, fake: Tensor, alpha: float
+    ) -> tuple[Tensor, Tensor]:
+        """Leave gradients in the generator: here those of ``L + alpha * loss``.
+
+        Args:
+            gan: The GAN, whose discriminator needs no gradients now.
+            classifier: The model under test: images (N, C, H, W) to logits (N,).
+            latents: Latent vectors, shape (N, Z).
+            fake: Their images, with a graph, shape (N, C, H, W).
+            alpha: The weight of the term in this epoch.
+
+        Returns:
+            The GAN's loss L and the term, scalars.
+        """
+        loss = gan.loss.generator(gan.discriminate(fake))
+        confusion = self.loss(classifier(fake))
+        (loss + alpha * confusion).backward()
+        return loss, confusion

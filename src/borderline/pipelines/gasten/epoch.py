@@ -1,0 +1,122 @@
+"""One epoch of GAN training, plain or steered to the decision boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from borderline.pipelines.gasten.confusion_term import ConfusionTerm
+from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.params import GanParams
+
+
+@dataclass(frozen=True)
+class Steering:
+    """How step 2 pulls the generator to the boundary.
+
+    Attributes:
+        classifier: The model under test: images (N, C, H, W) to logits (N,); its weights frozen.
+        term: The confusion term.
+        alpha: Weight of the term in the first epoch.
+        growth: Factor of the weight from epoch to epoch.
+        real_rows: Rows of the real images that are borderline, or None.
+        real_share: The share of each real batch that is drawn from them.
+    """
+
+    classifier: nn.Module
+    term: ConfusionTerm
+    alpha: float = 1.0
+    growth: float = 1.0
+    real_rows: Tensor | None = None
+    real_share: float = 0.0
+
+
+def train_epoch(
+    gan: Gan, images: Tensor, epoch: int, steering: Steering | None = None
+) -> dict[str, float]:
+    """Train both networks for an epoch, in place.
+
+    Args:
+        gan: The GAN.
+        images: Real images in [-1, 1] on the device of the GAN, shape (N, C, H, W).
+        epoch: Its number, from 1.
+        steering: None for the plain GAN.
+
+    Returns:
+        The mean ``generator_loss`` (the GAN's part of it), ``discriminator_loss`` and, with a
+        steering, ``confusion_loss`` (the term without its weight).
+    """
+    gan.generator.train()
+    gan.discriminator.train()
+    # Summed on the device: reading a loss in every step would make the CPU wait for it.
+    discriminator_total = torch.zeros((), device=images.device)
+    generator_total = torch.zeros(2, device=images.device)
+    batches = list(_batches(len(images), gan.params, gan.random))
+    generator_steps = 0
+    for step, batch in enumerate(batches, start=1):
+        real = images[_with_borderline(batch, steering, gan.random).to(images.device)]
+        latents = torch.randn(len(batch), gan.params.latent_dim, generator=gan.random)
+        latents = latents.to(gan.device)
+        if step % gan.params.disc_iters and step < len(batches):
+            with torch.no_grad():
+                fake = gan.generate(latents)
+            discriminator_total += _discriminator_step(gan, real, fake)
+            continue
+        # Both networks learn from the same generated images, which are made once.
+        fake = gan.generate(latents)
+        discriminator_total += _discriminator_step(gan, real, fake.detach())
+        generator_total += _generator_step(gan, latents, fake, steering, epoch)
+        generator_steps += 1
+    generator_loss, confusion_loss = (generator_total / generator_steps).tolist()
+    losses = {
+        "generator_loss": generator_loss,
+        "discriminator_loss": (discriminator_total / len(batches)).item(),
+    }
+    return losses if steering is None else {**losses, "confusion_loss": confusion_loss}
+
+
+def _batches(n_images: int, params: GanParams, random: torch.Generator) -> Iterator[Tensor]:
+    size = min(params.batch_size, n_images)
+    per_pass = n_images // size
+    for step in range(params.steps_per_epoch or per_pass):
+        if step % per_pass == 0:
+            order = torch.randperm(n_images, generator=random)
+        yield order[step % per_pass * size :][:size]
+
+
+def _with_borderline(batch: Tensor, steering: Steering | None, random: torch.Generator) -> Tensor:
+    if steering is None or steering.real_rows is None:
+        return batch
+    drawn = round(steering.real_share * len(batch))
+    chosen = torch.randint(len(steering.real_rows), (drawn,), generator=random)
+    return torch.cat([steering.real_rows[chosen], batch[drawn:]])
+
+
+def _discriminator_step(gan: Gan, real: Tensor, fake: Tensor) -> Tensor:
+    loss = gan.loss.discriminator(gan.discriminate, real, fake, gan.random)
+    gan.discriminator_optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    gan.discriminator_optimiser.step()
+    return loss.detach()
+
+
+def _generator_step(
+    gan: Gan, latents: Tensor, fake: Tensor, steering: Steering | None, epoch: int
+) -> Tensor:
+    """One step of the generator; returns its GAN loss and the confusion term, shape (2,)."""
+    gan.generator_optimiser.zero_grad(set_to_none=True)
+    # Its weights need no gradients here, which saves a third of the discriminator's work.
+    gan.discriminator.requires_grad_(False)
+    if steering is None:
+        loss = gan.loss.generator(gan.discriminate(fake))
+        confusion = torch.zeros_like(loss)
+        loss.backward()
+    else:
+        alpha = steering.alpha * steering.growth ** (epoch - 1)
+        loss, confusion = steering.term.step(gan, steering.classifier, latents, fake, alpha)
+    gan.generator_optimiser.step()
+    gan.discriminator.requires_grad_(True)
+    return torch.stack([loss.detach(), confusion.detach()])

@@ -1,0 +1,106 @@
+"""A GAN in training: two networks, their optimisers and the random state."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from borderline.params import RunParams
+from borderline.pipelines.gasten.losses import GanLoss, build_loss
+from borderline.pipelines.gasten.networks import (
+    Discriminator,
+    Generator,
+    ImageShape,
+    build_networks,
+)
+from borderline.pipelines.gasten.params import GanParams
+
+# Radford et al. 2016.
+_BETAS = (0.5, 0.999)
+
+
+class Gan:
+    """A generator and a discriminator in training.
+
+    Args:
+        params: Architecture, sizes, losses and learning rate.
+        image_shape: Channels, height and width.
+        run: Seed and device.
+    """
+
+    def __init__(self, params: GanParams, image_shape: ImageShape, run: RunParams) -> None:
+        self.params = params
+        self.image_shape = image_shape
+        self.device = run.torch_device()
+        self.loss: GanLoss = build_loss(params.loss, params.gradient_penalty)
+        self.generator: Generator
+        self.discriminator: Discriminator
+        self.generator, self.discriminator = build_networks(params, image_shape, run)
+        if params.compile:
+            self.generator.compile()
+            self.discriminator.compile()
+        self.generator_optimiser = self._adam(self.generator)
+        self.discriminator_optimiser = self._adam(self.discriminator)
+        self.random = run.generator("gan", "training")
+        self._bfloat16 = params.precision == "bfloat16" or (
+            params.precision == "auto" and self.device.type == "cuda"
+        )
+
+    def generate(self, latents: Tensor) -> Tensor:
+        """Latent vectors (N, Z) to float32 images (N, C, H, W), in the set precision."""
+        with self._autocast():
+            images: Tensor = self.generator(latents)
+        return images.float()
+
+    def discriminate(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to float32 logits (N,), in the set precision."""
+        with self._autocast():
+            logits: Tensor = self.discriminator(images)
+        return logits.float()
+
+    def state(self) -> dict[str, Any]:
+        """A copy of everything that training changes."""
+        return {
+            **{name: copy.deepcopy(c.state_dict()) for name, c in self._components().items()},
+            "random": self.random.get_state(),
+            "image_shape": list(self.image_shape),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        for name, component in self._components().items():
+            # A copy, because an optimiser goes on in the very tensors that it is given.
+            component.load_state_dict(copy.deepcopy(state[name]))
+        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
+            for group in optimiser.param_groups:
+                group["lr"] = self.params.learning_rate
+        self.random.set_state(state["random"])
+
+    def is_finite(self) -> bool:
+        """Whether every weight is a finite number."""
+        networks = (self.generator, self.discriminator)
+        weights = [w for network in networks for w in network.state_dict().values()]
+        return bool(torch.stack([torch.isfinite(w).all() for w in weights]).all())
+
+    def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(
+            network.parameters(), lr=self.params.learning_rate, betas=_BETAS, fused=fused
+        )
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if not self._bfloat16:
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def _components(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "generator_optimiser": self.generator_optimiser,
+            "discriminator_optimiser": self.discriminator_optimiser,
+        }

@@ -1,0 +1,20 @@
+"""The mean absolute logit, ``mean |logit(p)|``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from borderline.pipelines.gasten.confusion_term import ConfusionTerm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Term(ConfusionTerm):
+    """At least 0; its gradient by the logit does not vanish where the model is confident."""
+
+    weight = 3.0
+
+    def loss(self, logits: Tensor) -> Tensor:
+        """``mean |logit(p)|``."""
+        return logits.abs().mean()
