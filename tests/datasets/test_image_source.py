@@ -12,7 +12,7 @@ import torchvision
 from kedro.io import DatasetError
 
 from borderline.datasets import ImageSource
-from borderline.datasets.image_source import read_idx
+from borderline.datasets.idx_files import read_idx
 from borderline.errors import BorderlineError
 from conftest import FASHION, needs_fashion
 
