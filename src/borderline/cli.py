@@ -19,7 +19,7 @@ AnyValue = TypeVar("AnyValue")
 
 @click.group(name="borderline")
 def cli() -> None:
-    """Borderline's own commands."""
+    """Borderline's commands."""
 
 
 cli.add_command(run)

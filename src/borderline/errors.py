@@ -1,4 +1,4 @@
-"""The one error that is meant for a user's eyes."""
+"""The errors that a user reads."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ class BorderlineError(ValueError):
 
 
 class GateClosed(BorderlineError):
-    """A model under test does not keep to a limit of ``gate``: ``kedro run`` ends with status 3."""
+    """A model under test breaks a limit of ``gate``: ``kedro run`` ends with status 3."""
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, then what caused it, and so on: libraries wrap ours in theirs."""
+    """The error, then its cause, and so on: libraries wrap our errors in theirs."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint at the name that was meant, with a blank before it; empty where none is like it."""
+    """A hint at a similar name, with a blank before it; empty if no name is similar.
+
+    Example:
+        >>> did_you_mean("gasten_1", ["gasten_10", "hybrid"])
+        " (did you mean 'gasten_10'?)"
+    """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -16,24 +16,43 @@ class Stream:
 
     Attributes:
         table: The last part of the name of its dataset, ``history_table``.
-        step: Its column with the step of each row.
+        step: Its column with the step of each row; ``epoch`` for a node that trains.
         first: The first value of that column, 0 or 1.
         total: Takes parameters of the node's function by name; gives the number of steps.
+        best: The column whose maximum stands beside the progress bar; None for the last row.
+        warning: The column with a sentence to warn the user about; None for no warnings.
     """
 
     table: str
     step: str
     first: int
     total: Callable[..., int]
+    best: str | None = None
+    warning: str | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether the node trains a network."""
+        return self.step == "epoch"
 
     def total_of(self, arguments: Mapping[str, Any]) -> int:
         """The number of steps, from the arguments of the node's function by parameter."""
         names = inspect.signature(self.total).parameters
         return self.total(**{name: arguments[name] for name in names})
 
+    def is_of(self, dataset_name: str) -> bool:
+        """Whether a dataset is the stream's table."""
+        return dataset_name.rpartition(".")[-1] == self.table
+
 
 def streams(
-    table: str, *, step: str, total: Callable[..., int], first: int = 1
+    table: str,
+    *,
+    step: str,
+    total: Callable[..., int],
+    first: int = 1,
+    best: str | None = None,
+    warning: str | None = None,
 ) -> Callable[[Function], Function]:
     """Declare the progress of a streaming node; see :class:`Stream`.
 
@@ -45,7 +64,9 @@ def streams(
     """
 
     def declare(function: Function) -> Function:
-        function.stream = Stream(table, step, first, total)  # type: ignore[attr-defined]
+        function.stream = Stream(  # type: ignore[attr-defined]
+            table, step, first, total, best, warning
+        )
         return function
 
     return declare

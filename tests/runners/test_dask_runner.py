@@ -26,7 +26,7 @@ BEGINS = re.compile(r"(\S+\.train_generator) begins on \d+ \(process (\d+)\)")
 
 
 def run_with_a_kill(project: Path) -> str:
-    """What a run says one of whose workers is killed in the middle of a training."""
+    """The output of a run in which a worker is killed in the middle of a training."""
     with subprocess.Popen(
         kedro_run_command("--env", "test", "--params", EPOCHS, *DASK, *TWO),
         cwd=project,
@@ -51,8 +51,8 @@ def run_with_a_kill(project: Path) -> str:
     return said
 
 
-# One test, for two workers of pytest that share three would run the road twice.
-def test_road_with_a_worker_killed_is_as_ever(whole: Path, project: Path) -> None:
+# One test, so that the run happens once for all pytest workers.
+def test_run_with_a_killed_worker_gives_the_same_tables(whole: Path, project: Path) -> None:
     said = run_with_a_kill(project)
 
     # The tables are those of one process.
@@ -68,7 +68,7 @@ def test_road_with_a_worker_killed_is_as_ever(whole: Path, project: Path) -> Non
     assert said.count(f"{again[0]} 1/") <= 2, "one line when it was made, one when it was found"
 
     # The client ends the run as ever.
-    for words in ("What the run found", "Pictures:", "report.html", *MODELS):
+    for words in ("Results by model", "Pictures:", "report.html", *MODELS):
         assert words in said
     assert "Traceback" not in said
     assert "Unable to create statistics" not in said

@@ -76,8 +76,8 @@ def read_image_folder(
         if empty:
             raise BorderlineError(
                 f"source.path is {path!r}, but {splits[split]} holds no images of "
-                f"{', '.join(empty)} ({', '.join(FORMATS)}): put some there, or leave the class out of "
-                "source.classes."
+                f"{', '.join(empty)} ({', '.join(FORMATS)}): put some there, or leave the "
+                "class out of source.classes."
             )
     return names, *decode_splits(files, size, colour, broken, path)
 
