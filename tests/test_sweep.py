@@ -27,7 +27,7 @@ from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
 from borderline.sweeps.tables import gather, over_seeds, picture
-from conftest import kedro_run
+from conftest import copy_project, kedro_run
 
 SWEEP_RUN = SweepRun(7, 1, 0)
 
@@ -39,9 +39,16 @@ def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
+@pytest.fixture(scope="module")
+def shared_plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    project = copy_project(tmp_path_factory.mktemp("sweep") / "project")
+    bootstrap_project(project)
+    return make_plan(Request(env="test", seeds="0,1"), project)
+
+
 @pytest.fixture
-def plan(here: Path) -> Plan:
-    return make_plan(Request(env="test", seeds="0,1"), here)
+def plan(shared_plan: Plan, tmp_path: Path) -> Plan:
+    return replace(shared_plan, folder=tmp_path / "sweeps/test")
 
 
 def test_options_replace_the_settings_of_the_environment(here: Path) -> None:

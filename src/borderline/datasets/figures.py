@@ -107,7 +107,7 @@ class FigureFolder(PartitionedDataset):
 
     Args:
         path: The folder.
-        credentials: What the file system needs to log in.
+        credentials: Login of the file system.
         metadata: Ignored here; read by kedro-viz.
     """
 

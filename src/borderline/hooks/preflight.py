@@ -103,7 +103,7 @@ class PreflightHooks:
 
 
 def _running(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> Pipeline:
-    """The nodes that will run: the runner leaves out those whose outputs exist, if asked to."""
+    """The nodes that will run: with ``--only-missing-outputs``, those whose outputs are missing."""
     if not run_params["only_missing_outputs"]:
         return pipeline
     return Pipeline([n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))])

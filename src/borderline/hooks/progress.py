@@ -10,20 +10,12 @@ from typing import TYPE_CHECKING, Any
 import rich
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from borderline.streaming import Stream, stream_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +48,7 @@ class ProgressHooks:
         self._stream, self._warning = stream_of(node.func), ""
         if self._stream is None:
             return
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[numbers]}"),
-            console=rich.get_console(),
-            disable=not self._has_a_bar(),
-        )
+        self._progress = _bar(disable=not self._has_a_bar())
         total = self._stream.total_of(_arguments(node, inputs))
         self._progress.add_task(node.name, total=total, numbers="")
         self._progress.start()
@@ -104,6 +86,30 @@ class ProgressHooks:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def _bar(*, disable: bool) -> Progress:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        console=rich.get_console(),
+        disable=disable,
+    )
 
 
 def _arguments(node: Node, inputs: dict[str, Any]) -> dict[str, Any]:
