@@ -404,7 +404,7 @@ def test_disk_that_fills_up_during_the_run(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "pair_train.safetensors")
 
-    monkeypatch.setattr("borderline.datasets.tensors._TensorFile.save", full)
+    monkeypatch.setattr("borderline.datasets.atomic.BinaryFile.save", full)
     result = invoke(kedro, "--pipelines", "classifier")
     assert_one_sentence(
         result, "pair_train.safetensors", "No space left on device", "free disk space"

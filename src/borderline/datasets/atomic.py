@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any, TypeVar
 
+import fsspec
 from fsspec import AbstractFileSystem
+from kedro.io import AbstractDataset
+from kedro.io.core import get_protocol_and_path
 
+Content = TypeVar("Content")
 _METHODS_OF_THE_FILE_SYSTEM = {"_exists_function": "exists", "_glob_function": "glob"}
 
 
@@ -55,3 +60,48 @@ class AtomicSave:
         finally:
             if self._fs.exists(str(temporary)):
                 self._fs.rm(str(temporary))
+
+
+class BinaryFile(AbstractDataset[Content, Content]):
+    """A dataset that is one file, read and written as a whole.
+
+    Args:
+        filepath: Path or fsspec address of the file.
+        credentials: Login of the file system.
+        metadata: Ignored here; read by kedro-viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._protocol, path = get_protocol_and_path(filepath)
+        self._filepath = PurePosixPath(path)
+        options = {"auto_mkdir": True} if self._protocol == "file" else dict(credentials or {})
+        self._fs = fsspec.filesystem(self._protocol, **options)
+        self.metadata = metadata
+
+    def load(self) -> Content:
+        """The content of the file."""
+        with self._fs.open(str(self._filepath), "rb") as file:
+            return self._read(file)
+
+    def save(self, data: Content) -> None:
+        """Write the file."""
+        with self._fs.open(str(self._filepath), "wb") as file:
+            self._write(data, file)
+
+    @abstractmethod
+    def _read(self, file: IO[bytes]) -> Content: ...
+
+    @abstractmethod
+    def _write(self, data: Content, file: IO[bytes]) -> None: ...
+
+    def _exists(self) -> bool:
+        return bool(self._fs.exists(str(self._filepath)))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "protocol": self._protocol}

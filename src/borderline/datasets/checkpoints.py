@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
-from typing import Any, TypedDict
+from typing import IO, Any, TypedDict
 
-import fsspec
-from kedro.io import AbstractDataset
-from kedro.io.core import get_protocol_and_path
 from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
-from borderline.datasets.atomic import AtomicSave
+from borderline.datasets.atomic import AtomicSave, BinaryFile
 from borderline.errors import BorderlineError
 from borderline.params import Setting
 
@@ -89,46 +85,7 @@ def check_settings(
             )
 
 
-class _CheckpointFile(AbstractDataset[Checkpoint, Checkpoint]):
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        self._protocol, path = get_protocol_and_path(filepath)
-        self._filepath = PurePosixPath(path)
-        options = {"auto_mkdir": True} if self._protocol == "file" else dict(credentials or {})
-        self._fs = fsspec.filesystem(self._protocol, **options)
-        self.metadata = metadata
-
-    def load(self) -> Checkpoint:
-        import torch
-
-        try:
-            with self._fs.open(str(self._filepath), "rb") as file:
-                return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise BorderlineError(
-                f"The checkpoint {self._filepath} cannot be read: delete it to continue from the "
-                "previous one."
-            ) from error
-
-    def save(self, data: Checkpoint) -> None:
-        import torch
-
-        with self._fs.open(str(self._filepath), "wb") as file:
-            torch.save(data, file)
-
-    def _exists(self) -> bool:
-        return bool(self._fs.exists(str(self._filepath)))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "protocol": self._protocol}
-
-
-class CheckpointDataset(AtomicSave, _CheckpointFile):
+class CheckpointDataset(AtomicSave, BinaryFile[Checkpoint]):
     """One checkpoint: a ``torch.save`` file that loads with ``weights_only=True``.
 
     Args:
@@ -142,6 +99,22 @@ class CheckpointDataset(AtomicSave, _CheckpointFile):
         >>> dataset.load()["epoch"]
         1
     """
+
+    def _read(self, file: IO[bytes]) -> Checkpoint:
+        import torch
+
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise BorderlineError(
+                f"The checkpoint {self._filepath} cannot be read: delete it to continue from the "
+                "previous one."
+            ) from error
+
+    def _write(self, data: Checkpoint, file: IO[bytes]) -> None:
+        import torch
+
+        torch.save(data, file)
 
 
 class CheckpointFolder(PartitionedDataset):

@@ -6,16 +6,13 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from io import BytesIO
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
-import fsspec
-from kedro.io import AbstractVersionedDataset
-from kedro.io.core import Version, get_filepath_str, get_protocol_and_path
 from kedro_datasets._typing import ImagePreview
 from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
-from borderline.datasets.atomic import AtomicSave
+from borderline.datasets.atomic import AtomicSave, BinaryFile
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -27,60 +24,14 @@ FIRST_PART = "part_00000"
 _PREVIEW_IMAGES = 64
 
 
-class _TensorFile(AbstractVersionedDataset[dict[str, "Tensor"], dict[str, "Tensor"]]):
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        version: Version | None = None,
-        credentials: dict[str, Any] | None = None,
-        fs_args: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        protocol, path = get_protocol_and_path(filepath, version)
-        options = {**(credentials or {}), **(fs_args or {})}
-        if protocol == "file":
-            options.setdefault("auto_mkdir", True)
-        self._protocol = protocol
-        self._fs = fsspec.filesystem(protocol, **options)
-        self.metadata = metadata
-        super().__init__(
-            filepath=PurePosixPath(path),
-            version=version,
-            exists_function=self._fs.exists,
-            glob_function=self._fs.glob,
-        )
-
-    def load(self) -> dict[str, Tensor]:
-        from safetensors.torch import load
-
-        with self._fs.open(get_filepath_str(self._get_load_path(), self._protocol), "rb") as file:
-            return load(file.read())
-
-    def save(self, data: dict[str, Tensor]) -> None:
-        from safetensors.torch import save
-
-        content = save({name: tensor.contiguous() for name, tensor in data.items()})
-        with self._fs.open(get_filepath_str(self._get_save_path(), self._protocol), "wb") as file:
-            file.write(content)
-
-    def _exists(self) -> bool:
-        return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "protocol": self._protocol, "version": self._version}
-
-
-class TensorDataset(AtomicSave, _TensorFile):
+class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
     """A dictionary of named tensors as one ``.safetensors`` file, which holds no code.
 
     kedro-viz shows a tensor named ``images``, shape (N, C, H, W) with values in [-1, 1].
 
     Args:
         filepath: Path or fsspec address of the file.
-        version: Kedro's dataset version, if versioned.
         credentials: Login of the file system.
-        fs_args: Further arguments of the file system.
         metadata: Ignored here; read by kedro-viz.
 
     Example:
@@ -91,6 +42,16 @@ class TensorDataset(AtomicSave, _TensorFile):
         torch.Size([2, 1, 28, 28])
     """
 
+    def _read(self, file: IO[bytes]) -> dict[str, Tensor]:
+        from safetensors.torch import load
+
+        return load(file.read())
+
+    def _write(self, data: dict[str, Tensor], file: IO[bytes]) -> None:
+        from safetensors.torch import save
+
+        file.write(save({name: tensor.contiguous() for name, tensor in data.items()}))
+
     def preview(self) -> ImagePreview:
         """The first images as one PNG, base64-encoded; empty if the file holds no images."""
         from safetensors import safe_open
@@ -100,7 +61,7 @@ class TensorDataset(AtomicSave, _TensorFile):
             images = tensors["images"][:_PREVIEW_IMAGES] if "images" in tensors else None
         else:
             # Reads only these images of a large file.
-            with safe_open(Path(self._get_load_path()), framework="pt") as file:
+            with safe_open(Path(self._filepath), framework="pt") as file:
                 has_images = "images" in file.keys()  # noqa: SIM118
                 images = file.get_slice("images")[:_PREVIEW_IMAGES] if has_images else None
         if images is None:
