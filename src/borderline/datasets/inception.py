@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from kedro.io import AbstractDataset, DatasetError
-
+from borderline.datasets.read_only import ReadOnlyDataset
 from borderline.errors import BorderlineError
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ SHA256 = "6726825d"
 """The first digits of the SHA-256 of the weights, which their file's name contains."""
 
 
-class InceptionDataset(AbstractDataset[NoReturn, "Inception"]):
+class InceptionDataset(ReadOnlyDataset["Inception"]):
     """The judge of the FID, with the weights of 2015-12-05 as torch-fidelity ports them.
 
     Args:
@@ -67,14 +66,6 @@ class InceptionDataset(AbstractDataset[NoReturn, "Inception"]):
                 "inception", [str(INCEPTION_FEATURES)], feature_extractor_weights_path=str(path)
             )
         )
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Not supported: the weights are only read."""
-        raise DatasetError("The weights of Inception are only read.")
-
-    def _exists(self) -> bool:
-        # Loading explains what is wrong with the weights.
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath) if self._filepath else "downloaded once"}

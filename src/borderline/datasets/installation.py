@@ -7,14 +7,14 @@ import platform
 import re
 from datetime import UTC, datetime
 from importlib.metadata import requires, version
-from typing import Any, NoReturn
+from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from borderline.datasets.read_only import ReadOnlyDataset
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
+class Installation(ReadOnlyDataset[dict[str, Any]]):
     """Versions of Python, of Borderline and of the packages it requires, and the machine's kind.
 
     It loads as ``python``, ``platform``, ``cores``, ``threads``, ``packages`` (versions by name)
@@ -45,13 +45,6 @@ class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
             "date": datetime.now(UTC).date().isoformat(),
             "packages": {name: version(name) for name in names},
         }
-
-    def save(self, data: NoReturn) -> None:
-        """Not supported: an installation is only read."""
-        raise DatasetError("An installation is only read.")
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {}

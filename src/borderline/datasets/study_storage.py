@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import fsspec
 import optuna
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from kedro.io.core import get_protocol_and_path
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
@@ -16,12 +16,13 @@ from optuna.storages.journal import JournalStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from borderline.datasets.buckets import is_bucket
+from borderline.datasets.read_only import ReadOnlyDataset
 from borderline.datasets.study_journal import BucketJournal
 
 _HEARTBEAT_SECONDS = 60
 
 
-class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
+class StudyStorage(ReadOnlyDataset[BaseStorage]):
     """A database of Optuna studies; a finished trial is saved at once.
 
     The first load makes the file, so the store exists before the first study and a search can take
@@ -107,13 +108,6 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
     def is_local_file(self) -> bool:
         """Whether the store is a file, which several machines cannot share."""
         return self._url is None and not self._in_bucket
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Not supported: Optuna writes to the store itself."""
-        raise DatasetError("An Optuna store is written by Optuna, not by a node's output.")
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath} if self._url is None else {"url": self._shown()}
