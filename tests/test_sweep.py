@@ -342,8 +342,8 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
     ).set_index("source")
     for generator in GRID[1:]:
         for figure in board.columns.drop("seconds"):
-            found, expected = results.loc[(1, generator), figure], board.loc[generator, figure]
-            assert str(found) == str(expected) or float(found) == float(expected), figure
+            actual, expected = results.loc[(1, generator), figure], board.loc[generator, figure]
+            assert str(actual) == str(expected) or float(actual) == float(expected), figure
     assert not (project / "data/test/08_reporting").exists()
 
 

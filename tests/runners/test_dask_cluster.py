@@ -87,7 +87,7 @@ def test_error_of_a_node_keeps_its_sentence(
         drive(tmp_path, nodes, DaskRunner(scheduler=scheduler))
     assert sentence_of(caught.value) == "alpha is 3, but it must be 4: correct it."
     assert '--from-nodes "second"' in caplog.text
-    assert "second failed: wrapped" in caplog.text, "said on the worker, heard here"
+    assert "second failed: wrapped" in caplog.text, "logged on the worker, shown here"
 
 
 def test_failed_node_runs_again_where_that_is_asked_for(scheduler: str, tmp_path: Path) -> None:
