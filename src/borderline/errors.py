@@ -25,11 +25,6 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint at a similar name, with a blank before it; empty if no name is similar.
-
-    Example:
-        >>> did_you_mean("gasten_1", ["gasten_10", "hybrid"])
-        " (did you mean 'gasten_10'?)"
-    """
+    """A hint at the name that was meant, with a blank before it; empty where none is like it."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""

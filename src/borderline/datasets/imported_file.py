@@ -21,7 +21,7 @@ class ImportedFile(AbstractDataset[NoReturn, bytes]):
         metadata: Ignored here; read by kedro-viz.
 
     Example:
-        >>> _ = (tmp_path / "model.pt2").write_bytes(b"weights")
+        >>> (tmp_path / "model.pt2").write_bytes(b"weights")
         >>> ImportedFile(filepath=str(tmp_path / "model.pt2"), setting="path").load()
         b'weights'
     """
