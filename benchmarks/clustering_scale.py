@@ -24,10 +24,10 @@ from matplotlib.figure import Figure
 from borderline.datasets import StudyStorage
 from borderline.pipelines.clustering import nodes
 from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.neighbours import neighbours_of
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.clustering.scores import Scorer
-from borderline.pipelines.clustering.search import neighbours_of
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
 WAYS = {"stage": "the whole stage", "one_fit": "UMAP and GMM fitted on all"}
@@ -43,12 +43,13 @@ def stage(vectors: np.ndarray, folder: Path) -> dict[str, float]:
     fitted = torch.randperm(count, generator=RUN.generator("fitted images"))[: params.fit_size]
     embeddings = {"embeddings": torch.from_numpy(vectors), "fitted": fitted.sort().values}
     storage = StudyStorage(filepath=str(folder / "studies.sqlite")).load()
-    *_, (trials, _) = nodes.search_clusters(embeddings, storage, params, RUN)
-    recipe, finalists, stability = nodes.choose_recipe(embeddings, trials, params, RUN)
-    structure = nodes.compare_with_noise(embeddings, finalists, params, RUN)
+    settings = {"clustering": params, "run": RUN}
+    *_, (trials, _) = nodes.search_clusters(embeddings, storage, **settings)
+    recipe, finalists, stability = nodes.choose_recipe(embeddings, trials, **settings)
+    structure = nodes.compare_with_noise(embeddings, finalists, **settings)
     images = {"images": torch.zeros(count, 1, 28, 28), "probabilities": torch.full((count,), 0.5)}
     _, _, scores, _, _ = nodes.cluster_borderline(
-        images, embeddings, recipe, finalists, stability, structure, params, RUN
+        images, embeddings, recipe, finalists, stability, structure, **settings
     )
     return {name: float(scores[name].iloc[0]) for name in ("silhouette", "silhouette_error")}
 

@@ -23,8 +23,9 @@ from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import KFold
 
+from borderline.pipelines.clustering.finalists import fit_finalists
 from borderline.pipelines.clustering.params import ClusteringParams
-from borderline.pipelines.clustering.search import finalists, search
+from borderline.pipelines.clustering.search import search
 
 IMAGES = 2_000
 TRIALS = 20
@@ -46,7 +47,7 @@ def ours(embeddings: np.ndarray) -> float:
     with TemporaryDirectory() as folder:
         storage = optuna.storages.RDBStorage(f"sqlite:///{folder}/studies.sqlite")
         *_, trials = search(embeddings, storage, PARAMS, RUN)
-        model, scores = finalists(trials, embeddings, PARAMS, RUN)[0]
+        model, scores = fit_finalists(trials, embeddings, PARAMS, RUN)[0]
         storage.engine.dispose()
     print("ours:", model.recipe, scores["sizes"])
     return float(silhouette_score(model.points, model.clusters.labels))

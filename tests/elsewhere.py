@@ -1,4 +1,4 @@
-"""Models from elsewhere for the tests: small, and saved in every way there is."""
+"""Small models for the tests, saved in every kind of file."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Net(nn.Module):
         return self.answer(images)
 
     def answer(self, images: Tensor) -> Tensor:
-        found = F.adaptive_avg_pool2d(torch.relu(self.conv(images)), 3)
-        return self.last(self.drop(torch.relu(self.hidden(torch.flatten(found, 1)))))
+        pooled = F.adaptive_avg_pool2d(torch.relu(self.conv(images)), 3)
+        return self.last(self.drop(torch.relu(self.hidden(torch.flatten(pooled, 1)))))
 
 
 class Wandering(Net):
-    """Its way depends on the images, so it cannot be traced."""
+    """Its control flow depends on the images, so it cannot be traced."""
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images if images.mean() > -2 else -images)
 
 
 class Seeded:
-    """A callable with an embedding of its own."""
+    """A callable with a method ``embed``."""
 
     def __init__(self, outputs: int = 2) -> None:
         torch.manual_seed(0)
@@ -56,10 +56,10 @@ class Ink(nn.Module):
     """Tells digits with much ink from those with little: 7 from 1, mostly.
 
     Args:
-        outputs: How many columns; the first is for 1, the second for 7.
-        after: What is done to the outputs: ``softmax``, ``sigmoid``, or a way to spoil them.
-        channels: Of the images.
-        size: Of the images.
+        outputs: The number of columns; the first is for 1, the second for 7.
+        after: A last step: ``softmax``, ``sigmoid``, or one that makes the outputs bad.
+        channels: Channels of the images.
+        size: Size of the images.
     """
 
     def __init__(
@@ -75,30 +75,30 @@ class Ink(nn.Module):
             self.last.bias[-1 if outputs < 3 else 1] = -9.2
 
     def forward(self, images: Tensor) -> Tensor:
-        found = self.last(F.avg_pool2d(images, self.side).flatten(1))
-        spoilt = {
-            "nan": found * float("nan"),
-            "constant": found * 0,
-            "random": found + torch.randn_like(found),
-            "batch": found - found.mean(0),
-            "flipped": -found,
-            "softmax": found.softmax(1),
-            "sigmoid": found.sigmoid(),
-            "one row": found[:1],
-            "sum": found.sum(),
-            "dict": {"scores": found},
+        logits = self.last(F.avg_pool2d(images, self.side).flatten(1))
+        changed = {
+            "nan": logits * float("nan"),
+            "constant": logits * 0,
+            "random": logits + torch.randn_like(logits),
+            "batch": logits - logits.mean(0),
+            "flipped": -logits,
+            "softmax": logits.softmax(1),
+            "sigmoid": logits.sigmoid(),
+            "one row": logits[:1],
+            "sum": logits.sum(),
+            "dict": {"scores": logits},
         }
-        return spoilt.get(self.after, found)
+        return changed.get(self.after, logits)
 
 
 class Tiny(nn.Module):
     """A generator: latents (N, 4) to images of 28x28.
 
     Args:
-        size: Of the images.
-        scale: What their pixels are multiplied with.
-        noise: How much of its own it adds.
-        detach: Whether no gradient comes through.
+        size: Size of the images.
+        scale: Factor of their pixels.
+        noise: Amount of noise that it adds.
+        detach: Whether it stops gradients.
     """
 
     def __init__(
@@ -120,8 +120,8 @@ class Morph(nn.Module):
     """A generator between two pictures: latents (N, 4) to images in [-1, 1].
 
     Args:
-        size: Of the images.
-        channels: Of the images.
+        size: Size of the images.
+        channels: Channels of the images.
     """
 
     def __init__(self, size: int = 28, channels: int = 1) -> None:
@@ -136,30 +136,30 @@ class Morph(nn.Module):
 
 
 class Detached(Net):
-    """Its weights have gradients, its images have not."""
+    """Gradients reach its weights, but not its images."""
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images.detach())
 
 
 class TwoHeads(Net):
-    """Another head comes after the one that it answers with."""
+    """A second head follows the one that gives the first output."""
 
     def __init__(self) -> None:
         super().__init__()
         self.other = nn.Linear(2, 3)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        found = self.answer(images)
-        return found, self.other(found)
+        logits = self.answer(images)
+        return logits, self.other(logits)
 
 
 class Answers(TwoHeads):
-    """Gives what models of Hugging Face give."""
+    """Returns a dictionary with logits, as models of Hugging Face do."""
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        found = self.answer(images)
-        return {"another": self.other(found), "logits": found}
+        logits = self.answer(images)
+        return {"another": self.other(logits), "logits": logits}
 
 
 class Floats(nn.Module):
@@ -182,7 +182,7 @@ NOT_CALLABLE = 3
 
 
 def saved(kind: str, model: nn.Module, images: Tensor) -> bytes:
-    """A model as the bytes of a file of a kind."""
+    """A model as the bytes of a file of this kind."""
     file = io.BytesIO()
     batch = {0: torch.export.Dim("batch")}
     with warnings.catch_warnings():
@@ -196,7 +196,8 @@ def saved(kind: str, model: nn.Module, images: Tensor) -> bytes:
         elif kind == "torchscript":
             torch.jit.save(torch.jit.script(model), file)
         elif kind == "onnx":
-            names = list(found) if isinstance(found := model(images[:2]), dict) else None
+            outputs = model(images[:2])
+            names = list(outputs) if isinstance(outputs, dict) else None
             program = torch.onnx.export(
                 model,
                 (images[:2].clone(),),
@@ -214,7 +215,7 @@ def saved(kind: str, model: nn.Module, images: Tensor) -> bytes:
 
 
 class RunsCode:
-    """Pickled, it makes a file once it is read."""
+    """Creates a file when its pickle is read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -223,10 +224,10 @@ class RunsCode:
         return open, (str(self.path), "w")
 
 
-# Modules of the tests have no package, so their classes are pickled under this name.
+# Classes are imported and pickled under the name of this module.
 SOURCES: dict[str, dict[str, Any]] = {
-    "torch_export": {"path": "m.pt2"},
-    "torchscript": {"path": "m.ts"},
+    "torch_export": {"path": "m.pt2", "trust": True},
+    "torchscript": {"path": "m.ts", "trust": True},
     "state_dict": {"path": "m.pt", "import_path": "elsewhere.Net", "arguments": {"outputs": 2}},
     "pickle": {"path": "m.pickle", "trust": True},
     "onnx": {"path": "m.onnx"},

@@ -1,4 +1,4 @@
-"""``kedro new-case``: it finds out how a model and images go together, and writes it down."""
+"""``kedro new-case`` finds the settings of a model and its images, and writes them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from borderline.context import BorderlineContext
 from borderline.datasets import ImageSource
 from elsewhere import SOURCES, Ink, Net, saved
 
+TRUSTED = ["--model", "ink.pt2", "--trust"]
 DIGITS = ["--images", "mnist_sample", "--positive", "7", "--negative", "1"]
 
 
@@ -52,7 +53,7 @@ def valid(project: Path, name: str) -> BorderlineContext:
         ("[-1, 1]", {"range": [-1, 1]}),
     ],
 )
-def test_contract_that_the_model_was_trained_with_is_found(
+def test_contract_of_the_training_is_found(
     kedro: CliRunner, project: Path, contract: str, expected: dict[str, Any]
 ) -> None:
     model = Ink().eval()
@@ -62,13 +63,14 @@ def test_contract_that_the_model_was_trained_with_is_found(
         model.last.weight.copy_(weight / (high - low))
         model.last.bias -= weight.sum(1) * low / (high - low)
     (project / "ink.pt2").write_bytes(saved("torch_export", model, torch.zeros(2, 1, 28, 28)))
-    result = new_case(kedro, "mine", "--model", "ink.pt2", *DIGITS)
+    result = new_case(kedro, "mine", *TRUSTED, *DIGITS)
     assert result.exit_code == 0, result.output
-    own = settings_of(project, "mine")["models"]["mine"]
-    assert own["input"] == expected
-    assert own["outputs"] == "logits"
-    assert "columns" not in own, "of two, they are known"
-    assert f"images right with {contract}\n" in result.output
+    model_settings = settings_of(project, "mine")["models"]["mine"]
+    assert model_settings["input"] == expected
+    assert model_settings["outputs"] == "logits"
+    assert model_settings["source"]["trust"] is True
+    assert "columns" not in model_settings, "two classes need none"
+    assert f"images correct with {contract}\n" in result.output
     assert "now run `kedro run --env mine`" in result.output
     assert valid(project, "mine").layout.imported == ("mine",)
 
@@ -82,7 +84,7 @@ def test_contract_that_the_model_was_trained_with_is_found(
         ("softmax", 10, {"outputs": "probabilities", "columns": [7, 1]}),
     ],
 )
-def test_outputs_are_told_by_their_numbers(
+def test_kind_of_outputs_follows_from_their_values(
     kedro: CliRunner, project: Path, after: str, width: int, expected: dict[str, Any]
 ) -> None:
     model = Ink(outputs=width, after=after).eval()
@@ -91,17 +93,17 @@ def test_outputs_are_told_by_their_numbers(
             model.last.weight[7], model.last.bias[7] = model.last.weight[1], model.last.bias[1]
             model.last.weight[1], model.last.bias[1] = 0, 0
     (project / "ink.pt2").write_bytes(saved("torch_export", model, torch.zeros(2, 1, 28, 28)))
-    result = new_case(kedro, "mine", "--model", "ink.pt2", *DIGITS)
+    result = new_case(kedro, "mine", *TRUSTED, *DIGITS)
     assert result.exit_code == 0, result.output
-    own = settings_of(project, "mine")["models"]["mine"]
-    assert {name: own.get(name) for name in expected} == expected
+    model_settings = settings_of(project, "mine")["models"]["mine"]
+    assert {name: model_settings.get(name) for name in expected} == expected
 
 
-def test_what_is_not_given_is_asked_for(kedro: CliRunner, project: Path) -> None:
+def test_missing_options_are_prompted_for(kedro: CliRunner, project: Path) -> None:
     (project / "ink.pt2").write_bytes(
         saved("torch_export", Ink().eval(), torch.zeros(2, 1, 28, 28))
     )
-    result = new_case(kedro, "mine", answers="mnist_sample\n7\n1\nink.pt2\n")
+    result = new_case(kedro, "mine", "--trust", answers="mnist_sample\n7\n1\nink.pt2\n")
     assert result.exit_code == 0, result.output
     for question in ("images", "Positive class", "Negative class", "File of the model"):
         assert question in result.output
@@ -117,7 +119,7 @@ def test_called_from_a_folder_inside(
         saved("torch_export", Ink().eval(), torch.zeros(2, 1, 28, 28))
     )
     monkeypatch.chdir(project / "notes")
-    result = new_case(kedro, "mine", "--model", "../ink.pt2", *DIGITS)
+    result = new_case(kedro, "mine", "--model", "../ink.pt2", "--trust", *DIGITS)
     assert result.exit_code == 0, result.output
     path = settings_of(project, "mine")["models"]["mine"]["source"]["path"]
     assert (project / path).resolve() == project / "ink.pt2"
@@ -140,19 +142,23 @@ def test_model_without_gradients_gets_generators_that_need_none(
     ("arguments", "words"),
     [
         (["Mine", *DIGITS], ["'Mine'", "small letters"]),
-        (["mnist_7v1", *DIGITS], ["name is 'mnist_7v1'", "is there already"]),
+        (["mnist_7v1", *DIGITS], ["name is 'mnist_7v1'", "exists already"]),
         (["mine", "--images", "nowhere"], ["images is 'nowhere'", "there are none"]),
         (["mine", *DIGITS[:-1], "12"], ["pair.negative is 12", "choose one of 0, 1"]),
         (["mine", *DIGITS, "--model", "nowhere.pt2"], ["model is 'nowhere.pt2'", "no such file"]),
-        (["mine", *DIGITS, "--model", "whole.pt"], ["runs whatever code", "trust must be true"]),
-        (["mine", *DIGITS, "--model", "wide.pt2"], ["columns is missing", "10", "--columns"]),
+        (["mine", *DIGITS, "--model", "whole.pt"], ["--trust is missing", "can run code"]),
+        (
+            ["mine", *DIGITS, "--model", "wide.pt2", "--trust"],
+            ["columns is missing", "10", "--columns"],
+        ),
         (["mine", *DIGITS, "--embedding", "nosuch"], ["embedding is 'nosuch'", "name a layer"]),
         (["mine", *DIGITS, "--mean", "0.5"], ["mean has 1 and std 0 numbers"]),
         (["mine", *DIGITS, "--columns", "0,1"], ["no better than guessing"]),
         (["mine", *DIGITS, "--columns", "a"], ["columns is 'a'", "numbers"]),
-        (["mine", *DIGITS, "--columns", "1"], ["columns is '1'", "two are needed"]),
+        (["mine", *DIGITS, "--columns", "1"], ["columns is '1'", "two numbers"]),
         (["mine", *DIGITS, "--columns", "7,1"], ["columns is [7, 1]", "columns 0 to 1"]),
         (["mine", *DIGITS, "--mean", "1,1", "--std", "1,1"], ["mean is [1.0, 1.0]", "1 or 3"]),
+        (["mine", *DIGITS, "--model", "ink.pt2"], ["--trust is missing", "torch_export"]),
         (["mine", *DIGITS, "--model", "state.pt"], ["holds weights", "--import-path"]),
         (["mine", *DIGITS, "--import-path", "a.B"], ["--import-path is 'a.B'", "torch_export"]),
         (["gan", *DIGITS], ["grid.models is 'gan'", "rename it"]),
@@ -166,7 +172,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     (project / "wide.pt2").write_bytes(saved("torch_export", Net(7).eval(), digits))
     (project / "state.pt").write_bytes(saved("state_dict", Ink().eval(), digits))
     (project / "whole.pt").write_bytes(saved("pickle", Ink().eval(), digits))
-    more = [] if "--model" in arguments else ["--model", "ink.pt2"]
+    more = [] if "--model" in arguments else list(TRUSTED)
     more += [] if "--positive" in arguments else DIGITS[2:]
     before = sorted((project / "conf").iterdir())
     if "wide.pt2" in arguments:
@@ -181,14 +187,14 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_kind_of_a_model_is_told_by_its_file(kind: str, tmp_path: Path) -> None:
+def test_kind_of_a_model_follows_from_its_file(kind: str, tmp_path: Path) -> None:
     file = tmp_path / SOURCES[kind]["path"].replace(".pickle", ".pth").replace(".ts", ".pt")
     file.write_bytes(saved(kind, Net().eval(), torch.zeros(2, 1, 12, 12)))
     import_path = "elsewhere.Net" if kind == "state_dict" else None
-    assert kind_of_model(str(file), import_path, trust=False)["kind"] == kind
+    assert kind_of_model(str(file), import_path, trust=True)["kind"] == kind
 
 
-def test_kind_of_images_is_told_by_what_is_there(tmp_path: Path) -> None:
+def test_kind_of_images_follows_from_the_files(tmp_path: Path) -> None:
     (tmp_path / "idx").mkdir()
     (tmp_path / "idx/train-images-idx3-ubyte.gz").touch()
     (tmp_path / "folders/cat").mkdir(parents=True)
@@ -197,8 +203,8 @@ def test_kind_of_images_is_told_by_what_is_there(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", images=0)
     (tmp_path / "npy").mkdir()
     (tmp_path / "npy/images.npy").touch()
-    found = {path.name: kind_of_images(str(path)) for path in tmp_path.iterdir()}
-    assert found == {
+    kinds = {path.name: kind_of_images(str(path)) for path in tmp_path.iterdir()}
+    assert kinds == {
         "idx": "idx",
         "folders": "image_folder",
         "saved": "hugging_face",

@@ -245,7 +245,7 @@ def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     folder = reporting_folder(again) / "comparison"
     assert str(folder / "comparison.html") in result.stdout
-    figures = pd.read_csv(folder / "figures.csv")
+    figures = pd.read_csv(folder / "measures.csv")
     assert figures["figure"].tolist() == list(FIGURES)
     patterns = pd.read_csv(folder / "patterns.csv")
     assert set(patterns["model"]) <= set(MODELS)
@@ -272,7 +272,7 @@ def test_two_runs_side_by_side(again: Path) -> None:
     )
     assert result.returncode == 0, result.stdout + result.stderr
     folder = reporting_folder(again) / "comparison"
-    figures = pd.read_csv(folder / "figures.csv").set_index("figure")
+    figures = pd.read_csv(folder / "measures.csv").set_index("figure")
     assert figures.loc["yield", "other"] == 0
     others = figures.drop(index=["yield", "fd_lenet"])
     assert others["difference"].fillna(0).eq(0).all()
@@ -294,4 +294,4 @@ def test_models_of_other_classes_are_not_compared(again: Path) -> None:
         f"{EPOCHS},other_run.data_folder=data/swapped",
     )
     assert result.returncode == 1
-    assert "tells 1 from 7, and cnn_1 7 from 1: compare models of one pair" in result.stderr
+    assert "tells 1 from 7, and cnn_1 7 from 1: set compare and other_run" in result.stderr

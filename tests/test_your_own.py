@@ -1,4 +1,4 @@
-"""Models, images and generators from elsewhere go the whole road."""
+"""End-to-end runs of imported models, images and generators."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from elsewhere import Ink, Morph, saved
 pytestmark = pytest.mark.road
 
 
-def a_part_of_fashion(folder: Path, train: int, test: int) -> None:
-    """The first images of Fashion-MNIST, in files like those of the package."""
+def shortened_fashion(folder: Path, train: int, test: int) -> None:
+    """The first images of Fashion-MNIST, in the file format of the package."""
     folder.mkdir()
-    for part, count in (("train", train), ("t10k", test)):
-        for what, header, width in (("images-idx3", 16, 784), ("labels-idx1", 8, 1)):
-            name = f"{part}-{what}-ubyte.gz"
+    for subset, count in (("train", train), ("t10k", test)):
+        for content_kind, header, width in (("images-idx3", 16, 784), ("labels-idx1", 8, 1)):
+            name = f"{subset}-{content_kind}-ubyte.gz"
             with gzip.open(FASHION / name) as file:
                 content = bytearray(file.read(header + count * width))
             content[4:8] = struct.pack(">I", count)
@@ -50,17 +50,17 @@ def commands_of_the_worked_example() -> list[list[str]]:
 
 
 def small(project: Path, environment: str) -> None:
-    """The sizes of the test environment, beside what the environment says itself."""
-    own = yaml.safe_load((project / "conf/test/parameters.yml").read_text())
+    """Add the small sizes of the test environment to an environment."""
+    settings = yaml.safe_load((project / "conf/test/parameters.yml").read_text())
     for name in ("grid", "models"):
-        own.pop(name, None)
+        settings.pop(name, None)
     path = project / "conf" / environment / "parameters_small.yml"
-    path.write_text(yaml.safe_dump(own))
+    path.write_text(yaml.safe_dump(settings))
 
 
 @needs_fashion
 def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> None:
-    a_part_of_fashion(tmp_path / "fashion", 3000, 600)
+    shortened_fashion(tmp_path / "fashion", 3000, 600)
     (project / "docs").mkdir()
     (project / "docs/train_a_model.py").write_text((ROOT / "docs/train_a_model.py").read_text())
     install, activate, train, new_case, run = commands_of_the_worked_example()
@@ -76,10 +76,10 @@ def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> No
         return result.stdout
 
     assert "accuracy on" in called(train, "--train", "3000", "--epochs", "2")
-    said = called(new_case)
-    right, images = map(int, re.findall(r"(\d+) of (\d+) images right with that mean", said)[0])
-    assert right > 0.6 * images, said
-    assert "It embeds with mean, 1024 numbers an image." in said
+    output = called(new_case)
+    right, images = map(int, re.findall(r"(\d+) of (\d+) images correct with that mean", output)[0])
+    assert right > 0.6 * images, output
+    assert "Embedding layer: mean, 1024 numbers per image." in output
     written = yaml.safe_load((project / "conf/shoes/parameters.yml").read_text())
     shown = re.search(r"```yaml\n(models:.*?)```", (ROOT / "docs/your_own.md").read_text(), re.S)
     assert shown is not None
@@ -90,7 +90,7 @@ def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> No
     reporting = project / "data/08_reporting/shoes_sneakervsandal"
     assert f"{reporting}/report.html" in output.replace("\n", "")
     page = (reporting / "report.html").read_text()
-    assert "torch_export from elsewhere of more classes than the pair, embedding: mean" in page
+    assert "imported (state_dict, 10 classes), embedding: mean" in page
     assert "of its probability is on classes beside the pair" in page
     scores = pd.read_csv(reporting / "shoes/classifier_scores.csv").iloc[0]
     assert scores["accuracy"] > 0.6
@@ -99,7 +99,7 @@ def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> No
     for images_file in (project / "data/07_model_output").rglob("images/part_*.safetensors"):
         part = load_file(images_file)
         assert (part["other_mass"] <= 0.5).all()
-    # What is there already is not written over.
+    # An existing environment is not overwritten.
     again = subprocess.run(
         [sys.executable, "-m", "kedro", *new_case[1:], *("--columns", "7,5")],
         cwd=project,
@@ -113,14 +113,14 @@ def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> No
 
 
 def colour_folder(folder: Path, size: int) -> tuple[Tensor, Tensor]:
-    """Real digits as colour images in folders; their mean images of 1 and of 7."""
+    """Write real digits as colour images in folders; returns the mean images of 1 and 7."""
     real = ImageSource(kind="mnist_sample", size=size, colour="rgb").load().train
     means = []
     for label, name in ((1, "one"), (7, "seven")):
         (folder / name).mkdir(parents=True)
-        own = real["images"][real["labels"] == label][:120]
-        means.append(own.mean(0))
-        for number, image in enumerate(own):
+        images = real["images"][real["labels"] == label][:120]
+        means.append(images.mean(0))
+        for number, image in enumerate(images):
             pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
     return means[0], means[1]
@@ -188,10 +188,10 @@ def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(pro
         },
     )
     path = project / "conf/ink/parameters_small.yml"
-    own = yaml.safe_load(path.read_text())
+    settings = yaml.safe_load(path.read_text())
     searched = {"kind": "latent_search", "space_of": "theirs"}
-    own["generators"] |= {"theirs": theirs, "searched": searched}
-    path.write_text(yaml.safe_dump(own))
+    settings["generators"] |= {"theirs": theirs, "searched": searched}
+    path.write_text(yaml.safe_dump(settings))
     run_in(project, "ink")
     case = project / "data/07_model_output/ink_sevenvone/ink"
     part = load_file(case / "searched/images/part_00000.safetensors")
@@ -199,12 +199,12 @@ def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(pro
     assert ((part["probabilities"] - 0.5).abs() < 0.011).all()
     assert len(part["images"]) == 300
     reporting = project / "data/08_reporting/ink_sevenvone"
-    # No step 1, for no generator needs it; and only maps that need no gradients.
+    # No generator needs step 1, and only occlusion needs no gradients.
     assert not (project / "data/06_models/ink_sevenvone/gan").exists()
     assert set(load_file(case / "attributions.safetensors")) == {"occlusion"}
     assert pd.read_csv(reporting / "summary.csv")["prototypes"].iloc[0] >= 2
-    assert "onnx from elsewhere, embedding:" in (reporting / "report.html").read_text()
-    # A later stage alone needs the file no more; another one in its place is noticed.
+    assert "imported (onnx), embedding:" in (reporting / "report.html").read_text()
+    # A later stage does not need the file, but notices another file in its place.
     (project / "ink.onnx").unlink()
     run_in(project, "ink", "--pipelines", "report")
     other = Ink(channels=3, size=size).eval()

@@ -18,6 +18,7 @@ from borderline.grid import Grid
 from borderline.measures.inception import Inception
 from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.classifier.networks import build_judge, build_model
+from borderline.pipelines.classifier.nodes import view_real_images
 from borderline.pipelines.metrics.nodes import (
     describe_model,
     describe_real_images,
@@ -92,16 +93,27 @@ def test_the_stage_runs_with_it_and_agrees_with_torch_fidelity(
         "features": judge.embed(training["images"]).detach(),
         "test_features": judge.embed(test["images"]).detach(),
     }
-    real = describe_real_images(features, metrics, run, inception, training, test)
-    model = describe_model(classifier, training, test, grid, metrics, run)
+    networks = {"inception": inception, "pair_train": training, "pair_test": test}
+    view = view_real_images(classifier, training, test, run=run)
+    references = {
+        "real_reference": describe_real_images(features, metrics=metrics, run=run, **networks),
+        "model_reference": describe_model(view, grid=grid, metrics=metrics),
+    }
+    settings = {"grid": grid, "metrics": metrics, "confusion": band, "run": run}
     outcome = pd.DataFrame([{"images": 12, "seconds": 1.0, "note": ""}])
     calibration = pd.DataFrame([{"temperature": 1.0}])
     parts = {"part_00000": lambda: part}
     scores, _, sample = measure_generator(
-        parts, outcome, calibration, real, model, grid, metrics, band, run, judge, inception
+        images=parts,
+        outcome_table=outcome,
+        calibration_table=calibration,
+        **references,
+        **settings,
+        lenet=judge,
+        inception=inception,
     )
     assert scores["fid"].isna().all(), "12 images are fewer than 2,048 dimensions"
-    table = measure_realism(real, model, grid, metrics, band, run, sample)
+    table = measure_realism(**references, real_view=view, **settings, **{"g.features": sample})
     table = table[(table["source"] == "g") & (table["images"] == "borderline")]
     figures = table[table["against"] == "real"].set_index("measure")
     assert "not more than the judge's 2048 features" in figures.loc["fid", "note"]

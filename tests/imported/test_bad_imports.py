@@ -1,4 +1,4 @@
-"""Bad models, images and generators from elsewhere: a sentence each, before any work."""
+"""Bad models, images and generators: one sentence for each, before any work."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Files = Callable[[Path], None]
 
 
 class Bad(NamedTuple):
-    """Something bad.
+    """Bad input and its error message.
 
     Attributes:
-        words: Of its sentence.
-        model: What of the settings of a good model is other.
-        content: The file of the model; None for a good one.
-        generator: The settings of a generator, if there is one.
-        images: The source of the images, if other than the embedded digits.
-        files: Makes the files that are needed.
+        words: Parts of the message.
+        model: Settings that differ from those of a good model.
+        content: The file of the model.
+        generator: The settings of a generator.
+        images: The source of the images; by default the embedded digits.
+        files: Makes other files.
         settings: Other parameters.
     """
 
@@ -63,27 +63,23 @@ def source(kind: str, **changed: Any) -> dict[str, Any]:
     return {"source": {"kind": kind, **changed}}
 
 
-def a_file(path: str) -> dict[str, Any]:
-    return {"kind": "torch_export", "path": path}
-
-
 MODELS = {
     "missing file": Bad(
         ["models.mine.source.path", "nowhere.pt2", "cannot be read"],
-        source("torch_export", path="nowhere.pt2"),
+        source("torch_export", path="nowhere.pt2", trust=True),
     ),
     "address of no kind": Bad(
         ["models.mine.source.path is 'nosuch://m.pt2'", "cannot be read"],
-        source("torch_export", path="nosuch://m.pt2"),
+        source("torch_export", path="nosuch://m.pt2", trust=True),
     ),
     "0-byte file": Bad(
         ["models.mine.source.path", "model.file", "empty (0 bytes)"],
-        source("torch_export", path="model.file"),
+        source("torch_export", path="model.file", trust=True),
         b"",
     ),
     "truncated export": Bad(
-        ["models.mine.source.path", "no .pt2 of torch.export.save"],
-        source("torch_export", path="model.file"),
+        ["models.mine.source.path", "cannot be read as torch_export"],
+        source("torch_export", path="model.file", trust=True),
         saved("torch_export", Net().eval(), torch.zeros(2, 1, 12, 12))[:3000],
     ),
     "text for ONNX": Bad(
@@ -96,12 +92,7 @@ MODELS = {
         source("torchexport", path="model.file"),
     ),
     "no file named": Bad(
-        ["models.mine.source cannot be", "name it with path"], source("torch_export")
-    ),
-    "pickle without trust": Bad(
-        ["models.mine.source cannot be", "runs whatever code", "trust must be true"],
-        source("pickle", path="model.file"),
-        pickled(Net()),
+        ["models.mine.source cannot be", "set path"], source("torch_export", trust=True)
     ),
     "pickle of no model": Bad(
         ["models.mine.source.path", "holds a dict and no module", "'state_dict'"],
@@ -118,7 +109,7 @@ MODELS = {
         pickled(Net().state_dict()),
     ),
     "class with other arguments": Bad(
-        ["models.mine.source.arguments is {'width': 3}", "cannot be made"],
+        ["models.mine.source.arguments is {'width': 3}", "cannot be called with it"],
         source(
             "state_dict", path="model.file", import_path="elsewhere.Net", arguments={"width": 3}
         ),
@@ -132,7 +123,7 @@ MODELS = {
         pickled(Net().state_dict()),
     ),
     "whole model for a state dict": Bad(
-        ["models.mine.source.path", "holds more than weights", "save model.state_dict()"],
+        ["models.mine.source.trust is False", "holds more than weights", "as safetensors"],
         source("state_dict", path="model.file", import_path="elsewhere.Net"),
         pickled(Net()),
     ),
@@ -169,7 +160,7 @@ MODELS = {
         ["models.mine cannot take", "float64", "models.mine.input"], ink(input={"dtype": "float64"})
     ),
     "wrong range": Bad(
-        ["models.mine is right about", "no better than guessing", "models.mine.input (range"],
+        ["models.mine classifies", "no better than guessing", "models.mine.input (range"],
         ink(input={"range": [1, 3]}),
     ),
     "NaN": Bad(["models.mine gives NaN or infinite outputs for 128 of 128"], ink("nan")),
@@ -180,9 +171,9 @@ MODELS = {
         ["models.mine: it gives a dict with scores", "one tensor of outputs"], ink("dict")
     ),
     "dropout left on": Bad(["models.mine gives other outputs for the same"], ink("random")),
-    "batch normalisation left on": Bad(["another output alone than among others"], ink("batch")),
+    "batch normalisation left on": Bad(["another output alone than in a batch"], ink("batch")),
     "weights that are not in the file": Bad(
-        ["models.mine gives other outputs once it is made again"],
+        ["models.mine gives other outputs when it is made again"],
         source("callable", import_path="elsewhere.Net"),
     ),
     "one number for logits": Bad(
@@ -198,7 +189,7 @@ MODELS = {
         ink(outputs="probabilities"),
     ),
     "probabilities that do not add up": Bad(
-        ["models.mine.outputs is 'probabilities'", "add up to", "softmax"],
+        ["models.mine.outputs is 'probabilities'", "sum to", "softmax"],
         ink("sigmoid", outputs="probabilities"),
     ),
     "no pair of many": Bad(["models.mine.columns is missing", "10 classes"], ink(width=10)),
@@ -209,7 +200,7 @@ MODELS = {
         ["models.mine.columns is [1, 1]", "two different columns"], ink(columns=[1, 1])
     ),
     "classes exchanged": Bad(
-        ["models.mine is right about", "no better than guessing", "models.mine.columns"],
+        ["models.mine classifies", "no better than guessing", "models.mine.columns"],
         ink(columns=[0, 1]),
     ),
     "layer that is not there": Bad(
@@ -230,7 +221,7 @@ MODELS = {
     ),
     "batch of a fixed size": Bad(
         ["models.mine cannot take 128 images", "models.mine.input"],
-        source("torch_export", path="model.file"),
+        source("torch_export", path="model.file", trust=True),
         saved("fixed batch", Ink().eval(), DIGITS),
     ),
     "no gradients for a generator that follows them": Bad(
@@ -252,7 +243,7 @@ MODELS = {
 GENERATORS = {
     "missing": Bad(
         ["generators.theirs.source.path", "nowhere.ts", "cannot be read"],
-        generator={"source": {"kind": "torchscript", "path": "nowhere.ts"}},
+        generator={"source": {"kind": "torchscript", "path": "nowhere.ts", "trust": True}},
     ),
     "another latent": Bad(
         ["generators.theirs.latent_dim is 5", "cannot take such latents"],
@@ -313,13 +304,13 @@ def png(size: tuple[int, int] = (28, 28)) -> bytes:
 
 def arrays(folder: Path, **changed: np.ndarray | None) -> None:
     random = np.random.default_rng(0)
-    own: dict[str, Any] = {
+    content: dict[str, Any] = {
         "images": random.integers(0, 255, (60, 28, 28), np.uint8),
         "labels": np.array([1, 7] * 30),
         **changed,
     }
     np.savez(
-        folder / "own.npz", **{name: array for name, array in own.items() if array is not None}
+        folder / "own.npz", **{key: array for key, array in content.items() if array is not None}
     )
 
 
@@ -444,10 +435,10 @@ def configure(project: Path, bad: Bad) -> None:
             settings, {"grid": {"models": ["mine"]}, "models": {"mine": model}}
         )
     if bad.generator is not None:
-        own = dict(bad.generator)
-        made = {"kind": "callable", "import_path": "elsewhere.Tiny"}
-        where = own.pop("source", {**made, "arguments": own.pop("arguments", {})})
-        theirs = {"kind": "imported", "source": where, "latent_dim": 4, **own}
+        changed = dict(bad.generator)
+        tiny = {"kind": "callable", "import_path": "elsewhere.Tiny"}
+        source = changed.pop("source", {**tiny, "arguments": changed.pop("arguments", {})})
+        theirs = {"kind": "imported", "source": source, "latent_dim": 4, **changed}
         grid = {"models": ["cnn_1"], "generators": ["theirs"]}
         settings = OmegaConf.merge(settings, {"grid": grid, "generators": {"theirs": theirs}})
     path.write_text(OmegaConf.to_yaml(OmegaConf.merge(settings, bad.settings)))
@@ -461,14 +452,14 @@ def configure(project: Path, bad: Bad) -> None:
     bad.files(project)
 
 
-EVERY = [
-    *(pytest.param(own, id=f"model: {name}") for name, own in MODELS.items()),
-    *(pytest.param(own, id=f"generator: {name}") for name, own in GENERATORS.items()),
-    *(pytest.param(own, id=f"images: {name}") for name, own in IMAGES.items()),
+CASES = [
+    *(pytest.param(bad, id=f"model: {name}") for name, bad in MODELS.items()),
+    *(pytest.param(bad, id=f"generator: {name}") for name, bad in GENERATORS.items()),
+    *(pytest.param(bad, id=f"images: {name}") for name, bad in IMAGES.items()),
 ]
 
 
-@pytest.mark.parametrize("bad", EVERY)
+@pytest.mark.parametrize("bad", CASES)
 def test_a_sentence_for_each(bad: Bad, kedro: CliRunner, project: Path) -> None:
     configure(project, bad)
     result = kedro.invoke(run_command, ["--env", "test"])
@@ -495,7 +486,7 @@ def test_broken_images_can_be_left_out(
         ["--env", "test", "--pipelines", "classifier", "--nodes", "classifier.select_pair"],
     )
     assert result.exit_code == 0, result.output
-    said = " ".join(f"{result.output} {caplog.text}".split())
-    assert "one/none.png (0 bytes)" in said
-    assert "seven/t.jpg (cannot identify image file" in said
+    messages = " ".join(f"{result.output} {caplog.text}".split())
+    assert "one/none.png (0 bytes)" in messages
+    assert "seven/t.jpg (cannot identify image file" in messages
     assert (project / "data/test/03_primary").exists()

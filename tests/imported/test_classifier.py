@@ -13,9 +13,9 @@ from borderline.errors import BorderlineError
 from borderline.imported.classifier import (
     BlindJudge,
     ImportedClassifier,
-    digest_of_source,
     prepared,
 )
+from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import Contract, ImportedModelParams, Source
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.randomisation import randomised
@@ -51,7 +51,7 @@ def test_every_kind_gives_the_logits_and_embeddings_of_the_model(kind: str, mode
     x = images()
     outputs = model((x + 1) / 2)
     torch.testing.assert_close(classifier(x), outputs[:, 1] - outputs[:, 0])
-    # What the last linear layer is given explains its outputs.
+    # The embeddings are the input of the last linear layer.
     embeddings = classifier.embed(x)
     assert embeddings.shape == (6, 8)
     torch.testing.assert_close(model.last(embeddings), outputs)
@@ -76,10 +76,10 @@ def test_every_kind_can_be_pickled_copied_and_frozen(kind: str, model: Net) -> N
 def test_gradients_are_those_of_the_model(kind: str, model: Net) -> None:
     classifier = classifier_of(kind, model)
     x, y = images().requires_grad_(True), images().requires_grad_(True)
-    (found,) = torch.autograd.grad(classifier(x).sum(), x)
+    (gradient,) = torch.autograd.grad(classifier(x).sum(), x)
     outputs = model((y + 1) / 2)
     (expected,) = torch.autograd.grad((outputs[:, 1] - outputs[:, 0]).sum(), y)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradient, expected)
 
 
 def test_layers_can_be_named(model: Net) -> None:
@@ -92,9 +92,9 @@ def test_layers_can_be_named(model: Net) -> None:
         )
     )
     for kind, layer in (("state_dict", "relu_1"), ("torch_export", "relu_1"), ("onnx", "relu_1")):
-        found = classifier_of(kind, model, embedding=layer)
-        torch.testing.assert_close(found.embed(x), hidden)
-        assert found.layer == layer
+        classifier = classifier_of(kind, model, embedding=layer)
+        torch.testing.assert_close(classifier.embed(x), hidden)
+        assert classifier.layer == layer
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_layers_can_be_named(model: Net) -> None:
     [
         ("state_dict", "relu_2", ["embedding is 'relu_2'", "did you mean 'relu_1'?"]),
         ("torch_export", "relu_7", ["embedding is 'relu_7'", "did you mean 'relu_1'?"]),
-        ("onnx", "fc", ["embedding is 'fc'", "no such value"]),
+        ("onnx", "fc", ["embedding is 'fc'", "no such layer"]),
         ("torchscript", "hidden.weight", ["exported with (torch.jit.export)", "'judge'"]),
     ],
 )
@@ -125,11 +125,11 @@ def test_model_that_cannot_be_traced_is_watched() -> None:
         seen = classifier.embed(x)
         last = seen if layer is None else torch.relu(seen)
         torch.testing.assert_close(model.last(last), model((x + 1) / 2))
-        # Nothing is left hanging on the model.
-        assert not any(own._forward_hooks for own in classifier.modules())
+        # No hook stays on the model.
+        assert not any(module._forward_hooks for module in classifier.modules())
 
 
-def test_the_judge_embeds_where_it_is_asked_to(model: Net) -> None:
+def test_judge_makes_the_embeddings_on_request(model: Net) -> None:
     params = params_of("state_dict", embedding="judge")
     content = saved("state_dict", model, images())
     classifier = ImportedClassifier(params, content, SHAPE, BlindJudge())
@@ -137,11 +137,11 @@ def test_the_judge_embeds_where_it_is_asked_to(model: Net) -> None:
     assert classifier.layer == "judge"
 
 
-def test_function_embeds_by_its_own_method_or_by_another() -> None:
+def test_function_embeds_by_its_method_or_another_function() -> None:
     source = {"import_path": "elsewhere.Seeded"}
-    own = ImportedClassifier(params_of("callable", source=source), b"", SHAPE)
-    assert own.embed(images()).shape == (6, 5)
-    assert not own.differentiable, "it leaves PyTorch on its way"
+    method = ImportedClassifier(params_of("callable", source=source), b"", SHAPE)
+    assert method.embed(images()).shape == (6, 5)
+    assert not method.differentiable, "it leaves PyTorch"
     source = {"import_path": "elsewhere.sides"}
     named = params_of("callable", source=source, outputs="logit", embedding="elsewhere.sides")
     other = ImportedClassifier(named, b"", SHAPE)
@@ -195,20 +195,20 @@ def test_contract_of_range_and_normalisation(
     contract: dict[str, Any], expected: list[float]
 ) -> None:
     x = torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3)
-    found = prepared(x, Contract.model_validate(contract))
-    assert found.flatten().tolist() == pytest.approx(expected)
-    assert str(found.dtype) == f"torch.{contract.get('dtype', 'float32')}"
+    inputs = prepared(x, Contract.model_validate(contract))
+    assert inputs.flatten().tolist() == pytest.approx(expected)
+    assert str(inputs.dtype) == f"torch.{contract.get('dtype', 'float32')}"
 
 
 def test_contract_of_size_and_channels() -> None:
     grey, colour = images(2), images(2, (3, 12, 12))
     fit = Contract(size=24, channels=3, fit=True, mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
-    found = prepared(grey, fit)
-    assert found.shape == (2, 3, 24, 24)
-    torch.testing.assert_close(found[:, 0] - found[:, 2], torch.full((2, 24, 24), 0.2))
-    found = prepared(colour, Contract(channels=1, fit=True, range=(-1, 1)))
-    torch.testing.assert_close(found, colour.mean(1, keepdim=True))
-    # A flat image stays flat, whatever its size.
+    inputs = prepared(grey, fit)
+    assert inputs.shape == (2, 3, 24, 24)
+    torch.testing.assert_close(inputs[:, 0] - inputs[:, 2], torch.full((2, 24, 24), 0.2))
+    inputs = prepared(colour, Contract(channels=1, fit=True, range=(-1, 1)))
+    torch.testing.assert_close(inputs, colour.mean(1, keepdim=True))
+    # A flat image stays flat at any size.
     flat = prepared(torch.full((1, 1, 12, 12), 0.4), Contract(size=7, fit=True, range=(-1, 1)))
     torch.testing.assert_close(flat, torch.full((1, 1, 7, 7), 0.4))
 
@@ -218,7 +218,9 @@ def test_settings_know_the_file_by_its_content(model: Net) -> None:
     moved = classifier_of("state_dict", model, source={"path": "elsewhere.pt"})
     assert one.settings == moved.settings
     assert one.settings != other.settings
-    assert all(isinstance(own, int | float | str | bool | None) for own in one.settings.values())
+    assert all(
+        isinstance(value, int | float | str | bool | None) for value in one.settings.values()
+    )
 
 
 @pytest.mark.parametrize("kind", ["pickle", "torch_export", "torchscript", "onnx"])
@@ -229,7 +231,7 @@ def test_the_logits_among_several_outputs(heads: type[Net], kind: str) -> None:
     x = images()
     outputs = Net.forward(model, (x + 1) / 2)
     torch.testing.assert_close(classifier(x), outputs[:, 1] - outputs[:, 0])
-    # The last linear layer on the way to them, not the last one of all.
+    # The last linear layer before these logits, not the last one of the module.
     torch.testing.assert_close(model.last(classifier.embed(x)), outputs)
 
 
@@ -246,7 +248,7 @@ def test_gradients_that_do_not_reach_the_images(model: Net, contract: dict[str, 
 
 
 def test_judge_is_no_part_of_the_model(model: Net) -> None:
-    """Else the check that draws the model's layers anew would draw the judge's."""
+    """The randomisation test must not change the judge's layers."""
     params = params_of("state_dict", embedding="judge")
     judge = torch.nn.Linear(3, 3)
     content = saved("state_dict", model, images())
@@ -273,7 +275,7 @@ def test_tiny_probabilities_are_still_compared() -> None:
 def test_columns_of_two_classes_leave_no_others(model: Net) -> None:
     classifier = classifier_of("state_dict", model, columns=[0, 1])
     assert classifier.most_other_mass is None
-    assert "more classes" not in classifier.described
+    assert "classes" not in classifier.described
 
 
 def test_settings_know_the_code_that_goes_with_the_weights(

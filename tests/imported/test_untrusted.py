@@ -1,4 +1,7 @@
-"""No file runs code unless it is trusted: each attack would leave a file behind."""
+"""Files that can run code are refused without trust, before PyTorch opens them.
+
+Each attack leaves a file behind, the trace, if its code runs.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
+from click.testing import CliRunner, Result
+from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
+from omegaconf import OmegaConf
 
+from borderline.cli import cli
 from borderline.datasets import CheckpointDataset, ImageSource
 from borderline.errors import BorderlineError, causes
 from borderline.imported.kinds import read_network
-from borderline.imported.params import Source
+from borderline.imported.params import RUN_CODE, Source
 from elsewhere import Net, RunsCode, saved
 
-Parts = dict[str, bytes]
+IMAGES = torch.zeros(2, 1, 12, 12)
 
 
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
-    """What an attack would make."""
     return tmp_path / "was_run"
 
 
@@ -40,167 +47,26 @@ def torch_saved(trace: Path) -> bytes:
     return file.getvalue()
 
 
-def test_the_attack_works_on_those_who_trust(trace: Path) -> None:
-    pickle.loads(pickled(trace))
-    assert trace.exists()
-
-
-@pytest.mark.parametrize("attack", [pickled, torch_saved])
-@pytest.mark.parametrize("kind", ["state_dict", "torch_export", "torchscript", "onnx"])
-def test_malicious_pickle_under_any_name(
-    kind: str, attack: Callable[[Path], bytes], trace: Path
-) -> None:
-    source = {"kind": kind, "path": "m.pt"}
-    if kind == "state_dict":
-        source["import_path"] = "elsewhere.Net"
-    with pytest.raises(BorderlineError, match=r"source\.path is 'm\.pt'"):
-        read_network(Source.model_validate(source), attack(trace))
-    assert not trace.exists()
-
-
-def test_pickle_without_trust_says_why() -> None:
-    with pytest.raises(ValueError, match="runs whatever code its author put into it"):
-        Source(kind="pickle", path="m.pt")
-
-
-@pytest.fixture(scope="module")
-def exported() -> bytes:
-    return saved("torch_export", Net().eval(), torch.zeros(2, 1, 12, 12))
-
-
-def changed(content: bytes, change: Callable[[Parts], None]) -> bytes:
-    """A .pt2 with other parts."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        root = archive.namelist()[0].partition("/")[0]
-        parts = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
-    change(parts)
+def exported(trace: Path) -> bytes:
+    """A .pt2 with a pickled weight, which ``torch.export.load`` unpickles without restriction."""
+    content = io.BytesIO(saved("torch_export", Net().eval(), IMAGES))
+    with zipfile.ZipFile(content) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = next(name for name in parts if name.endswith("data/weights/model_weights_config.json"))
+    config = json.loads(parts[name])
+    weight = next(iter(config["config"].values()))
+    weight["use_pickle"] = True
+    parts[name] = json.dumps(config).encode()
+    parts[f"{name.rpartition('/')[0]}/{weight['path_name']}"] = torch_saved(trace)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        for name, own in parts.items():
-            archive.writestr(f"{root}/{name}", own)
+        for name, part in parts.items():
+            archive.writestr(name, part)
     return file.getvalue()
 
 
-def edit_graph(edit: Callable[[dict[str, Any]], None]) -> Callable[[Parts], None]:
-    def change(parts: Parts) -> None:
-        graph = json.loads(parts["models/model.json"])
-        edit(graph)
-        parts["models/model.json"] = json.dumps(graph).encode()
-
-    return change
-
-
-def nodes_of(graph: dict[str, Any]) -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = graph["graph_module"]["graph"]["nodes"]
-    return nodes
-
-
-def attacks_on_exported(trace: Path) -> dict[str, Callable[[Parts], None]]:
-    """What was found to run code when ``torch.export.load`` reads it, or when the graph runs."""
-    call = f"__import__('pathlib').Path({str(trace)!r}).touch()"
-
-    def unpickled_weight(parts: Parts) -> None:
-        name = "data/weights/model_weights_config.json"
-        config = json.loads(parts[name])
-        entry = next(iter(config["config"].values()))
-        entry["use_pickle"] = True
-        parts[name] = json.dumps(config).encode()
-        parts[f"data/weights/{entry['path_name']}"] = torch_saved(trace)
-
-    def opaque_constant(parts: Parts) -> None:
-        name = "data/constants/model_constants_config.json"
-        entry = {
-            "path_name": "opaque_obj_0",
-            "is_param": False,
-            "use_pickle": True,
-            "tensor_meta": None,
-        }
-        parts[name] = json.dumps({"config": {"x": entry}}).encode()
-        parts["data/constants/opaque_obj_0"] = pickled(trace)
-
-    def sizes(graph: dict[str, Any]) -> None:
-        values = graph["graph_module"]["graph"]["tensor_values"]
-        values["x"] = values.get("x", next(iter(values.values())))
-        for own in values.values():
-            for size in own["sizes"]:
-                if "as_expr" in size:
-                    size["as_expr"]["expr_str"] = call
-
-    def target(graph: dict[str, Any]) -> None:
-        nodes_of(graph)[0]["target"] = "torch.os.system"
-
-    def name(graph: dict[str, Any]) -> None:
-        nodes_of(graph)[0]["name"] = f"a = {call}"
-
-    def guard(graph: dict[str, Any]) -> None:
-        graph["guards_code"] = [call]
-
-    def argument(graph: dict[str, Any]) -> None:
-        for call_graph in graph["graph_module"]["module_call_graph"]:
-            if call_graph.get("signature"):
-                call_graph["signature"]["forward_arg_names"] = [f"x={call}"]
-
-    def imported_by_the_inputs(graph: dict[str, Any]) -> None:
-        context = {"__enum__": True, "fqn": "ctypes:cdll", "name": str(trace)}
-        for call_graph in graph["graph_module"]["module_call_graph"]:
-            if call_graph.get("signature"):
-                version, tree = json.loads(call_graph["signature"]["in_spec"])
-                tree["context"] = json.dumps(context)
-                call_graph["signature"]["in_spec"] = json.dumps([version, tree])
-
-    def writes_a_file(graph: dict[str, Any]) -> None:
-        nodes_of(graph)[0]["target"] = "torch.ops.aten.from_file.default"
-
-    def inside_of_an_operator(graph: dict[str, Any]) -> None:
-        nodes_of(graph)[0]["target"] = "torch.ops.aten.__dict__.relu"
-
-    def other_text(graph: dict[str, Any]) -> None:
-        graph["torch_version"] = f"{call}"
-
-    def legacy_weights(parts: Parts) -> None:
-        parts["data/weights/model.pt"] = torch_saved(trace)
-
-    def sample_inputs(parts: Parts) -> None:
-        parts["data/sample_inputs/model.pt"] = torch_saved(trace)
-
-    return {
-        "pickled weight": unpickled_weight,
-        "opaque constant": opaque_constant,
-        "legacy weights": legacy_weights,
-        "sample inputs": sample_inputs,
-        "sizes": edit_graph(sizes),
-        "target": edit_graph(target),
-        "name": edit_graph(name),
-        "guard": edit_graph(guard),
-        "argument": edit_graph(argument),
-        "imported by the inputs": edit_graph(imported_by_the_inputs),
-        "writes a file": edit_graph(writes_a_file),
-        "inside of an operator": edit_graph(inside_of_an_operator),
-        "other text": edit_graph(other_text),
-    }
-
-
-@pytest.mark.parametrize("attack", attacks_on_exported(Path()))
-def test_malicious_export(attack: str, exported: bytes, trace: Path) -> None:
-    source = Source(kind="torch_export", path="m.pt2")
-    content = changed(exported, attacks_on_exported(trace)[attack])
-    with pytest.raises(BorderlineError, match="could run code of its author's"):
-        read_network(source, content)
-    assert not trace.exists()
-
-
-@pytest.mark.parametrize("attack", ["pickled weight", "sizes", "sample inputs"])
-def test_attacks_on_exports_are_real(attack: str, exported: bytes, trace: Path) -> None:
-    """Else the tests above would show nothing."""
-    source = Source(kind="torch_export", path="m.pt2", trust=True)
-    content = changed(exported, attacks_on_exported(trace)[attack])
-    with pytest.raises(BorderlineError, match="cannot be read as torch_export"):
-        read_network(source, content)
-    assert trace.exists()
-
-
 class WritesAFile(torch.nn.Module):
-    """TorchScript's operators may do that."""
+    """Writes with an operator of TorchScript."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -211,20 +77,135 @@ class WritesAFile(torch.nn.Module):
         return images.mean((2, 3)) + written.sum()
 
 
-def test_torchscript_that_writes_files(trace: Path) -> None:
-    content = saved("torchscript", WritesAFile(str(trace)), torch.zeros(2, 1, 12, 12))
-    source = {"kind": "torchscript", "path": "m.ts"}
-    with pytest.raises(BorderlineError, match="calls 'from_file', which could write files"):
-        read_network(Source.model_validate(source), content)
+def scripted(trace: Path) -> bytes:
+    return saved("torchscript", WritesAFile(str(trace)), IMAGES)
+
+
+ATTACKS: dict[str, Callable[[Path], bytes]] = {
+    "pickle": torch_saved,
+    "torch_export": exported,
+    "torchscript": scripted,
+}
+SUFFIXES = {"pickle": "pt", "torch_export": "pt2", "torchscript": "ts"}
+
+
+def test_every_kind_with_code_has_an_attack() -> None:
+    assert set(ATTACKS) == set(RUN_CODE)
+
+
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_trusted_file_is_read(kind: str, trace: Path) -> None:
+    """And so the attacks are real."""
+    source = Source.model_validate({"kind": kind, "path": "m.file", "trust": True})
+    try:
+        read_network(source, ATTACKS[kind](trace))(IMAGES)
+    except BorderlineError:  # The code has run, and then the file holds no model.
+        assert kind != "torchscript"
+    assert trace.exists()
+
+
+@pytest.fixture
+def kedro(project: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    return CliRunner()
+
+
+def sentence_of(result: Result) -> str:
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert result.exit_code == 1
+    assert len(errors) == 1, result.output
+    assert "can run code on your machine when it is read" in errors[0]
+    assert "if you trust the author of the file" in errors[0]
+    assert "export the weights as safetensors" in errors[0]
+    assert "the model as ONNX" in errors[0]
+    return errors[0]
+
+
+def run_with(kedro: CliRunner, project: Path, settings: dict[str, Any]) -> Result:
+    path = project / "conf/test/parameters.yml"
+    merged = OmegaConf.merge(yaml.safe_load(path.read_text()), settings)
+    path.write_text(OmegaConf.to_yaml(merged))
+    return kedro.invoke(cli, ["run", "--env", "test"])
+
+
+def untrusted_source(project: Path, kind: str, trace: Path) -> dict[str, Any]:
+    (project / "m.file").write_bytes(ATTACKS[kind](trace))
+    return {"kind": kind, "path": "m.file"}
+
+
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_model_of_a_run(kind: str, kedro: CliRunner, project: Path, trace: Path) -> None:
+    source = untrusted_source(project, kind, trace)
+    mine = {"kind": "imported", "source": source, "outputs": "logits"}
+    result = run_with(kedro, project, {"grid": {"models": ["mine"]}, "models": {"mine": mine}})
+    assert "models.mine.source.trust is False" in sentence_of(result)
     assert not trace.exists()
-    read_network(Source.model_validate({**source, "trust": True}), content)(torch.zeros(2, 1, 4, 4))
-    assert trace.exists(), "else the test would show nothing"
+    assert not (project / "data").exists()
 
 
-def test_archive_with_something_before_it(exported: bytes) -> None:
-    """A library for the linker, say, which an archive may be as well."""
-    with pytest.raises(BorderlineError, match=r"no \.pt2 of torch\.export\.save"):
-        read_network(Source(kind="torch_export", path="m.pt2"), b"\x7fELF" + exported)
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_generator_of_a_run(kind: str, kedro: CliRunner, project: Path, trace: Path) -> None:
+    source = untrusted_source(project, kind, trace)
+    theirs = {"kind": "imported", "source": source, "latent_dim": 4}
+    settings = {"grid": {"generators": ["theirs"]}, "generators": {"theirs": theirs}}
+    result = run_with(kedro, project, settings)
+    assert "generators.theirs.source.trust is False" in sentence_of(result)
+    assert not trace.exists()
+    assert not (project / "data").exists()
+
+
+@pytest.mark.parametrize("suffix", ["pt", "pth", "bin"])
+def test_checkpoint_with_more_than_weights(
+    suffix: str, kedro: CliRunner, project: Path, trace: Path
+) -> None:
+    (project / f"m.{suffix}").write_bytes(torch_saved(trace))
+    source = {"kind": "state_dict", "path": f"m.{suffix}", "import_path": "elsewhere.Net"}
+    mine = {"kind": "imported", "source": source, "outputs": "logits"}
+    result = run_with(kedro, project, {"grid": {"models": ["mine"]}, "models": {"mine": mine}})
+    assert "models.mine.source.trust is False" in sentence_of(result)
+    assert not trace.exists()
+    assert not (project / "data").exists()
+    with pytest.raises(BorderlineError, match="do not fit"):
+        read_network(Source.model_validate({**source, "trust": True}), torch_saved(trace))
+    assert trace.exists()
+
+
+def test_trusted_checkpoint_with_more_than_weights_is_read() -> None:
+    net = Net().eval()
+    file = io.BytesIO()
+    torch.save({"state_dict": net.state_dict(), "source": Source(kind="onnx", path="a")}, file)
+    source = {"kind": "state_dict", "path": "m.pt", "import_path": "elsewhere.Net", "trust": True}
+    network = read_network(Source.model_validate(source), file.getvalue())
+    assert torch.equal(network(IMAGES), net(IMAGES))
+
+
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_model_of_a_new_case(kind: str, kedro: CliRunner, project: Path, trace: Path) -> None:
+    file = f"m.{SUFFIXES[kind]}"
+    (project / file).write_bytes(ATTACKS[kind](trace))
+    options = ["--model", file, "--images", "nowhere", "--positive", "7", "--negative", "1"]
+    sentence = sentence_of(kedro.invoke(cli, ["new-case", "mine", *options]))
+    assert f"--trust is missing, but {file} is of kind {kind}" in sentence
+    assert not trace.exists()
+    assert not (project / "conf/mine").exists()
+
+
+@pytest.mark.parametrize("attack", [pickled, torch_saved])
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"kind": "state_dict", "path": "m.pt", "import_path": "elsewhere.Net"},
+        {"kind": "state_dict", "path": "m.safetensors", "import_path": "elsewhere.Net"},
+        {"kind": "onnx", "path": "m.onnx"},
+    ],
+)
+def test_kinds_without_code_never_unpickle(
+    source: dict[str, Any], attack: Callable[[Path], bytes], trace: Path
+) -> None:
+    with pytest.raises(BorderlineError, match=r"source\.(path|trust) is"):
+        read_network(Source.model_validate(source), attack(trace))
+    assert not trace.exists()
 
 
 def test_picture_that_would_start_a_program(tmp_path: Path) -> None:
@@ -236,22 +217,6 @@ def test_picture_that_would_start_a_program(tmp_path: Path) -> None:
         ImageSource(kind="image_folder", path=str(tmp_path)).load()
 
 
-def test_export_that_names_a_part_twice(exported: bytes, trace: Path) -> None:
-    file = io.BytesIO(exported)
-    with zipfile.ZipFile(file, "a") as archive:
-        name = next(n for n in archive.namelist() if n.endswith("models/model.json"))
-        with pytest.warns(UserWarning, match="Duplicate"):
-            archive.writestr(name, b"{}")
-    with pytest.raises(BorderlineError, match=r"no \.pt2 of torch\.export\.save"):
-        read_network(Source(kind="torch_export", path="m.pt2"), file.getvalue())
-
-
-def test_harmless_export_is_read(exported: bytes) -> None:
-    same = changed(exported, lambda parts: None)
-    network = read_network(Source(kind="torch_export", path="m.pt2"), same)
-    assert network(torch.zeros(3, 1, 12, 12)).shape == (3, 2)
-
-
 def test_malicious_array(tmp_path: Path, trace: Path) -> None:
     np.save(tmp_path / "images.npy", np.array([RunsCode(trace)], dtype=object))
     np.save(tmp_path / "labels.npy", np.zeros(1, int))
@@ -259,8 +224,8 @@ def test_malicious_array(tmp_path: Path, trace: Path) -> None:
     for path in (tmp_path, tmp_path / "both.npz"):
         with pytest.raises(DatasetError) as error:
             ImageSource(kind="arrays", path=str(path)).load()
-        said = next(own for own in causes(error.value) if isinstance(own, BorderlineError))
-        assert "Python objects, whose reading would run code" in str(said)
+        cause = next(cause for cause in causes(error.value) if isinstance(cause, BorderlineError))
+        assert "Python objects, whose reading would run code" in str(cause)
     assert not trace.exists()
 
 

@@ -70,19 +70,19 @@ def test_sums_do_not_depend_on_the_batches(size: int) -> None:
     parts = Confusion.of(p[:0], 0.1, 20)
     for part in p.split(size):
         parts += Confusion.of(part, 0.1, 20)
-    figures = parts.estimates()
-    assert figures["yield"].value == borderline_yield(p, 0.1)
-    assert figures["acd"].value == pytest.approx(average_confusion_distance(p), rel=1e-12)
-    assert figures["hubris"].value == pytest.approx(hubris(p), rel=1e-12)
-    assert figures["above_half"].value == (p > 0.5).double().mean().item()
+    scores = parts.estimates()
+    assert scores["yield"].value == borderline_yield(p, 0.1)
+    assert scores["acd"].value == pytest.approx(average_confusion_distance(p), rel=1e-12)
+    assert scores["hubris"].value == pytest.approx(hubris(p), rel=1e-12)
+    assert scores["above_half"].value == (p > 0.5).double().mean().item()
     assert torch.equal(parts.histogram, probability_histogram(p, 20))
-    for estimate in figures.values():
+    for estimate in scores.values():
         assert estimate.low < estimate.value < estimate.high
 
 
-def test_sums_over_nothing_have_no_figures() -> None:
-    figures = Confusion.of(torch.zeros(0), 0.1, 20).estimates()
-    assert all(math.isnan(estimate.value) for estimate in figures.values())
+def test_sums_over_nothing_have_no_scores() -> None:
+    scores = Confusion.of(torch.zeros(0), 0.1, 20).estimates()
+    assert all(math.isnan(estimate.value) for estimate in scores.values())
 
 
 def test_temperature_moves_p_towards_or_away_from_the_boundary() -> None:

@@ -21,7 +21,7 @@ def test_results_can_be_trained_on() -> None:
     (torch.nn.Linear(2, 1)(result)).sum().backward()
 
 
-def test_predict_and_embed_are_the_models_own_view() -> None:
+def test_predict_and_embed_are_the_view_of_the_model() -> None:
     model = build_model("cnn", 2, (3, 16, 16)).train()
     images = torch.rand(5, 3, 16, 16) * 2 - 1
     p = predict(model, images, CPU)

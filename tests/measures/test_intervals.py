@@ -30,19 +30,19 @@ def test_resamples_draw_every_image_as_often_and_repeat_with_their_seed() -> Non
 
 
 def test_the_bias_of_resamples_is_taken_out() -> None:
-    found = estimate(10.0, torch.linspace(90, 110, 201, dtype=torch.float64))
-    assert found.value == 10
-    assert (found.low, found.high) == (pytest.approx(0.5), pytest.approx(19.5))
+    result = estimate(10.0, torch.linspace(90, 110, 201, dtype=torch.float64))
+    assert result.value == 10
+    assert (result.low, result.high) == (pytest.approx(0.5), pytest.approx(19.5))
 
 
 def test_interval_of_a_mean_is_the_normal_one() -> None:
     values = torch.randn(2000, generator=torch.Generator().manual_seed(0)).double()
-    found = estimate_of_mean(values, resample(2000, 2000, 0))
+    result = estimate_of_mean(values, resample(2000, 2000, 0))
     sums = estimate_of_sums(2000, values.sum().item(), (values**2).sum().item())
-    assert sums.value == pytest.approx(found.value) == pytest.approx(values.mean().item())
+    assert sums.value == pytest.approx(result.value) == pytest.approx(values.mean().item())
     half = 1.959964 * values.std().item() / math.sqrt(2000)
     assert sums.high - sums.value == pytest.approx(half)
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.07)
+    assert result.high - result.low == pytest.approx(2 * half, rel=0.07)
 
 
 def test_share_has_an_interval_at_its_ends_too() -> None:
@@ -54,12 +54,12 @@ def test_share_has_an_interval_at_its_ends_too() -> None:
     assert math.isnan(estimate_of_sums(0, 0.0, 0.0).value)
 
 
-def test_range_of_a_figure_bounds_its_interval_only() -> None:
+def test_range_of_a_statistic_bounds_its_interval_only() -> None:
     assert Estimate(0.9, 0.7, 1.2).within(0, 1) == Estimate(0.9, 0.7, 1.0)
     assert all(math.isnan(x) for x in Estimate.none().within(0, 1))
 
 
-def test_intervals_are_as_wide_as_the_figures_spread_over_fresh_images() -> None:
+def test_intervals_are_as_wide_as_the_spread_over_fresh_images() -> None:
     random = torch.Generator().manual_seed(0)
     mixing = torch.randn(8, 8, generator=random).double() / 2
     real = torch.relu(torch.randn(500, 8, generator=random).double() @ mixing + 0.3)
@@ -67,14 +67,14 @@ def test_intervals_are_as_wide_as_the_figures_spread_over_fresh_images() -> None
 
     def fresh(resamples: int) -> dict[str, Estimate]:
         x = torch.relu(1.1 * torch.randn(200, 8, generator=random).double() @ mixing + 0.45)
-        found = judge_realism(x, reference, 5, resample(200, resamples, 0))
-        return found | judge_diversity(x, near, 200) | {"fd": judge_frechet(x, reference)}
+        result = judge_realism(x, reference, 5, resample(200, resamples, 0))
+        return result | judge_diversity(x, near, 200) | {"fd": judge_frechet(x, reference)}
 
-    figures = [fresh(2) for _ in range(200)]
+    samples = [fresh(2) for _ in range(200)]
     intervals = [fresh(200) for _ in range(12)]
     bounds = {"coverage": (0.85, 1.25), "recall": (0.7, 1.5), "near_duplicates": (0.8, 2.5)}
-    for name in figures[0]:
-        spread = torch.tensor([f[name].value for f in figures]).std().item()
+    for name in samples[0]:
+        spread = torch.tensor([f[name].value for f in samples]).std().item()
         width = torch.tensor([i[name].high - i[name].low for i in intervals]).mean().item()
         low, high = bounds.get(name, (0.8, 1.5))
         assert low * spread < width / 3.92 < high * spread, name
@@ -87,29 +87,29 @@ def test_interval_of_a_distance_holds_where_images_are_hardly_more_than_dimensio
     def fresh() -> Estimate:
         return judge_frechet(torch.randn(150, 64, generator=random) * 1.2, reference)
 
-    figures = [fresh() for _ in range(60)]
-    spread = torch.tensor([f.value for f in figures]).std().item()
-    width = torch.tensor([f.high - f.low for f in figures]).mean().item()
+    samples = [fresh() for _ in range(60)]
+    spread = torch.tensor([f.value for f in samples]).std().item()
+    width = torch.tensor([f.high - f.low for f in samples]).mean().item()
     assert 0.7 * spread < width / 3.92 < 2 * spread
 
 
 def test_jackknife_of_a_mean_is_its_standard_error() -> None:
     values = torch.randn(1000, generator=torch.Generator().manual_seed(2)).double()
-    found = estimate_by_groups(values.mean().item(), lambda rows: values[rows].mean().item(), 1000)
+    result = estimate_by_groups(values.mean().item(), lambda rows: values[rows].mean().item(), 1000)
     error = values.std().item() / math.sqrt(1000)
     # Twenty groups know the error to a sixth.
-    assert found.high - found.value == pytest.approx(2.093 * error, rel=0.4)
+    assert result.high - result.value == pytest.approx(2.093 * error, rel=0.4)
 
 
 def test_a_share_that_no_resample_varies_is_not_certain() -> None:
-    found = estimate_of_distinct(1.0, torch.ones(50), 100)
-    assert found == estimate_of_share(100, 100)
+    result = estimate_of_distinct(1.0, torch.ones(50), 100)
+    assert result == estimate_of_share(100, 100)
 
 
 def test_few_repeats_have_students_interval() -> None:
-    found = estimate_of_repeats([1.0, 2.0, 3.0, math.nan])
+    result = estimate_of_repeats([1.0, 2.0, 3.0, math.nan])
     # t of 2 degrees of freedom at .975, times the standard error of three values.
-    assert found == pytest.approx(
+    assert result == pytest.approx(
         (2.0, 2 - 4.3027 / math.sqrt(3), 2 + 4.3027 / math.sqrt(3)), rel=1e-4
     )
     assert estimate_of_repeats([5.0])[:1] == (5.0,)

@@ -71,6 +71,6 @@ def test_scale_is_common_and_never_nothing() -> None:
     assert scale_of(torch.tensor([[[-2.0]], [[1.0]]])) == pytest.approx(2, rel=0.01)
 
 
-def test_clusters_have_a_look_of_their_own() -> None:
+def test_clusters_look_different() -> None:
     looks = [(cluster_colour(c), cluster_marker(c)) for c in range(4 * CLUSTER_COLOURS)]
     assert len(set(looks)) == len(looks)

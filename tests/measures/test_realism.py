@@ -35,10 +35,10 @@ def distance(x: Tensor, y: Tensor) -> float:
     return frechet_distance(Moments.of(x), Moments.of(y))
 
 
-def judged(x: Tensor, y: Tensor, k: int = 5, own_rows: Tensor | None = None) -> dict[str, float]:
+def judged(x: Tensor, y: Tensor, k: int = 5, real_rows: Tensor | None = None) -> dict[str, float]:
     real = Reference.of(y, k)
-    found = judge_realism(x, real, k, resample(len(x), 20, 0), own_rows)
-    return {name: e.value for name, e in (found | {"fd": judge_frechet(x, real)}).items()}
+    measures = judge_realism(x, real, k, resample(len(x), 20, 0), real_rows)
+    return {name: e.value for name, e in (measures | {"fd": judge_frechet(x, real)}).items()}
 
 
 def test_a_set_is_at_no_distance_from_itself() -> None:
@@ -71,17 +71,17 @@ def test_agrees_with_the_formula_and_is_symmetric(dead: int) -> None:
 
 
 @pytest.mark.parametrize("n", [6, 8])
-def test_no_more_images_than_dimensions_is_no_figure(n: int) -> None:
+def test_no_more_images_than_dimensions_has_no_distance(n: int) -> None:
     few, many = features(200, 8)[:n], features(200, 8)
     assert math.isnan(distance(few, many))
     assert math.isnan(distance(many, few))
-    for figures in (judged(few, many), judged(many, few)):
-        assert math.isnan(figures["fd"])
-        assert not math.isnan(figures["kd"])
+    for measures in (judged(few, many), judged(many, few)):
+        assert math.isnan(measures["fd"])
+        assert not math.isnan(measures["kd"])
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_hardly_any_image_is_no_figure(n: int) -> None:
+def test_hardly_any_image_has_no_distance(n: int) -> None:
     assert math.isnan(distance(features(200, 8)[:n], features(200, 8)))
 
 
@@ -193,12 +193,12 @@ def test_manifold_measures_agree_with_brute_force(k: int) -> None:
 def test_real_images_do_not_count_as_near_themselves() -> None:
     y = features(100, 4).double()
     y[2] += 1000
-    own_rows = torch.tensor([*range(0, 40, 2), -1])
-    x = torch.cat([y[own_rows[:-1]], y[:1] + 1e5])
+    real_rows = torch.tensor([*range(0, 40, 2), -1])
+    x = torch.cat([y[real_rows[:-1]], y[:1] + 1e5])
     distances = torch.cdist(y, y)
     balls = distances.sort(1).values[:, 3] * (1 + 1e-9)
     reached = (distances <= balls[:, None]) & ~torch.eye(100, dtype=torch.bool)
-    ours = judged(x, y, 3, own_rows)
+    ours = judged(x, y, 3, real_rows)
     assert ours["precision"] == pytest.approx(reached.any(0)[:40:2].sum().item() / 21)
     assert ours["density"] == pytest.approx(reached.sum(0)[:40:2].sum().item() / (3 * 21))
     assert ours["coverage"] == pytest.approx(reached[:, :40:2].any(1).double().mean().item())
@@ -206,22 +206,22 @@ def test_real_images_do_not_count_as_near_themselves() -> None:
     kernel = ((x @ y.T) / 4 + 1) ** 3
     among, real = (((z @ z.T) / 4 + 1) ** 3 for z in (x, y))
     itself = torch.zeros_like(kernel, dtype=torch.bool)
-    itself[torch.arange(20), own_rows[:-1]] = True
+    itself[torch.arange(20), real_rows[:-1]] = True
     across = (kernel.masked_fill(itself, 0).sum(1) / (~itself).sum(1)).mean()
     pairs = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (among, real)]
     assert ours["kd"] == pytest.approx((sum(pairs) - 2 * across).item(), rel=1e-9)
 
 
-def test_intervals_hold_their_figure_and_shrink_with_n() -> None:
+def test_intervals_hold_their_value_and_shrink_with_n() -> None:
     y = features(600, 6).double()
     reference = Reference.of(y, 5)
     width = {}
     for n in (100, 400):
         x = features(1000 + n, 6, 0.3).double()[:n]
-        found = judge_realism(x, reference, 5, resample(n, 200, 0))
-        found["fd"] = judge_frechet(x, reference)
-        for name, estimate in found.items():
+        measures = judge_realism(x, reference, 5, resample(n, 200, 0))
+        measures["fd"] = judge_frechet(x, reference)
+        for name, estimate in measures.items():
             assert estimate.low <= estimate.value <= estimate.high, name
-        width[n] = {name: e.high - e.low for name, e in found.items()}
+        width[n] = {name: e.high - e.low for name, e in measures.items()}
     for name in ("fd", "kd", "precision", "density"):
         assert width[400][name] < 0.75 * width[100][name], name

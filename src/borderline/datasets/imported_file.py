@@ -1,4 +1,4 @@
-"""The file of a model or a generator that was trained elsewhere, as its bytes."""
+"""The file of an imported model or generator, as bytes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from borderline.errors import BorderlineError
 
 
 class ImportedFile(AbstractDataset[NoReturn, bytes]):
-    """A file that is only read, and not yet made sense of.
+    """The raw bytes of a file, read only.
 
     Args:
-        filepath: Its path or fsspec address; None where what is imported has no file.
-        setting: What the path is called in the parameters, for messages.
-        credentials: Of the address.
-        metadata: Ignored here; read by kedro-viz.
+        filepath: Its path or fsspec address; None for a callable, which has no file.
+        setting: The setting that holds the path, for messages.
+        credentials: Credentials for the address.
+        metadata: Read by kedro-viz only.
 
     Example:
-        >>> (tmp_path / "model.pt2").write_bytes(b"weights")
-        >>> ImportedFile(filepath=str(tmp_path / "model.pt2"), setting="path").load()
+        >>> _ = (tmp_path / "model.onnx").write_bytes(b"weights")
+        >>> ImportedFile(filepath=str(tmp_path / "model.onnx"), setting="path").load()
         b'weights'
     """
 
@@ -42,31 +42,31 @@ class ImportedFile(AbstractDataset[NoReturn, bytes]):
         """The content of the file.
 
         Raises:
-            BorderlineError: When there is none, or nothing in it.
+            BorderlineError: When it cannot be read, or is empty.
         """
         if self._address is None:
             return b""
         protocol, path = get_protocol_and_path(self._address)
         try:
             content = bytes(fsspec.filesystem(protocol, **self._credentials).cat_file(path))
-        except Exception as error:  # whatever the address's driver raises
+        except Exception as error:  # The drivers of fsspec raise errors of many types.
             raise BorderlineError(
                 f"{self._setting} is {self._address!r}, which cannot be read "
                 f"({getattr(error, 'strerror', None) or type(error).__name__}): correct it."
             ) from error
         if not content:
             raise BorderlineError(
-                f"{self._setting} is {self._address!r}, which is empty (0 bytes): replace it by a "
-                "sound copy."
+                f"{self._setting} is {self._address!r}, which is empty (0 bytes): replace it with "
+                "a complete copy."
             )
         return content
 
     def save(self, data: NoReturn) -> NoReturn:
-        """Not supported: it is only read."""
-        raise DatasetError("An imported file is only read.")
+        """Not supported."""
+        raise DatasetError("An imported file is read-only.")
 
     def _exists(self) -> bool:
-        # What is wrong with a file is said by its own sentence when it is loaded.
+        # ``load`` explains a missing file better than Kedro does.
         return True
 
     def _describe(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Models and generators that were trained elsewhere: read, checked, and made to fit the stages."""
+"""Models and generators that were trained elsewhere: reading, checks, adapters."""

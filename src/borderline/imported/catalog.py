@@ -1,4 +1,4 @@
-"""The catalog's entries of what was trained elsewhere, whose places are settings."""
+"""Catalog entries of imported files, whose addresses are settings."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from borderline.grid import Layout
 from borderline.imported.params import Source
 
 IMPORTED_FILE = "imported_file"
-"""The dataset of a model or a generator that is its file."""
+"""The dataset name of the file of a model or generator."""
 
 
 def imported_files(
     models: Mapping[str, Source], generators: Mapping[str, Source], layout: Layout
 ) -> dict[str, dict[str, Any]]:
-    """An entry for the file of each imported model, and of each imported generator of each model.
+    """One catalog entry per imported model, and per imported generator of each model.
 
     Args:
-        models: Where each imported model comes from.
-        generators: Where each imported generator comes from.
+        models: The source of each imported model.
+        generators: The source of each imported generator.
         layout: The grid.
     """
     places = {f"models.{name}": (name, source) for name, source in models.items()}

@@ -1,7 +1,8 @@
-"""Code of the user's own, by its import path."""
+"""Python objects by import path, and the digest of a source."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import pkgutil
 from pathlib import Path
@@ -11,15 +12,15 @@ from borderline.errors import BorderlineError
 from borderline.imported.params import Source
 
 
-def found_at(import_path: str, setting: str = "import_path") -> Any:
-    """What an import path names.
+def import_object(import_path: str, setting: str = "import_path") -> Any:
+    """The object at an import path.
 
     Args:
         import_path: ``package.module.Name``.
-        setting: What it is called in the parameters, for the message.
+        setting: The setting that holds it, for the message.
 
     Raises:
-        BorderlineError: When there is nothing of that name, or importing it fails.
+        BorderlineError: When the import fails or the module has no such name.
     """
     try:
         return pkgutil.resolve_name(import_path)
@@ -30,12 +31,41 @@ def found_at(import_path: str, setting: str = "import_path") -> Any:
         ) from error
 
 
-def code_at(import_path: str) -> bytes:
-    """The content of the module that an import path leads through; empty where it has no file.
+def make_object(source: Source) -> Any:
+    """The instance of a source's class, or its function if that is the model itself.
+
+    Raises:
+        BorderlineError: When the import or the call fails.
+    """
+    assert source.import_path is not None
+    factory = import_object(source.import_path)
+    if not isinstance(factory, type) and not source.arguments and source.kind == "callable":
+        return factory
+    try:
+        return factory(**source.arguments)
+    except Exception as error:
+        raise BorderlineError(
+            f"arguments is {source.arguments}, but {source.import_path} cannot be called with it "
+            f"({error}): correct it."
+        ) from error
+
+
+def digest_of_source(source: Source, content: bytes) -> str:
+    """The digest of a file and of the Python module that belongs to it.
 
     Args:
-        import_path: ``package.module.Name``.
+        source: The source.
+        content: The bytes of the file.
+
+    Returns:
+        16 hexadecimal digits of their SHA-256.
     """
+    code = b"" if source.import_path is None else _module_code(source.import_path)
+    return hashlib.sha256(content + code).hexdigest()[:16]
+
+
+def _module_code(import_path: str) -> bytes:
+    """The bytes of the innermost module on an import path; empty if it has no file."""
     parts = import_path.split(".")
     for length in range(len(parts) - 1, 0, -1):
         try:
@@ -45,22 +75,3 @@ def code_at(import_path: str) -> bytes:
         if spec is not None and spec.origin is not None and Path(spec.origin).is_file():
             return Path(spec.origin).read_bytes()
     return b""
-
-
-def made(source: Source) -> Any:
-    """What the import path of a source names; of a class, or with arguments, what calling it gives.
-
-    Raises:
-        BorderlineError: When it cannot be imported or made.
-    """
-    assert source.import_path is not None
-    found = found_at(source.import_path)
-    if not isinstance(found, type) and not source.arguments and source.kind == "callable":
-        return found
-    try:
-        return found(**source.arguments)
-    except Exception as error:
-        raise BorderlineError(
-            f"arguments is {source.arguments}, with which {source.import_path} cannot be made "
-            f"({error}): correct it."
-        ) from error

@@ -1,4 +1,4 @@
-"""A network that is a module of PyTorch's, with all of its layers to look into."""
+"""A network that is a PyTorch module, whose layers are visible."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.feature_extraction import NodePathTracer, create_feature_extractor
 
-from borderline.imported.fx_graphs import given_to_last_linear
+from borderline.imported.fx_graphs import input_of_last_linear
 from borderline.imported.network import Network, NoEmbedding, no_such_layer
 
 _LAYER = "embedding"
 
 
 class ModuleNetwork(Network):
-    """A module whose layers are found by torchvision's feature extraction.
+    """A module whose layers torchvision's feature extraction finds.
 
-    Modules that cannot be traced, whose way depends on the images, are watched on their way.
+    A module that cannot be traced, because its control flow depends on the images, is observed by
+    forward hooks.
 
     Args:
         module: The module, in evaluation mode.
@@ -25,39 +26,39 @@ class ModuleNetwork(Network):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        # Not modules of this one: they have the same weights.
+        # In lists, because they share their weights with the module.
         self._extractor: list[nn.Module] = []
-        self._watched: list[tuple[nn.Module, bool]] = []
+        self._hooked: list[tuple[nn.Module, bool]] = []
 
     def forward(self, images: Tensor) -> Tensor:
-        """What the module gives."""
+        """The outputs of the module."""
         outputs: Tensor = self.module(images)
         return outputs
 
     def embed(self, images: Tensor) -> Tensor:
         """The output of the layer."""
         if self._extractor:
-            # It has the buffers of the module as copies of its own.
-            found: Tensor = self._extractor[0].to(images.device)(images)[_LAYER]
-            return found
-        return _watch(self.module, *self._watched[0], images)
+            # Its buffers are copies, which do not move with the module.
+            features: Tensor = self._extractor[0].to(images.device)(images)[_LAYER]
+            return features
+        return _hooked_value(self.module, *self._hooked[0], images)
 
     def find_layer(self, name: str | None, images: Tensor) -> None:
-        """What the last linear layer is given, or a node of the traced graph, or a module."""
+        """The input of the last linear layer, or a node of the traced graph, or a submodule."""
         try:
             tracer = NodePathTracer()
             graph = tracer.trace(self.module)
         except Exception:
             self._find_module(name, images)
             return
-        called = dict(tracer.node_to_qualname)
+        names = dict(tracer.node_to_qualname)
         if name is None:
-            given = given_to_last_linear(graph, self._is_linear)
-            if given is None:
+            node = input_of_last_linear(graph, self._is_linear)
+            if node is None:
                 raise NoEmbedding("it has no linear layer after its first one")
-            name = called[given]
-        elif name not in called.values():
-            raise no_such_layer(name, list(called.values()))
+            name = names[node]
+        elif name not in names.values():
+            raise no_such_layer(name, list(names.values()))
         extractor = create_feature_extractor(self.module, {name: _LAYER})
         self._extractor, self.layer = [extractor.eval()], name
 
@@ -71,12 +72,13 @@ class ModuleNetwork(Network):
         if name is not None:
             if name not in modules:
                 raise no_such_layer(name, list(modules))
-            self._watched, self.layer = [(modules[name], False)], name
+            self._hooked, self.layer = [(modules[name], False)], name
             return
-        passed: list[str] = []
-        linear = {own: path for path, own in modules.items() if isinstance(own, nn.Linear)}
+        called: list[str] = []
+        linear = {module: path for path, module in modules.items() if isinstance(module, nn.Linear)}
         hooks = [
-            own.register_forward_hook(lambda own, *_: passed.append(linear[own])) for own in linear
+            module.register_forward_hook(lambda module, *_: called.append(linear[module]))
+            for module in linear
         ]
         try:
             with torch.no_grad():
@@ -84,20 +86,20 @@ class ModuleNetwork(Network):
         finally:
             for hook in hooks:
                 hook.remove()
-        if not passed:
+        if not called:
             raise NoEmbedding("it has no linear layer")
-        self._watched = [(modules[passed[-1]], True)]
-        self.layer = f"before {passed[-1]}"
+        self._hooked = [(modules[called[-1]], True)]
+        self.layer = f"before {called[-1]}"
 
 
-def _watch(module: nn.Module, watched: nn.Module, before: bool, images: Tensor) -> Tensor:
-    """What a layer is given, or gives, while the module looks at images."""
-    seen: list[Tensor] = []
-    hook = watched.register_forward_hook(
-        lambda own, inputs, output: seen.append(inputs[0] if before else output)
+def _hooked_value(module: nn.Module, layer: nn.Module, before: bool, images: Tensor) -> Tensor:
+    """The input (``before``) or the output of a layer while the module runs."""
+    values: list[Tensor] = []
+    hook = layer.register_forward_hook(
+        lambda _, inputs, output: values.append(inputs[0] if before else output)
     )
     try:
         module(images)
     finally:
         hook.remove()
-    return seen[-1]
+    return values[-1]

@@ -1,4 +1,4 @@
-"""A network from elsewhere, whatever it is made of: images in, outputs and embeddings out."""
+"""The interface of an imported network of any kind: images to outputs and embeddings."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ _SHOWN = 6
 
 
 class NoEmbedding(ValueError):
-    """A network has no layer to embed with, or none of that name; says why, without a full stop."""
+    """The network has no layer to embed with, or none of that name; no full stop at its end."""
 
 
 class Network(nn.Module, ABC):
-    """What a kind's ``read`` gives.
+    """The network that a kind's ``read`` returns.
 
     Attributes:
-        layer: The layer that embeds, once it was found.
+        layer: The name of the embedding layer, set by ``find_layer``.
     """
 
     layer: str = ""
 
     @abstractmethod
     def forward(self, images: Tensor) -> Any:
-        """What the network takes (N, ...) to what it gives."""
+        """Prepared images (N, ...) to the outputs of the network."""
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """What the network takes to the output of ``layer``, shape (N, ...)."""
+        """Prepared images (N, ...) to the output of ``layer``, shape (N, ...)."""
 
     @abstractmethod
     def find_layer(self, name: str | None, images: Tensor) -> None:
-        """Find the layer that embeds.
+        """Find the embedding layer.
 
         Args:
-            name: Its name; None for what the last linear layer is given.
-            images: Some that the network takes.
+            name: Its name; None for the input of the last linear layer.
+            images: Valid inputs of the network.
 
         Raises:
             NoEmbedding: When there is none.
         """
 
     def count_weights(self) -> int:
-        """How many weights the network has."""
+        """The number of weights."""
         return sum(weight.numel() for weight in self.parameters())
 
 
 def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
-    """The error that no layer is called so.
+    """The error for an unknown layer name.
 
     Args:
         name: The name.
-        known: Those that there are, in their order.
+        known: The names of all layers, in order.
     """
     hint = did_you_mean(name, known)
     return NoEmbedding(
@@ -64,31 +64,31 @@ def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
     )
 
 
-def the_one_that_counts(found: Any) -> Any:
-    """Of what a network gives, or of what stands for it in a graph, that which the outputs are.
+def scored_output(outputs: Any) -> Any:
+    """The class scores among several outputs of a network, or among the nodes that make them.
 
     Args:
-        found: One thing; or several, of which the first counts, or what is called ``logits``, as
-            models of Hugging Face have it.
+        outputs: One object, a sequence whose first item is taken, or a mapping or object with
+            ``logits``, as models of Hugging Face return.
     """
-    if isinstance(found, tuple | list) and found:
-        found = found[0]
-    if isinstance(found, Mapping):
-        found = found.get("logits", found)
-    return getattr(found, "logits", found)
+    if isinstance(outputs, tuple | list) and outputs:
+        outputs = outputs[0]
+    if isinstance(outputs, Mapping):
+        outputs = outputs.get("logits", outputs)
+    return getattr(outputs, "logits", outputs)
 
 
-def outputs_of(found: Any) -> Tensor:
-    """The outputs among what a network gives.
+def outputs_of(outputs: Any) -> Tensor:
+    """The tensor of class scores among the outputs of a network.
 
     Args:
-        found: A tensor, or several things (:func:`the_one_that_counts`).
+        outputs: A tensor, or several outputs (:func:`scored_output`).
 
     Raises:
-        TypeError: When there are none.
+        TypeError: When there is no such tensor.
     """
-    found = the_one_that_counts(found)
-    if not isinstance(found, Tensor):
-        names = f" with {', '.join(map(str, found))}" if isinstance(found, Mapping) else ""
-        raise TypeError(f"it gives a {type(found).__name__}{names}, and no tensor or logits")
-    return found
+    scores = scored_output(outputs)
+    if not isinstance(scores, Tensor):
+        names = f" with {', '.join(map(str, scores))}" if isinstance(scores, Mapping) else ""
+        raise TypeError(f"it gives a {type(scores).__name__}{names}, and no tensor or logits")
+    return scores

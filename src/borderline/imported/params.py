@@ -1,35 +1,41 @@
-"""Settings of what was trained elsewhere: where it is, what it takes and what it gives."""
+"""Settings of imported models and generators: the source, the input contract, the outputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from borderline.params import Params, Setting, flat
 
 SourceKind = Literal["torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable"]
 NEED_A_CLASS = ("state_dict", "callable")
+RUN_CODE = ("torch_export", "torchscript", "pickle")
+"""Kinds of files that hold code, or a graph that PyTorch interprets."""
+NO_CODE = "export the weights as safetensors (kind state_dict) or the model as ONNX"
+"""The way out for a file whose author is not trusted."""
 
 JUDGE = "judge"
-"""In place of a layer: the judge's features stand in for the model's own."""
+"""The value of ``embedding`` that takes the judge's features instead of a layer's output."""
+FILE_DIGEST = "model.file_digest"
+"""The entry of a model's fingerprint that holds the digest of its file."""
 
 
 class Source(Params):
-    """Where a network comes from.
+    """The file or the Python object of a network.
 
     Attributes:
         kind: ``torch_export`` (a .pt2 of ``torch.export.save``), ``torchscript``, ``state_dict``,
-            ``pickle`` (a module of ``torch.save``), ``onnx``, or ``callable``: any function of
-            Python's.
-        path: The file, or its fsspec address; a callable has none.
-        import_path: For a ``state_dict`` its class, for a ``callable`` the function, or the class
-            whose instances are called: ``package.module.Name``.
-        arguments: What that class is made with.
-        credentials: Of the address: an entry of ``credentials.yml``.
-        trust: Whether the file may run code. Only a pickle needs it, and a .pt2 that brings along
-            more than operators of PyTorch's own.
+            ``pickle`` (a module of ``torch.save``), ``onnx``, or ``callable`` (a Python function).
+        path: The file or its fsspec address; not for a callable.
+        import_path: ``package.module.Name``: the class of a ``state_dict`` (or a function that
+            returns the module), a ``callable``, or a class whose instances are callable.
+        arguments: Keyword arguments of that class.
+        credentials: An entry of ``credentials.yml`` for the address.
+        trust: Whether the file may run code when it is read. The kinds ``torch_export``,
+            ``torchscript`` and ``pickle`` need it, and a ``state_dict`` whose file holds more than
+            weights.
     """
 
     kind: SourceKind
@@ -37,54 +43,58 @@ class Source(Params):
     import_path: str | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
     credentials: str | None = None
-    trust: bool = False
+    trust: bool = Field(default=False, validate_default=True)
 
     @field_validator("path")
     @classmethod
     def _at_home(cls, path: str | None) -> str | None:
         return str(Path(path).expanduser()) if path and path.startswith("~") else path
 
+    @field_validator("trust")
+    @classmethod
+    def _trusted_if_code(cls, trust: bool, info: ValidationInfo) -> bool:
+        kind = info.data.get("kind")
+        if kind in RUN_CODE and not trust:
+            raise ValueError(
+                f"a file of kind {kind!r} can run code on your machine when it is read; set it to "
+                f"true if you trust the author of the file, or {NO_CODE}"
+            )
+        return trust
+
     @model_validator(mode="after")
-    def _names_what_it_needs(self) -> Self:
+    def _complete(self) -> Self:
         if (self.path is None) != (self.kind == "callable"):
             raise ValueError(
-                "a callable has no file, so leave path out"
+                "a callable has no file, so remove path"
                 if self.kind == "callable"
-                else f"kind {self.kind!r} is read from a file, so name it with path"
+                else f"kind {self.kind!r} is read from a file, so set path"
             )
         if (self.import_path is None) == (self.kind in NEED_A_CLASS):
             raise ValueError(
-                f"kind {self.kind!r} needs to know its code, so set import_path to "
-                "package.module.Name"
+                f"kind {self.kind!r} needs its code, so set import_path to package.module.Name"
                 if self.kind in NEED_A_CLASS
-                else f"kind {self.kind!r} brings its code along, so leave import_path out"
+                else f"kind {self.kind!r} contains its code, so remove import_path"
             )
         if self.arguments and self.import_path is None:
-            raise ValueError("arguments are for the class of import_path, so leave them out")
-        if self.kind == "pickle" and not self.trust:
-            raise ValueError(
-                "reading a pickle runs whatever code its author put into it, so trust must be "
-                "true, which is for files of your own; better, save the model with "
-                "torch.export.save and set kind to torch_export"
-            )
+            raise ValueError("arguments belong to the class of import_path, so remove them")
         return self
 
 
 class Contract(Params):
-    """What a model expects of its images: how it was trained.
+    """The preprocessing that a model was trained with.
 
-    An image passes through in this order: fitted (where ``fit`` says so), brought to ``range``,
-    normalised by ``mean`` and ``std``, cast to ``dtype``.
+    The steps in order: resize and change channels (only with ``fit``), scale to ``range``,
+    normalise by ``mean`` and ``std``, cast to ``dtype``.
 
     Attributes:
-        size: Side of the square image in pixels; None for that of the images.
-        channels: 1 or 3; None for those of the images.
-        range: What black and white are before normalisation.
-        mean: One number a channel that is taken off.
-        std: One number a channel to divide by.
+        size: Side of the square image in pixels; None for the size of the images.
+        channels: 1 or 3; None for the channels of the images.
+        range: The values of black and white before normalisation.
+        mean: One number per channel, subtracted.
+        std: One number per channel, the divisor.
         dtype: Type of the pixels.
-        fit: Whether images of another size or number of channels are made to fit: resized
-            (bilinear), grey repeated to three channels, colours averaged to grey.
+        fit: Whether images of another size or number of channels are converted: resized
+            (bilinear), grey repeated to three channels, colour averaged to grey.
     """
 
     size: int | None = Field(default=None, ge=1)
@@ -96,7 +106,7 @@ class Contract(Params):
     fit: bool = False
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
+    def _consistent(self) -> Self:
         low, high = self.range
         if low >= high:
             raise ValueError(f"range is [{low:g}, {high:g}], whose second number must be greater")
@@ -105,33 +115,35 @@ class Contract(Params):
         if self.mean is not None and self.std is not None:
             if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
                 raise ValueError(
-                    f"mean has {len(self.mean)} and std {len(self.std)} numbers, but one a channel "
-                    "is needed: 1 or 3"
+                    f"mean has {len(self.mean)} and std {len(self.std)} numbers, but they need "
+                    "one per channel: 1 or 3"
                 )
             if min(self.std) <= 0:
-                raise ValueError(f"std is {list(self.std)}, but it divides: all must be above 0")
+                raise ValueError(
+                    f"std is {list(self.std)}, but each must be above 0, since it divides"
+                )
         if self.dtype == "uint8" and (self.range != (0.0, 255.0) or self.mean is not None):
-            raise ValueError("dtype 'uint8' holds whole numbers: set range to [0, 255], no mean")
+            raise ValueError("dtype 'uint8' holds integers, so set range to [0, 255], no mean")
         return self
 
 
 class ImportedModelParams(Params):
-    """A model under test that was trained elsewhere.
+    """An imported model under test.
 
     Attributes:
         kind: ``imported``.
-        source: Where it comes from.
-        input: What it expects of its images.
-        outputs: What it gives for an image: one ``logit`` or ``probability`` of the positive class,
-            or ``logits`` or ``probabilities`` of two or more classes.
-        columns: Of several classes, those of the positive and of the negative one, from 0; may be
-            left out where there are two, whose second one is then the positive.
-        most_other_mass: Of more than two classes: the most probability that an image may have on
-            the others. Generated images with more are left out, for the boundary between two
-            classes means nothing far from both.
-        embedding: The layer whose output is clustered, by its name in the network; None for what
-            the last linear layer is given; ``judge`` for the judge's features, for models whose
-            inside cannot be seen. Of a callable, the import path of a function that embeds.
+        source: Its file or Python object.
+        input: Its preprocessing.
+        outputs: One ``logit`` or ``probability`` of the positive class, or ``logits`` or
+            ``probabilities`` of two or more classes.
+        columns: The output columns of the positive and the negative class, from 0; by default
+            [1, 0] for a model of two classes.
+        most_other_mass: For a model of more than two classes: the highest probability of the other
+            classes, in (0, 1]. Generated images above it are dropped, because the boundary between
+            two classes has no meaning far from both.
+        embedding: The name of the layer whose output is clustered; None for the input of the last
+            linear layer; ``judge`` for the judge's features, if the layers are hidden. For a
+            callable, the import path of an embedding function.
     """
 
     kind: Literal["imported"]
@@ -150,16 +162,16 @@ class ImportedModelParams(Params):
         return columns
 
     @model_validator(mode="after")
-    def _columns_are_of_several(self) -> Self:
+    def _columns_need_classes(self) -> Self:
         if self.columns is not None and self.outputs in ("logit", "probability"):
-            raise ValueError(f"one {self.outputs} has no columns, so leave columns out")
+            raise ValueError(f"a single {self.outputs} has no columns, so remove columns")
         return self
 
     def fingerprint(self, group: str) -> dict[str, Setting]:
-        """As for all settings; not where the file is, for its content counts."""
+        """All settings without the place of the file; the digest stands for its content."""
         values = self.model_dump(mode="json")
-        for where in ("path", "credentials", "trust"):
-            del values["source"][where]
+        for name in ("path", "credentials", "trust"):
+            del values["source"][name]
         return {
             name: value if isinstance(value, Setting) else str(value)
             for name, value in flat({group: values})

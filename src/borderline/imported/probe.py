@@ -1,4 +1,4 @@
-"""Whether a model from elsewhere does what its settings say: tried on real images of the pair."""
+"""Checks an imported model against its settings, on real images of the pair."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from borderline.imported.params import Contract
 from borderline.records import LabelledImages
 
 IMAGES = 128
-"""Most images of the pair that a model is tried on."""
+"""The number of trial images, half of them of each class."""
 
 _SUM_MAY_DIFFER = 1e-3
-# Another batch may be computed in another order; more than this is another opinion.
+# The order of floating-point sums depends on the batch; a larger difference is an error.
 _LOGIT_MAY_DIFFER = 0.05
 _OUTSIDE = 1e-4
 
 
 def check_contract(contract: Contract, name: str, image_shape: tuple[int, ...]) -> None:
-    """Make sure that images are of the size and the channels that a model expects.
+    """Check that the images have the size and channels that a model expects.
 
     Args:
-        contract: What it expects.
-        name: What the model is called.
+        contract: Its preprocessing.
+        name: The name of the model.
         image_shape: Channels, height and width of the images.
 
     Raises:
-        BorderlineError: When they are not, and are not made to fit.
+        BorderlineError: When they differ and ``fit`` is false.
     """
     channels, size, _ = image_shape
     setting = f"models.{name}.input"
@@ -39,19 +39,19 @@ def check_contract(contract: Contract, name: str, image_shape: tuple[int, ...]) 
         raise BorderlineError(
             f"{setting}.size is {contract.size}, but the images are {size}x{size}: set "
             f"source.size in conf/<env>/globals.yml to {contract.size}, or {setting}.fit to true "
-            "to have images resized for the model."
+            "to resize the images for the model."
         )
     if contract.channels not in (None, channels) and not contract.fit:
         raise BorderlineError(
             f"{setting}.channels is {contract.channels}, but the images have {channels}: set "
-            f"source.colour in conf/<env>/globals.yml, or {setting}.fit to true to have images "
-            "made grey or three times the same for the model."
+            f"source.colour in conf/<env>/globals.yml, or {setting}.fit to true to convert the "
+            "images to grey or to three equal channels."
         )
     channels = contract.channels or channels
     if contract.mean is not None and len(contract.mean) not in (1, channels):
         raise BorderlineError(
             f"{setting}.mean has {len(contract.mean)} numbers, but the model gets {channels} "
-            "channels: give one a channel."
+            "channels: give one number per channel."
         )
 
 
@@ -61,84 +61,41 @@ def check_model(
     """Try a model on real images of the pair.
 
     Args:
-        name: What the model is called.
+        name: The name of the model.
         classifier: The model.
         real: Real images of the pair, labels 0 and 1.
-        device: Where to compute.
+        device: The device to compute on.
 
     Raises:
-        BorderlineError: When it cannot take them, when what it gives is not what its settings say,
-            or when it knows the pair no better than by guessing.
+        BorderlineError: When it cannot process them, when its outputs contradict its settings, or
+            when it is no more accurate than guessing.
     """
-    params = classifier.params
-    images, labels = (own.to(device) for own in some_of_both(real))
+    images, labels = (values.to(device) for values in trial_images(real))
     classifier.to(device).eval()
     with torch.no_grad():
-        outputs = _tried(name, classifier, images)
-        _check_outputs(name, classifier, outputs)
+        _check_outputs(name, classifier, _outputs(name, classifier, images))
         logits = classifier(images)
-        if not torch.isfinite(logits).all():
-            raise BorderlineError(
-                f"models.{name} gives NaN or infinite outputs for "
-                f"{int((~torch.isfinite(logits)).sum())} of {len(images)} real images: correct "
-                f"models.{name}.input (range, mean, std, dtype), or the model."
-            )
-        if float(logits.max() - logits.min()) < 1e-6:
-            raise BorderlineError(
-                f"models.{name} gives {len(images)} real images of both classes the same output "
-                f"({float(torch.sigmoid(logits[0])):.4f}), so it has no boundary: correct "
-                f"models.{name}.input (range, mean, std), or train the model."
-            )
-        if float((classifier(images) - logits).abs().max()) > _LOGIT_MAY_DIFFER:
-            raise BorderlineError(
-                f"models.{name} gives other outputs for the same images each time: switch its "
-                "dropout off (model.eval()) before you save it."
-            )
-        alone = torch.cat([classifier(images[i : i + 1]) for i in range(4)])
-        if float((alone - logits[:4]).abs().max()) > _LOGIT_MAY_DIFFER:
-            raise BorderlineError(
-                f"models.{name} gives an image another output alone than among others: switch its "
-                "batch normalisation to evaluation (model.eval()) before you save it."
-            )
-        if (
-            float((copy.deepcopy(classifier).to(device)(images) - logits).abs().max())
-            > _LOGIT_MAY_DIFFER
-        ):
-            raise BorderlineError(
-                f"models.{name} gives other outputs once it is made again from its source, so its "
-                "weights are not in there: let it read or set its weights when it is made."
-            )
-        try:
-            embeddings = classifier.embed(images)
-        except Exception as error:
-            raise BorderlineError(
-                f"models.{name}.embedding is {params.embedding!r}, and what {classifier.layer!r} "
-                f"gives is no embedding ({first_line(error)}): name another layer."
-            ) from error
-    if embeddings.dim() != 2 or len(embeddings) != len(images) or embeddings.shape[1] < 2:
-        raise BorderlineError(
-            f"models.{name}.embedding is {params.embedding!r}, whose output for {len(images)} "
-            f"images is of shape {tuple(embeddings.shape)}, but two or more numbers an image are "
-            "needed to cluster: name another layer."
-        )
+        _check_logits(name, logits)
+        _check_repeats(name, classifier, images, logits)
+        _check_embedding(name, classifier, images)
     right = int(((logits > 0) == (labels == 1)).sum())
     if 2 * right <= len(labels):
         raise BorderlineError(
-            f"models.{name} is right about {right} of {len(labels)} real images of the pair, which "
-            f"is no better than guessing: exchange the classes (models.{name}.columns, or "
+            f"models.{name} classifies {right} of {len(labels)} real images of the pair correctly, "
+            f"no better than guessing: exchange the classes (models.{name}.columns, or "
             f"pair.positive and pair.negative), or correct models.{name}.input (range, mean, std)."
         )
 
 
-def some_of_both(real: LabelledImages) -> tuple[Tensor, Tensor]:
-    """The first images of both classes, and their labels."""
+def trial_images(real: LabelledImages) -> tuple[Tensor, Tensor]:
+    """The first images of both classes (N, C, H, W), and their labels (N,)."""
     rows = [(real["labels"] == label).nonzero()[: IMAGES // 2, 0] for label in (0, 1)]
     chosen = torch.cat(rows)
     return real["images"][chosen], real["labels"][chosen]
 
 
-def _tried(name: str, classifier: ImportedClassifier, images: Tensor) -> Tensor:
-    """What the network gives, for one image and for many."""
+def _outputs(name: str, classifier: ImportedClassifier, images: Tensor) -> Tensor:
+    """The outputs for all images, after a check with all of them and with one."""
     shape = list(prepared(images[:1], classifier.params.input).shape[1:])
     for count in (len(images), 1):
         try:
@@ -146,12 +103,12 @@ def _tried(name: str, classifier: ImportedClassifier, images: Tensor) -> Tensor:
         except Exception as error:
             if isinstance(error, TypeError) and "it gives a" in str(error):
                 raise BorderlineError(
-                    f"models.{name}: {error}: make it give one tensor of outputs."
+                    f"models.{name}: {error}: make it return one tensor of outputs."
                 ) from error
             way_out = (
                 f"correct models.{name}.input (size, channels, dtype), or its source"
                 if count > 1
-                else "make it take any number of images (of torch.export, with dynamic_shapes)"
+                else "make it accept any number of images (torch.export: dynamic_shapes)"
             )
             raise BorderlineError(
                 f"models.{name} cannot take {count} images of shape {shape} and type "
@@ -160,7 +117,7 @@ def _tried(name: str, classifier: ImportedClassifier, images: Tensor) -> Tensor:
         if outputs.shape[:1] != (count,):
             raise BorderlineError(
                 f"models.{name} gives outputs of shape {tuple(outputs.shape)} for {count} images: "
-                "make it give one row an image."
+                "make it return one row per image."
             )
     return classifier.outputs(images)
 
@@ -172,15 +129,15 @@ def _check_outputs(name: str, classifier: ImportedClassifier, outputs: Tensor) -
     if params.outputs in ("logit", "probability"):
         if width != 1:
             raise BorderlineError(
-                f"{setting} is {params.outputs!r}, but the model gives {width} numbers an image: "
+                f"{setting} is {params.outputs!r}, but the model gives {width} numbers per image: "
                 "set it to 'logits' or 'probabilities'."
             )
     else:
         if outputs.dim() != 2 or width < 2:
             raise BorderlineError(
                 f"{setting} is {params.outputs!r}, but the model gives outputs of shape "
-                f"{tuple(outputs.shape)}: set it to 'logit' or 'probability' for one number an "
-                "image, or make it give one a class."
+                f"{tuple(outputs.shape)}: set it to 'logit' or 'probability' for one number per "
+                "image, or make the model return one per class."
             )
         if params.columns is None and width > 2:
             raise BorderlineError(
@@ -202,7 +159,62 @@ def _check_outputs(name: str, classifier: ImportedClassifier, outputs: Tensor) -
             )
         if float((sums - 1).abs().max()) > _SUM_MAY_DIFFER:
             raise BorderlineError(
-                f"{setting} is 'probabilities', but those of an image add up to "
+                f"{setting} is 'probabilities', but for one image they sum to "
                 f"{float(sums[(sums - 1).abs().argmax()]):.3f} and not to 1: set it to 'logits', "
-                "or make the model end in a softmax."
+                "or end the model with a softmax."
             )
+
+
+def _check_logits(name: str, logits: Tensor) -> None:
+    if not torch.isfinite(logits).all():
+        raise BorderlineError(
+            f"models.{name} gives NaN or infinite outputs for "
+            f"{int((~torch.isfinite(logits)).sum())} of {len(logits)} real images: correct "
+            f"models.{name}.input (range, mean, std, dtype), or the model."
+        )
+    if float(logits.max() - logits.min()) < 1e-6:
+        raise BorderlineError(
+            f"models.{name} gives {len(logits)} real images of both classes the same output "
+            f"({float(torch.sigmoid(logits[0])):.4f}), so it has no boundary: correct "
+            f"models.{name}.input (range, mean, std), or train the model."
+        )
+
+
+def _check_repeats(
+    name: str, classifier: ImportedClassifier, images: Tensor, logits: Tensor
+) -> None:
+    """Check that a second pass, single images and a copy of the model give the same logits."""
+    if float((classifier(images) - logits).abs().max()) > _LOGIT_MAY_DIFFER:
+        raise BorderlineError(
+            f"models.{name} gives other outputs for the same images each time: turn dropout off "
+            "(model.eval()) before you save it."
+        )
+    alone = torch.cat([classifier(images[i : i + 1]) for i in range(4)])
+    if float((alone - logits[:4]).abs().max()) > _LOGIT_MAY_DIFFER:
+        raise BorderlineError(
+            f"models.{name} gives an image another output alone than in a batch: set batch "
+            "normalisation to evaluation (model.eval()) before you save it."
+        )
+    again = copy.deepcopy(classifier).to(images.device)(images)
+    if float((again - logits).abs().max()) > _LOGIT_MAY_DIFFER:
+        raise BorderlineError(
+            f"models.{name} gives other outputs when it is made again from its source, so the "
+            "source does not contain its weights: let its code load or set them."
+        )
+
+
+def _check_embedding(name: str, classifier: ImportedClassifier, images: Tensor) -> None:
+    setting = f"models.{name}.embedding is {classifier.params.embedding!r}"
+    try:
+        embeddings = classifier.embed(images)
+    except Exception as error:
+        raise BorderlineError(
+            f"{setting}, but the output of {classifier.layer!r} is no embedding "
+            f"({first_line(error)}): name another layer."
+        ) from error
+    if embeddings.dim() != 2 or len(embeddings) != len(images) or embeddings.shape[1] < 2:
+        raise BorderlineError(
+            f"{setting}, whose output for {len(images)} images has shape "
+            f"{tuple(embeddings.shape)}, but clustering needs two or more numbers per image: name "
+            "another layer."
+        )

@@ -1,7 +1,7 @@
-"""How unsure the model under test is of a set of images.
+"""Confusion of the model under test on a set of images.
 
-Throughout, ``p`` is the model's probability of the positive class: a float tensor of shape (N,)
-with values in [0, 1].
+``p`` is the model's probability of the positive class: a float tensor of shape (N,) with values in
+[0, 1]. ``band`` is half the width of the borderline band around 0.5, in (0, 0.5].
 """
 
 from __future__ import annotations
@@ -21,107 +21,71 @@ _BLOCK = 2**16
 def confusion_distance(p: Tensor) -> Tensor:
     """Distance of each image to the boundary, ``cd(x) = |C(x) - 0.5|`` (Cunha et al. 2023).
 
-    Args:
-        p: Probabilities, shape (N,).
-
-    Returns:
-        Distances in [0, 0.5], shape (N,).
+    Example:
+        >>> confusion_distance(torch.tensor([0.25, 0.5, 1.0]))
+        tensor([0.2500, 0.0000, 0.5000])
     """
     return (p - 0.5).abs()
 
 
 def average_confusion_distance(p: Tensor) -> float:
-    """ACD, the mean confusion distance (Cunha et al. 2023): 0 on the boundary, 0.5 far from it.
-
-    Args:
-        p: Probabilities, shape (N,).
-
-    Returns:
-        The mean in [0, 0.5]; NaN for no images.
-    """
+    """ACD, the mean confusion distance in [0, 0.5] (Cunha et al. 2023); NaN for no images."""
     return confusion_distance(p.double()).mean().item()
 
 
 def is_borderline(p: Tensor, band: float) -> Tensor:
-    """Which images are borderline: those with ``cd(x) < band`` (Gomes et al. 2024: 0.1).
+    """Which images are borderline: ``cd(x) < band`` (0.1 in Gomes et al. 2024).
 
-    Args:
-        p: Probabilities, shape (N,).
-        band: Half the width of the band around 0.5, in (0, 0.5].
-
-    Returns:
-        Boolean tensor of shape (N,).
+    Example:
+        >>> is_borderline(torch.tensor([0.3, 0.45, 0.5]), band=0.1)
+        tensor([False,  True,  True])
     """
     return confusion_distance(p) < band
 
 
 def borderline_yield(p: Tensor, band: float) -> float:
-    """The share of images that are borderline.
-
-    Args:
-        p: Probabilities, shape (N,).
-        band: Half the width of the band around 0.5, in (0, 0.5].
-
-    Returns:
-        A share in [0, 1]; NaN for no images.
-    """
+    """The share of borderline images; NaN for no images."""
     return is_borderline(p, band).double().mean().item()
 
 
 def probability_histogram(p: Tensor, bins: int = 20) -> Tensor:
-    """How many images fall into each of equally wide bins of [0, 1].
-
-    Args:
-        p: Probabilities, shape (N,).
-        bins: Number of bins.
-
-    Returns:
-        Counts, an integer tensor of shape (bins,); they add up to N.
-    """
+    """The number of images in each of equally wide bins of [0, 1], int64 (bins,)."""
     return torch.histc(p.double(), bins=bins, min=0.0, max=1.0).long()
 
 
 def at_temperature(p: Tensor, temperature: float) -> Tensor:
-    """The probabilities of the same model, calibrated: ``sigmoid(logit(p) / T)``.
+    """Calibrated probabilities of the same model: ``sigmoid(logit(p) / T)``.
 
     Args:
         p: Probabilities, shape (N,).
-        temperature: T, positive; above 1 makes the model less sure (Guo et al. 2017).
-
-    Returns:
-        Probabilities in [0, 1], float64, shape (N,).
+        temperature: T, positive; above 1 moves p towards 0.5 (Guo et al. 2017).
     """
     return torch.sigmoid(torch.logit(p.double()) / temperature)
 
 
 def hubris(p: Tensor) -> float:
-    """Hubris (the AmbiGANs line of work): how sure the model is of a set of images.
+    """Hubris (AmbiGANs): the model's confidence in a set of images.
 
-    ``1 - exp(-A / R)``, with A the mean of KL(Bern(p) || Bern(0.5)) and R the same of N values of p
-    evenly spread over [0, 1]: 0 on the boundary, 0.63 for p spread evenly, about 0.97 far from it.
-
-    Args:
-        p: Probabilities, shape (N,).
-
-    Returns:
-        A value in [0, 1]; NaN for fewer than 2 images, for which R is 0 or none.
+    ``1 - exp(-A / R)``: A is the mean of KL(Bern(p) || Bern(0.5)), R that mean for N values of p
+    spread evenly over [0, 1]. It is 0 on the boundary, 0.63 for evenly spread p, about 0.97 far
+    from the boundary, and NaN for fewer than 2 images.
     """
     return _hubris_of(_divergence(p.double()).mean().item(), len(p))
 
 
 class Confusion(NamedTuple):
-    """Sums over a set of images from which its measures of confusion follow.
+    """Sums over a set of images that determine its measures of confusion.
 
-    They add up, so that a set of any size can be measured part by part.
+    Sums of parts add up, so a set of any size can be measured part by part.
 
     Attributes:
         images: N.
-        borderline: How many are borderline.
-        above: How many have p above 0.5.
+        borderline: The number of borderline images.
+        above: The number of images with p above 0.5.
         distance: Sum of the confusion distances.
         distance_squares: Sum of their squares.
         divergence: Sum of KL(Bern(p) || Bern(0.5)), in nats.
-        divergence_squares: Sum of its squares.
+        divergence_squares: Sum of their squares.
         histogram: Images in equally wide bins of [0, 1], shape (bins,).
     """
 
@@ -136,13 +100,7 @@ class Confusion(NamedTuple):
 
     @classmethod
     def of(cls, p: Tensor, band: float, bins: int) -> Self:
-        """The sums over a set.
-
-        Args:
-            p: Probabilities, shape (N,); N may be 0.
-            band: Half the width of the band around 0.5, in (0, 0.5].
-            bins: Bins of the histogram.
-        """
+        """The sums over a set, which may be empty."""
         distance, divergence = confusion_distance(p.double()), _divergence(p.double())
         return cls(
             len(p),
@@ -156,13 +114,13 @@ class Confusion(NamedTuple):
         )
 
     def __add__(self, other: Self) -> Self:  # type: ignore[override]
-        """The sums over both sets."""
+        """The sums over both sets together."""
         return type(self)._make(map(operator.add, self, other))
 
     def estimates(self) -> dict[str, Estimate]:
         """``yield``, ``acd``, ``hubris`` and ``above_half``, each with a 95 % interval.
 
-        Shares have Wilson's interval, means the normal one; all are NaN for no images.
+        Shares have Wilson's interval, means the normal interval; all are NaN for no images.
         """
         n = self.images
         divergence = estimate_of_sums(n, self.divergence, self.divergence_squares)

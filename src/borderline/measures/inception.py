@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from borderline.measures import INCEPTION_FEATURES as INCEPTION_FEATURES
+
 if TYPE_CHECKING:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-INCEPTION_FEATURES = 2048
-# An image takes 12 MB on its way through the network.
+# An image takes up to 12 MB inside the network.
 _BATCH_SIZE = 64
 
 
 class Inception(nn.Module):
-    """Inception v3 as torch-fidelity ports it from the authors' own.
+    """Inception v3 in torch-fidelity's port of the authors' network.
 
-    Grey images are repeated to three channels; all are rounded to 8 bits and resized to 299x299 as
-    the authors' TensorFlow graph does.
+    Grey images are repeated to three channels. All images are rounded to 8 bits and resized to
+    299x299 in the same way as in the authors' TensorFlow graph.
 
     Args:
-        network: torch-fidelity's extractor of the layer ``2048``, with its weights.
+        network: torch-fidelity's extractor of the layer ``2048``, with weights.
     """
 
     def __init__(self, network: FeatureExtractorInceptionV3) -> None:

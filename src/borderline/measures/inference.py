@@ -1,4 +1,7 @@
-"""Runs a network over many images, batch by batch, with no gradients."""
+"""Networks applied to many images, batch by batch, without gradients.
+
+Images are in [-1, 1], shape (N, C, H, W); results are on the CPU.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,10 @@ def in_batches(
     """Apply a function to a tensor batch by batch.
 
     Args:
-        function: Maps (B, ...) to (B, ...); the network that it belongs to must be on ``device``.
+        function: Maps (B, ...) to (B, ...); its network must be on ``device``.
         inputs: Tensor of shape (N, ...), N at least 1.
-        device: Where the function computes.
-        batch_size: Rows a batch; the result does not depend on it.
-
-    Returns:
-        The results on the CPU, shape (N, ...).
+        device: The device to compute on.
+        batch_size: Rows per batch.
     """
     with torch.inference_mode():
         results = [function(batch.to(device)).cpu() for batch in inputs.split(batch_size)]
@@ -35,43 +35,27 @@ def in_batches(
 
 
 def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """Probabilities of the positive class.
-
-    Args:
-        classifier: The model under test: images (N, C, H, W) to logits (N,).
-        images: Images in [-1, 1], shape (N, C, H, W).
-        device: Where to compute.
-
-    Returns:
-        Probabilities in [0, 1] on the CPU, shape (N,).
-    """
+    """A model's probabilities of the positive class, in [0, 1], shape (N,)."""
     classifier = classifier.to(device).eval()
     return in_batches(lambda batch: torch.sigmoid(classifier(batch)), images, device=device)
 
 
 def most_other_mass(classifier: nn.Module) -> float | None:
-    """The most of an image's probability that may be on classes beside the pair.
+    """The largest probability of classes beside the pair in an image that is kept, in (0, 1].
 
-    Args:
-        classifier: The model under test.
-
-    Returns:
-        In (0, 1]; None for a model that knows the pair alone.
+    None for a model of two classes.
     """
-    most: float | None = getattr(classifier, "most_other_mass", None)
-    return most
+    bound: float | None = getattr(classifier, "most_other_mass", None)
+    return bound
 
 
 def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """The probability that a model of more than two classes gives those beside the pair.
+    """The probability of classes beside the pair, in [0, 1], shape (N,).
 
     Args:
-        classifier: The model under test, one for which :func:`most_other_mass` gives a bound.
-        images: Images in [-1, 1], shape (N, C, H, W).
-        device: Where to compute.
-
-    Returns:
-        In [0, 1] on the CPU, shape (N,).
+        classifier: A model of more than two classes, with a bound in :func:`most_other_mass`.
+        images: The images; there may be none.
+        device: The device to compute on.
     """
     if len(images) == 0:
         return torch.zeros(0)
@@ -80,20 +64,17 @@ def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> T
 
 
 def has_gradients(classifier: nn.Module) -> bool:
-    """Whether gradients flow from a model's logit to its images; of most they do."""
+    """Whether gradients flow from a model's logit to its images; True for most models."""
     return bool(getattr(classifier, "differentiable", True))
 
 
 def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """Embeddings: what the network's last layer is given to see.
+    """Embeddings (N, D) of images: the inputs of the network's last layer.
 
     Args:
         network: A network with a method ``embed``: images (N, C, H, W) to embeddings (N, D).
-        images: Images in [-1, 1], shape (N, C, H, W).
-        device: Where to compute.
-
-    Returns:
-        Embeddings on the CPU, shape (N, D).
+        images: The images.
+        device: The device to compute on.
     """
     network = network.to(device).eval()
     return in_batches(network.embed, images, device=device)  # type: ignore[arg-type]

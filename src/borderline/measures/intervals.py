@@ -1,4 +1,4 @@
-"""Figures with 95 % intervals, by the bootstrap (Efron 1979) or the jackknife."""
+"""Estimates with 95 % intervals, by the bootstrap (Efron 1979) or the jackknife."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from torch import Tensor
 _LEVELS = torch.tensor([0.025, 0.975], dtype=torch.float64)
 _NORMAL = 1.959964
 _GROUPS = 20
-# A resample leaves 1/e of the images out. Deviations of a statistic that cannot see repetitions are
-# those of deleting d of n images, and stand for its own once multiplied with sqrt((n - d) / d)
-# (Shao and Wu 1989).
+# A resample omits d = n / e of the n images. A statistic that ignores repetitions varies as under
+# the deletion of d images; sqrt((n - d) / d) corrects the spread (Shao and Wu 1989).
 _DISTINCT = math.sqrt(math.e - 1)
 
 
 class Estimate(NamedTuple):
-    """A figure and its 95 % interval.
+    """A statistic and its 95 % interval.
 
     Attributes:
-        value: The figure; NaN where it cannot be had.
-        low: Lower end; NaN likewise.
-        high: Upper end; NaN likewise.
+        value: The statistic; NaN where it is undefined.
+        low: Lower end; NaN where the interval is undefined.
+        high: Upper end; NaN where the interval is undefined.
     """
 
     value: float
@@ -35,18 +34,18 @@ class Estimate(NamedTuple):
 
     @classmethod
     def none(cls) -> Self:
-        """No figure."""
+        """An undefined statistic."""
         return cls(math.nan, math.nan, math.nan)
 
     def within(self, least: float, most: float) -> Self:
-        """The same with an interval that keeps to the range of the figure."""
+        """The same estimate with the interval cut to the range of the statistic."""
         return type(self)(
             self.value, *(min(max(end, least), most) for end in (self.low, self.high))
         )
 
 
 def resample(images: int, resamples: int, seed: int) -> Tensor:
-    """How often each image is in each of the resamples with replacement.
+    """The count of each image in each resample with replacement.
 
     Args:
         images: N, at least 1.
@@ -54,7 +53,11 @@ def resample(images: int, resamples: int, seed: int) -> Tensor:
         seed: Seed of the draw.
 
     Returns:
-        Counts, shape (B, N), float64; each row adds up to N.
+        Counts, float64 (B, N); each row adds up to N.
+
+    Example:
+        >>> resample(images=4, resamples=2, seed=0).sum(1)
+        tensor([4., 4.], dtype=torch.float64)
     """
     random = np.random.default_rng(seed)
     counts = random.multinomial(images, np.full(images, 1 / images), size=resamples)
@@ -62,38 +65,36 @@ def resample(images: int, resamples: int, seed: int) -> Tensor:
 
 
 def estimate(value: float, replicates: Tensor) -> Estimate:
-    """A figure with the spread of its replicates around their own mean.
+    """A statistic with the spread of its replicates around their mean.
 
-    Measures of a distribution are biased in a resample, which repeats images; centring takes that
-    out.
+    A resample repeats images, which biases measures of a distribution; centring removes the bias.
 
     Args:
-        value: The figure of all images.
-        replicates: The figure in each resample, shape (B,).
+        value: The statistic of all images.
+        replicates: The statistic of each resample, shape (B,).
     """
     low, high = torch.quantile(replicates - replicates.mean(), _LEVELS).tolist()
     return Estimate(value, value + low, value + high)
 
 
 def estimate_by_groups(value: float, without: Callable[[Tensor], float], images: int) -> Estimate:
-    """A figure with the spread that leaving out one group of images after the other gives.
+    """A statistic with Student's interval of the delete-a-group jackknife (Kott 2001).
 
-    The delete-a-group jackknife (Kott 2001), with Student's interval. For figures of a covariance:
-    a resample of the bootstrap has a third less distinct images, which distorts it badly where
-    there are not many more images than dimensions.
+    It suits statistics of a covariance: a bootstrap resample has a third fewer distinct images,
+    which distorts a covariance where images hardly outnumber dimensions.
 
     Args:
-        value: The figure of all images.
-        without: The figure of the images in rows (N',).
+        value: The statistic of all images.
+        without: Takes rows (N',) of the remaining images; gives their statistic.
         images: N, at least 2.
     """
     groups = min(_GROUPS, images)
     group = torch.arange(images) % groups
-    figures = torch.tensor(
+    replicates = torch.tensor(
         [without((group != left_out).nonzero()[:, 0]) for left_out in range(groups)],
         dtype=torch.float64,
     )
-    error = math.sqrt((groups - 1) * float(((figures - figures.mean()) ** 2).mean()))
+    error = math.sqrt((groups - 1) * float(((replicates - replicates.mean()) ** 2).mean()))
     half = float(t.ppf(0.975, groups - 1)) * error
     return Estimate(value, value - half, value + half)
 
@@ -105,25 +106,30 @@ def estimate_of_mean(values: Tensor, weights: Tensor) -> Estimate:
 
 
 def estimate_of_distinct(value: float, replicates: Tensor, images: int) -> Estimate:
-    """As ``estimate``, for a share that does not change where an image is repeated.
+    """As ``estimate``, for a share that ignores repeated images.
 
-    Such a figure sees a resample as a smaller set, so that its deviations are too small.
+    Such a share varies too little over resamples; the spread is corrected.
 
     Args:
-        value: The share, found with all images.
-        replicates: The share found with each resample, shape (B,).
-        images: How many images there are.
+        value: The share with all images.
+        replicates: The share with each resample, shape (B,).
+        images: N.
     """
     replicates = replicates.double()
-    found = estimate(value, replicates.mean() + _DISTINCT * (replicates - replicates.mean()))
-    if found.low == found.high and value in (0, 1):
-        # Nothing that resamples could vary, which does not make a share certain.
+    spread = estimate(value, replicates.mean() + _DISTINCT * (replicates - replicates.mean()))
+    if spread.low == spread.high and value in (0, 1):
+        # No resample varies this share, but it is still uncertain.
         return estimate_of_share(round(value * images), images)
-    return found
+    return spread
 
 
 def estimate_of_share(hits: int, images: int) -> Estimate:
-    """A share with Wilson's interval (1927), which is right at 0 and 1 too; NaN of no images."""
+    """A share with Wilson's interval (1927), which also holds at 0 and 1; NaN for no images.
+
+    Example:
+        >>> [round(end, 3) for end in estimate_of_share(5, 100)]
+        [0.05, 0.022, 0.112]
+    """
     if images == 0:
         return Estimate.none()
     interval = binomtest(hits, images).proportion_ci(method="wilson")
@@ -131,7 +137,7 @@ def estimate_of_share(hits: int, images: int) -> Estimate:
 
 
 def estimate_of_sums(images: int, total: float, squares: float) -> Estimate:
-    """A mean with the normal interval, from the sums of values and of their squares."""
+    """A mean with the normal interval, from the sum of values and the sum of their squares."""
     if images < 2:
         return Estimate(total / images, math.nan, math.nan) if images else Estimate.none()
     mean = total / images
@@ -141,7 +147,7 @@ def estimate_of_sums(images: int, total: float, squares: float) -> Estimate:
 
 
 def estimate_of_repeats(values: Sequence[float]) -> Estimate:
-    """The mean of the same figure over a few runs with Student's interval; NaN of none."""
+    """The mean of a statistic over a few runs, with Student's interval; NaN for no runs."""
     known = np.array([value for value in values if not math.isnan(value)])
     if len(known) < 2:
         return Estimate(float(known[0]), math.nan, math.nan) if len(known) else Estimate.none()

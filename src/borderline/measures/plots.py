@@ -1,4 +1,4 @@
-"""Images as pictures, coloured by the opinion of the model under test."""
+"""Pictures of images, coloured by the probabilities of the model under test."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-# Blue, yellow, red: the boundary is the bright middle, and colour-blind people can tell the ends.
+# Blue, yellow, red: the boundary is the bright middle; colour-blind people can tell the ends apart.
 PROBABILITY_COLOURS = matplotlib.colormaps["RdYlBu_r"]
 CLASS_COLOURS = {"negative": "#4575b4", "positive": "#d73027"}
-"""Of the two classes by label, as at the ends of the scale of p."""
+"""Colours of the two classes: the ends of the scale of p."""
 PUSH_COLOURS = matplotlib.colormaps["RdBu_r"]
-"""Of what pushes the model: red towards the positive class, as in the scale of p."""
+"""Colours of attributions: red pushes towards the positive class, as in the scale of p."""
 
-# Most of Okabe and Ito's, none like the blue and red of the classes.
+# Most of Okabe and Ito's colours, without the blue and red of the classes.
 _COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#8C6D1F", "#7B3FA0")
 _MARKERS = ("x", "+", "^", "s")
 CLUSTER_COLOURS = len(_COLOURS)
+"""With more clusters than this, colours repeat."""
 CHANCE_COLOUR = "#777777"
-"""From so many clusters on, colours come again."""
 
 _SHORTEST_SIDE = 56
 _FRAME = 6
@@ -53,7 +53,7 @@ def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
     Args:
         images: Values in [-1, 1], shape (N, C, H, W), N at least 1.
         p: Probabilities of the positive class, shape (N,); None for no frames.
-        columns: Images a row.
+        columns: Images per row.
 
     Returns:
         Values in [0, 1], shape (height, width, 3), on white.
@@ -81,19 +81,19 @@ def add_probability_scale(
     """Draw the colour scale of the frames beside the axes."""
     scale = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
     bar = figure.colorbar(scale, ax=axes, location=location, fraction=0.04, pad=0.02)
-    # In two lines on the right, for beside a single row of images there is room for no more.
-    between = "\n" if location == "right" else " "
-    bar.set_label(f"p(positive),{between}boundary at 0.5", fontsize=9)
+    # Two lines on the right: a single row of images leaves no room for a longer one.
+    separator = "\n" if location == "right" else " "
+    bar.set_label(f"p(positive),{separator}boundary at 0.5", fontsize=9)
 
 
 def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int = 8) -> Figure:
     """A figure of many images, each framed in the colour of its probability.
 
     Args:
-        images: Values in [-1, 1], shape (N, C, H, W); a note stands in for no images.
+        images: Values in [-1, 1], shape (N, C, H, W); without images, the figure shows a note.
         p: Probabilities of the positive class, shape (N,); None for no frames and no scale.
-        title: What the images are.
-        columns: Images a row.
+        title: A description of the images.
+        columns: Images per row.
     """
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(0.9 * columns + 1.5, 0.9 * rows + 0.8), layout="constrained", dpi=120)
@@ -110,7 +110,7 @@ def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int =
 
 
 def as_data_uris(images: Tensor) -> list[str]:
-    """Each image as a PNG that stands in a page itself.
+    """Each image as a PNG to embed in a page.
 
     Args:
         images: Values in [-1, 1], shape (N, C, H, W) with C 1 or 3.
@@ -129,48 +129,48 @@ def as_data_uris(images: Tensor) -> list[str]:
     return addresses
 
 
-def scale_of(maps: Tensor) -> float:
-    """Where the colours of maps (K, H, W) end: nearly their largest absolute value."""
-    return float(np.quantile(maps.abs().numpy(), 0.995)) or 1.0
+def scale_of(attributions: Tensor) -> float:
+    """The end of the colour scale of attributions (K, H, W), nearly their largest strength."""
+    return float(np.quantile(attributions.abs().numpy(), 0.995)) or 1.0
 
 
 def overlay(picture: np.ndarray, push: np.ndarray) -> np.ndarray:
-    """A heat map over a pale picture: the stronger the push, the more of the colour is seen.
+    """An attribution over a pale picture; a stronger push is more opaque.
 
     Args:
         picture: Values in [0, 1], shape (H, W, 3).
-        push: Signed strengths, shape (H, W); beyond -1 and 1 they are cut.
+        push: Signed attributions of the pixels, shape (H, W), cut to [-1, 1].
 
     Returns:
         Values in [0, 1], shape (H, W, 3).
     """
     strength = np.clip(np.abs(push), 0, 1)[..., None]
-    # Bright strokes become grey on white, so that both colours of the map stand out on them.
+    # Bright strokes become grey on white, so that both colours stand out on them.
     pale = 1 - 0.35 * picture.mean(-1, keepdims=True)
     colours = PUSH_COLOURS(np.clip(push, -1, 1) / 2 + 0.5)[..., :3]
-    laid: np.ndarray = (1 - strength) * pale + strength * colours
-    return laid.clip(0, 1)
+    blend: np.ndarray = (1 - strength) * pale + strength * colours
+    return blend.clip(0, 1)
 
 
 def cluster_colour(cluster: int) -> str:
-    """A colour that colour-blind people tell from the others (Okabe and Ito 2008)."""
+    """A colour that colour-blind people tell apart from the others (Okabe and Ito 2008)."""
     return _COLOURS[cluster % len(_COLOURS)]
 
 
 def cluster_marker(cluster: int) -> str:
-    """A mark that tells clusters of the same colour apart."""
+    """A marker that tells clusters of the same colour apart."""
     return _MARKERS[cluster // len(_COLOURS) % len(_MARKERS)]
 
 
 def draw_note(text: str) -> Figure:
-    """A figure that says why there is nothing to see."""
+    """A figure with a text instead of a picture."""
     figure = Figure(figsize=(8, 2), layout="constrained")
     figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
     return figure
 
 
 def bare(axes: Axes) -> None:
-    """Take ticks and spines off axes that show an image."""
+    """Remove ticks and spines from axes that show an image."""
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)

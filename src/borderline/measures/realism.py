@@ -1,7 +1,7 @@
-"""How far a set of images is from the real ones, in the features of a judge.
+"""Distance of a set of images from real images, in the features of a judge.
 
-Figures of one measure compare only at an equal number of images. Throughout, features are float
-tensors of shape (N, D); everything is computed in float64.
+Values of a measure are comparable only at an equal number of images. Features are float tensors of
+shape (N, D); all measures are computed in float64.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from borderline.measures.intervals import (
 )
 
 REALISM = ("fd", "kd", "precision", "recall", "density", "coverage")
-"""What ``judge_frechet`` and ``judge_realism`` measure."""
+"""The measures of ``judge_frechet`` and ``judge_realism``."""
 
-# Rows of a matrix of distances or kernels that are in memory at a time.
+# Rows of a matrix of distances or kernels in memory at a time.
 _BLOCK = 1024
 _EDGE = 1 + 1e-9
-# Recall's spread is followed on so many real images: it costs resamples x real x judged images.
+# The real images behind recall's interval, which costs resamples x real x judged images.
 _REAL_IMAGES_OF_SPREAD = 1000
 
 
@@ -55,7 +55,7 @@ class Moments(NamedTuple):
         return cls(torch.tensor(len(features)), mean, deviations.T @ deviations)
 
     def __add__(self, other: Self) -> Self:  # type: ignore[override]
-        """The moments of both sets together (Chan et al. 1979), exact but for rounding."""
+        """The moments of both sets together (Chan et al. 1979), exact up to rounding."""
         n = self.n + other.n
         if n == 0:
             return self
@@ -71,17 +71,22 @@ class Moments(NamedTuple):
 
 
 def frechet_distance(judged: Moments, real: Moments) -> float:
-    """Fréchet distance of two sets of features (Heusel et al. 2017), computed in float64.
+    """Fréchet distance of two sets of features (Heusel et al. 2017).
 
-    Only with Inception features may the result be called FID; with others it carries their name.
+    Only the distance in Inception features is the FID; others carry the name of their judge.
 
     Args:
         judged: Moments of the features of the images to judge.
-        real: Those of the real images.
+        real: Moments of the features of the real images.
 
     Returns:
-        The distance, at least 0; NaN when either set has no more images than dimensions, for then
-        its covariance is singular and the figure would mislead.
+        The distance, at least 0; NaN when a set has no more images than dimensions, because its
+        covariance is singular then.
+
+    Example:
+        >>> x = torch.tensor([[0.0], [1.0], [2.0]])
+        >>> frechet_distance(Moments.of(x), Moments.of(x + 3))
+        9.0
     """
     if min(judged.n, real.n) <= len(real.mean):
         return math.nan
@@ -89,7 +94,7 @@ def frechet_distance(judged: Moments, real: Moments) -> float:
 
 
 class Reference(NamedTuple):
-    """Real images as ``judge_realism`` needs them, computed once.
+    """Statistics of real images for ``judge_realism``, computed once.
 
     Attributes:
         features: Shape (M, D), float64.
@@ -120,14 +125,14 @@ class Reference(NamedTuple):
         features = features.double()
         moments = Moments.of(features)
         total = sum(_kernel(block, features).sum() for block in features.split(_BLOCK))
-        own = _kernel_with_itself(features).sum()
+        diagonal = _kernel_with_itself(features).sum()
         pairs = len(features) * (len(features) - 1)
         return cls(
             features,
             *moments,
             _root(moments.covariance),
             nearest(features, neighbours)[0][:, -1],
-            (total - own) / pairs,
+            (total - diagonal) / pairs,
         )
 
     @property
@@ -137,7 +142,7 @@ class Reference(NamedTuple):
 
 
 def nearest(features: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
-    """Each image's nearest others.
+    """The nearest neighbours of each image.
 
     Args:
         features: Shape (N, D), N larger than ``neighbours``.
@@ -156,39 +161,38 @@ def judge_realism(
     real: Reference,
     neighbours: int,
     weights: Tensor,
-    own_rows: Tensor | None = None,
+    real_rows: Tensor | None = None,
 ) -> dict[str, Estimate]:
-    """The measures of realism of a set of images but ``fd``, each with a 95 % interval.
+    """The measures of realism of a set of images except ``fd``, each with a 95 % interval.
 
     - ``kd``: squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, unbiased (Binkowski
-      et al. 2018); called KID in Inception features only. It can be a little below 0.
-    - ``precision``: the share of the images inside the manifold of the real ones, the union of the
-      balls around them that reach to their k-th nearest neighbours; ``recall``: the share of the
-      real images inside the manifold of these (Kynkäänniemi et al. 2019).
-    - ``density``: how many real balls hold an image, over k; ``coverage``: the share of the real
-      balls that hold one (Naeem et al. 2020).
+      et al. 2018), so it can be slightly below 0; called KID in Inception features only.
+    - ``precision``: the share of images inside the real manifold, the union of the balls around
+      real images that reach to their k-th nearest neighbours; ``recall``: the share of real images
+      inside the manifold of the judged images (Kynkäänniemi et al. 2019).
+    - ``density``: the mean number of real balls around an image, divided by k; ``coverage``: the
+      share of real balls with an image inside (Naeem et al. 2020).
 
-    The intervals say how much the figure would differ for other images of the same source; the
-    real ones are held fixed.
+    An interval shows the spread over other images of the same source; the real images stay fixed.
 
     Args:
-        features: Of the images to judge, shape (N, D), N larger than ``neighbours``.
+        features: Features of the images to judge, shape (N, D), N larger than ``neighbours``.
         real: The real images.
         neighbours: k, as in ``real``.
-        weights: How often each image is in each resample, shape (B, N).
-        own_rows: For images that are real ones themselves: their rows in ``real``, shape (N,), -1
-            for none. An image never counts as near itself.
+        weights: The count of each image in each resample, shape (B, N).
+        real_rows: For real images as the set to judge: their rows in ``real``, shape (N,), -1 for
+            none. An image never counts as its own neighbour.
     """
     features = features.double()
     n = len(features)
     gaps = torch.cdist(real.features, features)
-    if own_rows is not None:
-        among = own_rows >= 0
-        gaps[own_rows[among], torch.arange(n)[among]] = math.inf
-    # Images that are real ones may lie on the very edge of a ball, where rounding must not decide.
+    if real_rows is not None:
+        among = real_rows >= 0
+        gaps[real_rows[among], torch.arange(n)[among]] = math.inf
+    # A real image may lie exactly on the edge of a ball, where rounding must not decide.
     held = gaps <= real.radii[:, None] * _EDGE
     return {
-        "kd": _judge_kernel(features, real, weights, own_rows),
+        "kd": _judge_kernel(features, real, weights, real_rows),
         "precision": estimate_of_share(int(held.any(0).sum()), n),
         "recall": _judge_recall(features, gaps, neighbours, weights).within(0, 1),
         "density": estimate_of_mean(held.sum(0) / neighbours, weights).within(0, math.inf),
@@ -199,14 +203,14 @@ def judge_realism(
 
 
 def judge_frechet(features: Tensor, real: Reference) -> Estimate:
-    """``fd``, the Fréchet distance (Heusel et al. 2017), with a jackknife's 95 % interval.
+    """``fd``, the Fréchet distance (Heusel et al. 2017), with a 95 % interval of the jackknife.
 
     Args:
-        features: Of the images to judge, shape (N, D).
+        features: Features of the images to judge, shape (N, D).
         real: The real images.
 
     Returns:
-        None at all for no more images than dimensions.
+        The distance; NaN where a set has no more images than dimensions.
     """
     features = features.double()
     n, d = features.shape
@@ -222,17 +226,17 @@ def judge_frechet(features: Tensor, real: Reference) -> Estimate:
 
 
 def _judge_kernel(
-    features: Tensor, real: Reference, weights: Tensor, own_rows: Tensor | None
+    features: Tensor, real: Reference, weights: Tensor, real_rows: Tensor | None
 ) -> Estimate:
     among = _kernel(features, features)
     itself = _kernel_with_itself(features)
     m = len(real.features)
     across = torch.cat([_kernel(block, real.features).sum(1) for block in features.split(_BLOCK)])
-    own = torch.zeros(len(features)) if own_rows is None else (own_rows >= 0)
-    across = (across - own * itself) / (m - own.double())
+    is_real = torch.zeros(len(features)) if real_rows is None else (real_rows >= 0)
+    across = (across - is_real * itself) / (m - is_real.double())
 
     def distance(w: Tensor) -> Tensor:
-        # Only pairs of two different images count, or a resample's repetitions would look alike.
+        # Only pairs of different images count; repetitions in a resample would look alike.
         pairs = w.sum(-1) ** 2 - (w * w).sum(-1)
         within = ((w @ among) * w).sum(-1) - (w * w) @ itself
         return within / pairs + real.kernel - 2 * (w @ across) / w.sum(-1)
@@ -242,7 +246,7 @@ def _judge_kernel(
 
 
 def _judge_recall(features: Tensor, gaps: Tensor, neighbours: int, weights: Tensor) -> Estimate:
-    # A resample lacks some of the nearest; so many are enough for k of those that it has.
+    # A resample omits some neighbours; this many leave k of them.
     distances, rows = nearest(features, min(8 * neighbours + 24, len(features) - 1))
     radii = distances[:, neighbours - 1] * _EDGE
     value = (gaps <= radii).any(1).double().mean().item()
@@ -264,8 +268,8 @@ def _covered(held: Tensor, weights: Tensor) -> Tensor:
 
 
 def _frechet(mean: Tensor, covariance: Tensor, real: Moments, root: Tensor) -> float:
-    # Not the library's, which takes the eigenvalues of a product that is not symmetric: the root of
-    # the real covariance is the same for all, and an interval wants many distances.
+    # torchmetrics takes eigenvalues of an asymmetric product. Here the root of the real covariance
+    # is computed once, because an interval needs many distances.
     product = torch.linalg.eigvalsh(root @ covariance @ root).clamp(min=0)
     apart = ((mean - real.mean) ** 2).sum()
     distance = apart + covariance.trace() + real.covariance.trace() - 2 * product.sqrt().sum()

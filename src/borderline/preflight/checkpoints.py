@@ -13,7 +13,7 @@ from borderline.datasets.checkpoints import check_settings, latest
 from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Layout, repeated
 from borderline.imported.catalog import IMPORTED_FILE
-from borderline.imported.classifier import FILE_DIGEST
+from borderline.imported.params import FILE_DIGEST
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import ModelParams, classifier_settings, judge_settings
 from borderline.pipelines.gasten.networks import trained_networks

@@ -1,62 +1,55 @@
-"""Whether models and generators from elsewhere do what is said of them."""
+"""Checks of imported models and generators before the run."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
-from torch import nn
 
-from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import Layout
 from borderline.imported.catalog import IMPORTED_FILE
-from borderline.imported.classifier import BlindJudge, ImportedClassifier, digest_of_source
+from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedModelParams
-from borderline.imported.probe import check_contract, check_model
-from borderline.measures.inference import has_gradients
-from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
-from borderline.pipelines.gasten.kinds.imported import ImportedGenerator, check_generator
-from borderline.pipelines.gasten.kinds.imported import Settings as ImportedGeneratorParams
 from borderline.pipelines.prototypes.params import WITHOUT_GRADIENTS
 from borderline.preflight.configuration import Parameters, imported_generators, imported_models
+
+if TYPE_CHECKING:
+    from borderline.datasets.image_source import SourceImages
+    from borderline.imported.classifier import ImportedClassifier
 
 
 def digests_of_imports(
     catalog: DataCatalog, parameters: Parameters, layout: Layout, running: Pipeline
 ) -> dict[str, str]:
-    """What the files of imported models and generators hold, for the ledger.
+    """The digests of imported files and their code, by dataset name, for the ledger.
 
     Args:
-        catalog: Where they are.
+        catalog: Loads the files.
         parameters: Every setting.
         layout: The grid.
-        running: What is about to run; files that it does not take may be gone by now.
-
-    Returns:
-        A digest of each file, and of the code that goes with it, by the name of its dataset.
+        running: The nodes of this run; a file that none of them loads may be missing.
 
     Raises:
-        BorderlineError: When a file that is needed cannot be read.
+        BorderlineError: When a needed file cannot be read.
     """
     sources = {
-        f"{model}.{IMPORTED_FILE}": own for model, own in imported_models(parameters).items()
+        f"{model}.{IMPORTED_FILE}": source for model, source in imported_models(parameters).items()
     }
-    for model, (generator, own) in itertools.product(
-        layout.models, imported_generators(layout).items()
-    ):
-        sources[f"{model}.{generator}.{IMPORTED_FILE}"] = own
-    found = {}
+    for model in layout.models:
+        for generator, source in imported_generators(layout).items():
+            sources[f"{model}.{generator}.{IMPORTED_FILE}"] = source
+    digests = {}
     for name, source in sources.items():
         try:
-            found[name] = digest_of_source(source, catalog.load(name))
+            digests[name] = digest_of_source(source, catalog.load(name))
         except (BorderlineError, DatasetError):
             if name in running.inputs():
                 raise
-    return found
+    return digests
 
 
 def check_imports(
@@ -66,12 +59,20 @@ def check_imports(
     parameters: Parameters,
     layout: Layout,
 ) -> None:
-    """Try the models and generators from elsewhere that a pipeline takes on real images.
+    """Try the imported models and generators of a pipeline on real images.
 
     Raises:
-        BorderlineError: When one cannot be read, does not what its settings say, or lacks the
-            gradients that are asked for.
+        BorderlineError: When one cannot be read, contradicts its settings, or lacks gradients that
+            the run needs.
     """
+    if not any(name.endswith(f".{IMPORTED_FILE}") for name in pipeline.inputs()):
+        return
+    from borderline.imported.classifier import BlindJudge, ImportedClassifier
+    from borderline.imported.probe import check_contract, check_model
+    from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
+    from borderline.pipelines.gasten.kinds.imported import ImportedGenerator, check_generator
+    from borderline.pipelines.gasten.kinds.imported import Settings as ImportedGeneratorParams
+
     positive, negative = labels_of_pair(source, parameters.pair)
     real = images_of_pair(source.train, positive, negative)
     shape = tuple(real["images"].shape[1:])
@@ -82,20 +83,20 @@ def check_imports(
             continue
         check_contract(params.input, model, shape)
         content: bytes = catalog.load(name)
-        with _of_setting(f"models.{model}"):
+        with _under(f"models.{model}"):
             classifier = ImportedClassifier(params, content, shape, BlindJudge())
         check_model(model, classifier, real, parameters.run.torch_device())
         _check_gradients(model, classifier, parameters, layout)
     for generator, (settings, _) in layout.generators.items():
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
         if name in pipeline.inputs() and isinstance(settings, ImportedGeneratorParams):
-            with _of_setting(f"generators.{generator}"):
+            with _under(f"generators.{generator}"):
                 check_generator(ImportedGenerator(settings, catalog.load(name)), shape)
 
 
 @contextmanager
-def _of_setting(setting: str) -> Iterator[None]:
-    """Sentences that begin with a setting, with the group that it is of before them."""
+def _under(setting: str) -> Iterator[None]:
+    """Prefix the sentences of errors, which begin with a setting, with its group."""
     try:
         yield
     except BorderlineError as error:
@@ -103,17 +104,17 @@ def _of_setting(setting: str) -> Iterator[None]:
 
 
 def _check_gradients(
-    model: str, classifier: nn.Module, parameters: Parameters, layout: Layout
+    model: str, classifier: ImportedClassifier, parameters: Parameters, layout: Layout
 ) -> None:
-    if has_gradients(classifier):
+    if classifier.differentiable:
         return
-    remedy = f"import {model} as a model of PyTorch's (torch_export, torchscript or state_dict)"
+    remedy = f"import {model} as a PyTorch model (state_dict, torch_export or torchscript)"
     for name, (settings, _) in layout.generators.items():
         if settings.needs_gradients:
             raise BorderlineError(
                 f"grid.generators is {name!r}, of kind {settings.kind!r}, which follows the "
-                f"gradients of the model, but models.{model} has none: {remedy}, or leave {name} "
-                "out, for latent_search and pixel_bisection need none."
+                f"gradients of the model, but models.{model} has none: {remedy}, or remove {name}; "
+                "latent_search and pixel_bisection need no gradients."
             )
     explanation = parameters.prototypes.explanation
     if not explanation.methods_of(has_gradients=False):

@@ -11,7 +11,7 @@ from borderline.pipelines.classifier.calibration import fit_temperature
 from borderline.pipelines.classifier.nodes import calibrate_classifier
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.training import split_validation
-from borderline.records import LabelledImages
+from borderline.records import LabelledImages, RealView
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -19,8 +19,8 @@ def test_finds_the_temperature_of_a_model_that_is_off_by_one(temperature: float)
     random = torch.Generator().manual_seed(0)
     true = torch.sigmoid(2 * torch.randn(20_000, generator=random).double())
     labels = (torch.rand(20_000, generator=random) < true).long()
-    said = at_temperature(true, 1 / temperature)
-    fitted = fit_temperature(said.float(), labels)
+    p = at_temperature(true, 1 / temperature)
+    fitted = fit_temperature(p.float(), labels)
     assert fitted["temperature"] == pytest.approx(temperature, rel=0.05)
     assert fitted["calibrated_loss"] <= fitted["loss"]
     assert fitted["validation_images"] == 20_000
@@ -43,12 +43,15 @@ def test_is_fitted_to_the_images_that_did_not_train(
     )
     rows, held_out = split_validation(pair_images["labels"], training, run, "classifier")
     assert sorted([*rows.tolist(), *held_out.tolist()]) == list(range(60))
-    asked: list[torch.Tensor] = []
-
-    class Model(torch.nn.Module):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            asked.append(images)
-            return images.mean((1, 2, 3))
-
-    calibrate_classifier(Model(), pair_images, training, run)
-    assert torch.equal(torch.cat(asked), pair_images["images"][held_out])
+    p = torch.full((60,), math.nan)
+    p[held_out] = torch.rand(15)
+    real_view: RealView = {
+        "train_p": p,
+        "test_p": p[:0],
+        "train_embeddings": torch.zeros(60, 1),
+        "test_embeddings": torch.zeros(0, 1),
+    }
+    table = calibrate_classifier(real_view, pair_images, classifier=training, run=run)
+    fitted = fit_temperature(p[held_out], pair_images["labels"][held_out])
+    assert table.iloc[0].to_dict() == pytest.approx(fitted, nan_ok=True)
+    assert not math.isnan(table["loss"][0])

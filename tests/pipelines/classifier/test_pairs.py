@@ -35,7 +35,7 @@ def test_split_is_a_stratified_partition_that_follows_the_seed() -> None:
     assert not torch.equal(train["images"], other["images"])
 
 
-def test_a_test_set_of_its_own_is_kept() -> None:
+def test_the_test_images_of_a_source_are_kept() -> None:
     with_test = source(with_test=True)
     train, test = split_source(with_test, 0.2, seed=0)
     assert train is with_test.train

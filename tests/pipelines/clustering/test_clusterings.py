@@ -7,7 +7,8 @@ import pytest
 from joblib import Memory
 from sklearn.metrics import adjusted_rand_score
 
-from borderline.pipelines.clustering.clusterings import Clustering, sweep
+from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.sweep import clusterings_of
 from conftest import blobs, clustering_params
 
 CLUSTERINGS = [
@@ -21,44 +22,44 @@ EACH = pytest.mark.parametrize("clustering", CLUSTERINGS, ids=lambda each: each.
 
 
 def points(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    found, labels = blobs(20, 60, 40, seed=seed)
-    return found[:, :3].astype(np.float64), labels
+    vectors, labels = blobs(20, 60, 40, seed=seed)
+    return vectors[:, :3].astype(np.float64), labels
 
 
 @EACH
 def test_planted_groups_are_found_numbered_by_size_and_repeat(clustering: Clustering) -> None:
     where, truth = points()
-    found = clustering.fit(where, seed=1)
-    assert found is not None
-    kept = found.labels >= 0
+    clusters = clustering.fit(where, seed=1)
+    assert clusters is not None
+    kept = clusters.labels >= 0
     assert kept.mean() > 0.9
-    assert adjusted_rand_score(truth[kept], found.labels[kept]) == 1
-    sizes = np.bincount(found.labels[kept])
+    assert adjusted_rand_score(truth[kept], clusters.labels[kept]) == 1
+    sizes = np.bincount(clusters.labels[kept])
     assert (np.diff(sizes) <= 0).all()
-    assert found.labels[30] == 0, "the middle group is the largest"
+    assert clusters.labels[30] == 0, "the middle group is the largest"
     again = clustering.fit(where, seed=1)
     assert again is not None
-    assert np.array_equal(found.labels, again.labels)
+    assert np.array_equal(clusters.labels, again.labels)
 
 
 @EACH
 def test_new_points_join_their_group_with_a_probability(clustering: Clustering) -> None:
     where, _ = points()
-    found = clustering.fit(where, seed=1)
-    assert found is not None
+    clusters = clustering.fit(where, seed=1)
+    assert clusters is not None
     new, truth = points(seed=7)
-    labels, probability = found.assign(new)
+    labels, probability = clusters.assign(new)
     kept = labels >= 0
     assert kept.mean() > 0.8
     assert labels[kept].tolist() == [{0: 2, 1: 0, 2: 1}[group] for group in truth[kept]]
     assert ((probability >= 0) & (probability <= 1)).all()
-    own = found.probabilities(where)
-    assert own.shape == (120,)
-    assert (own[found.labels < 0] == 0).all()
+    fitted = clusters.probabilities(where)
+    assert fitted.shape == (120,)
+    assert (fitted[clusters.labels < 0] == 0).all()
     # Halfway between two groups nothing is sure.
     middle = (where[truth == 1].mean(0) + where[truth == 2].mean(0)) / 2
-    assert found.assign(middle[None])[1][0] < np.median(probability[kept])
-    assert [len(part) for part in found.assign(new[:0])] == [0, 0]
+    assert clusters.assign(middle[None])[1][0] < np.median(probability[kept])
+    assert [len(part) for part in clusters.assign(new[:0])] == [0, 0]
 
 
 @pytest.mark.parametrize("epsilon", [0.25, 0.5, 1, 5])
@@ -67,21 +68,21 @@ def test_merged_clusters_are_assigned_as_they_were_merged(epsilon: float) -> Non
     centres = np.array([[0, 0], [0.8, 0], [0, 0.8], [9, 0], [9.8, 0], [9, 0.8], [0, 9]])
     where = centres.repeat(60, axis=0) + random.normal(0, 0.12, (420, 2))
     settings = {"min_cluster_size": 8, "min_samples": 3, "cluster_selection_epsilon": epsilon}
-    found = Clustering("hdbscan", settings).fit(where, seed=0)
-    assert found is not None
-    again, strengths = found.assign(where)
-    assert np.array_equal(again, found.labels)
-    assert ((strengths > 0) == (found.probabilities(where) > 0)).all()
-    far, strength = found.assign(np.array([[50.0, 50.0]]))
+    clusters = Clustering("hdbscan", settings).fit(where, seed=0)
+    assert clusters is not None
+    again, strengths = clusters.assign(where)
+    assert np.array_equal(again, clusters.labels)
+    assert ((strengths > 0) == (clusters.probabilities(where) > 0)).all()
+    far, strength = clusters.assign(np.array([[50.0, 50.0]]))
     assert (far.item(), strength.item()) == (-1, 0)
 
 
 def test_probability_of_k_means_is_that_of_round_components() -> None:
     where = np.array([[-1.0], [-3.0], [1.0], [3.0]])
-    found = Clustering("kmeans", {"n_clusters": 2}).fit(where, seed=0)
-    assert found is not None
+    clusters = Clustering("kmeans", {"n_clusters": 2}).fit(where, seed=0)
+    assert clusters is not None
     # Centres at -2 and 2, variance 1: the odds at 0.5 are exp((2.5^2 - 1.5^2) / 2) = e^2.
-    _, probability = found.assign(np.array([[0.5]]))
+    _, probability = clusters.assign(np.array([[0.5]]))
     assert probability[0] == pytest.approx(1 / (1 + np.exp(-2)))
 
 
@@ -93,7 +94,7 @@ def test_more_clusters_than_points_are_none() -> None:
 
 def test_shared_tree_gives_the_same_clusters(tmp_path: object) -> None:
     where, _ = points()
-    for clustering in itertools.chain(*sweep("hdbscan", clustering_params())):
+    for clustering in itertools.chain(*clusterings_of("hdbscan", clustering_params())):
         plain = clustering.fit(where, seed=0)
         shared = clustering.fit(where, seed=0, memory=Memory(tmp_path, verbose=0))
         assert plain is not None
@@ -103,12 +104,12 @@ def test_shared_tree_gives_the_same_clusters(tmp_path: object) -> None:
 
 def test_sweep_begins_spread_and_goes_on_near_the_best() -> None:
     params = clustering_params(gmm={"n_components": [3, 15]})
-    first, others = sweep("gmm", params)
+    first, others = clusterings_of("gmm", params)
     numbers = [[int(c.settings["n_components"]) for c in part] for part in (first, others)]
     assert numbers[0] == [3, 7, 11, 15]
     assert sorted(numbers[0] + numbers[1]) == list(range(3, 16))
     near = [int(c.settings["n_components"]) for c in others if c.is_near(first[1])]
     assert near == [4, 5, 6, 8, 9, 10]
-    first, others = sweep("hdbscan", params)
+    first, others = clusterings_of("hdbscan", params)
     assert len(first) + len(others) == 4 * 2
     assert all(other.is_near(first[0]) for other in others)

@@ -7,8 +7,10 @@ import torch
 
 from borderline.datasets import StudyStorage
 from borderline.params import RunParams
-from borderline.pipelines.clustering.figures import draw_clusters, draw_search
-from borderline.pipelines.clustering.search import search, study_of
+from borderline.pipelines.clustering.charts import draw_search
+from borderline.pipelines.clustering.figures import draw_clusters
+from borderline.pipelines.clustering.search import search
+from borderline.pipelines.clustering.study import study_of
 from conftest import blobs, clustering_params
 
 POINTS, _ = blobs(60, 40, 20)
@@ -26,9 +28,9 @@ def test_search_is_drawn_with_its_pruned_trials_and_without_repeated_ones(
     computed = trials[trials["objective"].notna()].groupby("trial")["objective"].max()
     assert list(history.data[0].y) == pytest.approx(computed.tolist())
     assert "pca" in importances.layout.title.text
-    own = trials[trials["reduction"] == "pca"]["trial"].nunique()
-    assert f"{own} trials" in slices.layout.title.text
-    assert len(slices.data[0].x) == own
+    of_pca = trials[trials["reduction"] == "pca"]["trial"].nunique()
+    assert f"{of_pca} trials" in slices.layout.title.text
+    assert len(slices.data[0].x) == of_pca
     assert importances.data[0].y == ("pca_n_components",)
     fewer, _, _ = draw_search(study_of(POINTS, storage, params, run), 2)
     assert list(fewer.data[0].y) == pytest.approx(computed.tolist()[:2])

@@ -10,10 +10,10 @@ def test_exact_neighbours_are_those_of_all_pairs_and_begin_with_the_row_itself()
     points = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
     points[7] = points[3]  # a twin is a neighbour, not the row itself
     rows, distances = nearest_neighbours(points, 6, seed=0)
-    every = pairwise_distances(points, metric="cosine")
+    all_pairs = pairwise_distances(points, metric="cosine")
     assert rows[:, 0].tolist() == list(range(60))
     assert rows[7, 1] == 3
-    assert np.allclose(distances, np.sort(every, axis=1)[:, :6], atol=1e-5)
+    assert np.allclose(distances, np.sort(all_pairs, axis=1)[:, :6], atol=1e-5)
     assert (distances >= 0).all()
 
 
@@ -25,8 +25,8 @@ def test_no_more_neighbours_than_rows() -> None:
 def test_approximate_neighbours_are_nearly_the_exact_ones_and_repeat() -> None:
     points = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
     exact, _ = nearest_neighbours(points, 10, seed=0)
-    found, _ = nearest_neighbours(points, 10, seed=0, most_exact=100)
+    approximate, _ = nearest_neighbours(points, 10, seed=0, most_exact=100)
     again, _ = nearest_neighbours(points, 10, seed=0, most_exact=100)
-    assert np.array_equal(found, again)
-    kept = [len(set(a) & set(b)) / 10 for a, b in zip(exact, found, strict=True)]
+    assert np.array_equal(approximate, again)
+    kept = [len(set(a) & set(b)) / 10 for a, b in zip(exact, approximate, strict=True)]
     assert np.mean(kept) > 0.9

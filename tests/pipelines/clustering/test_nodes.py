@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 from sklearn.metrics import adjusted_rand_score
 
 from borderline.datasets import ImageSource, PickleDataset, StudyStorage
@@ -28,6 +29,7 @@ from borderline.pipelines.clustering.nodes import (
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
 from borderline.pipelines.clustering.stability import Stability
+from borderline.records import Embeddings, LabelledImages, Part, RealView
 from conftest import blobs, clustering_params
 
 PARAMS = clustering_params()
@@ -50,7 +52,7 @@ def pictures(points: np.ndarray) -> torch.Tensor:
     return images
 
 
-def borderline(points: np.ndarray) -> dict[str, torch.Tensor]:
+def borderline(points: np.ndarray) -> Part:
     return {"images": pictures(points), "probabilities": torch.linspace(0.4, 0.6, len(points))}
 
 
@@ -60,15 +62,35 @@ def stage(
     """The whole stage on these embeddings, up to the clusters."""
     images = borderline(points)
     storage = StudyStorage(filepath=str(folder / "studies.sqlite")).load()
-    embeddings = embed_borderline(images, Sees(), params, run)
-    *_, (trials, combinations) = search_clusters(embeddings, storage, params, run)
-    recipe, finalists, stability = choose_recipe(embeddings, trials, params, run)
-    structure = compare_with_noise(embeddings, finalists, params, run)
+    settings: dict[str, Any] = {"clustering": params, "run": run}
+    embeddings = embed_borderline(images, Sees(), **settings)
+    *_, (trials, combinations) = search_clusters(embeddings, storage, **settings)
+    recipe, finalists, stability = choose_recipe(embeddings, trials, **settings)
+    structure = compare_with_noise(embeddings, finalists, **settings)
     clusters, model, scores, sizes, figure = cluster_borderline(
-        images, embeddings, recipe, finalists, stability, structure, params, run
+        images, embeddings, recipe, finalists, stability, structure, **settings
     )
-    plots = plot_search(embeddings, trials, storage, params, run)
+    plots = plot_search(embeddings, trials, storage, **settings)
     return locals()
+
+
+def view_of(images: torch.Tensor) -> RealView:
+    """What the classifier stage leaves about these test images."""
+    p, embeddings = torch.sigmoid(Sees()(images)), Sees().embed(images)
+    return {
+        "train_p": p,
+        "test_p": p,
+        "train_embeddings": embeddings,
+        "test_embeddings": embeddings,
+    }
+
+
+def assign(
+    images: torch.Tensor, made: dict[str, Any], model: ClusterModel | NoClusters, band: float
+) -> tuple[pd.DataFrame, Figure]:
+    real: LabelledImages = {"images": images, "labels": torch.arange(len(images)) % 2}
+    confusion = ConfusionParams(band=band)
+    return assign_real_images(real, view_of(images), model, made["sizes"], confusion=confusion)
 
 
 def test_planted_groups_are_found_and_described(tmp_path: Path, run: RunParams) -> None:
@@ -111,7 +133,7 @@ def test_one_cloud_is_said_to_hold_no_patterns(tmp_path: Path, run: RunParams) -
     scores = made["scores"].iloc[0]
     assert scores["structure_p"] > 0.05
     assert "there is no evidence of separate patterns" in scores["doubts"]
-    assert "none of the 3 best recipes finds its clusters again" in scores["doubts"]
+    assert "none of the 3 best recipes is stable" in scores["doubts"]
     most_stable = made["finalists"]["ari_resamples"].argmax()
     assert made["finalists"]["chosen"].argmax() == most_stable
     assert made["finalists"]["ari_resamples"].notna().all(), "all were measured"
@@ -126,7 +148,7 @@ def test_a_less_good_but_stable_recipe_wins(
         index = np.array([next(given)])
         return Stability(index, index, np.ones((1, len(model.clusters.order))))
 
-    monkeypatch.setattr("borderline.pipelines.clustering.nodes.measure_stability", measure)
+    monkeypatch.setattr("borderline.pipelines.clustering.finalists.measure_stability", measure)
     params = clustering_params(stability={"resamples": 2, "seeds": 1, "images": 500, "least": 0.6})
     fitted = stage(POINTS, tmp_path, params, run)["finalists"]
     assert fitted["objective"].is_monotonic_decreasing
@@ -158,16 +180,20 @@ def test_ten_digits_are_found_in_what_the_judge_sees(tmp_path: Path, run: RunPar
         search_epochs=100,
     )
     storage = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
-    embeddings = {"embeddings": torch.from_numpy(seen), "fitted": rows}
-    *_, (trials, _) = search_clusters(embeddings, storage, params, run)
-    recipe, finalists, _ = choose_recipe(embeddings, trials, params, run)
+    embeddings: Embeddings = {"embeddings": torch.from_numpy(seen), "fitted": rows}
+    *_, (trials, _) = search_clusters(embeddings, storage, clustering=params, run=run)
+    recipe, finalists, _ = choose_recipe(embeddings, trials, clustering=params, run=run)
     assert abs(finalists["clusters"][0] - 10) <= 1
-    assert compare_with_noise(embeddings, finalists, params, run)["p_value"][0] == 0.05
-    images_seen = borderline(seen[:, :10]) | {"probabilities": torch.full((500,), 0.5)}
+    structure = compare_with_noise(embeddings, finalists, clustering=params, run=run)
+    assert structure["p_value"][0] == 0.05
+    images_seen = borderline(seen[:, :10])
+    images_seen["probabilities"] = torch.full((500,), 0.5)
     stability = pd.DataFrame({"stability": np.ones(int(finalists["clusters"][0]))})
     structure = pd.DataFrame({"p_value": [0.05], "doubt": [""]})
     clusters, *_ = cluster_borderline(
-        images_seen, embeddings, recipe, finalists, stability, structure, params, run
+        *(images_seen, embeddings, recipe, finalists, stability, structure),
+        clustering=params,
+        run=run,
     )
     assert adjusted_rand_score(test["labels"][rows], clusters["labels"]) > 0.75
 
@@ -190,10 +216,7 @@ def test_real_images_fall_into_their_pattern(tmp_path: Path, run: RunParams) -> 
     points, truth = blobs(4, 3, 2, seed=5)
     images = pictures(points)
     images.view(9, -1)[0, 10] = 3  # p = .95, not in the band
-    real = {"images": images, "labels": torch.arange(9) % 2}
-    table, figure = assign_real_images(
-        real, Sees(), saved.load(), made["sizes"], ConfusionParams(band=0.1), run
-    )
+    table, figure = assign(images, made, saved.load(), 0.1)
     assert sorted(table["row"]) == list(range(1, 9))
     assert table["cluster"].tolist() == truth[table["row"]].tolist()
     assert (table["label"] == table["row"] % 2).all()
@@ -205,14 +228,10 @@ def test_real_images_fall_into_their_pattern(tmp_path: Path, run: RunParams) -> 
         "1: 3 images",
         "2: 2 images",
     ]
-    nobody, _ = assign_real_images(
-        real, Sees(), saved.load(), made["sizes"], ConfusionParams(band=1e-6), run
-    )
-    assert len(nobody) == 8
+    on_boundary, _ = assign(images, made, saved.load(), 1e-6)
+    assert len(on_boundary) == 8
     images.view(9, -1)[:, 10] = 3
-    nobody, _ = assign_real_images(
-        real, Sees(), saved.load(), made["sizes"], ConfusionParams(band=0.1), run
-    )
+    nobody, _ = assign(images, made, saved.load(), 0.1)
     assert nobody.empty
 
 
@@ -225,14 +244,12 @@ def test_too_few_images_are_said_and_not_searched(tmp_path: Path, run: RunParams
     assert made["clusters"]["labels"].tolist() == [-1] * n
     assert made["clusters"]["reduced"].shape == (n, 0)
     assert made["scores"]["clusters"].item() == 0
-    assert f"only {n} of the 10 borderline images" in made["scores"]["note"].item()
+    note = f"there are only {n} borderline images (clustering.fewest_images is 10)"
+    assert made["scores"]["note"].item() == note
     assert made["sizes"].empty
     assert made["scores"][["silhouette", "ari_resamples", "structure_p"]].isna().all(axis=None)
     assert isinstance(made["model"], NoClusters)
-    real = {"images": pictures(POINTS[:5]), "labels": torch.zeros(5)}
-    table, _ = assign_real_images(
-        real, Sees(), made["model"], made["sizes"], ConfusionParams(band=0.1), run
-    )
+    table, _ = assign(pictures(POINTS[:5]), made, made["model"], 0.1)
     assert table["cluster"].tolist() == [-1] * 5
 
 
@@ -247,7 +264,7 @@ def test_nothing_but_degenerate_clusters_is_said(tmp_path: Path, run: RunParams)
     )
     made = stage(POINTS, tmp_path, params, run)
     note = made["scores"]["note"].item()
-    assert note.startswith("none of the 4 trials found clusters that can be used")
+    assert note.startswith("none of the 4 trials gives usable clusters")
     assert "fewer than two clusters" in note
     assert made["clusters"]["labels"].unique().tolist() == [-1]
     assert made["combinations"]["note"].tolist() == ["fewer than two clusters"] * 2
@@ -256,7 +273,7 @@ def test_nothing_but_degenerate_clusters_is_said(tmp_path: Path, run: RunParams)
 def test_images_that_the_model_does_not_tell_apart_are_said(tmp_path: Path, run: RunParams) -> None:
     same = np.ones((60, 10), dtype=np.float32)
     made = stage(same, tmp_path, clustering_params(reductions=["tsne", "umap"]), run)
-    assert "tells only 1 of its borderline images apart" in made["scores"]["note"].item()
+    assert "distinguishes only 1 of its borderline images" in made["scores"]["note"].item()
     assert made["trials"].empty
 
 

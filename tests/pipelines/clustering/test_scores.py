@@ -45,12 +45,12 @@ def test_good_clusters_have_a_higher_density_based_validity_than_random_ones() -
 
 def test_criterion_of_a_mixture_is_maximised_as_its_negative() -> None:
     params = clustering_params(objective="bic", reductions=["none"], clusterings=["gmm"])
-    found = Clustering("gmm", {"n_components": 3}).fit(REDUCED, seed=0)
-    assert found is not None
+    clusters = Clustering("gmm", {"n_components": 3}).fit(REDUCED, seed=0)
+    assert clusters is not None
     space = Scorer(POINTS, params, seed=0).in_space(REDUCED)
     expected = GaussianMixture(3, random_state=0).fit(REDUCED).bic(REDUCED)
-    assert space.all(found)["bic"] == pytest.approx(expected, rel=1e-3)
-    assert space.objective(found) == pytest.approx(-expected, rel=1e-3)
+    assert space.all(clusters)["bic"] == pytest.approx(expected, rel=1e-3)
+    assert space.objective(clusters) == pytest.approx(-expected, rel=1e-3)
 
 
 def test_weights_add_scores_up() -> None:

@@ -15,20 +15,20 @@ from pydantic import ValidationError
 
 from borderline.datasets import StudyStorage
 from borderline.params import RunParams
+from borderline.pipelines.clustering.finalists import fit_finalists
+from borderline.pipelines.clustering.neighbours import neighbours_of
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.clustering.scores import Scorer
-from borderline.pipelines.clustering.search import (
+from borderline.pipelines.clustering.search import search
+from borderline.pipelines.clustering.study import study_of
+from borderline.pipelines.clustering.sweep import cluster_all
+from borderline.pipelines.clustering.tables import (
     COMBINATION_COLUMNS,
     TRIAL_COLUMNS,
     best_first,
-    cluster_all,
     combinations,
-    finalists,
-    neighbours_of,
-    search,
-    study_of,
 )
 from conftest import ROOT, blobs, clustering_params
 
@@ -68,9 +68,9 @@ def test_search_streams_a_table_after_each_trial(tmp_path: Path, run: RunParams)
     assert all(tuple(table) == TRIAL_COLUMNS for table in tables)
     trials = tables[-1]
     assert set(trials["reduction"].dropna()) == {"pca", "none"}
-    found = trials[trials["state"] == "found"]
-    assert (found["sizes"].iloc[0], found["clusters"].iloc[0]) == ("60 40 20", 3)
-    assert found["objective"].equals(found["silhouette"])
+    usable = trials[trials["state"] == "found"]
+    assert (usable["sizes"].iloc[0], usable["clusters"].iloc[0]) == ("60 40 20", 3)
+    assert usable["objective"].equals(usable["silhouette"])
 
 
 def test_every_combination_is_listed_with_its_best_or_the_reason(
@@ -95,9 +95,9 @@ def test_every_combination_is_listed_with_its_best_or_the_reason(
     assert hdbscan["objective"].isna().all()
     assert (hdbscan["note"] != "").all()
     best = table.iloc[0]
-    own = trials[(trials["reduction"] == best["reduction"])]
-    own = own[own["clustering"] == best["clustering"]]
-    assert best["objective"] == own["objective"].max() == trials["objective"].max()
+    alike = trials[(trials["reduction"] == best["reduction"])]
+    alike = alike[alike["clustering"] == best["clustering"]]
+    assert best["objective"] == alike["objective"].max() == trials["objective"].max()
 
 
 def test_killed_search_finds_what_it_would_have_found(tmp_path: Path, run: RunParams) -> None:
@@ -167,16 +167,17 @@ def test_hopeless_reduction_is_left_after_the_first_of_its_clusterings(
     tmp_path: Path, run: RunParams
 ) -> None:
     space = Scorer(POINTS, PARAMS, seed=0).in_space(POINTS.astype(np.float64))
-    asked: list[float] = []
+    objectives: list[float] = []
 
     def hopeless(best: float) -> bool:
-        asked.append(best)
+        objectives.append(best)
         return True
 
     whole = cluster_all("kmeans", space, PARAMS, run)
     cut = cluster_all("kmeans", space, PARAMS, run, hopeless)
-    assert asked == [cut[2]]
-    assert cut[2] <= whole[2]
+    assert objectives == [cut.objective]
+    assert cut.objective <= whole.objective
+    assert (whole.cut_short, cut.cut_short) == (False, True)
     # One dimension of noise keeps no group apart: after five trials, it is left.
     params = clustering_params(reductions=["pca"], trials=12, pca={"n_components": [2, 10]})
     noisy = np.hstack([POINTS, np.random.default_rng(0).normal(0, 9, (120, 5))])
@@ -227,7 +228,7 @@ def test_a_start_that_failed_is_tried_again(tmp_path: Path, run: RunParams) -> N
 
 def test_finalists_are_fitted_in_full_and_ranked_by_that(tmp_path: Path, run: RunParams) -> None:
     trials = last(search(POINTS, storage(tmp_path), PARAMS, run))
-    ranked = finalists(trials, POINTS, PARAMS, run)
+    ranked = fit_finalists(trials, POINTS, PARAMS, run)
     objectives = [scores["objective"] for _, scores in ranked]
     assert len(ranked) == 3
     assert objectives == sorted(objectives, reverse=True)
@@ -241,7 +242,7 @@ def test_finalists_are_fitted_in_full_and_ranked_by_that(tmp_path: Path, run: Ru
 def test_finalists_have_the_epochs_of_a_full_fit(tmp_path: Path, run: RunParams) -> None:
     params = clustering_params(reductions=["umap"], clusterings=["gmm"], trials=1, epochs=200)
     trials = last(search(POINTS, storage(tmp_path), params, run))
-    ((model, scores),) = finalists(trials, POINTS, params, run)
+    ((model, scores),) = fit_finalists(trials, POINTS, params, run)
     neighbours = neighbours_of(POINTS, params, run)
     full = model.recipe.fit(POINTS, neighbours, 200, run)
     assert full is not None
@@ -270,7 +271,7 @@ def test_ranking_leaves_out_what_has_no_objective() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"objective": "bic"}, "set reductions to"),
         ({"objective": {"bic": 1.0}}, "silhouette_original"),
@@ -281,8 +282,8 @@ def test_ranking_leaves_out_what_has_no_objective() -> None:
         ({"structure": {"clouds": 3, "images": 50, "level": 0.05}}, "raise clouds to 19"),
     ],
 )
-def test_impossible_settings_are_said(changed: dict[str, object], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_impossible_settings_are_refused(changed: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         clustering_params(**changed)
 
 

@@ -9,7 +9,7 @@ from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
-from borderline.pipelines.clustering.stability import likest, measure_stability
+from borderline.pipelines.clustering.stability import best_matches, measure_stability
 from conftest import blobs, clustering_params
 
 PARAMS = clustering_params().stability
@@ -22,15 +22,15 @@ def fitted(points: np.ndarray, clusters: int, run: RunParams) -> ClusterModel:
     return model
 
 
-def test_similarity_with_the_likest_cluster_by_hand() -> None:
+def test_similarity_with_the_best_match_by_hand() -> None:
     labels = np.array([0, 0, 0, 1, 1, -1])
     others = np.array([5, 5, 7, 7, -1, 7])
     # 0: {0,1,2} with {0,1}: 2 of 3. 1: {3,4} with {2,3,5}: 1 of 4. 2 is not there.
-    found = likest(labels, others, 3)
-    assert found[:2].tolist() == pytest.approx([2 / 3, 1 / 4])
-    assert np.isnan(found[2])
-    assert likest(labels, np.full(6, -1), 2).tolist() == [0, 0]
-    assert likest(labels, labels, 2).tolist() == [1, 1]
+    similarity = best_matches(labels, others, 3)
+    assert similarity[:2].tolist() == pytest.approx([2 / 3, 1 / 4])
+    assert np.isnan(similarity[2])
+    assert best_matches(labels, np.full(6, -1), 2).tolist() == [0, 0]
+    assert best_matches(labels, labels, 2).tolist() == [1, 1]
 
 
 def test_planted_groups_are_stable_and_pieces_of_one_cloud_are_not(run: RunParams) -> None:

@@ -7,7 +7,7 @@ from scipy.stats import binom
 from borderline.findings import FIGURES, Measured
 from borderline.measures.intervals import estimate_of_share
 from borderline.pipelines.compare.differences import (
-    compare_figures,
+    compare_measures,
     difference,
     only_one_wrong,
 )
@@ -15,12 +15,12 @@ from conftest import findings_of
 
 
 def test_interval_of_symmetric_ones_adds_their_squares() -> None:
-    found = difference(
+    apart = difference(
         Measured(value=0.5, low=0.47, high=0.53), Measured(value=0.3, low=0.26, high=0.34)
     )
-    assert found.value == pytest.approx(0.2)
-    assert found.low == pytest.approx(0.2 - 0.05)
-    assert found.high == pytest.approx(0.2 + 0.05)
+    assert apart.value == pytest.approx(0.2)
+    assert apart.low == pytest.approx(0.2 - 0.05)
+    assert apart.high == pytest.approx(0.2 + 0.05)
 
 
 def test_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -29,8 +29,8 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
     for _ in range(400):
         hits = random.binomial(images, [first, second])
         ends = [Measured.of(estimate_of_share(int(h), images)) for h in hits]
-        found = difference(*ends)
-        held += found.low <= first - second <= found.high
+        apart = difference(*ends)
+        held += apart.low <= first - second <= apart.high
     # Within four standard errors of 95 %.
     assert abs(held / 400 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 400)
 
@@ -41,13 +41,13 @@ def test_difference_without_an_end_has_no_interval() -> None:
     assert difference(known, Measured()) == Measured()
 
 
-def test_every_figure_is_compared_and_differs_where_the_interval_leaves_0_out() -> None:
+def test_all_measures_are_compared_and_differ_where_the_interval_excludes_0() -> None:
     this = findings_of(figures=dict.fromkeys(FIGURES, Measured(value=0.5, low=0.45, high=0.55)))
     figures = dict(this.figures)
     figures["yield"] = Measured(value=0.9, low=0.85, high=0.95)
     figures["ece"] = Measured(value=0.5)
     other = findings_of(figures=figures)
-    table = compare_figures(this, other, same_judge=True).set_index("figure")
+    table = compare_measures(this, other, same_judge=True).set_index("figure")
     assert list(table.index) == list(FIGURES)
     assert table.loc["yield", "differ"]
     assert table.loc["yield", "difference"] == pytest.approx(-0.4)
@@ -73,7 +73,7 @@ def test_frechet_distances_are_compared_at_one_n_and_by_one_judge(
 ) -> None:
     figures = dict(findings_of().figures)
     figures["fd_lenet"] = Measured(value=90, low=80, high=100, n=n)
-    table = compare_figures(findings_of(), findings_of(figures=figures), same_judge=same_judge)
+    table = compare_measures(findings_of(), findings_of(figures=figures), same_judge=same_judge)
     row = table.set_index("figure").loc["fd_lenet"]
     assert row["other"] == 90
     assert bool(row["difference"] == row["difference"]) == compared

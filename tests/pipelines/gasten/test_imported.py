@@ -22,8 +22,8 @@ from elsewhere import Tiny, saved
 
 SHAPE = (1, 28, 28)
 SOURCES: dict[str, dict[str, Any]] = {
-    "torch_export": {"path": "g.pt2"},
-    "torchscript": {"path": "g.ts"},
+    "torch_export": {"path": "g.pt2", "trust": True},
+    "torchscript": {"path": "g.ts", "trust": True},
     "state_dict": {"path": "g.pt", "import_path": "elsewhere.Tiny"},
     "pickle": {"path": "g.pt", "trust": True},
 }

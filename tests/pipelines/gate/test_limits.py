@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from borderline.findings import FIGURES, Measured
+from borderline.grid import Grid
 from borderline.pipelines.gate.limits import check, verdict
+from borderline.pipelines.gate.nodes import check_limits
 from borderline.pipelines.gate.params import GateParams
 from conftest import findings_of
 
@@ -15,9 +17,9 @@ def gate(limits: dict[str, Any], judged_by: str = "value") -> GateParams:
     return GateParams.model_validate({"judged_by": judged_by, "limits": limits})
 
 
-def found(**figures: Measured) -> Any:
-    every = {name: Measured(value=0.5) for name in FIGURES}
-    return {"a": findings_of(figures=every | figures)}
+def findings(**changed: Measured) -> Any:
+    measures = {name: Measured(value=0.5) for name in FIGURES}
+    return {"a": findings_of(figures=measures | changed)}
 
 
 ACCURACY = Measured(value=0.9, low=0.85, high=0.95)
@@ -38,26 +40,26 @@ ACCURACY = Measured(value=0.9, low=0.85, high=0.95)
     ],
 )
 def test_limit_is_held_or_broken(limit: dict[str, float], judged_by: str, holds: bool) -> None:
-    table = check(found(accuracy=ACCURACY), gate({"accuracy": limit}, judged_by))
+    table = check(findings(accuracy=ACCURACY), gate({"accuracy": limit}, judged_by))
     assert table["holds"].tolist() == [holds]
-    said = verdict(table)
-    assert bool(said) != holds
-    assert holds or "a: accuracy is 90.0% [85.0%, 95.0%], and the limit is at" in said
+    sentence = verdict(table)
+    assert bool(sentence) != holds
+    assert holds or "a: accuracy is 90.0% [85.0%, 95.0%], and the limit is at" in sentence
 
 
 def test_figure_without_an_interval_is_judged_by_its_value() -> None:
-    table = check(found(ece=Measured(value=0.05)), gate({"ece": {"most": 0.05}}, "interval"))
+    table = check(findings(ece=Measured(value=0.05)), gate({"ece": {"most": 0.05}}, "interval"))
     assert table["holds"].all()
 
 
 def test_what_could_not_be_measured_does_not_hold() -> None:
-    table = check(found(found_again=Measured()), gate({"found_again": {"least": 0.1}}))
+    table = check(findings(found_again=Measured()), gate({"found_again": {"least": 0.1}}))
     assert not table["holds"].any()
     assert "could not be measured" in verdict(table)
 
 
 def test_every_model_is_held_to_every_limit_but_those_taken_away() -> None:
-    both = found() | {"b": findings_of(figures=dict.fromkeys(FIGURES, Measured(value=0.1)))}
+    both = findings() | {"b": findings_of(figures=dict.fromkeys(FIGURES, Measured(value=0.1)))}
     table = check(both, gate({"accuracy": {"least": 0.3}, "yield": {"least": 0.3}, "acd": None}))
     assert table[["model", "figure", "holds"]].to_numpy().tolist() == [
         ["a", "accuracy", True],
@@ -84,5 +86,17 @@ def test_limits_that_say_nothing_are_refused(limits: dict[str, Any], words: str)
 
 
 def test_figure_that_rounds_to_its_limit_is_told_from_it() -> None:
-    table = check(found(accuracy=Measured(value=0.89996)), gate({"accuracy": {"least": 0.9}}))
+    table = check(findings(accuracy=Measured(value=0.89996)), gate({"accuracy": {"least": 0.9}}))
     assert "accuracy is 0.89996, and the limit is at least 0.9" in verdict(table)
+
+
+def test_findings_are_those_of_their_model_in_any_order() -> None:
+    of_models = {
+        f"{name}.findings": findings_of(
+            figures=dict.fromkeys(FIGURES, Measured(value=value))
+        ).model_dump(mode="json")
+        for name, value in (("b", 0.1), ("a", 0.9))
+    }
+    grid = Grid(models=("a", "b"), generators=())
+    table = check_limits(grid=grid, gate=gate({"accuracy": {"least": 0.5}}), **of_models)
+    assert table[["model", "holds"]].to_numpy().tolist() == [["a", True], ["b", False]]

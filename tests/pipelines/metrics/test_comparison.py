@@ -37,12 +37,12 @@ def real_images(borderline: int = 60, test: int = 120) -> RealImages:
 
 
 def table_of(
-    real: RealImages, everything: dict[str, int], borderline: dict[str, int], run: RunParams
+    real: RealImages, of_all: dict[str, int], borderline: dict[str, int], run: RunParams
 ) -> pd.DataFrame:
     def sets(sizes: dict[str, int]) -> list[ImageSet]:
         return [ImageSet(name, {"lenet": draw(n, 1.0)}) for name, n in sizes.items()]
 
-    return compare(real, sets(everything), sets(borderline), 0.1, METRICS, run)
+    return compare(real, sets(of_all), sets(borderline), 0.1, METRICS, run)
 
 
 def group(table: pd.DataFrame, images: str, against: str) -> pd.DataFrame:
@@ -52,15 +52,15 @@ def group(table: pd.DataFrame, images: str, against: str) -> pd.DataFrame:
 def test_all_sets_of_a_comparison_have_one_n_and_the_floor_is_among_them(run: RunParams) -> None:
     table = table_of(real_images(), {"a": 300, "b": 200}, {"a": 150, "b": 90}, run)
     assert tuple(table.columns) == COLUMNS
-    everything = group(table, "all", "real")
-    assert set(everything["n"]) == {120}, "the number of the real test images"
-    assert list(everything["source"].unique()) == ["a", "b", REAL]
+    of_all = group(table, "all", "real")
+    assert set(of_all["n"]) == {120}, "the number of the real test images"
+    assert list(of_all["source"].unique()) == ["a", "b", REAL]
     borderline = group(table, "borderline", "real")
     assert set(borderline["n"]) == {60}, "the number of the real borderline images"
     near = group(table, "borderline", "real borderline")
     assert set(near["n"]) == {90}
     assert list(near["source"].unique()) == ["a", "b"]
-    fd = everything[everything["measure"] == "fd_lenet"].set_index("source")
+    fd = of_all[of_all["measure"] == "fd_lenet"].set_index("source")
     for name, size in (("a", 300), ("b", 200)):
         first = Moments.of(draw(size, 1.0)[:120])
         expected = frechet_distance(first, Moments.of(draw(400)))
@@ -139,8 +139,8 @@ def test_real_borderline_images_are_not_compared_with_themselves(run: RunParams)
     real = real_images()._replace(references={"lenet": Reference.of(features, 5)})
     table = table_of(real, {"a": 300}, {"a": 150}, run)
     floor = group(table, "borderline", "real").query(f"source == '{REAL}'").set_index("measure")
-    own = real.borderline(0.1)
-    assert own.own_rows is not None
-    assert own.own_rows.tolist() == list(range(60))
+    borderline = real.borderline(0.1)
+    assert borderline.real_rows is not None
+    assert borderline.real_rows.tolist() == list(range(60))
     # Nothing but itself is near the seventh.
     assert floor["value"]["precision_lenet"] == pytest.approx(59 / 60)

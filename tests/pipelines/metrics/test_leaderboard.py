@@ -60,12 +60,12 @@ def test_front_is_of_generators_only(leaderboard: pd.DataFrame) -> None:
         ("knee", None, "between", "knee of the front of fd_lenet and ACD"),
         ("min_acd", 100, "near", "lowest ACD where fd_lenet is at most 100"),
         ("min_acd", 50, "between", "lowest ACD where fd_lenet is at most 50"),
-        ("min_acd", 1, "far", "lowest fd_lenet, for none is at most 1"),
+        ("min_acd", 1, "far", "lowest fd_lenet, because none is at most 1"),
         ("max_yield", None, "near", "highest yield"),
         ("blends", None, "blends", "named in metrics.choose"),
     ],
 )
-def test_rule_picks_and_is_said_in_words(
+def test_rule_chooses_and_has_words(
     leaderboard: pd.DataFrame, rule: str, bound: float | None, chosen: str, words: str
 ) -> None:
     assert choose(leaderboard, rule, bound) == (chosen, words)
@@ -78,11 +78,11 @@ def test_without_any_distance_the_lowest_acd_is_taken(leaderboard: pd.DataFrame)
         assert "no fd_lenet is known" in words
 
 
-def test_a_front_without_a_bulge_is_said(leaderboard: pd.DataFrame) -> None:
+def test_the_words_of_the_rule_tell_that_a_front_has_no_knee(leaderboard: pd.DataFrame) -> None:
     two = leaderboard[leaderboard["source"].isin(["far", "near"])]
     name, words = choose(two, "knee", None)
     assert name == "near"
-    assert "bulges nowhere" in words
+    assert "no knee" in words
 
 
 def test_highest_yields_are_told_apart_by_their_borderline_images(

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Iterable
+from typing import TypeVar
 
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor
 
 from borderline.grid import Grid
 from borderline.measures.realism import Moments, frechet_distance
 from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.classifier.networks import Classifier, build_judge, build_model
+from borderline.pipelines.classifier.nodes import view_real_images
 from borderline.pipelines.metrics.comparison import REAL
 from borderline.pipelines.metrics.nodes import (
     choose_generator,
+    compare_generators,
     describe_model,
     describe_real_images,
     find_front,
@@ -25,9 +27,19 @@ from borderline.pipelines.metrics.nodes import (
     measure_generator,
     measure_realism,
     select_borderline,
+    select_sampler,
     show_histograms,
 )
-from borderline.records import LabelledImages
+from borderline.records import (
+    FeatureSamples,
+    LabelledImages,
+    Part,
+    Parts,
+    RealFeatures,
+    RealView,
+    References,
+    take_rows,
+)
 from conftest import metrics_params
 
 METRICS = metrics_params(sample_size=150, fewest_images=10, neighbours=3)
@@ -35,8 +47,7 @@ GRID = Grid(models=("m",), generators=("x", "y"), judges=("lenet", "classifier")
 BAND = ConfusionParams(band=0.1)
 OUTCOME = pd.DataFrame([{"images": 0, "seconds": 1.0, "note": "one-sided"}])
 CALIBRATION = pd.DataFrame([{"temperature": 2.0}])
-
-Parts = dict[str, Callable[[], dict[str, Tensor]]]
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -52,68 +63,90 @@ def classifier() -> Classifier:
 
 
 @pytest.fixture(scope="module")
+def real_view(classifier: Classifier, pair_images: LabelledImages, run: RunParams) -> RealView:
+    test = take_rows(pair_images, slice(20))
+    return view_real_images(classifier, pair_images, test, run=run)
+
+
+@pytest.fixture(scope="module")
 def references(
-    judge: Classifier, classifier: Classifier, pair_images: LabelledImages, run: RunParams
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    test = {name: tensor[:20] for name, tensor in pair_images.items()}
-    features = {
-        "features": judge.embed(pair_images["images"]).detach(),
-        "test_features": judge.embed(test["images"]).detach(),
+    judge: Classifier, real_view: RealView, pair_images: LabelledImages, run: RunParams
+) -> dict[str, References]:
+    features = judge.embed(pair_images["images"]).detach()
+    real: RealFeatures = {"features": features, "test_features": features[:20]}
+    return {
+        "real_reference": describe_real_images(real, metrics=METRICS, run=run),
+        "model_reference": describe_model(real_view, grid=GRID, metrics=METRICS),
     }
-    return (
-        describe_real_images(features, METRICS, run),
-        describe_model(classifier, pair_images, test, GRID, METRICS, run),
-    )
 
 
-def images_of(seed: int, n: int = 200) -> dict[str, Tensor]:
+def images_of(seed: int, n: int = 200) -> Part:
     random = torch.Generator().manual_seed(seed)
     images = torch.rand(n, 1, 12, 12, generator=random) * 2 - 1
     return {"images": images, "probabilities": torch.rand(n, generator=random)}
 
 
-def in_parts(everything: dict[str, Tensor], size: int) -> Parts:
-    pieces = zip(*(tensor.split(size) for tensor in everything.values()), strict=True)
-    parts = [dict(zip(everything, piece, strict=True)) for piece in pieces]
+def in_parts(images: Part, size: int) -> Parts:
+    pieces = zip(*(tensor.split(size) for tensor in images.values()), strict=True)
+    parts = [dict(zip(images, piece, strict=True)) for piece in pieces]
     return {f"part_{i:05d}": lambda part=part: part for i, part in enumerate(parts)}
 
 
 def measured(
     parts: Parts,
-    references: tuple[dict[str, Tensor], dict[str, Tensor]],
+    references: dict[str, References],
     judge: Classifier,
     classifier: Classifier,
     run: RunParams,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Tensor]]:
-    arguments = (OUTCOME, CALIBRATION, *references, GRID, METRICS, BAND, run, judge, classifier)
-    return measure_generator(parts, *arguments)
+    calibration: pd.DataFrame = CALIBRATION,
+) -> tuple[pd.DataFrame, pd.DataFrame, FeatureSamples]:
+    # The keywords of the networks are in no order.
+    return measure_generator(
+        images=parts,
+        outcome_table=OUTCOME,
+        calibration_table=calibration,
+        **references,
+        grid=GRID,
+        metrics=METRICS,
+        confusion=BAND,
+        run=run,
+        classifier=classifier,
+        lenet=judge,
+    )
+
+
+def by_name(
+    dataset: str, data: Iterable[T], names: Iterable[str] = GRID.generators
+) -> dict[str, T]:
+    """Datasets of the generators as their nodes get them."""
+    return {f"{name}.{dataset}": value for name, value in zip(names, data, strict=True)}
 
 
 def test_scores_are_exact_and_do_not_depend_on_the_parts(
-    references: tuple[dict[str, Tensor], dict[str, Tensor]],
+    references: dict[str, References],
     judge: Classifier,
     classifier: Classifier,
     run: RunParams,
 ) -> None:
-    everything = images_of(0)
-    whole = measured(in_parts(everything, 200), references, judge, classifier, run)
+    images = images_of(0)
+    whole = measured(in_parts(images, 200), references, judge, classifier, run)
     for size in (1, 33, 64):
         scores, histogram, features = measured(
-            in_parts(everything, size), references, judge, classifier, run
+            in_parts(images, size), references, judge, classifier, run
         )
         pd.testing.assert_frame_equal(scores, whole[0], rtol=1e-9)
         pd.testing.assert_frame_equal(histogram, whole[1])
         for name, tensor in features.items():
             assert torch.allclose(tensor, whole[2][name], atol=1e-6)
-    row, p = whole[0].iloc[0], everything["probabilities"].double()
+    row, p = whole[0].iloc[0], images["probabilities"].double()
     assert row["images"] == 200
     assert row["borderline"] == int(((p - 0.5).abs() < 0.1).sum())
     assert row["acd"] == pytest.approx((p - 0.5).abs().mean().item())
     calibrated = torch.sigmoid(torch.logit(p) / 2)
     assert row["acd_calibrated"] == pytest.approx((calibrated - 0.5).abs().mean().item())
     assert row["acd_calibrated"] < row["acd"]
-    embedded = Moments.of(judge.embed(everything["images"]))
-    real = Moments.of(references[0]["lenet.features"])
+    embedded = Moments.of(judge.embed(images["images"]))
+    real = Moments.of(references["real_reference"]["lenet.features"])
     expected = frechet_distance(embedded, real)
     assert row["fd_lenet"] == pytest.approx(expected, rel=1e-4, nan_ok=True)
     assert row["fd_classifier"] > 0
@@ -123,7 +156,7 @@ def test_scores_are_exact_and_do_not_depend_on_the_parts(
 
 
 def test_no_more_than_two_parts_are_in_memory(
-    references: tuple[dict[str, Tensor], dict[str, Tensor]],
+    references: dict[str, References],
     judge: Classifier,
     classifier: Classifier,
     run: RunParams,
@@ -131,7 +164,7 @@ def test_no_more_than_two_parts_are_in_memory(
     alive: set[int] = set()
     most = 0
 
-    def load(seed: int) -> dict[str, Tensor]:
+    def load(seed: int) -> Part:
         nonlocal most
         part = images_of(seed, 100)
         alive.add(seed)
@@ -147,21 +180,36 @@ def test_no_more_than_two_parts_are_in_memory(
 
 
 def test_from_images_to_the_choice(
-    references: tuple[dict[str, Tensor], dict[str, Tensor]],
+    references: dict[str, References],
+    real_view: RealView,
     judge: Classifier,
     classifier: Classifier,
     run: RunParams,
 ) -> None:
-    nothing = {"images": torch.empty(0, 1, 12, 12), "probabilities": torch.empty(0)}
+    nothing: Part = {"images": torch.empty(0, 1, 12, 12), "probabilities": torch.empty(0)}
     parts = [in_parts(images_of(0), 64), {"part_00000": lambda: nothing}]
     scores, histograms, features = zip(
         *(measured(p, references, judge, classifier, run) for p in parts), strict=True
     )
     assert math.isnan(scores[1]["yield"][0])
     assert scores[1]["note"][0] == "one-sided"
-    realism = measure_realism(*references, GRID, METRICS, BAND, run, *features)
+    realism = measure_realism(
+        **references,
+        real_view=real_view,
+        grid=GRID,
+        metrics=METRICS,
+        confusion=BAND,
+        run=run,
+        **by_name("features", features),
+    )
     leaderboard, figure = choose_generator(
-        realism, references[1], CALIBRATION, GRID, METRICS, BAND, *scores
+        realism_table=realism,
+        real_view=real_view,
+        calibration_table=CALIBRATION,
+        grid=GRID,
+        metrics=METRICS,
+        confusion=BAND,
+        **by_name("scores_table", scores),
     )
     assert leaderboard["source"].tolist() == ["x", "y", REAL]
     assert leaderboard["chosen"].tolist() == [True, False, False]
@@ -169,11 +217,19 @@ def test_from_images_to_the_choice(
     history = pd.DataFrame(
         {"epoch": [0, 1], "images": 100, "fd_lenet": [9.0, 5.0], "yield": 0.1, "acd": [0.3, 0.2]}
     )
-    epochs, curves = gather_epochs(x=history, gan=history.drop(columns=["yield", "acd"]))
+    of_gan = history.drop(columns=["yield", "acd"])
+    epochs, curves = gather_epochs(**{"x.history_table": history, "gan.history_table": of_gan})
     assert epochs["source"].tolist() == ["x", "x", "gan", "gan"]
     assert len(curves.data) == 4
-    real = {"features": references[0]["lenet.features"].float()}
-    points, front = find_front(epochs, real, leaderboard, METRICS, *features)
+    of_lenet = references["real_reference"]["lenet.features"].float()
+    real: RealFeatures = {"features": of_lenet, "test_features": of_lenet[:20]}
+    points, front = find_front(
+        epochs_table=epochs,
+        real_features=real,
+        leaderboard_table=leaderboard,
+        metrics=METRICS,
+        **by_name("features", features),
+    )
     assert points["source"].tolist() == ["x", "x", "x", "y"]
     assert points["n"].tolist() == [100, 100, 100, 0]
     expected = Moments.of(features[0]["lenet.all"][:100])
@@ -184,7 +240,11 @@ def test_from_images_to_the_choice(
     assert 10**knee_at.x == pytest.approx(points["fd_lenet"][points["knee"]].item())
     assert not points["on_front"].iloc[-1]
     assert front.data
-    shown = show_histograms(leaderboard, BAND, *histograms).data
+    shown = show_histograms(
+        leaderboard_table=leaderboard,
+        confusion=BAND,
+        **by_name("histogram_table", histograms),
+    ).data
     assert list(shown[0].customdata) == histograms[0]["images"].tolist()
     shares = [y * 200 for y in shown[1].y[:-1]]
     assert shares == pytest.approx(histograms[0]["calibrated"].tolist())
@@ -197,23 +257,21 @@ def test_from_images_to_the_choice(
     assert floor["acd_calibrated"] < floor["acd"], "a temperature of 2"
 
 
-def test_model_without_a_temperature_has_no_calibrated_figures(
-    references: tuple[dict[str, Tensor], dict[str, Tensor]],
+def test_model_without_a_temperature_has_no_calibrated_scores(
+    references: dict[str, References],
     judge: Classifier,
     classifier: Classifier,
     run: RunParams,
 ) -> None:
     none = pd.DataFrame([{"temperature": math.nan}])
-    arguments = (OUTCOME, none, *references, GRID, METRICS, BAND, run, judge, classifier)
-    scores, histogram, _ = measure_generator(in_parts(images_of(0), 100), *arguments)
+    parts = in_parts(images_of(0), 100)
+    scores, histogram, _ = measured(parts, references, judge, classifier, run, none)
     assert math.isnan(scores["acd_calibrated"][0])
     assert scores["acd"][0] > 0
     assert histogram["calibrated"].isna().all()
 
 
-def test_without_a_training_the_front_is_of_the_generators(
-    references: tuple[dict[str, Tensor], dict[str, Tensor]],
-) -> None:
+def test_without_a_training_the_front_is_of_the_generators() -> None:
     random = torch.Generator().manual_seed(0)
     samples = [{"lenet.all": torch.randn(n, 64, generator=random)} for n in (150, 120, 0)]
     leaderboard = pd.DataFrame(
@@ -221,8 +279,14 @@ def test_without_a_training_the_front_is_of_the_generators(
     )
     epochs, curves = gather_epochs()
     assert not curves.data
-    real = {"features": torch.randn(300, 64, generator=random)}
-    points, _ = find_front(epochs, real, leaderboard, METRICS, *samples)
+    of_lenet = torch.randn(300, 64, generator=random)
+    points, _ = find_front(
+        epochs_table=epochs,
+        real_features={"features": of_lenet, "test_features": of_lenet},
+        leaderboard_table=leaderboard,
+        metrics=METRICS,
+        **by_name("features", samples, names="xyz"),
+    )
     assert points["n"].tolist() == [120, 120, 0]
     assert points["fd_lenet"].notna().tolist() == [True, True, False]
 
@@ -240,8 +304,41 @@ def test_chosen_generators_borderline_images_are_selected(most: int, kept: int) 
         for value in (-1.0, 1.0)
     ]
     parts = [{f"part_{i:05d}": lambda part=part: part for i in range(2)} for part in images]
-    borderline, _ = select_borderline(leaderboard, BAND, metrics, *parts)
+    borderline, figure = select_borderline(
+        leaderboard_table=leaderboard,
+        confusion=BAND,
+        metrics=metrics,
+        **by_name("images", parts),
+    )
+    assert figure.axes[0].get_title() == f"{kept} borderline images of y"
+    sampler = select_sampler(leaderboard, **by_name("sampler", ["of x", "of y"]))
+    assert sampler == "of y"
     assert borderline["images"].unique().tolist() == [1.0]
     assert borderline["probabilities"].tolist() == pytest.approx(([0.45, 0.55] * 2)[:kept])
     expected = torch.cat([images[1]["latents"][1:3]] * 2)[:kept]
     assert torch.equal(borderline["latents"], expected)
+
+
+def test_real_and_generated_borderline_images_stand_side_by_side(
+    pair_images: LabelledImages, real_view: RealView
+) -> None:
+    leaderboard = pd.DataFrame(
+        {"source": ["x", "y", REAL], "images": [200, 0, 20], "yield": 0.2, "acd": 0.25}
+    )
+    parts = [in_parts(images_of(0), 100), in_parts(images_of(1, 1), 1)]
+    figure = compare_generators(
+        leaderboard_table=leaderboard,
+        pair_train=pair_images,
+        real_view=real_view,
+        confusion=BAND,
+        **by_name("images", parts),
+    )
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    borderline = int(((real_view["train_p"] - 0.5).abs() < 0.1).sum())
+    assert f"real training images\n{borderline} borderline" in texts
+    assert {"x\nyield 20.0%, ACD 0.250", "y\nno images"} <= set(texts)
+
+
+def test_only_a_model_that_is_a_judge_has_a_reference(real_view: RealView) -> None:
+    grid = GRID.model_copy(update={"judges": ("lenet",)})
+    assert describe_model(real_view, grid=grid, metrics=METRICS) == {}

@@ -1,4 +1,4 @@
-"""The kinds of sources: one file each, found by its name, whose ``read`` gives a network."""
+"""The kinds of sources: each is a module of that name, whose ``read`` returns a network."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from borderline.errors import BorderlineError
 from borderline.imported.network import Network
 from borderline.imported.params import Source
 
-_SPEAKS_FOR_ITSELF = 200
+_LONGEST = 200
 
 
 def read_network(source: Source, content: bytes) -> Network:
-    """The network that a source holds.
+    """Read the network of a source.
 
     Args:
-        source: Where it comes from.
+        source: The source; :class:`Source` itself refuses code that is not trusted.
         content: The bytes of its file; empty for a callable.
 
     Raises:
-        BorderlineError: When it cannot be read, or would run code without being trusted; the
-            sentence begins with ``source.``, the group that it is in the settings.
+        BorderlineError: When it cannot be read; the sentence begins with ``source.`` and a setting.
     """
     try:
         network: Network = import_module(f"{__name__}.{source.kind}").read(source, content)
@@ -34,12 +33,12 @@ def read_network(source: Source, content: bytes) -> Network:
     except Exception as error:
         raise BorderlineError(
             f"source.path is {source.path!r}, which cannot be read as {source.kind} "
-            f"({first_line(error)}): name another file, or the kind that it is of."
+            f"({first_line(error)}): name another file, or correct source.kind."
         ) from error
     return network.eval()
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in short."""
+    """The first line of an error's message, at most 200 characters, without a full stop."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:_SPEAKS_FOR_ITSELF].rstrip(".: ")
+    return lines[0][:_LONGEST].rstrip(".: ")

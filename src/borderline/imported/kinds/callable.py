@@ -1,4 +1,4 @@
-"""Any function of Python's: images in, outputs out."""
+"""A Python function: images in, outputs out."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from borderline.errors import BorderlineError
-from borderline.imported.import_path import found_at, made
+from borderline.imported.import_path import import_object, make_object
 from borderline.imported.module_network import ModuleNetwork
 from borderline.imported.network import Network, NoEmbedding
 from borderline.imported.params import Source
 
 
 class CallableNetwork(Network):
-    """A function that takes tensors (N, C, H, W) and gives tensors or arrays.
+    """A function from tensors (N, C, H, W) to tensors or arrays.
 
     Args:
-        function: The function; its own method ``embed``, if it has one, embeds.
+        function: The function; its method ``embed``, if it has one, returns the embeddings.
     """
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
@@ -29,32 +29,32 @@ class CallableNetwork(Network):
         self._embed: Callable[[Tensor], Any] | None = getattr(function, "embed", None)
 
     def forward(self, images: Tensor) -> Tensor:
-        """What the function gives."""
+        """The result of the function."""
         return _tensor(self._function(images), images)
 
     def embed(self, images: Tensor) -> Tensor:
-        """What its embedding function gives."""
+        """The result of the embedding function."""
         assert self._embed is not None
         return _tensor(self._embed(images), images)
 
     def find_layer(self, name: str | None, images: Tensor) -> None:
-        """Its own method ``embed``, or the function at that import path."""
+        """The function's method ``embed``, or the function at the import path ``name``."""
         if name is not None:
-            self._embed = found_at(name, "embedding")
+            self._embed = import_object(name, "embedding")
         if self._embed is None:
             raise NoEmbedding("a function shows no layers")
         self.layer = name or "embed"
 
 
-def _tensor(found: Any, images: Tensor) -> Tensor:
-    if isinstance(found, Tensor):
-        return found
-    return torch.as_tensor(np.asarray(found)).to(images.device)
+def _tensor(result: Any, images: Tensor) -> Tensor:
+    if isinstance(result, Tensor):
+        return result
+    return torch.as_tensor(np.asarray(result)).to(images.device)
 
 
 def read(source: Source, content: bytes) -> Network:
-    """The function at the import path, or what its class makes."""
-    function = made(source)
+    """The function at the import path, or the instance of the class there."""
+    function = make_object(source)
     if isinstance(function, nn.Module):
         return ModuleNetwork(function.eval())
     if not callable(function):

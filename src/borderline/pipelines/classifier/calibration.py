@@ -1,4 +1,4 @@
-"""Temperature scaling: how sure a model under test should be."""
+"""Temperature scaling: calibrates the probabilities of a model under test."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _AT_THE_BOUND = 0.99
 
 
 def fit_temperature(p: Tensor, labels: Tensor) -> dict[str, float]:
-    """The temperature T that makes ``sigmoid(logit(p) / T)`` fit best (Guo et al. 2017).
+    """The temperature T at which ``sigmoid(logit(p) / T)`` fits best (Guo et al. 2017).
 
     Args:
-        p: Probabilities of the positive class for images that the model was not trained on, (N,).
+        p: Probabilities of the positive class on images outside the training, shape (N,).
         labels: Their true labels, 0 or 1, shape (N,).
 
     Returns:
-        ``temperature`` in (1/20, 20), above 1 for a model that is too sure, NaN where none fits
-        better than its bounds, as when all images are told apart; the binary cross-entropy ``loss``
-        and ``calibrated_loss``, in nats; ``validation_images`` N.
+        ``temperature`` in (1/20, 20), above 1 for an overconfident model, NaN where the optimum is
+        at a bound, for example when the model separates all images; the binary cross-entropy
+        ``loss`` and ``calibrated_loss``, in nats; ``validation_images`` N.
     """
 
     def loss(log_temperature: float) -> float:
@@ -32,11 +32,11 @@ def fit_temperature(p: Tensor, labels: Tensor) -> dict[str, float]:
         return F.binary_cross_entropy(calibrated, labels.double()).item()
 
     widest = math.log(HIGHEST_TEMPERATURE)
-    found = minimize_scalar(loss, bounds=(-widest, widest), method="bounded")
-    fits = abs(found.x) < _AT_THE_BOUND * widest
+    optimum = minimize_scalar(loss, bounds=(-widest, widest), method="bounded")
+    fits = abs(optimum.x) < _AT_THE_BOUND * widest
     return {
-        "temperature": math.exp(found.x) if fits else math.nan,
+        "temperature": math.exp(optimum.x) if fits else math.nan,
         "loss": loss(0.0),
-        "calibrated_loss": float(found.fun) if fits else math.nan,
+        "calibrated_loss": float(optimum.fun) if fits else math.nan,
         "validation_images": len(labels),
     }

@@ -1,4 +1,4 @@
-"""The picture of a model under test."""
+"""The figure of a model under test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def draw_classifier_scores(
     Args:
         p: Probabilities of the positive class, shape (N,).
         labels: True labels, 0 or 1, shape (N,).
-        scores: As ``score_classifier`` gives them.
+        scores: The result of ``score_classifier``.
         band: Half the width of the borderline band.
     """
     figure = Figure(figsize=(12, 4), layout="constrained")
@@ -40,7 +40,7 @@ def draw_classifier_scores(
         labels.numpy(), p.numpy(), n_bins=10, strategy="quantile", ax=calibration
     )
     calibration.set(
-        title="Calibration", xlabel="Predicted p(positive)", ylabel="Share that is positive"
+        title="Calibration", xlabel="Predicted p(positive)", ylabel="Share of positive images"
     )
     histogram.hist(p.numpy(), bins=20, range=(0, 1), color="#4477aa")
     histogram.axvspan(0.5 - band, 0.5 + band, color="#ddaa33", alpha=0.4, label="borderline band")

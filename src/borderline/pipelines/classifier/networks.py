@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor, nn
 
 from borderline.params import Setting
+from borderline.pipelines.classifier.params import JUDGE_FEATURES as JUDGE_FEATURES
 
-ImageShape = tuple[int, int, int]
+ImageShape = Sequence[int]
 """Channels, height and width."""
-
-JUDGE_FEATURES = 64
-"""Width of the judge's embedding."""
 
 
 class Classifier(nn.Module):
     """A feature extractor and one linear layer on top.
 
-    ``forward`` maps images (N, C, H, W) in [-1, 1] to logits, ``embed`` to what the last layer sees
-    (N, D).
+    ``forward`` maps images (N, C, H, W) in [-1, 1] to logits, ``embed`` to the inputs of the last
+    layer (N, D).
 
     Attributes:
-        settings: What the classifier was trained with, by dotted name.
+        settings: The settings of the training, by dotted name.
     """
 
     def __init__(self, features: nn.Sequential, width: int, outputs: int) -> None:
@@ -45,8 +44,8 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
     """A model under test: one logit, positive for the positive class.
 
     Args:
-        kind: ``cnn`` (two 3x3 convolutions with max-pooling and no other activation, so that its
-            embedding is 98 ``filters`` wide for 28x28 images) or ``mlp`` (one linear hidden layer).
+        kind: ``cnn`` (two 3x3 convolutions with max-pooling and no other activation; the embedding
+            has width 98 ``filters`` for 28x28 images) or ``mlp`` (one linear hidden layer).
         filters: Filters of the first convolution, or width of the hidden layer.
         shape: Channels, height and width of the images.
     """
@@ -66,7 +65,7 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
 
 
 def build_judge(n_classes: int, shape: ImageShape) -> Classifier:
-    """The judge: a LeNet over all classes, with ``JUDGE_FEATURES`` before its last layer.
+    """The judge: a LeNet over all classes, with ``JUDGE_FEATURES`` inputs to its last layer.
 
     Args:
         n_classes: Number of classes of the dataset.

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from matplotlib.figure import Figure
-from torch import Tensor, nn
+from borderline.streaming import streams
 
-from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name, latest
-from borderline.datasets.image_source import SourceImages
-from borderline.imported.classifier import ImportedClassifier
-from borderline.imported.params import ImportedModelParams
-from borderline.measures.inference import embed, most_other_mass, other_mass, predict
-from borderline.params import ConfusionParams, PairParams, RunParams
-from borderline.pipelines.classifier.calibration import fit_temperature
-from borderline.pipelines.classifier.figures import draw_classifier_scores
-from borderline.pipelines.classifier.networks import Classifier, build_judge, build_model
-from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
-from borderline.pipelines.classifier.params import (
-    ModelParams,
-    TrainingParams,
-    classifier_settings,
-    judge_settings,
-)
-from borderline.pipelines.classifier.scores import score_classifier
-from borderline.pipelines.classifier.training import (
-    binary_loss,
-    class_loss,
-    evaluate,
-    split_validation,
-    train,
-)
-from borderline.records import LabelledImages
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-Epoch = tuple[dict[str, Checkpoint], pd.DataFrame]
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+    from torch import nn
+
+    from borderline.datasets.checkpoints import Checkpoints
+    from borderline.datasets.image_source import SourceImages
+    from borderline.imported.classifier import ImportedClassifier
+    from borderline.imported.params import ImportedModelParams
+    from borderline.params import ConfusionParams, PairParams, RunParams
+    from borderline.pipelines.classifier.networks import Classifier
+    from borderline.pipelines.classifier.params import ModelParams, TrainingParams
+    from borderline.pipelines.classifier.training import Epoch
+    from borderline.records import LabelledImages, RealFeatures, RealView
 
 
 def select_pair(
-    source: SourceImages, pair: PairParams, run: RunParams
+    source: SourceImages, *, pair: PairParams, run: RunParams
 ) -> tuple[LabelledImages, LabelledImages, dict[str, str]]:
     """The images of the two classes.
 
@@ -46,6 +33,8 @@ def select_pair(
         Training and test images, labelled 1 (positive) and 0 (negative); and the names of the
         ``source`` and of its classes ``positive`` and ``negative``.
     """
+    from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
+
     positive, negative = labels_of_pair(source, pair)
     train_images, test_images = _split(source, pair, run)
     return (
@@ -59,19 +48,24 @@ def select_pair(
     )
 
 
+@streams("classifier_history_table", step="epoch", total=lambda classifier: classifier.epochs)
 def train_classifier(
     pair_train: LabelledImages,
-    so_far: Checkpoints,
+    classifier_checkpoints_so_far: Checkpoints,
+    *,
     model: ModelParams,
     classifier: TrainingParams,
     pair: PairParams,
     run: RunParams,
 ) -> Iterator[Epoch]:
-    """Train a model under test; yields its checkpoints and the history after each epoch."""
-    channels, height, width = pair_train["images"].shape[1:]
+    """Train a model under test; yields its checkpoint and the history after each epoch."""
+    from borderline.pipelines.classifier.networks import build_model
+    from borderline.pipelines.classifier.params import classifier_settings
+    from borderline.pipelines.classifier.training import as_epoch, binary_loss, train
+
     with run.global_seed("classifier", "weights"):
-        network = build_model(model.kind, model.filters, (channels, height, width))
-    for checkpoint in train(
+        network = build_model(model.kind, model.filters, pair_train["images"].shape[1:])
+    checkpoints = train(
         network,
         pair_train,
         binary_loss,
@@ -79,69 +73,114 @@ def train_classifier(
         run=run,
         purpose="classifier",
         settings=classifier_settings(run, pair, model, classifier),
-        so_far=so_far,
-    ):
-        yield _epoch(checkpoint)
+        so_far=classifier_checkpoints_so_far,
+    )
+    yield from map(as_epoch, checkpoints)
 
 
 def keep_best_classifier(
-    checkpoints: Checkpoints, model: ModelParams, classifier: TrainingParams
+    classifier_checkpoints: Checkpoints, *, model: ModelParams, classifier: TrainingParams
 ) -> Classifier:
     """The model under test with the weights of its best validation loss."""
-    checkpoint = _last(checkpoints, classifier)
-    channels, height, width = checkpoint["state"]["image_shape"]
-    network = build_model(model.kind, model.filters, (channels, height, width))
-    return _finished(network, checkpoint, {"classifier.epochs": classifier.epochs})
+    from borderline.pipelines.classifier.networks import build_model
+    from borderline.pipelines.classifier.training import best_network
+
+    return best_network(
+        lambda shape: build_model(model.kind, model.filters, shape),
+        classifier_checkpoints,
+        classifier,
+        group="classifier",
+    )
 
 
 def import_classifier(
     imported_file: bytes,
     pair_train: LabelledImages,
     judge: nn.Module,
+    *,
     model: ImportedModelParams,
 ) -> ImportedClassifier:
     """A model under test that was trained elsewhere."""
+    from borderline.imported.classifier import ImportedClassifier
+
     return ImportedClassifier(model, imported_file, tuple(pair_train["images"].shape[1:]), judge)
 
 
-def evaluate_classifier(
-    classifier: nn.Module, pair_test: LabelledImages, confusion: ConfusionParams, run: RunParams
-) -> tuple[pd.DataFrame, Figure]:
-    """Scores of a model under test on the real test images, as one row and as a figure."""
-    p = predict(classifier, pair_test["images"], run.torch_device())
-    scores = score_classifier(p, pair_test["labels"], confusion.band)
+def view_real_images(
+    classifier: nn.Module,
+    pair_train: LabelledImages,
+    pair_test: LabelledImages,
+    *,
+    run: RunParams,
+) -> RealView:
+    """The pair's real images as a model under test sees them, for all stages that need it."""
+    from borderline.measures.inference import embed, most_other_mass, other_mass, predict
+
+    device, train, test = run.torch_device(), pair_train["images"], pair_test["images"]
+    view: RealView = {
+        "train_p": predict(classifier, train, device),
+        "test_p": predict(classifier, test, device),
+        "train_embeddings": embed(classifier, train, device),
+        "test_embeddings": embed(classifier, test, device),
+    }
     if most_other_mass(classifier) is not None:
-        other = other_mass(classifier, pair_test["images"], run.torch_device())
-        scores["other_mass"] = float(other.mean())
-    scores["embedding_width"] = embed(
-        classifier, pair_test["images"][:1], run.torch_device()
-    ).shape[1]
-    figure = draw_classifier_scores(p, pair_test["labels"], scores, confusion.band)
-    return pd.DataFrame([scores]), figure
+        view["test_other_mass"] = other_mass(classifier, test, device)
+    return view
+
+
+def evaluate_classifier(
+    real_view: RealView, pair_test: LabelledImages, *, confusion: ConfusionParams
+) -> tuple[DataFrame, Figure]:
+    """Scores of a model under test on the real test images, as one row and as a figure."""
+    from pandas import DataFrame
+
+    from borderline.pipelines.classifier.figures import draw_classifier_scores
+    from borderline.pipelines.classifier.scores import score_classifier
+
+    p, labels = real_view["test_p"], pair_test["labels"]
+    scores = score_classifier(p, labels, confusion.band)
+    if "test_other_mass" in real_view:
+        scores["other_mass"] = float(real_view["test_other_mass"].mean())
+    scores["embedding_width"] = real_view["test_embeddings"].shape[1]
+    return DataFrame([scores]), draw_classifier_scores(p, labels, scores, confusion.band)
 
 
 def calibrate_classifier(
-    classifier: nn.Module, pair_train: LabelledImages, training: TrainingParams, run: RunParams
-) -> pd.DataFrame:
+    real_view: RealView,
+    pair_train: LabelledImages,
+    *,
+    classifier: TrainingParams,
+    run: RunParams,
+) -> DataFrame:
     """The temperature of a model under test, fitted on its validation images, as one row."""
-    _, rows = split_validation(pair_train["labels"], training, run, "classifier")
-    p = predict(classifier, pair_train["images"][rows], run.torch_device())
-    return pd.DataFrame([fit_temperature(p, pair_train["labels"][rows])])
+    from pandas import DataFrame
+
+    from borderline.pipelines.classifier.calibration import fit_temperature
+    from borderline.pipelines.classifier.training import split_validation
+
+    labels = pair_train["labels"]
+    _, rows = split_validation(labels, classifier, run, "classifier")
+    return DataFrame([fit_temperature(real_view["train_p"][rows], labels[rows])])
 
 
+@streams("judge_history_table", step="epoch", total=lambda judge: judge.epochs)
 def train_judge(
     source: SourceImages,
-    so_far: Checkpoints,
+    judge_checkpoints_so_far: Checkpoints,
+    *,
     judge: TrainingParams,
     pair: PairParams,
     run: RunParams,
 ) -> Iterator[Epoch]:
-    """Train the judge on all classes; yields its checkpoints and the history after each epoch."""
+    """Train the judge on all classes; yields its checkpoint and the history after each epoch."""
+    from borderline.pipelines.classifier.networks import build_judge
+    from borderline.pipelines.classifier.params import judge_settings
+    from borderline.pipelines.classifier.training import as_epoch, class_loss, train
+
     images, _ = _split(source, pair, run)
-    channels, height, width = images["images"].shape[1:]
     with run.global_seed("judge", "weights"):
-        network = build_judge(len(source.classes), (channels, height, width))
-    for checkpoint in train(
+        network = build_judge(len(source.classes), images["images"].shape[1:])
+    checkpoints = train(
         network,
         images,
         class_loss,
@@ -149,39 +188,44 @@ def train_judge(
         run=run,
         purpose="judge",
         settings=judge_settings(run, pair, judge),
-        so_far=so_far,
-    ):
-        yield _epoch(checkpoint)
+        so_far=judge_checkpoints_so_far,
+    )
+    yield from map(as_epoch, checkpoints)
 
 
 def keep_best_judge(
-    checkpoints: Checkpoints,
+    judge_checkpoints: Checkpoints,
     source: SourceImages,
+    *,
     judge: TrainingParams,
     pair: PairParams,
     run: RunParams,
-) -> tuple[Classifier, pd.DataFrame]:
+) -> tuple[Classifier, DataFrame]:
     """The judge with the weights of its best validation loss, and its scores on the test images."""
-    checkpoint = _last(checkpoints, judge)
-    channels, height, width = checkpoint["state"]["image_shape"]
-    network = build_judge(len(source.classes), (channels, height, width))
-    network = _finished(network, checkpoint, {"judge.epochs": judge.epochs})
-    _, test_images = _split(source, pair, run)
-    device = run.torch_device()
-    loss, accuracy = evaluate(
-        network.to(device),
-        test_images["images"].to(device),
-        test_images["labels"].to(device),
-        class_loss,
+    from pandas import DataFrame
+
+    from borderline.pipelines.classifier.networks import build_judge
+    from borderline.pipelines.classifier.training import best_network, class_loss, evaluate
+
+    classes = len(source.classes)
+    network = best_network(
+        lambda shape: build_judge(classes, shape), judge_checkpoints, judge, group="judge"
     )
-    row = {"accuracy": accuracy, "loss": loss, "test_images": len(test_images["labels"])}
-    return network.cpu(), pd.DataFrame([row])
+    _, test = _split(source, pair, run)
+    device, labels = run.torch_device(), test["labels"]
+    loss, accuracy = evaluate(
+        network.to(device), test["images"].to(device), labels.to(device), class_loss
+    )
+    row = {"accuracy": accuracy, "loss": loss, "test_images": len(labels)}
+    return network.cpu(), DataFrame([row])
 
 
 def embed_real_images(
-    judge: nn.Module, pair_train: LabelledImages, pair_test: LabelledImages, run: RunParams
-) -> dict[str, Tensor]:
-    """The judge's features of the pair: ``features`` of its training images, ``test_features``."""
+    judge: nn.Module, pair_train: LabelledImages, pair_test: LabelledImages, *, run: RunParams
+) -> RealFeatures:
+    """The judge's features of the pair's real images."""
+    from borderline.measures.inference import embed
+
     device = run.torch_device()
     return {
         "features": embed(judge, pair_train["images"], device),
@@ -192,20 +236,6 @@ def embed_real_images(
 def _split(
     source: SourceImages, pair: PairParams, run: RunParams
 ) -> tuple[LabelledImages, LabelledImages]:
+    from borderline.pipelines.classifier.pairs import split_source
+
     return split_source(source, pair.test_share, run.seed_for("test images"))
-
-
-def _epoch(checkpoint: Checkpoint) -> Epoch:
-    return {epoch_name(checkpoint["epoch"]): checkpoint}, pd.DataFrame(checkpoint["history"])
-
-
-def _last(checkpoints: Checkpoints, params: TrainingParams) -> Checkpoint:
-    checkpoint = latest(checkpoints, params.epochs)
-    assert checkpoint is not None, "training yields at least one checkpoint"
-    return checkpoint
-
-
-def _finished(network: Classifier, checkpoint: Checkpoint, epochs: dict[str, int]) -> Classifier:
-    network.load_state_dict(checkpoint["state"]["best_weights"])
-    network.settings = {**checkpoint["settings"], **epochs}
-    return network.eval()

@@ -1,14 +1,15 @@
-"""From a source of many classes to the two that the model under test tells apart."""
+"""The pair: two classes of a source, with their training and test images."""
 
 from __future__ import annotations
 
-import torch
-from sklearn.model_selection import train_test_split
+from typing import TYPE_CHECKING
 
-from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.params import PairParams
 from borderline.records import LabelledImages, take_rows
+
+if TYPE_CHECKING:
+    from borderline.datasets.image_source import SourceImages
+    from borderline.params import PairParams
 
 FEWEST_IMAGES = 10
 
@@ -19,13 +20,17 @@ def split_source(
     """Training and test images of all classes.
 
     Args:
-        source: The source; its own test set is kept where it has one.
-        test_share: Else the share of each class that becomes test images, in (0, 1).
-        seed: Seed of that split.
+        source: The source; if it has test images, there is no split.
+        test_share: The share of each class that becomes test images, in (0, 1).
+        seed: Seed of the split.
 
     Returns:
         Training images and test images.
     """
+    # Checks before a run import this module, so the heavy libraries wait until they are needed.
+    import torch
+    from sklearn.model_selection import train_test_split
+
     if source.test is not None:
         return source.train, source.test
     labels = source.train["labels"]
@@ -48,8 +53,7 @@ def labels_of_pair(source: SourceImages, pair: PairParams) -> tuple[int, int]:
         pair: The classes by label or name.
 
     Raises:
-        BorderlineError: When a class is not in the source, when both are the same, or when one has
-            too few images.
+        BorderlineError: When a class is not in the source, or when both are the same.
     """
     positive = source.label_of(pair.positive, "pair.positive")
     negative = source.label_of(pair.negative, "pair.negative")
@@ -61,23 +65,23 @@ def labels_of_pair(source: SourceImages, pair: PairParams) -> tuple[int, int]:
 
 
 def check_counts(source: SourceImages) -> None:
-    """Make sure that there are enough images of every class, for the judge learns them all.
+    """Check that each class has enough images for the judge, which learns all classes.
 
     Raises:
-        BorderlineError: When there are not.
+        BorderlineError: When a class has fewer than ``FEWEST_IMAGES``.
     """
     labels, counts = source.train["labels"].unique(return_counts=True)
     if int(counts.min()) < FEWEST_IMAGES:
         rarest = int(labels[counts.argmin()])
         raise BorderlineError(
             f"The class {rarest} of {source.name} has only {int(counts.min())} training images, "
-            f"but at least {FEWEST_IMAGES} of every class are needed: add some, or leave the class "
-            "out of the files."
+            f"but the judge needs at least {FEWEST_IMAGES} of each class: add some, or remove the "
+            "class from the files."
         )
 
 
 def images_of_pair(data: LabelledImages, positive: int, negative: int) -> LabelledImages:
-    """The images of two classes, in their former order.
+    """The images of two classes, in the order of the source.
 
     Args:
         data: Images and labels of any classes.
@@ -88,5 +92,5 @@ def images_of_pair(data: LabelledImages, positive: int, negative: int) -> Labell
         Images and labels 0 or 1.
     """
     labels = data["labels"]
-    chosen = take_rows(data, ((labels == positive) | (labels == negative)).nonzero()[:, 0])
-    return {"images": chosen["images"], "labels": (chosen["labels"] == positive).long()}
+    pair = take_rows(data, ((labels == positive) | (labels == negative)).nonzero()[:, 0])
+    return {"images": pair["images"], "labels": (pair["labels"] == positive).long()}

@@ -14,13 +14,16 @@ class ModelParams(Params):
     """One model under test.
 
     Attributes:
-        kind: ``cnn`` or ``mlp``, the two of Gomes et al. 2024.
-        filters: Its capacity: filters of the first convolution, or width of the hidden layer.
+        kind: ``cnn`` or ``mlp``, as in Gomes et al. 2024.
+        filters: Filters of the first convolution, or width of the hidden layer.
     """
 
     kind: Literal["cnn", "mlp"]
     filters: int = Field(ge=1)
 
+
+JUDGE_FEATURES = 64
+"""Width of the judge's embedding; it stands here so that checks before a run need no torch."""
 
 AnyModel = Annotated[ModelParams | ImportedModelParams, Field(discriminator="kind")]
 MODEL_KINDS: dict[str, type[Params]] = {
@@ -31,13 +34,13 @@ MODEL_KINDS: dict[str, type[Params]] = {
 
 
 class TrainingParams(Params):
-    """How a classifier is trained: Adam, and the weights of the best validation loss are kept.
+    """Training of a classifier with Adam; the weights of the best validation loss are kept.
 
     Attributes:
         epochs: Passes over the training images, at most.
-        batch_size: Images a step.
+        batch_size: Images per step.
         learning_rate: Adam's learning rate.
-        validation_share: The share of the training images that only validate.
+        validation_share: The share of the training images that is held out for validation.
         patience: Epochs without a better validation loss before training stops.
     """
 
@@ -51,7 +54,7 @@ class TrainingParams(Params):
 def classifier_settings(
     run: RunParams, pair: PairParams, model: ModelParams, classifier: TrainingParams
 ) -> dict[str, Setting]:
-    """The fingerprint of a model under test: every setting that its checkpoints depend on."""
+    """The fingerprint of a model under test: all settings that its checkpoints depend on."""
     return {
         **run.fingerprint("run"),
         **pair.fingerprint("pair"),

@@ -1,10 +1,11 @@
-"""How good a model under test is on the real test images, and how sure of itself."""
+"""Scores of a model under test on the real test images."""
 
 from __future__ import annotations
 
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
 from torch.nn import functional as F
+from torchmetrics.functional.classification import binary_calibration_error
 
 from borderline.measures.confusion import is_borderline
 
@@ -21,14 +22,10 @@ def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]
 
     Returns:
         ``accuracy``; ``loss``, the binary cross-entropy in nats; ``ece``, the expected calibration
-        error of p(positive) with 15 bins (after Guo et al. 2017, whose sureness is that of the
-        predicted class); the confusion matrix as ``true_negative``,
-        ``false_positive``, ``false_negative``, ``true_positive``; ``test_images`` and
-        ``borderline_test_images``, how many of them are borderline.
+        error of p with 15 bins (Guo et al. 2017 use the confidence of the predicted class); the
+        confusion matrix as ``true_negative``, ``false_positive``, ``false_negative``,
+        ``true_positive``; the numbers of ``test_images`` and of ``borderline_test_images``.
     """
-    # Takes seconds, which a command that computes nothing should not cost.
-    from torchmetrics.functional.classification import binary_calibration_error
-
     matrix = confusion_matrix(labels.numpy(), (p > 0.5).long().numpy(), labels=[0, 1])
     true_negative, false_positive, false_negative, true_positive = matrix.ravel().tolist()
     return {

@@ -1,23 +1,32 @@
-"""Supervised training that streams a checkpoint an epoch, and goes on from any of them."""
+"""Supervised training that yields a checkpoint after each epoch and resumes from any."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
 
+import pandas as pd
 import torch
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn import functional as F
 
-from borderline.datasets.checkpoints import Checkpoint, Checkpoints, check_settings, latest
+from borderline.datasets.checkpoints import (
+    Checkpoint,
+    Checkpoints,
+    check_settings,
+    epoch_name,
+    latest,
+)
 from borderline.datasets.tensors import digest
 from borderline.params import RunParams, Setting
-from borderline.pipelines.classifier.networks import Classifier
+from borderline.pipelines.classifier.networks import Classifier, ImageShape
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.records import LabelledImages
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Epoch = tuple[dict[str, Checkpoint], pd.DataFrame]
+"""A checkpoint by the name of its epoch, and the history so far."""
 
 
 def binary_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -43,21 +52,21 @@ def train(
 ) -> Iterator[Checkpoint]:
     """Train with Adam and yield a checkpoint after each epoch.
 
-    A training that was stopped goes on after its last checkpoint and ends with the same bits (on
-    the CPU); its last checkpoint is yielded again first, so that a finished one still has output.
+    A stopped training resumes from its last checkpoint and ends with the same bits (on the CPU). It
+    first yields that checkpoint again, so that a finished training has an output too.
 
     Args:
         network: The network, with its initial weights; trained in place.
         data: Training images in [-1, 1], shape (N, C, H, W), and labels, shape (N,).
         loss: Takes the network's output and the labels.
-        params: How to train.
+        params: The settings of the training.
         run: Seed and device.
-        purpose: What the training is called in the derivation of its seeds.
+        purpose: The name of the training in the derivation of its seeds.
         settings: The fingerprint of the training.
-        so_far: The checkpoints that are there already.
+        so_far: The existing checkpoints.
 
     Yields:
-        Checkpoints whose history has ``train_loss``, ``validation_loss`` and
+        Checkpoints; their history has ``train_loss``, ``validation_loss`` and
         ``validation_accuracy``.
 
     Raises:
@@ -128,13 +137,13 @@ def train(
 def split_validation(
     labels: Tensor, params: TrainingParams, run: RunParams, purpose: str
 ) -> tuple[Tensor, Tensor]:
-    """The rows of the images that train and of those that only validate, stratified.
+    """The rows of the training and of the validation images, stratified.
 
     Args:
         labels: Shape (N,).
-        params: How large a share validates.
-        run: Its seed.
-        purpose: What the training is called in the derivation of its seeds.
+        params: The share of validation images.
+        run: The seed.
+        purpose: The name of the training in the derivation of its seeds.
     """
     training, validation = train_test_split(
         torch.arange(len(labels)).numpy(),
@@ -155,16 +164,44 @@ def evaluate(
         images: Images in [-1, 1], shape (N, C, H, W), N at least 1.
         labels: Labels, shape (N,).
         loss: Takes the network's output and the labels.
-        batch_size: Images at a time.
+        batch_size: Images per batch.
 
     Returns:
-        The mean loss and the share of right answers in [0, 1].
+        The mean loss and the accuracy in [0, 1].
     """
     network.eval()
     with torch.inference_mode():
         logits = torch.cat([network(batch) for batch in images.split(batch_size)])
-        answers = (logits > 0).long() if logits.ndim == 1 else logits.argmax(1)
-        return loss(logits, labels).item(), (answers == labels).double().mean().item()
+        classes = (logits > 0).long() if logits.ndim == 1 else logits.argmax(1)
+        return loss(logits, labels).item(), (classes == labels).double().mean().item()
+
+
+def as_epoch(checkpoint: Checkpoint) -> Epoch:
+    """A checkpoint as the outputs of a node."""
+    return {epoch_name(checkpoint["epoch"]): checkpoint}, pd.DataFrame(checkpoint["history"])
+
+
+def best_network(
+    build: Callable[[ImageShape], Classifier],
+    checkpoints: Checkpoints,
+    params: TrainingParams,
+    *,
+    group: str,
+) -> Classifier:
+    """The trained network with the weights of its best validation loss.
+
+    Args:
+        build: Takes the shape of the images; gives the network.
+        checkpoints: The checkpoints of the training, at least one.
+        params: The settings of the training.
+        group: Their name in the parameters.
+    """
+    checkpoint = latest(checkpoints, params.epochs)
+    assert checkpoint is not None, "training yields at least one checkpoint"
+    network = build(checkpoint["state"]["image_shape"])
+    network.load_state_dict(checkpoint["state"]["best_weights"])
+    network.settings = {**checkpoint["settings"], f"{group}.epochs": params.epochs}
+    return network.eval()
 
 
 def _epochs_without_gain(history: list[dict[str, float]]) -> int:

@@ -1,4 +1,4 @@
-"""Stage 4: finds the patterns in the borderline images of each model."""
+"""Stage 4: cluster the borderline images of each model into patterns."""
 
 from borderline.pipelines.clustering.pipeline import create_pipeline
 

@@ -1,8 +1,7 @@
-"""Ways to cluster points, and the clusters that they find."""
+"""Kinds of clustering, and the clusters that they give."""
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
-from borderline.pipelines.clustering.params import ClusteringKind, ClusteringParams
+from borderline.pipelines.clustering.params import ClusteringKind
 
 NOISE = -1
-# Each so many of a kind's settings are tried first.
-_EVERY = 4
+SPREAD = 4
+"""The search tries one in so many clusterings of a kind first."""
 _TINY = np.finfo(float).tiny
 
 
@@ -31,35 +30,29 @@ class Clustering:
 
     Attributes:
         kind: ``gmm`` (full covariance), ``kmeans`` or ``hdbscan`` (leaf selection).
-        settings: What the kind is called with.
+        settings: Arguments of the library's estimator.
     """
 
     kind: ClusteringKind
     settings: Mapping[str, float]
 
     def is_near(self, best: Clustering) -> bool:
-        """Whether this may be better than the best of those that are spread over the space.
+        """Whether this may be better than the best of the spread clusterings.
 
-        Scores are smooth in the number of clusters, so only the numbers around the best one are.
+        Scores are smooth in the number of clusters, so only numbers around the best one may be.
         """
         if self.kind == "hdbscan":
             return True
         (number,), (best_number,) = self.settings.values(), best.settings.values()
-        return abs(number - best_number) < _EVERY
+        return abs(number - best_number) < SPREAD
 
     def fit(
         self, points: np.ndarray, seed: int, memory: Memory | None = None
     ) -> FittedClustering | None:
-        """Cluster points.
+        """Cluster points (N, d), float64; None where the settings do not fit the points.
 
-        Args:
-            points: Shape (N, d), float64.
-            seed: The result repeats bit for bit.
-            memory: Where HDBSCAN keeps its tree, which all its settings share; what is found with
-                one assigns no new points.
-
-        Returns:
-            The clusters; None where these settings cannot have any.
+        ``memory`` caches HDBSCAN's tree, which all its settings share; clusters that are fitted
+        with one cannot assign new points.
         """
         estimator = self._estimator(seed, memory)
         with warnings.catch_warnings():
@@ -69,8 +62,8 @@ class Clustering:
             except ValueError:
                 # More clusters than points, or a mixture that shrank to a point.
                 return None
-        found, sizes = np.unique(labels[labels != NOISE], return_counts=True)
-        order = found[np.argsort(-sizes, kind="stable")]
+        numbers, sizes = np.unique(labels[labels != NOISE], return_counts=True)
+        order = numbers[np.argsort(-sizes, kind="stable")]
         return FittedClustering(self.kind, estimator, order, _renumbered(labels, order))
 
     def _estimator(self, seed: int, memory: Memory | None) -> Any:
@@ -83,22 +76,21 @@ class Clustering:
             )
         if self.kind == "kmeans":
             return KMeans(**self.settings, n_init=3, random_state=seed)
-        kept = {"prediction_data": True} if memory is None else {"memory": memory}
+        cache = {"prediction_data": True} if memory is None else {"memory": memory}
         return hdbscan.HDBSCAN(
-            **self.settings, cluster_selection_method="leaf", core_dist_n_jobs=1, **kept
+            **self.settings, cluster_selection_method="leaf", core_dist_n_jobs=1, **cache
         )
 
 
 @dataclass(frozen=True)
 class FittedClustering:
-    """The clusters that were found.
+    """Clusters of points.
 
     Attributes:
-        kind: The kind that found them.
-        estimator: The library's own object.
-        order: Its numbers of the clusters, by falling size.
-        labels: The cluster of each point, shape (N,), numbered by falling size, none of them
-            empty; -1 for noise.
+        kind: The kind of clustering.
+        estimator: The library's fitted estimator.
+        order: The estimator's numbers of the clusters, largest first.
+        labels: The cluster of each point, shape (N,), numbered from the largest; -1 for noise.
     """
 
     kind: ClusteringKind
@@ -107,38 +99,26 @@ class FittedClustering:
     labels: np.ndarray
 
     def probabilities(self, points: np.ndarray) -> np.ndarray:
-        """How sure the fitted points' own labels are, as ``assign`` has it.
-
-        Args:
-            points: The fitted ones, shape (N, d).
-
-        Returns:
-            Values in [0, 1], shape (N,).
-        """
+        """Probabilities of the labels of the fitted points (N, d), as in ``assign``, shape (N,)."""
         if self.kind == "hdbscan":
             return np.asarray(self.estimator.probabilities_, dtype=np.float64)
         return self.assign(points)[1]
 
     def assign(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The cluster of new points.
+        """Labels (M,), -1 for noise, of new points (M, d), and their probabilities in [0, 1].
 
-        Args:
-            points: Shape (M, d), float64; may be none.
-
-        Returns:
-            Labels, shape (M,), -1 for noise; and their probabilities in [0, 1], shape (M,). That
-            of a mixture is the posterior of the component; that of k-means the same for round
-            components of one width; that of HDBSCAN the strength of membership, 0 for noise.
+        The probability is the posterior of a mixture's component, that of k-means for round
+        components of one width, or HDBSCAN's strength of membership, 0 for noise.
         """
         if len(points) == 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
         if self.kind == "hdbscan" and self.estimator.cluster_selection_epsilon > 0:
-            return self._as_the_nearest(points)
+            return self._assign_like_nearest(points)
         if self.kind == "hdbscan":
             labels, strengths = hdbscan.approximate_predict(self.estimator, points)
             return _renumbered(labels, self.order), strengths.astype(np.float64)
         if self.kind == "gmm":
-            # Not 0, for a point may lie in a component that no fitted point is in.
+            # Not 0, because a point may lie in a component without fitted points.
             posterior = self.estimator.predict_proba(points)[:, self.order] + _TINY
             posterior /= posterior.sum(1, keepdims=True)
         else:
@@ -148,55 +128,23 @@ class FittedClustering:
             posterior = softmax(-squares / (2 * max(variance, _TINY)), axis=1)
         return posterior.argmax(1), posterior.max(1)
 
-    def _as_the_nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As the nearest fitted point is, if no further from it than its cluster is loose.
+    def _assign_like_nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give each point the label of the nearest fitted point, if that is near enough.
 
-        hdbscan's own prediction knows nothing of ``cluster_selection_epsilon``: it assigns to the
+        The limit is the largest gap between neighbours of that cluster, or the epsilon.
+        ``approximate_predict`` ignores ``cluster_selection_epsilon``: it assigns points to the
         leaves of the tree that the epsilon has merged.
         """
         fitted = self.estimator.prediction_data_.raw_data
         near = NearestNeighbors(n_neighbors=1).fit(fitted)
         gaps = near.kneighbors()[0][:, 0]
-        loose = np.full(len(self.order) + 1, self.estimator.cluster_selection_epsilon)
-        np.maximum.at(loose, self.labels, gaps)
+        limits = np.full(len(self.order) + 1, self.estimator.cluster_selection_epsilon)
+        np.maximum.at(limits, self.labels, gaps)
         distances, rows = near.kneighbors(points)
         labels = self.labels[rows[:, 0]]
         strengths = self.probabilities(fitted)[rows[:, 0]]
-        kept = distances[:, 0] <= loose[labels]
-        return np.where(kept, labels, NOISE), np.where(kept, strengths, 0.0)
-
-
-def sweep(
-    kind: ClusteringKind, params: ClusteringParams
-) -> tuple[list[Clustering], list[Clustering]]:
-    """The clusterings of a kind that the search tries.
-
-    Returns:
-        Some that are spread over the space, and all others.
-    """
-    if kind == "hdbscan":
-        space = params.hdbscan
-        every = [
-            {
-                "min_cluster_size": size,
-                "min_samples": space.min_samples,
-                "cluster_selection_epsilon": epsilon,
-            }
-            for epsilon, size in itertools.product(
-                space.cluster_selection_epsilon, _all_of(space.min_cluster_size)
-            )
-        ]
-    elif kind == "gmm":
-        every = [{"n_components": n} for n in _all_of(params.gmm.n_components)]
-    else:
-        every = [{"n_clusters": n} for n in _all_of(params.kmeans.n_clusters)]
-    clusterings = [Clustering(kind, settings) for settings in every]
-    others = [c for number, c in enumerate(clusterings) if number % _EVERY]
-    return clusterings[::_EVERY], others
-
-
-def _all_of(bounds: tuple[int, int]) -> range:
-    return range(bounds[0], bounds[1] + 1)
+        near_enough = distances[:, 0] <= limits[labels]
+        return np.where(near_enough, labels, NOISE), np.where(near_enough, strengths, 0.0)
 
 
 def _renumbered(labels: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The graph of nearest neighbours that all reductions of the same embeddings share."""
+"""The graph of nearest neighbours that all UMAPs of the same embeddings share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-# Up to here all pairs are compared in seconds, less than the approximate search takes to compile.
+from borderline.params import RunParams
+from borderline.pipelines.clustering.params import ClusteringParams
+
+# All pairs of so many rows are compared faster than the approximate search compiles.
 _MOST_EXACT = 20_000
 
 
 class Neighbours(NamedTuple):
-    """The nearest rows of each row by cosine distance, itself first.
+    """The nearest rows of each row by cosine distance, the row itself first.
 
     Attributes:
         rows: Shape (N, k).
@@ -23,16 +26,21 @@ class Neighbours(NamedTuple):
     distances: np.ndarray
 
 
+def neighbours_of(
+    embeddings: np.ndarray, params: ClusteringParams, run: RunParams
+) -> Neighbours | None:
+    """The graph for all UMAPs of the search space; None where the search has no UMAP."""
+    if "umap" not in params.reductions:
+        return None
+    return nearest_neighbours(embeddings, params.umap.n_neighbors[1], run.seed_for("neighbours"))
+
+
 def nearest_neighbours(
     embeddings: np.ndarray, k: int, seed: int, *, most_exact: int = _MOST_EXACT
 ) -> Neighbours:
-    """Find the k nearest rows of each row: exactly, or with NN-descent where there are many.
+    """The k nearest rows of each of the embeddings (N, D), counting the row itself; at most N.
 
-    Args:
-        embeddings: Shape (N, D).
-        k: Neighbours of each row, itself among them; at most N are found.
-        seed: Seed of the approximate search.
-        most_exact: The most rows of which all pairs are compared.
+    The search is exact for up to ``most_exact`` rows, else it is NN-descent.
     """
     k = min(k, len(embeddings))
     if len(embeddings) <= most_exact:

@@ -29,11 +29,11 @@ ShareRange = Annotated[
 
 
 class UmapSpace(Params):
-    """Where UMAP's settings are searched; both bounds are included (Gomes et al. 2024).
+    """Search space of UMAP; both bounds are included (Gomes et al. 2024).
 
     Attributes:
-        n_neighbors: Size of the neighbourhood that is kept together.
-        min_dist: How close points may lie in the reduced space.
+        n_neighbors: Size of the neighbourhoods that UMAP preserves.
+        min_dist: Minimum distance of points in the reduced space.
         n_components: Dimensions of the reduced space.
     """
 
@@ -43,17 +43,17 @@ class UmapSpace(Params):
 
 
 class TsneSpace(Params):
-    """Where t-SNE's settings are searched, always in two dimensions; both bounds are included.
+    """Search space of t-SNE in two dimensions; both bounds are included.
 
     Attributes:
-        perplexity: About how many neighbours are kept near (Gomes et al. 2024: 5 to 30).
+        perplexity: Effective number of neighbours (Gomes et al. 2024: 5 to 30).
     """
 
     perplexity: IntRange
 
 
 class PcaSpace(Params):
-    """Where the settings of the principal components are searched; both bounds are included.
+    """Search space of the principal components; both bounds are included.
 
     Attributes:
         n_components: Dimensions of the reduced space.
@@ -63,7 +63,7 @@ class PcaSpace(Params):
 
 
 class GmmSpace(Params):
-    """Where the Gaussian mixture's settings are searched; both bounds are included.
+    """Search space of the Gaussian mixture; both bounds are included.
 
     Attributes:
         n_components: Number of clusters.
@@ -73,7 +73,7 @@ class GmmSpace(Params):
 
 
 class KMeansSpace(Params):
-    """Where the settings of k-means are searched; both bounds are included.
+    """Search space of k-means; both bounds are included.
 
     Attributes:
         n_clusters: Number of clusters.
@@ -83,12 +83,12 @@ class KMeansSpace(Params):
 
 
 class HdbscanSpace(Params):
-    """Where HDBSCAN's settings are searched; both bounds are included.
+    """Search space of HDBSCAN; both bounds are included.
 
     Attributes:
         min_cluster_size: Fewest images of a cluster.
-        min_samples: Neighbours that a point in a dense place has.
-        cluster_selection_epsilon: The values to try; clusters nearer than this are not split.
+        min_samples: Neighbours of a point in a dense region.
+        cluster_selection_epsilon: Values to try; clusters nearer than this are not split.
     """
 
     min_cluster_size: IntRange
@@ -99,15 +99,14 @@ class HdbscanSpace(Params):
 
 
 class StabilityParams(Params):
-    """How the winning recipe is doubted.
+    """How the stability of a recipe is measured.
 
     Attributes:
-        resamples: Bootstrap resamples that it is fitted on again.
-        seeds: Other seeds that it is fitted with again.
-        images: Most images that it is fitted on again.
-        least: The mean adjusted Rand index over the resamples from which on a recipe is stable;
-            the best stable one wins, or where none is, the most stable one. None for no such
-            limit.
+        resamples: Bootstrap resamples to fit it on.
+        seeds: Other seeds to fit it with.
+        images: Most images of each of these fits.
+        least: Mean adjusted Rand index over the resamples of a stable recipe. The best stable
+            recipe wins, or where none is stable, the most stable one; None for no limit.
     """
 
     resamples: int = Field(ge=2)
@@ -117,13 +116,12 @@ class StabilityParams(Params):
 
 
 class StructureParams(Params):
-    """How the clusters are tested against a cloud without any.
+    """How the clusters are tested against Gaussian clouds without clusters.
 
     Attributes:
-        clouds: Clouds of Gaussian noise to compare with; 19 are the fewest that can tell at a
-            level of .05.
-        images: Most images that are compared.
-        level: From this p-value on, the run says that there is no evidence of clusters.
+        clouds: Number of clouds, at least 19 for a level of .05.
+        images: Most images in the test.
+        level: Above this p-value, the run reports that there is no evidence of clusters.
     """
 
     clouds: int = Field(ge=1)
@@ -137,34 +135,34 @@ class StructureParams(Params):
 
 
 class ClusteringParams(Params):
-    """How patterns are searched for.
+    """How the borderline images are clustered.
 
     Attributes:
-        fewest_images: With fewer borderline images there is no search, and the run says so.
+        fewest_images: Fewest borderline images for a search.
         trials: Reductions that the search tries; all clusterings are tried on each.
         reductions: The kinds of reduction to search.
         clusterings: The kinds of clustering to search.
-        objective: What is maximised: ``silhouette`` (in the reduced space, noise a cluster, as in
+        objective: Score to maximise: ``silhouette`` (in the reduced space, noise a cluster, as in
             Gomes et al. 2024), ``silhouette_original`` (cosine, in the embedding space, without
             noise), ``dbcv``, ``bic`` (its negative, for ``none`` and ``gmm`` only), or the weights
             of several of the first three.
         search_epochs: Epochs of UMAP during the search (t-SNE: five iterations each).
-        finalists: How many of the best are then fitted again.
-        epochs: Epochs of that.
-        fit_size: Most images that are fitted, drawn at random; the others are assigned.
-        score_size: Most images that are scored, drawn at random.
-        fewest_in_cluster: A recipe with a smaller cluster never wins.
-        most_noise: Nor does one with a larger share of noise.
-        most_in_cluster: Nor one with a larger share of what is not noise in a single cluster,
-            which is one cluster beside a few outliers.
-        umap: The space of UMAP.
-        tsne: The space of t-SNE.
-        pca: The space of the principal components.
-        gmm: The space of the Gaussian mixture.
-        kmeans: The space of k-means.
-        hdbscan: The space of HDBSCAN.
-        stability: How the winner is fitted again.
-        structure: How the winner is compared with noise.
+        finalists: Number of best recipes that are fitted in full.
+        epochs: Epochs of the full fit.
+        fit_size: Most images to fit on, drawn at random; the other images are assigned.
+        score_size: Most images to score, drawn at random.
+        fewest_in_cluster: Fewest images of a cluster; a recipe with a smaller one never wins.
+        most_noise: Largest share of noise of a recipe that may win.
+        most_in_cluster: Largest share of the clustered images in one cluster, for the same; above
+            it, the other clusters are a few outliers.
+        umap: Search space of UMAP.
+        tsne: Search space of t-SNE.
+        pca: Search space of the principal components.
+        gmm: Search space of the Gaussian mixture.
+        kmeans: Search space of k-means.
+        hdbscan: Search space of HDBSCAN.
+        stability: How the stability of the finalists is measured.
+        structure: How the clusters are tested against noise.
     """
 
     fewest_images: int = Field(ge=10)

@@ -1,4 +1,4 @@
-"""One way to find patterns: a reduction, then a clustering."""
+"""A recipe for clusters (a reduction, then a clustering), and the model that it gives."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ class Recipe:
     clustering: Clustering
 
     def __str__(self) -> str:
-        """As a person would call it."""
-        parts = (
-            f"{part.kind}({', '.join(f'{k}={v:.3g}' for k, v in part.settings.items())})"
-            for part in (self.reduction, self.clustering)
+        """The recipe as people write it: ``pca(n_components=3) + kmeans(n_clusters=4)``."""
+        steps = (
+            f"{step.kind}({', '.join(f'{k}={v:.3g}' for k, v in step.settings.items())})"
+            for step in (self.reduction, self.clustering)
         )
-        return " + ".join(parts)
+        return " + ".join(steps)
 
     def as_row(self) -> dict[str, str]:
         """The recipe in a table, by ``RECIPE_COLUMNS``."""
-        parts = self.reduction, self.clustering
-        values = [part.kind for part in parts] + [json.dumps({**p.settings}) for p in parts]
+        steps = self.reduction, self.clustering
+        values = [step.kind for step in steps] + [json.dumps({**s.settings}) for s in steps]
         return dict(zip(RECIPE_COLUMNS, values, strict=True))
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any] | pd.Series) -> Self:
-        """The recipe of a row that ``as_row`` gave."""
+        """The recipe of a row of ``as_row``."""
         reduction, clustering, *settings = (row[column] for column in RECIPE_COLUMNS)
-        first, second = (json.loads(part) for part in settings)
+        first, second = (json.loads(text) for text in settings)
         return cls(Reduction(reduction, first), Clustering(clustering, second))
 
     def fit(
@@ -57,24 +57,18 @@ class Recipe:
         run: RunParams,
         attempt: int = 0,
     ) -> ClusterModel | None:
-        """Follow the recipe.
+        """Reduce and cluster embeddings (N, D); None where the clustering does not fit the points.
 
-        Args:
-            embeddings: Shape (N, D).
-            neighbours: Of at least as many rows as the reduction asks for; only UMAP asks.
-            epochs: Of the reduction.
-            run: The seed.
-            attempt: Another number has other seeds.
-
-        Returns:
-            The clusters and the way to them; None where the clustering could not be done.
+        Each number of an ``attempt`` has its own seeds.
         """
-        first, second = (run.seed_for(part, attempt) for part in ("reduction", "clustering"))
+        first, second = (run.seed_for(step, attempt) for step in ("reduction", "clustering"))
         # The points are few, and another number of threads would change the last bits.
         with threadpool_limits(1):
             points = self.reduction.reduce(embeddings, neighbours, first, epochs)
-            found = self.clustering.fit(points, second)
-        return None if found is None else ClusterModel(self, epochs, embeddings, points, found)
+            clusters = self.clustering.fit(points, second)
+        if clusters is None:
+            return None
+        return ClusterModel(self, epochs, embeddings, points, clusters)
 
 
 @dataclass(frozen=True)
@@ -82,11 +76,11 @@ class ClusterModel:
     """Clusters that new images can be assigned to.
 
     Attributes:
-        recipe: How they were found.
-        epochs: Those of the reduction.
-        embeddings: Those that were fitted, shape (N, D).
-        points: What they were reduced to, shape (N, d), float64.
-        clusters: What was found there.
+        recipe: The recipe of the fit.
+        epochs: Epochs of the reduction.
+        embeddings: The fitted embeddings, shape (N, D).
+        points: Their coordinates in the reduced space, shape (N, d), float64.
+        clusters: The clusters of these points.
     """
 
     recipe: Recipe
@@ -96,65 +90,42 @@ class ClusterModel:
     clusters: FittedClustering
 
     def again(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> ClusterModel | None:
-        """Follow the recipe on other images, with other seeds.
-
-        Args:
-            embeddings: Shape (M, D).
-            run: The seed.
-            attempt: Its number; each has seeds of its own.
-
-        Returns:
-            What it finds there; None where the clustering could not be done.
-        """
-        wanted = int(self.recipe.reduction.settings.get("n_neighbors", 2))
-        neighbours = nearest_neighbours(embeddings, wanted, run.seed_for("neighbours", attempt))
+        """Fit the recipe to other embeddings (M, D), with the seeds of another attempt."""
+        k = int(self.recipe.reduction.settings.get("n_neighbors", 2))
+        neighbours = nearest_neighbours(embeddings, k, run.seed_for("neighbours", attempt))
         return self.recipe.fit(embeddings, neighbours, self.epochs, run, attempt)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Assign new images to the clusters.
-
-        Args:
-            embeddings: Of the model under test, shape (M, D); may be none.
-
-        Returns:
-            Labels, shape (M,), -1 for noise; their probabilities, shape (M,), as
-            ``FittedClustering.assign`` gives them; and their places, shape (M, d).
-        """
+        """Labels (M,), their probabilities (M,) and coordinates (M, d) of new embeddings (M, D)."""
         points = self.recipe.reduction.place(embeddings, self.embeddings, self.points)
         return (*self.clusters.assign(points), points)
 
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
-        """How much new images are like the fitted ones at all, whatever cluster they join.
+        """How similar new images (M, D) are to the fitted ones, in (0, 1]; outliers are below .05.
 
-        The conformal p-value of their mean cosine distance to the nearest fitted images: of so
-        large a share of the fitted ones, the same distance is at least as large. A mixture or
-        k-means has no noise and assigns what is like nothing, often with a high probability.
-
-        Args:
-            embeddings: Shape (M, D); may be none.
-
-        Returns:
-            Values in (0, 1], shape (M,); below .05, an image is an outlier.
+        The conformal p-value of their mean cosine distance to the nearest fitted images: the share
+        of fitted images with at least this distance. Mixtures and k-means have no noise: they
+        assign outliers too, often with a high probability.
         """
         if len(embeddings) == 0:
             return np.zeros(0)
         count = min(_NEAREST, len(self.embeddings) - 1)
         near = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
-        own = near.fit(self.embeddings).kneighbors()[0].mean(1)
+        fitted = near.fit(self.embeddings).kneighbors()[0].mean(1)
         new = near.kneighbors(embeddings)[0].mean(1)
-        reached = len(own) - np.searchsorted(np.sort(own), new, side="left")
-        return np.asarray((1 + reached) / (1 + len(own)))
+        as_far = len(fitted) - np.searchsorted(np.sort(fitted), new, side="left")
+        return np.asarray((1 + as_far) / (1 + len(fitted)))
 
 
 @dataclass(frozen=True)
 class NoClusters:
-    """What stands for a :class:`ClusterModel` where nothing was found."""
+    """The :class:`ClusterModel` of a run without clusters."""
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """No image belongs to anything: -1, probability 0, no place."""
+        """Label -1, probability 0 and no coordinates for all images."""
         count = len(embeddings)
         return np.full(count, NOISE), np.zeros(count), np.zeros((count, 0))
 
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
-        """Not known: NaN."""
+        """NaN for all images."""
         return np.full(len(embeddings), np.nan)

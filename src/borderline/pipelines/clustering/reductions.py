@@ -1,4 +1,4 @@
-"""Ways to reduce embeddings to fewer dimensions."""
+"""Kinds of reduction of embeddings to fewer dimensions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from borderline.pipelines.clustering.neighbours import Neighbours
 from borderline.pipelines.clustering.params import ReductionKind
 
-# scikit-learn has t-SNE exaggerate its clusters for the first 250 iterations.
+# scikit-learn's t-SNE exaggerates clusters during its first 250 iterations.
 _FEWEST_TSNE_ITERATIONS = 300
 _TSNE_ITERATIONS_AN_EPOCH = 5
 _PLACED_BY = 10
@@ -26,30 +26,20 @@ class Reduction:
 
     Attributes:
         kind: ``umap`` and ``tsne`` on cosine distances, ``pca``, or ``none``.
-        settings: What the kind is called with; more dimensions or neighbours than the images
-            allow are cut.
+        settings: Arguments of the library; dimensions and neighbours are cut to the number of
+            images.
     """
 
     kind: ReductionKind
     settings: Mapping[str, float]
 
     def reduce(
-        self,
-        embeddings: np.ndarray,
-        neighbours: Neighbours | None,
-        seed: int,
-        epochs: int,
+        self, embeddings: np.ndarray, neighbours: Neighbours | None, seed: int, epochs: int
     ) -> np.ndarray:
-        """Reduce embeddings.
+        """Reduce embeddings (N, D) to (N, d), float64.
 
-        Args:
-            embeddings: Shape (N, D).
-            neighbours: For UMAP, at least its ``n_neighbors`` of each row.
-            seed: The result repeats bit for bit.
-            epochs: Epochs of UMAP; a fifth of the iterations of t-SNE.
-
-        Returns:
-            Shape (N, d), float64.
+        UMAP takes at least ``n_neighbors`` neighbours of each row; the other kinds take none.
+        ``epochs`` are those of UMAP, and a fifth of the iterations of t-SNE.
         """
         if self.kind == "umap":
             assert neighbours is not None, "UMAP takes the shared graph"
@@ -65,18 +55,10 @@ class Reduction:
     def place(
         self, embeddings: np.ndarray, fitted: np.ndarray, fitted_reduced: np.ndarray
     ) -> np.ndarray:
-        """Place new embeddings in the space that others were reduced to.
+        """Coordinates (M, d) of new embeddings (M, D), from those (N, d) of fitted ones (N, D).
 
-        Where the reduction has no formula (UMAP with given neighbours, t-SNE), a new point lies
-        between its nearest fitted ones, the nearer the closer.
-
-        Args:
-            embeddings: Shape (M, D); may be none.
-            fitted: What was reduced, shape (N, D).
-            fitted_reduced: To what, shape (N, d).
-
-        Returns:
-            Shape (M, d), float64.
+        UMAP with given neighbours and t-SNE have no formula for new points, so each lies at the
+        mean of its nearest fitted points, weighted by the inverse distance.
         """
         if self.kind == "none" or len(embeddings) == 0:
             width = fitted_reduced.shape[1]
@@ -91,7 +73,7 @@ class Reduction:
     def _umap(
         self, embeddings: np.ndarray, neighbours: Neighbours, seed: int, epochs: int
     ) -> np.ndarray:
-        import umap  # compiles for seconds, which only a search should wait for
+        import umap  # compiles for seconds
 
         # UMAP's spectral start needs fewer dimensions than images.
         most = len(embeddings) // 2

@@ -1,4 +1,4 @@
-"""How good clusters are: every score of the table, and the one that a search maximises."""
+"""Scores of clusters, and the objective that a search maximises."""
 
 from __future__ import annotations
 
@@ -37,12 +37,7 @@ _NORMAL = 1.959964
 
 
 def degenerate(labels: np.ndarray, params: ClusteringParams) -> str:
-    """Why clusters are none that anyone wants; empty where they are not.
-
-    Args:
-        labels: Shape (N,), -1 for noise.
-        params: The limits.
-    """
+    """Why clusters with labels (N,), -1 for noise, are degenerate; empty where they are not."""
     sizes = np.bincount(labels[labels != NOISE])
     noise = float((labels == NOISE).mean())
     if len(sizes) < 2:
@@ -57,15 +52,9 @@ def degenerate(labels: np.ndarray, params: ClusteringParams) -> str:
 
 
 class Scorer:
-    """Scores the clusters of the same embeddings in one reduced space after the other.
+    """Scores clusters of the same embeddings (N, D) in many reduced spaces.
 
-    Silhouettes and DBCV compare all pairs, so they are found on a random part of the images where
-    there are many.
-
-    Args:
-        embeddings: Shape (N, D).
-        params: The objective, its limits and how many images are scored.
-        seed: Seed of the part.
+    Silhouettes and DBCV compare all pairs, so they use a random sample of ``score_size`` images.
     """
 
     def __init__(self, embeddings: np.ndarray, params: ClusteringParams, seed: int) -> None:
@@ -77,15 +66,11 @@ class Scorer:
 
     @cached_property
     def cosine_distances(self) -> np.ndarray:
-        """Of the scored images in the embedding space."""
+        """Between the scored images, in the embedding space."""
         return np.asarray(pairwise_distances(self.embeddings[self.rows], metric="cosine")).clip(0)
 
     def in_space(self, points: np.ndarray) -> SpaceScorer:
-        """Score clusters in a space.
-
-        Args:
-            points: Where the images lie in it, shape (N, d).
-        """
+        """A scorer of clusters in one space, from all images' coordinates (N, d)."""
         return SpaceScorer(self, points)
 
 
@@ -94,39 +79,38 @@ class SpaceScorer:
     """Scores the clusters in one space.
 
     Attributes:
-        scorer: What all spaces share.
-        points: Shape (N, d), float64.
+        scorer: The part that all spaces share.
+        points: All images' coordinates, shape (N, d), float64.
     """
 
     scorer: Scorer
     points: np.ndarray
 
-    def objective(self, found: FittedClustering) -> float:
-        """What the search maximises; NaN for degenerate clusters, or where it is not defined."""
-        if degenerate(found.labels, self.scorer.params):
+    def objective(self, clusters: FittedClustering) -> float:
+        """The objective of the search; NaN for degenerate clusters or where it is undefined."""
+        if degenerate(clusters.labels, self.scorer.params):
             return math.nan
         values = {"silhouette": self._silhouette, "silhouette_original": self._original}
         values |= {"dbcv": self._dbcv, "bic": self._likelihood}
         weights = self.scorer.params.weights
-        return sum(weight * values[name](found) for name, weight in weights.items())
+        return sum(weight * values[name](clusters) for name, weight in weights.items())
 
-    def all(self, found: FittedClustering) -> dict[str, float | int | str]:
-        """Every score of ``SCORES``; NaN where one is not defined.
+    def all(self, clusters: FittedClustering) -> dict[str, float | int | str]:
+        """All scores of ``SCORES``; NaN where one is undefined.
 
-        ``silhouette``, ``davies_bouldin`` and ``calinski_harabasz`` are of the reduced space with
-        noise as a cluster of its own, the convention of Gomes et al. 2024;
-        ``silhouette_original`` is of the embedding space by cosine distance and leaves noise out;
-        ``dbcv`` is the density-based validity of the reduced space (Moulavi et al. 2014).
-        ``silhouette_error`` is half the 95 % interval that comes from scoring only ``scored``
-        images. ``noise`` is a share, ``sizes`` are those of the clusters.
+        In the reduced space, with noise as one cluster (Gomes et al. 2024): ``silhouette``,
+        ``davies_bouldin``, ``calinski_harabasz``. In the embedding space, by cosine distance,
+        without noise: ``silhouette_original``. ``dbcv`` is the density-based validity in the
+        reduced space (Moulavi et al. 2014). ``silhouette_error`` is half the 95 % interval that is
+        due to scoring only ``scored`` images; ``noise`` is a share.
         """
-        labels = found.labels
+        labels = clusters.labels
         sizes = np.bincount(labels[labels != NOISE])
         values: dict[str, float | int | str] = dict.fromkeys(SCORES, math.nan)
         if len(np.unique(labels)) > 1:
-            each = self._silhouettes(found)
-            left_out = 1 - len(each) / len(labels)
-            error = _NORMAL * each.std() * math.sqrt(left_out / len(each)) if len(each) else 0.0
+            each = self._silhouettes(clusters)
+            unscored = 1 - len(each) / len(labels)
+            error = _NORMAL * each.std() * math.sqrt(unscored / len(each)) if len(each) else 0.0
             values |= {
                 "silhouette": _mean(each),
                 "silhouette_error": error,
@@ -134,10 +118,10 @@ class SpaceScorer:
                 "calinski_harabasz": float(calinski_harabasz_score(self.points, labels)),
             }
         return values | {
-            "objective": self.objective(found),
-            "silhouette_original": self._original(found),
-            "dbcv": self._dbcv(found),
-            "bic": -self._likelihood(found),
+            "objective": self.objective(clusters),
+            "silhouette_original": self._original(clusters),
+            "dbcv": self._dbcv(clusters),
+            "bic": -self._likelihood(clusters),
             "scored": len(self.scorer.rows),
             "clusters": len(sizes),
             "noise": float((labels == NOISE).mean()),
@@ -148,23 +132,23 @@ class SpaceScorer:
     def _distances(self) -> np.ndarray:
         return np.asarray(pairwise_distances(self.points[self.scorer.rows]))
 
-    def _silhouettes(self, found: FittedClustering) -> np.ndarray:
-        return _silhouettes(self._distances, found.labels[self.scorer.rows])
+    def _silhouettes(self, clusters: FittedClustering) -> np.ndarray:
+        return _silhouettes(self._distances, clusters.labels[self.scorer.rows])
 
-    def _silhouette(self, found: FittedClustering) -> float:
-        return _mean(self._silhouettes(found))
+    def _silhouette(self, clusters: FittedClustering) -> float:
+        return _mean(self._silhouettes(clusters))
 
-    def _original(self, found: FittedClustering) -> float:
-        labels = found.labels[self.scorer.rows]
-        kept = labels != NOISE
+    def _original(self, clusters: FittedClustering) -> float:
+        labels = clusters.labels[self.scorer.rows]
+        clustered = labels != NOISE
         distances = self.scorer.cosine_distances
-        if not kept.all():
-            distances = distances[np.ix_(kept, kept)]
-        return _mean(_silhouettes(distances, labels[kept]))
+        if not clustered.all():
+            distances = distances[np.ix_(clustered, clustered)]
+        return _mean(_silhouettes(distances, labels[clustered]))
 
-    def _dbcv(self, found: FittedClustering) -> float:
-        points, labels = self.points[self.scorer.rows], found.labels[self.scorer.rows]
-        # It divides by the size of a cluster less one.
+    def _dbcv(self, clusters: FittedClustering) -> float:
+        points, labels = self.points[self.scorer.rows], clusters.labels[self.scorer.rows]
+        # DBCV divides by the size of a cluster minus one.
         sizes = np.bincount(labels[labels != NOISE])
         if (sizes > 1).sum() < 2:
             return math.nan
@@ -174,11 +158,11 @@ class SpaceScorer:
             try:
                 return float(validity_index(points, labels))
             except (AssertionError, ValueError):
-                # Distances to the power of the dimensions may be too large for a number.
+                # Distances to the power of the dimensions may overflow.
                 return math.nan
 
-    def _likelihood(self, found: FittedClustering) -> float:
-        return -float(found.estimator.bic(self.points)) if found.kind == "gmm" else math.nan
+    def _likelihood(self, clusters: FittedClustering) -> float:
+        return -float(clusters.estimator.bic(self.points)) if clusters.kind == "gmm" else math.nan
 
 
 def _silhouettes(distances: np.ndarray, labels: np.ndarray) -> np.ndarray:

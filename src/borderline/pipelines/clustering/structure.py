@@ -1,54 +1,66 @@
-"""Are there clusters at all, or was one cloud cut into pieces?"""
+"""A test for clusters against the null hypothesis of one Gaussian cloud."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
-from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.neighbours import neighbours_of
+from borderline.pipelines.clustering.params import ClusteringParams, StructureParams
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.scores import Scorer
-from borderline.pipelines.clustering.search import cluster_all, neighbours_of
+from borderline.pipelines.clustering.sweep import cluster_all
 
-# Once so many clouds are as good as the images, more would not change what is said.
+STRUCTURE_COLUMNS = ("objective", "clouds", "clouds_mean", "clouds_most", "p_value", "doubt")
+
+# Clouds as good as the images after which the test stops: the p-value is then far above any level.
 _ENOUGH = 4
 
 
 class Structure(NamedTuple):
-    """What the comparison with clouds gave.
+    """The comparison of the images with clouds.
 
     Attributes:
-        value: The best objective that the recipes reach on the images; NaN for none.
-        clouds: The same on each cloud.
-        p_value: Share of clouds, the images among them, that reach as much (Besag and Clifford
-            1991 where the comparison ended early).
+        value: The best objective of the recipes on the images; NaN for none.
+        clouds: The same on each cloud; NaN for none.
+        p_value: Share of the clouds and the images with at least this objective (Besag and
+            Clifford 1991 where the test stopped early).
     """
 
     value: float
     clouds: tuple[float, ...]
     p_value: float
 
+    def as_row(self, params: StructureParams) -> dict[str, Any]:
+        """By ``STRUCTURE_COLUMNS``, with a ``doubt`` where the p-value is above the level."""
+        known = np.array([value for value in self.clouds if math.isfinite(value)])
+        mean, most = (known.mean(), known.max()) if len(known) else (None, None)
+        doubt = ""
+        if self.p_value > params.level:
+            doubt = "there is no evidence of separate patterns: " + (
+                f"clouds without clusters look as clear (p = {self.p_value:.2f}, "
+                f"{len(self.clouds)} clouds)"
+                if self.clouds
+                else f"a sample of {params.images} images has no usable clusters"
+            )
+        values = (self.value, len(self.clouds), mean, most, self.p_value, doubt)
+        return dict(zip(STRUCTURE_COLUMNS, values, strict=True))
+
 
 def compare_with_clouds(
     embeddings: np.ndarray, recipes: Sequence[Recipe], params: ClusteringParams, run: RunParams
 ) -> Structure:
-    """Cluster clouds of one Gaussian with the images' mean and covariance in the same ways.
+    """Cluster the images and Gaussian clouds with their mean and covariance in the same ways.
 
-    The null hypothesis of SigClust (Liu et al. 2008). The images and each cloud are clustered in
-    the same ways: the reductions of the best recipes, on each the sweep of their clusterings. What
-    the search chose for the images, it did not choose for each cloud, so that the p-value may be a
-    little too small.
-
-    Args:
-        embeddings: Shape (N, D); at most ``structure.images`` of them are used.
-        recipes: The best ones; the reductions and kinds of clustering are taken from them.
-        params: The spaces, the objective and the number of clouds.
-        run: The seed.
+    The null hypothesis is that of SigClust (Liu et al. 2008). Each set is clustered with the
+    reductions of the best recipes, and on each with the full sweep of their clusterings. The search
+    chose these reductions for the images, not for the clouds, so the p-value may be a little too
+    small. At most ``structure.images`` of the embeddings (N, D) are used.
     """
     random = np.random.default_rng(run.seed_for("clouds"))
     count = min(params.structure.images, len(embeddings))
@@ -57,18 +69,18 @@ def compare_with_clouds(
     if math.isnan(value):
         return Structure(value, (), 1.0)
     mean = embeddings.mean(0, dtype=np.float64)
-    # The root of the covariance times N, so that no covariance of singular columns is needed.
+    # A root of the covariance that also exists where the covariance is singular.
     root = np.linalg.svd(embeddings - mean, full_matrices=False)
     scales = root.S[:, None] * root.Vh / math.sqrt(len(embeddings) - 1)
     clouds: list[float] = []
-    beaten = 0
-    while len(clouds) < params.structure.clouds and beaten < _ENOUGH:
+    as_good = 0
+    while len(clouds) < params.structure.clouds and as_good < _ENOUGH:
         cloud = mean + random.standard_normal((count, len(scales))) @ scales
         clouds.append(_best(cloud, recipes, params, run))
-        # A cloud without any clusters is not as good.
-        beaten += clouds[-1] >= value
-    ended = beaten == _ENOUGH and len(clouds) < params.structure.clouds
-    p_value = beaten / len(clouds) if ended else (1 + beaten) / (1 + len(clouds))
+        # False for the NaN of a cloud without clusters.
+        as_good += clouds[-1] >= value
+    stopped_early = as_good == _ENOUGH and len(clouds) < params.structure.clouds
+    p_value = as_good / len(clouds) if stopped_early else (1 + as_good) / (1 + len(clouds))
     return Structure(value, tuple(clouds), p_value)
 
 
@@ -87,7 +99,7 @@ def _best(
             points = reduction.reduce(embeddings, neighbours, seed, params.search_epochs)
             space = scorer.in_space(points)
             values += [
-                cluster_all(kind, space, params, run)[2]
+                cluster_all(kind, space, params, run).objective
                 for kind in params.clusterings
                 if kind in kinds
             ]

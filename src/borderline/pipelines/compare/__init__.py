@@ -1,4 +1,4 @@
-"""Beside the road: two models under test, or two finished runs, side by side."""
+"""Optional: a comparison of two models under test, of one run or of two."""
 
 from borderline.pipelines.compare.pipeline import create_pipeline
 

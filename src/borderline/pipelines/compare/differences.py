@@ -1,15 +1,18 @@
-"""How far the figures of two models are apart, with intervals."""
+"""Differences between the measures of two models, with intervals, and between their errors."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.stats import binomtest
 
 from borderline.findings import FIGURES, Findings, Measured, number_of
 from borderline.measures.intervals import Estimate
+from borderline.pipelines.compare.sides import Side
 
 COLUMNS = (
     *("figure", "this", "this_low", "this_high", "other", "other_low", "other_high"),
@@ -18,21 +21,14 @@ COLUMNS = (
 
 
 def difference(this: Measured, other: Measured) -> Measured:
-    """This figure less the other one, with the interval of Zou and Donner (2008).
+    """This measure minus the other one, with the interval of Zou and Donner (2008), if both have.
 
-    Their MOVER takes the two intervals as those of independent figures. For figures of the same
-    images, as the accuracies are, it is too wide, never too narrow, where both go the same way.
-
-    Args:
-        this: A figure with its 95 % interval.
-        other: The same figure of another model.
-
-    Returns:
-        The difference; without an interval where one of them has none.
+    Their MOVER takes the two measures as independent. For measures of the same images, such as two
+    accuracies, the interval is too wide rather than too narrow if both are positively correlated.
     """
     ends = (this.value, this.low, this.high), (other.value, other.low, other.high)
     (value, low, high), (value_2, low_2, high_2) = (
-        [math.nan if end is None else end for end in own] for own in ends
+        [math.nan if end is None else end for end in measure] for measure in ends
     )
     apart = value - value_2
     return Measured.of(
@@ -44,43 +40,49 @@ def difference(this: Measured, other: Measured) -> Measured:
     )
 
 
-def compare_figures(this: Findings, other: Findings, *, same_judge: bool) -> pd.DataFrame:
-    """Every figure of both.
+def compare_measures(this: Findings, other: Findings, *, same_judge: bool) -> pd.DataFrame:
+    """Compare all measures of two models, a row a measure by ``COLUMNS``.
 
-    Args:
-        this: The findings about one model.
-        other: Those about another.
-        same_judge: Whether one judge saw the images of both; else their Fréchet distances are not
-            compared, nor are those of different N.
-
-    Returns:
-        A row a figure by ``COLUMNS``: both with their intervals, their ``difference`` with its own,
-        and whether they ``differ``, for that leaves 0 out; empty where there is no interval.
+    They ``differ`` if the interval of their ``difference`` excludes 0; empty where there is no
+    interval. Fréchet distances are compared only for the same judge and the same N.
     """
     rows = []
     for name in FIGURES:
-        ours, theirs = this.figures[name], other.figures[name]
-        comparable = name != "fd_lenet" or (same_judge and ours.n == theirs.n)
-        apart = difference(ours, theirs) if comparable else Measured()
+        both = this.figures[name], other.figures[name]
+        comparable = name != "fd_lenet" or (same_judge and both[0].n == both[1].n)
+        apart = difference(*both) if comparable else Measured()
         known = apart.low is not None and apart.high is not None
         differ = (apart.low > 0 or apart.high < 0) if known else None  # type: ignore[operator]
-        both = (end for figure in (ours, theirs) for end in (figure.value, figure.low, figure.high))
-        rows.append((name, *both, apart.value, apart.low, apart.high, differ))
+        ends = (end for measure in both for end in (measure.value, measure.low, measure.high))
+        rows.append((name, *ends, apart.value, apart.low, apart.high, differ))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def compare_errors(this: Side, other: Side) -> dict[str, Any]:
+    """The errors that only one of the models makes, by ``only_this``, ``only_other``, ``p_value``.
+
+    All are None where the test images or their labels differ.
+    """
+    names = ("only_this", "only_other", "p_value")
+    tests = this.pair_test, other.pair_test
+    labels = tests[0]["labels"]
+    if not (
+        torch.equal(tests[0]["images"], tests[1]["images"])
+        and torch.equal(labels, tests[1]["labels"])
+    ):
+        return dict.fromkeys(names)
+    wrong = [((side.real_view["test_p"] > 0.5).long() != labels).numpy() for side in (this, other)]
+    return dict(zip(names, only_one_wrong(*wrong), strict=True))
 
 
 def only_one_wrong(
     this_wrong: np.ndarray, other_wrong: np.ndarray
 ) -> tuple[int, int, float | None]:
-    """The images that one of two models alone gets wrong, and whether that can be chance.
-
-    Args:
-        this_wrong: Whether this model is wrong, shape (N,).
-        other_wrong: Whether the other is, on the same images.
+    """Count the images that only one of two models gets wrong, from masks (N,) of their errors.
 
     Returns:
-        How many only this one gets wrong, how many only the other; and the two-sided p-value of
-        McNemar's exact test (1947), None where they agree on all.
+        The count of each, and the two-sided p-value of McNemar's exact test (1947), None where both
+        counts are 0.
     """
     ours, theirs = int((this_wrong & ~other_wrong).sum()), int((~this_wrong & other_wrong).sum())
     if ours + theirs == 0:

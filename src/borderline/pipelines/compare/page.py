@@ -1,96 +1,87 @@
-"""The page that holds two models side by side."""
+"""The page of a comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
-from torch import Tensor
+import torch
 
 from borderline.findings import FIGURES, Findings, in_parts
+from borderline.measures.inference import predict
 from borderline.pages import rendering
-from borderline.pages.pictures import Picture, pictures
+from borderline.pages.pictures import pictures
+from borderline.pipelines.compare.sides import Side
 from borderline.pipelines.compare.transfer import OPEN, OWN, SHARED
 
 PACKAGE = "borderline.pipelines.compare"
 
 
-class Side(NamedTuple):
-    """A model and what the other one says of its patterns.
+def section(
+    side: Side, other: Side, table: pd.DataFrame, members: int, device: torch.device
+) -> dict[str, Any]:
+    """The patterns of a side, from the table of both, with pictures framed by the other model's p.
 
-    Attributes:
-        name: Of the model.
-        findings: About it.
-        patterns: A row each, as ``carry_over`` gives it.
-        shown: Of each, its prototype and images of its cluster, shape (n, C, H, W), and what the
-            other model says of these, shape (n,).
+    They show the prototype and at most ``members`` images of the cluster.
     """
-
-    name: str
-    findings: Findings
-    patterns: pd.DataFrame
-    shown: Sequence[tuple[Tensor, Tensor]]
+    patterns = []
+    for _, row in table[table["model"] == side.name].iterrows():
+        number = int(row["pattern"])
+        here = side.clusters["labels"] == side.findings.patterns[number].cluster
+        prototype = side.prototypes["images"][number][None]
+        images = torch.cat([prototype, side.borderline["images"][here][:members]])
+        p = predict(other.classifier, images, device)
+        alt = f"Image {{number}} of the pattern, {{p}} for {other.name}"
+        patterns.append({**row.to_dict(), "pictures": pictures(images, p, alt)})
+    return {"name": side.name, "other": other.name, "patterns": patterns}
 
 
 def render(
-    this: Side, other: Side, figures: pd.DataFrame, errors: dict[str, Any], unsure: float
+    findings: Findings,
+    sections: Sequence[dict[str, Any]],
+    measures: pd.DataFrame,
+    errors: dict[str, Any],
+    unsure: float,
 ) -> str:
-    """The whole page.
-
-    Args:
-        this: One model.
-        other: Another.
-        figures: Of both, as ``compare_figures`` gives them.
-        errors: Of both on the same images.
-        unsure: The share of real test images that count as those a model is least sure of.
-    """
+    """The page: the source and classes of the findings, the measures, errors, and both sections."""
     return rendering.render(
         PACKAGE,
         "comparison.html",
         charts=False,
-        this=this.findings,
-        names=(this.name, other.name),
-        in_short=_in_short(this, other, errors),
-        rows=[_row(row) for _, row in figures.iterrows()],
-        sides=[
-            {"name": own.name, "other": judge.name, "patterns": _patterns(own)}
-            for own, judge in ((this, other), (other, this))
-        ],
+        this=findings,
+        names=[section["name"] for section in sections],
+        in_short=[*map(_verdicts, sections), _errors(sections[0], errors)],
+        rows=[_row(row) for _, row in measures.iterrows()],
+        sides=sections,
         unsure=unsure,
     )
 
 
-def _in_short(this: Side, other: Side, errors: dict[str, Any]) -> list[str]:
-    said = []
-    for own, judge in ((this, other), (other, this)):
-        count, verdicts = len(own.patterns), own.patterns["verdict"]
-        if count == 0:
-            said.append(f"{own.name} has no patterns to compare.")
-            continue
-        said.append(
-            f"Of the {count} patterns of {own.name}, {judge.name} shares "
-            f"{int((verdicts == SHARED).sum())}; {int((verdicts == OWN).sum())} are mostly "
-            f"{own.name}'s own, and {int((verdicts == OPEN).sum())} are open."
-        )
+def _verdicts(section: dict[str, Any]) -> str:
+    name, verdicts = section["name"], [pattern["verdict"] for pattern in section["patterns"]]
+    if not verdicts:
+        return f"{name} has no patterns to compare."
+    shared, own, open_ = (verdicts.count(verdict) for verdict in (SHARED, OWN, OPEN))
+    patterns = "1 pattern" if len(verdicts) == 1 else f"{len(verdicts)} patterns"
+    return (
+        f"{name} has {patterns}: {shared} shared with {section['other']}, {own} of {name} only, "
+        f"{open_} open."
+    )
+
+
+def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
     if errors["only_this"] is None:
-        said.append("They were tested on different images, so their errors cannot be paired.")
-    else:
-        chance = (
-            "they agree on all images"
-            if errors["p_value"] is None
-            else "if both were equally good, so large a difference would come in "
-            f"{_case_share(errors['p_value'])} of cases (McNemar's test)"
-        )
-        said.append(
-            f"On the same real test images, {errors['only_this']} are wrong for {this.name} alone, "
-            f"and {errors['only_other']} for {other.name} alone: {chance}."
-        )
-    return said
-
-
-def _case_share(p: float) -> str:
-    return "less than 0.1%" if p < 0.001 else f"{p:.1%}"
+        return "The two models have different test images, so their errors cannot be paired."
+    if errors["p_value"] is None:
+        return "Both models make the same errors on the test images."
+    p = errors["p_value"]
+    chance = "less than 0.1%" if p < 0.001 else f"{p:.1%}"
+    return (
+        f"{section['name']} alone is wrong on {errors['only_this']} test images, "
+        f"{section['other']} alone on {errors['only_other']}. If both were equally accurate, a "
+        f"difference this large would have a probability of {chance} (McNemar's exact test)."
+    )
 
 
 def _row(row: pd.Series) -> dict[str, Any]:
@@ -109,11 +100,3 @@ def _row(row: pd.Series) -> dict[str, Any]:
             for name, columns in ends.items()
         },
     }
-
-
-def _patterns(side: Side) -> list[dict[str, Any]]:
-    shown = []
-    for (_, row), (images, p) in zip(side.patterns.iterrows(), side.shown, strict=True):
-        own: list[Picture] = pictures(images, p, "Image {number} of the pattern, {p} for the other")
-        shown.append({**{str(name): value for name, value in row.items()}, "pictures": own})
-    return shown

@@ -12,10 +12,10 @@ class CompareParams(Params):
 
     Attributes:
         this: A model of ``grid.models``; None for the first.
-        other: The model to compare it with; None for the second of ``grid.models`` or, in another
-            run, for one of the same name.
-        unsure: The other model counts as unsure of an image when it is less sure of it than of all
-            but this share of the real test images.
+        other: The other model; None for the second of ``grid.models`` or, in another run, for the
+            model of the same name.
+        unsure: Share of the real test images nearest to the boundary: the other model counts as
+            unsure of an image that is as near.
         members: Images of each pattern that the page shows.
     """
 

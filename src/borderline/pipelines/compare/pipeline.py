@@ -1,53 +1,37 @@
-"""The comparison: figures, patterns carried over from each model to the other, and a page."""
+"""The comparison of two models: measures, patterns that both share, and a page."""
 
 from __future__ import annotations
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all
+from borderline.grid import current, for_all, node
+from borderline.params import Pairing
 from borderline.pipelines.compare import nodes
 
-_OF_THE_RUN = "pair_test"
+_OF_MODEL = ("findings", "classifier", "borderline", "clusters", "prototypes", "real_view")
 
 
 def create_pipeline() -> Pipeline:
-    """Hold the two models of ``compare`` side by side; nothing without a context."""
+    """Compare the two models of ``compare``; nothing without a context."""
     pairing = current().pairing
     if pairing is None:
         return Pipeline([])
-    elsewhere = "other_run." if pairing.elsewhere else ""
-    parts = [
-        f"{run}{name}" if name == _OF_THE_RUN else f"{run}{model}.{name}"
-        for run, model in (("", pairing.this), (elsewhere, pairing.other))
-        for name in nodes.Parts._fields
-    ]
-    settings = ["params:pairing", "params:compare", "params:run"]
+    sides = _sides(pairing)
     comparison = Pipeline(
         [
-            Node(
-                nodes.compare_models,
-                inputs=["params:pairing", "params:run", *parts],
-                outputs=["compared_figures", "compared_errors"],
-                name="compare_models",
-            ),
-            Node(
-                nodes.carry_patterns_over,
-                inputs=[*settings, *parts],
-                outputs="compared_patterns",
-                name="carry_patterns_over",
-            ),
-            Node(
-                nodes.write_comparison,
-                inputs=[
-                    *settings,
-                    "compared_figures",
-                    "compared_errors",
-                    "compared_patterns",
-                    *parts,
-                ],
-                outputs="comparison",
-                name="write_comparison",
-            ),
+            node(nodes.compare_models, ["compared_measures_table", "compared_errors"], more=sides),
+            node(nodes.carry_patterns_over, "compared_patterns_table", more=sides),
+            node(nodes.write_comparison, "comparison", more=sides),
         ]
     )
     return for_all("compare", comparison)
+
+
+def _sides(pairing: Pairing) -> dict[str, str]:
+    """The datasets of both sides by keyword: ``this.findings``, ``other.findings``, ..."""
+    sides: dict[str, str] = {}
+    other_run = "other_run." if pairing.elsewhere else ""
+    for side, run, model in (("this", "", pairing.this), ("other", other_run, pairing.other)):
+        sides |= {f"{side}.{dataset}": f"{run}{model}.{dataset}" for dataset in _OF_MODEL}
+        sides[f"{side}.pair_test"] = f"{run}pair_test"
+    return sides

@@ -1,4 +1,4 @@
-"""Which patterns of one model are patterns of another too."""
+"""The patterns of one model that are patterns of the other model too."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.metrics.pairwise import cosine_distances
 
 from borderline.findings import Findings
+from borderline.measures.inference import embed, predict
 from borderline.measures.intervals import estimate_of_share
+from borderline.pipelines.compare.sides import Side
 
 COLUMNS = (
     *("model", "pattern", "images", "unsure", "low", "high", "borderline", "mean_p", "verdict"),
     *("nearest", "nearest_share"),
 )
 SHARED, OWN, OPEN = "shared", "own", "open"
-"""Verdicts: the other model is unsure of most images too; of fewer than half; or it is open."""
+"""The other model is unsure of most images of the pattern; of fewer than half; undecided."""
 
 _MOST = 0.5
 
 
-class Judge(NamedTuple):
-    """The other model, as it sees the images of a pattern.
+class OtherModel(NamedTuple):
+    """The other model's view of the images of a side.
 
     Attributes:
         p: Its probabilities of the images, shape (N,).
         embeddings: Its embeddings of them, shape (N, D).
-        prototypes: Its embeddings of its own prototypes, shape (K, D); may be none.
-        real_p: Its probabilities of the real test images, shape (M,).
+        prototypes: Its embeddings of the prototypes of its own side, shape (K, D); K may be 0.
+        real_p: Its probabilities of its real test images, shape (M,).
     """
 
     p: np.ndarray
@@ -37,47 +40,65 @@ class Judge(NamedTuple):
     real_p: np.ndarray
 
 
-def carry_over(
-    name: str, found: Findings, labels: np.ndarray, judge: Judge, unsure: float
-) -> pd.DataFrame:
-    """What another model says of each pattern of a model.
+def carry_both_over(this: Side, other: Side, unsure: float, device: torch.device) -> pd.DataFrame:
+    """The patterns of both sides, each seen by the model of the opposite side."""
+    tables = []
+    for side, opposite in ((this, other), (other, this)):
+        if not side.findings.patterns:
+            continue
+        images, prototypes = side.borderline["images"], opposite.prototypes["images"]
+        model = opposite.classifier
+        seen = OtherModel(
+            predict(model, images, device).numpy(),
+            embed(model, images, device).numpy(),
+            (embed(model, prototypes, device) if len(prototypes) else prototypes).numpy(),
+            opposite.real_view["test_p"].numpy(),
+        )
+        labels = side.clusters["labels"].numpy()
+        tables.append(carry_over(side.name, side.findings, labels, seen, unsure))
+    empty = pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat(tables or [empty], ignore_index=True)
 
-    A pattern is ``shared`` where the other model is unsure of most of its images, that is, where
-    the whole 95 % interval of their share (Wilson 1927) is above one half; it is the model's
-    ``own`` where the whole interval is below, and else ``open``. Unsure is relative: two models
-    that hesitate at the same images may be sure to different degrees, so a fixed band around 0.5
-    would call almost nothing shared.
+
+def carry_over(
+    name: str, findings: Findings, labels: np.ndarray, other: OtherModel, unsure: float
+) -> pd.DataFrame:
+    """Decide which patterns of a model the other model shares.
+
+    A pattern is ``shared`` if the 95 % interval (Wilson 1927) of the share of its images that the
+    other model is unsure of lies above one half, ``own`` if it lies below, and ``open`` otherwise.
+    Unsure is relative to the real images: the probabilities of two models may be confident to
+    different degrees, so that almost no image would be in a fixed band of both.
 
     Args:
-        name: Of the model.
-        found: The findings about it.
+        name: The name of the model.
+        findings: The findings about it.
         labels: The clusters of its borderline images, shape (N,).
-        judge: The other model on the same images.
-        unsure: The share of real test images that count as those it is least sure of.
+        other: The other model's view of these images.
+        unsure: The share of its real test images that the other model counts as unsure of.
 
     Returns:
-        A row a pattern by ``COLUMNS``: the share of its images that the other is ``unsure`` of,
-        the share that is ``borderline`` for it, and which of its own prototypes is ``nearest`` to
-        most of them.
+        A row a pattern by ``COLUMNS``: the shares of its images that the other model is ``unsure``
+        of and that are ``borderline`` for it, and the ``nearest`` prototype of the other model.
     """
-    distance, real = np.abs(judge.p - 0.5), np.abs(judge.real_p - 0.5)
+    distance, real = np.abs(other.p - 0.5), np.abs(other.real_p - 0.5)
     limit = np.quantile(real, unsure)
     rows = []
     seen: set[int] = set()
-    for pattern in found.patterns:
+    for pattern in findings.patterns:
         here = labels == pattern.cluster
-        # Some ways to choose prototypes take two of a cluster, or one of none.
+        # Some selections take two prototypes of a cluster, or one of no cluster.
         if pattern.cluster < 0 or pattern.cluster in seen or not here.any():
             continue
         seen.add(pattern.cluster)
         share = estimate_of_share(int((distance[here] < limit).sum()), int(here.sum()))
         verdict = SHARED if share.low > _MOST else OWN if share.high < _MOST else OPEN
         nearest, most = -1, np.nan
-        if len(judge.prototypes):
-            joined = cosine_distances(judge.embeddings[here], judge.prototypes).argmin(1)
-            counts = np.bincount(joined, minlength=len(judge.prototypes))
+        if len(other.prototypes):
+            joined = cosine_distances(other.embeddings[here], other.prototypes).argmin(1)
+            counts = np.bincount(joined, minlength=len(other.prototypes))
             nearest, most = int(counts.argmax()), float(counts.max() / here.sum())
-        borderline = float((distance[here] < found.band).mean())
-        said = (borderline, float(judge.p[here].mean()), verdict, nearest, most)
-        rows.append((name, pattern.prototype, int(here.sum()), *share, *said))
+        borderline = float((distance[here] < findings.band).mean())
+        view = (borderline, float(other.p[here].mean()), verdict, nearest, most)
+        rows.append((name, pattern.prototype, int(here.sum()), *share, *view))
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,4 +1,4 @@
-"""Beside the road: limits on what a run found, for continuous integration to stop at."""
+"""Optional: limits on the measures of a run, at which continuous integration can stop."""
 
 from borderline.pipelines.gate.pipeline import create_pipeline
 

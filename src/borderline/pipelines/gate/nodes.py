@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-from borderline.findings import Findings
-from borderline.grid import Grid
-from borderline.pipelines.gate.limits import check
-from borderline.pipelines.gate.params import GateParams
+    from borderline.grid import Grid
+    from borderline.pipelines.gate.params import GateParams
 
 
-def check_limits(grid: Grid, gate: GateParams, *findings: dict[str, Any]) -> pd.DataFrame:
-    """Every limit for every model; the run ends with an exit status of its own where one is broken.
+def check_limits(*, grid: Grid, gate: GateParams, **findings: dict[str, Any]) -> DataFrame:
+    """Check all limits for all models; a hook ends the run with status 3 where one is broken.
 
     Args:
         grid: Names the models.
         gate: The limits.
-        findings: About each model.
+        findings: Of each model, called ``<model>.findings``.
     """
-    found = (Findings.read(own) for own in findings)
-    return check(dict(zip(grid.models, found, strict=True)), gate)
+    from borderline.findings import Findings
+    from borderline.pipelines.gate.limits import check
+
+    by_model = {model: Findings.read(findings[f"{model}.findings"]) for model in grid.models}
+    return check(by_model, gate)

@@ -12,11 +12,11 @@ from borderline.params import Params
 
 
 class Limit(Params):
-    """What a figure must keep to.
+    """The range of a measure.
 
     Attributes:
-        least: It must not be below; None for no such limit.
-        most: It must not be above; None likewise.
+        least: Its lower end; None for none.
+        most: Its upper end; None for none.
     """
 
     least: float | None = None
@@ -35,20 +35,20 @@ def _known(limits: dict[str, Limit | None]) -> dict[str, Limit | None]:
     for name in limits:
         if name not in FIGURES:
             hint = did_you_mean(name, FIGURES)
-            raise ValueError(f"{name!r} is no figure{hint}: choose from {', '.join(FIGURES)}")
+            raise ValueError(f"{name!r} is not a measure{hint}: choose from {', '.join(FIGURES)}")
     if not any(limits.values()):
         raise ValueError("it must have a limit at least")
     return limits
 
 
 class GateParams(Params):
-    """The limits that every model under test must keep to.
+    """The limits for all models under test.
 
     Attributes:
-        judged_by: ``value``, the figure itself, or ``interval``: the whole 95 % interval must keep
-            to the limit. A figure without an interval is judged by its value.
-        limits: By the name of the figure, one of ``findings.FIGURES``; None takes one away that
-            another environment set.
+        judged_by: ``value``, or ``interval``: the whole 95 % interval must be within the limit. A
+            measure without an interval is judged by its value.
+        limits: By the name of the measure, one of ``findings.FIGURES``; None removes a limit that
+            another environment sets.
     """
 
     judged_by: Literal["value", "interval"]

@@ -1,27 +1,15 @@
-"""The gate: every limit for every model under test."""
+"""The gate: all limits for all models under test."""
 
 from __future__ import annotations
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all
+from borderline.grid import current, for_all, node
 from borderline.pipelines.gate import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Hold the findings of the last run against the limits."""
-    gate = Pipeline(
-        [
-            Node(
-                nodes.check_limits,
-                inputs=[
-                    "params:grid",
-                    "params:gate",
-                    *(f"{model}.findings" for model in current().models),
-                ],
-                outputs="gate",
-                name="check_limits",
-            )
-        ]
-    )
-    return for_all("gate", gate)
+    """Check the findings of the last run against the limits."""
+    findings = [f"{model}.findings" for model in current().models]
+    gate = node(nodes.check_limits, "gate_table", more={name: name for name in findings})
+    return for_all("gate", Pipeline([gate]))

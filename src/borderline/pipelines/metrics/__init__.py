@@ -1,4 +1,4 @@
-"""Stage 3: judges every generator, and picks one for each model."""
+"""Stage 3: measures all generators, and chooses one for each model."""
 
 from borderline.pipelines.metrics.pipeline import create_pipeline
 

@@ -1,327 +1,27 @@
-"""The figures of the stage: interactive ones, and the generators' images side by side."""
+"""Figures of the generators' images."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-
-import numpy as np
-import pandas as pd
-import plotly.graph_objects as go
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from plotly.subplots import make_subplots
 from torch import Tensor
 
-from borderline.measures.plots import (
-    PROBABILITY_COLOURS,
-    add_probability_scale,
-    framed_grid,
-)
-from borderline.pipelines.metrics.comparison import REAL
+from borderline.measures.plots import add_probability_scale, draw_image_grid, framed_grid
+from borderline.records import Part
 
-# Okabe and Ito's, which colour-blind people can tell apart.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A6A00", "#000000")
-_DASHES = ("solid", "dash", "dot", "dashdot")
-_GREY = "#777777"
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagon")
-
-_DISTANCES = {"fd_lenet": "fd_lenet", "fd_classifier": "fd_classifier", "fid": "FID"}
-_HEADLINES = {
-    "yield": "yield",
-    "acd": "ACD",
-    "hubris": "hubris",
-    **{
-        f"{column}{suffix}": f"{name}<br>{words}"
-        for column, name in _DISTANCES.items()
-        for suffix, words in (
-            ("", "all images"),
-            ("_borderline", "borderline"),
-            ("_to_borderline", "to real borderline"),
-        )
-    },
-    "precision_lenet_borderline": "precision (lenet)<br>borderline",
-    "coverage_lenet_borderline": "coverage (lenet)<br>borderline",
-    "vendi_lenet_borderline": "Vendi score (lenet)<br>borderline",
-    "near_duplicates_lenet_borderline": "near-duplicates (lenet)<br>borderline",
-}
-
-
-def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.Figure:
-    """The histogram of p of each generator's images, a panel a generator.
-
-    Args:
-        histograms: By generator, with the edges ``from`` and ``to`` of the bins, the ``images`` in
-            them, and how many there are once the model is ``calibrated``.
-        band: Half the width of the borderline band.
-    """
-    columns = min(3, len(histograms))
-    rows = math.ceil(len(histograms) / columns)
-    figure = make_subplots(
-        rows,
-        columns,
-        subplot_titles=list(histograms),
-        shared_xaxes=True,
-        vertical_spacing=0.5 / (rows + 2),
-    )
-    for position, table in enumerate(histograms.values()):
-        place = {"row": position // columns + 1, "col": position % columns + 1}
-        middles = (table["from"] + table["to"]) / 2
-        total = max(int(table["images"].sum()), 1)
-        bars = go.Bar(
-            x=middles,
-            y=table["images"] / total,
-            width=table["to"] - table["from"],
-            marker={
-                "color": [to_hex(PROBABILITY_COLOURS(m)) for m in middles],
-                "line": {"color": "#333333", "width": 0.6},
-            },
-            name="as the model says",
-            customdata=table["images"],
-            hovertemplate="p = %{x:.3f}: %{customdata} images<extra></extra>",
-            showlegend=False,
-        )
-        edges = np.append(table["from"], table["to"].iloc[-1:])
-        shares = table["calibrated"] / total
-        calibrated = go.Scatter(
-            x=edges,
-            y=np.append(shares, shares.iloc[-1:]),
-            mode="lines",
-            line={"shape": "hv", "color": "#000000", "width": 1.5},
-            name="calibrated",
-            hovertemplate="calibrated: %{y:.1%}<extra></extra>",
-            showlegend=position == 0,
-        )
-        figure.add_traces([bars, calibrated], rows=[place["row"]] * 2, cols=[place["col"]] * 2)
-        for edge in (0.5 - band, 0.5 + band):
-            figure.add_vline(edge, line={"dash": "dash", "color": _GREY, "width": 1}, **place)
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
-    figure.update_xaxes(range=[0, 1], showticklabels=True)
-    figure.update_xaxes(title="p(positive)", row=rows)
-    return _finished(
-        figure,
-        "How sure the model is of each generator's images; borderline between the dashed lines",
-        height=130 + 210 * rows,
-    )
-
-
-def draw_curves(epochs: pd.DataFrame) -> go.Figure:
-    """Fréchet distance, yield and ACD of every training by epoch.
-
-    Args:
-        epochs: One row an epoch, with ``source``, ``epoch``, ``images``, ``fd_lenet``, and
-            ``yield`` and ``acd`` in step 2.
-    """
-    panels = {"fd_lenet": "fd_lenet", "yield": "yield", "acd": "ACD"}
-    figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.05)
-    for number, (source, table) in enumerate(epochs.groupby("source", sort=False)):
-        style = _style(number)
-        for row, column in enumerate(panels, start=1):
-            if not table[column].notna().any():
-                continue
-            curve = go.Scatter(
-                x=table["epoch"],
-                y=table[column],
-                mode="lines+markers",
-                name=str(source),
-                legendgroup=str(source),
-                showlegend=row == 1,
-                line={"color": style[0], "dash": style[1]},
-                marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)]},
-                cliponaxis=False,
-                hovertemplate=f"{source}, epoch %{{x}}: %{{y:.3g}}<extra></extra>",
-            )
-            figure.add_trace(curve, row=row, col=1)
-    for row, title in enumerate(panels.values(), start=1):
-        figure.update_yaxes(title=title, rangemode="tozero", row=row, col=1)
-    figure.update_yaxes(type="log", row=1, col=1)
-    figure.update_xaxes(title="epoch (0 is where step 2 starts)", row=len(panels), col=1)
-    most = epochs["images"].max()
-    n = f", each epoch measured on {most:.0f} images" if most > 0 else ""
-    return _finished(figure, f"The trainings{n}", height=680)
-
-
-def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
-    """The Pareto front of Fréchet distance and ACD over epochs and generators.
-
-    Args:
-        points: As ``find_front`` gives them.
-        chosen: The generator that the next stages go on with.
-    """
-    figure = go.Figure()
-    n = int(points["n"].max()) if len(points) else 0
-    front = points[points["on_front"]].sort_values("fd_lenet")
-    figure.add_trace(
-        go.Scatter(
-            x=front["fd_lenet"],
-            y=front["acd"],
-            mode="lines",
-            line={"shape": "hv", "color": _GREY, "dash": "dot"},
-            name="Pareto front",
-            hoverinfo="skip",
-        )
-    )
-    for number, (source, table) in enumerate(points.groupby("source", sort=False)):
-        colour = _style(number)[0]
-        trained, finished = table[table["epoch"].notna()], table[table["epoch"].isna()]
-        if len(trained):
-            figure.add_trace(
-                go.Scatter(
-                    x=trained["fd_lenet"],
-                    y=trained["acd"],
-                    mode="lines+markers+text",
-                    text=[f"{epoch:.0f}" for epoch in trained["epoch"]],
-                    textposition="top center",
-                    textfont={"size": 10, "color": colour},
-                    line={"color": colour, "width": 1},
-                    marker={"size": 6, "symbol": "circle-open"},
-                    name=f"{source}, epochs",
-                    hovertemplate=(
-                        f"{source}, epoch %{{text}}<br>fd_lenet %{{x:.1f}}, ACD %{{y:.3f}}"
-                        "<extra></extra>"
-                    ),
-                )
-            )
-        figure.add_trace(
-            go.Scatter(
-                x=finished["fd_lenet"],
-                y=finished["acd"],
-                mode="markers",
-                marker={
-                    "size": 14,
-                    "color": colour,
-                    "symbol": _SYMBOLS[number % len(_SYMBOLS)],
-                    "line": {"width": 3 if source == chosen else 0, "color": "#000000"},
-                },
-                name=f"{source}{' (chosen)' if source == chosen else ''}",
-                hovertemplate=(
-                    f"{source}, its images<br>fd_lenet %{{x:.1f}}, ACD %{{y:.3f}}<extra></extra>"
-                ),
-            )
-        )
-    for _, row in points[points["knee"]].iterrows():
-        figure.add_annotation(
-            x=math.log10(max(row["fd_lenet"], 1e-9)),
-            y=row["acd"],
-            text="knee",
-            ax=34,
-            ay=-34,
-            arrowhead=2,
-            borderpad=2,
-        )
-    figure.update_xaxes(
-        title=f"fd_lenet of all images, N = {n}, logarithmic (nearer to the real ones: left)",
-        type="log",
-        nticks=8,
-    )
-    figure.update_yaxes(title="ACD (nearer to the boundary: down)", range=[-0.02, 0.52])
-    return _finished(figure, "Realism against confusion, by epoch and generator", height=560)
-
-
-def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
-    """The headline figures of all generators with their 95 % intervals, beside the real images.
-
-    Args:
-        leaderboard: As ``choose_generator`` gives it.
-    """
-    real = leaderboard["source"] == REAL
-    names = {
-        row["source"]: f"<b>{row['source']}</b> (chosen)" if row["chosen"] else row["source"]
-        for _, row in leaderboard.iterrows()
-    }
-    shown = [name for name in _HEADLINES if name in leaderboard and leaderboard[name].notna().any()]
-    columns = min(4, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = make_subplots(
-        rows,
-        columns,
-        shared_yaxes=True,
-        horizontal_spacing=0.025,
-        vertical_spacing=0.36 / rows,
-        subplot_titles=[_HEADLINES[name] for name in shown],
-    )
-    for position, name in enumerate(shown):
-        place = {"row": position // columns + 1, "col": position % columns + 1}
-        low, high = leaderboard[f"{name}_low"], leaderboard[f"{name}_high"]
-        colours = np.where(leaderboard["chosen"], _COLOURS[5], np.where(real, _GREY, _COLOURS[0]))
-        figure.add_trace(
-            go.Scatter(
-                x=leaderboard[name],
-                y=[names[source] for source in leaderboard["source"]],
-                mode="markers",
-                marker={
-                    "color": colours,
-                    "size": 9,
-                    "symbol": np.where(leaderboard["on_front"], "diamond", "circle"),
-                },
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": high - leaderboard[name],
-                    "arrayminus": leaderboard[name] - low,
-                    "color": _GREY,
-                    "thickness": 1.5,
-                },
-                cliponaxis=False,
-                customdata=np.column_stack([low, high]),
-                hovertemplate=(
-                    "%{y}: %{x:.3g} [%{customdata[0]:.3g}, %{customdata[1]:.3g}]<extra></extra>"
-                ),
-                showlegend=False,
-            ),
-            **place,
-        )
-        floor = leaderboard.loc[real, name].iloc[0]
-        if pd.notna(floor):
-            figure.add_vline(floor, line={"dash": "dash", "color": _GREY, "width": 1}, **place)
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(rangemode="tozero", nticks=4)
-    counts = ", ".join(
-        f"{words} N = {leaderboard[column].max():.0f}"
-        for column, words in (
-            ("fd_lenet_n", "all images"),
-            ("fd_lenet_borderline_n", "borderline ones"),
-        )
-        if leaderboard[column].notna().any()
-    )
-    missing = leaderboard.loc[real, "precision_lenet_borderline"].isna().all()
-    title = (
-        f"{len(names) - 1} generators with 95 % intervals (in features of lenet: {counts})<br>"
-        "<sup>Dashed: real images, for realism the best that can be"
-        f"{' (too few of them are borderline for a floor of those)' if missing else ''}.<br>"
-        "Diamond: no other generator beats it in both fd_lenet and ACD. "
-        f"Chosen: {leaderboard['rule'].iloc[0]}.</sup>"
-    )
-    height = 190 + rows * (100 + 26 * len(leaderboard))
-    return _finished(figure, title, height).update_layout(margin={"t": 160})
-
-
-def _style(number: int) -> tuple[str, str]:
-    return _COLOURS[number % len(_COLOURS)], _DASHES[number // len(_COLOURS) % len(_DASHES)]
-
-
-def _finished(figure: go.Figure, title: str, height: int) -> go.Figure:
-    return figure.update_layout(
-        title=title,
-        template="plotly_white",
-        height=height,
-        font={"size": 13},
-        margin={"t": 100, "l": 80, "r": 30, "b": 60},
-    )
+_SHOWN = 64
 
 
 def draw_side_by_side(strips: list[tuple[str, Tensor, Tensor]], columns: int = 14) -> Figure:
-    """A strip of borderline images for each source, to compare them by eye.
+    """A strip of borderline images for each source.
 
     Args:
-        strips: What the source is, its images (N, C, H, W) in [-1, 1] and their p (N,); a note
-            stands in for no images.
-        columns: Images a strip, at most.
+        strips: The name of the source, its images (N, C, H, W) in [-1, 1] and their p (N,); without
+            images, the strip is a note.
+        columns: Images per strip, at most.
     """
     figure = Figure(figsize=(14, 0.95 * len(strips) + 0.6), layout="constrained", dpi=120)
-    every = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
-    for axes, (name, images, p) in zip(every, strips, strict=True):
-        # A line of text to the left of each strip, level with its middle.
+    panels = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
+    for axes, (name, images, p) in zip(panels, strips, strict=True):
         axes.text(-0.01, 0.5, name, ha="right", va="center", transform=axes.transAxes, fontsize=9)
         axes.set_axis_off()
         if len(images) == 0:
@@ -331,5 +31,13 @@ def draw_side_by_side(strips: list[tuple[str, Tensor, Tensor]], columns: int = 1
         axes.imshow(strip, interpolation="nearest", aspect="equal")
         axes.set_anchor("W")
     figure.suptitle("Borderline images, real and generated", fontsize=11)
-    add_probability_scale(figure, list(every))
+    add_probability_scale(figure, list(panels))
     return figure
+
+
+def draw_borderline(borderline: Part, chosen: str) -> Figure:
+    """The first borderline images of the chosen generator."""
+    images, p = borderline["images"], borderline["probabilities"]
+    note = f", the first {_SHOWN} of them" if len(images) > _SHOWN else ""
+    title = f"{len(images)} borderline images of {chosen}{note}"
+    return draw_image_grid(images[:_SHOWN], p[:_SHOWN], title)

@@ -1,21 +1,32 @@
-"""Between realism and confusion: the Pareto front of Fréchet distance and ACD, and its knee."""
+"""The Pareto front of Fréchet distance and ACD, and its knee."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from borderline.measures.realism import Moments, frechet_distance
+from borderline.pipelines.metrics.params import MetricsParams
+
+DECIDING = "fd_lenet"
+"""The Fréchet distance of front and rules: the only one that epochs have."""
 
 
 def pareto_front(fd: np.ndarray, acd: np.ndarray) -> np.ndarray:
     """Which points no other point beats.
 
-    One point beats another when it is better in a figure and not worse in the other.
+    One point beats another if one score is better and the other is not worse.
 
     Args:
         fd: Fréchet distances, lower is better, shape (n,).
         acd: Average confusion distances, lower is better, shape (n,).
 
     Returns:
-        Boolean array of shape (n,); False where a figure is NaN.
+        Boolean array of shape (n,); False where a score is NaN.
     """
     points = np.column_stack([fd, acd])
     not_worse = (points[:, None] <= points).all(axis=2)
@@ -26,11 +37,11 @@ def pareto_front(fd: np.ndarray, acd: np.ndarray) -> np.ndarray:
 
 
 def knee(fd: np.ndarray, acd: np.ndarray) -> int | None:
-    """The point of the front that gives up least of both figures.
+    """The knee of the front, which gives up least of both scores.
 
-    With both figures scaled to [0, 1] over the front, it is the point farthest below the line
-    between the front's ends (Das 1999). A front of two points, or one that nowhere bulges below
-    that line, has no such point: then it is the end of the lower ACD.
+    With both scores scaled to [0, 1] over the front, the knee is the point farthest below the line
+    between the ends of the front (Das 1999). Where no point lies below that line, it is the end
+    with the lower ACD.
 
     Args:
         fd: Fréchet distances, shape (n,).
@@ -46,6 +57,51 @@ def knee(fd: np.ndarray, acd: np.ndarray) -> int | None:
     bulge = 1 - _scaled(fd[front]) - _scaled(acd[front])
     # Rounding must not decide between the ends, whose bulge is 0.
     return int(front[np.argmax(np.round(bulge, 12))])
+
+
+def front_of(
+    epochs: pd.DataFrame,
+    generators: pd.DataFrame,
+    samples: Mapping[str, Tensor],
+    real: Tensor,
+    metrics: MetricsParams,
+) -> pd.DataFrame:
+    """The points of all epochs and finished generators, with the front and the knee marked.
+
+    All distances are measured at one number of images, that of the epochs.
+
+    Args:
+        epochs: One row for each epoch of each training.
+        generators: One row for each finished generator, with ``source`` and ``acd``.
+        samples: The LeNet's features of each generator's images, by source.
+        real: The LeNet's features of the real training images, shape (N, D).
+        metrics: Sizes, which give the number of images where nothing was trained.
+
+    Returns:
+        One row for each point: ``source``, ``epoch`` (NaN for a finished generator), ``n``,
+        ``fd_lenet`` (NaN where there are fewer images), ``acd``, ``on_front`` and ``knee``.
+    """
+    steered = epochs[epochs[DECIDING].notna() & epochs["acd"].notna()]
+    sizes = {source: len(sample) for source, sample in samples.items()}
+    enough = [size for size in sizes.values() if size >= metrics.fewest_images]
+    n = int(steered["images"].max()) if len(steered) else min([*enough, metrics.sample_size])
+    moments = Moments.of(real)
+    finished = [
+        {
+            "source": source,
+            "n": min(n, sizes[source]),
+            "acd": acd,
+            DECIDING: frechet_distance(Moments.of(samples[source][:n]), moments)
+            if sizes[source] >= n
+            else math.nan,
+        }
+        for source, acd in zip(generators["source"], generators["acd"], strict=True)
+    ]
+    trained = steered.rename(columns={"images": "n"})
+    points = pd.concat([trained, pd.DataFrame(finished)], ignore_index=True)
+    points = points.reindex(columns=["source", "epoch", "n", DECIDING, "acd"])
+    fd, acd = (points[name].to_numpy(dtype=float) for name in (DECIDING, "acd"))
+    return points.assign(on_front=pareto_front(fd, acd), knee=points.index == knee(fd, acd))
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:

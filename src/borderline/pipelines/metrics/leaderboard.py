@@ -1,20 +1,18 @@
-"""One row a generator, the floor beside them, and the rule that picks one."""
+"""The leaderboard: one row per generator, the floor, and the rule that chooses a generator."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from borderline.errors import BorderlineError
 from borderline.pipelines.metrics.comparison import REAL, measure_name
-from borderline.pipelines.metrics.front import knee, pareto_front
+from borderline.pipelines.metrics.front import DECIDING, knee, pareto_front
+from borderline.pipelines.metrics.params import RULES as RULES
 
-RULES = ("knee", "min_acd", "max_yield")
-
-DECIDING = "fd_lenet"
-"""The Fréchet distance that front and rules go by: epochs have no other."""
-
-# Of the comparisons, what the leaderboard shows; the rest is in the table `realism`.
+# The leaderboard shows these measures of borderline images; realism_table has all.
 _SHOWN_OF_BORDERLINE = ("precision", "density", "coverage", "vendi", "near_duplicates")
 _GROUPS = {
     ("all", "real"): "",
@@ -23,17 +21,32 @@ _GROUPS = {
 }
 
 
+def gather_scores(tables: Mapping[str, pd.DataFrame], floor: Mapping[str, float]) -> pd.DataFrame:
+    """One row for each generator and a last one for the real test images, the floor.
+
+    Args:
+        tables: The scores of each generator, by source.
+        floor: The scores of the real test images.
+    """
+    real = pd.DataFrame([{**floor, "note": ""}])
+    table = pd.concat([*tables.values(), real], ignore_index=True)
+    # These distances are of all images; the comparisons bring distances at equal N.
+    table = table.loc[:, ~table.columns.str.startswith(("fd_", "fid"))]
+    table.insert(0, "source", [*tables, REAL])
+    return table
+
+
 def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataFrame:
     """The leaderboard before the choice.
 
     Args:
-        scores: One row for each generator and for the real images, with a column ``source``.
-        realism: As ``compare`` gives it, of all comparisons.
+        scores: The result of ``gather_scores``.
+        realism: The result of ``compare``.
 
     Returns:
-        The scores with the headline figures of the comparisons at equal N: a column for the figure,
-        ``_low`` and ``_high`` for its interval, ``_n`` for N. ``on_front`` marks the generators
-        that no other finished one beats in both ``fd_lenet`` and ACD.
+        The scores and the main measures at equal N: a column for the value, ``_low`` and ``_high``
+        for the interval, ``_n`` for N. ``on_front`` marks the generators on the Pareto front of
+        ``fd_lenet`` and ACD.
     """
     table = scores
     for (images, against), suffix in _GROUPS.items():
@@ -42,23 +55,22 @@ def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataF
         if suffix == "_borderline":
             shown += [measure_name(measure, "lenet") for measure in _SHOWN_OF_BORDERLINE]
         for name in shown:
-            figures = group[group["measure"] == name].set_index("source")
+            values = group[group["measure"] == name].set_index("source")
             columns = {"value": f"{name}{suffix}"}
             columns |= {end: f"{name}{suffix}_{end}" for end in ("low", "high", "n")}
-            table = table.join(figures[list(columns)].rename(columns=columns), on="source")
+            table = table.join(values[list(columns)].rename(columns=columns), on="source")
     generators = (table["source"] != REAL).to_numpy()
     fd = np.where(generators, table[DECIDING], np.nan)
     return table.assign(on_front=pareto_front(fd, table["acd"].to_numpy(dtype=float)))
 
 
 def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tuple[str, str]:
-    """The generator that a rule picks.
+    """The generator that a rule chooses.
 
-    But for a named one, generators without any borderline image come last, for nothing can follow
-    from them.
+    A generator without borderline images comes last, unless it is named: it has no prototypes.
 
     Args:
-        leaderboard: As ``lay_out_leaderboard`` gives it; at least one generator.
+        leaderboard: The result of ``lay_out_leaderboard``, with at least one generator.
         rule: One of ``RULES``, or the name of a generator.
         fd_at_most: The bound of ``min_acd``.
 
@@ -68,7 +80,7 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
     Raises:
         BorderlineError: When the rule is neither.
     """
-    generators = leaderboard[leaderboard["source"] != REAL]
+    generators = generators_of(leaderboard)
     if rule in set(generators["source"]):
         return rule, "named in metrics.choose"
     if rule not in RULES:
@@ -85,19 +97,31 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
         best = candidates.sort_values(by, ascending=[False, True, True], kind="stable").iloc[0]
         return str(best["source"]), "highest yield"
     if np.isnan(fd).all():
-        return _lowest(candidates, "acd"), f"lowest ACD, for no {DECIDING} is known"
+        return _lowest(candidates, "acd"), f"lowest ACD, because no {DECIDING} is known"
     if rule == "min_acd":
         assert fd_at_most is not None, "checked with the settings"
         within = candidates[fd <= fd_at_most]
         if len(within) == 0:
-            words = f"lowest {DECIDING}, for none is at most {fd_at_most:g}"
+            words = f"lowest {DECIDING}, because none is at most {fd_at_most:g}"
             return _lowest(candidates, DECIDING), words
         return _lowest(within, "acd"), f"lowest ACD where {DECIDING} is at most {fd_at_most:g}"
     at = knee(fd, acd)
-    assert at is not None, "some distance is known"
-    lowest = acd[at] == acd[pareto_front(fd, acd)].min()
-    where = ", which bulges nowhere: its lowest ACD" if lowest else ""
-    return str(candidates["source"][at]), f"knee of the front of {DECIDING} and ACD{where}"
+    assert at is not None, "at least one distance is known"
+    if acd[at] == acd[pareto_front(fd, acd)].min():
+        words = f"lowest ACD, because the front of {DECIDING} and ACD has no knee"
+    else:
+        words = f"knee of the front of {DECIDING} and ACD"
+    return str(candidates["source"][at]), words
+
+
+def generators_of(leaderboard: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the generators, without the floor."""
+    return leaderboard[leaderboard["source"] != REAL]
+
+
+def chosen_of(leaderboard: pd.DataFrame) -> str:
+    """The name of the chosen generator."""
+    return str(leaderboard["source"][leaderboard["chosen"]].iloc[0])
 
 
 def _lowest(candidates: pd.DataFrame, column: str) -> str:

@@ -8,24 +8,26 @@ from pydantic import Field, model_validator
 
 from borderline.params import Params
 
+RULES = ("knee", "min_acd", "max_yield")
+"""The rules that choose a generator."""
+
 
 class MetricsParams(Params):
-    """How generators are judged.
+    """The measurement and the choice of generators.
 
     Attributes:
         histogram_bins: Bins of the histogram of p.
-        sample_size: Images of a set that realism and diversity are measured on, at most. All sets
-            of a comparison are cut to one number: that of the smallest.
-        fewest_images: Sets with fewer images are not measured, and the tables say so.
+        sample_size: Images of a set for realism and diversity, at most. All sets of a comparison
+            are cut to the number of images in the smallest.
+        fewest_images: Sets with fewer images are not measured; the tables have a note.
         neighbours: k of precision, recall, density and coverage.
         resamples: Resamples of the bootstrap intervals.
-        choose: The rule that picks a model's generator: ``knee`` (the bulge of the Pareto front of
-            ``fd_lenet`` and ACD), ``min_acd`` (the lowest ACD among those whose ``fd_lenet`` is at
-            most ``fd_at_most``), ``max_yield`` (the highest yield, the lower ``fd_lenet`` of the
-            borderline images breaking ties), or the name of a generator.
+        choose: The rule that chooses a model's generator: ``knee`` (the knee of the Pareto front of
+            ``fd_lenet`` and ACD), ``min_acd`` (the lowest ACD where ``fd_lenet`` is at most
+            ``fd_at_most``), ``max_yield`` (the highest yield; ties go to the lower ``fd_lenet`` of
+            the borderline images), or the name of a generator.
         fd_at_most: The bound of ``min_acd``.
-        most_borderline: Borderline images of the chosen generator that the next stages get, at
-            most.
+        most_borderline: Borderline images of the chosen generator for the next stages, at most.
     """
 
     histogram_bins: int = Field(ge=2)

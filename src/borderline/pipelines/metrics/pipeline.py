@@ -1,10 +1,10 @@
-"""Stage 3: the judgement of every generator, and the choice of one for each model."""
+"""Stage 3: measures all generators, and chooses one for each model."""
 
 from __future__ import annotations
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all, for_each_generator, for_each_model, gans
+from borderline.grid import current, for_all, for_each_generator, for_each_model, gans, node
 from borderline.pipelines.metrics import nodes
 
 _NETWORKS = {"lenet": "judge", "classifier": "classifier", "inception": "inception"}
@@ -13,168 +13,72 @@ _NETWORKS = {"lenet": "judge", "classifier": "classifier", "inception": "incepti
 def create_pipeline() -> Pipeline:
     """Describe the real images, measure each generator, compare and choose for each model."""
     layout = current()
-    names = layout.generators
-    trained = [name for name, placed in names.items() if placed.settings.trains]
-    real = Pipeline(
-        [
-            Node(
-                nodes.describe_real_images,
-                inputs=[
-                    "real_features",
-                    "params:metrics",
-                    "params:run",
-                    *(
-                        ["inception", "pair_train", "pair_test"]
-                        if "inception" in layout.judges
-                        else []
-                    ),
-                ],
-                outputs="real_reference",
-                name="describe_real_images",
-            )
-        ]
+    trained = [name for name, placed in layout.generators.items() if placed.settings.trains]
+    histories = _datasets("history_table", *gans(), *trained)
+
+    def of_generators(dataset: str) -> dict[str, str]:
+        return _datasets(dataset, *layout.generators)
+
+    describe = nodes.describe_real_images
+    real = (
+        node(
+            describe,
+            "real_reference",
+            inception="inception",
+            pair_train="pair_train",
+            pair_test="pair_test",
+        )
+        if "inception" in layout.judges
+        else node(describe, "real_reference")
     )
-    generator = Pipeline(
-        [
-            Node(
-                nodes.measure_generator,
-                inputs=[
-                    "images",
-                    "outcome",
-                    "calibration",
-                    "real_reference",
-                    "model_reference",
-                    "params:grid",
-                    "params:metrics",
-                    "params:confusion",
-                    "params:run",
-                    *(_NETWORKS[judge] for judge in layout.judges),
-                ],
-                outputs=["scores", "histogram", "features"],
-                name="measure_generator",
-            )
-        ],
+    generator = node(
+        nodes.measure_generator,
+        ["scores_table", "histogram_table", "features"],
+        more={judge: _NETWORKS[judge] for judge in layout.judges},
     )
     model = Pipeline(
         [
-            Node(
-                nodes.describe_model,
-                inputs=[
-                    "classifier",
-                    "pair_train",
-                    "pair_test",
-                    "params:grid",
-                    "params:metrics",
-                    "params:run",
-                ],
-                outputs="model_reference",
-                name="describe_model",
-            ),
-            Node(
-                nodes.measure_realism,
-                inputs=[
-                    "real_reference",
-                    "model_reference",
-                    "params:grid",
-                    "params:metrics",
-                    "params:confusion",
-                    "params:run",
-                    *(f"{name}.features" for name in names),
-                ],
-                outputs="realism",
-                name="measure_realism",
-            ),
-            Node(
+            node(nodes.describe_model, "model_reference"),
+            node(nodes.measure_realism, "realism_table", more=of_generators("features")),
+            node(
                 nodes.choose_generator,
-                inputs=[
-                    "realism",
-                    "model_reference",
-                    "calibration",
-                    "params:grid",
-                    "params:metrics",
-                    "params:confusion",
-                    *(f"{name}.scores" for name in names),
-                ],
-                outputs=["leaderboard", "leaderboard_figure"],
-                name="choose_generator",
+                ["leaderboard_table", "leaderboard_chart"],
+                more=of_generators("scores_table"),
             ),
-            Node(
-                nodes.gather_epochs,
-                inputs={name: f"{name}.history" for name in [*gans(), *trained]},
-                outputs=["epochs", "curves_figure"],
-                name="gather_epochs",
-            ),
-            Node(
+            node(nodes.gather_epochs, ["epochs_table", "curves_chart"], more=histories),
+            node(
                 nodes.find_front,
-                inputs=[
-                    "epochs",
-                    "real_features",
-                    "leaderboard",
-                    "params:metrics",
-                    *(f"{name}.features" for name in names),
-                ],
-                outputs=["front", "front_figure"],
-                name="find_front",
+                ["front_table", "front_chart"],
+                more=of_generators("features"),
             ),
-            Node(
-                nodes.show_histograms,
-                inputs=[
-                    "leaderboard",
-                    "params:confusion",
-                    *(f"{name}.histogram" for name in names),
-                ],
-                outputs="histograms_figure",
-                name="show_histograms",
-            ),
-            Node(
-                nodes.compare_generators,
-                inputs=[
-                    "leaderboard",
-                    "pair_train",
-                    "classifier",
-                    "params:confusion",
-                    "params:run",
-                    *(f"{name}.images" for name in names),
-                ],
-                outputs="generators_figure",
-                name="compare_generators",
-            ),
-            Node(
+            node(nodes.show_histograms, "histograms_chart", more=of_generators("histogram_table")),
+            node(nodes.compare_generators, "generators_figure", more=of_generators("images")),
+            node(
                 nodes.select_borderline,
-                inputs=[
-                    "leaderboard",
-                    "params:confusion",
-                    "params:metrics",
-                    *(f"{name}.images" for name in names),
-                ],
-                outputs=["borderline", "borderline_figure"],
-                name="select_borderline",
+                ["borderline", "borderline_figure"],
+                more=of_generators("images"),
             ),
-            Node(
-                nodes.select_sampler,
-                inputs=["leaderboard", *(f"{name}.sampler" for name in names)],
-                outputs="sampler",
-                name="select_sampler",
-            ),
-        ],
+            node(nodes.select_sampler, "sampler", more=of_generators("sampler")),
+        ]
     )
     return (
-        for_all("metrics", real)
+        for_all("metrics", Pipeline([real]))
         + for_each_generator(
             "metrics",
-            lambda _: generator,
+            lambda _: Pipeline([generator]),
             shared=["judge", "inception", "real_reference"],
-            of_model=["classifier", "calibration", "model_reference"],
+            of_model=["classifier", "calibration_table", "model_reference"],
         )
         + for_each_model(
             "metrics",
             model,
             shared=[
-                "pair_train",
-                "pair_test",
-                "real_features",
-                "real_reference",
-                *(f"{gan}.history" for gan in gans()),
+                *("pair_train", "real_features", "real_reference"),
+                *_datasets("history_table", *gans()),
             ],
         )
     )
+
+
+def _datasets(name: str, *sources: str) -> dict[str, str]:
+    return {dataset: dataset for dataset in (f"{source}.{name}" for source in sources)}

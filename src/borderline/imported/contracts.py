@@ -1,0 +1,177 @@
+"""Finds the contract of a model: tries the usual ones on real images of the pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from borderline.errors import BorderlineError
+from borderline.imported.classifier import BlindJudge, ImportedClassifier
+from borderline.imported.kinds import first_line
+from borderline.imported.params import JUDGE, ImportedModelParams
+from borderline.imported.probe import trial_images
+from borderline.records import LabelledImages
+
+USUAL: dict[str, dict[str, Any]] = {
+    "[0, 1]": {"range": [0, 1]},
+    "[-1, 1]": {"range": [-1, 1]},
+    "[0, 255]": {"range": [0, 255]},
+    "ImageNet's mean and std": {
+        "range": [0, 1],
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+    },
+}
+"""The usual ranges and normalisations, by name."""
+_LARGEST_SUM_ERROR = 1e-3
+
+
+class Trial(NamedTuple):
+    """The result of a contract on real images.
+
+    Attributes:
+        name: The name of the contract.
+        params: The settings of the model with it.
+        right: The number of correctly classified images.
+        images: The number of images.
+    """
+
+    name: str
+    params: dict[str, Any]
+    right: int
+    images: int
+
+
+class Material(NamedTuple):
+    """The file and the images that contracts are tried with.
+
+    Attributes:
+        content: The file of the model.
+        real: Real images of the pair.
+        labels: The labels of the positive and the negative class among all classes.
+        classes: The number of all classes.
+    """
+
+    content: bytes
+    real: LabelledImages
+    labels: tuple[int, int]
+    classes: int
+
+    def model(self, params: Mapping[str, Any]) -> ImportedClassifier:
+        """The model with these settings.
+
+        Raises:
+            BorderlineError: When they are invalid, or the model cannot be read.
+        """
+        try:
+            settings = ImportedModelParams.model_validate(params)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise BorderlineError(f"model has invalid settings: {reason}.") from error
+        shape = tuple(self.real["images"].shape[1:])
+        return ImportedClassifier(settings, self.content, shape, BlindJudge())
+
+
+class _Undecided(BorderlineError):
+    """An error that no other contract avoids."""
+
+
+def try_contracts(
+    source: dict[str, Any],
+    material: Material,
+    options: dict[str, Any],
+    usual: Mapping[str, dict[str, Any]],
+) -> list[Trial]:
+    """Try a model with contracts on real images of the pair.
+
+    Args:
+        source: The source of the model.
+        material: Its file, and the images.
+        options: Settings of the model that the user gave.
+        usual: The contracts by name, without channels.
+
+    Returns:
+        The contracts that the model accepts, the most accurate first.
+
+    Raises:
+        BorderlineError: When it accepts none; the error is the first contract's.
+    """
+    trials: list[Trial] = []
+    first_error: BorderlineError | None = None
+    for name, contract in _contracts(material.real["images"].shape[1], usual):
+        try:
+            trials.append(_try(name, source, contract, material, options))
+        except _Undecided:
+            raise
+        except BorderlineError as error:
+            first_error = first_error or error
+    if not trials:
+        raise first_error or BorderlineError(
+            f"mean is {next(iter(usual.values())).get('mean')}, but the model can have 1 or 3 "
+            "channels: give one number, or one per channel."
+        )
+    return sorted(trials, key=lambda trial: -trial.right)
+
+
+def _contracts(
+    channels: int, usual: Mapping[str, dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    fits: list[dict[str, Any]] = [{}, {"channels": 4 - channels, "fit": True}]
+    for fit, (name, contract) in product(fits, usual.items()):
+        if len(contract.get("mean", [0])) in (1, fit.get("channels", channels)):
+            suffix = f" and {'grey' if fit['channels'] == 1 else 'three channels'}" if fit else ""
+            yield f"{name}{suffix}", {**fit, **contract}
+
+
+def _try(
+    name: str,
+    source: dict[str, Any],
+    contract: dict[str, Any],
+    material: Material,
+    options: dict[str, Any],
+) -> Trial:
+    params: dict[str, Any] = {"kind": "imported", "source": source, "input": contract}
+    images, labels = trial_images(material.real)
+    # The embedding layer is not needed yet, and may not exist with a wrong contract.
+    model = material.model({**params, "outputs": "logits", "embedding": JUDGE})
+    with torch.no_grad():
+        try:
+            outputs = model.outputs(images)
+        except Exception as error:
+            raise BorderlineError(
+                f"model cannot process images of shape {list(images.shape[1:])} "
+                f"({first_line(error)}): change them with --images and --size, or write its input "
+                "into conf/ by hand."
+            ) from error
+        params |= _settings_of_outputs(outputs, material, options) | options
+        logits = material.model({**params, "embedding": JUDGE})(images)
+    return Trial(name, params, int(((logits > 0) == (labels == 1)).sum()), len(labels))
+
+
+def _settings_of_outputs(
+    outputs: Tensor, material: Material, options: dict[str, Any]
+) -> dict[str, Any]:
+    """The settings ``outputs`` and ``columns``, from the values and the width of the outputs."""
+    width = outputs[0].numel()
+    shares = bool((outputs >= 0).all() and (outputs <= 1).all())
+    if width == 1:
+        return {"outputs": "probability" if shares else "logit"}
+    sums = bool(((outputs.sum(1) - 1).abs() < _LARGEST_SUM_ERROR).all())
+    if max(options.get("columns", [0])) >= width:
+        raise _Undecided(
+            f"columns is {options['columns']}, but the model gives columns 0 to {width - 1}: "
+            "correct it."
+        )
+    if width > 2 and width != material.classes and "columns" not in options:
+        raise _Undecided(
+            f"columns is missing, but the model gives {width} classes and the images have "
+            f"{material.classes}: name the columns of the positive and the negative class, from 0, "
+            "with --columns."
+        )
+    columns = {"columns": list(material.labels)} if width > 2 else {}
+    return {"outputs": "probabilities" if shares and sums else "logits", **columns}

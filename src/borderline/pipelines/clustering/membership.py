@@ -1,0 +1,86 @@
+"""The chosen clusters: their model, the cluster of every borderline image, and their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from borderline.params import RunParams
+from borderline.pipelines.clustering.neighbours import neighbours_of
+from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters, Recipe
+from borderline.pipelines.clustering.scores import SCORES
+from borderline.pipelines.clustering.shortage import fitted_vectors
+from borderline.pipelines.clustering.stability import STABILITY_SCORES
+from borderline.records import Clusters, Embeddings, Part
+
+_SCORE_COLUMNS = (
+    *("images", "fitted", "recipe"),
+    *SCORES,
+    *STABILITY_SCORES,
+    *("structure_p", "doubts", "note"),
+)
+_SIZE_COLUMNS = ("cluster", "images", "mean_p", "mean_probability", "stability")
+
+
+def fit_model(
+    embeddings: Embeddings, recipe: Mapping[str, str], params: ClusteringParams, run: RunParams
+) -> ClusterModel | NoClusters:
+    """Fit the chosen recipe; no clusters where it has a ``note`` instead."""
+    if recipe["note"]:
+        return NoClusters()
+    vectors = fitted_vectors(embeddings)
+    neighbours = neighbours_of(vectors, params, run)
+    model = Recipe.of_row(recipe).fit(vectors, neighbours, params.epochs, run)
+    assert model is not None, "choose_recipe fitted the same"
+    return model
+
+
+def label_all(embeddings: Embeddings, model: ClusterModel | NoClusters) -> Clusters:
+    """The clusters of all images: those of the fit, and for the other images an assignment."""
+    vectors, fitted = embeddings["embeddings"].numpy(), embeddings["fitted"].numpy()
+    if isinstance(model, NoClusters):
+        columns = list(model.assign(vectors))
+    else:
+        others = np.setdiff1d(np.arange(len(vectors)), fitted)
+        of_fit = model.clusters.labels, model.clusters.probabilities(model.points), model.points
+        columns = []
+        for known, assigned in zip(of_fit, model.assign(vectors[others]), strict=True):
+            column = np.empty((len(vectors), *known.shape[1:]), dtype=known.dtype)
+            column[fitted], column[others] = known, assigned
+            columns.append(column)
+    labels, probability, reduced = (torch.from_numpy(column) for column in columns)
+    return {"labels": labels, "probability": probability, "reduced": reduced}
+
+
+def describe(
+    embeddings: Embeddings,
+    recipe: Mapping[str, str],
+    finalists: pd.DataFrame,
+    structure: pd.DataFrame,
+) -> pd.DataFrame:
+    """The scores of the clusters in one row, with the doubts about them or the reason for none."""
+    images, fitted = len(embeddings["embeddings"]), len(embeddings["fitted"])
+    row: dict[str, Any] = {"images": images, "fitted": fitted, "clusters": 0, "recipe": ""}
+    row |= {"doubts": "", "note": recipe["note"]}
+    if not recipe["note"]:
+        chosen, clouds = finalists[finalists["chosen"]].iloc[0], structure.iloc[0]
+        row |= {name: chosen[name] for name in ("recipe", *SCORES, *STABILITY_SCORES)}
+        doubts = "; ".join(filter(None, (clouds["doubt"], recipe["doubt"])))
+        row |= {"structure_p": clouds["p_value"], "doubts": doubts}
+    return pd.DataFrame([row], columns=list(_SCORE_COLUMNS))
+
+
+def sizes(borderline: Part, clusters: Clusters, cluster_stability: pd.DataFrame) -> pd.DataFrame:
+    """A row for each cluster: its images, their mean p and membership, its stability."""
+    rows = []
+    for cluster, stability in enumerate(cluster_stability["stability"]):
+        here = clusters["labels"] == cluster
+        mean_p = borderline["probabilities"][here].double().mean().item()
+        mean_probability = clusters["probability"][here].mean().item()
+        rows.append((cluster, int(here.sum()), mean_p, mean_probability, stability))
+    return pd.DataFrame(rows, columns=list(_SIZE_COLUMNS))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from borderline.measures.inference import embed, other_mass, predict
+from borderline.params import ConfusionParams, RunParams
+from borderline.pipelines.classifier.networks import Classifier, build_model
+from borderline.pipelines.classifier.nodes import evaluate_classifier, view_real_images
+from borderline.records import LabelledImages, take_rows
+
+CPU = torch.device("cpu")
+BAND = ConfusionParams(band=0.1)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    torch.manual_seed(1)
+    return build_model("cnn", 1, (1, 12, 12))
+
+
+def test_view_has_p_and_embeddings_of_all_real_images(
+    classifier: Classifier, pair_images: LabelledImages, run: RunParams
+) -> None:
+    test = take_rows(pair_images, slice(20))
+    view = view_real_images(classifier, pair_images, test, run=run)
+    assert list(view) == ["train_p", "test_p", "train_embeddings", "test_embeddings"]
+    for part, data in (("train", pair_images), ("test", test)):
+        p, embeddings = view[f"{part}_p"], view[f"{part}_embeddings"]  # type: ignore[literal-required]
+        assert torch.equal(p, predict(classifier, data["images"], CPU))
+        assert torch.equal(embeddings, embed(classifier, data["images"], CPU))
+    table, _ = evaluate_classifier(view, test, confusion=BAND)
+    assert table["test_images"][0] == 20
+    assert table["embedding_width"][0] == view["test_embeddings"].shape[1]
+    assert "other_mass" not in table
+
+
+def test_only_a_model_of_more_classes_has_other_mass(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    class OfManyClasses(Classifier):
+        most_other_mass = 0.5
+
+        def other_mass(self, images: Tensor) -> Tensor:
+            return images.mean((1, 2, 3)).sigmoid()
+
+    model = OfManyClasses(torch.nn.Sequential(torch.nn.Flatten()), 144, 1)
+    view = view_real_images(model, pair_images, pair_images, run=run)
+    mass = other_mass(model, pair_images["images"], CPU)
+    assert torch.equal(view["test_other_mass"], mass)
+    table, _ = evaluate_classifier(view, pair_images, confusion=BAND)
+    assert list(table)[-2:] == ["other_mass", "embedding_width"]
+    assert table["other_mass"][0] == pytest.approx(mass.mean().item())

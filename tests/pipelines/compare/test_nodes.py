@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from borderline.errors import BorderlineError
+from borderline.params import Pairing, RunParams
+from borderline.pipelines.compare.nodes import carry_patterns_over, compare_models, write_comparison
+from borderline.pipelines.compare.params import CompareParams
+from conftest import findings_of
+
+PAIRING = Pairing(this="a", other="b", elsewhere=False)
+COMPARE = CompareParams(this=None, other=None, unsure=0.1, members=2)
+
+
+class Pixel(torch.nn.Module):
+    """A model under test whose logit is one pixel of the image."""
+
+    def __init__(self, pixel: int) -> None:
+        super().__init__()
+        self.pixel = pixel
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, : self.pixel + 1]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, self.pixel]
+
+
+def side(pixel: int, **findings: Any) -> dict[str, Any]:
+    """The datasets of a side with two patterns of 30 images, on the boundary of its model only."""
+    images = torch.full((60, 1, 2, 2), 5.0)
+    images.view(60, 4)[:, pixel] = 0
+    test = torch.linspace(-3, 3, 40).view(40, 1, 1, 1).expand(40, 1, 2, 2)
+    model = Pixel(pixel)
+    return {
+        "findings": findings_of(2, **findings).model_dump(mode="json"),
+        "classifier": model,
+        "borderline": {"images": images, "probabilities": torch.sigmoid(model(images))},
+        "clusters": {"labels": torch.arange(60) % 2},
+        "prototypes": {"images": images[:2]},
+        "pair_test": {"images": test, "labels": (torch.arange(40) >= 20).long()},
+        "real_view": {"test_p": torch.sigmoid(model(test))},
+    }
+
+
+def wired(this: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    sides = {"this": this, "other": other}
+    return {f"{key}.{name}": value for key, side in sides.items() for name, value in side.items()}
+
+
+def test_each_side_is_seen_by_the_other_model(run: RunParams) -> None:
+    this, other = side(0), side(3)
+    # The other model is sure of the images of this side, and this model is unsure of both.
+    other["borderline"]["images"].view(60, 4)[:, 0] = 0
+    settings: dict[str, Any] = {"pairing": PAIRING, "compare": COMPARE, "run": run}
+    sides = wired(this, other)
+    patterns = carry_patterns_over(**settings, **sides)
+    assert patterns["model"].tolist() == ["a", "a", "b", "b"]
+    assert patterns["verdict"].tolist() == ["own", "own", "shared", "shared"]
+    swapped = carry_patterns_over(**settings, **wired(other, this))
+    assert swapped["verdict"].tolist() == ["shared", "shared", "own", "own"]
+    measures, errors = compare_models(pairing=PAIRING, **sides)
+    page = write_comparison(measures, errors, patterns, **settings, **sides)
+    assert "a has 2 patterns: 0 shared with b, 2 of a only, 0 open." in page
+    assert "b has 2 patterns: 2 shared with a, 0 of b only, 0 open." in page
+    assert page.count("p = 0.99 for b") == 6, "prototype and two members of two patterns"
+
+
+def test_errors_are_those_of_the_real_views() -> None:
+    this, other = side(0), side(3)
+    other["real_view"] = {"test_p": 1 - this["real_view"]["test_p"]}
+    _, errors = compare_models(pairing=PAIRING, **wired(this, other))
+    assert (errors["only_this"], errors["only_other"]) == (0, 40)
+    other["pair_test"] = other["pair_test"] | {"images": torch.zeros(40, 1, 2, 2)}
+    _, errors = compare_models(pairing=PAIRING, **wired(this, other))
+    assert errors == {"only_this": None, "only_other": None, "p_value": None}
+
+
+def test_other_images_or_classes_are_not_compared() -> None:
+    other = side(3)
+    other["pair_test"] = other["pair_test"] | {"images": torch.zeros(40, 1, 3, 3)}
+    with pytest.raises(BorderlineError, match=r"b has test images of shape \(1, 3, 3\)"):
+        compare_models(pairing=PAIRING, **wired(side(0), other))
+    swapped = side(3, positive="1", negative="7")
+    with pytest.raises(BorderlineError, match="b tells 1 from 7, and a 7 from 1"):
+        compare_models(pairing=PAIRING, **wired(side(0), swapped))
