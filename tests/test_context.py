@@ -17,4 +17,4 @@ def test_nodes_take_the_checked_settings(project: Path) -> None:
     assert isinstance(catalog.load("params:pair"), PairParams)
     assert isinstance(catalog.load("params:models.cnn_1"), ModelParams)
     assert catalog.load("params:run") == RunParams(seed=3, device="auto")
-    assert catalog.load("params:generators.gasten_10").epochs == 3
+    assert catalog.load("params:generators.gasten_10").epochs == 2
