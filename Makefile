@@ -36,6 +36,7 @@ lint: $(INSTALLED) ## Check style, types and the walls between the stages
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED) ## Measure our speed against plain ways, side by side; each line `ratio` is theirs / ours
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/boundary_search.py
 	$(BIN)/python benchmarks/presets.py

@@ -37,7 +37,7 @@ ENVIRONMENTS = sorted(
 
 _CASE = "mnist_sample_7v1"
 # Projects that are made once for all workers.
-SHARED = {"whole", "tracked"}
+SHARED = {"whole"}
 
 MODELS = ("cnn_1", "mlp_4")
 TRAINED = ("gasten_10", "gasten_25")

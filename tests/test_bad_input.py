@@ -394,7 +394,7 @@ def test_full_disk_before_the_run(
     kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inputs, "_LEAST_FREE_BYTES", 2**62)
-    assert_one_sentence(invoke(kedro), "data_folder", "MB left", "make room")
+    assert_one_sentence(invoke(kedro), "data_folder", "MB left", "free disk space")
     assert_nothing_written(project)
 
 
@@ -404,9 +404,11 @@ def test_disk_that_fills_up_during_the_run(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "pair_train.safetensors")
 
-    monkeypatch.setattr("borderline.datasets.tensors._TensorFile.save", full)
+    monkeypatch.setattr("borderline.datasets.atomic.BinaryFile.save", full)
     result = invoke(kedro, "--pipelines", "classifier")
-    assert_one_sentence(result, "pair_train.safetensors", "No space left on device", "make room")
+    assert_one_sentence(
+        result, "pair_train.safetensors", "No space left on device", "free disk space"
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,9 @@ def bucket(endpoint: str) -> s3fs.S3FileSystem:
 
 
 def configure(project: Path, parameters: dict[str, object], **entries: object) -> None:
-    for name, own in (("globals", entries), ("parameters", parameters)):
+    for name, content in (("globals", entries), ("parameters", parameters)):
         path = project / f"conf/test/{name}.yml"
-        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | own))
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | content))
 
 
 @pytest.mark.road
@@ -58,9 +58,9 @@ def test_whole_road_with_a_key_in_conf_local(
     project = copy_project(tmp_path / "project")
     grid = {"models": ["mlp_4"], "generators": ["gasten_10", "pixel_bisection"]}
     configure(project, {"grid": grid}, data_folder=f"s3://{FOLDER}", credentials="results")
-    own = {"key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": endpoint}}
-    (project / "conf/local/credentials.yml").write_text(yaml.safe_dump({"results": own}))
-    environment = {name: own for name, own in os.environ.items() if not name.startswith("AWS_")}
+    login = {"key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": endpoint}}
+    (project / "conf/local/credentials.yml").write_text(yaml.safe_dump({"results": login}))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     result = subprocess.run(
         kedro_run_command("--env", "test"),
         cwd=project,
@@ -103,12 +103,12 @@ def test_bucket_that_cannot_be_written_is_said_first(
     entries: dict[str, str],
     words: list[str],
 ) -> None:
-    for name, own in (
+    for name, value in (
         ("AWS_ACCESS_KEY_ID", "key"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("AWS_ENDPOINT_URL", endpoint),
     ):
-        monkeypatch.setenv(name, own)
+        monkeypatch.setenv(name, value)
     configure(project, {}, **entries)
     monkeypatch.chdir(project)
     bootstrap_project(project)

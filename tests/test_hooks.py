@@ -1,10 +1,18 @@
 from __future__ import annotations
 
-import pandas as pd
-from rich.console import Console
+from pathlib import Path
+from typing import Any
 
-from borderline.hooks.closing import _summary_table
-from borderline.hooks.progress import _figures
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from borderline.datasets import CSVDataset, MatplotlibDataset, TextDataset
+from borderline.errors import GateClosed
+from borderline.hooks.closing import GateHooks, SummaryHooks
+from borderline.hooks.progress import ProgressHooks
+from borderline.streaming import streams
 
 ROW = {
     "model": "cnn_2",
@@ -25,11 +33,27 @@ ROW = {
 }
 
 
-def test_summary_shows_every_figure_with_its_n_and_a_dash_for_none() -> None:
-    console = Console(width=140, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    console.print(_summary_table(pd.DataFrame([ROW])))
-    text = console.export_text()
-    for figure in (
+def marked(*marks: str) -> dict[str, Any]:
+    return {"borderline": dict.fromkeys(marks, True)}
+
+
+def closing(capsys: pytest.CaptureFixture[str], catalog: DataCatalog) -> str:
+    """The end of a run that made every dataset of a catalog."""
+    pipeline = Pipeline([Node(lambda: None, None, name, name=name) for name in catalog])
+    SummaryHooks().after_pipeline_run(pipeline=pipeline, catalog=catalog)
+    return capsys.readouterr().out
+
+
+def summary_of(row: dict[str, Any]) -> DataCatalog:
+    table = MemoryDataset(pd.DataFrame([row]), metadata=marked("summary"))
+    return DataCatalog({"models_table": table})
+
+
+def test_summary_shows_every_score_with_its_n_and_a_dash_for_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = closing(capsys, summary_of(ROW))
+    for part in (
         "cnn_2",
         "gasten_10",
         "98.5%",
@@ -40,21 +64,97 @@ def test_summary_shows_every_figure_with_its_n_and_a_dash_for_none() -> None:
         "-",
         "cnn_2 has no prototypes: too few.",
     ):
-        assert figure in text
+        assert part in text
     assert "nan" not in text
 
 
-def test_summary_tells_the_doubts_about_patterns() -> None:
+def test_summary_tells_the_doubts_about_patterns(capsys: pytest.CaptureFixture[str]) -> None:
     row = ROW | {"note": "", "silhouette": 0.4, "stability": 0.31, "doubts": "one cloud"}
-    table = _summary_table(pd.DataFrame([row]))
-    assert table.caption == "The patterns of cnn_2 in doubt: one cloud."
-    assert _summary_table(pd.DataFrame([row | {"doubts": ""}])).caption is None
+    text = closing(capsys, summary_of(row))
+    assert "Doubts about the patterns of cnn_2: one cloud." in text
+    assert "has no prototypes" not in text
+    assert "Doubts" not in closing(capsys, summary_of(row | {"doubts": ""}))
 
 
-def test_live_figures_are_those_of_the_last_row() -> None:
-    table = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25], "acd": [0.1, None]})
-    assert _figures(table) == "loss=0.25"
-    repeats = pd.DataFrame({"repeat": [0], "images": [100], "clusters": [3], "note": [""]})
-    assert _figures(repeats) == "clusters=3"
-    trials = pd.DataFrame({"trial": [0, 1], "objective": [0.5, None], "noise": [0, 0.1]})
-    assert _figures(trials) == "best=0.5"
+def test_run_ends_with_the_places_of_marked_pages_and_of_pictures(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = TextDataset(filepath=str(tmp_path / "page.html"), metadata=marked("page"))
+    other = TextDataset(filepath=str(tmp_path / "other.md"))
+    picture = MatplotlibDataset(filepath=str(tmp_path / "pictures/map.png"))
+    text = closing(capsys, DataCatalog({"report": page, "card": other, "map": picture}))
+    assert f"Report:\n  {tmp_path}/page.html" in text
+    assert "other.md" not in text
+    assert "Pictures" not in text, "a run without a summary has not made all pictures"
+    datasets = {"map": picture, "models_table": summary_of(ROW).get("models_table")}
+    assert f"Pictures:\n  {tmp_path}/pictures\n" in closing(capsys, DataCatalog(datasets))
+
+
+@pytest.mark.parametrize("mark", ["gate", "artifact"])
+def test_run_fails_if_a_limit_of_the_marked_table_does_not_hold(tmp_path: Path, mark: str) -> None:
+    table = CSVDataset(filepath=str(tmp_path / "x.csv"), metadata=marked(mark))
+    table.save(pd.DataFrame({"holds": [True, False], "says": ["yield is 1", "acd is 2"]}))
+    pipeline = Pipeline([Node(lambda: None, None, "limits", name="check")])
+    hooks, catalog = GateHooks(), DataCatalog({"limits": table})
+    if mark == "gate":
+        with pytest.raises(GateClosed, match="acd is 2"):
+            hooks.after_pipeline_run(pipeline=pipeline, catalog=catalog)
+    else:
+        hooks.after_pipeline_run(pipeline=pipeline, catalog=catalog)
+
+
+def lines_of(
+    caplog: pytest.LogCaptureFixture, declare: Any, tables: dict[str, list[dict[str, Any]]]
+) -> list[str]:
+    """The lines that a streaming node logs; its tables are saved row by row."""
+
+    @declare
+    def work(images: int, *, settings: dict[str, int]) -> None: ...
+
+    inputs = {"images": "cnn_2.images", "settings": "params:x"}
+    node = Node(work, inputs, [f"cnn_2.{name}" for name in tables], name="cnn_2.work")
+    hooks = ProgressHooks()
+    hooks.before_pipeline_run()
+    hooks.before_node_run(node=node, inputs={"cnn_2.images": 7, "params:x": {"steps": 5}})
+    with caplog.at_level("INFO"):
+        for name, rows in tables.items():
+            for count in range(len(rows) + 1):
+                hooks.after_dataset_saved(f"cnn_2.{name}", pd.DataFrame(rows[:count]), node)
+    hooks.after_pipeline_run()
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_progress_shows_step_total_and_the_numbers_of_the_last_row(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    declare = streams("history_table", step="epoch", total=lambda settings: settings["steps"])
+    rows = [
+        {"epoch": 1, "loss": 0.5, "acd": 0.1, "note": ""},
+        {"epoch": 2, "loss": 0.25, "acd": None, "note": "slow"},
+    ]
+    tables = {"history_table": rows, "scores_table": [{"epoch": 9, "x": 1.0}]}
+    assert lines_of(caplog, declare, tables) == [
+        "cnn_2.work 1/5 loss=0.5 acd=0.1",
+        "cnn_2.work 2/5 loss=0.25",
+    ]
+
+
+def test_progress_counts_rows_from_zero_and_shows_the_best(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    declare = streams(
+        *("trials_table",), step="trial", first=0, total=lambda images: images, best="objective"
+    )
+    rows = [{"trial": 0, "objective": 0.5, "noise": 0}, {"trial": 1, "objective": None, "noise": 1}]
+    assert lines_of(caplog, declare, {"trials_table": rows}) == [
+        "cnn_2.work 1/7 best=0.5",
+        "cnn_2.work 2/7 best=0.5",
+    ]
+
+
+def test_warning_of_a_stream_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    declare = streams("outcome_table", step="images", total=lambda images: images, warning="note")
+    rows = [{"images": n, "note": note} for n, note in ((1, ""), (2, "too slow"), (3, "too slow"))]
+    lines = lines_of(caplog, declare, {"outcome_table": rows})
+    assert lines.count("cnn_2.work: too slow.") == 1
+    assert len(lines) == 4

@@ -56,7 +56,7 @@ def test_whole_road_leaves_every_result(whole: Path) -> None:
 
 def test_run_ends_with_a_table_and_the_place_of_the_pictures(whole: Path) -> None:
     output = (whole / "output.txt").read_text()
-    for word in ("What the run found", *MODELS, "yield", "silhouette", "N=300", "Pictures:"):
+    for word in ("Results by model", *MODELS, "yield", "silhouette", "N=300", "Pictures:"):
         assert word in output
     assert str(reporting_folder(whole) / "cnn_1") in output
 

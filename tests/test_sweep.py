@@ -22,14 +22,14 @@ from kedro.runner import SequentialRunner
 
 from borderline.cli import cli
 from borderline.errors import BorderlineError
-from borderline.sweeps.case import run_case, told
-from borderline.sweeps.plan import Asked, Case, Plan, make_plan
+from borderline.sweeps.plan import Plan, Request, SweepRun, make_plan
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
+from borderline.sweeps.sweep_run import run_without_failures, sentence_of
 from borderline.sweeps.tables import gather, over_seeds, picture
-from conftest import kedro_run
+from conftest import copy_project, kedro_run
 
-CASE = Case(7, 1, 0)
+SWEEP_RUN = SweepRun(7, 1, 0)
 
 
 @pytest.fixture
@@ -39,13 +39,20 @@ def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
+@pytest.fixture(scope="module")
+def shared_plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    project = copy_project(tmp_path_factory.mktemp("sweep") / "project")
+    bootstrap_project(project)
+    return make_plan(Request(env="test", seeds="0,1"), project)
+
+
 @pytest.fixture
-def plan(here: Path) -> Plan:
-    return make_plan(Asked(env="test", seeds="0,1"), here)
+def plan(shared_plan: Plan, tmp_path: Path) -> Plan:
+    return replace(shared_plan, folder=tmp_path / "sweeps/test")
 
 
-def test_a_plan_is_that_of_the_environment_but_for_what_is_asked(here: Path) -> None:
-    asked = Asked(
+def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
+    request = Request(
         env="test",
         pairs="3v0,5v7",
         seeds="2,0",
@@ -54,18 +61,18 @@ def test_a_plan_is_that_of_the_environment_but_for_what_is_asked(here: Path) -> 
         name="mine",
         params={"gan": {"epochs": 2}, "grid": {"runs": 2}},
     )
-    plan = make_plan(asked, here)
-    assert [case.name for case in plan.cases] == [
+    plan = make_plan(request, here)
+    assert [sweep_run.name for sweep_run in plan.sweep_runs] == [
         *("3v0_seed_2", "3v0_seed_0", "5v7_seed_2", "5v7_seed_0"),
     ]
     assert plan.generators == {
         "gasten_10": ("gasten_10", "gasten_10_run_2"),
         "hybrid": ("hybrid", "hybrid_run_2"),
     }
-    assert plan.reporting(plan.cases[0]) == (
+    assert plan.reporting(plan.sweep_runs[0]) == (
         here / "data/test/sweeps/mine/seed_2/08_reporting/mnist_sample_3v0"
     )
-    assert plan.settings_of(plan.cases[0], ["cnn_4"], ["hybrid"]) == {
+    assert plan.settings_of(plan.sweep_runs[0], ["cnn_4"], ["hybrid"]) == {
         "run": {"seed": 2},
         "pair": {"positive": 3, "negative": 0},
         "grid": {"models": ["cnn_4"], "generators": ["hybrid"], "runs": 2},
@@ -77,16 +84,16 @@ def test_a_plan_is_that_of_the_environment_but_for_what_is_asked(here: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--pairs", "3v"], ["--pairs is '3v'", "3v0"]),
-        (["--pairs", "shirtvt-shirt/top"], ["--pairs is 'shirtvt-shirt/top'", "by their numbers"]),
+        (["--pairs", "3v"], ["--pairs has '3v'", "3v0"]),
+        (["--pairs", "shirtvt-shirt/top"], ["--pairs has 'shirtvt-shirt/top'", "by their numbers"]),
         (["--pairs", "3v12"], ["pair.negative is 12", "choose one of"]),
         (["--pairs", "3v3"], ["both 3", "choose two classes"]),
         (["--pairs", "3v0,3v0"], ["--pairs names '3v0' twice"]),
-        (["--pairs", "3v0,03v0"], ["--pairs names 3v0 twice, once in other words"]),
+        (["--pairs", "3v0,03v0"], ["--pairs names 3v0 twice, once in another spelling"]),
         (["--pairs", ""], ["--pairs is ''", "such as 3v0"]),
-        (["--seeds", "0,,1"], ["--seeds is '0,,1'", "names nothing in some place"]),
+        (["--seeds", "0,,1"], ["--seeds is '0,,1'", "has an empty entry"]),
         (["--seeds", "1,01"], ["--seeds names 1 twice"]),
-        (["--seeds", "-1"], ["--seeds is '-1'", "whole number"]),
+        (["--seeds", "-1"], ["--seeds has '-1'", "whole number"]),
         (["--models", "cnn_5"], ["grid.models is 'cnn_5'", "did you mean"]),
         (["--generators", "hybrid"], ["generators.hybrid.space_of is 'gasten_10'", "add it there"]),
         (["--pipelines", "gasten"], ["--pipelines is 'gasten'", "classifier,gasten"]),
@@ -111,17 +118,17 @@ def test_bad_input_is_one_sentence_before_any_work(
 
 
 class Attempts:
-    """Runs that end as told, and what they were asked for.
+    """Runs with given ends, and the requests for them.
 
     Args:
         failing: Nodes that fail whenever their model and generator are there.
     """
 
     def __init__(self, *failing: str) -> None:
-        self.failing, self.asked = failing, list[tuple[list[str], list[str]]]()
+        self.failing, self.requests = failing, list[tuple[list[str], list[str]]]()
 
     def __call__(self, models: Sequence[str], generators: Sequence[str]) -> Outcome:
-        self.asked.append((list(models), list(generators)))
+        self.requests.append((list(models), list(generators)))
         for node in self.failing:
             model, *_, generator, _ = node.split(".")
             shared = model not in ("cnn_1", "mlp_4")
@@ -135,7 +142,7 @@ EVERY = [*GASTEN, "latent_search", "hybrid", "pixel_bisection"]
 
 
 @pytest.mark.parametrize(
-    ("failing", "ended", "asked"),
+    ("failing", "ended", "requests"),
     [
         ([], "whole", [(["cnn_1", "mlp_4"], EVERY)]),
         (
@@ -166,41 +173,41 @@ EVERY = [*GASTEN, "latent_search", "hybrid", "pixel_bisection"]
     ],
 )
 def test_what_fails_is_left_out_and_nothing_else(
-    plan: Plan, failing: list[str], ended: str, asked: list[tuple[list[str], list[str]]]
+    plan: Plan, failing: list[str], ended: str, requests: list[tuple[list[str], list[str]]]
 ) -> None:
-    attempts, said = Attempts(*failing), list[str]()
-    record = run_case(plan, CASE, attempts, said.append)
-    assert attempts.asked == asked
+    attempts, lines = Attempts(*failing), list[str]()
+    record = run_without_failures(plan, SWEEP_RUN, attempts, lines.append)
+    assert attempts.requests == requests
     assert record.ended == ended
     assert [failure.node for failure in record.failures] == failing
-    assert said == [told(failure) for failure in record.failures]
+    assert lines == [sentence_of(failure) for failure in record.failures]
 
 
 def test_the_table_says_why_a_row_is_missing(plan: Plan) -> None:
     failing = "mlp_4.gasten.gasten_10.train_generator"
-    record = run_case(plan, CASE, Attempts(failing), lambda _: None)
+    record = run_without_failures(plan, SWEEP_RUN, Attempts(failing), lambda _: None)
     table = gather(plan, State(settings={}).noted(record)).set_index(["model", "generator"])
     assert (table.loc["cnn_1", "status"] == "done").all()
     assert tuple(table.loc[("mlp_4", "gasten_10")])[-2:] == ("failed", "It broke.")
     assert table.loc[("mlp_4", "hybrid"), "status"] == "left out"
-    assert "goes on from" in table.loc[("mlp_4", "hybrid"), "failed"]
+    assert "continues from" in table.loc[("mlp_4", "hybrid"), "failed"]
 
 
-def test_a_case_whose_process_dies_fails_alone(plan: Plan) -> None:
+def test_a_sweep_run_whose_process_dies_fails_alone(plan: Plan) -> None:
     killed = Outcome("Its process was ended by SIGKILL.")
-    record = run_case(plan, CASE, lambda *_: killed, lambda _: None)
+    record = run_without_failures(plan, SWEEP_RUN, lambda *_: killed, lambda _: None)
     assert (record.ended, record.finished) == ("failed", {})
-    other = run_case(plan, replace(CASE, seed=1), Attempts(), lambda _: None)
+    other = run_without_failures(plan, replace(SWEEP_RUN, seed=1), Attempts(), lambda _: None)
     table = gather(plan, State(settings={}).noted(record).noted(other))
     assert set(zip(table["seed"], table["status"], strict=True)) == {(0, "failed"), (1, "done")}
 
 
-def record_of(case: Case, ended: Literal["whole", "in_part", "failed"]) -> Record:
+def record_of(sweep_run: SweepRun, ended: Literal["whole", "in_part", "failed"]) -> Record:
     failure = Failure(model=None, generator=None, node="x", says="y")
     return Record(
-        positive=case.positive,
-        negative=case.negative,
-        seed=case.seed,
+        positive=sweep_run.positive,
+        negative=sweep_run.negative,
+        seed=sweep_run.seed,
         ended=ended,
         finished={},
         failures=() if ended == "whole" else (failure,),
@@ -208,31 +215,32 @@ def record_of(case: Case, ended: Literal["whole", "in_part", "failed"]) -> Recor
 
 
 def test_what_ended_is_not_run_again_unless_it_failed() -> None:
-    cases = {how: replace(CASE, seed=i) for i, how in enumerate(("whole", "in_part", "failed"))}
+    ends = ("whole", "in_part", "failed")
+    sweep_runs = {end: replace(SWEEP_RUN, seed=seed) for seed, end in enumerate(ends)}
     state = State(settings={})
     for record in (
-        record_of(cases["whole"], "whole"),
-        record_of(cases["in_part"], "in_part"),
-        record_of(cases["failed"], "failed"),
+        record_of(sweep_runs["whole"], "whole"),
+        record_of(sweep_runs["in_part"], "in_part"),
+        record_of(sweep_runs["failed"], "failed"),
     ):
         state = state.noted(record)
-    assert [state.todo(case, again=False) for case in cases.values()] == [False, False, True]
-    assert [state.todo(case, again=True) for case in cases.values()] == [False, True, True]
-    assert state.todo(replace(CASE, seed=9), again=False)
+    assert [state.todo(one, again=False) for one in sweep_runs.values()] == [False, False, True]
+    assert [state.todo(one, again=True) for one in sweep_runs.values()] == [False, True, True]
+    assert state.todo(replace(SWEEP_RUN, seed=9), again=False)
 
 
-def test_cases_that_ended_are_not_mixed_with_other_settings(plan: Plan, here: Path) -> None:
+def test_finished_sweep_runs_are_not_mixed_with_other_settings(plan: Plan, here: Path) -> None:
     file = StateFile(plan.folder)
-    file.write(file.read(plan).noted(record_of(CASE, "in_part")))
-    more = make_plan(Asked(env="test", seeds="0,1,2", pairs="7v1,3v0"), here)
-    assert file.read(more).records.keys() == {CASE.name}
+    file.write(file.read(plan).noted(record_of(SWEEP_RUN, "in_part")))
+    more = make_plan(Request(env="test", seeds="0,1,2", pairs="7v1,3v0"), here)
+    assert file.read(more).records.keys() == {SWEEP_RUN.name}
     for params in ({"confusion": {"band": 0.05}}, {"generators": {"gasten_25": {"alpha": 3}}}):
-        other = make_plan(Asked(env="test", params=params), here)
+        other = make_plan(Request(env="test", params=params), here)
         with pytest.raises(BorderlineError, match=r"but 7v1_seed_0 of this sweep ran with"):
             file.read(other)
     # A model that is not in the grid matters to nobody.
-    file.read(make_plan(Asked(env="test", params={"models": {"cnn_8": {"filters": 9}}}), here))
-    file.write(State(settings={"gone": 1}).noted(record_of(CASE, "failed")))
+    file.read(make_plan(Request(env="test", params={"models": {"cnn_8": {"filters": 9}}}), here))
+    file.write(State(settings={"gone": 1}).noted(record_of(SWEEP_RUN, "failed")))
     assert file.read(plan).records == {}
 
 
@@ -290,7 +298,7 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
     command = [sys.executable, "-m", "kedro", *SWEEP]
     folder = project / "data/test/sweeps/test"
 
-    # A kill -9 in the second case, whose process ends too, so that nobody writes beside the next.
+    # After a kill -9 in the second sweep run, its process ends too and writes nothing more.
     first = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
     checkpoints = folder / "seed_1/06_models/mnist_sample_7v1/gan/checkpoints"
     deadline = time.monotonic() + 600
@@ -308,13 +316,13 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
 
     again = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert again.returncode == 4, again.stdout + again.stderr
-    for said in (
+    for line in (
         "seed 0: finished before",
-        "seed 1: whole",
+        "seed 1: complete",
         "failed in cnn_1.gasten.pixel_bisection.make_images: RuntimeError: no luck. See",
-        "2 cases: 1 whole, 1 without what failed.",
+        "2 sweep runs: 1 complete, 1 incomplete.",
     ):
-        assert said in again.stdout
+        assert line in again.stdout
     assert (checkpoints / "epoch_0001.pt").stat().st_mtime_ns == trained
     results = pd.read_csv(folder / "results.csv").set_index(["seed", "generator"])
     assert results["status"].to_dict() == {
@@ -334,8 +342,8 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
     ).set_index("source")
     for generator in GRID[1:]:
         for figure in board.columns.drop("seconds"):
-            found, expected = results.loc[(1, generator), figure], board.loc[generator, figure]
-            assert str(found) == str(expected) or float(found) == float(expected), figure
+            actual, expected = results.loc[(1, generator), figure], board.loc[generator, figure]
+            assert str(actual) == str(expected) or float(actual) == float(expected), figure
     assert not (project / "data/test/08_reporting").exists()
 
 

@@ -1,297 +1,281 @@
-"""Tracking: what an offline run wrote, read back; and that a tracker that fails fails no run."""
+"""Tracking: what reaches the tracker, and that a tracker that fails fails no run."""
 
 from __future__ import annotations
 
-import json
-import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
-from wandb.proto import wandb_internal_pb2
+from kedro.runner import SequentialRunner
+from matplotlib.figure import Figure
 
-from borderline.datasets import CSVDataset, PickleDataset
+from borderline.context import BorderlineContext
+from borderline.datasets import (
+    CSVDataset,
+    FigureFolder,
+    MatplotlibDataset,
+    PickleDataset,
+    PlotlyDataset,
+    TensorDataset,
+)
+from borderline.hooks.marks import has_mark
 from borderline.hooks.tracking import TrackingHooks
-from conftest import GENERATORS, MODELS, reporting_folder
-
-_HEADER, _BLOCK, _HEAD = 7, 32768, 7
-_FULL, _FIRST, _LAST = 1, 2, 4
-
-
-def records(path: Path) -> Iterator[Any]:
-    """What the tracker wrote: records in the log format of LevelDB, cut at its blocks."""
-    content, at, whole = path.read_bytes(), _HEADER, b""
-    while at + _HEAD <= len(content):
-        left = _BLOCK - at % _BLOCK
-        if left < _HEAD:
-            at += left
-            continue
-        _, size, kind = struct.unpack("<IHB", content[at : at + _HEAD])
-        part = content[at + _HEAD : at + _HEAD + size]
-        at += _HEAD + size
-        whole = part if kind in (_FULL, _FIRST) else whole + part
-        if kind in (_FULL, _LAST):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(whole)
-            yield record
-
-
-def _row(history: Any) -> dict[str, Any]:
-    """What was logged at once, by name; pictures and tables are dictionaries."""
-    row: dict[str, Any] = {}
-    for item in history.item:
-        name, *inside = item.nested_key or [item.key]
-        value = json.loads(item.value_json)
-        if inside:
-            row.setdefault(name, {})["/".join(inside)] = value
-        else:
-            row[name] = value
-    return row
-
-
-class Tracked(SimpleNamespace):
-    """A run of the tracker, read back."""
-
-    def __init__(self, path: Path) -> None:
-        by_kind: dict[str, list[Any]] = {}
-        for record in records(path):
-            kind = record.WhichOneof("record_type")
-            by_kind.setdefault(kind, []).append(getattr(record, kind))
-        run = by_kind["run"][0]
-        config = {item.key: json.loads(item.value_json) for item in run.config.update}
-        rows = [_row(row) for row in by_kind.get("history", [])]
-        super().__init__(
-            stage=run.job_type,
-            group=run.run_group,
-            project=run.project,
-            tags=list(run.tags),
-            config=config,
-            rows=rows,
-            steps={own.glob_name: own.step_metric for own in by_kind.get("metric", [])},
-            artifacts={own.name: own for own in by_kind.get("artifact", [])},
-            files=path.parent / "files",
-            ended=[own.exit_code for own in by_kind.get("exit", [])],
-        )
-
-    def curve(self, name: str) -> list[float]:
-        return [row[name] for row in self.rows if name in row]
+from borderline.streaming import streams
+from conftest import copy_project
+from tracker import Tracker
 
 
 @pytest.fixture(scope="module")
-def tracked(once: Callable[..., Path]) -> dict[str, Tracked]:
-    project = once(
-        *("tracked", "--env", "test", "--pipelines", "classifier,gasten,metrics", "--params"),
-        "tracking.mode=offline,tracking.project=borders",
-    )
-    assert "Tracking stopped" not in (project / "output.txt").read_text()
-    runs = [Tracked(path) for path in (project / "data/test/wandb").glob("offline-run-*/*.wandb")]
-    by_stage = {run.stage: run for run in runs}
-    assert len(by_stage) == len(runs)
-    by_stage["project"] = project  # type: ignore[assignment]
-    return by_stage
-
-
-@pytest.mark.road
-def test_stages_are_job_types_of_one_group(tracked: dict[str, Any]) -> None:
-    stages = {name: run for name, run in tracked.items() if name != "project"}
-    assert set(stages) == {"classifier", "gasten", "metrics"}
-    assert len({run.group for run in stages.values()}) == 1
-    for run in stages.values():
-        assert run.group.startswith("mnist_sample_7v1-")
-        assert run.project == "borders"
-        assert run.config["gan"]["epochs"] == 3
-        assert run.config["dataset"] == "mnist_sample"
-        assert run.config["call"]["environment"] == "test"
-        assert run.ended == [0]
-
-
-@pytest.mark.road
-def test_curves_are_those_of_the_histories(tracked: dict[str, Any]) -> None:
-    for stage, names in {
-        "classifier": ["judge_history", "cnn_1.classifier_history"],
-        "gasten": ["gan.history", "cnn_1.gasten_10.history", "mlp_4.gasten_25.history"],
-    }.items():
-        run = tracked[stage]
-        for name in names:
-            path = reporting_folder(tracked["project"]) / f"{name.replace('.', '/')}.csv"
-            key, table = name.replace(".", "/"), pd.read_csv(path)
-            assert run.curve(f"{key}/epoch") == table["epoch"].tolist()
-            column = next(column for column in table if column.endswith("loss"))
-            known = table[column].dropna().tolist()
-            assert run.curve(f"{key}/{column}") == pytest.approx(known)
-            assert run.steps[f"{key}/*"] == f"{key}/epoch"
-
-
-@pytest.mark.road
-def test_samples_come_an_epoch_at_a_time(tracked: dict[str, Any]) -> None:
-    for name in ("gan", "cnn_1/gasten_10"):
-        folder = reporting_folder(tracked["project"]) / name / "samples"
-        logged = tracked["gasten"].curve(f"{name}/samples")
-        assert len(logged) == len(list(folder.glob("*.png")))
-        for images in logged:
-            assert (tracked["gasten"].files / images["filenames"][0]).exists()
-
-
-@pytest.mark.road
-def test_tables_and_figures_are_there(tracked: dict[str, Any]) -> None:
-    metrics, kinds = tracked["metrics"], {}
-    for row in metrics.rows:
-        kinds |= {name: own["_type"] for name, own in row.items() if isinstance(own, dict)}
-    for model in MODELS:
-        assert kinds[f"{model}/leaderboard"] == "table-file"
-        assert kinds[f"{model}/front_figure"] == "plotly-file"
-        assert kinds[f"{model}/generators_figure"] == "image-file"
-        (saved,) = metrics.curve(f"{model}/leaderboard")
-        table = json.loads((metrics.files / saved["path"]).read_text())
-        assert "source" in table["columns"]
-        assert len(table["data"]) == len(GENERATORS) + 1
-
-
-@pytest.mark.road
-def test_models_are_artifacts(tracked: dict[str, Any]) -> None:
-    found = tracked["classifier"].artifacts["mnist_sample_7v1-classifier"]
-    assert {entry.path for entry in found.manifest.contents} == {
-        f"{model}.classifier.pickle" for model in MODELS
-    }
-
-
-class Tracker(SimpleNamespace):
-    """A tracker that does as it is told."""
-
-    def __init__(self, fails_at: str) -> None:
-        self.calls: list[str] = []
-        self.arguments: dict[str, Any] = {}
-        self.rows: list[Any] = []
-
-        def act(name: str) -> Any:
-            def called(*values: Any, **arguments: Any) -> Any:
-                self.calls.append(name)
-                if name == "init":
-                    self.arguments = arguments
-                if name == "log":
-                    self.rows += values
-                if name == fails_at:
-                    raise RuntimeError("the network is down")
-                return self
-
-            return called
-
-        names = (
-            *("init", "log", "define_metric", "finish", "Table", "Settings", "Artifact"),
-            *("add_file", "log_artifact"),
-        )
-        super().__init__(**{name: act(name) for name in names}, summary={})
+def context(tmp_path_factory: pytest.TempPathFactory) -> BorderlineContext:
+    project = copy_project(tmp_path_factory.mktemp("tracked") / "project")
+    bootstrap_project(project)
+    settings = {"tracking": {"mode": "offline", "project": "borders"}}
+    with KedroSession.create(project, env="test", runtime_params=settings) as session:
+        loaded = session.load_context()
+    assert isinstance(loaded, BorderlineContext)
+    return loaded
 
 
 @pytest.fixture
-def hooks(project: Path) -> TrackingHooks:
-    bootstrap_project(project)
-    with KedroSession.create(project, env="test") as session:
-        context = session.load_context()
+def hooks(context: BorderlineContext) -> TrackingHooks:
     hooks = TrackingHooks()
     hooks.after_context_created(context)
-    hooks._parameters = context.checked.model_copy(
-        update={"tracking": context.checked.tracking.model_copy(update={"mode": "offline"})}
-    )
     return hooks
 
 
-def history() -> Any:
-    yield pd.DataFrame({"epoch": [1], "loss": [0.5]})
+@pytest.fixture
+def tracker(monkeypatch: pytest.MonkeyPatch) -> Tracker:
+    for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_RUN_GROUP"):
+        monkeypatch.delenv(name, raising=False)
+    return use(monkeypatch, Tracker())
 
 
-NODE = Node(history, None, "history", name="train_gan", tags="gasten")
+def use(monkeypatch: pytest.MonkeyPatch, tracker: Tracker) -> Tracker:
+    monkeypatch.setitem(sys.modules, "wandb", tracker)
+    return tracker
 
 
-JUDGE = Node(history, None, "judge_history", name="train_judge", tags="classifier")
+LOSSES = (0.5, 0.25)
 
 
-def drive(hooks: TrackingHooks) -> None:
-    """Two epochs of a training in one stage, an epoch in another, and a model to keep."""
-    catalog = DataCatalog({"cnn_1.classifier": PickleDataset(filepath="classifier.pickle")})
-    hooks.before_pipeline_run(catalog=catalog)
+@streams("judge_history_table", step="epoch", total=lambda: 2)
+def train_judge() -> Iterator[pd.DataFrame]:
     for epoch in (1, 2):
-        table = pd.DataFrame(
-            {"epoch": range(1, epoch + 1), "loss": [0.5 / n for n in (1, 2)[:epoch]]}
-        )
-        hooks.after_dataset_saved("history", table, NODE)
-    hooks.after_dataset_saved("judge_history", table[:1], JUDGE)
-    hooks.after_dataset_saved("cnn_1.classifier", object(), JUDGE)
-    hooks.after_pipeline_run(pipeline=Pipeline([]))
+        yield pd.DataFrame({"epoch": range(1, epoch + 1), "loss": LOSSES[:epoch]})
+
+
+@streams("history_table", step="epoch", total=lambda: 2)
+def train_gan() -> Iterator[tuple[pd.DataFrame, dict[str, Figure]]]:
+    for epoch, table in enumerate(train_judge(), start=1):
+        yield table, {f"epoch_{epoch:04d}": Figure(figsize=(epoch, 1), dpi=10)}
+
+
+def score() -> tuple[pd.DataFrame, set[int], dict[str, Any]]:
+    return pd.DataFrame({"accuracy": [0.9], "note": [""]}), {1}, {}
+
+
+def compare() -> tuple[pd.DataFrame, go.Figure, Figure]:
+    table = pd.DataFrame({"source": ["gasten_10", "hybrid"], "yield": [0.5, None]})
+    return table, go.Figure(go.Scatter(x=[0], y=[0])), Figure(figsize=(3, 2), dpi=10)
+
+
+ROAD = Pipeline(
+    [
+        Node(train_judge, None, "judge_history_table", tags="classifier"),
+        Node(score, None, ["cnn_1.scores_table", "cnn_1.model", "pair_train"], tags="classifier"),
+        Node(train_gan, None, ["gan.history_table", "gan.samples"], tags="gasten"),
+        Node(
+            compare,
+            None,
+            ["cnn_1.board_table", "cnn_1.front_chart", "cnn_1.images_figure"],
+            tags=["metrics", "cnn_1"],
+        ),
+    ]
+)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> DataCatalog:
+    def path(name: str) -> str:
+        return str(tmp_path / name)
+
+    kept = {"borderline": {"artifact": True}}
+    return DataCatalog(
+        {
+            "judge_history_table": CSVDataset(filepath=path("judge.csv")),
+            "cnn_1.scores_table": CSVDataset(filepath=path("scores.csv")),
+            "cnn_1.model": PickleDataset(filepath=path("model.pickle"), metadata=kept),
+            "pair_train": TensorDataset(filepath=path("pair.safetensors")),
+            "gan.history_table": CSVDataset(filepath=path("history.csv")),
+            "gan.samples": FigureFolder(path=path("samples")),
+            "cnn_1.board_table": CSVDataset(filepath=path("board.csv")),
+            "cnn_1.front_chart": PlotlyDataset(filepath=path("front.json")),
+            "cnn_1.images_figure": MatplotlibDataset(filepath=path("images.png")),
+        }
+    )
+
+
+def drive(hooks: TrackingHooks, catalog: DataCatalog) -> None:
+    """A run, as Kedro drives it."""
+    manager = _create_hook_manager()
+    manager.register(hooks)
+    hooks.before_pipeline_run(catalog=catalog)
+    SequentialRunner().run(ROAD, catalog, manager)
+    hooks.after_pipeline_run(pipeline=ROAD)
+
+
+def test_stages_are_job_types_of_one_group(
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
+) -> None:
+    drive(hooks, catalog)
+    stages = tracker.stages()
+    assert set(stages) == {"classifier", "gasten", "metrics"}
+    assert len({run.arguments["group"] for run in tracker.runs}) == 1
+    for stage, run in stages.items():
+        assert run.arguments["group"].startswith("mnist_sample_7v1-")
+        assert run.arguments["name"] == f"mnist_sample_7v1-{stage}"
+        assert run.arguments["project"] == "borders"
+        assert run.arguments["mode"] == "offline"
+        assert run.arguments["config"]["gan"]["epochs"] == 3
+        assert run.arguments["config"]["dataset"] == "mnist_sample"
+        assert run.arguments["config"]["call"]["environment"] == "test"
+        assert run.ended == [0]
+
+
+def test_curves_are_those_of_the_histories(
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
+) -> None:
+    drive(hooks, catalog)
+    for stage, name in (("classifier", "judge_history_table"), ("gasten", "gan/history_table")):
+        run = tracker.stages()[stage]
+        # Each row is logged once, although the table is saved with every epoch.
+        assert run.values(f"{name}/epoch") == [1, 2]
+        assert run.values(f"{name}/loss") == list(LOSSES)
+        assert run.steps == {f"{name}/*": f"{name}/epoch"}
+
+
+def test_samples_come_an_epoch_at_a_time(
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
+) -> None:
+    drive(hooks, catalog)
+    samples = tracker.stages()["gasten"].values("gan/samples")
+    assert [[image.caption for image in images] for images in samples] == [
+        ["epoch_0001"],
+        ["epoch_0002"],
+    ]
+    assert samples[1][0].size == (20, 10)
+
+
+def test_tables_charts_and_figures_are_there(
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
+) -> None:
+    drive(hooks, catalog)
+    metrics = tracker.stages()["metrics"]
+    (table,) = metrics.values("cnn_1/board_table")
+    assert (table.columns, table.rows) == (["source", "yield"], 2)
+    assert metrics.values("cnn_1/front_chart")[0].traces == 1
+    assert metrics.values("cnn_1/images_figure")[0].size == (30, 20)
+    # The numbers of a single row are in the summary too.
+    assert tracker.stages()["classifier"].summary == {"cnn_1/scores_table/accuracy": 0.9}
+
+
+def test_marked_files_are_an_artifact(
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
+) -> None:
+    drive(hooks, catalog)
+    artifacts = {stage: run.artifacts for stage, run in tracker.stages().items()}
+    assert artifacts == {
+        "classifier": {"mnist_sample_7v1-classifier": ["cnn_1.model.pickle"]},
+        "gasten": {},
+        "metrics": {},
+    }
+
+
+def test_catalog_marks_models_pages_and_cards_as_artifacts(context: BorderlineContext) -> None:
+    names = ["cnn_1.classifier", "cnn_1.gasten_10.generator", "cnn_1.findings", "cnn_1.model_card"]
+    catalog = context.catalog
+    for name in (*names, "report", "comparison"):
+        assert has_mark(catalog.get(name), "artifact"), name
+    for name, mark in (("report", "page"), ("comparison", "page"), ("gate_table", "gate")):
+        assert has_mark(catalog.get(name), mark), name
+    assert has_mark(catalog.get("summary_table"), "summary")
+    assert not has_mark(catalog.get("cnn_1.summary_table"), "summary")
 
 
 @pytest.mark.parametrize(
     "fails_at", ["init", "log", "define_metric", "add_file", "log_artifact", "finish"]
 )
 def test_tracker_that_fails_fails_no_run(
-    hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch, fails_at: str, caplog: Any
+    hooks: TrackingHooks,
+    catalog: DataCatalog,
+    monkeypatch: pytest.MonkeyPatch,
+    fails_at: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    tracker = Tracker(fails_at)
-    monkeypatch.setitem(sys.modules, "wandb", tracker)
-    drive(hooks)
+    tracker = use(monkeypatch, Tracker(fails_at))
+    drive(hooks, catalog)
     once = tracker.calls.count("init") if fails_at == "finish" else 1
-    assert tracker.calls.count(fails_at) == once, "it is asked no more"
+    assert tracker.calls.count(fails_at) == once, "the hook calls it no more"
     assert caplog.text.count("Tracking stopped, and the run goes on: the network is down") == 1
     assert caplog.text.count("Tracking stopped") == 1
-    begun = tracker.calls.count("init") - (fails_at == "init")
-    assert tracker.calls.count("finish") == begun, "what was begun is finished"
+    assert tracker.calls.count("finish") == len(tracker.runs), "each run that began is finished"
 
 
-def test_without_the_tracker_a_run_is_as_ever(
-    hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_run_goes_on_without_the_tracker(
+    hooks: TrackingHooks,
+    catalog: DataCatalog,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     with caplog.at_level("INFO"):
-        drive(hooks)
-    assert "Nothing is tracked, for wandb is not installed" in caplog.text
+        drive(hooks, catalog)
+    assert "Nothing is tracked, because wandb is not installed" in caplog.text
     assert "Tracking stopped" not in caplog.text
 
 
-def test_each_row_is_logged_once(hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch) -> None:
-    tracker = Tracker("")
-    monkeypatch.setitem(sys.modules, "wandb", tracker)
-    drive(hooks)
-    assert tracker.rows == [
-        {"history/epoch": 1, "history/loss": 0.5},
-        {"history/epoch": 2, "history/loss": 0.25},
-        {"judge_history/epoch": 1, "judge_history/loss": 0.5},
-    ]
-
-
-def test_what_other_processes_saved_is_logged_at_the_end(
-    hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_results_of_other_processes_are_logged_at_the_end(
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
 ) -> None:
-    tracker = Tracker("")
-    monkeypatch.setitem(sys.modules, "wandb", tracker)
-    saved = CSVDataset(filepath=str(tmp_path / "scores.csv"))
-    saved.save(pd.DataFrame({"accuracy": [0.9]}))
-    node = Node(lambda: None, None, "scores", name="score", tags="classifier")
-    hooks.before_pipeline_run(catalog=DataCatalog({"scores": saved}))
-    hooks.after_pipeline_run(pipeline=Pipeline([node]))
-    assert tracker.calls.count("log") == 1
-    assert tracker.summary == {"scores/accuracy": 0.9}
+    SequentialRunner().run(ROAD, catalog, _create_hook_manager())
+    hooks.before_pipeline_run(catalog=catalog)
+    hooks.after_pipeline_run(pipeline=ROAD)
+    stages = tracker.stages()
+    assert stages["classifier"].values("judge_history_table/loss") == list(LOSSES)
+    assert stages["classifier"].summary == {"cnn_1/scores_table/accuracy": 0.9}
+    assert list(stages["classifier"].artifacts.values()) == [["cnn_1.model.pickle"]]
+    assert stages["metrics"].values("cnn_1/front_chart")[0].traces == 1
+    assert stages["metrics"].values("cnn_1/images_figure")[0].size == (30, 20)
 
 
 def test_environment_comes_before_the_settings(
-    hooks: TrackingHooks, monkeypatch: pytest.MonkeyPatch
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker = Tracker("")
-    monkeypatch.setitem(sys.modules, "wandb", tracker)
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     monkeypatch.setenv("WANDB_RUN_GROUP", "mine")
-    drive(hooks)
-    assert tracker.arguments["mode"] == "offline"
-    assert tracker.arguments["job_type"] == "classifier"
-    assert not {"project", "group"} & set(tracker.arguments), "for arguments would win"
+    drive(hooks, catalog)
+    for run in tracker.runs:
+        assert run.arguments["mode"] == "offline"
+        assert not {"project", "group"} & set(run.arguments), "an argument would win"
     tracker.calls.clear()
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    drive(hooks)
+    drive(hooks, catalog)
     assert tracker.calls == []
+
+
+def test_real_tracker_leaves_a_folder_for_each_stage(
+    hooks: TrackingHooks, context: BorderlineContext, catalog: DataCatalog, caplog: Any
+) -> None:
+    drive(hooks, catalog)
+    assert "Tracking stopped" not in caplog.text
+    folder = context.project_path / context.about.data_folder / "wandb"
+    assert len(list(folder.glob("offline-run-*"))) == 3

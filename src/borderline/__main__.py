@@ -1,4 +1,4 @@
-"""Runs the project as ``python -m borderline``, with the options of ``kedro run``."""
+"""``python -m borderline``: the same as ``kedro run``, with the same options."""
 
 from pathlib import Path
 

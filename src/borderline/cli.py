@@ -11,7 +11,7 @@ from borderline.sweeps import command as sweeps
 
 @click.group(name="borderline")
 def cli() -> None:
-    """Borderline's own commands."""
+    """Borderline's commands."""
 
 
 cli.add_command(run)

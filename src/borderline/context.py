@@ -74,6 +74,14 @@ class BorderlineContext(KedroContext):
         }
         grid.use(self.layout)
 
+    @property
+    def params(self) -> dict[str, Any]:
+        """The checked settings, as nodes take them: typed.
+
+        Kedro would take the types from the nodes' annotations, which only type checkers import.
+        """
+        return {name: getattr(self.checked, name) for name in type(self.checked).model_fields}
+
     def _get_config_credentials(self) -> dict[str, Any]:
         """Those of the environment, and those of ``conf/local`` in any environment.
 

@@ -1,4 +1,4 @@
-"""The one error that is meant for a user's eyes."""
+"""The errors that a user reads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class BorderlineError(ValueError):
 
 
 class GateClosed(BorderlineError):
-    """A model under test does not keep to a limit of ``gate``: ``kedro run`` ends with status 3."""
+    """A model under test breaks a limit of ``gate``: ``kedro run`` ends with status 3."""
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, then what caused it, and so on: libraries wrap ours in theirs."""
+    """The error, then its cause, and so on: libraries wrap our errors in theirs."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -9,9 +9,9 @@ from borderline.hooks.progress import ProgressHooks
 from borderline.hooks.threads import ThreadHooks
 from borderline.hooks.tracking import TrackingHooks
 
-# Kedro's own call, nothing that a user could mend.
+# Kedro itself makes this call.
 warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
-# A stage that gathers all generators of a model names them by their namespace, on purpose.
+# A node that gathers all generators of a model names their datasets with their namespace.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 
 CONTEXT_CLASS = BorderlineContext

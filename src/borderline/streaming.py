@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -12,30 +12,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Stream:
-    """A table that a node yields again and again, longer or further each time.
+    """A decorator: the function of a node yields a table again and again, longer or further.
 
     Attributes:
         table: The last part of the name of its dataset, ``history_table``.
-        step: Its column with the step of each row.
-        first: The first value of that column, 0 or 1.
+        step: Its column with the step of each row; ``epoch`` for a node that trains.
         total: Takes parameters of the node's function by name; gives the number of steps.
-    """
-
-    table: str
-    step: str
-    first: int
-    total: Callable[..., int]
-
-    def total_of(self, arguments: Mapping[str, Any]) -> int:
-        """The number of steps, from the arguments of the node's function by parameter."""
-        names = inspect.signature(self.total).parameters
-        return self.total(**{name: arguments[name] for name in names})
-
-
-def streams(
-    table: str, *, step: str, total: Callable[..., int], first: int = 1
-) -> Callable[[Function], Function]:
-    """Declare the progress of a streaming node; see :class:`Stream`.
+        first: The first value of that column, 0 or 1.
+        best: The column whose maximum stands beside the progress bar; None for the last row.
+        warning: The column with a sentence to warn the user about; None for no warnings.
 
     Example:
         >>> @streams("history_table", step="epoch", total=lambda gan: gan.epochs)
@@ -44,11 +29,34 @@ def streams(
         'epoch'
     """
 
-    def declare(function: Function) -> Function:
-        function.stream = Stream(table, step, first, total)  # type: ignore[attr-defined]
+    table: str
+    step: str = field(kw_only=True)
+    total: Callable[..., int] = field(kw_only=True)
+    first: int = field(default=1, kw_only=True)
+    best: str | None = field(default=None, kw_only=True)
+    warning: str | None = field(default=None, kw_only=True)
+
+    def __call__(self, function: Function) -> Function:
+        """Declare the stream of a function."""
+        function.stream = self  # type: ignore[attr-defined]
         return function
 
-    return declare
+    @property
+    def trains(self) -> bool:
+        """Whether the node trains a network."""
+        return self.step == "epoch"
+
+    def total_of(self, arguments: Mapping[str, Any]) -> int:
+        """The number of steps, from the arguments of the node's function by parameter."""
+        names = inspect.signature(self.total).parameters
+        return self.total(**{name: arguments[name] for name in names})
+
+    def is_of(self, dataset_name: str) -> bool:
+        """Whether a dataset is the stream's table."""
+        return dataset_name.rpartition(".")[-1] == self.table
+
+
+streams = Stream
 
 
 def stream_of(function: Callable[..., Any]) -> Stream | None:

@@ -57,9 +57,9 @@ def test_what_a_killed_save_left_is_not_taken_for_a_checkpoint(tmp_path: Path) -
 @pytest.mark.parametrize(("epochs", "expected"), [(1, 1), (2, 2), (3, 2), (12, 12), (100, 12)])
 def test_latest_is_the_newest_within_reach(epochs: int, expected: int) -> None:
     checkpoints = {epoch_name(n): lambda n=n: checkpoint(n) for n in (1, 2, 12)}
-    found = latest(checkpoints, epochs)
-    assert found is not None
-    assert found["epoch"] == expected
+    newest = latest(checkpoints, epochs)
+    assert newest is not None
+    assert newest["epoch"] == expected
 
 
 def test_latest_of_none_is_none() -> None:

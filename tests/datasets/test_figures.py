@@ -19,20 +19,8 @@ def test_preview_is_the_last_figure(tmp_path: Path) -> None:
     assert expected != (tmp_path / "samples/epoch_0001.png").read_bytes()
 
 
-@pytest.mark.parametrize("begin_anew", [True, False])
-def test_folder_may_begin_anew(tmp_path: Path, begin_anew: bool) -> None:
-    folder = FigureFolder(path=str(tmp_path / "sheets"), begin_anew=begin_anew)
-    folder.save({"a": Figure(), "b": Figure()})
-    folder.save({"c": Figure()})
-    left = {path.name for path in (tmp_path / "sheets").iterdir()}
-    assert left == {"c.png"} if begin_anew else {"a.png", "b.png", "c.png"}
-
-
-def test_folder_that_was_emptied_has_no_preview(tmp_path: Path) -> None:
-    folder = FigureFolder(path=str(tmp_path / "sheets"), begin_anew=True)
-    folder.save({"a": Figure()})
-    folder.save({})
-    assert folder.preview() == ""
+def test_empty_folder_has_no_preview(tmp_path: Path) -> None:
+    assert FigureFolder(path=str(tmp_path)).preview() == ""
 
 
 @pytest.mark.parametrize("pictures", [True, False])

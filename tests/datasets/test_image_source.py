@@ -12,7 +12,7 @@ import torchvision
 from kedro.io import DatasetError
 
 from borderline.datasets import ImageSource
-from borderline.datasets.image_source import read_idx
+from borderline.datasets.idx_files import read_idx
 from borderline.errors import BorderlineError
 from conftest import FASHION, needs_fashion
 
@@ -91,10 +91,10 @@ def test_too_long_file_is_refused(tmp_path: Path) -> None:
 def test_torchvision_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, colour: bool
 ) -> None:
-    asked = []
+    downloads = []
 
     def dataset(root: str, train: bool, download: bool) -> SimpleNamespace:
-        asked.append((root, train, download))
+        downloads.append((root, train, download))
         count = 20 if train else 10
         if colour:  # CIFAR10 keeps NumPy arrays and lists, MNIST and its kin tensors.
             return SimpleNamespace(
@@ -113,7 +113,7 @@ def test_torchvision_source(
     assert source.train["images"].shape == ((20, 3, 32, 32) if colour else (20, 1, 28, 28))
     assert source.train["images"].unique().tolist() == [1]
     assert source.test is not None
-    assert asked == [(str(tmp_path), True, True), (str(tmp_path), False, True)]
+    assert downloads == [(str(tmp_path), True, True), (str(tmp_path), False, True)]
 
 
 def test_failed_download_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

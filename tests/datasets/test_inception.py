@@ -167,17 +167,17 @@ def test_weights_are_downloaded_once(
     tmp_path: Path, weights: Path, digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inception_module, "SHA256", digest)
-    asked: list[str] = []
+    prefixes: list[str] = []
 
     def download(url: str, target: str, hash_prefix: str) -> None:
-        asked.append(hash_prefix)
+        prefixes.append(hash_prefix)
         Path(target).write_bytes(weights.read_bytes())
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     for _ in range(2):
         assert isinstance(InceptionDataset().load(), Inception)
-    assert asked == [digest]
+    assert prefixes == [digest]
 
 
 def test_the_hash_is_that_of_the_authors_file() -> None:

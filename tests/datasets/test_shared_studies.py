@@ -120,8 +120,8 @@ def beats(url: str) -> bool:
     import psycopg
 
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        (found,) = connection.execute("SELECT count(*) FROM trial_heartbeats").fetchone() or (0,)
-    return bool(found)
+        (count,) = connection.execute("SELECT count(*) FROM trial_heartbeats").fetchone() or (0,)
+    return bool(count)
 
 
 def study_in(url: str) -> optuna.Study:
@@ -158,14 +158,14 @@ def test_two_processes_share_a_search(database: str) -> None:
     processes = [start(database, 0.5) for _ in range(2)]
     for process in processes:
         begin(process)
-    said = [process.communicate(timeout=300)[0].split() for process in processes]
+    outputs = [process.communicate(timeout=300)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    begun = [set(words[1:-1:2]) for words in said]
+    begun = [set(words[1:-1:2]) for words in outputs]
     assert all(begun), "both took part"
     assert not begun[0] & begun[1], "and in trials of their own"
-    # Each ends with the whole table, whoever found it.
+    # Each process ends with the whole table.
     expected = ",".join(map(str, range(TRIALS)))
-    assert [words[-1] for words in said] == [expected, expected]
+    assert [words[-1] for words in outputs] == [expected, expected]
     trials = study_in(database).trials
     assert TRIALS <= len(trials) <= TRIALS + 1, "one may have been on its way"
     assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)

@@ -24,7 +24,7 @@ def test_it_cannot_be_saved_to(tmp_path: Path) -> None:
 
 
 def test_an_address_is_opened_in_place_of_the_file(tmp_path: Path) -> None:
-    file, shared = tmp_path / "own.sqlite", tmp_path / "shared.sqlite"
+    file, shared = tmp_path / "file.sqlite", tmp_path / "shared.sqlite"
     storage = StudyStorage(filepath=str(file), url=f"sqlite:///{shared}").load()
     optuna.create_study(storage=storage, study_name="x")
     assert shared.exists()

@@ -10,9 +10,12 @@ from pathlib import Path
 from distributed import get_worker
 
 from borderline.errors import BorderlineError
+from borderline.streaming import streams
 
 
-def where(_: int) -> str:
+@streams("history_table", step="epoch", total=lambda: 1)
+def train(_: int) -> str:
+    """Where a training runs."""
     return str(get_worker().name)
 
 

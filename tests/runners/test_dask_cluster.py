@@ -39,8 +39,8 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             )
 
     file = folder / "scheduler.json"
-    own = ("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
-    processes = [start("scheduler", *own)]
+    options = ("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
+    processes = [start("scheduler", *options)]
     common = ("worker", "--scheduler-file", str(file), "--nthreads", "1", "--name")
     processes += [start(*common, "plain"), start(*common, "fast", "--resources", "GPU=1")]
     try:
@@ -69,14 +69,14 @@ def drive(folder: Path, nodes: list[Node], runner: DaskRunner, **changed: object
 def test_node_that_trains_goes_where_its_resource_is(scheduler: str, tmp_path: Path) -> None:
     runner = DaskRunner(scheduler=scheduler, resources={"GPU": 1})
     nodes = [
-        Node(plain_nodes.where, "params:number", f"place_{i}", name=f"cnn.train_{i}")
+        Node(plain_nodes.train, "params:number", f"place_{i}", name=f"cnn.train_{i}")
         for i in range(4)
     ]
     catalog = drive(tmp_path, nodes, runner)
     assert [catalog.load(f"place_{i}") for i in range(4)] == ["fast"] * 4
 
 
-def test_error_is_the_nodes_own_with_itssentence_of(
+def test_error_of_a_node_keeps_its_sentence(
     scheduler: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     nodes = [
@@ -87,7 +87,7 @@ def test_error_is_the_nodes_own_with_itssentence_of(
         drive(tmp_path, nodes, DaskRunner(scheduler=scheduler))
     assert sentence_of(caught.value) == "alpha is 3, but it must be 4: correct it."
     assert '--from-nodes "second"' in caplog.text
-    assert "second failed: wrapped" in caplog.text, "said on the worker, heard here"
+    assert "second failed: wrapped" in caplog.text, "logged on the worker, shown here"
 
 
 def test_failed_node_runs_again_where_that_is_asked_for(scheduler: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ BEGINS = re.compile(r"(\S+\.train_generator) begins on \d+ \(process (\d+)\)")
 
 
 def run_with_a_kill(project: Path) -> str:
-    """What a run says one of whose workers is killed in the middle of a training."""
+    """The output of a run in which a worker is killed in the middle of a training."""
     with subprocess.Popen(
         kedro_run_command("--env", "test", "--params", EPOCHS, *DASK, *TWO),
         cwd=project,
@@ -36,9 +36,9 @@ def run_with_a_kill(project: Path) -> str:
         text=True,
     ) as process:
         assert process.stdout is not None
-        said, victim, dead = "", None, False
+        output, victim, dead = "", None, False
         for line in process.stdout:
-            said += line
+            output += line
             begins = BEGINS.search(line)
             # The longest, so that the kill comes in its middle.
             if victim is None and begins and ".gasten_10." in begins[1]:
@@ -46,29 +46,29 @@ def run_with_a_kill(project: Path) -> str:
             if victim and not dead and f"{victim[1]} 1/" in line:
                 os.kill(int(victim[2]), signal.SIGKILL)
                 dead = True
-    assert process.returncode == 0, said
+    assert process.returncode == 0, output
     assert dead
-    return said
+    return output
 
 
-# One test, for two workers of pytest that share three would run the road twice.
-def test_road_with_a_worker_killed_is_as_ever(whole: Path, project: Path) -> None:
-    said = run_with_a_kill(project)
+# One test, so that the run happens once for all pytest workers.
+def test_run_with_a_killed_worker_gives_the_same_tables(whole: Path, project: Path) -> None:
+    output = run_with_a_kill(project)
 
     # The tables are those of one process.
-    expected, found = reporting_folder(whole), reporting_folder(project)
+    expected, actual = reporting_folder(whole), reporting_folder(project)
     tables = {path.relative_to(expected) for path in expected.rglob("*.csv")}
-    assert {path.relative_to(found) for path in found.rglob("*.csv")} == tables
-    assert_same_tables(expected, found, least=80)
+    assert {path.relative_to(actual) for path in actual.rglob("*.csv")} == tables
+    assert_same_tables(expected, actual, least=80)
 
     # The killed training ran again, and went on from its checkpoint.
-    began = [name for name, _ in BEGINS.findall(said)]
+    began = [name for name, _ in BEGINS.findall(output)]
     again = [name for name in set(began) if began.count(name) == 2]
     assert len(again) == 1
-    assert said.count(f"{again[0]} 1/") <= 2, "one line when it was made, one when it was found"
+    assert output.count(f"{again[0]} 1/") <= 2, "one line when it was saved, one when it was read"
 
     # The client ends the run as ever.
-    for words in ("What the run found", "Pictures:", "report.html", *MODELS):
-        assert words in said
-    assert "Traceback" not in said
-    assert "Unable to create statistics" not in said
+    for words in ("Results by model", "Pictures:", "report.html", *MODELS):
+        assert words in output
+    assert "Traceback" not in output
+    assert "Unable to create statistics" not in output

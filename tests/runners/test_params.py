@@ -67,17 +67,17 @@ def test_scheduler_that_does_not_answer_is_said_before_anything(
 
 
 def test_file_of_studies_is_for_one_machine(tmp_path: Path) -> None:
-    node = Node(len, "study_storage", "found", name="search")
+    node = Node(len, "study_storage", "result", name="search")
     file = StudyStorage(filepath=str(tmp_path / "studies.sqlite"))
     database = StudyStorage(filepath="unused", url="postgresql://host/name")
-    found = StudyStorage(filepath=str(tmp_path / "any.sqlite"), url="postgresql://host/name")
+    result = StudyStorage(filepath=str(tmp_path / "any.sqlite"), url="postgresql://host/name")
     for storage, several, refused in (
         (file, True, True),
         (file, False, False),
         (database, True, False),
         (StudyStorage(filepath="s3://bucket/studies.sqlite"), True, False),
     ):
-        catalog = DataCatalog({"study_storage": storage, "found": found})
+        catalog = DataCatalog({"study_storage": storage, "result": result})
         if refused:
             with pytest.raises(BorderlineError, match="study_storage is an SQLite file"):
                 check_shareable(Pipeline([node]), catalog, several_machines=several)
@@ -93,13 +93,13 @@ def test_dataset_of_one_process_and_one_that_cannot_be_sent_are_refused(tmp_path
         def __reduce__(self) -> str:
             raise TypeError("it holds a lock")
 
-    node = Node(len, "given", "found", name="node")
-    found = StudyStorage(filepath=str(tmp_path / "s"))
+    node = Node(len, "given", "result", name="node")
+    result = StudyStorage(filepath=str(tmp_path / "s"))
     for dataset, words in (
         (OneProcess(filepath=str(tmp_path / "s")), "given is a OneProcess, which is for one"),
         (Unsendable(filepath=str(tmp_path / "s")), "given is a Unsendable.*it holds a lock"),
         (MemoryDataset(1), "given lives in the memory"),
     ):
-        catalog = DataCatalog({"given": dataset, "found": found})
+        catalog = DataCatalog({"given": dataset, "result": result})
         with pytest.raises(BorderlineError, match=words):
             check_shareable(Pipeline([node]), catalog, several_machines=False)

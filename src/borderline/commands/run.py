@@ -1,4 +1,4 @@
-"""``kedro run``, with bad input said in one sentence instead of a traceback."""
+"""``kedro run``, which reports bad input in one sentence instead of a traceback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from borderline.errors import BorderlineError, GateClosed, causes
 
-# What Kedro says of unknown pipelines, nodes and namespaces.
+# Kedro's messages about unknown pipelines, nodes and namespaces.
 _NOT_FOUND = re.compile(r"Failed to find the pipeline named|Pipeline does not contain ")
 _COMMA_OUTSIDE_OF_LISTS = re.compile(r",(?![^\[\]]*\])")
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -32,13 +32,13 @@ class BadInput(click.ClickException):
 
 
 class Closed(BadInput):
-    """The gate: nothing was wrong with the input, and a script can tell by the exit status."""
+    """The gate is closed: the input was good, so the exit status differs from that of bad input."""
 
     exit_code = 3
 
 
 class PlainSpokenCommand(click.Command):
-    """A command that says what was wrong with its input."""
+    """A command that reports bad input in one sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -53,19 +53,19 @@ class PlainSpokenCommand(click.Command):
 
 
 def sentence_of(error: Exception) -> str | None:
-    """The sentence for an error that the user can correct; None for a fault of the program."""
+    """The message of an error that the user can correct; None for a bug."""
     for cause in causes(error):
         if isinstance(cause, BorderlineError):
             return str(cause)
         if isinstance(cause, OSError) and cause.errno in _FULL_OR_READ_ONLY:
             return (
-                f"{cause.filename or 'The data folder'} cannot be used ({cause.strerror}): make "
-                "room or give yourself the right to, then run again; finished epochs stay."
+                f"{cause.filename or 'The data folder'} cannot be used ({cause.strerror}): free "
+                "disk space or fix the permissions, then run again; finished epochs stay."
             )
         if type(cause).__name__ == "StorageInternalError":
             return (
-                f"The store of the search cannot be used ({cause.__cause__}): make room or give "
-                "yourself the right to write, then run again; finished trials stay."
+                f"The store of the search cannot be used ({cause.__cause__}): free disk space "
+                "or fix the permissions, then run again; finished trials stay."
             )
         if isinstance(cause, MissingConfigException) or _NOT_FOUND.match(str(cause)):
             return " ".join(str(cause).split())
@@ -73,7 +73,7 @@ def sentence_of(error: Exception) -> str | None:
 
 
 def _settings(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Settings as ``kedro run`` takes them, lists too, of which Kedro would split the content."""
+    """The settings of ``--params``; Kedro itself would split a list at its commas."""
     if isinstance(value, dict):
         return value
     items = [item.strip() for item in _COMMA_OUTSIDE_OF_LISTS.split(value) if item.strip()]
@@ -95,13 +95,13 @@ VERBOSE = click.Option(
     is_flag=True,
     expose_value=False,
     callback=_update_verbose_flag,
-    help="See the traceback of an error too.",
+    help="Print the traceback of an error too.",
 )
 
 
 run = PlainSpokenCommand(
     name="run",
     callback=kedro_run.callback,
-    params=[*(one for one in kedro_run.params if one.name != "params"), PARAMS, VERBOSE],
+    params=[*(option for option in kedro_run.params if option.name != "params"), PARAMS, VERBOSE],
     help=kedro_run.help,
 )

@@ -13,12 +13,17 @@ from borderline.errors import BorderlineError
 
 
 def is_bucket(path: str) -> bool:
-    """Whether an address is none of this machine's folders."""
+    """Whether an address is outside this machine's file system.
+
+    Example:
+        >>> is_bucket("s3://results/digits"), is_bucket("data")
+        (True, False)
+    """
     return "://" in path and not path.startswith("file://")
 
 
 def address_of(dataset: Any) -> str:
-    """Where a dataset keeps its file, for a person to find it."""
+    """The path or address of a dataset's file, for a person."""
     path, protocol = str(dataset._filepath), getattr(dataset, "_protocol", "file")
     return path if protocol == "file" else f"{protocol}://{path}"
 
@@ -29,11 +34,11 @@ def folder_of(dataset: Any) -> str:
 
 
 def local_copy(dataset: Any, folder: str) -> Path:
-    """A dataset's file on this machine.
+    """The path of a dataset's file on this machine.
 
     Args:
         dataset: A dataset with one file.
-        folder: Where to put a copy of what is in a bucket.
+        folder: Takes a copy of a file from a bucket.
     """
     path = Path(str(dataset._filepath))
     if getattr(dataset, "_protocol", "file") == "file":
@@ -46,51 +51,51 @@ def local_copy(dataset: Any, folder: str) -> Path:
 def with_credentials(
     catalog: Mapping[str, Any], name: str | None, data_folder: str, known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The catalog with credentials for what is in the bucket.
+    """The catalog with credentials at each entry in the bucket.
 
     Args:
         catalog: Entries as configured.
-        name: The credentials' entry in ``credentials.yml``; None for those of the environment.
-        data_folder: Where results are.
-        known: What ``credentials.yml`` has.
+        name: The entry in ``credentials.yml``; None for credentials of the environment.
+        data_folder: The folder of the results.
+        known: The entries of ``credentials.yml``.
 
     Raises:
-        BorderlineError: When there are no such credentials.
+        BorderlineError: When ``credentials.yml`` has no such entry.
     """
     if name is None or not is_bucket(data_folder):
         return dict(catalog)
     if name not in known:
         raise BorderlineError(
             f"credentials is {name!r} in globals.yml, but conf/local/credentials.yml has no such "
-            "entry: add it there, or remove credentials to take those of the environment."
+            "entry: add it there, or remove credentials to use those of the environment."
         )
     protocol = data_folder.partition("://")[0] + "://"
     return {
-        entry: {"credentials": name, **own} if _path_of(own).startswith(protocol) else own
-        for entry, own in catalog.items()
+        entry: {"credentials": name, **fields} if _path_of(fields).startswith(protocol) else fields
+        for entry, fields in catalog.items()
     }
 
 
 def check_bucket(catalog: DataCatalog, data_folder: str) -> None:
-    """Make sure that results can be written to the bucket.
+    """Check that results can be written to the bucket.
 
     Args:
-        catalog: Its ledger says how to reach the bucket.
+        catalog: Its ledger has the client of the bucket.
         data_folder: The address.
 
     Raises:
-        BorderlineError: When they cannot.
+        BorderlineError: When a small object cannot be written.
     """
     probe = f"{data_folder.rstrip('/')}/.{uuid.uuid4().hex}"
     try:
         ledger: Any = catalog.get("ledger")
         ledger._filesystem.pipe_file(probe, b"borderline")
         ledger._filesystem.rm_file(probe)
-    # Each kind of bucket has errors of its own.
+    # Each driver has its own errors.
     except Exception as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise BorderlineError(
-            f"data_folder is {data_folder!r}, which cannot be written ({why}): correct it in "
+            f"data_folder is {data_folder!r}, which cannot be written ({reason}): correct it in "
             "conf/<env>/globals.yml, give the bucket's key and endpoint (AWS_ACCESS_KEY_ID, "
             "AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL, or credentials in globals.yml with an "
             "entry in conf/local/credentials.yml), and install its driver "

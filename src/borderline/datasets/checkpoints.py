@@ -1,30 +1,25 @@
-"""Checkpoints of a training: one file an epoch, plain state that holds no code."""
+"""Checkpoints of a training: one file per epoch, plain state without code."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
-from typing import Any, TypedDict
+from typing import IO, Any, TypedDict
 
-import fsspec
-import torch
-from kedro.io import AbstractDataset
-from kedro.io.core import get_protocol_and_path
 from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
-from borderline.datasets.atomic import AtomicSave
+from borderline.datasets.atomic import AtomicSave, BinaryFile
 from borderline.errors import BorderlineError
 from borderline.params import Setting
 
 
 class Checkpoint(TypedDict):
-    """All that a training needs to go on as if it had never stopped.
+    """The state from which a training continues as if it had never stopped.
 
     Attributes:
-        epoch: How many epochs are done; 0 is what step 2 starts from.
+        epoch: The number of finished epochs; 0 is the start of step 2.
         settings: The fingerprint: every setting that the state depends on, by dotted name.
-        history: One row of figures for each epoch so far.
+        history: One row of scores for each epoch so far.
         state: Networks, optimisers and random state, as PyTorch state dictionaries.
     """
 
@@ -38,19 +33,21 @@ Checkpoints = Mapping[str, Callable[[], Checkpoint]]
 
 
 def epoch_name(epoch: int) -> str:
-    """The name of an epoch's checkpoint, in an order that sorts."""
+    """The name of an epoch's checkpoint; names sort by epoch.
+
+    Example:
+        >>> epoch_name(12)
+        'epoch_0012'
+    """
     return f"epoch_{epoch:04d}"
 
 
 def latest(checkpoints: Checkpoints, epochs: int) -> Checkpoint | None:
-    """The newest checkpoint that is not beyond the wanted number of epochs.
+    """The newest checkpoint with at most this number of epochs; None if there is none yet.
 
     Args:
         checkpoints: Loaders by :func:`epoch_name`, as ``CheckpointFolder`` loads them.
-        epochs: The number of epochs that the training is to have.
-
-    Returns:
-        The checkpoint, or None when there is none yet.
+        epochs: The number of epochs of the training.
     """
     names = [name for name in checkpoints if name <= epoch_name(epochs)]
     return checkpoints[max(names)]() if names else None
@@ -63,13 +60,13 @@ def check_settings(
     where: str = "",
     called: Mapping[str, str] | None = None,
 ) -> None:
-    """Make sure that a checkpoint was made with the present settings.
+    """Check that a checkpoint was made with the present settings.
 
     Args:
         checkpoint: The checkpoint on disk.
-        settings: The present settings; those that only one side names are not compared.
+        settings: The present settings. A setting that is missing on one side is not compared.
         where: The folder of the checkpoint, for the message.
-        called: What a group of settings is called in the parameters, for the message:
+        called: The name of a group of settings in the parameters, for the message:
             ``{"model": "models.cnn_2"}``.
 
     Raises:
@@ -83,65 +80,58 @@ def check_settings(
             raise BorderlineError(
                 f"{shown} is {settings[name]!r}, but the checkpoints"
                 f"{f' in {where}' if where else ''} were made with {made_with[name]!r}: "
-                "set it back, or move that folder away to train anew, or give the run a data "
-                "folder of its own (conf/<env>/globals.yml)."
+                "set it back, move that folder away to train again, or give the run "
+                "another data_folder (conf/<env>/globals.yml)."
             )
 
 
-class _CheckpointFile(AbstractDataset[Checkpoint, Checkpoint]):
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        self._protocol, path = get_protocol_and_path(filepath)
-        self._filepath = PurePosixPath(path)
-        options = {"auto_mkdir": True} if self._protocol == "file" else dict(credentials or {})
-        self._fs = fsspec.filesystem(self._protocol, **options)
-        self.metadata = metadata
-
-    def load(self) -> Checkpoint:
-        try:
-            with self._fs.open(str(self._filepath), "rb") as file:
-                return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise BorderlineError(
-                f"The checkpoint {self._filepath} cannot be read: delete it to train on from the "
-                "one before."
-            ) from error
-
-    def save(self, data: Checkpoint) -> None:
-        with self._fs.open(str(self._filepath), "wb") as file:
-            torch.save(data, file)
-
-    def _exists(self) -> bool:
-        return bool(self._fs.exists(str(self._filepath)))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "protocol": self._protocol}
-
-
-class CheckpointDataset(AtomicSave, _CheckpointFile):
+class CheckpointDataset(AtomicSave, BinaryFile[Checkpoint]):
     """One checkpoint: a ``torch.save`` file that loads with ``weights_only=True``.
 
     Args:
         filepath: Path or fsspec address of the file.
-        credentials: What the file system needs to log in.
+        credentials: Login of the file system.
         metadata: Ignored here; read by kedro-viz.
+
+    Example:
+        >>> dataset = CheckpointDataset(filepath=str(tmp_path / "epoch_0001.pt"))
+        >>> dataset.save({"epoch": 1, "settings": {}, "history": [], "state": {}})
+        >>> dataset.load()["epoch"]
+        1
     """
+
+    def _read(self, file: IO[bytes]) -> Checkpoint:
+        import torch
+
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise BorderlineError(
+                f"The checkpoint {self._filepath} cannot be read: delete it to continue from the "
+                "previous one."
+            ) from error
+
+    def _write(self, data: Checkpoint, file: IO[bytes]) -> None:
+        import torch
+
+        torch.save(data, file)
 
 
 class CheckpointFolder(PartitionedDataset):
-    """A folder of checkpoints by epoch, loaded as functions that load one each.
+    """A folder of checkpoints by epoch; it loads as functions that load one checkpoint each.
 
     Args:
         path: The folder, or one checkpoint (``.pt``), which is only read.
-        may_be_empty: Whether a folder with no checkpoint counts as there and loads as ``{}``. The
-            entry that feeds a training its own checkpoints says yes.
-        credentials: What the file system needs to log in.
+        may_be_empty: Whether a folder without checkpoints exists and loads as ``{}``, as the input
+            of the training that fills it needs.
+        credentials: Login of the file system.
         metadata: Ignored here; read by kedro-viz.
+
+    Example:
+        >>> folder = CheckpointFolder(path=str(tmp_path / "checkpoints"))
+        >>> folder.save({"epoch_0001": {"epoch": 1, "settings": {}, "history": [], "state": {}}})
+        >>> latest(folder.load(), epochs=3)["epoch"]
+        1
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Figures to interact with, and a folder of figures, one an epoch."""
+"""Figures as pictures, as interactive charts, and as a folder with one picture per epoch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import plotly.io
 from kedro_datasets._typing import ImagePreview
+from kedro_datasets.matplotlib.matplotlib_dataset import MatplotlibDataset as _MatplotlibDataset
 from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 from kedro_datasets.plotly.json_dataset import JSONDataset
 from plotly.graph_objects import Figure
 from plotly.offline import get_plotlyjs
 
-from borderline.datasets.atomic import AtomicSave, MatplotlibDataset
+from borderline.datasets.atomic import AtomicSave
 
 _LIBRARY = "plotly.min.js"
 SHOW_PICTURES = """
@@ -25,9 +26,9 @@ function showPictures(plot) {
     'image-rendering:pixelated;border:2px solid #444;background:#fff;pointer-events:none';
   document.body.appendChild(picture);
   plot.on('plotly_hover', ({points: [point], event}) => {
-    const [number, said] = point.customdata;
+    const [number, caption] = point.customdata;
     picture.src = plot.layout.meta.pictures[number];
-    picture.alt = said;
+    picture.alt = caption;
     picture.style.left = Math.min(event.clientX + 16, window.innerWidth - 124) + 'px';
     picture.style.top = Math.max(event.clientY - 128, 4) + 'px';
     picture.style.display = 'block';
@@ -38,32 +39,50 @@ function showPictures(plot) {
   addEventListener('scroll', hide, {passive: true});
 }
 """
-"""A function for pages: ``showPictures(plot)`` shows pictures beside the pointer, as plotly's own
-labels cannot. Each point's ``customdata`` begins with a number in ``layout.meta.pictures``."""
+"""JavaScript: ``showPictures(plot)`` shows a picture beside the pointer, which plotly cannot.
+
+Each point's ``customdata`` begins with an index into ``layout.meta.pictures``."""
 
 _ON_THE_PAGE = SHOW_PICTURES + "showPictures(document.getElementById('{plot_id}'));"
 
 
-class PlotlyDataset(AtomicSave, JSONDataset):
-    """A plotly figure as JSON, which kedro-viz shows, and as a page beside it for any browser.
+class MatplotlibDataset(AtomicSave, _MatplotlibDataset):
+    """``kedro_datasets.matplotlib.MatplotlibDataset``, saved atomically, and loaded as a picture.
 
-    The page works without a network: plotly's own code is put into the folder once. Where a
-    figure's ``layout.meta`` has ``pictures``, a list of addresses, the first entry of each point's
-    ``customdata`` is a number in that list, and the page shows that picture beside the pointer.
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> dataset = MatplotlibDataset(filepath=str(tmp_path / "x.png"))
+        >>> dataset.save(Figure())
+        >>> dataset.load()[1:4]
+        b'PNG'
+    """
+
+    def load(self) -> bytes:
+        """The content of the PNG file, for a page or a notebook."""
+        content: bytes = self._fs.read_bytes(str(self._get_load_path()))
+        return content
+
+
+class PlotlyDataset(AtomicSave, JSONDataset):
+    """A plotly figure as JSON, which kedro-viz shows, and as an HTML page for any browser.
+
+    The page works offline: plotly's JavaScript is saved once in the same folder. If the figure's
+    ``layout.meta`` has ``pictures``, a list of addresses, the page shows a picture beside the
+    pointer: the first entry of a point's ``customdata`` is the index of its picture.
 
     Args:
-        filepath: Path or fsspec address of the JSON file; the page is called the same, ``.html``.
+        filepath: Path or fsspec address of the JSON file; the page has the suffix ``.html``.
 
     Example:
         >>> from plotly.graph_objects import Figure
-        >>> dataset = PlotlyDataset(filepath=tmp_path / "x.json")
+        >>> dataset = PlotlyDataset(filepath=str(tmp_path / "x.json"))
         >>> dataset.save(Figure())
         >>> (tmp_path / "x.html").exists()
         True
     """
 
     def save(self, data: Figure) -> None:
-        """Save both; when that fails or the process dies, the former files stay."""
+        """Save both; when saving fails or the process dies, the old files stay."""
         shows = "pictures" in (data.layout.meta or {})
         page = plotly.io.to_html(
             data,
@@ -74,22 +93,21 @@ class PlotlyDataset(AtomicSave, JSONDataset):
         super().save(data)
         self._write_whole(self._filepath.with_suffix(".html"), page)
         library, code = self._filepath.with_name(_LIBRARY), get_plotlyjs()
-        # Another version of plotly draws its own figures.
+        # A figure needs the JavaScript of the plotly version that made it.
         if not self._fs.exists(str(library)) or self._fs.size(str(library)) != len(code.encode()):
             self._write_whole(library, code)
 
     def _write_whole(self, target: PurePosixPath, text: str) -> None:
-        with self._renamed_to(target) as beside:
-            self._fs.write_text(str(beside), text, encoding="utf-8")
+        with self._renamed_to(target) as temporary:
+            self._fs.write_text(str(temporary), text, encoding="utf-8")
 
 
 class FigureFolder(PartitionedDataset):
-    """Figures by name, each saved as a PNG; kedro-viz shows the one that sorts last.
+    """Figures by name, each saved as a PNG; kedro-viz shows the last one by name.
 
     Args:
         path: The folder.
-        begin_anew: Whether saving removes figures that were there; else epochs add up.
-        credentials: What the file system needs to log in.
+        credentials: Login of the file system.
         metadata: Ignored here; read by kedro-viz.
     """
 
@@ -97,7 +115,6 @@ class FigureFolder(PartitionedDataset):
         self,
         *,
         path: str,
-        begin_anew: bool = False,
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -105,13 +122,12 @@ class FigureFolder(PartitionedDataset):
             path=path,
             dataset=MatplotlibDataset,
             filename_suffix=".png",
-            overwrite=begin_anew,
             credentials=credentials,
             metadata=metadata,
         )
 
     def preview(self) -> ImagePreview:
-        """The last figure, base64-encoded; empty where there is none."""
+        """The last figure, base64-encoded; empty if there is none."""
         last = max(self._list_partitions(), default=None)
         if last is None:
             return ImagePreview("")

@@ -6,27 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from borderline.datasets.image_files import Broken, Colour, ImageFile, Part, decode_parts
+from borderline.datasets.image_files import (
+    Broken,
+    Colour,
+    ImageArrays,
+    ImageFile,
+    decode_splits,
+)
 from borderline.errors import BorderlineError
 
 
 def read_hugging_face(
     path: str, size: int | None, colour: Colour | None, broken: Broken
-) -> tuple[tuple[str, ...], Part, Part | None]:
-    """Read what ``save_to_disk`` left: a dataset, or one with the splits ``train`` and ``test``.
+) -> ImageArrays:
+    """Read a folder that ``save_to_disk`` wrote: a dataset, or its splits ``train`` and ``test``.
 
     Args:
         path: The folder.
-        size: As for :func:`decode_all`, and so are ``colour`` and ``broken``.
-        colour: Grey or in colour.
-        broken: What happens where some cannot be read.
-
-    Returns:
-        As :func:`~borderline.datasets.image_folder.read_image_folder`.
+        size: As for :func:`~borderline.datasets.image_files.decode_splits`.
+        colour: As there.
+        broken: As there.
 
     Raises:
-        BorderlineError: When the folder holds none, when it has no column of images or none of
-            class labels, and when images cannot be read.
+        BorderlineError: When the folder holds no dataset, when the dataset lacks a column of images
+            or of class labels, and when images cannot be read.
     """
     try:
         import datasets
@@ -38,9 +41,9 @@ def read_hugging_face(
     try:
         saved: Any = datasets.load_from_disk(path)
     except Exception as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BorderlineError(
-            f"source.path is {path!r}, which holds no dataset that save_to_disk left ({said}): "
+            f"source.path is {path!r}, which holds no dataset that save_to_disk left ({reason}): "
             "name another folder."
         ) from error
     splits = dict(saved) if isinstance(saved, datasets.DatasetDict) else {"train": saved}
@@ -51,32 +54,31 @@ def read_hugging_face(
         )
     image, label, names = _columns(path, splits["train"].features, datasets)
     undecoded = {
-        part: splits[part].cast_column(image, datasets.Image(decode=False))
-        for part in ("train", "test")
-        if part in splits
+        split: splits[split].cast_column(image, datasets.Image(decode=False))
+        for split in ("train", "test")
+        if split in splits
     }
-    files = {part: _files(rows, image, label, part) for part, rows in undecoded.items()}
-    read = decode_parts(files, size, colour, broken, path)
-    return names, read["train"], read.get("test")
+    files = {split: _files(rows, image, label, split) for split, rows in undecoded.items()}
+    return names, *decode_splits(files, size, colour, broken, path)
 
 
 def _columns(path: str, features: Any, datasets: Any) -> tuple[str, str, tuple[str, ...]]:
-    images = [name for name, own in features.items() if isinstance(own, datasets.Image)]
-    labels = [name for name, own in features.items() if isinstance(own, datasets.ClassLabel)]
-    for what, found in (("images (Image)", images), ("class labels (ClassLabel)", labels)):
-        if len(found) != 1:
+    images = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
+    labels = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    for content, columns in (("images (Image)", images), ("class labels (ClassLabel)", labels)):
+        if len(columns) != 1:
             raise BorderlineError(
-                f"source.path is {path!r}, which has {len(found)} columns of {what} among "
+                f"source.path is {path!r}, which has {len(columns)} columns of {content} among "
                 f"{', '.join(features)}, but one is needed: cast or remove columns."
             )
     return images[0], labels[0], tuple(features[labels[0]].names)
 
 
-def _files(rows: Any, image: str, label: str, part: str) -> Iterator[ImageFile]:
+def _files(rows: Any, image: str, label: str, split: str) -> Iterator[ImageFile]:
     for number, row in enumerate(rows):
-        content, place = row[image]["bytes"], row[image]["path"]
+        content, file = row[image]["bytes"], row[image]["path"]
 
-        def read(content: bytes | None = content, place: str | None = place) -> bytes:
-            return Path(str(place)).read_bytes() if content is None else content
+        def read(content: bytes | None = content, file: str | None = file) -> bytes:
+            return Path(str(file)).read_bytes() if content is None else content
 
-        yield ImageFile(f"row {number} of {part}", int(row[label]), read)
+        yield ImageFile(f"row {number} of {split}", int(row[label]), read)

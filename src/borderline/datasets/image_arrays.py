@@ -1,4 +1,4 @@
-"""Images in NumPy's files: one .npz, or a folder of .npy."""
+"""Images in NumPy files: one .npz, or a folder of .npy files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from fsspec.core import url_to_fs
 
-from borderline.datasets.image_files import Part, channels_first, in_order
+from borderline.datasets.image_files import Arrays, ImageArrays, channels_first, in_order
 from borderline.errors import BorderlineError
 
 _NAMES = {
@@ -18,29 +18,27 @@ _NAMES = {
 }
 
 
-def read_image_arrays(
-    path: str, scale: tuple[float, float] | None
-) -> tuple[tuple[str, ...], Part, Part | None]:
+def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArrays:
     """Read arrays of images and labels.
 
     Args:
-        path: An .npz, or a folder of .npy files, with ``images`` and ``labels``, or ``x_train`` and
-            ``y_train``, and maybe ``test_images`` and ``test_labels``, or ``x_test`` and
-            ``y_test``; or its fsspec address.
-        scale: What black and white are; None for 0 and 255 of whole numbers, 0 and 1 of others.
+        path: An .npz, or a folder of .npy files, or its fsspec address. It holds ``images`` and
+            ``labels``, or ``x_train`` and ``y_train``; optional are ``test_images`` and
+            ``test_labels``, or ``x_test`` and ``y_test``.
+        scale: The values of black and white; None is 0 and 255 for whole numbers and 0 and 1 for
+            others.
 
     Returns:
-        The classes; training images in [-1, 1], float32 (N, C, H, W), and their labels (N,); and
-        those for testing, None where there are none.
+        As the type says, with images in [-1, 1], float32.
 
     Raises:
-        BorderlineError: When there is no such file, when it is damaged or holds Python objects
-            (which would run code), and when the arrays do not fit each other.
+        BorderlineError: When the file is missing or damaged, when it holds Python objects (which
+            would run code), and when the arrays do not fit each other.
     """
     arrays = _arrays(path)
-    parts = {}
-    for part, choices in _NAMES.items():
-        names = next((own for own in choices if own[0] in arrays or own[1] in arrays), None)
+    splits = {}
+    for split, choices in _NAMES.items():
+        names = next((pair for pair in choices if pair[0] in arrays or pair[1] in arrays), None)
         if names is None:
             continue
         for name in names:
@@ -49,45 +47,44 @@ def read_image_arrays(
                     f"source.path is {path!r}, whose array {name!r} is missing (there are "
                     f"{', '.join(sorted(arrays))}): add it."
                 )
-        parts[part] = _part(path, *names, arrays[names[0]], arrays[names[1]], scale)
-    if "train" not in parts:
+        splits[split] = _split(path, *names, arrays[names[0]], arrays[names[1]], scale)
+    if "train" not in splits:
         raise BorderlineError(
             f"source.path is {path!r}, whose arrays are {', '.join(sorted(arrays)) or 'none'}, but "
             "images and labels, or x_train and y_train, are needed: name them so."
         )
-    classes = in_order({*parts["train"][1].tolist()})
+    classes = in_order({*splits["train"][1].tolist()})
     if all(isinstance(name, int) for name in classes):
         numbers = tuple(str(label) for label in range(max(classes, default=-1) + 1))
-        return numbers, parts["train"], parts.get("test")
+        return numbers, splits["train"], splits.get("test")
     order = {name: label for label, name in enumerate(classes)}
     by_label = {
-        part: (images, np.array([order.get(name, len(order)) for name in labels.tolist()]))
-        for part, (images, labels) in parts.items()
+        split: (images, np.array([order.get(name, len(order)) for name in labels.tolist()]))
+        for split, (images, labels) in splits.items()
     }
     return tuple(map(str, classes)), by_label["train"], by_label.get("test")
 
 
 def _arrays(path: str) -> dict[str, np.ndarray]:
-    fs, place = url_to_fs(path)
-    if not fs.exists(place):
+    fs, root = url_to_fs(path)
+    if not fs.exists(root):
         raise BorderlineError(
             f"source.path is {path!r}, but there is no such file or folder: name an .npz, or a "
             "folder of .npy files."
         )
-    if fs.isdir(place):
-        files = [own for own in fs.ls(place, detail=False) if own.endswith(".npy")]
+    if fs.isdir(root):
+        files = [file for file in fs.ls(root, detail=False) if file.endswith(".npy")]
         return {
-            own.rpartition("/")[2].removesuffix(".npy"): _loaded(own, fs.cat_file(own))
-            for own in sorted(files)
+            file.rpartition("/")[2].removesuffix(".npy"): _loaded(file, fs.cat_file(file))
+            for file in sorted(files)
         }
-    found = _loaded(path, fs.cat_file(place))
-    if isinstance(found, np.ndarray):
+    archive = _loaded(path, fs.cat_file(root))
+    if isinstance(archive, np.ndarray):
         raise BorderlineError(
             f"source.path is {path!r}, which holds one array, but images and labels are needed: "
             "name the folder that holds images.npy and labels.npy, or an .npz with both."
         )
-    # Reading an entry is what finds the damage in it.
-    return {name: _entry(path, found, name) for name in found.files}
+    return {name: _entry(path, archive, name) for name in archive.files}
 
 
 def _loaded(path: str, content: bytes) -> Any:
@@ -108,21 +105,21 @@ def _entry(path: str, archive: Any, name: str) -> np.ndarray:
 def _unreadable(path: str, error: Exception) -> BorderlineError:
     if "allow_pickle" in str(error) or "Object arrays" in str(error):
         return BorderlineError(
-            f"{path} holds Python objects, whose reading would run code, so it was not read: save "
+            f"{path} holds Python objects, whose reading would run code: save "
             "arrays of numbers (np.save with allow_pickle=False)."
         )
-    said = str(error).splitlines()[0] if str(error) else "it is empty"
-    return BorderlineError(f"{path} cannot be read ({said}): replace it by a sound copy.")
+    reason = str(error).splitlines()[0] if str(error) else "it is empty"
+    return BorderlineError(f"{path} cannot be read ({reason}): replace it by a sound copy.")
 
 
-def _part(
+def _split(
     path: str,
     images_name: str,
     labels_name: str,
     images: np.ndarray,
     labels: np.ndarray,
     scale: tuple[float, float] | None,
-) -> Part:
+) -> Arrays:
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if images.ndim not in (3, 4) or labels.ndim != 1 or len(images) != len(labels):
         raise BorderlineError(
@@ -152,6 +149,6 @@ def _part(
     if least < low or most > high:
         raise BorderlineError(
             f"source.range is [{low:g}, {high:g}], but the pixels of {images_name} in {path} go "
-            f"from {least:g} to {most:g}: set source.range to what black and white are."
+            f"from {least:g} to {most:g}: set source.range to the values of black and white."
         )
     return (values - low) / (high - low) * 2 - 1, labels

@@ -1,4 +1,4 @@
-"""Decodes image files of any size, and knows what to do with those that are broken."""
+"""Decodes image files of any size; broken files stop the run or are left out."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ logger = logging.getLogger(__name__)
 
 Colour = Literal["grey", "rgb"]
 Broken = Literal["stop", "leave_out"]
-Part = tuple[np.ndarray, np.ndarray]
-"""Pixels (N, C, H, W) and labels (N,)."""
+Arrays = tuple[np.ndarray, np.ndarray]
+"""Pixels (N, C, H, W), uint8 or in [-1, 1], and labels (N,)."""
+ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
+"""The classes, the training images, and the test images if there are some."""
 
-_NAMED = 5
+_SHOWN = 5
 _READERS = 4
 _GREY = ("L",)
 _DIGITS = 12
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 Image.init()
-EXTENSIONS = {own for own, name in Image.registered_extensions().items() if name in FORMATS}
+EXTENSIONS = {end for end, name in Image.registered_extensions().items() if name in FORMATS}
 AnyName = TypeVar("AnyName", str, int)
 
 
 class ImageFile(NamedTuple):
-    """An image that is not yet read.
+    """An image file, not yet read.
 
     Attributes:
-        name: What to call it in messages.
+        name: Its name in messages.
         label: The index of its class.
-        read: Gives its bytes.
+        read: Reads its bytes.
     """
 
     name: str
@@ -44,72 +46,59 @@ class ImageFile(NamedTuple):
     read: Callable[[], bytes]
 
 
-def decode_parts(
-    parts: Mapping[str, Iterable[ImageFile]],
+def decode_splits(
+    splits: Mapping[str, Iterable[ImageFile]],
     size: int | None,
     colour: Colour | None,
     broken: Broken,
     source: str,
-) -> dict[str, Part]:
-    """Pixels and labels of the image files of each part, all of them grey or all in colour.
+) -> tuple[Arrays, Arrays | None]:
+    """Pixels and labels of the splits ``train`` and ``test``, all of them grey or all in colour.
 
     Args:
-        parts: The files by part; the first one says whether all are grey, where ``colour`` does
-            not.
-        size: As for :func:`decode_all`, and so are the others.
-        colour: Grey or in colour.
-        broken: What happens where some cannot be read.
-        source: What to call all of them in messages.
-    """
-    read: dict[str, Part] = {}
-    for part, files in parts.items():
-        read[part] = decode_all(files, size, colour, broken, source)
-        # In colour there may be grey ones too, but not the other way round.
-        colour = colour or ("grey" if read[part][0].shape[1] == 1 else None)
-    return read
-
-
-def decode_all(
-    files: Iterable[ImageFile],
-    size: int | None,
-    colour: Colour | None,
-    broken: Broken,
-    source: str,
-) -> Part:
-    """Pixels and labels of image files.
-
-    Args:
-        files: The files.
-        size: Side in pixels: images are cut to a square about their middle and resized. None where
-            all are square and of one size.
-        colour: What to make of them; None for grey where all of them are.
-        broken: What happens where some cannot be read.
-        source: What to call all of them in messages.
+        splits: The files by split, ``train`` first. If ``colour`` is None, ``train`` decides it.
+        size: Side in pixels: images are cut to their middle square and resized. None requires
+            square images of one size.
+        colour: The wanted colour; None is grey if all images of ``train`` are grey.
+        broken: Whether unreadable files ``stop`` the run or are ``leave_out``.
+        source: The name of the source in messages.
 
     Returns:
-        Pixels (N, C, H, W), uint8, and labels (N,), of those that can be read.
+        Those of ``train``; and of ``test``, None if there is no such split.
 
     Raises:
-        BorderlineError: When some cannot be read and ``broken`` says so; when none can; and when
-            they are of several sizes but ``size`` is None.
+        BorderlineError: When files cannot be read and ``broken`` is ``stop``, when no file can be
+            read, and when ``size`` is missing for images of several sizes.
     """
-    files = list(files)
+    arrays: dict[str, Arrays] = {}
+    for name, files in splits.items():
+        arrays[name] = _decoded(list(files), size, colour, broken, source)
+        # A colour set may hold grey images, but a grey set no coloured ones.
+        colour = colour or ("grey" if arrays[name][0].shape[1] == 1 else None)
+    return arrays["train"], arrays.get("test")
+
+
+def _decoded(
+    files: list[ImageFile],
+    size: int | None,
+    colour: Colour | None,
+    broken: Broken,
+    source: str,
+) -> Arrays:
     with ThreadPoolExecutor(_READERS) as readers:
-        opened = list(readers.map(_opened, files))
-    bad = [
-        f"{f.name} ({own})" for f, own in zip(files, opened, strict=True) if isinstance(own, str)
-    ]
-    images = [own for own in opened if not isinstance(own, str)]
-    labels = [f.label for f, own in zip(files, opened, strict=True) if not isinstance(own, str)]
+        results = list(zip(files, readers.map(_opened, files), strict=True))
+    bad = [f"{file.name} ({result})" for file, result in results if isinstance(result, str)]
+    images = [result for _, result in results if not isinstance(result, str)]
+    labels = [file.label for file, result in results if not isinstance(result, str)]
     if bad and (broken == "stop" or not images):
-        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise BorderlineError(
             f"{len(bad)} of {len(files)} images of {source} cannot be read: "
-            f"{', '.join(bad[:_NAMED])}{more}: replace or remove them, or set source.broken to "
+            f"{', '.join(bad[:_SHOWN])}{more}: replace or remove them, or set source.broken to "
             "'leave_out'."
         )
     for name in bad:
-        logger.warning("Left out, for it cannot be read: %s", name)
+        logger.warning("Left out, because it cannot be read: %s", name)
     mode = "L" if (colour or _colour_of(images)) == "grey" else "RGB"
     if size is None:
         sizes = sorted({image.size for image in images})
@@ -126,7 +115,7 @@ def decode_all(
 
 
 def channels_first(images: np.ndarray) -> np.ndarray:
-    """Images as (N, C, H, W), from (N, H, W), (N, H, W, C) or as they are; C is 1 or 3."""
+    """Images as (N, C, H, W), from (N, H, W), (N, H, W, C) or (N, C, H, W); C is 1 or 3."""
     if images.ndim == 3:
         return images[:, None]
     if images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
@@ -135,22 +124,27 @@ def channels_first(images: np.ndarray) -> np.ndarray:
 
 
 def in_order(names: Iterable[AnyName]) -> list[AnyName]:
-    """Names of classes as people sort them: 2 before 10."""
+    """Names of classes in natural order.
+
+    Example:
+        >>> in_order(["10", "cat", "2"])
+        ['2', '10', 'cat']
+    """
     return sorted(names, key=lambda name: (not str(name).isdigit(), str(name).zfill(_DIGITS)))
 
 
 def _opened(file: ImageFile) -> Image.Image | str:
-    """The image, or why there is none."""
+    """The image, or the reason why it cannot be read."""
     try:
         content = file.read()
         if not content:
             return "0 bytes"
-        # Others start programs to be read, whatever the file is called.
+        # Pillow would run a program to read other formats, whatever the file's name.
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             image.load()
             if image.mode in ("F", "I"):
                 return "its pixels have 32 bits: save it with 8 or 16"
-            # As a person sees it: cameras note how they were held.
+            # Cameras save the orientation beside the pixels.
             return _of_8_bits(ImageOps.exif_transpose(image))
     except Exception as error:
         return str(error).splitlines()[0].split("<")[0].strip()[:80] or type(error).__name__
@@ -163,10 +157,10 @@ def _of_8_bits(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if image.mode in ("P", "PA", "RGBA", "LA", "La", "RGBa"):
         grey = image.mode in ("LA", "La")
-        own = image.convert("RGBA")
-        # What can be seen through is white, as on paper.
-        paper = Image.new("RGBA", own.size, "white")
-        return Image.alpha_composite(paper, own).convert("L" if grey else "RGB")
+        layer = image.convert("RGBA")
+        # Transparent pixels become white, as on paper.
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("L" if grey else "RGB")
     return image
 
 

@@ -1,4 +1,4 @@
-"""Images in folders, one for each class."""
+"""Images in folders, one folder per class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from borderline.datasets.image_files import (
     FORMATS,
     Broken,
     Colour,
+    ImageArrays,
     ImageFile,
-    Part,
-    decode_parts,
+    decode_splits,
     in_order,
 )
 from borderline.errors import BorderlineError
 
-_PARTS = ("train", "test")
+_SPLITS = ("train", "test")
 
 
 def read_image_folder(
@@ -29,20 +29,16 @@ def read_image_folder(
     size: int | None,
     colour: Colour | None,
     broken: Broken,
-) -> tuple[tuple[str, ...], Part, Part | None]:
-    """Read a folder with one folder for each class; or with ``train`` and ``test``, each such one.
+) -> ImageArrays:
+    """Read a folder with a folder for each class; or with ``train`` and ``test``, which hold these.
 
     Args:
         path: The folder, or its fsspec address.
-        classes: The names of the classes' folders, whose order gives the labels; None for all of
-            them by name.
-        size: As for :func:`decode_all`, and so are ``colour`` and ``broken``.
-        colour: Grey or in colour.
-        broken: What happens where some cannot be read.
-
-    Returns:
-        The classes; pixels (N, C, H, W) and labels of the training images; and of the test images,
-        None where there is no folder of them.
+        classes: The names of the classes' folders in the order of their labels; None for all
+            folders by name.
+        size: As for :func:`~borderline.datasets.image_files.decode_splits`.
+        colour: As there.
+        broken: As there.
 
     Raises:
         BorderlineError: When the folder or a class is missing, or images cannot be read.
@@ -53,49 +49,45 @@ def read_image_folder(
             f"source.path is {path!r}, but there is no such folder: name one that holds a folder "
             "for each class."
         )
-    parts = {own: f"{root}/{own}" for own in _PARTS if fs.isdir(f"{root}/{own}")}
-    if "train" not in parts:
-        parts = {"train": root}
-    found = {part: _folders(fs, folder) for part, folder in parts.items()}
-    names = classes or tuple(found["train"])
+    splits = {split: f"{root}/{split}" for split in _SPLITS if fs.isdir(f"{root}/{split}")}
+    if "train" not in splits:
+        splits = {"train": root}
+    folders_of = {split: _folders(fs, folder) for split, folder in splits.items()}
+    names = classes or tuple(folders_of["train"])
     if not names:
         raise BorderlineError(
             f"source.path is {path!r}, which holds no folders: put the images of each class into a "
             "folder of its name."
         )
     files: dict[str, list[ImageFile]] = {}
-    for part, folders in found.items():
+    for split, folders in folders_of.items():
         for name in names:
             if name not in folders:
                 raise BorderlineError(
                     f"source.path is {path!r}, but the class {name!r} has no folder in "
-                    f"{parts[part]} (there are {', '.join(folders) or 'none'}): add it, or name "
-                    "the classes that there are in source.classes."
+                    f"{splits[split]} (there are {', '.join(folders) or 'none'}): add it, or name "
+                    "the existing classes in source.classes."
                 )
-        files[part] = [
+        files[split] = [
             file for label, name in enumerate(names) for file in _files(fs, folders[name], label)
         ]
-        labels = {file.label for file in files[part]}
-        bare = [name for label, name in enumerate(names) if label not in labels]
-        if bare:
+        labels = {file.label for file in files[split]}
+        empty = [name for label, name in enumerate(names) if label not in labels]
+        if empty:
             raise BorderlineError(
-                f"source.path is {path!r}, but {parts[part]} holds no images of {', '.join(bare)} "
-                f"({', '.join(FORMATS)}): put some there, or leave the class out of "
-                "source.classes."
+                f"source.path is {path!r}, but {splits[split]} holds no images of "
+                f"{', '.join(empty)} ({', '.join(FORMATS)}): put some there, or leave the "
+                "class out of source.classes."
             )
-    read = decode_parts(files, size, colour, broken, path)
-    return names, read["train"], read.get("test")
+    return names, *decode_splits(files, size, colour, broken, path)
 
 
 def _folders(fs: Any, folder: str) -> dict[str, str]:
     """The folders in a folder, by name."""
-    inside = (own["name"].rstrip("/") for own in fs.ls(folder, detail=True) if _is_folder(own))
-    named = {path.rpartition("/")[2]: path for path in inside}
+    entries = fs.ls(folder, detail=True)
+    paths = (entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory")
+    named = {path.rpartition("/")[2]: path for path in paths}
     return {name: named[name] for name in in_order(named) if not name.startswith((".", "__"))}
-
-
-def _is_folder(entry: dict[str, Any]) -> bool:
-    return bool(entry["type"] == "directory")
 
 
 def _files(fs: Any, folder: str, label: int) -> Iterator[ImageFile]:

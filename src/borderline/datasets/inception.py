@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-import torch
-from kedro.io import AbstractDataset, DatasetError
-
+from borderline.datasets.read_only import ReadOnlyDataset
 from borderline.errors import BorderlineError
-from borderline.measures.inception import INCEPTION_FEATURES, Inception
+
+if TYPE_CHECKING:
+    from borderline.measures.inception import Inception
 
 SHA256 = "6726825d"
-"""The beginning of the SHA-256 of the weights, as their file's name has it."""
+"""The first digits of the SHA-256 of the weights, which their file's name contains."""
 
 
-class InceptionDataset(AbstractDataset[NoReturn, Inception]):
+class InceptionDataset(ReadOnlyDataset["Inception"]):
     """The judge of the FID, with the weights of 2015-12-05 as torch-fidelity ports them.
 
     Args:
-        filepath: The file of the weights; without one they are downloaded once to PyTorch's cache
+        filepath: The file of the weights; None downloads them once to PyTorch's cache
             (``TORCH_HOME``), 91 MB.
         metadata: Ignored here; read by kedro-viz.
 
     Raises:
-        BorderlineError: At loading, when the weights cannot be had or are others.
+        BorderlineError: At loading, when the weights are missing or are not these.
     """
 
     def __init__(
@@ -36,12 +36,13 @@ class InceptionDataset(AbstractDataset[NoReturn, Inception]):
         self.metadata = metadata
 
     def load(self) -> Inception:
-        """Read the weights; download them first where that is still to be done."""
-        # Takes seconds, which only a run with this judge should cost.
+        """Read the weights; download them first if they are not there yet."""
         from torch_fidelity.feature_extractor_inceptionv3 import (
             URL_INCEPTION_V3,
             FeatureExtractorInceptionV3,
         )
+
+        from borderline.measures.inception import INCEPTION_FEATURES, Inception
 
         path = self._filepath or _downloaded(URL_INCEPTION_V3)
         remedy = (
@@ -52,12 +53,12 @@ class InceptionDataset(AbstractDataset[NoReturn, Inception]):
             raise BorderlineError(
                 f"inception_weights is {str(path)!r}, but there is no such file: {remedy}"
             )
-        # Only the authors' weights make an FID; and the library runs code that a file brings along.
+        # The FID needs the authors' weights, and the library would run code from another file.
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if not digest.startswith(SHA256):
             raise BorderlineError(
                 f"inception_weights is {str(path)!r}, which is not the file of weights of "
-                f"2015-12-05 as torch-fidelity has it (its SHA-256 begins with {digest[:8]}, not "
+                f"2015-12-05 that torch-fidelity uses (its SHA-256 begins with {digest[:8]}, not "
                 f"{SHA256}): {remedy}"
             )
         return Inception(
@@ -66,25 +67,19 @@ class InceptionDataset(AbstractDataset[NoReturn, Inception]):
             )
         )
 
-    def save(self, data: NoReturn) -> NoReturn:
-        """Not supported: the weights are only read."""
-        raise DatasetError("The weights of Inception are only read.")
-
-    def _exists(self) -> bool:
-        # What is wrong with the weights is said by its own sentence when they are loaded.
-        return True
-
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath) if self._filepath else "downloaded once"}
 
 
 def _downloaded(url: str) -> Path:
+    import torch
+
     name = Path(urlparse(url).path).name
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # To a file beside it, which takes its name once it is whole and its hash is right.
+            # PyTorch downloads to a temporary file and renames it after checking the hash.
             torch.hub.download_url_to_file(url, str(path), hash_prefix=SHA256)
         except (OSError, RuntimeError) as error:
             raise BorderlineError(

@@ -1,4 +1,4 @@
-"""What a run runs on: versions and processors, for a report to say."""
+"""The versions and processors that a run uses, for the report."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import platform
 import re
 from datetime import UTC, datetime
 from importlib.metadata import requires, version
-from typing import Any, NoReturn
+from typing import Any
 
-import torch
-from kedro.io import AbstractDataset, DatasetError
+from borderline.datasets.read_only import ReadOnlyDataset
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
-    """Versions of Python, of Borderline and of the packages it asks for, and the machine's kind.
+class Installation(ReadOnlyDataset[dict[str, Any]]):
+    """Versions of Python, of Borderline and of the packages it requires, and the machine's kind.
 
-    Loads as ``python``, ``platform``, ``cores``, ``threads``, ``packages``,
-    versions by name, and the ``date``. The machine's name is not among them: reports are passed on.
+    It loads as ``python``, ``platform``, ``cores``, ``threads``, ``packages`` (versions by name)
+    and ``date``. It leaves out the machine's name, because reports are passed on.
 
     Args:
         metadata: Ignored here; read by kedro-viz.
@@ -33,9 +32,11 @@ class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
         self.metadata = metadata
 
     def load(self) -> dict[str, Any]:
-        """All of it, as it is now."""
-        asked = (_NAME.match(line) for line in requires("borderline") or [] if _always(line))
-        names = ["borderline", *sorted(name.group().lower() for name in asked if name)]
+        """The versions and the machine at this moment."""
+        import torch
+
+        required = (_NAME.match(line) for line in requires("borderline") or [] if _always(line))
+        names = ["borderline", *sorted(name.group().lower() for name in required if name)]
         return {
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.machine()}",
@@ -45,17 +46,10 @@ class Installation(AbstractDataset[NoReturn, dict[str, Any]]):
             "packages": {name: version(name) for name in names},
         }
 
-    def save(self, data: NoReturn) -> None:
-        """An installation is not saved."""
-        raise DatasetError("An installation is only read.")
-
-    def _exists(self) -> bool:
-        return True
-
     def _describe(self) -> dict[str, Any]:
         return {}
 
 
 def _always(requirement: str) -> bool:
-    """Whether a requirement is none of an extra."""
+    """Whether a requirement belongs to no extra."""
     return "extra ==" not in requirement

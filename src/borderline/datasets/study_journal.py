@@ -1,4 +1,4 @@
-"""A journal of Optuna as one object of a bucket, where no database can live."""
+"""Optuna's journal as one object of a bucket, which cannot hold a database."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from optuna.storages.journal import BaseJournalBackend
 
 
 class BucketJournal(BaseJournalBackend):
-    """Optuna's journal, put as a whole each time something is added to it.
+    """Optuna's journal; every addition writes the whole object again.
 
-    It is for one process at a time: a second one would not see what the first adds.
+    Only one process at a time can use it: a second one would not see the first one's additions.
 
     Args:
         fs: The bucket.
-        path: The object; none there is an empty journal.
+        path: The object; a missing object is an empty journal.
     """
 
     def __init__(self, fs: AbstractFileSystem, path: str) -> None:

@@ -1,14 +1,14 @@
-"""The store that an Optuna study lives in."""
+"""The store of Optuna studies."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import fsspec
 import optuna
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from kedro.io.core import get_protocol_and_path
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
@@ -16,24 +16,30 @@ from optuna.storages.journal import JournalStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from borderline.datasets.buckets import is_bucket
+from borderline.datasets.read_only import ReadOnlyDataset
 from borderline.datasets.study_journal import BucketJournal
 
 _HEARTBEAT_SECONDS = 60
 
 
-class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
-    """A database of Optuna studies; every finished trial is in it at once.
+class StudyStorage(ReadOnlyDataset[BaseStorage]):
+    """A database of Optuna studies; a finished trial is saved at once.
 
-    It is there before the first study (a file is made at the first load), so a search can be fed
-    the store that it goes on in.
+    The first load makes the file, so the store exists before the first study and a search can take
+    it as an input.
 
     Args:
-        filepath: An SQLite file, for one process at a time; in a bucket, a journal beside where it
-            would be.
-        url: The address of a database that several processes share, as SQLAlchemy writes it
-            (``postgresql://user@host/name``), in place of the file; None for the file.
-        credentials: What a bucket needs to log in.
+        filepath: An SQLite file, for one process at a time; in a bucket, a journal with the suffix
+            ``.journal`` replaces it.
+        url: The address of a database that several processes share, in SQLAlchemy's form
+            (``postgresql://user@host/name``), instead of the file; None for the file.
+        credentials: Login of the bucket.
         metadata: Ignored here; read by kedro-viz.
+
+    Example:
+        >>> store = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
+        >>> store.get_all_studies()
+        []
     """
 
     def __init__(
@@ -64,11 +70,11 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
-                # The heartbeat tells the trials of a worker that died from those of one at work.
+                # The heartbeat tells a dead worker's trials from running ones.
                 heartbeat = _HEARTBEAT_SECONDS if self._url else None
                 return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat)
         except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
-            what, remedy = (
+            store, remedy = (
                 (
                     f"study_storage is {self._shown()!r}, but that database",
                     "correct it in conf/<env>/globals.yml, install its driver, or remove it to "
@@ -77,8 +83,8 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
                 if self._url
                 else (f"The searches in {self._filepath}", "move that file away to search anew")
             )
-            why = str(error).splitlines()[0]
-            raise DatasetError(f"{what} cannot be opened ({why}): {remedy}.") from error
+            reason = str(error).splitlines()[0]
+            raise DatasetError(f"{store} cannot be opened ({reason}): {remedy}.") from error
 
     def _journal(self) -> BaseStorage:
         path = str(self._filepath.with_suffix(".journal"))
@@ -95,20 +101,13 @@ class StudyStorage(AbstractDataset[NoReturn, BaseStorage]):
 
     @property
     def is_journal(self) -> bool:
-        """Whether it is kept in a bucket."""
+        """Whether the store is a journal in a bucket."""
         return self._in_bucket and self._url is None
 
     @property
     def is_local_file(self) -> bool:
-        """Whether it is a file of this machine, and nothing that machines can share."""
+        """Whether the store is a file, which several machines cannot share."""
         return self._url is None and not self._in_bucket
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Not supported: Optuna writes to the store itself."""
-        raise DatasetError("An Optuna store is written by Optuna, not by a node's output.")
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath} if self._url is None else {"url": self._shown()}

@@ -1,1 +1,1 @@
-"""What happens around the nodes, one concern a file."""
+"""Kedro's hooks of the project, one concern a file."""

@@ -1,101 +1,73 @@
-"""Shows how far a streaming node is."""
+"""Shows the progress of streaming nodes."""
 
 from __future__ import annotations
 
+import inspect
 import logging
-import operator
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import rich
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+
+from borderline.streaming import Stream, stream_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.progress import Progress
 
 logger = logging.getLogger(__name__)
 
 
-# What counts how far a streaming node is, and so need not be shown beside the bar.
-_COUNTS = ("epoch", "images")
-# What numbers the rows of a table from 0.
-_NUMBERS = ("trial", "repeat")
-_NOT_LIVE = (*_COUNTS, *_NUMBERS, "band", "note")
-# Saved together with the table that the bar follows.
-_BESIDE = ".combinations"
-# Where a streaming node's number of steps is, by the node's name.
-_TOTALS = {
-    "train_classifier": ("classifier", "epochs"),
-    "train_judge": ("judge", "epochs"),
-    "train_gan": ("gan", "epochs"),
-    "train_generator": ("generators.", "epochs"),
-    "search_clusters": ("clustering", "trials"),
-    "repeat_patterns": ("prototypes", "validation.repeats"),
-}
+# Columns that are the same in every row of a history.
+_CONSTANT = ("images", "band")
 
 
 class ProgressHooks:
-    """A progress bar for every node that streams its results, with the figures of the last one.
+    """A progress bar for every streaming node, with the numbers of its last row.
 
-    Where nodes run in other processes, several at a time, each says a line in place of its bar.
+    Where nodes run in other processes, several at a time, each logs a line instead.
     """
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
+        self._stream: Stream | None = None
         self._process: int | None = None
-        self._said = ""
+        self._warning = ""
 
     @hook_impl
     def before_pipeline_run(self) -> None:
-        """Remember whose terminal it is."""
+        """Remember the process that has the terminal."""
         self._process = os.getpid()
 
     @hook_impl
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
         """Start a bar."""
         self._stop()
-        total = _total(node, inputs)
-        if total is None:
+        self._stream, self._warning = stream_of(node.func), ""
+        if self._stream is None:
             return
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=rich.get_console(),
-            disable=not self._has_a_bar(),
-        )
-        self._progress.add_task(node.name, total=total, figures="")
+        self._progress = _bar(disable=not self._has_a_bar())
+        total = self._stream.total_of(_arguments(node, inputs))
+        self._progress.add_task(node.name, total=total, numbers="")
         self._progress.start()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Move the bar on, to the last row of the table that was just saved."""
-        if self._progress is None or not isinstance(data, pd.DataFrame) or data.empty:
+        """Move the bar to the last row of the table that was just saved."""
+        stream = self._stream
+        if self._progress is None or stream is None or not stream.is_of(dataset_name) or data.empty:
             return
-        if dataset_name.endswith(_BESIDE):
-            return
-        figures, total = _figures(data), self._progress.tasks[0].total
-        done = next((int(data[n].iloc[-1]) for n in _COUNTS if n in data), len(data))
-        done = next((int(data[n].iloc[-1]) + 1 for n in _NUMBERS if n in data), done)
-        self._progress.update(self._progress.task_ids[0], completed=done, figures=figures)
+        numbers, total = _numbers(data, stream), self._progress.tasks[0].total
+        done = int(data[stream.step].iloc[-1]) + 1 - stream.first
+        self._progress.update(self._progress.task_ids[0], completed=done, numbers=numbers)
         if not self._has_a_bar():
-            logger.info("%s %d/%d %s", node.name, done, total, figures)
-        note = data["note"].iloc[-1] if dataset_name.endswith(".outcome") else ""
-        if note and note != self._said:
-            logger.warning("%s: %s.", node.name, note)
-        self._said = note
+            logger.info("%s %d/%d %s", node.name, done, total, numbers)
+        warning = data[stream.warning].iloc[-1] if stream.warning else ""
+        if warning and warning != self._warning:
+            logger.warning("%s: %s.", node.name, warning)
+        self._warning = warning
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -116,24 +88,41 @@ class ProgressHooks:
             self._progress = None
 
 
-def _total(node: Node, inputs: dict[str, Any]) -> int | None:
-    """How many steps a node has; from its inputs, which are all that other processes know."""
-    name = node.name.rpartition(".")[-1]
-    settings, path = _TOTALS.get(name, ("", ""))
-    if any(output.endswith(".outcome") for output in node.outputs):
-        settings, path = "generation", "images"
-    for own, value in inputs.items():
-        if settings and own.startswith(f"params:{settings}"):
-            return int(operator.attrgetter(path)(value))
-    return None
-
-
-def _figures(table: pd.DataFrame) -> str:
-    if "trial" in table:
-        return f"best={table['objective'].max():.3g}"
-    last = table.iloc[-1]
-    return " ".join(
-        f"{name}={last[name]:.3g}"
-        for name in table.columns
-        if name not in _NOT_LIVE and pd.notna(last[name])
+def _bar(*, disable: bool) -> Progress:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
     )
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        console=rich.get_console(),
+        disable=disable,
+    )
+
+
+def _arguments(node: Node, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a node's function by parameter."""
+    wiring: Any = node._inputs
+    if not isinstance(wiring, dict):
+        wiring = dict(zip(inspect.signature(node.func).parameters, node.inputs, strict=False))
+    return {parameter: inputs[dataset] for parameter, dataset in wiring.items()}
+
+
+def _numbers(table: pd.DataFrame, stream: Stream) -> str:
+    """The numbers that stand beside the bar."""
+    if stream.best is not None:
+        return f"best={table[stream.best].max():.3g}"
+    numbers = table.select_dtypes("number").drop(columns=[stream.step, *_CONSTANT], errors="ignore")
+    return " ".join(f"{name}={value:.3g}" for name, value in numbers.iloc[-1].dropna().items())

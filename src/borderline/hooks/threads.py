@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from kedro.framework.hooks import hook_impl
 
 from borderline import threads
@@ -18,17 +17,19 @@ class ThreadHooks:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Say how many threads the processes get, where there will be some."""
+        """Set the number of threads of the processes that a runner will start."""
         self._threads = None
         if "ParallelRunner" in run_params["runner"]:
             threads.prepare_pool()
 
     @hook_impl(tryfirst=True)
     def before_node_run(self) -> None:
-        """Set the number of threads: to its share where this process is one of several.
+        """Set the number of threads: the share of a process of a pool, else that of the first node.
 
-        Else to what it was at the first node, for UMAP raises it for the whole process.
+        UMAP raises the number for the whole process, so it is set before every node.
         """
+        import torch
+
         if threads.is_one_of_several():
             threads.keep_to_share()
             return

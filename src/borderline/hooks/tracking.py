@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 import os
 from collections.abc import Iterator
@@ -11,43 +10,31 @@ from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import plotly.graph_objects as go
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from matplotlib.figure import Figure
-from PIL import Image
 
-from borderline.context import BorderlineContext
-from borderline.datasets import (
-    CSVDataset,
-    JSONDataset,
-    MatplotlibDataset,
-    PickleDataset,
-    PlotlyDataset,
-    TextDataset,
-)
 from borderline.datasets.buckets import is_bucket, local_copy
-from borderline.hooks.progress import _COUNTS, _NUMBERS
+from borderline.hooks.marks import has_mark
 from borderline.pipeline_registry import BESIDE, STAGES
+from borderline.streaming import Stream, stream_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from borderline.context import BorderlineContext
 
 logger = logging.getLogger(__name__)
 
 
-# What a run ends with, by the last part of the name.
-_ARTIFACTS = ("classifier", "generator", "findings", "model_card", "report", "comparison")
-_LOOKED_AT = (CSVDataset, JSONDataset, MatplotlibDataset, PickleDataset, PlotlyDataset, TextDataset)
-
-
 class TrackingHooks:
-    """Tracks runs with Weights & Biases, where it is installed; a tracker that fails fails no run.
+    """Tracks runs with Weights & Biases if it is installed; an error of the tracker stops no run.
 
-    Each stage of a run is a run of the tracker, of one group: curves and samples while it trains,
-    then tables and figures, and at the end the models, the page and the cards as an artifact.
+    Each stage of a run is a run of the tracker, all in one group: curves and samples during a
+    training, then tables and figures, and at the end the marked files as an artifact.
     """
 
     def __init__(self) -> None:
@@ -60,11 +47,11 @@ class TrackingHooks:
 
     @hook_impl
     def after_context_created(self, context: BorderlineContext) -> None:
-        """Remember what runs are to be called."""
+        """Remember the names and settings of the tracker's runs."""
         self._parameters = context.checked
         about, pair = context.about, context.checked.pair
         self._case = f"{about.dataset}_{pair.positive}v{pair.negative}"
-        # What the tracker keeps is on this machine in any case.
+        # The tracker keeps its files on this machine, also when results go to a bucket.
         folder = "data" if is_bucket(about.data_folder) else about.data_folder
         self._folder = context.project_path / folder
         self._config = {
@@ -74,15 +61,15 @@ class TrackingHooks:
 
     @hook_impl
     def before_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Find the tracker; its runs begin with their stages."""
+        """Find the tracker; its runs start with their stages."""
         self._runs, self._files, self._rows, self._seen = {}, {}, {}, set()
         self._tracker, self._stopped = None, True
         self._catalog, self._process = catalog, os.getpid()
         self._group = f"{self._case}-{datetime.now():%Y%m%d-%H%M%S}"
         if os.environ.get("WANDB_MODE", self._parameters.tracking.mode) == "disabled":
             return
-        with self._whatever_happens():
-            # What it keeps stays with the results, and nothing is reported to anybody.
+        with self._stopped_by_errors():
+            # The tracker's files stay with the results, and it sends no error reports.
             for name, value in (
                 ("WANDB_DATA_DIR", str(self._folder / "wandb" / "data")),
                 ("WANDB_CACHE_DIR", str(self._folder / "wandb" / "cache")),
@@ -93,14 +80,14 @@ class TrackingHooks:
             try:
                 self._tracker = importlib.import_module("wandb")
             except ModuleNotFoundError:
-                logger.info("Nothing is tracked, for wandb is not installed.")
+                logger.info("Nothing is tracked, because wandb is not installed.")
             else:
                 self._stopped = False
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Log what can be looked at, as soon as it is there."""
-        # Runs are of the process that began them.
+        """Log a table, a figure or a file as soon as it is saved."""
+        # Only the process that started the tracker's runs can log to them.
         if not self._stopped and os.getpid() == self._process:
             self._seen.add(dataset_name)
             self._log(dataset_name, data, node)
@@ -109,45 +96,51 @@ class TrackingHooks:
         stage = next((tag for tag in (*STAGES, *BESIDE) if tag in node.tags), None)
         if stage is None:
             return
-        # The tracker takes a dot for the way into a dictionary.
+        # The tracker reads a dot as the path into a dictionary.
         name = dataset_name.replace(".", "/")
-        with self._whatever_happens():
-            run = self._run(stage)
-            if isinstance(data, pd.DataFrame):
-                if inspect.isgeneratorfunction(node.func):
-                    self._log_rows(run, name, data)
-                else:
-                    self._log_table(run, name, data)
-            elif isinstance(data, go.Figure):
-                run.log({name: self._tracker.Plotly(data)})
-            elif isinstance(data, Figure | bytes):
-                run.log({name: self._image(self._catalog.load(dataset_name), name)})
-            elif _are_figures(data):
-                saved = self._catalog.load(dataset_name)
-                run.log({name: [self._image(saved[own](), own) for own in sorted(data)]})
-            elif dataset_name.rpartition(".")[-1] in _ARTIFACTS:
+        with self._stopped_by_errors():
+            from borderline.datasets import (
+                CSVDataset,
+                FigureFolder,
+                MatplotlibDataset,
+                PlotlyDataset,
+            )
+
+            run, dataset = self._run(stage), self._catalog.get(dataset_name)
+            if has_mark(dataset, "artifact"):
                 self._files.setdefault(stage, set()).add(dataset_name)
+            elif isinstance(dataset, PlotlyDataset):
+                run.log({name: self._tracker.Plotly(dataset.load() if data is None else data)})
+            elif isinstance(dataset, MatplotlibDataset):
+                run.log({name: self._image(dataset.load(), name)})
+            elif isinstance(dataset, FigureFolder) and data:
+                saved = dataset.load()
+                run.log({name: [self._image(saved[key](), key) for key in sorted(data)]})
+            elif isinstance(dataset, CSVDataset):
+                table, stream = dataset.load() if data is None else data, stream_of(node.func)
+                if stream is None:
+                    self._log_table(run, name, table)
+                else:
+                    self._log_rows(run, name, table, stream)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline) -> None:
         """Log the artifacts, and finish."""
         for node in pipeline.nodes:
             for name in node.outputs:
-                # Other processes saved it, whose hooks have no tracker.
-                late = name not in self._seen and not self._stopped
-                if late and isinstance(self._catalog.get(name), _LOOKED_AT):
-                    with self._whatever_happens():
-                        self._log(name, self._catalog.load(name), node)
+                # Another process, whose hooks have no tracker, saved this dataset.
+                if name not in self._seen and not self._stopped:
+                    self._log(name, None, node)
         self._finish(0)
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Finish as failed; what was logged stays."""
+        """Finish as failed; the logged data stays."""
         self._finish(1)
 
     def _finish(self, exit_code: int) -> None:
         for stage, run in self._runs.items():
-            with self._whatever_happens():
+            with self._stopped_by_errors():
                 files = self._files.get(stage)
                 if files and exit_code == 0 and not self._stopped:
                     artifact = self._tracker.Artifact(f"{self._case}-{stage}", type="results")
@@ -156,14 +149,14 @@ class TrackingHooks:
                             path = local_copy(self._catalog.get(name), folder)
                             artifact.add_file(str(path), name=f"{name}{path.suffix}")
                     run.log_artifact(artifact)
-            with self._whatever_happens():
+            with self._stopped_by_errors():
                 run.finish(exit_code=exit_code)
         self._runs, self._stopped = {}, True
 
     def _run(self, stage: str) -> Any:
         if stage not in self._runs:
             settings, environment = self._parameters.tracking, os.environ
-            asked = {
+            options = {
                 "WANDB_MODE": ("mode", settings.mode),
                 "WANDB_PROJECT": ("project", settings.project),
                 "WANDB_ENTITY": ("entity", settings.entity),
@@ -171,8 +164,8 @@ class TrackingHooks:
                 "WANDB_RUN_GROUP": ("group", self._group),
                 "WANDB_DIR": ("dir", str(self._folder)),
             }
-            # Arguments would win over the environment.
-            arguments = dict(own for name, own in asked.items() if name not in environment)
+            # The tracker prefers arguments to the environment, but the user's environment decides.
+            arguments = dict(o for variable, o in options.items() if variable not in environment)
             self._runs[stage] = self._tracker.init(
                 **arguments,
                 name=f"{self._case}-{stage}",
@@ -185,12 +178,13 @@ class TrackingHooks:
             )
         return self._runs[stage]
 
-    def _log_rows(self, run: Any, name: str, table: pd.DataFrame) -> None:
-        """The rows that came since the last time: a point of each curve for each."""
-        step = next((column for column in (*_COUNTS, *_NUMBERS) if column in table), None)
-        if name not in self._rows and step is not None:
-            run.define_metric(f"{name}/*", step_metric=f"{name}/{step}")
-        # Some tables grow by rows, others have one that counts.
+    def _log_rows(self, run: Any, name: str, table: pd.DataFrame, stream: Stream) -> None:
+        """Log each new row as a point of every curve."""
+        import pandas as pd
+
+        if name not in self._rows and stream.step in table:
+            run.define_metric(f"{name}/*", step_metric=f"{name}/{stream.step}")
+        # Some tables grow by rows; others have one row that changes.
         new = table.iloc[min(self._rows.get(name, 0), len(table) - 1) :]
         self._rows[name] = len(table)
         for _, row in new.iterrows():
@@ -198,25 +192,25 @@ class TrackingHooks:
             run.log({f"{name}/{column}": float(value) for column, value in numbers.items()})
 
     def _log_table(self, run: Any, name: str, table: pd.DataFrame) -> None:
-        """A table; of a single row, its numbers stand in the summary too."""
+        """Log a table; the numbers of a table with a single row go to the run's summary too."""
+        import pandas as pd
+
         plain = table.astype(object).where(table.notna(), None)
         run.log({name: self._tracker.Table(dataframe=plain, allow_mixed_types=True)})
         if len(table) == 1:
             numbers = pd.to_numeric(table.iloc[0], errors="coerce").dropna()
-            run.summary.update({f"{name}/{column}": float(own) for column, own in numbers.items()})
+            run.summary.update({f"{name}/{column}": float(x) for column, x in numbers.items()})
 
     def _image(self, content: bytes, caption: str) -> Any:
+        from PIL import Image
+
         return self._tracker.Image(Image.open(BytesIO(content)), caption=caption)
 
     @contextmanager
-    def _whatever_happens(self) -> Iterator[None]:
+    def _stopped_by_errors(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
             if not self._stopped:
                 logger.warning("Tracking stopped, and the run goes on: %s", error)
             self._stopped = True
-
-
-def _are_figures(data: Any) -> bool:
-    return isinstance(data, dict) and bool(data) and isinstance(next(iter(data.values())), Figure)

@@ -1,4 +1,4 @@
-"""Whether what a run takes is there, and what it leaves can be written."""
+"""Checks that a run's inputs exist and its results can be written."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
-from borderline.datasets import StudyStorage
 from borderline.errors import BorderlineError
-from borderline.params import Pairing
-from borderline.preflight.configuration import Globals, Parameters
+
+if TYPE_CHECKING:
+    from borderline.params import Pairing
+    from borderline.preflight.configuration import Globals, Parameters
 
 _LEAST_FREE_BYTES = 500 * 2**20
 
@@ -26,23 +27,23 @@ def check_inputs(
     requested: Iterable[str],
     command: str,
 ) -> None:
-    """Make sure that what earlier stages leave behind is there.
+    """Check that the results of earlier stages are there.
 
     Args:
-        pipeline: What is about to run.
-        catalog: Where its inputs are.
+        pipeline: The nodes that will run.
+        catalog: The catalog of their inputs.
         stages: All stages in their order.
-        requested: The names of the stages that were asked for.
+        requested: The names of the requested stages.
         command: The start of a command that runs stages, for the message.
 
     Raises:
-        BorderlineError: When an input is missing; it gives the command that makes it.
+        BorderlineError: When an input is missing; the message has the command that makes it.
     """
     missing = _missing(pipeline, catalog)
     if not missing:
         return
-    asked = set(requested) & set(stages)
-    needed = set(asked)
+    named = set(requested) & set(stages)
+    needed = set(named)
     gap = missing
     while gap:
         makers = {name for name in stages if stages[name].all_outputs() & gap} - needed
@@ -53,16 +54,16 @@ def check_inputs(
     shown = sorted(missing)[0]
     together = ",".join(name for name in stages if name in needed)
     raise BorderlineError(
-        f"{' and '.join(sorted(asked) or ['This run'])} needs {shown!r}, which an earlier stage "
+        f"{' and '.join(sorted(named) or ['This run'])} needs {shown!r}, which an earlier stage "
         f"makes and which is not there yet: run `{command} --pipelines {together}`."
     )
 
 
 def check_pairing(pairing: Pairing | None, requested: Iterable[str]) -> None:
-    """Make sure that there are two models to compare, where that is asked for.
+    """Check that a requested comparison has two different models.
 
     Raises:
-        BorderlineError: When there are not.
+        BorderlineError: When both are the same.
     """
     if pairing is None or "compare" not in requested:
         return
@@ -74,41 +75,43 @@ def check_pairing(pairing: Pairing | None, requested: Iterable[str]) -> None:
 
 
 def check_other_run(catalog: DataCatalog, pipeline: Pipeline, parameters: Parameters) -> None:
-    """Make sure that the other run of a comparison is there, and finished.
+    """Check that the other run of a comparison is there, and finished.
 
     Raises:
-        BorderlineError: When it is not.
+        BorderlineError: When one of its results is missing.
     """
     missing = sorted(n for n in _missing(pipeline, catalog) if n.startswith("other_run."))
     if missing:
         other, pairing = parameters.other_run, parameters.pairing
         assert pairing is not None
-        path: Any = catalog.get(missing[0])
+        dataset: Any = catalog.get(missing[0])
         raise BorderlineError(
             f"other_run.data_folder is {other.data_folder!r}, but no finished run with a model "
-            f"{pairing.other!r} is there ({path._filepath} is missing): correct it, other_run.case "
-            "or compare.other, or drive that run to its end."
+            f"{pairing.other!r} is there ({dataset._filepath} is missing): correct it, "
+            "other_run.case or compare.other, or finish that run."
         )
 
 
 def check_judges(catalog: DataCatalog, pipeline: Pipeline) -> None:
-    """Make sure that the judges from elsewhere can be had.
+    """Check that the weights of Inception can be loaded, if the pipeline uses them.
 
     Raises:
-        BorderlineError: When the pipeline takes Inception and its weights cannot.
+        BorderlineError: When they cannot.
     """
     if "inception" in pipeline.inputs():
         catalog.load("inception")
 
 
 def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
-    """Make sure that the database of the searches, where one is named, can be opened.
+    """Check that the database of the searches can be opened, if the pipeline uses one.
 
     Raises:
-        BorderlineError: When the pipeline searches and it cannot.
+        BorderlineError: When it cannot.
     """
     searches = any(name.endswith("study_storage") for name in pipeline.inputs())
     if about.study_storage is not None and searches:
+        from borderline.datasets import StudyStorage
+
         try:
             StudyStorage(filepath="", url=about.study_storage).load()
         except DatasetError as error:
@@ -116,13 +119,13 @@ def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
 
 
 def check_data_folder(folder: Path) -> None:
-    """Make sure that results can be written.
+    """Check that results can be written.
 
     Args:
         folder: The data folder; it need not exist yet.
 
     Raises:
-        BorderlineError: When it cannot be written, or when its disk is nearly full.
+        BorderlineError: When the folder cannot be written, or its disk is nearly full.
     """
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
@@ -131,15 +134,15 @@ def check_data_folder(folder: Path) -> None:
     except OSError as error:
         raise BorderlineError(
             f"data_folder is {str(folder)!r}, but {existing} cannot be written "
-            f"({error.strerror}): give yourself the right to write there, or name another folder "
-            "in conf/<env>/globals.yml."
+            f"({error.strerror}): fix its permissions, or name another folder in "
+            "conf/<env>/globals.yml."
         ) from error
     free = shutil.disk_usage(existing).free
     if free < _LEAST_FREE_BYTES:
         raise BorderlineError(
             f"data_folder is {str(folder)!r}, but its disk has only {free / 2**20:.0f} MB left and "
-            f"a run needs at least {_LEAST_FREE_BYTES / 2**20:.0f} MB: make room, or name a folder "
-            "on another disk in conf/<env>/globals.yml."
+            f"a run needs at least {_LEAST_FREE_BYTES / 2**20:.0f} MB: free disk space, or name a "
+            "folder on another disk in conf/<env>/globals.yml."
         )
 
 

@@ -1,4 +1,4 @@
-"""Runners of Kedro's kind, for more than one machine."""
+"""Kedro runners for several processes and machines."""
 
 from borderline.runners.dask_runner import DaskRunner
 

@@ -1,4 +1,4 @@
-"""Kedro's nodes on the workers of Dask, on this machine or on many."""
+"""Runs Kedro's nodes on Dask workers, on this machine or on several."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from pluggy import PluginManager
 
 from borderline.errors import BorderlineError
 from borderline.runners.params import DaskParams, read_params
-from borderline.runners.sharing import check_shareable, part_for
+from borderline.runners.sharing import catalog_of, check_shareable
+from borderline.streaming import stream_of
 from borderline.threads import VARIABLE
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _SECONDS_TO_CONNECT = 15
 _THE_END: dict[str, Any] = {}
-# For libraries that read it when they are loaded.
+# Libraries read these when they are loaded.
 _THREADS = (VARIABLE, "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class DaskRunner(AbstractRunner):
-    """Runs each node on a worker, as soon as what it takes is there.
+    """Runs each node on a worker, as soon as its inputs are there.
 
     A worker loads and saves a node's datasets itself, so results never pass through the scheduler.
-    A node whose worker dies runs again on another, where a training goes on from its checkpoints.
+    If a worker dies, its node runs again on another one; a training continues from its checkpoints.
 
     Args:
         is_async: Must be False: trainings save while they run.
@@ -50,7 +51,7 @@ class DaskRunner(AbstractRunner):
         super().__init__(is_async=False)
         if is_async:
             raise BorderlineError(
-                "is_async is True, but trainings save while they run, which Kedro cannot do "
+                "is_async is True, but a training saves while it runs, which Kedro cannot do "
                 "asynchronously: leave it out."
             )
         try:
@@ -81,9 +82,9 @@ class DaskRunner(AbstractRunner):
         except KilledWorker as error:
             name = str(error.task).rpartition("-")[0]
             raise BorderlineError(
-                f"{name} was lost with its worker {error.allowed_failures + 1} times, as happens "
-                "where it needs more than the worker's memory: give each worker more "
-                "(memory_limit, or fewer workers), then run again; finished epochs stay."
+                f"{name} was lost with its worker {error.allowed_failures + 1} times, probably "
+                "because it needs more memory: give each worker more (memory_limit, or fewer "
+                "workers), then run again; finished epochs stay."
             ) from error
 
     def _get_executor(self, max_workers: int) -> Executor:
@@ -106,28 +107,29 @@ class DaskRunner(AbstractRunner):
             ) from error
 
     def _check_workers(self, client: Client) -> set[str]:
-        """The machines of the workers; there may be none yet.
+        """The machines of the workers; empty if there are no workers yet.
 
         Raises:
-            BorderlineError: When none of them offers what trainings ask for.
+            BorderlineError: When no worker offers the resources of trainings.
         """
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         for name, amount in self._params.resources.items():
-            if workers and all(own["resources"].get(name, 0) < amount for own in workers):
+            if workers and all(worker["resources"].get(name, 0) < amount for worker in workers):
                 raise BorderlineError(
                     f"resources.{name} is {amount:g}, but no worker of {self._params.scheduler} "
-                    f"offers as much: start one with `dask worker {self._params.scheduler} "
-                    f"--resources {name}={amount:g}`, or ask for less."
+                    f"offers that: start one with `dask worker {self._params.scheduler} "
+                    f"--resources {name}={amount:g}`, or lower it."
                 )
-        return {own["host"] for own in workers}
+        return {worker["host"] for worker in workers}
 
 
 def _workers_here(params: DaskParams) -> LocalCluster:
-    """Workers on this machine, a process each."""
+    """Workers on this machine, one process each."""
     import dask
     from distributed import LocalCluster
 
-    # Dask gives memory back at once, which costs networks most of their time in asking for it anew.
+    # Dask's default returns memory to the system at once; networks would spend most of their time
+    # on allocating it again.
     dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
     fewest = params.workers if params.min_workers is None else params.min_workers
     cluster = LocalCluster(
@@ -144,14 +146,14 @@ def _workers_here(params: DaskParams) -> LocalCluster:
 
 
 class _Workers(Executor):
-    """Workers as the pool that Kedro hands its tasks to."""
+    """The workers as the pool to which Kedro submits its tasks."""
 
     def __init__(self, client: Client, cluster: LocalCluster | None, params: DaskParams) -> None:
         self._client, self._cluster, self._params = client, cluster, params
         self._executor = client.get_executor(pure=False, retries=params.retries)
         self._topic = f"borderline-{uuid.uuid4().hex}"
         self._heard_all = threading.Event()
-        client.subscribe_topic(self._topic, self._say)
+        client.subscribe_topic(self._topic, self._log)
 
     def submit(self, task: Task, /) -> Future[Node]:  # type: ignore[override]
         """Send a node to a worker."""
@@ -159,28 +161,28 @@ class _Workers(Executor):
 
         job = Job(
             node=task.node,
-            catalog=part_for(task.node, cast(DataCatalog, task.catalog)),
+            catalog=catalog_of(task.node, cast(DataCatalog, task.catalog)),
             run_id=task.run_id,
             package=project.PACKAGE_NAME or __package__.partition(".")[0],
             threads=self._params.threads if self._cluster is None else self._params.threads_here,
             topic=self._topic,
             levels=_levels(),
         )
-        trains = task.node.name.rpartition(".")[-1].startswith("train_")
+        stream = stream_of(task.node.func)
         future: Future[Node] = self._executor.submit(
             run_node,
             job,
             key=f"{task.node.name}-{uuid.uuid4().hex}",
-            resources=self._params.resources if trains else None,
+            resources=self._params.resources if stream is not None and stream.trains else None,
         )
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let nobody go on with what nobody waits for."""
+        """Cancel the nodes that still run, and stop the workers of this run."""
         from borderline.runners.remote import leave_at_once
 
         self._executor.shutdown(wait=False)
-        # What this says comes back after all that workers have said.
+        # This message arrives after all messages of the workers.
         self._client.log_event(self._topic, _THE_END)
         self._heard_all.wait(timeout=_SECONDS_TO_CONNECT)
         self._client.unsubscribe_topic(self._topic)
@@ -190,22 +192,22 @@ class _Workers(Executor):
         if self._cluster is not None:
             self._cluster.close()
 
-    def _say(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Log what a worker said."""
-        _, said = event
-        if said == _THE_END:
+    def _log(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Log a worker's message."""
+        _, message = event
+        if message == _THE_END:
             self._heard_all.set()
         else:
-            logging.getLogger(said["name"]).log(said["level"], "%s", said["text"])
+            logging.getLogger(message["name"]).log(message["level"], "%s", message["text"])
 
 
 def _levels() -> dict[str, int]:
-    """What is worth logging here, by logger; the root's name is empty."""
-    own = {
-        name: one.level
-        for name, one in logging.root.manager.loggerDict.items()
-        if isinstance(one, logging.Logger)
-        and one.level
+    """The level of each logger here; the root's name is empty."""
+    levels = {
+        name: known.level
+        for name, known in logging.root.manager.loggerDict.items()
+        if isinstance(known, logging.Logger)
+        and known.level
         and name.partition(".")[0] in ("kedro", __package__.partition(".")[0])
     }
-    return {"": logging.root.level, **own}
+    return {"": logging.root.level, **levels}

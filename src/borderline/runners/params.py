@@ -1,4 +1,4 @@
-"""What ``--runner-params`` may say to the Dask runner."""
+"""The settings of the Dask runner in ``--runner-params``."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class DaskParams(Params):
     """Settings of the Dask runner.
 
     Attributes:
-        scheduler: The address of a running scheduler, ``tcp://host:8786``; None for workers of its
-            own on this machine.
-        max_workers: How many workers this machine gets; None for one a core.
-        min_workers: How many of them stay where there is little to do; None for all.
-        threads: How many threads each worker computes with. None shares the cores of this machine
-            out, or is ``OMP_NUM_THREADS``; workers of a scheduler then keep their own number.
-        memory_limit: Of each worker on this machine, in bytes or as ``4GiB``; one that needs more
-            is started anew. ``auto`` shares the memory out.
-        resources: What a node that trains asks of its worker, as ``resources.GPU=1``; each worker
-            on this machine offers as much.
-        retries: How often a node that failed runs again. One whose worker died does so anyway.
+        scheduler: The address of a running scheduler, ``tcp://host:8786``; None starts workers on
+            this machine.
+        max_workers: The number of workers on this machine; None is one per core.
+        min_workers: The number of workers that stay when there is little to do; None is all.
+        threads: The number of threads of each worker. None is ``OMP_NUM_THREADS``, or else an equal
+            share of this machine's cores; workers of a scheduler then keep their own number.
+        memory_limit: The memory of each worker on this machine, in bytes or as ``4GiB``; Dask
+            restarts a worker that needs more. ``auto`` is an equal share.
+        resources: The resources that a node that trains requires of its worker, as
+            ``resources.GPU=1``; each worker on this machine offers them.
+        retries: How often a failed node runs again. A node whose worker died always runs again.
     """
 
     scheduler: str | None = Field(default=None, pattern=r"^[a-z]+://.+:\d+$")
@@ -52,10 +52,10 @@ class DaskParams(Params):
 
     @model_validator(mode="after")
     def _either(self) -> Self:
-        here = self.model_fields_set & {"max_workers", "min_workers", "memory_limit"}
-        if self.scheduler and here:
+        local = self.model_fields_set & {"max_workers", "min_workers", "memory_limit"}
+        if self.scheduler and local:
             raise ValueError(
-                f"{min(here)} is for workers on this machine, and scheduler names others: leave "
+                f"{min(local)} is for workers on this machine, and scheduler names others: leave "
                 "one of them out"
             )
         if (self.min_workers or 0) > self.workers:
@@ -64,19 +64,19 @@ class DaskParams(Params):
 
     @property
     def workers(self) -> int:
-        """How many workers this machine gets at most."""
+        """The largest number of workers on this machine."""
         return self.max_workers or os.cpu_count() or 1
 
     @property
     def threads_here(self) -> int:
-        """How many threads each worker on this machine computes with."""
-        outside = os.environ.get(VARIABLE, "")
-        shared = max(1, (os.cpu_count() or 1) // self.workers)
-        return self.threads or (int(outside) if outside.isdecimal() else shared)
+        """The number of threads of each worker on this machine."""
+        variable = os.environ.get(VARIABLE, "")
+        share = max(1, (os.cpu_count() or 1) // self.workers)
+        return self.threads or (int(variable) if variable.isdecimal() else share)
 
 
 def read_params(raw: Mapping[str, Any]) -> DaskParams:
-    """Check what ``--runner-params`` says.
+    """Check the settings of ``--runner-params``.
 
     Raises:
         BorderlineError: When a setting is misspelt or impossible.
@@ -88,11 +88,11 @@ def read_params(raw: Mapping[str, Any]) -> DaskParams:
         name, value = ".".join(str(part) for part in first["loc"]), first["input"]
         known = sorted(DaskParams.model_fields)
         if first["type"] == "extra_forbidden":
-            meant = did_you_mean(name, known)
+            hint = did_you_mean(name, known)
             raise BorderlineError(
-                f"{name} is no setting of DaskRunner{meant}: correct it in --runner-params; known "
-                f"are {', '.join(known)}."
+                f"{name} is no setting of DaskRunner{hint}: correct it in --runner-params; its "
+                f"settings are {', '.join(known)}."
             ) from error
-        said = first["msg"].removeprefix("Value error, ").replace("Input should", "it must")
-        what = f"{name} is {value!r}, but " if name else ""
-        raise BorderlineError(f"--runner-params: {what}{said}.") from error
+        message = first["msg"].removeprefix("Value error, ").replace("Input should", "it must")
+        setting = f"{name} is {value!r}, but " if name else ""
+        raise BorderlineError(f"--runner-params: {setting}{message}.") from error

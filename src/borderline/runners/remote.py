@@ -1,4 +1,4 @@
-"""What runs in a worker: one node at a time, with the project's hooks around it."""
+"""Runs nodes in a worker: one at a time, with the project's hooks."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from pluggy import PluginManager
 from borderline.threads import compute_with
 
 logger = logging.getLogger(__name__)
-# Seeds of libraries and numbers of threads are a process's, not a thread's.
+# Libraries keep seeds and numbers of threads for the whole process.
 _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs to know.
+    """A node with everything that a worker needs to run it.
 
     Attributes:
-        node: What to run.
+        node: The node.
         catalog: Its datasets.
         run_id: Kedro's name of the run.
         package: The project's package.
-        threads: How many threads to compute with; None for as many as the worker does.
-        topic: Under which the worker says what it logs.
-        levels: What is worth logging, by logger.
+        threads: The number of threads; None keeps the worker's own number.
+        topic: The topic of the worker's log messages.
+        levels: The level of each logger.
     """
 
     node: Node
@@ -62,7 +62,7 @@ class GivenUp(Exception):
 def run_node(job: Job) -> Node:
     """Run a node as Kedro's sequential runner does; its results go to the catalog."""
     with _one_at_a_time:
-        # Kedro sets up logging of its own with them, so they come before ours.
+        # Making Kedro's hooks changes the logging, so it comes before our own setup.
         hooks = _hooks(job.package)
         with _forwarded(job):
             return _run_with(hooks, job)
@@ -71,7 +71,7 @@ def run_node(job: Job) -> Node:
 def _run_with(hooks: PluginManager, job: Job) -> Node:
     if job.threads is not None:
         compute_with(job.threads)
-    # Hooks that wait for a catalog get the part that is here.
+    # Hooks that wait for a catalog get the node's datasets.
     hooks.hook.after_catalog_created(
         catalog=job.catalog,
         conf_catalog={},
@@ -93,13 +93,13 @@ def _run_with(hooks: PluginManager, job: Job) -> Node:
 
 
 def leave_at_once() -> None:
-    """Let this worker end without a word, and without taking apart all that it imported."""
+    """Let this worker end silently and at once, without Python's cleanup."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     atexit.register(os._exit, 0)
 
 
 class _Watch:
-    """Ends a node between two of its results where nobody waits for it any more."""
+    """Ends a node between two of its results if the run has cancelled it."""
 
     @hook_impl
     def before_dataset_saved(self, node: Node) -> None:
@@ -110,20 +110,20 @@ class _Watch:
 
 
 class _Forward(logging.Handler):
-    """Says to the run, wherever it is, what is logged here."""
+    """Sends log messages to the process of the run."""
 
     def __init__(self, topic: str) -> None:
         super().__init__()
         self._topic, self._worker = topic, get_worker()
 
     def emit(self, record: logging.LogRecord) -> None:
-        said: Any = {"name": record.name, "level": record.levelno, "text": self.format(record)}
-        self._worker.log_event(self._topic, said)
+        message: Any = {"name": record.name, "level": record.levelno, "text": self.format(record)}
+        self._worker.log_event(self._topic, message)
 
 
 @contextmanager
 def _forwarded(job: Job) -> Iterator[None]:
-    """Let the run hear what is worth hearing, and nobody hear it twice."""
+    """Send log messages to the run and nowhere else."""
     for name, level in job.levels.items():
         logging.getLogger(name or None).setLevel(level)
     root = logging.getLogger()
@@ -136,7 +136,7 @@ def _forwarded(job: Job) -> Iterator[None]:
 
 @functools.cache
 def _hooks(package: str) -> PluginManager:
-    """The project's hooks, once a process."""
+    """The project's hooks, made once per process."""
     configure_project(package)
     manager = _create_hook_manager()
     manager.register(_Watch())

@@ -1,4 +1,4 @@
-"""What workers can share: nothing that lives in the memory of one process."""
+"""Checks that workers can share datasets: none may live in the memory of one process."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from borderline.datasets import StudyStorage
 from borderline.errors import BorderlineError
 
 
-def part_for(node: Node, catalog: DataCatalog) -> DataCatalog:
-    """The datasets that a node takes and gives, for a worker; the others stay here."""
-    own = {name: catalog.get(name) for name in {*node.inputs, *node.outputs}}
-    return DataCatalog({name: dataset for name, dataset in own.items() if dataset is not None})
+def catalog_of(node: Node, catalog: DataCatalog) -> DataCatalog:
+    """A catalog with the datasets of one node, for a worker."""
+    datasets = {name: catalog.get(name) for name in {*node.inputs, *node.outputs}}
+    return DataCatalog({name: dataset for name, dataset in datasets.items() if dataset is not None})
 
 
 def check_shareable(pipeline: Pipeline, catalog: DataCatalog, *, several_machines: bool) -> None:
-    """Make sure that what one worker saves another can load.
+    """Check that a worker can load what another one saves.
 
     Args:
-        pipeline: What is to run.
-        catalog: Its datasets.
+        pipeline: The nodes that will run.
+        catalog: Their datasets.
         several_machines: Whether workers are on more than one machine.
 
     Raises:
         BorderlineError: When a dataset cannot be shared.
     """
+    from borderline.datasets import StudyStorage
+
     for name in sorted(pipeline.datasets()):
         dataset = catalog.get(name)
         if dataset is None or name == "parameters" or name.startswith("params:"):
@@ -44,9 +45,9 @@ def check_shareable(pipeline: Pipeline, catalog: DataCatalog, *, several_machine
             )
         if several_machines and isinstance(dataset, StudyStorage) and dataset.is_local_file:
             raise BorderlineError(
-                f"{name} is an SQLite file, which machines cannot share safely: set study_storage "
-                "in conf/<env>/globals.yml to the address of a database (postgresql://...), or "
-                "data_folder to a bucket."
+                f"{name} is an SQLite file, which several machines cannot share safely: set "
+                "study_storage in conf/<env>/globals.yml to the address of a database "
+                "(postgresql://...), or data_folder to a bucket."
             )
         try:
             pickle.dumps(dataset)

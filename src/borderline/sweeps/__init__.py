@@ -1,1 +1,1 @@
-"""Sweeps: the road for many pairs and seeds, as one command that can be killed and called again."""
+"""Sweeps: ``kedro run`` for many pairs and seeds, as one command that can be killed and resumed."""

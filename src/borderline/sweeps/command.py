@@ -1,4 +1,4 @@
-"""``kedro sweep``: its options, what it does in which order, and what it ends with."""
+"""``kedro sweep``: its options, its order of work and its closing table."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ if TYPE_CHECKING:
     from borderline.sweeps.plan import Plan
     from borderline.sweeps.state import State
 
+_WORDS = {"whole": "complete", "in_part": "incomplete", "failed": "failed"}
 SOMETHING_FAILED = 4
-"""The exit status of a sweep that went to its end and had failures."""
+"""The exit status of a sweep that finished with failures."""
 
 OPTIONS = [
-    click.Option(["--env", "-e"], help="The environment that every case starts from."),
+    click.Option(["--env", "-e"], help="The environment of every sweep run."),
     click.Option(["--pairs"], help="Pairs of classes: 3v0,5v7."),
     click.Option(["--seeds"], help="Seeds: 0,1,2."),
     click.Option(["--models"], help="Models under test: cnn_4,cnn_8."),
     click.Option(["--generators"], help="Generators: gasten_25,hybrid."),
-    click.Option(["--pipelines"], help="The first stages, where not all are wanted."),
-    click.Option(["--name"], help="What to call the sweep; its environment, if left out."),
-    click.Option(["--again"], is_flag=True, help="Run cases that left something out once more."),
-    click.Option(["--runner", "-r"], help="The runner of every case, as for `kedro run`."),
-    click.Option(["--runner-params"], help="Its settings, as for `kedro run`."),
+    click.Option(["--pipelines"], help="The first stages, if not all: classifier,gasten,metrics."),
+    click.Option(["--name"], help="The name of the sweep. Default: its environment."),
+    click.Option(["--again"], is_flag=True, help="Run incomplete sweep runs again."),
+    click.Option(["--runner", "-r"], help="The runner of every sweep run, as for `kedro run`."),
+    click.Option(["--runner-params"], help="The runner's settings, as for `kedro run`."),
 ]
 
 
@@ -40,40 +41,38 @@ def sweep(
 ) -> None:
     """Run pairs, models, generators and seeds, and gather one table.
 
-    What is left out is that of the environment. A pair with a seed is a case, which runs in a
-    process of its own; what fails is left out and listed at the end, with exit status 4. Called
-    again, a sweep that was stopped goes on.
+    The environment gives what an option leaves out. Each pair with each seed is a sweep run in its
+    own process. A model or generator that fails is left out and listed at the end, with exit status
+    4. The same command continues a sweep that was stopped.
     """
-    # Only here, for every command of Kedro loads this file.
-    from borderline.sweeps.case import Apart, run_case
-    from borderline.sweeps.plan import Asked, make_plan
+    from borderline.sweeps.plan import Request, make_plan
     from borderline.sweeps.state import StateFile
+    from borderline.sweeps.sweep_run import SeparateProcess, run_without_failures
 
     project = Path.cwd()
-    plan = make_plan(Asked(params=params, **lists), project)
+    plan = make_plan(Request(params=params, **lists), project)
     options = [*_option("--runner", runner), *_option("--runner-params", runner_params)]
     file, logs = StateFile(plan.folder), plan.folder / "logs"
     with file.alone():
         state = file.read(plan)
         logs.mkdir(exist_ok=True)
-        for number, case in enumerate(plan.cases, start=1):
-            head = f"[{number}/{len(plan.cases)}] {case.pair}, seed {case.seed}"
-            if not state.todo(case, again=again):
+        for number, run in enumerate(plan.sweep_runs, start=1):
+            head = f"[{number}/{len(plan.sweep_runs)}] {run.pair}, seed {run.seed}"
+            if not state.todo(run, again=again):
                 click.echo(f"{head}: finished before.")
                 continue
-            click.echo(f"{head}: runs, and says more in {logs / case.name}.log")
+            click.echo(f"{head}: running, log in {logs / run.name}.log")
             start = time.monotonic()
-            attempt = Apart(plan, case, project, options, logs / case.name, _say)
-            record = run_case(plan, case, attempt, _say)
+            attempt = SeparateProcess(plan, run, project, options, logs / run.name, _show)
+            record = run_without_failures(plan, run, attempt, _show)
             state = state.noted(record)
             file.write(state)
-            how = record.ended.replace("_", " ")
-            click.echo(f"{head}: {how}, after {time.monotonic() - start:.0f} s")
+            click.echo(f"{head}: {_WORDS[record.ended]}, after {time.monotonic() - start:.0f} s")
         _conclude(plan, state, logs)
 
 
-def _say(said: str) -> None:
-    click.echo(f"  {said}")
+def _show(line: str) -> None:
+    click.echo(f"  {line}")
 
 
 def _option(name: str, value: str | None) -> list[str]:
@@ -81,10 +80,10 @@ def _option(name: str, value: str | None) -> list[str]:
 
 
 def _conclude(plan: Plan, state: State, logs: Path) -> None:
-    """Write the tables, print the small one, list what failed.
+    """Write the tables, print the means, list the failures.
 
     Raises:
-        Exit: With a status of its own, when something failed.
+        Exit: With its own status, if there are failures.
     """
     import rich
     from rich.console import Console
@@ -92,7 +91,7 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
 
     from borderline.datasets import CSVDataset, MatplotlibDataset
     from borderline.sweeps import tables
-    from borderline.sweeps.case import told
+    from borderline.sweeps.sweep_run import sentence_of
 
     table = tables.gather(plan, state)
     means = tables.over_seeds(table)
@@ -108,22 +107,15 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
         cells = [str(row[name]) for name in means.columns[:4]]
         shown.add_row(*cells, *(tables.cell(row, name) for name in tables.SHOWN))
     console = rich.get_console()
-    # Logs are no terminal, and 80 letters are too few for the table.
+    # A log file has no width, and the table needs more than 80 columns.
     (console if console.is_terminal else Console(width=120)).print(shown)
-    click.echo(f"All figures: {plan.folder}/results.csv, over_seeds.csv and results.png")
-    failures = [(r.case, one) for r in state.records.values() for one in r.failures]
-    for case, failure in failures:
-        click.echo(f"{case.pair}, seed {case.seed}: {told(failure)} See {logs / case.name}.log")
-    ended = [record.ended for record in state.records.values()]
-    counts = ", ".join(
-        f"{ended.count(how)} {words}"
-        for how, words in {
-            "whole": "whole",
-            "in_part": "without what failed",
-            "failed": "failed",
-        }.items()
-        if how in ended
-    )
-    click.echo(f"{len(ended)} case{'s' * (len(ended) > 1)}: {counts}.")
+    click.echo(f"All scores: {plan.folder}/results.csv, over_seeds.csv and results.png")
+    failures = [(r.sweep_run, failure) for r in state.records.values() for failure in r.failures]
+    for run, failure in failures:
+        log = logs / f"{run.name}.log"
+        click.echo(f"{run.pair}, seed {run.seed}: {sentence_of(failure)} See {log}")
+    ends = [record.ended for record in state.records.values()]
+    counts = ", ".join(f"{ends.count(end)} {word}" for end, word in _WORDS.items() if end in ends)
+    click.echo(f"{len(ends)} sweep run{'s' * (len(ends) > 1)}: {counts}.")
     if failures:
         raise click.exceptions.Exit(SOMETHING_FAILED)

@@ -1,4 +1,4 @@
-"""What a sweep is to do: its cases, and what they have in common; checked before any work."""
+"""The plan of a sweep: its runs and their common settings, checked before any work."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from omegaconf import OmegaConf
 
 from borderline.context import BorderlineContext
 from borderline.datasets.image_source import SourceImages
-from borderline.datasets.tensors import digest
 from borderline.errors import BorderlineError
 from borderline.grid import Grid, lay_out
 from borderline.params import CHANGE_NO_RESULT, GeneratorParams, flat
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import labels_of_pair
 from borderline.preflight.configuration import Parameters
-from borderline.preflight.images import check_source
+from borderline.preflight.images import check_source, digest_of_images
 from borderline.preflight.inputs import check_data_folder
 
 _SET_HERE = {
@@ -31,24 +30,24 @@ _SET_HERE = {
     "grid.generators": "--generators",
     "data_folder": "--name",
 }
-# What differs from case to case, or changes no result.
+# Settings that differ between the runs of a sweep, or change no result.
 _NOT_IN_COMMON = {"run.seed", "run.device", "pair.positive", "pair.negative"}
 _NO_SETTINGS = {"call", "pairing", "runs"} | CHANGE_NO_RESULT
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the command line says; None for what it leaves to the environment.
+class Request:
+    """The options of the command line; None leaves the value to the environment.
 
     Attributes:
         env: The environment.
         pairs: Pairs, separated by commas.
-        seeds: Seeds, likewise.
-        models: Models under test, likewise.
-        generators: Generators, likewise.
-        pipelines: Stages, likewise.
-        name: What to call the sweep.
-        params: Further settings of every case, nested.
+        seeds: Seeds, separated by commas.
+        models: Models under test, separated by commas.
+        generators: Generators, separated by commas.
+        pipelines: Stages, separated by commas.
+        name: The name of the sweep.
+        params: Further settings of every sweep run, nested.
     """
 
     env: str | None = None
@@ -62,8 +61,8 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One pair with one seed."""
+class SweepRun:
+    """One run of a sweep: a pair with a seed."""
 
     positive: int | str
     negative: int | str
@@ -71,36 +70,36 @@ class Case:
 
     @property
     def pair(self) -> str:
-        """The pair as paths have it."""
+        """The pair as it stands in paths."""
         return f"{self.positive}v{self.negative}"
 
     @property
     def name(self) -> str:
-        """What files about the case are called."""
+        """The name of its files."""
         return f"{self.pair}_seed_{self.seed}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep that can be.
+    """A sweep whose options have been checked.
 
     Attributes:
-        folder: Where all of it is kept.
+        folder: The folder of the sweep.
         env: The environment.
-        dataset: What the environment calls its images.
-        cases: What to run.
-        models: The models under test of each.
-        generators: The entries of ``grid.generators`` of each, with the generators that each means.
-        sources: Of entries, those that they go on from.
+        dataset: The environment's name for its images.
+        sweep_runs: The runs of the sweep.
+        models: The models under test.
+        generators: The generators that each entry of ``grid.generators`` stands for.
+        sources: The entries from which each entry continues.
         stages: The stages to run.
         params: Further settings, nested.
-        settings: What all cases have in common, by dotted name.
+        settings: The common settings of all sweep runs, by dotted name.
     """
 
     folder: Path
     env: str | None
     dataset: str
-    cases: tuple[Case, ...]
+    sweep_runs: tuple[SweepRun, ...]
     models: tuple[str, ...]
     generators: Mapping[str, tuple[str, ...]]
     sources: Mapping[str, frozenset[str]]
@@ -108,36 +107,36 @@ class Plan:
     params: Mapping[str, Any]
     settings: Mapping[str, Any]
 
-    def data_folder(self, case: Case) -> Path:
-        """The data folder of a case; the paths in it carry the pair, and not the seed."""
-        return self.folder / f"seed_{case.seed}"
+    def data_folder(self, sweep_run: SweepRun) -> Path:
+        """The data folder of a sweep run; the paths in it have the pair but not the seed."""
+        return self.folder / f"seed_{sweep_run.seed}"
 
-    def reporting(self, case: Case) -> Path:
-        """The folder of a case's tables."""
-        return self.data_folder(case) / "08_reporting" / f"{self.dataset}_{case.pair}"
+    def reporting(self, sweep_run: SweepRun) -> Path:
+        """The folder of a sweep run's tables."""
+        case = f"{self.dataset}_{sweep_run.pair}"
+        return self.data_folder(sweep_run) / "08_reporting" / case
 
     def settings_of(
-        self, case: Case, models: Collection[str], generators: Collection[str]
+        self, sweep_run: SweepRun, models: Collection[str], generators: Collection[str]
     ) -> dict[str, Any]:
-        """The settings of a run of a case, nested, as ``--params`` gives them."""
-        own = {
-            "run": {"seed": case.seed},
-            "pair": {"positive": case.positive, "negative": case.negative},
+        """The settings of a sweep run, nested, as ``--params`` takes them."""
+        settings = {
+            "run": {"seed": sweep_run.seed},
+            "pair": {"positive": sweep_run.positive, "negative": sweep_run.negative},
             "grid": {"models": list(models), "generators": list(generators)},
-            "data_folder": str(self.data_folder(case)),
+            "data_folder": str(self.data_folder(sweep_run)),
         }
-        return _merged(self.params, own)
+        return _merged(self.params, settings)
 
     def without(self, generators: Collection[str], failed: str) -> tuple[str, ...]:
-        """The generators that can do without one: not those that go on from it."""
+        """The generators without a failed one and those that continue from it."""
         left = [name for name in generators if name != failed]
-        gone = [name for name in left if failed in self.sources[name]]
-        for name in gone:
+        for name in [name for name in left if failed in self.sources[name]]:
             left = list(self.without(left, name))
         return tuple(left)
 
     def blame(self, node: str) -> tuple[str | None, str | None]:
-        """The model and the entry of ``grid.generators`` that a node is of; None for all of them.
+        """The model and the entry of ``grid.generators`` of a node; None for all of them.
 
         Args:
             node: A node's name, such as ``cnn_2.gasten.hybrid.make_images``.
@@ -149,19 +148,19 @@ class Plan:
         return first, next(entries, None)
 
 
-def make_plan(asked: Asked, project: Path) -> Plan:
-    """Check all that can be checked, and lay out the cases.
+def make_plan(request: Request, project: Path) -> Plan:
+    """Check all options and settings, and list the sweep runs.
 
     Args:
-        asked: What the command line says.
+        request: The options of the command line.
         project: The project's folder.
 
     Raises:
-        BorderlineError: When something cannot be; one sentence.
+        BorderlineError: When an option or a setting is wrong.
     """
-    params = _checked_params(asked.params or {})
+    params = _checked_params(request.params or {})
     lists = {
-        option: _listed(f"--{option}", getattr(asked, option), example)
+        option: _listed(f"--{option}", getattr(request, option), example)
         for option, example in {
             "pairs": "3v0",
             "seeds": "0",
@@ -171,18 +170,18 @@ def make_plan(asked: Asked, project: Path) -> Plan:
         }.items()
     }
     grid = {name: lists[name] for name in ("models", "generators") if lists[name] is not None}
-    grid_asked = _merged(params, {"grid": grid})
-    with KedroSession.create(project, env=asked.env, runtime_params=grid_asked) as session:
+    changed = _merged(params, {"grid": grid})
+    with KedroSession.create(project, env=request.env, runtime_params=changed) as session:
         context: Any = session.load_context()  # type: ignore[attr-defined]
     assert isinstance(context, BorderlineContext)
     parameters, about = context.checked, context.about
     stages = _checked_stages(lists["pipelines"])
     seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
-    folder = project / about.data_folder / "sweeps" / _checked_name(asked)
+    folder = project / about.data_folder / "sweeps" / _checked_name(request)
     if "://" in about.data_folder:
         raise BorderlineError(
-            f"data_folder is {about.data_folder!r}, but a sweep keeps its state and logs there, "
-            "which takes a folder of this machine: name one in conf/<env>/globals.yml."
+            f"data_folder is {about.data_folder!r}, but a sweep needs a folder of this machine for "
+            "its state and logs: name one in conf/<env>/globals.yml."
         )
     check_data_folder(folder)
     parameters.run.torch_device()
@@ -194,20 +193,18 @@ def make_plan(asked: Asked, project: Path) -> Plan:
         )
         for name in context.lists.generators
     }
-    parts = [part for part in (source.train, source.test) if part is not None]
-    tensors = [tensor for part in parts for tensor in (part["images"], part["labels"])]
     settings = {
         "pipelines": list(stages),
         "dataset": about.dataset,
         "step_1_checkpoints": about.step_1_checkpoints,
-        "source": digest(*tensors),
+        "source": digest_of_images(source),
         **_in_common(parameters),
     }
     return Plan(
         folder=folder,
-        env=asked.env,
+        env=request.env,
         dataset=about.dataset,
-        cases=tuple(Case(*pair, seed) for pair in pairs for seed in seeds),
+        sweep_runs=tuple(SweepRun(*pair, seed) for pair in pairs for seed in seeds),
         models=parameters.grid.models,
         generators=entries,
         sources={name: _sources(entries, parameters.generators[name]) for name in entries},
@@ -217,8 +214,8 @@ def make_plan(asked: Asked, project: Path) -> Plan:
     )
 
 
-def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    merged: Any = OmegaConf.to_container(OmegaConf.merge(dict(base), dict(own)))
+def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    merged: Any = OmegaConf.to_container(OmegaConf.merge(dict(base), dict(more)))
     return dict(merged)
 
 
@@ -226,7 +223,7 @@ def _checked_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
     for name, _ in flat(params):
         if name in _SET_HERE:
             raise BorderlineError(
-                f"--params sets {name}, but a sweep does that itself: use {_SET_HERE[name]}."
+                f"--params sets {name}, but a sweep sets it itself: use {_SET_HERE[name]}."
             )
     return params
 
@@ -237,17 +234,17 @@ def _listed(option: str, value: str | None, example: str) -> list[str] | None:
     items = [item.strip() for item in value.split(",")]
     if not all(items):
         raise BorderlineError(
-            f"{option} is {value!r}, which names nothing in some place: name at least one, such as "
+            f"{option} is {value!r}, which has an empty entry: name at least one, such as "
             f"{example}, separated by commas, or leave the option out."
         )
     twice = [item for item in items if items.count(item) > 1]
     if twice:
-        raise BorderlineError(f"{option} names {twice[0]!r} twice: once is it.")
+        raise BorderlineError(f"{option} names {twice[0]!r} twice: remove one.")
     return items
 
 
-def _checked_name(asked: Asked) -> str:
-    name = asked.name if asked.name is not None else asked.env or "base"
+def _checked_name(request: Request) -> str:
+    name = request.name if request.name is not None else request.env or "base"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise BorderlineError(
             f"--name is {name!r}, but it names a folder: use letters, digits, '_', '-' and '.'."
@@ -260,22 +257,22 @@ def _checked_stages(names: list[str] | None) -> tuple[str, ...]:
     ordered = tuple(stage for stage in STAGES if stage in names)
     if ordered != STAGES[: len(names)]:
         raise BorderlineError(
-            f"--pipelines is {','.join(names)!r}, but every case starts from nothing: name the "
-            f"first of {','.join(STAGES)}, without a gap."
+            f"--pipelines is {','.join(names)!r}, but every sweep run starts from the first stage: "
+            f"name the first ones of {','.join(STAGES)}, without a gap."
         )
     return ordered
 
 
-def _checked_seeds(words: list[str] | None, own: int) -> list[int]:
+def _checked_seeds(words: list[str] | None, default: int) -> list[int]:
     seeds: list[int] = []
-    for word in [str(own)] if words is None else words:
+    for word in [str(default)] if words is None else words:
         if not word.isdecimal() or not int(word) < 2**32:
             raise BorderlineError(
-                f"--seeds is {word!r} in one place, but a seed is a whole number from 0 to "
+                f"--seeds has {word!r}, but a seed is a whole number from 0 to "
                 f"{2**32 - 1}: correct it."
             )
         if int(word) in seeds:
-            raise BorderlineError(f"--seeds names {int(word)} twice: once is it.")
+            raise BorderlineError(f"--seeds names {int(word)} twice: remove one.")
         seeds.append(int(word))
     return seeds
 
@@ -283,8 +280,8 @@ def _checked_seeds(words: list[str] | None, own: int) -> list[int]:
 def _checked_pairs(
     words: list[str] | None, source: SourceImages, parameters: Parameters
 ) -> list[tuple[int | str, int | str]]:
-    own = (parameters.pair.positive, parameters.pair.negative)
-    pairs = [own] if words is None else [_pair(word, source) for word in words]
+    default = (parameters.pair.positive, parameters.pair.negative)
+    pairs = [default] if words is None else [_pair(word, source) for word in words]
     labels = []
     for pair in pairs:
         positive, negative = pair
@@ -293,7 +290,7 @@ def _checked_pairs(
         labels.append(labels_of_pair(source, settings))
         if labels[-1] in labels[:-1]:
             raise BorderlineError(
-                f"--pairs names {positive}v{negative} twice, once in other words: once is it."
+                f"--pairs names {positive}v{negative} twice, once in another spelling: remove one."
             )
     return pairs
 
@@ -306,17 +303,17 @@ def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
     known = {name for name in source.classes if re.fullmatch(r"[A-Za-z0-9_.-]+", name)}
     known |= {str(number) for number in range(len(source.classes))}
     splits = [(word[:i], word[i + 1 :]) for i, letter in enumerate(word) if letter == "v"]
-    found = [split for split in splits if known.issuperset(split)]
-    if len(found) != 1:
+    matches = [split for split in splits if known.issuperset(split)]
+    if len(matches) != 1:
         classes = ", ".join(
             str(i) if name == str(i) else f"{i} is {name!r}"
             for i, name in enumerate(source.classes)
         )
         raise BorderlineError(
-            f"--pairs is {word!r} in one place, but a pair is <positive>v<negative>, such as 3v0: "
+            f"--pairs has {word!r}, but a pair is <positive>v<negative>, such as 3v0: "
             f"name both classes of {source.name} by their numbers ({classes})."
         )
-    first, second = (int(name) if name.isdecimal() else name for name in found[0])
+    first, second = (int(name) if name.isdecimal() else name for name in matches[0])
     return first, second
 
 
@@ -330,7 +327,7 @@ def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) 
 
 
 def _in_common(parameters: Parameters) -> dict[str, Any]:
-    """The settings of all cases: of models and generators, only those of the grid."""
+    """The settings of all sweep runs; of models and generators, only those of the grid."""
     values = parameters.model_dump(mode="json", exclude=_NO_SETTINGS)
     for group in ("models", "generators"):
         used = values["grid"][group]

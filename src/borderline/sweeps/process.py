@@ -1,4 +1,4 @@
-"""A run in a process of its own: a crash ends nothing but the run, and the log has all it said."""
+"""A run in its own process: a crash ends only this run, and its output goes to a log."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from borderline.errors import causes
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """The end of a run.
 
     Attributes:
-        says: What went wrong, in one sentence; empty for nothing.
-        node: The node that failed; None where it is not known, or where none did.
-        began: Whether nodes had begun to run.
+        says: The error, in one sentence; empty for success.
+        node: The node that failed; None if it is unknown, or if none failed.
+        began: Whether nodes had started to run.
     """
 
     says: str = ""
@@ -37,16 +37,17 @@ class Outcome:
     began: bool = False
 
 
-def run_apart(
+def run_in_process(
     arguments: Sequence[str], settings: Mapping[str, Any], project: Path, files: Path
 ) -> Outcome:
-    """``kedro run`` in a process of its own, which ends with this one.
+    """``kedro run`` in its own process, which ends with this one.
 
     Args:
-        arguments: Of ``kedro run``, but for ``--params``.
-        settings: Those of ``--params``, nested.
+        arguments: The arguments of ``kedro run`` without ``--params``.
+        settings: The settings of ``--params``, nested.
         project: The project's folder.
-        files: The start of the names of its files: ``.log`` goes on, the others are for the two.
+        files: The start of the names of its files: output is appended to ``.log``; the others pass
+            the request and the outcome.
     """
     request, answer, log_file = (
         files.with_name(files.name + end) for end in (".request.json", ".outcome.json", ".log")
@@ -70,7 +71,7 @@ def run_apart(
         try:
             status = process.wait()
         finally:
-            # Also where this process is interrupted: its workers end with it.
+            # Closing the pipe ends the process and its workers, also after an interrupt.
             assert process.stdin is not None
             process.stdin.close()
             process.wait()
@@ -88,15 +89,16 @@ def run_apart(
 def _killed(status: int) -> str:
     if status < 0:
         name = signal.Signals(-status).name
-        memory = ", as a system does that runs out of memory" if name == "SIGKILL" else ""
+        memory = ", probably because the machine ran out of memory" if name == "SIGKILL" else ""
         return f"Its process was ended by {name}{memory}."
     return f"Its process ended with status {status}."
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """What an error says, and the node that it comes from.
+    """The message of an error, and the node that it comes from.
 
-    Kedro tells nobody which node failed; but its frames, where the run was in this process, do.
+    Kedro does not report the node, but the frames of the traceback hold it if the run was in this
+    process.
     """
     says = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
     node, began = None, False
@@ -110,32 +112,32 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 def _end_with_parent() -> None:
-    """Wait for the end of the pipe from the parent, which comes with its end, however it ends."""
+    """End this process group when the pipe from the parent closes, however the parent ends."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def main() -> None:
-    """The other side of :func:`run_apart`."""
+    """Run ``kedro run`` for :func:`run_in_process`."""
     request, answer = map(Path, sys.argv[1:])
-    asked = json.loads(request.read_text())
+    wanted = json.loads(request.read_text())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     bootstrap_project(Path.cwd())
     from borderline.commands.run import run
 
     try:
         run.main(
-            asked["arguments"],
+            wanted["arguments"],
             prog_name="kedro run",
             standalone_mode=False,
-            default_map={"params": asked["settings"]},
+            default_map={"params": wanted["settings"]},
         )
     except Exception as error:
         traceback.print_exc()
-        beside = answer.with_suffix(".half")
-        beside.write_text(json.dumps(asdict(outcome_of(error))))
-        beside.replace(answer)
+        temporary = answer.with_suffix(".half")
+        temporary.write_text(json.dumps(asdict(outcome_of(error))))
+        temporary.replace(answer)
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""What a sweep has done so far, in a file that is never half-written."""
+"""The state of a sweep, in a file that is never half-written."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pydantic import Field, ValidationError
 from borderline.datasets import JSONDataset
 from borderline.errors import BorderlineError
 from borderline.params import Params
-from borderline.sweeps.plan import Case, Plan
+from borderline.sweeps.plan import Plan, SweepRun
 
 
 class Failure(Params):
-    """What a case had to do without.
+    """A failure in a sweep run.
 
     Attributes:
-        model: The model; None for all that had not finished.
-        generator: The entry of ``grid.generators``; None for all of the model's.
-        node: The node that failed; None where that is not known.
-        says: Why, in one sentence.
+        model: The model that failed; None for everything unfinished.
+        generator: Its entry of ``grid.generators`` that failed; None for all of them.
+        node: The node that failed; None if it is unknown.
+        says: The reason, in one sentence.
     """
 
     model: str | None
@@ -33,16 +33,16 @@ class Failure(Params):
 
 
 class Record(Params):
-    """A case, and how it ended.
+    """A finished sweep run.
 
     Attributes:
         positive: The positive class.
         negative: The negative class.
         seed: The seed.
-        ended: ``whole``; ``in_part``, without what failed; or ``failed``, all of it or what is
-            shared.
-        finished: The models whose results are there, each with its entries of ``grid.generators``.
-        failures: What failed.
+        ended: ``whole``: complete. ``in_part``: without the failures. ``failed``: without any
+            result, or without a shared one.
+        finished: The models with results, each with its entries of ``grid.generators``.
+        failures: The failures.
     """
 
     positive: int | str
@@ -53,42 +53,43 @@ class Record(Params):
     failures: tuple[Failure, ...] = ()
 
     @property
-    def case(self) -> Case:
-        """The case."""
-        return Case(self.positive, self.negative, self.seed)
+    def sweep_run(self) -> SweepRun:
+        """The sweep run."""
+        return SweepRun(self.positive, self.negative, self.seed)
 
 
 class State(Params):
-    """All cases that ended, of this call and those before.
+    """All finished sweep runs, of this command and earlier ones.
 
     Attributes:
-        settings: What they have in common, by dotted name.
-        records: The cases, by name.
+        settings: Their common settings, by dotted name.
+        records: The sweep runs, by name.
     """
 
     settings: dict[str, Any]
     records: dict[str, Record] = Field(default_factory=dict)
 
-    def todo(self, case: Case, *, again: bool) -> bool:
-        """Whether a case is to be run.
+    def todo(self, sweep_run: SweepRun, *, again: bool) -> bool:
+        """Whether a sweep run has to run.
 
         Args:
-            case: The case.
-            again: Whether those that ended without something are tried again.
+            sweep_run: The sweep run.
+            again: Whether incomplete sweep runs run again.
         """
-        record = self.records.get(case.name)
+        record = self.records.get(sweep_run.name)
         return record is None or record.ended == "failed" or (again and record.ended == "in_part")
 
     def noted(self, record: Record) -> State:
-        """The state with one more case."""
-        return State(settings=self.settings, records={**self.records, record.case.name: record})
+        """The state with one more sweep run."""
+        records = {**self.records, record.sweep_run.name: record}
+        return State(settings=self.settings, records=records)
 
 
 class StateFile:
     """The file of a sweep's state.
 
     Args:
-        folder: Where the sweep is kept.
+        folder: The folder of the sweep.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -96,10 +97,10 @@ class StateFile:
         self._dataset = JSONDataset(filepath=str(self._path), save_args={"indent": 1})
 
     def read(self, plan: Plan) -> State:
-        """What was done so far; nothing, where all of it failed and other settings may mend it.
+        """The state so far; a new one if every sweep run failed, so that settings may change.
 
         Raises:
-            BorderlineError: When cases ended with other settings than those of the plan.
+            BorderlineError: When the settings of the plan differ from those of finished sweep runs.
         """
         new = State(settings=dict(plan.settings))
         if not self._path.exists():
@@ -111,28 +112,28 @@ class StateFile:
                 f"{self._path} is not the state of a sweep: move it away, or give the sweep "
                 "another --name."
             ) from error
-        ended = [name for name, record in state.records.items() if record.ended != "failed"]
-        if not ended:
+        finished = [name for name, record in state.records.items() if record.ended != "failed"]
+        if not finished:
             return new
         for name in sorted({*state.settings, *plan.settings}):
             before, now = state.settings.get(name), plan.settings.get(name)
             if before != now:
                 raise BorderlineError(
-                    f"{name} is {now!r}, but {', '.join(ended)} of this sweep ran "
+                    f"{name} is {now!r}, but {', '.join(finished)} of this sweep ran "
                     f"with {before!r}: set it back, or give the sweep another --name."
                 )
         return state
 
     def write(self, state: State) -> None:
-        """Keep what was done."""
+        """Save the state."""
         self._dataset.save(state.model_dump(mode="json"))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep others from the same sweep; the system gives it free however this process ends.
+        """Lock the sweep; the system releases the lock however this process ends.
 
         Raises:
-            BorderlineError: When another process has it.
+            BorderlineError: When another process runs the sweep.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_name(".lock").open("w") as lock:
@@ -141,6 +142,6 @@ class StateFile:
             except BlockingIOError as error:
                 raise BorderlineError(
                     f"The sweep in {self._path.parent} is running already: wait for its end, or "
-                    "give this one another --name."
+                    "give this sweep another --name."
                 ) from error
             yield

@@ -1,4 +1,4 @@
-"""What a sweep found: one table of all rows, one over the seeds, and a picture."""
+"""The results of a sweep: a table of all rows, a table over the seeds, and a figure."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _ROW = ["pair", "model", "generator", "seed"]
 _STATUS = ["status", "failed"]
 _OVER_SEEDS = ("yield", "acd", "fd_lenet", "fd_classifier", "fid", "fd_lenet_borderline")
 SHOWN = ("yield", "acd", "fd_lenet")
-"""Of the figures, those that the command prints."""
+"""The scores that the command prints."""
 _PANEL = 3.2
 
 
 def gather(plan: Plan, state: State) -> pd.DataFrame:
-    """A row for each pair, model, generator and seed of all cases that ended.
+    """A row for each pair, model, generator and seed of all finished sweep runs.
 
     Args:
         plan: The sweep.
-        state: Its cases.
+        state: Its finished sweep runs.
 
     Returns:
-        The names of a row; ``status``, ``done``, ``failed`` or ``left out``, and why in ``failed``;
-        the columns of ``leaderboard.csv``; and those of ``summary.csv`` for the chosen generator,
-        whose ``note`` is ``summary_note``.
+        The names of a row; ``status`` (``done``, ``failed`` or ``left out``) and its reason in
+        ``failed``; the columns of ``leaderboard.csv``; and for the chosen generator the columns of
+        ``summary.csv``, with ``note`` as ``summary_note``.
     """
     rows = [row for record in state.records.values() for row in _rows(plan, record)]
     table = pd.DataFrame(rows)
@@ -42,11 +42,11 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard deviation over the seeds, for each pair, model and generator.
 
     Args:
-        table: What :func:`gather` gives.
+        table: The table of :func:`gather`.
 
     Returns:
-        ``seeds`` that are done, the share of them in which the generator was chosen, and for each
-        figure its mean and, from two seeds on, its standard deviation.
+        The number of ``seeds`` that are done, the share of them in which the generator was
+        ``chosen``, and for each score its mean and, from two seeds on, its standard deviation.
     """
     columns = [name for name in _OVER_SEEDS if name in table]
     groups = table.groupby(_ROW[:-1], sort=False)
@@ -63,7 +63,7 @@ def picture(table: pd.DataFrame) -> Figure:
     """Yield against realism: a panel for each pair and model, a point for each seed.
 
     Args:
-        table: What :func:`gather` gives.
+        table: The table of :func:`gather`.
     """
     done = table[table["status"] == "done"]
     panels = list(done.groupby(["pair", "model"], sort=False))
@@ -75,13 +75,13 @@ def picture(table: pd.DataFrame) -> Figure:
     for (pair, model), rows in panels:
         ax = axes[pairs.index(pair)][models.index(model)]
         ax.set_title(f"{pair}, {model}")
-        for generator, own in rows.groupby("generator", sort=False):
+        for generator, points in rows.groupby("generator", sort=False):
             place = generators.index(generator)
             style = {"color": cluster_colour(place), "marker": cluster_marker(place)}
-            ax.scatter(own["fd_lenet"], own["yield"], label=generator, **style)
+            ax.scatter(points["fd_lenet"], points["yield"], label=generator, **style)
         ax.set_ylim(-0.03, 1.03)
     for ax in axes[-1]:
-        ax.set_xlabel("fd_lenet, lower is more real")
+        ax.set_xlabel("fd_lenet, lower is more realistic")
     for row in axes:
         row[0].set_ylabel("yield")
     known = {
@@ -89,7 +89,8 @@ def picture(table: pd.DataFrame) -> Figure:
         for ax in axes.flat
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(known.values(), known.keys(), loc="outside right upper", title="a point a seed")
+    title = "one point per seed"
+    figure.legend(known.values(), known.keys(), loc="outside right upper", title=title)
     return figure
 
 
@@ -97,14 +98,14 @@ def _rows(plan: Plan, record: Record) -> list[dict[str, Any]]:
     rows = []
     for model in plan.models:
         finished = record.finished.get(model, ())
-        figures = _figures(plan.reporting(record.case) / model) if finished else {}
+        scores = _scores(plan.reporting(record.sweep_run) / model) if finished else {}
         for entry, generators in plan.generators.items():
             for generator in generators:
                 row: dict[str, Any] = dict(
-                    zip(_ROW, (record.case.pair, model, generator, record.seed), strict=True)
+                    zip(_ROW, (record.sweep_run.pair, model, generator, record.seed), strict=True)
                 )
                 if entry in finished:
-                    row |= {"status": "done", "failed": "", **figures.get(generator, {})}
+                    row |= {"status": "done", "failed": "", **scores.get(generator, {})}
                 else:
                     row |= _why_not(record, model, entry)
                 rows.append(row)
@@ -112,31 +113,31 @@ def _rows(plan: Plan, record: Record) -> list[dict[str, Any]]:
 
 
 def _why_not(record: Record, model: str, entry: str) -> dict[str, str]:
-    """The failure of a row, the nearest first; else it is left out with what it goes on from."""
+    """The failure of a row, the nearest first; without one, its starting generator failed."""
     for scope in ((model, entry), (model, None), (None, None)):
         for failure in record.failures:
             if (failure.model, failure.generator) == scope:
                 return {"status": "failed", "failed": failure.says}
-    return {"status": "left out", "failed": "It goes on from a generator that failed."}
+    return {"status": "left out", "failed": "It continues from a generator that failed."}
 
 
-def _figures(folder: Path) -> dict[str, dict[Any, Any]]:
-    """The figures of a model's generators, by name."""
+def _scores(folder: Path) -> dict[str, dict[Any, Any]]:
+    """The scores of a model's generators, by name."""
     path = folder / "leaderboard.csv"
     if not path.exists():
         return {}
     board = pd.read_csv(path, dtype={"note": str}).set_index("source")
-    figures = {str(name): row.to_dict() for name, row in board.iterrows()}
+    scores = {str(name): row.to_dict() for name, row in board.iterrows()}
     if (folder / "summary.csv").exists():
         summary = pd.read_csv(folder / "summary.csv", dtype={"note": str, "doubts": str})
         for row in summary.rename(columns={"note": "summary_note"}).to_dict("records"):
-            own = figures[row["generator"]]
-            own |= {name: value for name, value in row.items() if name not in (*own, *_ROW)}
-    return figures
+            known = scores[row["generator"]]
+            known |= {name: value for name, value in row.items() if name not in (*known, *_ROW)}
+    return scores
 
 
 def cell(row: pd.Series, name: str) -> str:
-    """A figure with its spread, in words as short as may be; a dash for none."""
+    """A score with its standard deviation, for the printed table; a dash for none."""
     mean, spread = row.get(name), row.get(f"{name}_sd")
     if mean is None or pd.isna(mean):
         return "-"

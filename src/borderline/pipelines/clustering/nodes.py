@@ -37,7 +37,13 @@ def embed_borderline(
     return {"embeddings": embeddings, "fitted": drawn[: clustering.fit_size].sort().values}
 
 
-@streams("trials_table", step="trial", first=0, total=lambda clustering: clustering.trials)
+@streams(
+    "trials_table",
+    step="trial",
+    first=0,
+    total=lambda clustering: clustering.trials,
+    best="objective",
+)
 def search_clusters(
     embeddings: Embeddings,
     study_storage: BaseStorage,

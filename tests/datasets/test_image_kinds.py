@@ -1,4 +1,4 @@
-"""Images of one's own: what is read equals what was written, whatever holds it."""
+"""Every kind of image source reads the images that were written."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def test_grey_and_colour_can_be_asked_for(tmp_path: Path) -> None:
     assert torch.equal(
         by_class(grey, 0)[0, 0], torch.from_numpy(luma.astype(np.float32) / 127.5 - 1)
     )
-    np.savez(tmp_path / "own.npz", images=images, labels=labels)
+    np.savez(tmp_path / "arrays.npz", images=images, labels=labels)
     # Arrays are not rounded to 8 bits on their way.
-    same = ImageSource(kind="arrays", path=str(tmp_path / "own.npz"), colour="grey").load()
+    same = ImageSource(kind="arrays", path=str(tmp_path / "arrays.npz"), colour="grey").load()
     assert (by_class(same, 0) - by_class(grey, 0)).abs().max() < 1.01 / 127.5
 
 
@@ -104,8 +104,8 @@ def test_pictures_that_cameras_held_askew_and_16_bits_and_palettes(tmp_path: Pat
     Image.fromarray(upright).convert("P").save(tmp_path / "cat" / "c.png")
     source = ImageSource(kind="image_folder", path=str(tmp_path), colour="grey").load()
     for image in source.train["images"]:
-        found = ((image[0] + 1) * 127.5).round().numpy()
-        assert np.array_equal(found, upright)
+        decoded = ((image[0] + 1) * 127.5).round().numpy()
+        assert np.array_equal(decoded, upright)
 
 
 def test_what_can_be_seen_through_is_white(tmp_path: Path) -> None:
@@ -143,13 +143,13 @@ def test_numbers_for_names_are_sorted_and_meant_as_numbers(tmp_path: Path) -> No
         ("NHW", ("train_images", "train_labels")),
     ],
 )
-@pytest.mark.parametrize("file", ["own.npz", "folder"])
+@pytest.mark.parametrize("file", ["arrays.npz", "folder"])
 def test_arrays(tmp_path: Path, shape: str, names: tuple[str, str], file: str) -> None:
     images, labels = pixels(channels=1 if shape == "NHW" else 3)
-    own = {"NHWC": images, "NCHW": np.moveaxis(images, -1, 1), "NHW": images[..., 0]}[shape]
-    arrays = {names[0]: own, names[1]: labels}
+    array = {"NHWC": images, "NCHW": np.moveaxis(images, -1, 1), "NHW": images[..., 0]}[shape]
+    arrays = {names[0]: array, names[1]: labels}
     path = tmp_path / file
-    if file == "own.npz":
+    if file == "arrays.npz":
         np.savez(path, **arrays)
     else:
         path.mkdir()
@@ -170,8 +170,10 @@ def test_arrays_of_other_ranges_and_names_for_labels(
     images, labels = pixels()
     values = images / 255 * (scale[1] - scale[0]) + scale[0]
     named = np.array(CLASSES)[labels]
-    np.savez(tmp_path / "own.npz", images=values, labels=named, x_test=values[:4], y_test=named[:4])
-    source = ImageSource(kind="arrays", path=str(tmp_path / "own.npz"), range=given).load()
+    np.savez(
+        tmp_path / "arrays.npz", images=values, labels=named, x_test=values[:4], y_test=named[:4]
+    )
+    source = ImageSource(kind="arrays", path=str(tmp_path / "arrays.npz"), range=given).load()
     assert source.classes == CLASSES
     assert source.test is not None
     torch.testing.assert_close(by_class(source, 1), expected(images, labels, 1), atol=1e-5, rtol=0)
@@ -185,13 +187,13 @@ def test_hugging_face_folder(tmp_path: Path, splits: bool) -> None:
         {"picture": datasets.Image(), "animal": datasets.ClassLabel(names=list(CLASSES))}
     )
     rows: dict[str, Any] = {
-        "picture": [Image.fromarray(own) for own in images],
+        "picture": [Image.fromarray(image) for image in images],
         "animal": labels.tolist(),
     }
-    own = datasets.Dataset.from_dict(rows, features=features)
+    saved = datasets.Dataset.from_dict(rows, features=features)
     if splits:
-        own = datasets.DatasetDict({"train": own, "test": own.select(range(6))})
-    own.save_to_disk(tmp_path / "saved")
+        saved = datasets.DatasetDict({"train": saved, "test": saved.select(range(6))})
+    saved.save_to_disk(tmp_path / "saved")
     source = ImageSource(kind="hugging_face", path=str(tmp_path / "saved")).load()
     assert source.classes == CLASSES
     assert (source.test is not None) == splits
@@ -203,11 +205,11 @@ def test_folders_and_arrays_in_a_bucket() -> None:
     fs = fsspec.filesystem("memory")
     images, labels = pixels()
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        with fs.open(f"/bucket/own/{CLASSES[label]}/{number:03d}.png", "wb") as file:
+        with fs.open(f"/bucket/folder/{CLASSES[label]}/{number:03d}.png", "wb") as file:
             Image.fromarray(image).save(file, "PNG")
-    with fs.open("/bucket/own.npz", "wb") as file:
+    with fs.open("/bucket/arrays.npz", "wb") as file:
         np.savez(file, images=images, labels=labels)
-    for kind, path in (("image_folder", "own"), ("arrays", "own.npz")):
+    for kind, path in (("image_folder", "folder"), ("arrays", "arrays.npz")):
         source = ImageSource(kind=kind, path=f"memory://bucket/{path}").load()
         assert torch.equal(by_class(source, 2), expected(images, labels, 2))
 

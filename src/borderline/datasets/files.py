@@ -1,0 +1,75 @@
+"""Kedro's tables, JSON, pickles and text, saved atomically."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pandas as pd
+from kedro_datasets.json.json_dataset import JSONDataset as _JSONDataset
+from kedro_datasets.pandas.csv_dataset import CSVDataset as _CSVDataset
+from kedro_datasets.pickle.pickle_dataset import PickleDataset as _PickleDataset
+from kedro_datasets.text.text_dataset import TextDataset as _TextDataset
+
+from borderline.datasets.atomic import AtomicSave
+
+
+class CSVDataset(AtomicSave, _CSVDataset):
+    """``kedro_datasets.pandas.CSVDataset``, saved atomically; empty text loads as empty text.
+
+    Pandas reads an empty cell as a missing number. In the columns that ``load_args: {dtype: ...}``
+    declares as ``str`` it loads as ``""``; a table need not have all these columns.
+
+    Example:
+        >>> import pandas as pd
+        >>> path = str(tmp_path / "x.csv")
+        >>> dataset = CSVDataset(filepath=path, load_args={"dtype": {"note": str}})
+        >>> dataset.save(pd.DataFrame({"images": [7], "note": [""]}))
+        >>> dataset.load()["note"].to_list()
+        ['']
+    """
+
+    def load(self) -> pd.DataFrame:
+        """The table."""
+        table: pd.DataFrame = super().load()
+        types = self._load_args.get("dtype", {})
+        text = [str(name) for name in table if types.get(name) in (str, "str")]
+        table[text] = table[text].fillna("")
+        return table
+
+
+class JSONDataset(AtomicSave, _JSONDataset):
+    """``kedro_datasets.json.JSONDataset``, saved atomically.
+
+    Example:
+        >>> dataset = JSONDataset(filepath=str(tmp_path / "x.json"))
+        >>> dataset.save({"pairs": [[7, 1]]})
+        >>> dataset.load()
+        {'pairs': [[7, 1]]}
+    """
+
+
+class PickleDataset(AtomicSave, _PickleDataset):
+    """``kedro_datasets.pickle.PickleDataset``, saved atomically.
+
+    Example:
+        >>> dataset = PickleDataset(filepath=str(tmp_path / "x.pickle"))
+        >>> dataset.save({1, 2})
+        >>> dataset.load()
+        {1, 2}
+    """
+
+
+class TextDataset(AtomicSave, _TextDataset):
+    """``kedro_datasets.text.TextDataset`` in UTF-8, saved atomically.
+
+    Example:
+        >>> dataset = TextDataset(filepath=str(tmp_path / "x.md"))
+        >>> dataset.save("Fréchet")
+        >>> dataset.load()
+        'Fréchet'
+    """
+
+    DEFAULT_FS_ARGS: ClassVar[dict[str, Any]] = {
+        "open_args_save": {"mode": "w", "encoding": "utf-8", "newline": "\n"},
+        "open_args_load": {"mode": "r", "encoding": "utf-8"},
+    }

@@ -1,0 +1,94 @@
+"""Images in IDX files, the format of MNIST."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from borderline.datasets.image_files import Arrays, ImageArrays, channels_first
+from borderline.errors import BorderlineError
+
+_UNSIGNED_BYTE = 0x08
+
+
+def read_idx_folder(folder: Path) -> ImageArrays:
+    """Read ``train-images*`` and ``train-labels*``; and ``t10k-`` or ``test-`` files if present.
+
+    Raises:
+        BorderlineError: When the folder or a file is missing, and when files do not match.
+    """
+    if not folder.is_dir():
+        raise BorderlineError(
+            f"source.path is {str(folder)!r}, but there is no such folder: put the IDX files "
+            "there, or name the folder that holds them."
+        )
+    train = _read_split(folder, "train-")
+    if train is None:
+        raise BorderlineError(
+            f"source.path is {str(folder)!r}, but it holds no train-images and train-labels files "
+            "(IDX, gzipped or not): put them there, or name another folder."
+        )
+    labels = train[1]
+    count = int(labels.max()) + 1 if len(labels) else 0
+    return tuple(map(str, range(count))), train, _read_split(folder, "t10k-", "test-")
+
+
+def _read_split(folder: Path, *prefixes: str) -> Arrays | None:
+    paths = {
+        content: [p for prefix in prefixes for p in sorted(folder.glob(f"{prefix}{content}*"))]
+        for content in ("images", "labels")
+    }
+    if not any(paths.values()):
+        return None
+    for content, matches in paths.items():
+        if not matches:
+            raise BorderlineError(
+                f"source.path is {str(folder)!r}, but its {prefixes[0]}{content} file is missing: "
+                "put it beside the others, or name another folder."
+            )
+    images, labels = read_idx(paths["images"][0]), read_idx(paths["labels"][0])
+    if images.ndim not in (3, 4) or labels.ndim != 1 or len(images) != len(labels):
+        raise BorderlineError(
+            f"{paths['images'][0]} holds an array of shape {images.shape} and "
+            f"{paths['labels'][0].name} one of shape {labels.shape}, but one square image and one "
+            "label each are needed: replace the files by a matching pair."
+        )
+    return channels_first(images), labels
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Read one IDX file (LeCun's format for MNIST): unsigned bytes of any number of dimensions.
+
+    Args:
+        path: The file, gzipped if its name ends in ``.gz``.
+
+    Returns:
+        The array, uint8.
+
+    Raises:
+        BorderlineError: When the file is no IDX file of unsigned bytes, or too short or too long.
+    """
+    remedy = "replace it by a sound copy."
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise BorderlineError(f"{path} cannot be read ({error}): {remedy}") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTE:
+        raise BorderlineError(
+            f"{path} starts with the bytes {content[:4].hex(' ') or '(none)'}, but an IDX file of "
+            f"unsigned bytes starts with 00 00 08 and the number of dimensions: {remedy}"
+        )
+    n_dims = content[3]
+    header = 4 + 4 * n_dims
+    shape = np.frombuffer(content[4:header], dtype=">u4").astype(int)
+    expected = math.prod(shape.tolist()) if len(shape) == n_dims else -1
+    if len(content) - header != expected:
+        raise BorderlineError(
+            f"{path} announces {tuple(shape.tolist())} values but holds {len(content) - header} "
+            f"bytes of them, so it is truncated or damaged: {remedy}"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)

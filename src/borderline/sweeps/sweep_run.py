@@ -1,0 +1,107 @@
+"""One run of a sweep: it runs again without what fails, until the rest has finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from borderline.pipeline_registry import STAGES
+from borderline.sweeps.plan import Plan, SweepRun
+from borderline.sweeps.process import Outcome, run_in_process
+from borderline.sweeps.state import Failure, Record
+
+Print = Callable[[str], None]
+Attempt = Callable[[Sequence[str], Sequence[str]], Outcome]
+"""Runs a sweep run with these models and these entries of ``grid.generators``."""
+
+
+def run_without_failures(plan: Plan, sweep_run: SweepRun, attempt: Attempt, show: Print) -> Record:
+    """Run a sweep run; after a failure, run it again without the model or generator that failed.
+
+    Models with the same generators run together, as one grid. If a generator of a model fails, the
+    model continues without it and the others with it. Finished trainings are not repeated.
+
+    Args:
+        plan: The sweep.
+        sweep_run: The sweep run.
+        attempt: Runs it.
+        show: Prints a line for the user.
+    """
+    remaining = {model: tuple(plan.generators) for model in plan.models}
+    finished: dict[str, tuple[str, ...]] = {}
+    failures: list[Failure] = []
+    shared_failed = False
+    while remaining and not shared_failed:
+        most = max(remaining.values(), key=len)
+        together = [model for model, generators in remaining.items() if generators == most]
+        outcome = attempt(together, most)
+        if not outcome.says:
+            finished |= {model: remaining.pop(model) for model in together}
+            continue
+        model, generator = plan.blame(outcome.node) if outcome.node else (None, None)
+        failures.append(
+            Failure(model=model, generator=generator, node=outcome.node, says=outcome.says)
+        )
+        show(sentence_of(failures[-1]))
+        if model is None:
+            shared_failed = True
+        elif generator is None:
+            del remaining[model]
+        else:
+            remaining[model] = plan.without(most, generator)
+            if not remaining[model]:
+                del remaining[model]
+    partial = "in_part" if finished and not shared_failed else "failed"
+    return Record(
+        positive=sweep_run.positive,
+        negative=sweep_run.negative,
+        seed=sweep_run.seed,
+        ended=partial if failures else "whole",
+        finished=finished,
+        failures=tuple(failures),
+    )
+
+
+def sentence_of(failure: Failure) -> str:
+    """A failure in one sentence."""
+    subject = "Everything unfinished"
+    if failure.model is not None:
+        generator = failure.generator
+        subject = f"{generator} of {failure.model}" if generator else failure.model
+    node = f" in {failure.node}" if failure.node else ""
+    return f"{subject} failed{node}: {failure.says.rstrip('.')}."
+
+
+@dataclass(frozen=True)
+class SeparateProcess:
+    """Runs a sweep run in a process of its own.
+
+    Attributes:
+        plan: The sweep.
+        sweep_run: The sweep run.
+        project: The project's folder.
+        runner: The options of ``kedro run`` that name a runner; empty for the default.
+        files: The start of the names of its files.
+        show: Prints a line for the user.
+    """
+
+    plan: Plan
+    sweep_run: SweepRun
+    project: Path
+    runner: Sequence[str]
+    files: Path
+    show: Print
+
+    def __call__(self, models: Sequence[str], generators: Sequence[str]) -> Outcome:
+        """Run it with these models and generators."""
+        arguments = ["--env", self.plan.env] if self.plan.env is not None else []
+        if self.plan.stages != STAGES:
+            arguments += ["--pipelines", ",".join(self.plan.stages)]
+        settings = self.plan.settings_of(self.sweep_run, models, generators)
+        outcome = run_in_process([*arguments, *self.runner], settings, self.project, self.files)
+        if self.runner and outcome.began and outcome.node is None:
+            self.show(f"{outcome.says.rstrip('.')}. The runner does not report the failed node:")
+            self.show("the sweep run runs once without it, to find the node.")
+            return run_in_process(arguments, settings, self.project, self.files)
+        return outcome
