@@ -10,6 +10,7 @@ from kedro.io import DataCatalog, DatasetError
 from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Layout, repeated
 from borderline.imported.catalog import IMPORTED_FILE
+from borderline.imported.params import FILE_DIGEST
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import ModelParams, classifier_settings, judge_settings
 from borderline.pipelines.gasten.params import gan_settings
