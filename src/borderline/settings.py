@@ -2,6 +2,7 @@
 
 import warnings
 
+from borderline.config_loader import ConfigLoader
 from borderline.context import BorderlineContext
 from borderline.hooks.closing import GateHooks, SummaryHooks
 from borderline.hooks.preflight import PreflightHooks
@@ -24,6 +25,7 @@ HOOKS = (
     GateHooks(),
 )
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -22,9 +22,9 @@ from borderline.datasets.image_arrays import read_image_arrays
 from borderline.datasets.image_files import Part, channels_first
 from borderline.datasets.image_folder import read_image_folder
 from borderline.errors import BorderlineError, did_you_mean
+from borderline.params import SMALLEST_IMAGE
 from borderline.records import LabelledImages
 
-SMALLEST_IMAGE = 8
 # How bright an eye finds red, green and blue (ITU-R BT.601).
 _LUMA = (0.299, 0.587, 0.114)
 _IDX_UNSIGNED_BYTE = 0x08

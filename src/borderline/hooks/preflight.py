@@ -20,6 +20,7 @@ from borderline.datasets.buckets import (
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.tensors import digest
 from borderline.grid import GIVEN_STEP_1
+from borderline.params import Mark
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
 from borderline.preflight.images import check_same_images, check_source
@@ -43,6 +44,10 @@ class PreflightHooks:
     def after_context_created(self, context: BorderlineContext) -> None:
         """Remember what the checks need to know."""
         self.parameters = context.checked
+        self.settings = {
+            **context.checked.plain(Mark.NO_RESULT),
+            **context.derived.plain(Mark.NO_RESULT),
+        }
         self.about, self.layout = context.about, context.layout
         folder = context.about.data_folder
         self.data_folder = folder if is_bucket(folder) else str(context.project_path / folder)
@@ -60,7 +65,6 @@ class PreflightHooks:
         named = run_params["pipeline_names"] or []
         requested = [name for name in named if name != "__default__"]
         stages = self._stages() | {name: pipelines[name] for name in BESIDE if name in requested}
-        settings = self.parameters.model_dump(mode="json")
         check_pairing(self.layout.pairing, requested)
         check_other_run(catalog, pipeline, self.parameters)
         check_given_step_1(catalog, self.parameters, self.about)
@@ -74,7 +78,7 @@ class PreflightHooks:
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
         self._running = self._that_run(run_params, pipeline, catalog)
-        ledger.check(book, stages, self._running, settings, command, self._given)
+        ledger.check(book, stages, self._running, self.settings, command, self._given)
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():
             source: SourceImages = catalog.load("source")
@@ -92,8 +96,7 @@ class PreflightHooks:
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which ran to their end."""
-        settings = self.parameters.model_dump(mode="json")
-        catalog.save("ledger", ledger.closed(self._running, settings, self._given))
+        catalog.save("ledger", ledger.closed(self._running, self.settings, self._given))
 
     @staticmethod
     def _that_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> Pipeline:

@@ -68,7 +68,8 @@ class TrackingHooks:
         folder = "data" if is_bucket(about.data_folder) else about.data_folder
         self._folder = context.project_path / folder
         self._config = {
-            **context.checked.model_dump(mode="json", exclude={"tracking", "pairing"}),
+            **context.checked.model_dump(mode="json", exclude={"tracking"}),
+            **context.derived.model_dump(mode="json", exclude={"pairing": True, "call": {"listed"}}),
             "dataset": about.dataset,
         }
 

@@ -1,43 +1,43 @@
-"""Settings of what was trained elsewhere: where it is, what it takes and what it gives."""
+"""Settings of models that were trained elsewhere: their files, inputs and outputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from borderline.params import Params, Setting, flat
+from borderline.params import Mark, Params
 
 SourceKind = Literal["torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable"]
 NEED_A_CLASS = ("state_dict", "callable")
 
 JUDGE = "judge"
-"""In place of a layer: the judge's features stand in for the model's own."""
+"""A value of ``embedding``: the judge's features instead of a layer of the model."""
 
 
 class Source(Params):
-    """Where a network comes from.
+    """The file or code of a network.
 
     Attributes:
         kind: ``torch_export`` (a .pt2 of ``torch.export.save``), ``torchscript``, ``state_dict``,
             ``pickle`` (a module of ``torch.save``), ``onnx``, or ``callable``: any function of
             Python's.
         path: The file, or its fsspec address; a callable has none.
-        import_path: For a ``state_dict`` its class, for a ``callable`` the function, or the class
+        import_path: The class of a ``state_dict``; the function of a ``callable``, or the class
             whose instances are called: ``package.module.Name``.
-        arguments: What that class is made with.
-        credentials: Of the address: an entry of ``credentials.yml``.
+        arguments: The arguments of that class.
+        credentials: An entry of ``credentials.yml`` for the address.
         trust: Whether the file may run code. Only a pickle needs it, and a .pt2 that brings along
             more than operators of PyTorch's own.
     """
 
     kind: SourceKind
-    path: str | None = None
-    import_path: str | None = None
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    credentials: str | None = None
-    trust: bool = False
+    path: Annotated[str | None, Mark.NO_RESULT]
+    import_path: str | None
+    arguments: dict[str, Any]
+    credentials: Annotated[str | None, Mark.NO_RESULT]
+    trust: Annotated[bool, Mark.NO_RESULT]
 
     @field_validator("path")
     @classmethod
@@ -71,29 +71,29 @@ class Source(Params):
 
 
 class Contract(Params):
-    """What a model expects of its images: how it was trained.
+    """The images that a model expects.
 
-    An image passes through in this order: fitted (where ``fit`` says so), brought to ``range``,
-    normalised by ``mean`` and ``std``, cast to ``dtype``.
+    The steps are, in this order: fit (if ``fit`` is true), scale to ``range``, normalise by
+    ``mean`` and ``std``, cast to ``dtype``.
 
     Attributes:
-        size: Side of the square image in pixels; None for that of the images.
-        channels: 1 or 3; None for those of the images.
-        range: What black and white are before normalisation.
-        mean: One number a channel that is taken off.
-        std: One number a channel to divide by.
+        size: Side of the square image in pixels; None for the size of the images.
+        channels: 1 or 3; None for the channels of the images.
+        range: The values of black and white before normalisation.
+        mean: Numbers to subtract, one per channel; None for no normalisation.
+        std: Numbers to divide by, one per channel; None for no normalisation.
         dtype: Type of the pixels.
-        fit: Whether images of another size or number of channels are made to fit: resized
+        fit: Whether images of another size or number of channels are changed to fit: resized
             (bilinear), grey repeated to three channels, colours averaged to grey.
     """
 
-    size: int | None = Field(default=None, ge=1)
-    channels: Literal[1, 3] | None = None
-    range: tuple[float, float] = (0.0, 1.0)
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    dtype: Literal["float32", "float64", "float16", "bfloat16", "uint8"] = "float32"
-    fit: bool = False
+    size: int | None = Field(ge=1)
+    channels: Literal[1, 3] | None
+    range: tuple[float, float]
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    dtype: Literal["float32", "float64", "float16", "bfloat16", "uint8"]
+    fit: bool
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -120,27 +120,27 @@ class ImportedModelParams(Params):
 
     Attributes:
         kind: ``imported``.
-        source: Where it comes from.
-        input: What it expects of its images.
-        outputs: What it gives for an image: one ``logit`` or ``probability`` of the positive class,
+        source: Its file or code.
+        input: The images that it expects.
+        outputs: Its outputs for an image: one ``logit`` or ``probability`` of the positive class,
             or ``logits`` or ``probabilities`` of two or more classes.
-        columns: Of several classes, those of the positive and of the negative one, from 0; may be
-            left out where there are two, whose second one is then the positive.
-        most_other_mass: Of more than two classes: the most probability that an image may have on
-            the others. Generated images with more are left out, for the boundary between two
-            classes means nothing far from both.
-        embedding: The layer whose output is clustered, by its name in the network; None for what
-            the last linear layer is given; ``judge`` for the judge's features, for models whose
-            inside cannot be seen. Of a callable, the import path of a function that embeds.
+        columns: The columns of the positive and the negative class among several, from 0; None for
+            1 and 0 of two classes.
+        most_other_mass: The largest probability that a model of more than two classes may give to
+            all other classes. Generated images with more are left out, because far from both
+            classes the boundary between them means nothing.
+        embedding: The layer whose output is clustered, by its name in the network; None for the
+            input of the last linear layer; ``judge`` for the judge's features, for models without
+            visible layers. For a callable, the import path of a function that embeds.
     """
 
     kind: Literal["imported"]
     source: Source
-    input: Contract = Contract()
+    input: Contract
     outputs: Literal["logit", "probability", "logits", "probabilities"]
-    columns: tuple[int, int] | None = None
-    most_other_mass: float = Field(default=0.5, gt=0, le=1)
-    embedding: str | None = None
+    columns: tuple[int, int] | None
+    most_other_mass: float = Field(gt=0, le=1)
+    embedding: str | None
 
     @field_validator("columns")
     @classmethod
@@ -154,13 +154,3 @@ class ImportedModelParams(Params):
         if self.columns is not None and self.outputs in ("logit", "probability"):
             raise ValueError(f"one {self.outputs} has no columns, so leave columns out")
         return self
-
-    def fingerprint(self, group: str) -> dict[str, Setting]:
-        """As for all settings; not where the file is, for its content counts."""
-        values = self.model_dump(mode="json")
-        for where in ("path", "credentials", "trust"):
-            del values["source"][where]
-        return {
-            name: value if isinstance(value, Setting) else str(value)
-            for name, value in flat({group: values})
-        }

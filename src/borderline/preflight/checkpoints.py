@@ -11,7 +11,7 @@ from kedro.io import DataCatalog, DatasetError
 from borderline.datasets import CheckpointFolder
 from borderline.datasets.checkpoints import check_settings, latest
 from borderline.errors import BorderlineError
-from borderline.grid import GIVEN_STEP_1, Layout, repeated
+from borderline.grid import GIVEN_STEP_1, Layout, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE
 from borderline.imported.classifier import FILE_DIGEST
 from borderline.params import Setting
@@ -105,7 +105,7 @@ def _trainings(
 ) -> Iterator[tuple[str, int, dict[str, Setting], dict[str, str]]]:
     """Every training's checkpoints, epochs, settings and what its recipes are called."""
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
-    runs = {1: p.run} | {n: p.runs[f"run_{n}"] for n in range(2, layout.runs + 1)}
+    runs = {1: p.run} | dict(enumerate(seeds(p.grid, p.run).values(), start=2))
     step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
     if layout.trains_gan:
         for number, settings in step_1.items():

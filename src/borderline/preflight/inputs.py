@@ -14,7 +14,7 @@ from kedro.pipeline import Pipeline
 from borderline.datasets import StudyStorage
 from borderline.errors import BorderlineError
 from borderline.params import Pairing
-from borderline.preflight.configuration import Globals, Parameters
+from borderline.preflight.configuration import Globals, Parameters, pair_up
 
 _LEAST_FREE_BYTES = 500 * 2**20
 
@@ -81,8 +81,7 @@ def check_other_run(catalog: DataCatalog, pipeline: Pipeline, parameters: Parame
     """
     missing = sorted(n for n in _missing(pipeline, catalog) if n.startswith("other_run."))
     if missing:
-        other, pairing = parameters.other_run, parameters.pairing
-        assert pairing is not None
+        other, pairing = parameters.other_run, pair_up(parameters)
         path: Any = catalog.get(missing[0])
         raise BorderlineError(
             f"other_run.data_folder is {other.data_folder!r}, but no finished run with a model "

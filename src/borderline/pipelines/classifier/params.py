@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from borderline.imported.params import ImportedModelParams
-from borderline.params import PairParams, Params, RunParams, Setting
+from borderline.params import Mark, PairParams, Params, RunParams, Setting
 
 
 class ModelParams(Params):
-    """One model under test.
+    """A model under test.
 
     Attributes:
-        kind: ``cnn`` or ``mlp``, the two of Gomes et al. 2024.
-        filters: Its capacity: filters of the first convolution, or width of the hidden layer.
+        kind: ``cnn`` or ``mlp``, as in Gomes et al. 2024.
+        filters: Filters of the first convolution, or width of the hidden layer.
     """
 
     kind: Literal["cnn", "mlp"]
@@ -31,17 +31,17 @@ MODEL_KINDS: dict[str, type[Params]] = {
 
 
 class TrainingParams(Params):
-    """How a classifier is trained: Adam, and the weights of the best validation loss are kept.
+    """Training of a classifier with Adam; it keeps the weights of the best validation loss.
 
     Attributes:
         epochs: Passes over the training images, at most.
         batch_size: Images a step.
         learning_rate: Adam's learning rate.
-        validation_share: The share of the training images that only validate.
+        validation_share: The share of the training images that are used for validation only.
         patience: Epochs without a better validation loss before training stops.
     """
 
-    epochs: int = Field(ge=1)
+    epochs: Annotated[int, Field(ge=1), Mark.CONTINUES]
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     validation_share: float = Field(gt=0, lt=1)

@@ -12,11 +12,11 @@ from borderline.params import Params
 
 
 class Limit(Params):
-    """What a figure must keep to.
+    """The limits of a score.
 
     Attributes:
-        least: It must not be below; None for no such limit.
-        most: It must not be above; None likewise.
+        least: The smallest allowed value; None for no limit.
+        most: The largest allowed value; None for no limit.
     """
 
     least: float | None = None
@@ -25,7 +25,7 @@ class Limit(Params):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.least is None and self.most is None:
-            raise ValueError("it must have a least or a most")
+            raise ValueError("it must have least or most")
         if self.least is not None and self.most is not None and self.least > self.most:
             raise ValueError(f"its least, {self.least:g}, is above its most, {self.most:g}")
         return self
@@ -35,20 +35,20 @@ def _known(limits: dict[str, Limit | None]) -> dict[str, Limit | None]:
     for name in limits:
         if name not in FIGURES:
             hint = did_you_mean(name, FIGURES)
-            raise ValueError(f"{name!r} is no figure{hint}: choose from {', '.join(FIGURES)}")
+            raise ValueError(f"{name!r} is no score{hint}: choose from {', '.join(FIGURES)}")
     if not any(limits.values()):
-        raise ValueError("it must have a limit at least")
+        raise ValueError("it must have at least one limit")
     return limits
 
 
 class GateParams(Params):
-    """The limits that every model under test must keep to.
+    """The limits for all models under test.
 
     Attributes:
-        judged_by: ``value``, the figure itself, or ``interval``: the whole 95 % interval must keep
-            to the limit. A figure without an interval is judged by its value.
-        limits: By the name of the figure, one of ``findings.FIGURES``; None takes one away that
-            another environment set.
+        judged_by: ``value``, or ``interval``: the whole 95 % interval must be within the limits. A
+            score without an interval is judged by its value.
+        limits: Limits by score, a name of ``findings.FIGURES``; None removes a limit that another
+            environment set.
     """
 
     judged_by: Literal["value", "interval"]

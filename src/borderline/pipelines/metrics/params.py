@@ -10,12 +10,12 @@ from borderline.params import Params
 
 
 class MetricsParams(Params):
-    """How generators are judged.
+    """Measures of the generators.
 
     Attributes:
         histogram_bins: Bins of the histogram of p.
-        sample_size: Images of a set that realism and diversity are measured on, at most. All sets
-            of a comparison are cut to one number: that of the smallest.
+        sample_size: Most images of a set for realism and diversity. All sets of a comparison are
+            reduced to the size of the smallest.
         fewest_images: Sets with fewer images are not measured, and the tables say so.
         neighbours: k of precision, recall, density and coverage.
         resamples: Resamples of the bootstrap intervals.
@@ -23,9 +23,8 @@ class MetricsParams(Params):
             ``fd_lenet`` and ACD), ``min_acd`` (the lowest ACD among those whose ``fd_lenet`` is at
             most ``fd_at_most``), ``max_yield`` (the highest yield, the lower ``fd_lenet`` of the
             borderline images breaking ties), or the name of a generator.
-        fd_at_most: The bound of ``min_acd``.
-        most_borderline: Borderline images of the chosen generator that the next stages get, at
-            most.
+        fd_at_most: The bound of ``min_acd``; None for other rules.
+        most_borderline: Most borderline images of the chosen generator for the next stages.
     """
 
     histogram_bins: int = Field(ge=2)
@@ -34,7 +33,7 @@ class MetricsParams(Params):
     neighbours: int = Field(ge=1)
     resamples: int = Field(ge=20)
     choose: str
-    fd_at_most: float | None = Field(default=None, gt=0)
+    fd_at_most: float | None = Field(gt=0)
     most_borderline: int = Field(ge=1)
 
     @model_validator(mode="after")

@@ -10,13 +10,11 @@ from pydantic_core import to_jsonable_python
 
 from borderline.findings import Findings
 from borderline.pages import rendering
-from borderline.params import CHANGE_NO_RESULT, CallParams, RunParams
+from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
 from borderline.pipelines.report.views import View
 
 PACKAGE = "borderline.pipelines.report"
-# Users set none of the first.
-_NOT_SHOWN = {"runs", "call", "pairing"} | CHANGE_NO_RESULT
 
 
 class Model(NamedTuple):
@@ -37,7 +35,7 @@ class Origin(NamedTuple):
         command: What makes them again.
         device: Where the report computed.
         installation: As ``datasets.Installation`` loads it.
-        parameters: Every setting of the run.
+        parameters: The settings of the run that the page lists.
     """
 
     command: str
@@ -55,12 +53,12 @@ class Origin(NamedTuple):
     ) -> Origin:
         """The same, in which settings are plain values, though Kedro typed some of them."""
         device = str(run.torch_device())
-        return cls(call.command(), device, installation, to_jsonable_python(parameters))
+        listed = {name: parameters[name] for name in call.listed}
+        return cls(call.command(), device, installation, to_jsonable_python(listed))
 
     def settings(self) -> str:
-        """Every setting, as YAML."""
-        shown = {name: own for name, own in self.parameters.items() if name not in _NOT_SHOWN}
-        return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+        """The settings as YAML."""
+        return str(yaml.safe_dump(self.parameters, sort_keys=False, allow_unicode=True))
 
 
 def render(models: Sequence[Model], origin: Origin) -> str:

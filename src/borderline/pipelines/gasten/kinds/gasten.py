@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import pandas as pd
 import torch
@@ -18,7 +18,7 @@ from borderline.datasets.tensors import digest_of_weights
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import predict
-from borderline.params import ConfusionParams, RunParams, Setting
+from borderline.params import ConfusionParams, Mark, RunParams, Setting
 from borderline.pipelines.gasten.checkpoint_choice import kept_checkpoint, starting_checkpoint
 from borderline.pipelines.gasten.networks import (
     Discriminator,
@@ -52,29 +52,27 @@ class Settings(StartsFromGan):
         term: What is added to the generator's loss: ``gasten`` (the confusion distance),
             ``gaussian`` (Teixeira et al. 2024), ``gaussian_two_step`` (its form with two steps),
             ``kl``, ``logit``; or ``mgda`` and ``mgda_norm``, which need no weight.
-        alpha: Weight of the term; left empty, 25 for ``gasten`` (Gomes et al. 2024), 1 for
-            ``gaussian``, 5 for ``kl`` and 3 for ``logit``.
-        alpha_growth: What the weight is multiplied with after each epoch.
-        real_borderline: The share of each batch of real images that is drawn from those which are
-            borderline themselves, so that the discriminator learns how they look.
+        alpha: Weight of the term; None for 25 with ``gasten`` (Gomes et al. 2024), 1 with
+            ``gaussian``, 5 with ``kl`` and 3 with ``logit``.
+        alpha_growth: Factor of the weight after each epoch.
+        real_borderline: The share of borderline images in each batch of real images, from which the
+            discriminator learns how they look.
         epochs: Epochs of step 2.
-        early_stopping: When to stop before the last epoch; the best epoch is then kept.
+        early_stopping: The rule that stops before the last epoch and keeps the best; None for no
+            such rule.
     """
 
     trains: ClassVar[bool] = True
     has_space: ClassVar[bool] = True
     needs_gradients: ClassVar[bool] = True
-    no_matter: ClassVar[frozenset[str]] = StartsFromGan.no_matter | {"early_stopping", "start"}
 
     kind: Literal["gasten"]
-    term: Literal["gasten", "gaussian", "gaussian_two_step", "kl", "logit", "mgda", "mgda_norm"] = (
-        "gasten"
-    )
-    alpha: float | None = Field(default=None, ge=0)
-    alpha_growth: float = Field(default=1.0, gt=0)
-    real_borderline: float = Field(default=0.0, ge=0, le=1)
-    epochs: int = Field(ge=1)
-    early_stopping: EarlyStoppingParams | None = None
+    term: Literal["gasten", "gaussian", "gaussian_two_step", "kl", "logit", "mgda", "mgda_norm"]
+    alpha: float | None = Field(ge=0)
+    alpha_growth: float = Field(gt=0)
+    real_borderline: float = Field(ge=0, le=1)
+    epochs: Annotated[int, Field(ge=1), Mark.CONTINUES]
+    early_stopping: Annotated[EarlyStoppingParams | None, Mark.CONTINUES]
 
     @model_validator(mode="after")
     def _weight_needs_a_term(self) -> Self:
@@ -84,7 +82,7 @@ class Settings(StartsFromGan):
         weighted = self.alpha is not None or self.alpha_growth != 1
         if self.term not in _USUAL_ALPHA and weighted:
             raise ValueError(
-                f"{self.term} finds its weight itself, so alpha and alpha_growth must be left out"
+                f"{self.term} finds its weight itself: alpha and alpha_growth must be left out"
             )
         return self
 

@@ -48,9 +48,9 @@ class RealismParams(Params):
     """Keep only the images that look most real.
 
     Attributes:
-        by: ``discriminator`` (its logit) or ``judge`` (how near the nearest real image of the pair
-            is in the judge's features).
-        keep: The share to keep; the rest is made in vain.
+        by: ``discriminator`` (its logit) or ``judge`` (distance to the nearest real image of the
+            pair in the judge's features).
+        keep: The share to keep.
     """
 
     by: Literal["discriminator", "judge"]
@@ -58,32 +58,32 @@ class RealismParams(Params):
 
 
 class Settings(StartsFromGan):
-    """Where and how to search.
+    """A search in a latent space.
 
     Attributes:
         kind: ``latent_search``.
-        space_of: Whose latent space: ``gan`` for step 1, or the name of a tuned or an imported
+        space_of: The latent space: ``gan`` for step 1, or the name of a tuned or an imported
             generator.
         pairs: Join latents of both sides at ``random``, or with their ``nearest`` neighbours.
-        truncation: Draw latents from a normal distribution cut off at this absolute value;
-            left empty, it is not cut. Less variety, more typical images.
-        spread: Probabilities are wished for evenly in ``0.5 +- spread``; 0 aims at the boundary.
-        tolerance: How far a probability may be from the wished-for one.
-        realism: Keep only the images that look most real.
+        truncation: Largest absolute value of the normal latents; None for no limit. A low value
+            gives less variety and more typical images.
+        spread: Target probabilities are uniform in ``0.5 +- spread``; 0 for the boundary itself.
+        tolerance: Largest distance of a probability from its target.
+        realism: Keep only the images that look most real; None for all.
     """
 
     kind: Literal["latent_search"]
-    space_of: str = "gan"
-    pairs: Pairs = "random"
-    truncation: float | None = Field(default=None, gt=0)
-    spread: float = Field(default=0.0, ge=0, lt=0.5)
-    tolerance: float = Field(default=0.01, gt=0, lt=0.5)
-    realism: RealismParams | None = None
+    space_of: str
+    pairs: Pairs
+    truncation: float | None = Field(gt=0)
+    spread: float = Field(ge=0, lt=0.5)
+    tolerance: float = Field(gt=0, lt=0.5)
+    realism: RealismParams | None
 
     @model_validator(mode="after")
     def _start_is_of_step_1(self) -> Self:
         if self.space_of != "gan" and self.start != "last":
-            raise ValueError(f"{self.space_of} is as it is at its end, so leave start out")
+            raise ValueError(f"a search in {self.space_of} takes its last epoch: leave start out")
         return self
 
     def goes_on_from(self) -> str | None:
