@@ -10,6 +10,7 @@ from borderline.params import RunParams
 from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
 from borderline.records import LabelledImages
 from borderline.sampling import PART_SIZE, Part, Parts, Sampler, part_sizes, sample_within_pair
+from conftest import generator_settings
 
 Z = 4
 
@@ -30,11 +31,9 @@ SAMPLERS: dict[str, Sampler] = {
     "gasten": gasten.GanSampler(generator=Decoder()),
     "latent_search": latent_search.SearchSampler(
         generator=Decoder(),
-        settings=latent_search.Settings(kind="latent_search"),
+        settings=generator_settings("latent_search"),
     ),
-    "pixel_bisection": pixel_bisection.BlendSampler(
-        settings=pixel_bisection.Settings(kind="pixel_bisection")
-    ),
+    "pixel_bisection": pixel_bisection.BlendSampler(settings=generator_settings("pixel_bisection")),
 }
 
 

@@ -94,7 +94,7 @@ def test_a_plan_is_that_of_the_environment_but_for_what_is_asked(here: Path) -> 
         (["--name", "a/b"], ["--name is 'a/b'", "letters"]),
         (["--params", "run.seed=3"], ["--params sets run.seed", "--seeds"]),
         (["--params", "grid.models=[cnn_1,mlp_4]"], ["sets grid.models", "--models"]),
-        (["--params", "gan.epohcs=3"], ["gan.epohcs", "did you mean 'epochs'"]),
+        (["--params", "gan.epohcs=3"], ["'gan.epohcs'. Did you mean 'gan.epochs'"]),
     ],
 )
 def test_bad_input_is_one_sentence_before_any_work(

@@ -41,7 +41,7 @@ class ConfigLoader(OmegaConfigLoader):
         return {name: value for name, value in settings.items() if name != PRESET}
 
     def _preset(self, name: str | None, below: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The settings of a preset and of those that it names; ``below`` are those that named it."""
+        """The settings of a preset and of the preset that it names; ``below`` named this one."""
         if name is None:
             return {}
         folder = self._get_conf_env_path("presets")

@@ -134,7 +134,7 @@ def repeated(name: str, run: int) -> str:
 
 
 def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
-    """The run settings of all repetitions except the first; their seeds derive from ``run.seed``."""
+    """The run settings of all repetitions except the first, with derived seeds."""
     return {
         f"run_{repetition}": run.model_copy(update={"seed": run.seed_for("repetition", repetition)})
         for repetition in range(2, grid.runs + 1)

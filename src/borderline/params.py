@@ -1,6 +1,7 @@
 """Settings that several stages share (``parameters.yml``), with their devices and seeds.
 
-The default values stand in ``conf/base``. A :class:`Mark` at a field says what does not depend on it.
+The default values stand in ``conf/base``. A :class:`Mark` at a field says what does not
+depend on it.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ SMALLEST_IMAGE = 8
 
 
 class Mark(Enum):
-    """What does not depend on a setting: ``device: Annotated[Device, Mark.NO_RESULT]``.
+    """A mark at a field: ``device: Annotated[Device, Mark.NO_RESULT]``.
 
     Attributes:
-        NO_RESULT: Any result, such as where a file lies; the ledger and fingerprints leave it out.
-        CONTINUES: The state of a training, which can continue with another value; fingerprints
-            leave it out.
-        BESIDE: The results of the stages; the report, its command and sweeps leave it out.
+        NO_RESULT: No result depends on the setting, for example the path of a file; the ledger and
+            fingerprints leave it out.
+        CONTINUES: A training can continue with another value; fingerprints leave it out.
+        BESIDE: No stage depends on the group; the report, its command and sweeps leave it out.
     """
 
     NO_RESULT = "no result"

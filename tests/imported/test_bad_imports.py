@@ -363,7 +363,7 @@ IMAGES = {
         ["source.size is 4", "greater than or equal to 8"], images={**FOLDER, "size": 4}
     ),
     "misspelt setting": Bad(
-        ["source.borken is no setting", "did you mean 'broken'"],
+        ["Unknown setting 'source.borken'. Did you mean 'source.broken'"],
         images={**FOLDER, "borken": "leave_out"},
     ),
     "misspelt kind": Bad(

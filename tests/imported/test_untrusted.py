@@ -18,7 +18,7 @@ from kedro.io import DatasetError
 from borderline.datasets import CheckpointDataset, ImageSource
 from borderline.errors import BorderlineError, causes
 from borderline.imported.kinds import read_network
-from borderline.imported.params import Source
+from conftest import imported_source
 from elsewhere import Net, RunsCode, saved
 
 Parts = dict[str, bytes]
@@ -54,13 +54,13 @@ def test_malicious_pickle_under_any_name(
     if kind == "state_dict":
         source["import_path"] = "elsewhere.Net"
     with pytest.raises(BorderlineError, match=r"source\.path is 'm\.pt'"):
-        read_network(Source.model_validate(source), attack(trace))
+        read_network(imported_source(**source), attack(trace))
     assert not trace.exists()
 
 
 def test_pickle_without_trust_says_why() -> None:
     with pytest.raises(ValueError, match="runs whatever code its author put into it"):
-        Source(kind="pickle", path="m.pt")
+        imported_source("pickle", path="m.pt")
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def attacks_on_exported(trace: Path) -> dict[str, Callable[[Parts], None]]:
 
 @pytest.mark.parametrize("attack", attacks_on_exported(Path()))
 def test_malicious_export(attack: str, exported: bytes, trace: Path) -> None:
-    source = Source(kind="torch_export", path="m.pt2")
+    source = imported_source("torch_export", path="m.pt2")
     content = changed(exported, attacks_on_exported(trace)[attack])
     with pytest.raises(BorderlineError, match="could run code of its author's"):
         read_network(source, content)
@@ -192,7 +192,7 @@ def test_malicious_export(attack: str, exported: bytes, trace: Path) -> None:
 @pytest.mark.parametrize("attack", ["pickled weight", "sizes", "sample inputs"])
 def test_attacks_on_exports_are_real(attack: str, exported: bytes, trace: Path) -> None:
     """Else the tests above would show nothing."""
-    source = Source(kind="torch_export", path="m.pt2", trust=True)
+    source = imported_source("torch_export", path="m.pt2", trust=True)
     content = changed(exported, attacks_on_exported(trace)[attack])
     with pytest.raises(BorderlineError, match="cannot be read as torch_export"):
         read_network(source, content)
@@ -215,16 +215,16 @@ def test_torchscript_that_writes_files(trace: Path) -> None:
     content = saved("torchscript", WritesAFile(str(trace)), torch.zeros(2, 1, 12, 12))
     source = {"kind": "torchscript", "path": "m.ts"}
     with pytest.raises(BorderlineError, match="calls 'from_file', which could write files"):
-        read_network(Source.model_validate(source), content)
+        read_network(imported_source(**source), content)
     assert not trace.exists()
-    read_network(Source.model_validate({**source, "trust": True}), content)(torch.zeros(2, 1, 4, 4))
+    read_network(imported_source(**source, trust=True), content)(torch.zeros(2, 1, 4, 4))
     assert trace.exists(), "else the test would show nothing"
 
 
 def test_archive_with_something_before_it(exported: bytes) -> None:
     """A library for the linker, say, which an archive may be as well."""
     with pytest.raises(BorderlineError, match=r"no \.pt2 of torch\.export\.save"):
-        read_network(Source(kind="torch_export", path="m.pt2"), b"\x7fELF" + exported)
+        read_network(imported_source("torch_export", path="m.pt2"), b"\x7fELF" + exported)
 
 
 def test_picture_that_would_start_a_program(tmp_path: Path) -> None:
@@ -243,12 +243,12 @@ def test_export_that_names_a_part_twice(exported: bytes, trace: Path) -> None:
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr(name, b"{}")
     with pytest.raises(BorderlineError, match=r"no \.pt2 of torch\.export\.save"):
-        read_network(Source(kind="torch_export", path="m.pt2"), file.getvalue())
+        read_network(imported_source("torch_export", path="m.pt2"), file.getvalue())
 
 
 def test_harmless_export_is_read(exported: bytes) -> None:
     same = changed(exported, lambda parts: None)
-    network = read_network(Source(kind="torch_export", path="m.pt2"), same)
+    network = read_network(imported_source("torch_export", path="m.pt2"), same)
     assert network(torch.zeros(3, 1, 12, 12)).shape == (3, 2)
 
 

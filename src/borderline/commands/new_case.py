@@ -17,6 +17,7 @@ import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
+from borderline.config_loader import base_parameters
 from borderline.datasets.image_source import ImageSource
 from borderline.datasets.imported_file import ImportedFile
 from borderline.errors import BorderlineError
@@ -24,7 +25,7 @@ from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.imported.kinds import first_line
 from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import check_model, some_of_both
-from borderline.params import PairParams
+from borderline.params import PairParams, merged
 from borderline.pipelines.classifier.pairs import check_counts, images_of_pair, labels_of_pair
 from borderline.preflight.reading import check_spelling
 from borderline.records import LabelledImages
@@ -110,12 +111,14 @@ class _Material(NamedTuple):
         real: Real images of the pair.
         labels: Of the positive and the negative class among all classes of the images.
         classes: How many these are.
+        defaults: The defaults of imported models.
     """
 
     content: bytes
     real: LabelledImages
     labels: tuple[int, int]
     classes: int
+    defaults: dict[str, Any]
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -288,7 +291,7 @@ def _tried(
 
 def _model(params: dict[str, Any], material: _Material) -> ImportedClassifier:
     try:
-        settings = ImportedModelParams.model_validate(params)
+        settings = ImportedModelParams.model_validate(merged(material.defaults, params))
     except ValidationError as error:
         said = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise BorderlineError(f"model cannot be taken: {said}.") from error
@@ -395,6 +398,7 @@ def _make_case(case: Case, conf: Path) -> tuple[list[Trial], ImportedClassifier]
         images_of_pair(images.train, *labels),
         labels,
         len(images.classes),
+        base_parameters(conf)["model_kinds"]["imported"],
     )
     given: dict[str, Any] = {}
     if case.columns:

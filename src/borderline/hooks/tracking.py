@@ -69,7 +69,8 @@ class TrackingHooks:
         self._folder = context.project_path / folder
         self._config = {
             **context.checked.model_dump(mode="json", exclude={"tracking"}),
-            **context.derived.model_dump(mode="json", exclude={"pairing": True, "call": {"listed"}}),
+            "runs": context.derived.plain()["runs"],
+            "call": context.derived.call.model_dump(mode="json", exclude={"listed"}),
             "dataset": about.dataset,
         }
 

@@ -124,7 +124,9 @@ def pair_up(parameters: Parameters) -> Pairing:
 def imported_models(parameters: Parameters) -> dict[str, Source]:
     """The sources of the grid's models that were trained elsewhere."""
     models = {name: parameters.models[name] for name in parameters.grid.models}
-    return {n: model.source for n, model in models.items() if isinstance(model, ImportedModelParams)}
+    return {
+        n: model.source for n, model in models.items() if isinstance(model, ImportedModelParams)
+    }
 
 
 def imported_generators(layout: Layout) -> dict[str, Source]:

@@ -8,10 +8,12 @@ from torch import Tensor, nn
 from borderline.errors import BorderlineError
 from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.gasten.kinds.gasten import Settings, _borderline_rows
+from conftest import generator_settings
 
 
 def settings(**values: object) -> Settings:
-    return Settings.model_validate({"kind": "gasten", "epochs": 1} | values)
+    made: Settings = generator_settings("gasten", epochs=1, **values)
+    return made
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from borderline.pipelines.gasten.kinds.imported import (
     import_generator,
     keep_sampler,
 )
+from conftest import generator_settings
 from elsewhere import Tiny, saved
 
 SHAPE = (1, 28, 28)
@@ -31,9 +32,8 @@ SOURCES: dict[str, dict[str, Any]] = {
 
 def settings_of(kind: str, **changed: Any) -> Settings:
     source = {"kind": kind, **SOURCES[kind]}
-    return Settings.model_validate(
-        {"kind": "imported", "source": source, "latent_dim": 4, **changed}
-    )
+    made: Settings = generator_settings("imported", source=source, latent_dim=4, **changed)
+    return made
 
 
 def latents(count: int = 50) -> Tensor:

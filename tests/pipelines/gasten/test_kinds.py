@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 
 from borderline.params import GeneratorParams
 from borderline.pipelines.gasten.kinds import KINDS
-from conftest import ROOT, kedro_run, reporting_folder
+from conftest import ROOT, generator_settings, kedro_run, reporting_folder
 
 MAY_TAKE = {
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
@@ -21,13 +21,12 @@ MAY_TAKE = {
     "imported_file",
 }
 LEAST = {
-    "gasten": {"epochs": 1},
     "imported": {"source": {"kind": "torchscript", "path": "generator.ts"}, "latent_dim": 4},
 }
 
 
 def pipeline_of(kind: str, **settings: object) -> Pipeline:
-    checked = KINDS[kind].Settings.model_validate({"kind": kind, **LEAST.get(kind, {}), **settings})
+    checked = generator_settings(kind, **LEAST.get(kind, {}), **settings)
     return KINDS[kind].create_pipeline(checked)
 
 

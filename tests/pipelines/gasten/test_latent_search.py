@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from borderline import sampling
 from borderline.measures.confusion import is_borderline
 from borderline.pipelines.gasten.kinds import latent_search
-from borderline.pipelines.gasten.kinds.latent_search import Settings, search, spherical
+from borderline.pipelines.gasten.kinds.latent_search import search, spherical
 from borderline.sampling import Part
+from conftest import generator_settings
 
 CPU = torch.device("cpu")
 Z = 6
@@ -53,7 +54,7 @@ def find(
     parts = search(
         generator or Ramp(),
         Model(),
-        Settings.model_validate({"kind": "latent_search"} | settings),
+        generator_settings("latent_search", **settings),
         images=images,
         device=CPU,
         random=torch.Generator().manual_seed(5),

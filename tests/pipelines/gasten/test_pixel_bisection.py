@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.pipelines.gasten.kinds.pixel_bisection import Settings, blend
+from borderline.pipelines.gasten.kinds.pixel_bisection import blend
 from borderline.records import LabelledImages
 from borderline.sampling import Part
+from conftest import generator_settings
 
 
 class LeftOrRight(nn.Module):
@@ -18,7 +19,7 @@ class LeftOrRight(nn.Module):
 
 
 def find(images: LabelledImages, count: int, pairs: str = "random") -> tuple[Part, str]:
-    settings = Settings.model_validate({"kind": "pixel_bisection", "pairs": pairs})
+    settings = generator_settings("pixel_bisection", pairs=pairs)
     random = torch.Generator().manual_seed(0)
     parts = blend(
         images, LeftOrRight(), settings, images=count, device=torch.device("cpu"), random=random

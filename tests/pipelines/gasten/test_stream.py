@@ -100,6 +100,7 @@ from torch import nn
 from borderline.params import RunParams
 from borderline import sampling
 from borderline.pipelines.gasten.kinds import gasten, latent_search, pixel_bisection
+from conftest import generator_settings
 
 torch.set_num_threads(1)
 sampling.PART_SIZE = 2000
@@ -128,10 +129,10 @@ real = {{"images": images, "labels": (classifier(images) > 0).long()}}
 samplers = {{
     "gasten": lambda: gasten.GanSampler(generator=generator),
     "latent_search": lambda: latent_search.SearchSampler(
-        generator=generator, settings=latent_search.Settings(kind="latent_search")
+        generator=generator, settings=generator_settings("latent_search")
     ),
     "pixel_bisection": lambda: pixel_bisection.BlendSampler(
-        settings=pixel_bisection.Settings(kind="pixel_bisection")
+        settings=generator_settings("pixel_bisection")
     ),
 }}
 

@@ -16,10 +16,9 @@ from borderline.pipelines.gasten.confusion_terms import TERMS
 from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams
 from borderline.pipelines.gasten.training import Gan, Progress, Steering
 from borderline.records import LabelledImages
+from conftest import gan_params
 
-PARAMS = GanParams(
-    epochs=4, steps_per_epoch=3, latent_dim=4, filters=2, batch_size=16, learning_rate=1e-3
-)
+PARAMS = gan_params(epochs=4, steps_per_epoch=3, latent_dim=4, batch_size=16)
 
 
 class Brightness(nn.Module):
