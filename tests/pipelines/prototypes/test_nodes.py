@@ -321,7 +321,7 @@ def tables(model: str, note: str | None) -> list[pd.DataFrame]:
 
 
 def test_summary_has_a_row_a_model_with_the_chosen_generator() -> None:
-    grid = Grid(models=("a", "b"), generators=("x", "y"))
+    grid = Grid(models=("a", "b"), generators=("x", "y"), runs=1, judges=("lenet",))
     settings = prototypes_params()
     rows = [
         summaries.summarise_model(*tables(model, note), settings)
