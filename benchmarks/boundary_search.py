@@ -14,13 +14,14 @@ from common import (
     in_turns,
     machine,
     real_images,
+    search_settings,
     trained_model,
 )
 from torch import Tensor
 
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
 from borderline.pipelines.gasten import training
-from borderline.pipelines.gasten.kinds.latent_search import Settings, search
+from borderline.pipelines.gasten.kinds.latent_search import search
 from borderline.pipelines.gasten.training import Gan, Steering
 
 IMAGES = 15_000
@@ -49,7 +50,7 @@ def main() -> None:
         parts = search(
             generator,
             classifier,
-            Settings(kind="latent_search"),
+            search_settings(),
             images=IMAGES,
             device=RUN.torch_device(),
             random=torch.Generator().manual_seed(0),

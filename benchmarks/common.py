@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from borderline.config_loader import base_parameters
 from borderline.datasets.image_source import ImageSource
 from borderline.measures.inference import embed
 from borderline.params import PairParams, RunParams
@@ -19,19 +20,29 @@ from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.training import binary_loss, class_loss, train
 from borderline.pipelines.gasten.kinds.latent_search import Settings, search
-from borderline.pipelines.gasten.params import PRESETS, GanParams
+from borderline.pipelines.gasten.params import GanParams
 from borderline.pipelines.gasten.training import Gan, _train_epoch, build_networks
 from borderline.records import LabelledImages
 
+CONF = Path(__file__).parents[1] / "conf"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 RUN = RunParams(seed=0, device="auto")
 
 
 def gan_params(preset: str, **changed: object) -> GanParams:
     """The settings of step 1 under a preset's name."""
-    assert preset in PRESETS
-    values = {"preset": preset, "epochs": 10, "latent_dim": 64}
+    values = base_parameters(CONF)["gan"] | {
+        "preset": preset,
+        "epochs": 10,
+        "steps_per_epoch": None,
+    }
     return GanParams.model_validate(values | changed)
+
+
+def search_settings() -> Settings:
+    """The default settings of latent_search."""
+    defaults = base_parameters(CONF)["generator_kinds"]["latent_search"]
+    return Settings.model_validate({"kind": "latent_search", **defaults})
 
 
 def fashion_or_digits() -> tuple[ImageSource, PairParams]:
@@ -136,7 +147,7 @@ def borderline_embeddings(count: int, steps_of_step_1: int = 200) -> np.ndarray:
     parts = search(
         generator,
         classifier,
-        Settings(kind="latent_search"),
+        search_settings(),
         images=count,
         device=device,
         random=torch.Generator().manual_seed(0),

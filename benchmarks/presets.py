@@ -16,6 +16,7 @@ from common import (
     gan_params,
     machine,
     real_images,
+    search_settings,
     trained_judge,
     trained_model,
 )
@@ -26,7 +27,7 @@ from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed, in_batches, predict
 from borderline.measures.realism import Moments, frechet_distance
 from borderline.pipelines.gasten import training
-from borderline.pipelines.gasten.kinds.latent_search import Settings, search
+from borderline.pipelines.gasten.kinds.latent_search import search
 from borderline.pipelines.gasten.training import Gan
 
 IMAGES = 12_000
@@ -69,7 +70,7 @@ def main() -> None:
         parts = search(
             generator,
             classifier,
-            Settings(kind="latent_search"),
+            search_settings(),
             images=SAMPLE,
             device=device,
             random=torch.Generator().manual_seed(2),

@@ -95,6 +95,7 @@ def configure(project: Path, **entries: object) -> None:
             "model_kinds.imported.inputs=1",
             ["'model_kinds.imported.inputs'", ".input'"],
         ),
+        ("generator_kinds.gasten=3", ["generator_kinds.gasten is 3", "must contain settings"]),
         ("generator_kinds.gasten.alpha=x", [".alpha is 'x'"]),
         ("gan.preset=quick", ["gan.preset", "'quick'", "'paper' or 'fast'"]),
         ("gan.loss=wgan", ["gan.loss", "'wgan'", "'ns' or 'wgan_gp'"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from kedro.config import OmegaConfigLoader
 
 from borderline.errors import BorderlineError, did_you_mean
 from borderline.params import merged
+
+# Kedro's own call.
+warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
 
 PRESET = "preset"
 """The entry of ``parameters*.yml`` that names a file of ``conf/presets``."""
@@ -28,22 +32,20 @@ class ConfigLoader(OmegaConfigLoader):
             BorderlineError: When a preset does not exist or presets name each other.
         """
         config: dict[str, Any] = super().__getitem__(key)
-        if key != "parameters" or PRESET not in config:
+        preset = config.pop(PRESET, None) if key == "parameters" else None
+        if preset is None:
             return config
-        preset = self._preset(config.pop(PRESET))
         above: dict[str, Any] = self.runtime_params or {}
         environment = self.env or self.default_run_env
         if environment != self.base_env:
             folder, patterns = self._get_conf_env_path(environment), self.config_patterns[key]
             values = self.load_and_merge_dir_config(folder, patterns, key, set())
             above = merged(values, above)
-        settings = merged(merged(config, preset), above)
+        settings = merged(merged(config, self._preset(preset)), above)
         return {name: value for name, value in settings.items() if name != PRESET}
 
-    def _preset(self, name: str | None, below: tuple[str, ...] = ()) -> dict[str, Any]:
+    def _preset(self, name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
         """The settings of a preset and of the preset that it names; ``below`` named this one."""
-        if name is None:
-            return {}
         folder = self._get_conf_env_path("presets")
         names = sorted(Path(path).stem for path in self._fs.glob(f"{folder}/*.yml"))
         if name not in names:
@@ -57,7 +59,8 @@ class ConfigLoader(OmegaConfigLoader):
                 f"({' -> '.join([*below, name])}): remove preset from one of these files."
             )
         values = self.load_and_merge_dir_config(folder, [f"{name}.yml"], "presets", set())
-        return merged(self._preset(values.pop(PRESET, None), (*below, name)), values)
+        beneath = values.pop(PRESET, None)
+        return merged(self._preset(beneath, (*below, name)), values) if beneath else values
 
 
 def base_parameters(conf: Path) -> dict[str, Any]:

@@ -10,8 +10,6 @@ from borderline.hooks.progress import ProgressHooks
 from borderline.hooks.threads import ThreadHooks
 from borderline.hooks.tracking import TrackingHooks
 
-# Kedro's own call, nothing that a user could mend.
-warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
 # A stage that gathers all generators of a model names them by their namespace, on purpose.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 

@@ -66,15 +66,11 @@ def with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
     """
     filled = dict(raw)
     for group, kinds in KINDS_OF.items():
-        defaults, entries = filled.pop(f"{group[:-1]}_kinds", {}), raw.get(group)
+        setting = f"{group[:-1]}_kinds"
+        defaults, entries = filled.pop(setting, {}), raw.get(group)
+        _check_known([setting], defaults, kinds)
         for kind, values in defaults.items():
-            if kind not in kinds:
-                raise BorderlineError(unknown([f"{group[:-1]}_kinds"], kind, kinds, _PARAMETERS))
-            for name in values:
-                known = kinds[kind].model_fields
-                if name not in known:
-                    groups = [f"{group[:-1]}_kinds", kind]
-                    raise BorderlineError(unknown(groups, name, known, _PARAMETERS))
+            _check_known([setting, kind], values, kinds[kind].model_fields)
         if isinstance(entries, dict):
             filled[group] = {
                 name: merged(defaults.get(str(entry.get("kind")), {}), entry)
@@ -83,6 +79,17 @@ def with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
                 for name, entry in entries.items()
             }
     return filled
+
+
+def _check_known(groups: list[str], values: Any, known: Iterable[str]) -> None:
+    if not isinstance(values, dict):
+        raise BorderlineError(
+            f"{'.'.join(groups)} is {values!r}, but it must contain settings: correct it in "
+            "conf/<env> or in --params."
+        )
+    for name in values:
+        if name not in known:
+            raise BorderlineError(unknown(groups, name, known, _PARAMETERS))
 
 
 def check_paths(parameters: Parameters, about: Globals, changed: Mapping[str, Any]) -> None:
