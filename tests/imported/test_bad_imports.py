@@ -96,10 +96,10 @@ MODELS = {
         source("torchexport", path="model.file"),
     ),
     "no file named": Bad(
-        ["models.mine.source cannot be", "name it with path"], source("torch_export")
+        ["models.mine.source is invalid", "name it with path"], source("torch_export")
     ),
     "pickle without trust": Bad(
-        ["models.mine.source cannot be", "runs whatever code", "trust must be true"],
+        ["models.mine.source is invalid", "runs whatever code", "trust must be true"],
         source("pickle", path="model.file"),
         pickled(Net()),
     ),
@@ -109,7 +109,7 @@ MODELS = {
         pickled({"weight": torch.zeros(1)}),
     ),
     "state dict of no class": Bad(
-        ["models.mine.source cannot be", "set import_path"],
+        ["models.mine.source is invalid", "set import_path"],
         source("state_dict", path="model.file"),
     ),
     "class that is not there": Bad(
@@ -153,13 +153,13 @@ MODELS = {
         ink(input={"size": 10, "fit": True}),
     ),
     "range upside down": Bad(
-        ["models.mine.input cannot be: range is [1, 0]"], ink(input={"range": [1, 0]})
+        ["models.mine.input is invalid: range is [1, 0]"], ink(input={"range": [1, 0]})
     ),
     "mean without std": Bad(
-        ["models.mine.input cannot be: mean and std go together"], ink(input={"mean": [0.5]})
+        ["models.mine.input is invalid: mean and std go together"], ink(input={"mean": [0.5]})
     ),
     "std of 0": Bad(
-        ["models.mine.input cannot be: std is [0.0]"], ink(input={"mean": [0.5], "std": [0]})
+        ["models.mine.input is invalid: std is [0.0]"], ink(input={"mean": [0.5], "std": [0]})
     ),
     "mean of three channels": Bad(
         ["models.mine.input.mean has 3 numbers", "gets 1 channels"],

@@ -56,7 +56,7 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, fil
     message = message.removeprefix("value error, ").replace("input should be", "it must be")
     remedy = "correct it in conf/<env> or in --params."
     if isinstance(value, dict):
-        return f"{place} cannot be: {message}: {remedy}"
+        return f"{place} is invalid: {message}; {remedy}"
     return f"{place} is {value!r}, but {message}: {remedy}"
 
 
