@@ -27,7 +27,7 @@ from borderline.preflight.reading import check_paths, read_globals, read_paramet
 class BorderlineContext(KedroContext):
     """Kedro's context, made after the configuration is read and before pipelines are built.
 
-    It is no hook, because ``kedro viz`` runs without hooks.
+    This is not a hook, because ``kedro viz`` runs without hooks.
 
     Attributes:
         checked: All settings, with an entry for each generator of the layout.
@@ -40,7 +40,7 @@ class BorderlineContext(KedroContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         changed = self._runtime_params or {}
-        # The only entry of globals.yml that --params can change.
+        # This entry of globals.yml is no parameter, but --params can change it.
         folder = {name: changed[name] for name in ("data_folder",) if name in changed}
         # First, because parameters contain globals.
         self.about = read_globals({**self.config_loader["globals"], **folder})
