@@ -14,6 +14,7 @@ from common import (
     in_turns,
     machine,
     real_images,
+    search_settings,
     trained_model,
 )
 from torch import Tensor
@@ -21,7 +22,6 @@ from torch import Tensor
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
 from borderline.pipelines.gasten.epoch import Steering, train_epoch
 from borderline.pipelines.gasten.gan import Gan
-from borderline.pipelines.gasten.kinds.latent_search import Settings
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.networks import build_networks
 from borderline.pipelines.gasten.terms import TERMS
@@ -49,7 +49,7 @@ def main() -> None:
 
     def ours() -> None:
         found.clear()
-        sampler = SearchSampler(generator=generator, settings=Settings(kind="latent_search"))
+        sampler = SearchSampler(generator=generator, settings=search_settings())
         parts = sampler.sample(classifier, pair_images, IMAGES, RUN)
         found.extend(part["probabilities"] for part in parts)
 

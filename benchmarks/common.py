@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from borderline.config_loader import base_parameters
 from borderline.datasets.image_source import ImageSource
 from borderline.measures.inference import embed
 from borderline.params import PairParams, RunParams
@@ -23,18 +24,24 @@ from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.kinds.latent_search import Settings
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.networks import build_networks
-from borderline.pipelines.gasten.params import PRESETS, GanParams
+from borderline.pipelines.gasten.params import GanParams
 from borderline.records import LabelledImages
 
+CONF = Path(__file__).parents[1] / "conf"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 RUN = RunParams(seed=0, device="auto")
 
 
 def gan_params(preset: str, **changed: object) -> GanParams:
     """The settings of step 1 under a preset's name."""
-    assert preset in PRESETS
-    values = {"preset": preset, "epochs": 10, "latent_dim": 64}
-    return GanParams.model_validate(values | changed)
+    values = {"preset": preset, "epochs": 10, "steps_per_epoch": None}
+    return GanParams.model_validate(base_parameters(CONF)["gan"] | values | changed)
+
+
+def search_settings() -> Settings:
+    """The default settings of latent_search."""
+    defaults = base_parameters(CONF)["generator_kinds"]["latent_search"]
+    return Settings.model_validate({"kind": "latent_search", **defaults})
 
 
 def fashion_or_digits() -> tuple[ImageSource, PairParams]:
@@ -136,6 +143,6 @@ def borderline_embeddings(count: int, steps_of_step_1: int = 200) -> np.ndarray:
     train_epoch(gan, images, 1, None)
     generator = build_networks(params, images.shape[1:], RUN)[0]
     generator.load_state_dict(gan.generator.state_dict())
-    sampler = SearchSampler(generator=generator, settings=Settings(kind="latent_search"))
+    sampler = SearchSampler(generator=generator, settings=search_settings())
     parts = sampler.sample(classifier, pair_images, count, RUN)
     return torch.cat([embed(classifier, part["images"], device) for part in parts]).numpy()

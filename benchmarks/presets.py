@@ -16,6 +16,7 @@ from common import (
     gan_params,
     machine,
     real_images,
+    search_settings,
     trained_judge,
     trained_model,
 )
@@ -27,7 +28,6 @@ from borderline.measures.inference import embed, in_batches, predict
 from borderline.measures.realism import Moments, frechet_distance
 from borderline.pipelines.gasten.epoch import train_epoch
 from borderline.pipelines.gasten.gan import Gan
-from borderline.pipelines.gasten.kinds.latent_search import Settings
 from borderline.pipelines.gasten.latent_search import SearchSampler
 
 IMAGES = 12_000
@@ -67,7 +67,7 @@ def main() -> None:
         latents = torch.randn(IMAGES, 64, generator=torch.Generator().manual_seed(1))
         made = in_batches(generator, latents, device=device)
         fd = frechet_distance(Moments.of(embed(judge, made, device)), real)
-        sampler = SearchSampler(generator=generator, settings=Settings(kind="latent_search"))
+        sampler = SearchSampler(generator=generator, settings=search_settings())
         parts = sampler.sample(classifier, pair_images, SAMPLE, RUN)
         found = torch.cat([part["images"] for part in parts])
         print(

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,13 @@ from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.remote.webdriver import WebDriver
 from torch import Tensor
 
+from borderline.config_loader import base_parameters
 from borderline.findings import MEASURES, Findings, Measured, Pattern
-from borderline.params import PairParams, RunParams
+from borderline.imported.params import Contract, ImportedModelParams, Source
+from borderline.params import PairParams, RunParams, merged
 from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.gasten.kinds import KINDS
+from borderline.pipelines.gasten.params import GanParams
 from borderline.pipelines.metrics.params import MetricsParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.params import PrototypesParams
@@ -111,17 +116,46 @@ class Pixels(torch.utils.data.Dataset[Tensor]):
         return self.images[row].expand(3, -1, -1)
 
 
+@cache
+def base_settings() -> dict[str, Any]:
+    """The settings of conf/base."""
+    return base_parameters(ROOT / "conf")
+
+
+def gan_params(**changed: object) -> GanParams:
+    """Settings of step 1, quick ones."""
+    quick = {"preset": None, "steps_per_epoch": None, "filters": 2, "learning_rate": 1e-3}
+    return GanParams.model_validate(base_settings()["gan"] | quick | changed)
+
+
+def generator_settings(kind: str, **changed: object) -> Any:
+    """Settings of a generator with the defaults of its kind."""
+    defaults = base_settings()["generator_kinds"].get(kind, {})
+    return KINDS[kind].Settings.model_validate(merged(defaults, {"kind": kind, **changed}))
+
+
+def imported_model(**changed: object) -> ImportedModelParams:
+    """Settings of an imported model with the defaults of its kind."""
+    defaults = base_settings()["model_kinds"]["imported"]
+    return ImportedModelParams.model_validate(merged(defaults, {"kind": "imported", **changed}))
+
+
+def imported_source(kind: str, **changed: object) -> Source:
+    """The source of an imported model with its defaults."""
+    defaults = base_settings()["model_kinds"]["imported"]["source"]
+    return Source.model_validate({**defaults, "kind": kind, **changed})
+
+
+def contract_of(**changed: object) -> Contract:
+    """The inputs of an imported model with their defaults."""
+    return Contract.model_validate(base_settings()["model_kinds"]["imported"]["input"] | changed)
+
+
 def metrics_params(*, sample_size: int, fewest_images: int, neighbours: int) -> MetricsParams:
     """Settings of the metrics stage, quick ones."""
-    return MetricsParams(
-        histogram_bins=20,
-        sample_size=sample_size,
-        fewest_images=fewest_images,
-        neighbours=neighbours,
-        resamples=20,
-        choose="knee",
-        most_borderline=9,
-    )
+    sizes = {"sample_size": sample_size, "fewest_images": fewest_images, "neighbours": neighbours}
+    quick = {"resamples": 20, "most_borderline": 9}
+    return MetricsParams.model_validate(base_settings()["metrics"] | sizes | quick)
 
 
 def clustering_params(**changed: object) -> ClusteringParams:

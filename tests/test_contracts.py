@@ -12,11 +12,19 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import MemoryDataset
 
-from borderline import grid
+from borderline import grid, ledger
 from borderline.context import BorderlineContext
+from borderline.hooks.preflight import PreflightHooks
+from borderline.params import flat
 from borderline.pipeline_registry import BESIDE, STAGES
+from borderline.pipelines.classifier.params import (
+    ModelParams,
+    classifier_settings,
+    judge_settings,
+)
+from borderline.pipelines.gasten.params import gan_settings
 from borderline.preflight.configuration import Parameters
-from conftest import ENVIRONMENTS, ROOT
+from conftest import ENVIRONMENTS, ROOT, imported_model
 
 
 def context_of(environment: str) -> BorderlineContext:
@@ -100,13 +108,128 @@ def test_pair_environments_hold_the_settings_of_the_paper(
     environment: str, models: tuple[str, ...], epochs: tuple[int, int, int]
 ) -> None:
     parameters = context_of(environment).checked
-    generator = parameters.generators["gasten_25"]
-    assert parameters.grid.models == models
-    assert (parameters.classifier.epochs, parameters.gan.epochs, generator.epochs) == epochs
-    assert (generator.alpha, parameters.generation.images) == (25, 15_000)
-    assert (parameters.gan.filters, parameters.gan.learning_rate) == (64, 2e-4)
-    assert parameters.gan.steps_per_epoch is None
-    assert parameters.clustering.trials == 25
+    base = context_of("base").checked
+    of_case, of_base = (dict(flat(p.plain())) for p in (parameters, base))
+    generators = ["gasten_25", "latent_search", "hybrid", "pixel_bisection"]
+    changed = {
+        "grid.models": list(models),
+        "grid.generators": generators,
+        "classifier.epochs": epochs[0],
+        "judge.epochs": 4,
+        "gan.preset": "paper",
+        "gan.epochs": epochs[1],
+        "gan.steps_per_epoch": None,
+        "gan.filters": 64,
+        "gan.learning_rate": 2e-4,
+        "generators.gasten_25.epochs": epochs[2],
+        "generators.hybrid.space_of": "gasten_25",
+        "generation.images": 15_000,
+        "clustering.trials": 25,
+        "metrics.most_borderline": 4000,
+    }
+    of_pair = {name: of_case[name] for name in ("pair.positive", "pair.negative")}
+    assert of_case == of_base | of_pair | changed
+    assert of_case["generators.gasten_25.alpha"] == 25
+
+
+def test_fingerprints_of_the_default_run() -> None:
+    p = context_of("base").checked
+    run, pair = {"run.seed": 0}, {"pair.positive": 7, "pair.negative": 1, "pair.test_share": 0.2}
+    training = {
+        "batch_size": 64,
+        "learning_rate": 0.001,
+        "validation_share": 0.16666667,
+        "patience": 3,
+    }
+    assert judge_settings(p.run, p.pair, p.judge) == {
+        **run,
+        "pair.test_share": 0.2,
+        **{f"judge.{name}": value for name, value in training.items()},
+    }
+    model = p.models["cnn_2"]
+    assert isinstance(model, ModelParams)
+    assert classifier_settings(p.run, p.pair, model, p.classifier) == {
+        **run,
+        **pair,
+        "model.kind": "cnn",
+        "model.filters": 2,
+        **{f"classifier.{name}": value for name, value in training.items()},
+    }
+    assert gan_settings(p.run, p.pair, p.gan) == {
+        **run,
+        **pair,
+        "gan.steps_per_epoch": 120,
+        "gan.latent_dim": 64,
+        "gan.architecture": "dcgan",
+        "gan.filters": 24,
+        "gan.blocks": None,
+        "gan.loss": "ns",
+        "gan.disc_iters": 1,
+        "gan.batch_size": 64,
+        "gan.learning_rate": 0.0004,
+        "gan.precision": "auto",
+    }
+    assert p.generators["gasten_10"].fingerprint("generator") == {
+        "generator.kind": "gasten",
+        "generator.term": "gasten",
+        "generator.alpha": 10.0,
+        "generator.alpha_growth": 1.0,
+        "generator.real_borderline": 0.0,
+    }
+    assert p.confusion.fingerprint("confusion") == {"confusion.band": 0.1}
+
+
+def test_fingerprint_of_an_imported_model_has_its_contract_and_not_its_place() -> None:
+    source = {"kind": "torchscript", "path": "m.ts", "credentials": "s3", "trust": True}
+    model = imported_model(source=source, outputs="logits", columns=[7, 5])
+    assert model.fingerprint("model") == {
+        "model.kind": "imported",
+        "model.source.kind": "torchscript",
+        "model.source.import_path": None,
+        "model.input.size": None,
+        "model.input.channels": None,
+        "model.input.range": "[0.0, 1.0]",
+        "model.input.mean": None,
+        "model.input.std": None,
+        "model.input.dtype": "float32",
+        "model.input.fit": False,
+        "model.outputs": "logits",
+        "model.columns": "[7, 5]",
+        "model.most_other_mass": 0.5,
+        "model.embedding": None,
+    }
+
+
+def test_call_and_ledger_leave_out_what_results_do_not_depend_on() -> None:
+    changed = {
+        "gan": {"epochs": 3, "compile": True},
+        "run": {"device": "cpu"},
+        "grid": {"runs": 2},
+        "preset": "paper",
+        **{"gate": {"judged_by": "interval"}, "compare": {"members": 3}, "data_folder": "x"},
+        **{"tracking": {"tags": ["a"]}, "other_run": {"data_folder": "y"}},
+    }
+    bootstrap_project(ROOT)
+    with KedroSession.create(ROOT, env="base", runtime_params=changed) as session:
+        context = session.load_context()
+    assert context.derived.call.changed == {
+        "gan.epochs": 3,
+        "gan.compile": True,
+        "run.device": "cpu",
+        "grid.runs": 2,
+        "preset": "paper",
+    }
+    listed = set(Parameters.model_fields) - {"gate", "compare", "other_run", "tracking"}
+    assert set(context.derived.call.listed) == listed
+    hooks = PreflightHooks()
+    hooks.after_context_created(context)
+    nodes = pipelines["gasten"].nodes + pipelines["compare"].nodes + pipelines["report"].nodes
+    entries = [ledger.settings_of(node, hooks.settings) for node in nodes]
+    names = {name for entry in entries for name in entry}
+    assert {"run.seed", "runs.run_2.seed", "gan.epochs", "gan.compile", "compare.members"} <= names
+    groups = {name.partition(".")[0] for name in names}
+    assert groups.isdisjoint({"call", "pairing", "tracking"})
+    assert not [name for name in names if name.endswith(".device")]
 
 
 def test_parameters_cover_what_the_nodes_ask_for() -> None:
@@ -117,8 +240,8 @@ def test_parameters_cover_what_the_nodes_ask_for() -> None:
         if name.startswith("params:")
     }
     # For the hooks, and for what is beside the road.
-    beside = {"tracking", "gate", "compare", "other_run", "pairing"}
-    assert asked == set(Parameters.model_fields) - {"runs", *beside}, "runs is for repetitions only"
+    beside = {"tracking", "gate", "compare", "other_run"}
+    assert asked == {*Parameters.model_fields, "call"} - beside
 
 
 def test_stages_are_listed_without_a_context() -> None:

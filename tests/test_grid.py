@@ -24,8 +24,12 @@ class Settings(GeneratorParams):
         return {f"_{n}": self.model_copy(update={"source": n}) for n in ("x", "y")}
 
 
+def lists_of(models: tuple[str, ...], generators: tuple[str, ...], runs: int = 1) -> grid.Grid:
+    return grid.Grid(models=models, generators=generators, runs=runs, judges=("lenet",))
+
+
 def use(monkeypatch: pytest.MonkeyPatch, *, runs: int = 1, trains_gan: bool = True) -> None:
-    lists = grid.Grid(models=("a", "b"), generators=("x", "y"), runs=runs)
+    lists = lists_of(("a", "b"), ("x", "y"), runs)
     settings = {name: Settings(kind=f"kind of {name}") for name in lists.generators}
     layout = grid.lay_out(lists, settings, trains_gan=trains_gan)
     monkeypatch.setattr(grid, "_current", layout)
@@ -115,7 +119,7 @@ def test_given_step_1_takes_the_place_of_all(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_variants_and_repetitions_are_generators_of_their_own() -> None:
-    lists = grid.Grid(models=("a",), generators=("one", "two"), runs=2)
+    lists = lists_of(("a",), ("one", "two"), 2)
     settings = {"one": Settings(kind="k"), "two": Settings(kind="k", source="both")}
     layout = grid.lay_out(lists, settings, trains_gan=True)
     assert list(layout.generators) == [
@@ -136,7 +140,7 @@ class Alone(GeneratorParams):
 
 
 def test_step_1_is_left_out_where_no_generator_needs_it() -> None:
-    lists = grid.Grid(models=("a",), generators=("x", "y"))
+    lists = lists_of(("a",), ("x", "y"))
     settings: dict[str, GeneratorParams] = {"x": Alone(kind="x"), "y": Alone(kind="y")}
     assert not grid.lay_out(lists, settings, trains_gan=True).trains_gan
     settings["y"] = Settings(kind="y")

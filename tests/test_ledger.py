@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 
 from borderline import ledger
 from borderline.errors import BorderlineError
+from borderline.params import Mark, RunParams
 
 
 def node(name: str, takes: list[str], *parameters: str) -> Node:
@@ -24,7 +25,7 @@ STAGES = {
 }
 ROAD = sum(STAGES.values(), Pipeline([]))
 SETTINGS: dict[str, Any] = {
-    "run": {"seed": 0, "device": "cpu"},
+    "run": RunParams(seed=0, device="cpu").plain(Mark.NO_RESULT),
     "models": {"a": {"filters": 2}, "b": {"filters": 3}},
     "band": 0.1,
     "trials": 5,
@@ -71,7 +72,7 @@ def test_what_comes_from_elsewhere_is_a_setting_of_the_node_that_takes_it() -> N
 
 def test_what_a_run_takes_must_have_been_made_with_its_settings(disk: Disk) -> None:
     disk.check("page")
-    disk.check("page", run={"seed": 0, "device": "cuda"})
+    disk.check("page", run=RunParams(seed=0, device="cuda").plain(Mark.NO_RESULT))
     disk.check("page", trials=9)
     disk.check("a", "b", "page", band=0.3)
     message = r"band is 0.3, but two last ran with 0.1.*`kedro run --pipelines two,three`"
@@ -86,7 +87,7 @@ def test_what_a_run_takes_must_have_been_made_with_its_settings(disk: Disk) -> N
 def test_a_node_that_runs_again_takes_those_after_it_off_the_ledger(disk: Disk) -> None:
     disk.open("a")
     assert [name for name, entry in disk.items() if entry] == ["shared", "b"]
-    with pytest.raises(BorderlineError, match="results of two are not those of a run to its end"):
+    with pytest.raises(BorderlineError, match="results of two are not from a finished run"):
         disk.check("page")
     disk.close("a")
     disk.check("page")

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from typing import Annotated
+
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
 from borderline.errors import BorderlineError, causes
-from borderline.params import CallParams, ConfusionParams, PairParams, RunParams, flat
+from borderline.params import (
+    CallParams,
+    ConfusionParams,
+    Mark,
+    PairParams,
+    Params,
+    RunParams,
+    flat,
+    merged,
+)
 
 
 def test_seeds_differ_by_purpose_and_by_seed(run: RunParams) -> None:
@@ -57,6 +70,44 @@ def test_fingerprint_leaves_out_device(run: RunParams, pair: PairParams) -> None
         "pair.negative": 1,
         "pair.test_share": 0.2,
     }
+
+
+class Inner(Params):
+    path: Annotated[str | None, Mark.NO_RESULT]
+    sizes: tuple[int, ...]
+
+
+class Outer(Params):
+    epochs: Annotated[int, Mark.CONTINUES]
+    inner: Inner
+    named: dict[str, Inner]
+
+
+def test_marks_take_settings_out_at_any_depth() -> None:
+    inner = Inner(path="a", sizes=(1, 2))
+    outer = Outer(epochs=3, inner=inner, named={"b": inner})
+    assert outer.plain() == outer.model_dump(mode="json")
+    sizes = {"sizes": [1, 2]}
+    assert outer.plain(Mark.NO_RESULT) == {"epochs": 3, "inner": sizes, "named": {"b": sizes}}
+    assert Outer.marked(Mark.NO_RESULT, Mark.CONTINUES) == {"epochs"}
+    assert outer.fingerprint("o") == {"o.inner.sizes": "[1, 2]", "o.named.b.sizes": "[1, 2]"}
+
+
+def test_merged_settings_replace_single_values() -> None:
+    base = {"gan": {"epochs": 1, "rule": None, "sizes": [1]}, "run": {"seed": 0}}
+    above = {"gan": {"rule": {"patience": 2}, "sizes": [2, 3]}, "run": None}
+    assert merged(base, above) == {
+        "gan": {"epochs": 1, "rule": {"patience": 2}, "sizes": [2, 3]},
+        "run": None,
+    }
+
+
+def test_settings_are_read_without_heavy_libraries() -> None:
+    modules = ("params", "ledger", "grid", "imported.params", "config_loader")
+    code = "".join(f"import borderline.{module}\n" for module in modules)
+    heavy = "{'torch', 'numpy', 'pandas', 'sklearn', 'scipy', 'matplotlib'}"
+    code += f"import sys; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_causes_follow_both_kinds_of_link() -> None:

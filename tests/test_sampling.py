@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from borderline.params import RunParams
 from borderline.pipelines.gasten.gan_sampler import GanSampler
-from borderline.pipelines.gasten.kinds import latent_search, pixel_bisection
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.records import LabelledImages, Part
 from borderline.sampling import PART_SIZE, Parts, Sampler, part_sizes, sample_within_pair
+from conftest import generator_settings
 
 Z = 4
 
@@ -33,9 +33,9 @@ SAMPLERS: dict[str, Sampler] = {
     "gasten": GanSampler(generator=Decoder()),
     "latent_search": SearchSampler(
         generator=Decoder(),
-        settings=latent_search.Settings(kind="latent_search"),
+        settings=generator_settings("latent_search"),
     ),
-    "pixel_bisection": BlendSampler(settings=pixel_bisection.Settings(kind="pixel_bisection")),
+    "pixel_bisection": BlendSampler(settings=generator_settings("pixel_bisection")),
 }
 
 

@@ -101,7 +101,7 @@ def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
         (["--name", "a/b"], ["--name is 'a/b'", "letters"]),
         (["--params", "run.seed=3"], ["--params sets run.seed", "--seeds"]),
         (["--params", "grid.models=[cnn_1,mlp_4]"], ["sets grid.models", "--models"]),
-        (["--params", "gan.epohcs=3"], ["gan.epohcs", "did you mean 'epochs'"]),
+        (["--params", "gan.epohcs=3"], ["'gan.epohcs'. Did you mean 'gan.epochs'"]),
     ],
 )
 def test_bad_input_is_one_sentence_before_any_work(

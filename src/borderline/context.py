@@ -1,4 +1,4 @@
-"""The project's context: checks every setting and lays out the grid before anything else."""
+"""The project's context: it checks the settings and lays out the grid."""
 
 from __future__ import annotations
 
@@ -11,34 +11,38 @@ from kedro.framework.context import KedroContext
 from borderline import grid
 from borderline.datasets.buckets import with_credentials
 from borderline.imported.catalog import imported_files
-from borderline.params import CHANGE_NO_RESULT, CallParams, flat
+from borderline.params import CallParams, Mark, flat
 from borderline.preflight.configuration import (
+    Derived,
+    Globals,
+    Parameters,
     imported_generators,
     imported_models,
+    laid_out,
     pair_up,
-    taken_apart,
 )
 from borderline.preflight.reading import check_paths, read_globals, read_parameters
 
 
 class BorderlineContext(KedroContext):
-    """Kedro's context, for the one moment at which configuration is there and pipelines are not.
+    """Kedro's context, made after the configuration is read and before pipelines are built.
 
-    A hook would do for ``kedro run``, but ``kedro viz`` leaves hooks out.
+    This is not a hook, because ``kedro viz`` runs without hooks.
 
     Attributes:
-        checked: Every setting, typed, with an entry for each generator of the layout.
+        checked: All settings, with an entry for each generator of the layout.
+        derived: Values that derive from them.
         lists: The grid as configured.
-        layout: The grid taken apart.
-        about: What the run is about, typed.
+        layout: All models and generators of the grid.
+        about: ``globals.yml``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        asked = self._runtime_params or {}
-        # Where results go is no setting of the run, but --params may say it, as in the catalog.
-        folder = {name: asked[name] for name in ("data_folder",) if name in asked}
-        # First, for the parameters are made with them.
+        changed = self._runtime_params or {}
+        # This entry of globals.yml is no parameter, but --params can change it.
+        folder = {name: changed[name] for name in ("data_folder",) if name in changed}
+        # First, because parameters contain globals.
         self.about = read_globals({**self.config_loader["globals"], **folder})
         if self.about.credentials is not None:
             self.config_loader["catalog"] = with_credentials(
@@ -48,24 +52,29 @@ class BorderlineContext(KedroContext):
                 self._get_config_credentials(),
             )
         parameters = self.config_loader["parameters"]
-        self.checked = read_parameters({n: own for n, own in parameters.items() if n not in folder})
-        self.lists = self.checked.grid
-        check_paths(self.checked, self.about, asked)
-        self.layout = grid.lay_out(
-            self.checked.grid,
-            self.checked.generators,
-            trains_gan=self.about.step_1_checkpoints is None,
-        )
+        checked = read_parameters({n: v for n, v in parameters.items() if n not in folder})
+        self.lists = checked.grid
+        check_paths(checked, self.about, changed)
+        pairing = pair_up(checked)
+        trains_gan = self.about.step_1_checkpoints is None
         self.layout = replace(
-            self.layout,
-            pairing=pair_up(self.checked),
-            imported=tuple(imported_models(self.checked)),
+            grid.lay_out(checked.grid, checked.generators, trains_gan=trains_gan),
+            pairing=pairing,
+            imported=tuple(imported_models(checked)),
         )
-        matters = {name: own for name, own in asked.items() if name not in CHANGE_NO_RESULT}
-        call = CallParams(environment=self.env, changed=dict(flat(matters)))
-        self.checked = taken_apart(self.checked, self.layout, call)
-        # The loader's way to say what Kedro is to take for the parameters from here on.
-        self.config_loader["parameters"] = self.checked.model_dump(mode="json")
+        self.checked = laid_out(checked, self.layout)
+        beside = Parameters.marked(Mark.BESIDE) | Globals.marked(Mark.BESIDE)
+        self.derived = Derived(
+            runs=grid.seeds(checked.grid, checked.run),
+            call=CallParams(
+                environment=self.env,
+                changed=dict(flat({n: v for n, v in changed.items() if n not in beside})),
+                listed=tuple(name for name in Parameters.model_fields if name not in beside),
+            ),
+            pairing=pairing,
+        )
+        # From now on Kedro takes these parameters.
+        self.config_loader["parameters"] = {**self.checked.plain(), **self.derived.plain()}
         self.config_loader["catalog"] = {
             **_at_home(self.config_loader["catalog"]),
             **imported_files(
@@ -80,28 +89,27 @@ class BorderlineContext(KedroContext):
 
         Kedro would take the types from the nodes' annotations, which only type checkers import.
         """
-        return {name: getattr(self.checked, name) for name in type(self.checked).model_fields}
+        return {**dict(self.checked), **dict(self.derived)}
 
     def _get_config_credentials(self) -> dict[str, Any]:
-        """Those of the environment, and those of ``conf/local`` in any environment.
+        """The credentials of the environment and of ``conf/local``.
 
-        Kedro reads ``conf/local`` only where no environment is named, but nobody should have to put
-        a key anywhere else.
+        Kedro reads ``conf/local`` only if no environment is named.
         """
         loader: Any = self.config_loader
         local = Path(loader.conf_source) / "local"
-        own: dict[str, Any] = (
+        credentials: dict[str, Any] = (
             loader.load_and_merge_dir_config(
                 str(local), loader.config_patterns["credentials"], "credentials", set(), True
             )
             if local.is_dir()
             else {}
         )
-        return own | super()._get_config_credentials()
+        return credentials | super()._get_config_credentials()
 
 
 def _at_home(catalog: dict[str, Any]) -> dict[str, Any]:
-    """The catalog with the place of the images spelt out, where it begins with ``~``."""
+    """The catalog with ``~`` expanded in the path of the images."""
     source = catalog["source"]
     path = source.get("path")
     if isinstance(path, str) and path.startswith("~"):

@@ -25,6 +25,11 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint at the name that was meant, with a blank before it; empty where none is like it."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """A hint at the known name that is most similar, with a blank before it; empty if none is."""
+    close = closest(name, known)
+    return f" (did you mean {close!r}?)" if close else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most similar, if any is."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)

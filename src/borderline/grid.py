@@ -1,9 +1,9 @@
-"""The one place where the experiment's lists become pipelines.
+"""The grid: the experiment's lists become pipelines.
 
-An environment names its models under test, its generators and how often it repeats them (``grid``
-in ``parameters.yml``). A stage writes its nodes once, for one model or one generator, and copies
-them here. Datasets are named after their model and generator, ``cnn_2.gasten_10.images``; nodes
-after their stage too, so that kedro-viz folds the graph by model, stage and generator:
+An environment lists its models under test, its generators and the number of repetitions (``grid``
+in ``parameters.yml``). A stage writes its nodes for one model or one generator; this module copies
+them. The names of datasets begin with model and generator, ``cnn_2.gasten_10.images``. The names of
+nodes contain the stage too, so that kedro-viz folds the graph by model, stage and generator:
 ``cnn_2.gasten.gasten_10.train_generator``.
 """
 
@@ -23,27 +23,26 @@ from borderline.params import GeneratorParams, Pairing, Params, RunParams
 
 _GAN = "gan"
 GIVEN_STEP_1 = "step_1_checkpoints"
-"""The entry of the catalog, and of ``globals.yml``, for a step 1 that was trained elsewhere."""
-
+"""The entry of the catalog and of ``globals.yml`` for a step 1 that was trained elsewhere."""
 
 Judge = Literal["lenet", "classifier", "inception"]
 
 
 class Grid(Params):
-    """What the run is made of.
+    """The lists of the experiment.
 
     Attributes:
-        models: Names of the models under test, keys of ``models``.
-        generators: Names of the generators that each model gets, keys of ``generators``.
-        runs: How often GAN and generators are made, each time with another seed.
-        judges: Whose features measure realism: ``lenet`` (the one that epochs are measured by, so
-            always there), ``classifier`` (the model under test itself), ``inception`` (the FID).
+        models: The models under test, keys of ``models``.
+        generators: The generators of each model, keys of ``generators``.
+        runs: Repetitions of GAN and generators, each with another seed.
+        judges: The judges of realism: ``lenet`` (always, because it measures the epochs),
+            ``classifier`` (the model under test), ``inception`` (for the FID).
     """
 
     models: tuple[str, ...]
     generators: tuple[str, ...]
-    runs: int = Field(default=1, ge=1)
-    judges: tuple[Judge, ...] = ("lenet",)
+    runs: int = Field(ge=1)
+    judges: tuple[Judge, ...]
 
     @field_validator("judges")
     @classmethod
@@ -58,7 +57,7 @@ class Placed(NamedTuple):
 
     Attributes:
         settings: Its settings.
-        run: Which repetition it belongs to, from 1.
+        run: The number of its repetition, from 1.
     """
 
     settings: GeneratorParams
@@ -67,17 +66,17 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """The grid taken apart.
+    """All models and generators of the grid.
 
     Attributes:
         models: Names of the models under test.
-        generators: Every generator of every repetition, by name.
-        runs: How often GAN and generators are made.
-        trains_gan: Whether step 1 is trained here; else its checkpoints are given, or no generator
-            needs them.
-        judges: Whose features measure realism.
+        generators: The generators of all repetitions, by name.
+        runs: The number of repetitions.
+        trains_gan: Whether step 1 is trained here; False when its checkpoints are given or no
+            generator needs them.
+        judges: The judges of realism.
         pairing: The two models that ``compare`` compares.
-        imported: Those of the models that were trained elsewhere.
+        imported: The models that were trained elsewhere.
     """
 
     models: tuple[str, ...] = ()
@@ -90,26 +89,26 @@ class Layout:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """The models that are trained here."""
+        """The models that were not trained elsewhere."""
         return tuple(model for model in self.models if model not in self.imported)
 
 
-# Without a context (`kedro registry list`) the stages exist, with their shared nodes only.
+# Without a context (`kedro registry list`) the stages have only their shared nodes.
 _current = Layout()
 
 
 def current() -> Layout:
-    """The grid of the present environment."""
+    """The layout of the present environment."""
     return _current
 
 
 def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: bool) -> Layout:
-    """Take the grid apart: a generator for each of its variants, in each repetition.
+    """Lay the grid out: a generator for each variant, in each repetition.
 
     Args:
         grid: The lists.
-        settings: Of every generator, by name.
-        trains_gan: Whether step 1 is trained here, where a generator needs it.
+        settings: The settings of all generators, by name.
+        trains_gan: Whether step 1 is trained here if a generator needs it.
 
     Raises:
         BorderlineError: When two generators would have the same name.
@@ -121,8 +120,8 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
                 full = repeated(name + suffix, run)
                 if full in generators:
                     raise BorderlineError(
-                        f"grid.generators gives two generators the name {full!r}: rename an entry "
-                        "of generators, whose start or repetition is called the same."
+                        f"grid.generators gives two generators the name {full!r}, because of "
+                        "their start or repetition: rename an entry of generators."
                     )
                 generators[full] = Placed(variant, run)
     needs_gan = any(settings.needs_gan() for settings, _ in generators.values())
@@ -130,12 +129,12 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
 
 
 def repeated(name: str, run: int) -> str:
-    """The name of something in a repetition; the first one keeps the plain name."""
+    """The name with the number of its repetition, except for the first."""
     return name if run == 1 else f"{name}_run_{run}"
 
 
 def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
-    """The settings of each repetition but the first, whose seed derives from that of the run."""
+    """The run settings of all repetitions except the first, with derived seeds."""
     return {
         f"run_{repetition}": run.model_copy(update={"seed": run.seed_for("repetition", repetition)})
         for repetition in range(2, grid.runs + 1)
@@ -143,7 +142,7 @@ def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
 
 
 def use(layout: Layout) -> None:
-    """Build the pipelines for this grid from now on."""
+    """Build the pipelines for this layout from now on."""
     global _current
     _current = layout
     pipelines.configure(pipelines._pipelines_module)
@@ -182,29 +181,26 @@ def node(
 
 
 def gans() -> list[str]:
-    """The GANs of step 1 that are trained here, one for each repetition."""
+    """The GANs of step 1 that are trained here, one per repetition."""
     return _gan_names() if _current.trains_gan else []
 
 
 def for_all(stage: str, template: Pipeline) -> Pipeline:
-    """The nodes that a stage has once, for all models.
+    """The nodes that all models share, folded under their stage.
 
     Args:
         stage: The name of the stage.
         template: Its nodes.
-
-    Returns:
-        The same nodes, folded under their stage.
     """
     return Pipeline(template, namespace=stage, prefix_datasets_with_namespace=False, tags=stage)
 
 
 def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
-    """Copy a pipeline for every repetition of step 1; none where its checkpoints are given.
+    """Copy a pipeline for every repetition of step 1; no copies if its checkpoints are given.
 
     Args:
         stage: The name of the stage.
-        template: Nodes whose datasets of the GAN are called ``gan.<dataset>``.
+        template: Nodes; the names of the GAN's datasets are ``gan.<dataset>``.
 
     Returns:
         The copies, each in the namespace of its GAN.
@@ -233,9 +229,9 @@ def for_each_model(
 
     Args:
         stage: The name of the stage.
-        template: Nodes for one model; ``params:model`` stands for its recipe.
-        shared: Names of the inputs that all models have in common.
-        models: Only these of the models; None for all.
+        template: Nodes for one model; ``params:model`` stands for its settings.
+        shared: Names of the inputs that all models share.
+        models: The models to copy for; None for all.
 
     Returns:
         The copies, each in the namespace of its model.
@@ -263,13 +259,13 @@ def for_each_generator(
     Args:
         stage: The name of the stage.
         template: Makes the nodes for one generator from its settings; ``params:model`` and
-            ``params:generator`` stand for the recipes, ``gan.<dataset>`` for those of its step 1,
-            ``<name>.<dataset>`` for those of another generator of the same model.
-        shared: Names of the inputs that all models have in common.
-        of_model: Names of the inputs that all generators of one model have in common.
+            ``params:generator`` stand for the settings of both, ``gan.<dataset>`` for the datasets
+            of step 1, ``<name>.<dataset>`` for those of another generator of the same model.
+        shared: Names of the inputs that all models share.
+        of_model: Names of the inputs that all generators of a model share.
 
     Returns:
-        The copies, each in the namespace of its generator inside that of its model.
+        The copies, each in the namespace of its generator inside the namespace of its model.
     """
     copies = Pipeline([])
     for name, (settings, run) in _current.generators.items():
@@ -285,10 +281,7 @@ def for_each_generator(
             inputs=inputs | _of_run({i for i in nodes.inputs() if _is_dotted(i)}, run),
             parameters=_parameters(nodes, recipes),
         )
-    of_gans = {
-        GIVEN_STEP_1,
-        *(i for i in copies.inputs() if i.partition(".")[0] in _gan_names()),
-    }
+    of_gans = {i for i in copies.inputs() if i.partition(".")[0] in {GIVEN_STEP_1, *_gan_names()}}
     return for_each_model(stage, copies, shared={*shared, *of_gans})
 
 
@@ -315,5 +308,4 @@ def _run_parameters(run: int) -> str:
 
 
 def _parameters(template: Pipeline, renamed: Mapping[str, str]) -> dict[str, str]:
-    every = {name for name in template.inputs() if name.startswith("params:")}
-    return {name: renamed.get(name, name) for name in every}
+    return {n: renamed.get(n, n) for n in template.inputs() if n.startswith("params:")}

@@ -1,13 +1,14 @@
 """The ledger: the settings that each node's results on disk were made with.
 
-Trainings guard their checkpoints themselves. What the ledger adds is the rest: a run of some stages
-or nodes takes what others left, and must not mix it with other settings. A node has an entry of its
-own, a file, so that parts of the road may run at the same time, on several machines too.
+A run of some stages or nodes takes the results of others, and must not mix them with other
+settings. Each node has its own entry, a file, so that several machines can run nodes at the same
+time. Checkpoints are not in the ledger, because each contains its settings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -18,42 +19,38 @@ from borderline.errors import BorderlineError
 from borderline.params import flat
 
 Entry = dict[str, Any]
-"""``settings``, by dotted name, that a node ran to its end with; empty for one that did not."""
+"""The ``settings`` of a finished node, by dotted name; empty for a node that did not finish."""
 
 Ledger = Mapping[str, Callable[[], Entry]]
-"""What loads the entry of a node, by name; and the one about the images, under ``SOURCE``."""
+"""Loaders of the nodes' entries by name, and of the entry about the images, ``SOURCE``."""
 
 SOURCE = "source"
-# Neither does where a file is: its content counts.
-_NO_MATTER = (".device", ".source.path", ".source.credentials", ".source.trust")
-# Who called, and whom `compare` compares, changes no result.
-_ABOUT_THE_CALL = ("params:call", "params:pairing")
 _NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
 
 
 def settings_of(
     node: Node, parameters: Mapping[str, Any], given: Mapping[str, Any] = _NOTHING_GIVEN
 ) -> dict[str, Any]:
-    """Every setting that a node takes, by dotted name.
+    """The settings that the results of a node depend on, by dotted name.
 
     Args:
         node: The node.
-        parameters: All settings of the run, as nested dictionaries of JSON's types.
-        given: Of datasets that come from elsewhere, where from.
+        parameters: All settings that a result can depend on, as nested JSON types.
+        given: The origins of datasets that were made elsewhere, by dataset.
     """
     settings = {name: value for name, value in given.items() if name in node.inputs}
-    for name in node.inputs:
-        if name.startswith("params:") and name not in _ABOUT_THE_CALL:
-            value: Any = parameters
-            path = name.removeprefix("params:")
-            for part in path.split("."):
-                value = value[part]
+    paths = [name.removeprefix("params:") for name in node.inputs if name.startswith("params:")]
+    for path in paths:
+        group, *names = path.split(".")
+        # Results do not depend on groups that are not there, such as the call.
+        if group in parameters:
+            value = reduce(lambda values, name: values[name], names, parameters[group])
             settings.update(flat({path: value}))
-    return {name: value for name, value in settings.items() if not name.endswith(_NO_MATTER)}
+    return settings
 
 
 def entry(ledger: Ledger, name: str) -> Entry:
-    """The entry of a name; empty where there is none."""
+    """The entry of a name; empty if there is none."""
     return ledger[name]() if name in ledger else {}
 
 
@@ -65,19 +62,19 @@ def check(
     command: str,
     given: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> None:
-    """Make sure that what a run takes from nodes outside of it was made with its settings.
+    """Make sure that the results that a run takes from other nodes were made with its settings.
 
     Args:
-        ledger: What is on disk.
+        ledger: The ledger on disk.
         stages: All stages in their order.
         running: The nodes that are about to run.
-        parameters: All settings of the run, as nested dictionaries of JSON's types.
+        parameters: All settings that a result can depend on, as nested JSON types.
         command: The start of a command that runs stages, for the message.
-        given: Of datasets that come from elsewhere, where from.
+        given: The origins of datasets that were made elsewhere, by dataset.
 
     Raises:
-        BorderlineError: When such a node has not run to its end, when one that it takes from runs
-            again, or when it ran with other settings; it gives the command that helps.
+        BorderlineError: When such a node did not finish, when a node before it runs again, or when
+            it ran with other settings; the message gives the command that helps.
     """
     order = list(stages)
     place = {node.name: order.index(name) for name in order for node in stages[name].nodes}
@@ -99,8 +96,8 @@ def check(
         made = entry(ledger, node.name).get("settings")
         if made is None or node.name in following:
             raise BorderlineError(
-                f"The results of {stage} are not those of a run to its end with the present "
-                f"results of the stages before it: {remedy}"
+                f"The results of {stage} are not from a finished run on the present results of the "
+                f"stages before it: {remedy}"
             )
         for name, value in settings_of(node, parameters, given).items():
             if made.get(name) != value:
@@ -111,7 +108,7 @@ def check(
 
 
 def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline) -> dict[str, Entry]:
-    """What a run enters at its start: no settings for its nodes and all that follow them."""
+    """The entries at the start of a run: empty for its nodes and all nodes after them."""
     road = sum(stages.values(), Pipeline([]))
     following = road.from_nodes(*(node.name for node in running.nodes)).nodes
     return {node.name: {} for node in following if node.name in ledger}
@@ -122,5 +119,5 @@ def closed(
     parameters: Mapping[str, Any],
     given: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> dict[str, Entry]:
-    """What a run enters at its end: the settings of its nodes."""
+    """The entries at the end of a run: the settings of its nodes."""
     return {node.name: {"settings": settings_of(node, parameters, given)} for node in running.nodes}

@@ -1,4 +1,8 @@
-"""Settings that several stages share (``parameters.yml``), and the device and seeds they mean."""
+"""Settings that several stages share (``parameters.yml``), with their devices and seeds.
+
+The default values stand in ``conf/base``. A :class:`Mark` at a field says what does not
+depend on it.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,41 @@ import shlex
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any, ClassVar, Literal, Self
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 
 from borderline.errors import BorderlineError
+
+if TYPE_CHECKING:
+    import torch
 
 Setting = int | float | str | bool | None
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 
+SMALLEST_IMAGE = 8
+"""Side of the smallest images in pixels."""
 
-CHANGE_NO_RESULT = frozenset({"tracking", "gate", "compare", "other_run", "data_folder"})
-"""What no report need name: what is beside the road, who tracks it, and where results go."""
+
+class Mark(Enum):
+    """A mark at a field: ``device: Annotated[Device, Mark.NO_RESULT]``.
+
+    Attributes:
+        NO_RESULT: No result depends on the setting, for example the path of a file; the ledger and
+            fingerprints leave it out.
+        CONTINUES: A training can continue with another value; fingerprints leave it out.
+        BESIDE: No stage depends on the group; the report, its command and sweeps leave it out.
+    """
+
+    NO_RESULT = "no result"
+    CONTINUES = "continues"
+    BESIDE = "beside"
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A validator of lists: they name nothing twice."""
+    """A validator of lists: nothing stands in them twice."""
     if len(set(values)) < len(values):
         raise ValueError("it must name nothing twice")
     return values
@@ -40,16 +61,26 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{name}", value
 
 
+def merged(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings in which the second ones replace those of the first."""
+    both = dict(base)
+    for name, value in above.items():
+        below = base.get(name)
+        nested = isinstance(below, Mapping) and isinstance(value, Mapping)
+        both[name] = merged(below, value) if nested else value  # type: ignore[arg-type]
+    return both
+
+
 def check_can_tell(name: str, draws: int, level: float) -> None:
-    """Make sure that so many random draws can give a p-value as small as a level.
+    """Make sure that a number of random draws can give a p-value as small as a level.
 
     Args:
-        name: What the draws are called in the settings.
-        draws: How many there are.
+        name: The name of the setting.
+        draws: The number of draws.
         level: In (0, 1).
 
     Raises:
-        ValueError: When their smallest p-value, 1 / (1 + draws), is above it.
+        ValueError: When the smallest p-value, 1 / (1 + draws), is above the level.
     """
     if 1 / (1 + draws) > level:
         raise ValueError(
@@ -59,41 +90,58 @@ def check_can_tell(name: str, draws: int, level: float) -> None:
 
 
 class Params(BaseModel):
-    """What every group of settings has in common: frozen, and no unknown names."""
+    """A group of settings: frozen, without unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    no_matter: ClassVar[frozenset[str]] = frozenset({"epochs", "device"})
+
+    @classmethod
+    def marked(cls, *marks: Mark) -> set[str]:
+        """The names of the settings with one of these marks."""
+        fields = cls.model_fields.items()
+        return {n for n, field in fields if any(mark in field.metadata for mark in marks)}
+
+    def plain(self, *marks: Mark) -> dict[str, Any]:
+        """The settings as nested JSON types, except those with one of these marks."""
+        names = [name for name in type(self).model_fields if name not in self.marked(*marks)]
+        return {name: _plain(getattr(self, name), marks) for name in names}
 
     def fingerprint(self, group: str) -> dict[str, Setting]:
-        """The settings that a training's state depends on, by dotted name.
-
-        Not among them are those of ``no_matter``: the number of epochs, for a training may go on,
-        and the device.
+        """The settings that the state of a training depends on, by dotted name.
 
         Args:
-            group: What the group is called in the parameters, for example ``gan``.
+            group: The name of the group in the parameters, for example ``gan``.
         """
-        values = self.model_dump(exclude=set(self.no_matter))
-        return {f"{group}.{name}": value for name, value in values.items()}
+        values = flat({group: self.plain(Mark.NO_RESULT, Mark.CONTINUES)})
+        return {n: value if isinstance(value, Setting) else str(value) for n, value in values}
+
+
+def _plain(value: Any, marks: tuple[Mark, ...]) -> Any:
+    if isinstance(value, Params):
+        return value.plain(*marks)
+    if isinstance(value, Mapping):
+        return {name: _plain(entry, marks) for name, entry in value.items()}
+    return to_jsonable_python(value)
 
 
 class RunParams(Params):
-    """Settings that concern the whole run.
+    """Settings of the whole run.
 
     Attributes:
-        seed: Every random choice of the run derives from it.
+        seed: The seed of all random choices.
         device: ``auto`` takes CUDA, then MPS, then the CPU.
     """
 
     seed: int = Field(ge=0, lt=2**32)
-    device: Device
+    device: Annotated[Device, Mark.NO_RESULT]
 
     def torch_device(self) -> torch.device:
         """The device to compute on.
 
         Raises:
-            BorderlineError: When the named device is not there.
+            BorderlineError: When PyTorch does not find the device.
         """
+        import torch
+
         name = self.device
         if name == "auto":
             name = (
@@ -114,30 +162,34 @@ class RunParams(Params):
         return torch.device(name)
 
     def seed_for(self, *purpose: str | int) -> int:
-        """A seed for one purpose, independent of every other purpose's.
+        """A seed for one purpose, in [0, 2**32), independent of the seeds of other purposes.
 
         Args:
-            purpose: What the seed is for, for example ``("gan", "weights")``.
-
-        Returns:
-            An integer in [0, 2**32).
+            purpose: For example ``("gan", "weights")``.
         """
+        import numpy as np
+
         words = [zlib.crc32(str(word).encode()) for word in purpose]
         return int(np.random.SeedSequence([self.seed, *words]).generate_state(1)[0])
 
     def generator(self, *purpose: str | int) -> torch.Generator:
-        """A CPU random generator for one purpose; draws are moved to the device afterwards.
+        """A random generator for one purpose.
 
-        Drawing on the CPU keeps the numbers the same on every device.
+        It draws on the CPU, so that all devices get the same numbers.
         """
+        import torch
+
         return torch.Generator().manual_seed(self.seed_for(*purpose))
 
     @contextmanager
     def global_seed(self, *purpose: str | int) -> Iterator[None]:
-        """Seed PyTorch's and NumPy's global generators for a while, then put them back.
+        """Seed the global generators of PyTorch and NumPy, and restore them at the end.
 
         For library code that takes no generator: weight initialisation, captum.
         """
+        import numpy as np
+        import torch
+
         seed = self.seed_for(*purpose)
         numpy_state = np.random.get_state()
         with torch.random.fork_rng():
@@ -150,14 +202,14 @@ class RunParams(Params):
 
 
 class TrackingParams(Params):
-    """Where runs are tracked; the tracker's own environment variables come first.
+    """The tracker of runs, Weights & Biases; its environment variables take precedence.
 
     Attributes:
         mode: ``offline`` keeps everything in the data folder until it is synced, ``online`` sends
             it, ``disabled`` tracks nothing.
-        project: What the runs are filed under.
-        entity: The account or team; None for the tracker's default one.
-        tags: Of every run.
+        project: The project of the runs.
+        entity: The account or team; None for the tracker's default.
+        tags: The tags of all runs.
     """
 
     mode: Literal["online", "offline", "disabled"]
@@ -167,19 +219,20 @@ class TrackingParams(Params):
 
 
 class CallParams(Params):
-    """How the run was called; not set by users.
+    """The call of the run; derived, not set by users.
 
     Attributes:
         environment: The name of the environment; None for the default one.
-        changed: The settings that ``--params`` changed, by dotted name; not those that change no
-            result.
+        changed: The settings of ``--params``, by dotted name, without those beside the stages.
+        listed: The groups of settings that the report lists.
     """
 
     environment: str | None = None
     changed: dict[str, Any] = Field(default_factory=dict)
+    listed: tuple[str, ...] = ()
 
     def command(self) -> str:
-        """What drives the whole road with the same settings."""
+        """The command that runs all stages with the same settings."""
         words = ["kedro", "run"]
         if self.environment is not None:
             words += ["--env", self.environment]
@@ -198,7 +251,7 @@ class OtherRunParams(Params):
 
     Attributes:
         data_folder: Its data folder; None for no other run.
-        case: Its dataset and pair, ``<dataset>_<positive>v<negative>``; None for those of this run.
+        case: Its dataset and pair, ``<dataset>_<positive>v<negative>``; None for this run's.
     """
 
     data_folder: str | None
@@ -206,12 +259,12 @@ class OtherRunParams(Params):
 
 
 class Pairing(Params):
-    """The two models to compare; not set by users.
+    """The two models to compare; derived, not set by users.
 
     Attributes:
         this: A model of this run.
-        other: Another one.
-        elsewhere: Whether that is of another run.
+        other: The other model.
+        elsewhere: Whether the other model belongs to another run.
     """
 
     this: str
@@ -220,12 +273,12 @@ class Pairing(Params):
 
     @property
     def names(self) -> tuple[str, str]:
-        """What the two are called."""
+        """The names of both models."""
         return self.this, f"{self.other} of the other run" if self.elsewhere else self.other
 
 
 class ConfusionParams(Params):
-    """What counts as borderline.
+    """The band around the decision threshold.
 
     Attributes:
         band: An image is borderline when ``|p - 0.5| < band``; in (0, 0.5].
@@ -240,7 +293,7 @@ class PairParams(Params):
     Attributes:
         positive: The class with label 1, by number or name.
         negative: The class with label 0, by number or name.
-        test_share: The share of all images that become test images where the source has none.
+        test_share: The share of the images that become test images if the source has none.
     """
 
     positive: int | str

@@ -2,6 +2,7 @@
 
 import warnings
 
+from borderline.config_loader import ConfigLoader
 from borderline.context import BorderlineContext
 from borderline.hooks.closing import GateHooks, SummaryHooks
 from borderline.hooks.preflight import PreflightHooks
@@ -9,8 +10,6 @@ from borderline.hooks.progress import ProgressHooks
 from borderline.hooks.threads import ThreadHooks
 from borderline.hooks.tracking import TrackingHooks
 
-# Kedro itself makes this call.
-warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
 # A node that gathers all generators of a model names their datasets with their namespace.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 
@@ -24,6 +23,7 @@ HOOKS = (
     GateHooks(),
 )
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -86,7 +86,7 @@ def test_the_stage_runs_with_it_and_agrees_with_torch_fidelity(
     part = {"images": generated, "probabilities": torch.full((12,), 0.5)}
     judge = build_judge(2, (1, 12, 12)).eval()
     classifier = build_model("cnn", 1, (1, 12, 12)).eval()
-    grid = Grid(models=("m",), generators=("g",), judges=("lenet", "inception"))
+    grid = Grid(models=("m",), generators=("g",), runs=1, judges=("lenet", "inception"))
     metrics = metrics_params(sample_size=12, fewest_images=10, neighbours=3)
     band = ConfusionParams(band=0.1)
     features = {

@@ -92,7 +92,7 @@ MODELS = {
         source("torchexport", path="model.file"),
     ),
     "no file named": Bad(
-        ["models.mine.source cannot be", "set path"], source("torch_export", trust=True)
+        ["models.mine.source is invalid", "set path"], source("torch_export", trust=True)
     ),
     "pickle of no model": Bad(
         ["models.mine.source.path", "holds a dict and no module", "'state_dict'"],
@@ -100,7 +100,7 @@ MODELS = {
         pickled({"weight": torch.zeros(1)}),
     ),
     "state dict of no class": Bad(
-        ["models.mine.source cannot be", "set import_path"],
+        ["models.mine.source is invalid", "set import_path"],
         source("state_dict", path="model.file"),
     ),
     "class that is not there": Bad(
@@ -144,13 +144,13 @@ MODELS = {
         ink(input={"size": 10, "fit": True}),
     ),
     "range upside down": Bad(
-        ["models.mine.input cannot be: range is [1, 0]"], ink(input={"range": [1, 0]})
+        ["models.mine.input is invalid: range is [1, 0]"], ink(input={"range": [1, 0]})
     ),
     "mean without std": Bad(
-        ["models.mine.input cannot be: mean and std go together"], ink(input={"mean": [0.5]})
+        ["models.mine.input is invalid: mean and std go together"], ink(input={"mean": [0.5]})
     ),
     "std of 0": Bad(
-        ["models.mine.input cannot be: std is [0.0]"], ink(input={"mean": [0.5], "std": [0]})
+        ["models.mine.input is invalid: std is [0.0]"], ink(input={"mean": [0.5], "std": [0]})
     ),
     "mean of three channels": Bad(
         ["models.mine.input.mean has 3 numbers", "gets 1 channels"],
@@ -354,7 +354,7 @@ IMAGES = {
         ["source.size is 4", "greater than or equal to 8"], images={**FOLDER, "size": 4}
     ),
     "misspelt setting": Bad(
-        ["source.borken is no setting", "did you mean 'broken'"],
+        ["Unknown setting 'source.borken'. Did you mean 'source.broken'"],
         images={**FOLDER, "borken": "leave_out"},
     ),
     "misspelt kind": Bad(

@@ -16,9 +16,10 @@ from borderline.imported.classifier import (
     prepared,
 )
 from borderline.imported.import_path import digest_of_source
-from borderline.imported.params import Contract, ImportedModelParams, Source
+from borderline.imported.params import ImportedModelParams
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.randomisation import randomised
+from conftest import contract_of, imported_model, imported_source
 from elsewhere import SOURCES, Answers, Detached, Floats, Net, TwoHeads, Wandering, saved
 
 SHAPE = (1, 12, 12)
@@ -26,8 +27,7 @@ SHAPE = (1, 12, 12)
 
 def params_of(kind: str, **changed: Any) -> ImportedModelParams:
     source = {"kind": kind, **SOURCES.get(kind, {}), **changed.pop("source", {})}
-    values = {"kind": "imported", "source": source, "outputs": "logits", **changed}
-    return ImportedModelParams.model_validate(values)
+    return imported_model(**{"source": source, "outputs": "logits", **changed})
 
 
 def classifier_of(kind: str, model: Net, **changed: Any) -> ImportedClassifier:
@@ -195,21 +195,21 @@ def test_contract_of_range_and_normalisation(
     contract: dict[str, Any], expected: list[float]
 ) -> None:
     x = torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3)
-    inputs = prepared(x, Contract.model_validate(contract))
+    inputs = prepared(x, contract_of(**contract))
     assert inputs.flatten().tolist() == pytest.approx(expected)
     assert str(inputs.dtype) == f"torch.{contract.get('dtype', 'float32')}"
 
 
 def test_contract_of_size_and_channels() -> None:
     grey, colour = images(2), images(2, (3, 12, 12))
-    fit = Contract(size=24, channels=3, fit=True, mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
+    fit = contract_of(size=24, channels=3, fit=True, mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
     inputs = prepared(grey, fit)
     assert inputs.shape == (2, 3, 24, 24)
     torch.testing.assert_close(inputs[:, 0] - inputs[:, 2], torch.full((2, 24, 24), 0.2))
-    inputs = prepared(colour, Contract(channels=1, fit=True, range=(-1, 1)))
+    inputs = prepared(colour, contract_of(channels=1, fit=True, range=(-1, 1)))
     torch.testing.assert_close(inputs, colour.mean(1, keepdim=True))
     # A flat image stays flat at any size.
-    flat = prepared(torch.full((1, 1, 12, 12), 0.4), Contract(size=7, fit=True, range=(-1, 1)))
+    flat = prepared(torch.full((1, 1, 12, 12), 0.4), contract_of(size=7, fit=True, range=(-1, 1)))
     torch.testing.assert_close(flat, torch.full((1, 1, 7, 7), 0.4))
 
 
@@ -283,7 +283,7 @@ def test_settings_know_the_code_that_goes_with_the_weights(
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     code = "def logit(images):\n    return images.mean((1, 2, 3)) * {}\n"
-    source = Source(kind="callable", import_path="of_ones_own.logit")
+    source = imported_source("callable", import_path="of_ones_own.logit")
     (tmp_path / "of_ones_own.py").write_text(code.format(1))
     before = digest_of_source(source, b"")
     assert before == digest_of_source(source, b"")

@@ -26,7 +26,8 @@ from borderline.cli import cli
 from borderline.datasets import CheckpointDataset, ImageSource
 from borderline.errors import BorderlineError, causes
 from borderline.imported.kinds import read_network
-from borderline.imported.params import RUN_CODE, Source
+from borderline.imported.params import RUN_CODE
+from conftest import imported_source
 from elsewhere import Net, RunsCode, saved
 
 IMAGES = torch.zeros(2, 1, 12, 12)
@@ -96,7 +97,7 @@ def test_every_kind_with_code_has_an_attack() -> None:
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_trusted_file_is_read(kind: str, trace: Path) -> None:
     """And so the attacks are real."""
-    source = Source.model_validate({"kind": kind, "path": "m.file", "trust": True})
+    source = imported_source(kind, path="m.file", trust=True)
     try:
         read_network(source, ATTACKS[kind](trace))(IMAGES)
     except BorderlineError:  # The code has run, and then the file holds no model.
@@ -167,16 +168,16 @@ def test_checkpoint_with_more_than_weights(
     assert not trace.exists()
     assert not (project / "data").exists()
     with pytest.raises(BorderlineError, match="do not fit"):
-        read_network(Source.model_validate({**source, "trust": True}), torch_saved(trace))
+        read_network(imported_source(**source, trust=True), torch_saved(trace))
     assert trace.exists()
 
 
 def test_trusted_checkpoint_with_more_than_weights_is_read() -> None:
     net = Net().eval()
     file = io.BytesIO()
-    torch.save({"state_dict": net.state_dict(), "source": Source(kind="onnx", path="a")}, file)
+    torch.save({"state_dict": net.state_dict(), "source": imported_source("onnx", path="a")}, file)
     source = {"kind": "state_dict", "path": "m.pt", "import_path": "elsewhere.Net", "trust": True}
-    network = read_network(Source.model_validate(source), file.getvalue())
+    network = read_network(imported_source(**source), file.getvalue())
     assert torch.equal(network(IMAGES), net(IMAGES))
 
 
@@ -204,7 +205,7 @@ def test_kinds_without_code_never_unpickle(
     source: dict[str, Any], attack: Callable[[Path], bytes], trace: Path
 ) -> None:
     with pytest.raises(BorderlineError, match=r"source\.(path|trust) is"):
-        read_network(Source.model_validate(source), attack(trace))
+        read_network(imported_source(**source), attack(trace))
     assert not trace.exists()
 
 

@@ -15,6 +15,7 @@ import yaml
 from kedro.utils import find_kedro_project
 
 from borderline.commands.run import PlainSpokenCommand
+from borderline.config_loader import base_parameters
 from borderline.errors import BorderlineError
 from borderline.imported.params import NO_CODE, RUN_CODE
 
@@ -245,7 +246,9 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
     check_counts(images)
     labels = labels_of_pair(images, PairParams.model_validate({**about["pair"], "test_share": 0.2}))
     content = ImportedFile(filepath=source.get("path"), setting="model").load()
-    return Material(content, images_of_pair(images.train, *labels), labels, len(images.classes))
+    defaults = base_parameters(_CONF)["model_kinds"]["imported"]
+    real = images_of_pair(images.train, *labels)
+    return Material(content, real, labels, len(images.classes), defaults)
 
 
 def _write_case(name: str, about: dict[str, Any], parameters: dict[str, Any], best: Trial) -> None:

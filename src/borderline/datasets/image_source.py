@@ -14,7 +14,6 @@ from borderline.records import LabelledImages
 if TYPE_CHECKING:
     from borderline.datasets.image_files import ImageArrays
 
-SMALLEST_IMAGE = 8
 _KINDS = ("mnist_sample", "idx", "torchvision", "image_folder", "arrays", "hugging_face")
 _TORCHVISION = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10")
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from borderline.datasets.image_files import Arrays
-from borderline.datasets.image_source import SMALLEST_IMAGE, SourceImages
+from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
+from borderline.params import SMALLEST_IMAGE
 from borderline.records import LabelledImages
 
 # The brightness of red, green and blue to the eye (ITU-R BT.601).

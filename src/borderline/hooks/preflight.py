@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from borderline import ledger
 from borderline.datasets.buckets import check_bucket, is_bucket
 from borderline.grid import GIVEN_STEP_1
+from borderline.params import Mark
 from borderline.pipeline_registry import BESIDE, STAGES
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class PreflightHooks:
     def after_context_created(self, context: BorderlineContext) -> None:
         """Remember settings and data folder for the checks."""
         self.parameters = context.checked
+        self.settings = {
+            **context.checked.plain(Mark.NO_RESULT),
+            **context.derived.plain(Mark.NO_RESULT),
+        }
         self.about, self.layout = context.about, context.layout
         folder = context.about.data_folder
         self.data_folder = folder if is_bucket(folder) else str(context.project_path / folder)
@@ -50,10 +55,9 @@ class PreflightHooks:
         check_judges(catalog, pipeline)
         check_study_storage(pipeline, self.about)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
-        settings = self.parameters.model_dump(mode="json")
         self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
         self._running = _running(run_params, pipeline, catalog)
-        ledger.check(book, stages, self._running, settings, command, self._given)
+        ledger.check(book, stages, self._running, self.settings, command, self._given)
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():
             entries |= {ledger.SOURCE: self._check_images(book, pipeline, catalog)}
@@ -62,8 +66,7 @@ class PreflightHooks:
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which have all finished."""
-        settings = self.parameters.model_dump(mode="json")
-        catalog.save("ledger", ledger.closed(self._running, settings, self._given))
+        catalog.save("ledger", ledger.closed(self._running, self.settings, self._given))
 
     def _check_inputs(
         self,

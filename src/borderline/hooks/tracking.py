@@ -55,7 +55,9 @@ class TrackingHooks:
         folder = "data" if is_bucket(about.data_folder) else about.data_folder
         self._folder = context.project_path / folder
         self._config = {
-            **context.checked.model_dump(mode="json", exclude={"tracking", "pairing"}),
+            **context.checked.model_dump(mode="json", exclude={"tracking"}),
+            "runs": context.derived.plain()["runs"],
+            "call": context.derived.call.model_dump(mode="json", exclude={"listed"}),
             "dataset": about.dataset,
         }
 

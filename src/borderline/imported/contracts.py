@@ -15,6 +15,7 @@ from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.imported.kinds import first_line
 from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import trial_images
+from borderline.params import merged
 from borderline.records import LabelledImages
 
 USUAL: dict[str, dict[str, Any]] = {
@@ -55,12 +56,14 @@ class Material(NamedTuple):
         real: Real images of the pair.
         labels: The labels of the positive and the negative class among all classes.
         classes: The number of all classes.
+        defaults: The default settings of imported models.
     """
 
     content: bytes
     real: LabelledImages
     labels: tuple[int, int]
     classes: int
+    defaults: Mapping[str, Any]
 
     def model(self, params: Mapping[str, Any]) -> ImportedClassifier:
         """The model with these settings.
@@ -69,7 +72,7 @@ class Material(NamedTuple):
             BorderlineError: When they are invalid, or the model cannot be read.
         """
         try:
-            settings = ImportedModelParams.model_validate(params)
+            settings = ImportedModelParams.model_validate(merged(self.defaults, params))
         except ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise BorderlineError(f"model has invalid settings: {reason}.") from error

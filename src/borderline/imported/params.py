@@ -1,13 +1,13 @@
-"""Settings of imported models and generators: the source, the input contract, the outputs."""
+"""Settings of models that were trained elsewhere: their files, inputs and outputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from borderline.params import Params, Setting, flat
+from borderline.params import Mark, Params
 
 SourceKind = Literal["torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable"]
 NEED_A_CLASS = ("state_dict", "callable")
@@ -39,11 +39,11 @@ class Source(Params):
     """
 
     kind: SourceKind
-    path: str | None = None
-    import_path: str | None = None
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    credentials: str | None = None
-    trust: bool = Field(default=False, validate_default=True)
+    path: Annotated[str | None, Mark.NO_RESULT]
+    import_path: str | None
+    arguments: dict[str, Any]
+    credentials: Annotated[str | None, Mark.NO_RESULT]
+    trust: Annotated[bool, Mark.NO_RESULT]
 
     @field_validator("path")
     @classmethod
@@ -81,29 +81,29 @@ class Source(Params):
 
 
 class Contract(Params):
-    """The preprocessing that a model was trained with.
+    """The images that a model expects.
 
-    The steps in order: resize and change channels (only with ``fit``), scale to ``range``,
-    normalise by ``mean`` and ``std``, cast to ``dtype``.
+    The steps are, in this order: fit (if ``fit`` is true), scale to ``range``, normalise by
+    ``mean`` and ``std``, cast to ``dtype``.
 
     Attributes:
         size: Side of the square image in pixels; None for the size of the images.
         channels: 1 or 3; None for the channels of the images.
         range: The values of black and white before normalisation.
-        mean: One number per channel, subtracted.
-        std: One number per channel, the divisor.
+        mean: Numbers to subtract, one per channel; None for no normalisation.
+        std: Numbers to divide by, one per channel; None for no normalisation.
         dtype: Type of the pixels.
-        fit: Whether images of another size or number of channels are converted: resized
-            (bilinear), grey repeated to three channels, colour averaged to grey.
+        fit: Whether images of another size or number of channels are changed to fit: resized
+            (bilinear), grey repeated to three channels, colours averaged to grey.
     """
 
-    size: int | None = Field(default=None, ge=1)
-    channels: Literal[1, 3] | None = None
-    range: tuple[float, float] = (0.0, 1.0)
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    dtype: Literal["float32", "float64", "float16", "bfloat16", "uint8"] = "float32"
-    fit: bool = False
+    size: int | None = Field(ge=1)
+    channels: Literal[1, 3] | None
+    range: tuple[float, float]
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    dtype: Literal["float32", "float64", "float16", "bfloat16", "uint8"]
+    fit: bool
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -148,11 +148,11 @@ class ImportedModelParams(Params):
 
     kind: Literal["imported"]
     source: Source
-    input: Contract = Contract()
+    input: Contract
     outputs: Literal["logit", "probability", "logits", "probabilities"]
-    columns: tuple[int, int] | None = None
-    most_other_mass: float = Field(default=0.5, gt=0, le=1)
-    embedding: str | None = None
+    columns: tuple[int, int] | None
+    most_other_mass: float = Field(gt=0, le=1)
+    embedding: str | None
 
     @field_validator("columns")
     @classmethod
@@ -166,13 +166,3 @@ class ImportedModelParams(Params):
         if self.columns is not None and self.outputs in ("logit", "probability"):
             raise ValueError(f"a single {self.outputs} has no columns, so remove columns")
         return self
-
-    def fingerprint(self, group: str) -> dict[str, Setting]:
-        """All settings without the place of the file; the digest stands for its content."""
-        values = self.model_dump(mode="json")
-        for name in ("path", "credentials", "trust"):
-            del values["source"][name]
-        return {
-            name: value if isinstance(value, Setting) else str(value)
-            for name, value in flat({group: values})
-        }

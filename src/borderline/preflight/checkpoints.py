@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from kedro.io import DataCatalog, DatasetError
 
 from borderline.errors import BorderlineError
-from borderline.grid import GIVEN_STEP_1, Layout, repeated
+from borderline.grid import GIVEN_STEP_1, Layout, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE
 from borderline.imported.params import FILE_DIGEST
 from borderline.params import Setting
@@ -105,7 +105,7 @@ def _trainings(
 ) -> Iterator[tuple[str, int, dict[str, Setting], dict[str, str]]]:
     """Every training's checkpoints, epochs, fingerprint, and names of its groups of settings."""
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
-    runs = {1: p.run} | {n: p.runs[f"run_{n}"] for n in range(2, layout.runs + 1)}
+    runs = {1: p.run} | dict(enumerate(seeds(p.grid, p.run).values(), start=2))
     step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
     if layout.trains_gan:
         for number, settings in step_1.items():

@@ -1,17 +1,18 @@
-"""Every setting of a run and of its environment, and what follows from them."""
+"""All settings of a run and of its environment, and values that derive from them."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from borderline.datasets.image_source import SMALLEST_IMAGE
-from borderline.grid import Grid, Layout, seeds
+from borderline.grid import Grid, Layout
 from borderline.imported.params import ImportedModelParams, Source
 from borderline.params import (
+    SMALLEST_IMAGE,
     CallParams,
     ConfusionParams,
+    Mark,
     OtherRunParams,
     Pairing,
     PairParams,
@@ -32,7 +33,7 @@ from borderline.pipelines.report.params import ReportParams
 
 
 class Parameters(Params):
-    """Every setting of a run, as the ``parameters*.yml`` files of an environment give them."""
+    """All settings of a run: ``parameters*.yml``."""
 
     run: RunParams
     pair: PairParams
@@ -48,19 +49,28 @@ class Parameters(Params):
     clustering: ClusteringParams
     prototypes: PrototypesParams
     report: ReportParams
-    gate: GateParams
-    compare: CompareParams
-    other_run: OtherRunParams
-    tracking: TrackingParams
-    # Not set by users: `run` for each repetition of grid.runs but the first, how the run was
-    # called, and whom `compare` compares.
-    runs: dict[str, RunParams] = Field(default_factory=dict)
-    call: CallParams | None = None
-    pairing: Pairing | None = None
+    gate: Annotated[GateParams, Mark.BESIDE]
+    compare: Annotated[CompareParams, Mark.BESIDE]
+    other_run: Annotated[OtherRunParams, Mark.BESIDE]
+    tracking: Annotated[TrackingParams, Mark.BESIDE]
+
+
+class Derived(Params):
+    """Values that derive from the settings; nodes take them as ``params:<name>`` too.
+
+    Attributes:
+        runs: The run settings of all repetitions except the first: ``run_2`` and so on.
+        call: The call of the run.
+        pairing: The two models that ``compare`` compares.
+    """
+
+    runs: dict[str, RunParams]
+    call: Annotated[CallParams, Mark.NO_RESULT]
+    pairing: Annotated[Pairing, Mark.NO_RESULT]
 
 
 class SourceGlobals(Params):
-    """Which images, as ``ImageSource`` takes them."""
+    """The images, as ``datasets.ImageSource`` takes them."""
 
     kind: str
     path: str | None = None
@@ -77,21 +87,21 @@ class SourceGlobals(Params):
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range is {list(self.range)}, whose second number must be greater")
         if self.range is not None and self.kind != "arrays":
-            raise ValueError("range is for arrays, so leave it out")
+            raise ValueError("range is for arrays: remove it")
         return self
 
 
 class PairGlobals(Params):
-    """The two classes."""
+    """The two classes of the model under test."""
 
     positive: int | str
     negative: int | str
 
 
 class Globals(Params):
-    """What a run is about: ``globals.yml``."""
+    """Images, pair and folders of a run: ``globals.yml``."""
 
-    data_folder: str
+    data_folder: Annotated[str, Mark.BESIDE]
     credentials: str | None = None
     dataset: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     source: SourceGlobals
@@ -103,11 +113,7 @@ class Globals(Params):
 
 
 def pair_up(parameters: Parameters) -> Pairing:
-    """The two models that ``compare`` compares; both the same where there is no other.
-
-    Args:
-        parameters: The settings as configured.
-    """
+    """The two models that ``compare`` compares; both are the same if there is only one."""
     compare, models = parameters.compare, parameters.grid.models
     elsewhere = parameters.other_run.data_folder is not None
     this = compare.this or models[0]
@@ -116,32 +122,33 @@ def pair_up(parameters: Parameters) -> Pairing:
 
 
 def imported_models(parameters: Parameters) -> dict[str, Source]:
-    """Where each model of the grid comes from that was trained elsewhere."""
-    chosen = {name: parameters.models[name] for name in parameters.grid.models}
-    return {n: own.source for n, own in chosen.items() if isinstance(own, ImportedModelParams)}
+    """The sources of the grid's models that were trained elsewhere."""
+    models = {name: parameters.models[name] for name in parameters.grid.models}
+    return {
+        n: model.source for n, model in models.items() if isinstance(model, ImportedModelParams)
+    }
 
 
 def imported_generators(layout: Layout) -> dict[str, Source]:
-    """Where each generator of the grid comes from that was trained elsewhere, by full name."""
-    every = {name: own for name, (own, _) in layout.generators.items()}
-    return {n: own.source for n, own in every.items() if isinstance(own, ImportedGeneratorParams)}
+    """The sources of the layout's generators that were trained elsewhere."""
+    return {
+        name: settings.source
+        for name, (settings, _) in layout.generators.items()
+        if isinstance(settings, ImportedGeneratorParams)
+    }
 
 
-def taken_apart(parameters: Parameters, layout: Layout, call: CallParams) -> Parameters:
-    """The settings with an entry for each generator of the layout, and for each repetition.
+def laid_out(parameters: Parameters, layout: Layout) -> Parameters:
+    """The settings with an entry for each generator of the layout.
 
     Args:
         parameters: The settings as configured.
-        layout: The grid taken apart.
-        call: How the run was called.
+        layout: Their layout.
     """
     placed = {name: place.settings for name, place in layout.generators.items()}
     return parameters.model_copy(
         update={
             "grid": parameters.grid.model_copy(update={"generators": tuple(layout.generators)}),
             "generators": {**parameters.generators, **placed},
-            "runs": seeds(parameters.grid, parameters.run),
-            "call": call,
-            "pairing": layout.pairing,
         }
     )

@@ -82,8 +82,9 @@ def check_other_run(catalog: DataCatalog, pipeline: Pipeline, parameters: Parame
     """
     missing = sorted(n for n in _missing(pipeline, catalog) if n.startswith("other_run."))
     if missing:
-        other, pairing = parameters.other_run, parameters.pairing
-        assert pairing is not None
+        from borderline.preflight.configuration import pair_up
+
+        other, pairing = parameters.other_run, pair_up(parameters)
         dataset: Any = catalog.get(missing[0])
         raise BorderlineError(
             f"other_run.data_folder is {other.data_folder!r}, but no finished run with a model "

@@ -8,43 +8,37 @@ from typing import Any
 
 from borderline.errors import BorderlineError
 from borderline.grid import lay_out
-from borderline.measures.inception import INCEPTION_FEATURES
+from borderline.measures import INCEPTION_FEATURES
+from borderline.params import merged
 from borderline.pipeline_registry import STAGES
-from borderline.pipelines.classifier.networks import JUDGE_FEATURES
+from borderline.pipelines.classifier.params import JUDGE_FEATURES
 from borderline.pipelines.gasten.params import GeneratorContext
-from borderline.pipelines.metrics.leaderboard import RULES
+from borderline.pipelines.metrics.params import RULES
 from borderline.preflight.configuration import Globals, Parameters
-from borderline.preflight.sentences import check_names, validated
+from borderline.preflight.sentences import KINDS_OF, check_names, unknown, validated
 
-_NO_SETTINGS = {
-    "runs": "set grid.runs to their number",
-    "call": "call the run as you like; it notes how",
-    "pairing": "set compare.this and compare.other",
-}
+_PARAMETERS = "parameters*.yml"
 
 
 def read_globals(raw: dict[str, Any]) -> Globals:
     """Check ``globals.yml``.
 
     Raises:
-        BorderlineError: When an entry is missing, misspelt or impossible.
+        BorderlineError: When an entry is missing, unknown or impossible.
     """
     return validated(Globals, raw, "globals.yml")
 
 
 def read_parameters(raw: dict[str, Any]) -> Parameters:
-    """Check every setting of a run.
+    """Check all settings of a run.
 
     Args:
-        raw: What the config loader gives for ``parameters``.
+        raw: The ``parameters`` of the config loader.
 
     Raises:
-        BorderlineError: When a setting is missing, misspelt or impossible.
+        BorderlineError: When a setting is missing, unknown or impossible.
     """
-    parameters = validated(Parameters, raw, "parameters*.yml")
-    for name, instead in _NO_SETTINGS.items():
-        if getattr(parameters, name):
-            raise BorderlineError(f"{name} is no setting: remove it, and {instead}.")
+    parameters = validated(Parameters, with_kinds(raw), _PARAMETERS)
     if parameters.pair.positive == parameters.pair.negative:
         raise BorderlineError(
             f"pair.positive and pair.negative are both {parameters.pair.positive!r}: choose two "
@@ -63,19 +57,56 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
     return parameters
 
 
-def check_paths(parameters: Parameters, about: Globals, asked: Mapping[str, Any]) -> None:
-    """Make sure that paths carry what the run computes with.
+def with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which each model and generator has the defaults of its kind.
 
     Args:
-        parameters: What it computes with.
-        about: ``globals.yml``, which paths are made from.
-        asked: What ``--params`` changed, there and here.
+        raw: Settings with ``model_kinds`` and ``generator_kinds``.
+
+    Raises:
+        BorderlineError: When one of these two has an unknown kind or setting.
+    """
+    filled = dict(raw)
+    for group, kinds in KINDS_OF.items():
+        setting = f"{group[:-1]}_kinds"
+        defaults, entries = filled.pop(setting, {}), raw.get(group)
+        _check_known([setting], defaults, kinds)
+        for kind, values in defaults.items():
+            _check_known([setting, kind], values, kinds[kind].model_fields)
+        if isinstance(entries, dict):
+            filled[group] = {
+                name: merged(defaults.get(str(entry.get("kind")), {}), entry)
+                if isinstance(entry, dict)
+                else entry
+                for name, entry in entries.items()
+            }
+    return filled
+
+
+def _check_known(groups: list[str], values: Any, known: Iterable[str]) -> None:
+    if not isinstance(values, dict):
+        raise BorderlineError(
+            f"{'.'.join(groups)} is {values!r}, but it must contain settings: correct it in "
+            "conf/<env> or in --params."
+        )
+    for name in values:
+        if name not in known:
+            raise BorderlineError(unknown(groups, name, known, _PARAMETERS))
+
+
+def check_paths(parameters: Parameters, about: Globals, changed: Mapping[str, Any]) -> None:
+    """Make sure that the pair and the other run are the same in paths and in parameters.
+
+    Args:
+        parameters: The settings.
+        about: ``globals.yml``; paths contain its entries.
+        changed: The settings of ``--params``, which change both.
 
     Raises:
         BorderlineError: When they differ.
     """
     for group in ("pair", "other_run"):
-        filed = getattr(about, group).model_dump() | dict(asked.get(group, {}))
+        filed = getattr(about, group).model_dump() | dict(changed.get(group, {}))
         for name in type(getattr(about, group)).model_fields:
             value = getattr(getattr(parameters, group), name)
             if value != filed[name]:
@@ -137,7 +168,7 @@ def _check_generators(parameters: Parameters) -> None:
 
 
 def _check_metrics(parameters: Parameters) -> None:
-    """Make sure that epochs and generators can be measured, and on one number of images.
+    """Make sure that epochs and generators can be measured on the same number of images.
 
     Raises:
         BorderlineError: When they cannot.
@@ -151,8 +182,8 @@ def _check_metrics(parameters: Parameters) -> None:
     for setting, size in sizes.items():
         if size < noise:
             raise BorderlineError(
-                f"{setting} is {size}, but epochs are measured on generation.test_noise {noise} "
-                "images, and generators must be on as many: raise the one or lower the other."
+                f"{setting} is {size}, but generators must be measured on as many images as epochs "
+                f"(generation.test_noise {noise}): raise {setting} or lower generation.test_noise."
             )
         for judge in parameters.grid.judges:
             width = judges.get(judge, 0)
@@ -167,10 +198,10 @@ def _check_metrics(parameters: Parameters) -> None:
 
 
 def _check_compare(parameters: Parameters) -> None:
-    """Make sure that what is named to be compared is of the run.
+    """Make sure that the models to compare belong to the run.
 
     Raises:
-        BorderlineError: When it is not.
+        BorderlineError: When one does not.
     """
     compare, models = parameters.compare, parameters.grid.models
     named = {"this": compare.this}
@@ -182,18 +213,18 @@ def _check_compare(parameters: Parameters) -> None:
 
 
 def check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
-    """Make sure that no model or generator is called like something else beside it.
+    """Make sure that the names of models and generators are valid and not taken.
 
     Raises:
-        BorderlineError: When one is.
+        BorderlineError: When one is not.
     """
-    # The last ones are what tables have for no name.
+    # Tables read the last three as missing values.
     taken = {*STAGES, *RULES, "gan", "judge", "nan", "null", "none"}
     for setting, names in (("models", models), ("generators", generators)):
         for name in names:
             if name in taken or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise BorderlineError(
-                    f"grid.{setting} is {name!r}, but names are of small letters, digits and "
-                    "underscores, begin with a letter, and are none of "
+                    f"grid.{setting} is {name!r}, but names consist of small letters, digits and "
+                    "underscores, begin with a letter, and differ from "
                     f"{', '.join(sorted(taken))}: rename it."
                 )

@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in one sentence."""
+"""Errors about settings, in one sentence."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from borderline.errors import BorderlineError, did_you_mean
+from borderline.errors import BorderlineError, closest, did_you_mean
 from borderline.params import Params
 from borderline.pipelines.classifier.params import MODEL_KINDS
 from borderline.pipelines.gasten.kinds import KINDS
 
-_TAGS: dict[str, dict[str, type[Params]]] = {
+KINDS_OF: dict[str, dict[str, type[Params]]] = {
     "generators": {name: kind.Settings for name, kind in KINDS.items()},
     "models": MODEL_KINDS,
 }
+"""The settings of each kind, by group."""
 AnyParams = TypeVar("AnyParams", bound=Params)
 
 
 def validated(model: type[AnyParams], raw: dict[str, Any], files: str) -> AnyParams:
-    """Settings as their types have them.
+    """Settings in their types.
 
     Args:
         model: The type.
         raw: The settings.
-        files: What the files are called that they come from, for the message.
+        files: The names of their files, for the message.
 
     Raises:
-        BorderlineError: When one is missing, misspelt or impossible.
+        BorderlineError: When a setting is missing, unknown or impossible.
     """
     try:
         return model.model_validate(raw)
@@ -41,13 +42,10 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, fil
     path = _path(raw, error["loc"])
     place, value = ".".join(str(part) for part in path), error["input"]
     if error["type"] == "extra_forbidden":
-        known = _fields_beside(model, raw, path)
-        return (
-            f"{place} is no setting{did_you_mean(str(path[-1]), known)}: correct its name, or "
-            f"remove it; known are {', '.join(known)}."
-        )
+        *groups, name = map(str, path)
+        return unknown(groups, name, _fields_beside(model, raw, path), files)
     if error["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(value, dict):
-        kind, kinds = value.get("kind"), _TAGS[str(path[0])]
+        kind, kinds = value.get("kind"), KINDS_OF[str(path[0])]
         return (
             f"{place}.kind is {kind!r}{did_you_mean(str(kind), kinds)}: choose one of "
             f"{', '.join(map(repr, kinds))}."
@@ -58,12 +56,29 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, fil
     message = message.removeprefix("value error, ").replace("input should be", "it must be")
     remedy = "correct it in conf/<env> or in --params."
     if isinstance(value, dict):
-        return f"{place} cannot be: {message}: {remedy}"
+        return f"{place} is invalid: {message}; {remedy}"
     return f"{place} is {value!r}, but {message}: {remedy}"
 
 
+def unknown(groups: Iterable[str], name: str, known: Iterable[str], files: str) -> str:
+    """The sentence about a setting that does not exist.
+
+    Args:
+        groups: The groups around it, from the outermost on.
+        name: Its name.
+        known: The names of the settings in that group.
+        files: The names of the files that list the settings.
+    """
+    hint, groups = closest(name, known), list(groups)
+    meant = f"Did you mean {'.'.join([*groups, hint])!r}? " if hint else ""
+    return (
+        f"Unknown setting {'.'.join([*groups, name])!r}. {meant}"
+        f"Settings are listed in conf/base/{files}."
+    )
+
+
 def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
-    """Where in the input an error is: its location without the names of a union's members."""
+    """The place of an error in the input: its location without the names of a union's members."""
     path: list[int | str] = []
     for part in location[:-1]:
         if isinstance(raw, dict | list) and (part in raw or isinstance(part, int)):
@@ -73,12 +88,12 @@ def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
 
 
 def _is_tag(location: tuple[int | str, ...]) -> bool:
-    return len(location) == 3 and location[2] in _TAGS.get(str(location[0]), ())
+    return len(location) == 3 and location[2] in KINDS_OF.get(str(location[0]), ())
 
 
 def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str]) -> list[str]:
-    if path[0] in _TAGS and len(path) > 1:
-        root, path = _TAGS[str(path[0])][raw[path[0]][path[1]]["kind"]], path[2:]
+    if path[0] in KINDS_OF and len(path) > 1:
+        root, path = KINDS_OF[str(path[0])][raw[path[0]][path[1]]["kind"]], path[2:]
     model: Any = root
     for part in path[:-1]:
         fields = getattr(model, "model_fields", None)
@@ -91,16 +106,16 @@ def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str
 
 
 def check_names(setting: str, names: Iterable[str], known: Iterable[str], defined_in: str) -> None:
-    """Make sure that names are known, and none is there twice.
+    """Make sure that a setting names known things, at least one and none twice.
 
     Args:
-        setting: The setting that has them.
-        names: These, one at least.
-        known: Those that may be.
-        defined_in: Where others can be added.
+        setting: The setting.
+        names: Its names.
+        known: The known names.
+        defined_in: The setting that defines names.
 
     Raises:
-        BorderlineError: When one is not, or when there are none.
+        BorderlineError: When it does not.
     """
     names, known = list(names), list(known)
     if not names:
@@ -112,4 +127,4 @@ def check_names(setting: str, names: Iterable[str], known: Iterable[str], define
                 f"{', '.join(known)}, or add it to {defined_in}."
             )
     if len(set(names)) < len(names):
-        raise BorderlineError(f"{setting} names something twice ({', '.join(names)}): once is it.")
+        raise BorderlineError(f"{setting} names something twice ({', '.join(names)}): remove one.")

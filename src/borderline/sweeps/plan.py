@@ -15,7 +15,7 @@ from borderline.context import BorderlineContext
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import Grid, lay_out
-from borderline.params import CHANGE_NO_RESULT, GeneratorParams, flat
+from borderline.params import GeneratorParams, Mark, flat
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import labels_of_pair
 from borderline.preflight.configuration import Parameters
@@ -30,9 +30,7 @@ _SET_HERE = {
     "grid.generators": "--generators",
     "data_folder": "--name",
 }
-# Settings that differ between the runs of a sweep, or change no result.
-_NOT_IN_COMMON = {"run.seed", "run.device", "pair.positive", "pair.negative"}
-_NO_SETTINGS = {"call", "pairing", "runs"} | CHANGE_NO_RESULT
+_DIFFER_BY_SWEEP_RUN = {"run.seed", "pair.positive", "pair.negative"}
 
 
 @dataclass(frozen=True)
@@ -328,8 +326,9 @@ def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) 
 
 def _in_common(parameters: Parameters) -> dict[str, Any]:
     """The settings of all sweep runs; of models and generators, only those of the grid."""
-    values = parameters.model_dump(mode="json", exclude=_NO_SETTINGS)
+    # Paths of imported files stay, because a finished sweep run does not read its files again.
+    values = parameters.plain(Mark.BESIDE) | {"run": parameters.run.plain(Mark.NO_RESULT)}
     for group in ("models", "generators"):
         used = values["grid"][group]
         values[group] = {name: values[group][name] for name in used}
-    return {name: value for name, value in flat(values) if name not in _NOT_IN_COMMON}
+    return {name: value for name, value in flat(values) if name not in _DIFFER_BY_SWEEP_RUN}

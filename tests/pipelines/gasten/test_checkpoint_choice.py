@@ -5,10 +5,11 @@ import pytest
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
 from borderline.errors import BorderlineError
 from borderline.pipelines.gasten.checkpoint_choice import kept_checkpoint, starting_checkpoint
-from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams
+from borderline.pipelines.gasten.params import EarlyStoppingParams
+from conftest import gan_params
 
 FD = [9.0, 4.0, 3.0, 7.0, 6.0]
-GAN = GanParams(epochs=5, latent_dim=2, filters=2, batch_size=2, learning_rate=1e-3)
+GAN = gan_params(epochs=5, latent_dim=2, batch_size=2)
 
 
 def checkpoints(*epochs: int) -> Checkpoints:

@@ -10,11 +10,11 @@ from borderline.params import RunParams
 from borderline.pipelines.gasten import epoch
 from borderline.pipelines.gasten.epoch import Steering
 from borderline.pipelines.gasten.gan import Gan
-from borderline.pipelines.gasten.params import GanParams
 from borderline.pipelines.gasten.terms import TERMS
 from borderline.records import LabelledImages
+from conftest import gan_params
 
-PARAMS = GanParams(
+PARAMS = gan_params(
     epochs=4, steps_per_epoch=3, latent_dim=4, filters=2, batch_size=16, learning_rate=1e-3
 )
 

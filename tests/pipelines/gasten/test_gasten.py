@@ -9,12 +9,13 @@ from pydantic import ValidationError
 from borderline.errors import BorderlineError
 from borderline.params import ConfusionParams
 from borderline.pipelines.gasten.kinds.gasten import Settings
-from borderline.pipelines.gasten.params import GanParams
 from borderline.pipelines.gasten.step_2 import borderline_rows
+from conftest import gan_params, generator_settings
 
 
 def settings(**values: object) -> Settings:
-    return Settings.model_validate({"kind": "gasten", "epochs": 1} | values)
+    made: Settings = generator_settings("gasten", epochs=1, **values)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_unknown_term_is_answered_with_the_known_ones(term: str, words: str) -> 
     assert re.search(words, error.value.errors()[0]["msg"])
 
 
-GAN = GanParams(epochs=5, latent_dim=2, filters=2, batch_size=2, learning_rate=1e-3)
+GAN = gan_params(epochs=5, latent_dim=2, filters=2, batch_size=2, learning_rate=1e-3)
 STEP_1 = {"run.seed": 3, **GAN.fingerprint("gan")}
 MODEL = {"run.seed": 0, "model.kind": "cnn"}
 

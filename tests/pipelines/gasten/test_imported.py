@@ -13,6 +13,7 @@ from borderline.errors import BorderlineError
 from borderline.params import RunParams
 from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
 from borderline.pipelines.gasten.kinds.imported import Settings, import_generator, keep_sampler
+from conftest import generator_settings
 from elsewhere import Tiny, saved
 
 SHAPE = (1, 28, 28)
@@ -26,9 +27,8 @@ SOURCES: dict[str, dict[str, Any]] = {
 
 def settings_of(kind: str, **changed: Any) -> Settings:
     source = {"kind": kind, **SOURCES[kind]}
-    return Settings.model_validate(
-        {"kind": "imported", "source": source, "latent_dim": 4, **changed}
-    )
+    made: Settings = generator_settings("imported", source=source, **{"latent_dim": 4, **changed})
+    return made
 
 
 def latents(count: int = 50) -> Tensor:
@@ -105,10 +105,4 @@ def test_what_does_not_fit(changed: dict[str, Any], shape: tuple[int, ...], word
 
 def test_onnx_is_refused_for_it_has_no_gradients() -> None:
     with pytest.raises(ValueError, match="has no gradients"):
-        Settings.model_validate(
-            {
-                "kind": "imported",
-                "source": {"kind": "onnx", "path": "g.onnx"},
-                "latent_dim": 4,
-            }
-        )
+        generator_settings("imported", source={"kind": "onnx", "path": "g.onnx"}, latent_dim=4)

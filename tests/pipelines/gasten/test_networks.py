@@ -10,11 +10,11 @@ from borderline.pipelines.gasten.networks import (
     feature_map_sizes,
 )
 from borderline.pipelines.gasten.params import GanParams
+from conftest import base_settings, gan_params
 
 
 def params(**changed: object) -> GanParams:
-    values = {"epochs": 1, "latent_dim": 5, "filters": 2, "batch_size": 4, "learning_rate": 1e-3}
-    return GanParams.model_validate(values | changed)
+    return gan_params(**{"epochs": 1, "latent_dim": 5, "batch_size": 4} | changed)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_resnet_has_three_blocks_up_and_four_down() -> None:
 
 
 def test_presets_are_names_that_single_settings_override() -> None:
-    values = {"preset": "paper", "epochs": 1, "latent_dim": 64}
+    values = base_settings()["gan"] | {"preset": "paper"}
     paper = GanParams.model_validate(values)
     assert (paper.filters, paper.learning_rate, paper.batch_size) == (64, 2e-4, 64)
     assert GanParams.model_validate(values | {"filters": 5}).filters == 5

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from borderline.params import RunParams
-from borderline.pipelines.gasten.kinds.pixel_bisection import Settings
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.records import LabelledImages, Part
+from conftest import generator_settings
 
 
 class LeftOrRight(nn.Module):
@@ -19,7 +19,7 @@ class LeftOrRight(nn.Module):
 
 
 def find(images: LabelledImages, count: int, pairs: str = "random") -> tuple[Part, str]:
-    settings = Settings.model_validate({"kind": "pixel_bisection", "pairs": pairs})
+    settings = generator_settings("pixel_bisection", pairs=pairs)
     run = RunParams(seed=0, device="cpu")
     parts = BlendSampler(settings=settings).sample(LeftOrRight(), images, count, run)
     found: list[Part] = []

@@ -47,6 +47,7 @@ from borderline.pipelines.gasten.gan_sampler import GanSampler
 from borderline.pipelines.gasten.kinds import latent_search, pixel_bisection
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
+from conftest import generator_settings
 
 torch.set_num_threads(1)
 sampling.PART_SIZE = 2000
@@ -75,10 +76,10 @@ real = {{"images": images, "labels": (classifier(images) > 0).long()}}
 samplers = {{
     "gasten": lambda: GanSampler(generator=generator),
     "latent_search": lambda: SearchSampler(
-        generator=generator, settings=latent_search.Settings(kind="latent_search")
+        generator=generator, settings=generator_settings("latent_search")
     ),
     "pixel_bisection": lambda: BlendSampler(
-        settings=pixel_bisection.Settings(kind="pixel_bisection")
+        settings=generator_settings("pixel_bisection")
     ),
 }}
 

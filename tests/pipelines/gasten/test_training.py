@@ -19,10 +19,9 @@ from borderline.pipelines.gasten.terms import TERMS
 from borderline.pipelines.gasten.training import Progress
 from borderline.pipelines.gasten.training import train as stream_training
 from borderline.records import LabelledImages
+from conftest import gan_params
 
-PARAMS = GanParams(
-    epochs=4, steps_per_epoch=3, latent_dim=4, filters=2, batch_size=16, learning_rate=1e-3
-)
+PARAMS = gan_params(epochs=4, steps_per_epoch=3, latent_dim=4, batch_size=16)
 
 
 class Brightness(nn.Module):

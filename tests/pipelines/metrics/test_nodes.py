@@ -43,7 +43,7 @@ from borderline.records import (
 from conftest import metrics_params
 
 METRICS = metrics_params(sample_size=150, fewest_images=10, neighbours=3)
-GRID = Grid(models=("m",), generators=("x", "y"), judges=("lenet", "classifier"))
+GRID = Grid(models=("m",), generators=("x", "y"), runs=1, judges=("lenet", "classifier"))
 BAND = ConfusionParams(band=0.1)
 OUTCOME = pd.DataFrame([{"images": 0, "seconds": 1.0, "note": "one-sided"}])
 CALIBRATION = pd.DataFrame([{"temperature": 2.0}])

@@ -12,7 +12,7 @@ from borderline.pipelines.report.page import Origin
 from conftest import findings_of
 
 ORIGIN = Origin.of(
-    CallParams(environment="mnist_7v1", changed={"run.seed": 3}),
+    CallParams(environment="mnist_7v1", changed={"run.seed": 3}, listed=("run",)),
     RunParams(seed=3, device="cpu"),
     {
         "python": "3.11",

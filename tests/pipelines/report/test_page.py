@@ -57,7 +57,7 @@ def model(name: str, **changed: Any) -> Model:
 
 def page(*models: Model) -> str:
     origin = Origin.of(
-        CallParams(),
+        CallParams(listed=("run",)),
         RunParams(seed=0, device="cpu"),
         {
             "date": "2026-01-01",

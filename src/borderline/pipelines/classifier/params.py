@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from borderline.imported.params import ImportedModelParams
-from borderline.params import PairParams, Params, RunParams, Setting
+from borderline.params import Mark, PairParams, Params, RunParams, Setting
 
 
 class ModelParams(Params):
-    """One model under test.
+    """A model under test.
 
     Attributes:
         kind: ``cnn`` or ``mlp``, as in Gomes et al. 2024.
@@ -34,17 +34,17 @@ MODEL_KINDS: dict[str, type[Params]] = {
 
 
 class TrainingParams(Params):
-    """Training of a classifier with Adam; the weights of the best validation loss are kept.
+    """Training of a classifier with Adam; it keeps the weights of the best validation loss.
 
     Attributes:
         epochs: Passes over the training images, at most.
         batch_size: Images per step.
         learning_rate: Adam's learning rate.
-        validation_share: The share of the training images that is held out for validation.
+        validation_share: The share of the training images that are used for validation only.
         patience: Epochs without a better validation loss before training stops.
     """
 
-    epochs: int = Field(ge=1)
+    epochs: Annotated[int, Field(ge=1), Mark.CONTINUES]
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     validation_share: float = Field(gt=0, lt=1)

@@ -8,15 +8,14 @@ from borderline.params import Params
 
 
 class CompareParams(Params):
-    """How two models are compared.
+    """The comparison of two models.
 
     Attributes:
         this: A model of ``grid.models``; None for the first.
-        other: The other model; None for the second of ``grid.models`` or, in another run, for the
-            model of the same name.
-        unsure: Share of the real test images nearest to the boundary: the other model counts as
-            unsure of an image that is as near.
-        members: Images of each pattern that the page shows.
+        other: The other model; None for the first of ``grid.models`` that is not ``this`` or, in
+            another run, for the model of the same name.
+        unsure: The share of real test images below whose confidence the other model is unsure.
+        members: Images of each pattern on the page.
     """
 
     this: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,7 @@ from borderline.errors import BorderlineError
 from borderline.params import (
     ConfusionParams,
     GeneratorParams,
+    Mark,
     PairParams,
     Params,
     RunParams,
@@ -24,23 +25,27 @@ PRESETS: dict[str, dict[str, Any]] = {
     # docs/presets.md has its costs and its scores.
     "fast": {"filters": 24, "learning_rate": 4.0e-4, "batch_size": 64},
 }
-"""Network and step sizes under one name; each setting can still be given beside it."""
+"""Values of the settings that are null, by the name of the preset."""
 
 Start = Literal["last", "best"] | Annotated[int, Field(ge=1, strict=True)]
-"""The epoch of step 1 to start from: the last, that of the lowest Fréchet distance, or a number."""
+"""The epoch of step 1 to start from: the last, the one with the lowest Fréchet distance, or a
+number."""
 
 Pairs = Literal["random", "nearest"]
 """How points of both sides are paired: at random, or each with its nearest neighbours."""
 
 
 class StartsFromGan(GeneratorParams):
-    """A generator that starts from step 1.
+    """A generator that continues from step 1.
 
     Attributes:
-        start: The epoch of step 1 to start from, or a list, which stands for a generator each.
+        start: The epoch of step 1 to start from, or a list with an epoch per generator.
     """
 
-    start: Start | Annotated[tuple[Start, ...], Field(min_length=1)] = "last"
+    start: Annotated[
+        Start | Annotated[tuple[Start, ...], Field(min_length=1)],
+        Mark.CONTINUES,
+    ]
 
     def variants(self) -> dict[str, Self]:
         """One generator for each epoch to start from."""
@@ -49,7 +54,7 @@ class StartsFromGan(GeneratorParams):
         return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
 
     def needs_gan(self) -> bool:
-        """Whether it goes on from no other generator."""
+        """True unless it continues from another generator."""
         return self.goes_on_from() is None
 
     def needs_fd_lenet(self) -> bool:
@@ -70,10 +75,10 @@ class StartsFromGan(GeneratorParams):
 
 
 class SettledParams(Params):
-    """When a score counts as settled: it has not improved for some epochs.
+    """The rule by which a measure is settled: no improvement for some epochs.
 
     Attributes:
-        metric: The score, a column of the history.
+        metric: The measure, a column of the history.
         patience: Epochs without improvement.
     """
 
@@ -82,13 +87,13 @@ class SettledParams(Params):
 
 
 class EarlyStoppingParams(Params):
-    """Stop a training when a score no longer improves, and keep its best epoch.
+    """Stop a training when a measure no longer improves, and keep the best epoch.
 
     Attributes:
-        metric: The score, a column of the history; ``yield`` should grow, the others shrink.
+        metric: The measure, a column of the history; ``yield`` improves upwards, others downwards.
         patience: Epochs without improvement before the training stops.
-        once_settled: Count only from the epoch at which another score has settled (the rule of
-            Cunha et al. for step 2: the ACD counts once the Fréchet distance has settled).
+        once_settled: Start counting when another measure has settled (Cunha et al. for step 2: the
+            ACD counts after the Fréchet distance has settled).
     """
 
     metric: Literal["fd_lenet", "acd", "yield"]
@@ -101,68 +106,64 @@ class EarlyStoppingParams(Params):
 
 
 class GanParams(Params):
-    """Step 1, the plain GAN, and how both steps train (Cunha et al. 2023).
+    """Step 1, the plain GAN, and the training of both steps (Cunha et al. 2023).
 
     Attributes:
-        preset: ``paper`` or ``fast``: values of ``filters``, ``learning_rate``, ``batch_size``.
+        preset: ``paper`` or ``fast``: sets ``filters``, ``learning_rate`` and ``batch_size`` where
+            they are None.
         epochs: Epochs of step 1.
-        steps_per_epoch: Discriminator steps in an epoch; left empty, one pass over the images.
-            Small datasets need more than one pass.
+        steps_per_epoch: Discriminator steps per epoch; None for one pass over the images. Small
+            datasets need more than one pass.
         latent_dim: Dimensions of the latent vector z.
         architecture: ``dcgan``, or ``resnet`` for 32x32 and larger.
-        filters: Channels of the discriminator's first layer; each further one doubles them.
-        blocks: Up- and down-sampling blocks of the DCGAN; left empty, as many as 4x4 maps need.
+        filters: Channels of the discriminator's first layer; each further layer doubles them.
+        blocks: Up- and down-sampling blocks of the DCGAN; None for as many as lead to 4x4.
         loss: ``ns`` (non-saturating) or ``wgan_gp`` (Gulrajani et al. 2017).
         gradient_penalty: Weight of WGAN-GP's penalty.
-        disc_iters: Discriminator steps for each generator step.
+        disc_iters: Discriminator steps per generator step.
         batch_size: Images a step.
         learning_rate: Adam's learning rate, for both networks.
         precision: ``float32``, or ``bfloat16`` for autocast on any device (Micikevicius et al.
             2018); ``auto`` takes ``bfloat16`` on CUDA.
         compile: Whether to compile both networks with ``torch.compile``.
-        checkpoint_every: Epochs from one checkpoint to the next, in both steps; the last epoch
-            always has one.
-        early_stopping: When to stop step 1 before its last epoch.
+        checkpoint_every: Epochs between two checkpoints, in both steps; the last epoch always has
+            one.
+        early_stopping: The rule that stops step 1 before its last epoch; None for no such rule.
     """
 
-    no_matter: ClassVar[frozenset[str]] = Params.no_matter | {
-        "preset",
-        "checkpoint_every",
-        "early_stopping",
-        "compile",
-    }
-
-    preset: Literal["paper", "fast"] | None = None
-    epochs: int = Field(ge=1)
-    steps_per_epoch: int | None = Field(default=None, ge=1)
+    preset: Annotated[Literal["paper", "fast"] | None, Mark.CONTINUES]
+    epochs: Annotated[int, Field(ge=1), Mark.CONTINUES]
+    steps_per_epoch: int | None = Field(ge=1)
     latent_dim: int = Field(ge=1)
-    architecture: Literal["dcgan", "resnet"] = "dcgan"
+    architecture: Literal["dcgan", "resnet"]
     filters: int = Field(ge=1)
-    blocks: int | None = Field(default=None, ge=1)
-    loss: Literal["ns", "wgan_gp"] = "ns"
-    gradient_penalty: float = Field(default=10.0, ge=0)
-    disc_iters: int = Field(default=1, ge=1)
+    blocks: int | None = Field(ge=1)
+    loss: Literal["ns", "wgan_gp"]
+    gradient_penalty: float = Field(ge=0)
+    disc_iters: int = Field(ge=1)
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    compile: bool = False
-    checkpoint_every: int = Field(default=1, ge=1)
-    early_stopping: EarlyStoppingParams | None = None
+    precision: Literal["auto", "float32", "bfloat16"]
+    compile: Annotated[bool, Mark.CONTINUES]
+    checkpoint_every: Annotated[int, Field(ge=1), Mark.CONTINUES]
+    early_stopping: Annotated[EarlyStoppingParams | None, Mark.CONTINUES]
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in_preset(cls, values: Any) -> Any:
-        name = values.get("preset") if isinstance(values, dict) else None
-        return {**PRESETS[name], **values} if isinstance(name, str) and name in PRESETS else values
+        preset = PRESETS.get(str(values.get("preset"))) if isinstance(values, dict) else None
+        if preset is None:
+            return values
+        return values | {n: value for n, value in preset.items() if values.get(n) is None}
 
     @model_validator(mode="after")
     def _blocks_are_of_a_dcgan(self) -> Self:
         if self.architecture == "resnet" and self.blocks is not None:
-            raise ValueError("a resnet has three blocks up and four down, so leave blocks out")
+            raise ValueError("a resnet has three blocks up and four down: set blocks to null")
         return self
 
     def fingerprint(self, group: str) -> dict[str, Setting]:
-        """See :class:`~borderline.params.Params`; a loss without gradient penalty omits it."""
+        """As for all settings, without the gradient penalty if the loss has none."""
         values = super().fingerprint(group)
         if self.loss == "ns":
             del values[f"{group}.gradient_penalty"]
@@ -170,11 +171,11 @@ class GanParams(Params):
 
 
 class GenerationParams(Params):
-    """How many images the finished generators make, and how many measure an epoch.
+    """Images of the finished generators.
 
     Attributes:
-        images: Images that each generator makes (Gomes et al. 2024: 15,000).
-        test_noise: Latent vectors that the scores of every epoch are computed on.
+        images: Images of each generator (Gomes et al. 2024: 15,000).
+        test_noise: Latent vectors that all epochs are measured on.
     """
 
     images: int = Field(ge=1)

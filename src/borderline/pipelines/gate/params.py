@@ -12,11 +12,11 @@ from borderline.params import Params
 
 
 class Limit(Params):
-    """The range of a measure.
+    """The limits of a score.
 
     Attributes:
-        least: Its lower end; None for none.
-        most: Its upper end; None for none.
+        least: The smallest allowed value; None for no limit.
+        most: The largest allowed value; None for no limit.
     """
 
     least: float | None = None
@@ -25,7 +25,7 @@ class Limit(Params):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.least is None and self.most is None:
-            raise ValueError("it must have a least or a most")
+            raise ValueError("it must have least or most")
         if self.least is not None and self.most is not None and self.least > self.most:
             raise ValueError(f"its least, {self.least:g}, is above its most, {self.most:g}")
         return self
@@ -37,7 +37,7 @@ def _known(limits: dict[str, Limit | None]) -> dict[str, Limit | None]:
             hint = did_you_mean(name, MEASURES)
             raise ValueError(f"{name!r} is not a measure{hint}: choose from {', '.join(MEASURES)}")
     if not any(limits.values()):
-        raise ValueError("it must have a limit at least")
+        raise ValueError("it must have at least one limit")
     return limits
 
 

@@ -13,21 +13,21 @@ RULES = ("knee", "min_acd", "max_yield")
 
 
 class MetricsParams(Params):
-    """The measurement and the choice of generators.
+    """Measures of the generators.
 
     Attributes:
         histogram_bins: Bins of the histogram of p.
-        sample_size: Images of a set for realism and diversity, at most. All sets of a comparison
-            are cut to the number of images in the smallest.
-        fewest_images: Sets with fewer images are not measured; the tables have a note.
+        sample_size: Most images of a set for realism and diversity. All sets of a comparison are
+            reduced to the size of the smallest.
+        fewest_images: Sets with fewer images are not measured, and the tables say so.
         neighbours: k of precision, recall, density and coverage.
         resamples: Resamples of the bootstrap intervals.
-        choose: The rule that chooses a model's generator: ``knee`` (the knee of the Pareto front of
-            ``fd_lenet`` and ACD), ``min_acd`` (the lowest ACD where ``fd_lenet`` is at most
-            ``fd_at_most``), ``max_yield`` (the highest yield; ties go to the lower ``fd_lenet`` of
-            the borderline images), or the name of a generator.
-        fd_at_most: The bound of ``min_acd``.
-        most_borderline: Borderline images of the chosen generator for the next stages, at most.
+        choose: The rule that picks a model's generator: ``knee`` (the bulge of the Pareto front of
+            ``fd_lenet`` and ACD), ``min_acd`` (the lowest ACD among those whose ``fd_lenet`` is at
+            most ``fd_at_most``), ``max_yield`` (the highest yield, the lower ``fd_lenet`` of the
+            borderline images breaking ties), or the name of a generator.
+        fd_at_most: The bound of ``min_acd``; None for other rules.
+        most_borderline: Most borderline images of the chosen generator for the next stages.
     """
 
     histogram_bins: int = Field(ge=2)
@@ -36,7 +36,7 @@ class MetricsParams(Params):
     neighbours: int = Field(ge=1)
     resamples: int = Field(ge=20)
     choose: str
-    fd_at_most: float | None = Field(default=None, gt=0)
+    fd_at_most: float | None = Field(gt=0)
     most_borderline: int = Field(ge=1)
 
     @model_validator(mode="after")

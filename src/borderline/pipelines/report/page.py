@@ -10,16 +10,13 @@ from pydantic_core import to_jsonable_python
 
 from borderline.findings import Findings
 from borderline.pages import rendering
-from borderline.params import CHANGE_NO_RESULT, CallParams, RunParams
+from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
 from borderline.pipelines.report.trust import LEAST_STABILITY
 
 PACKAGE = "borderline.pipelines.report"
 View = dict[str, Any]
 """A section of the page as plain data, which JSON can hold."""
-
-# Users set none of the first.
-_NOT_SHOWN = {"runs", "call", "pairing"} | CHANGE_NO_RESULT
 
 
 class Model(NamedTuple):
@@ -40,7 +37,7 @@ class Origin(NamedTuple):
         command: The command that reproduces them.
         device: The device of the run.
         installation: As ``datasets.Installation`` loads it.
-        parameters: Every setting of the run.
+        parameters: The settings of the run that the page lists.
     """
 
     command: str
@@ -58,12 +55,12 @@ class Origin(NamedTuple):
     ) -> Origin:
         """The origin of a run; settings that Kedro made typed become plain values."""
         device = str(run.torch_device())
-        return cls(call.command(), device, installation, to_jsonable_python(parameters))
+        listed = {name: parameters[name] for name in call.listed}
+        return cls(call.command(), device, installation, to_jsonable_python(listed))
 
     def settings(self) -> str:
         """Every setting that can change a result, as YAML."""
-        shown = {name: value for name, value in self.parameters.items() if name not in _NOT_SHOWN}
-        return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+        return str(yaml.safe_dump(self.parameters, sort_keys=False, allow_unicode=True))
 
 
 def render(models: Sequence[Model], origin: Origin) -> str:

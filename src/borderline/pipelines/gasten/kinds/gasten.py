@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from kedro.pipeline import Pipeline
 from pydantic import Field, model_validator
 
 from borderline.errors import BorderlineError
 from borderline.grid import node
-from borderline.params import ConfusionParams, RunParams, Setting
+from borderline.params import ConfusionParams, Mark, RunParams, Setting
 from borderline.pipelines.gasten.params import (
     EarlyStoppingParams,
     GanParams,
@@ -36,30 +36,28 @@ class Settings(StartsFromGan):
 
     Attributes:
         kind: ``gasten``.
-        term: The confusion term, a name of a file in ``terms/``: ``gasten`` (the confusion
-            distance), ``gaussian`` (Teixeira et al. 2024), ``gaussian_two_step`` (its form with
-            two steps), ``kl``, ``logit``; or ``mgda`` and ``mgda_norm``, which need no weight.
-        alpha: Weight of the term; left empty, 25 for ``gasten`` (Gomes et al. 2024), 1 for
-            ``gaussian``, 5 for ``kl`` and 3 for ``logit``.
-        alpha_growth: Factor of the weight from epoch to epoch.
-        real_borderline: The share of each batch of real images that is drawn from borderline real
-            images, so that the discriminator learns their look.
+        term: The addition to the generator's loss, a file of ``pipelines/gasten/terms``.
+        alpha: Weight of the term; None for the term's own default. Terms that find their weight
+            themselves (``mgda``, ``mgda_norm``) have none.
+        alpha_growth: Factor of the weight after each epoch.
+        real_borderline: The share of borderline images in each batch of real images, from which the
+            discriminator learns how they look.
         epochs: Epochs of step 2.
-        early_stopping: When to stop before the last epoch; the best epoch is then kept.
+        early_stopping: The rule that stops before the last epoch and keeps the best; None for no
+            such rule.
     """
 
     trains: ClassVar[bool] = True
     has_space: ClassVar[bool] = True
     needs_gradients: ClassVar[bool] = True
-    no_matter: ClassVar[frozenset[str]] = StartsFromGan.no_matter | {"early_stopping", "start"}
 
     kind: Literal["gasten"]
-    term: TermName = "gasten"
-    alpha: float | None = Field(default=None, ge=0)
-    alpha_growth: float = Field(default=1.0, gt=0)
-    real_borderline: float = Field(default=0.0, ge=0, le=1)
-    epochs: int = Field(ge=1)
-    early_stopping: EarlyStoppingParams | None = None
+    term: TermName
+    alpha: float | None = Field(ge=0)
+    alpha_growth: float = Field(gt=0)
+    real_borderline: float = Field(ge=0, le=1)
+    epochs: Annotated[int, Field(ge=1), Mark.CONTINUES]
+    early_stopping: Annotated[EarlyStoppingParams | None, Mark.CONTINUES]
 
     @model_validator(mode="after")
     def _weight_needs_a_term(self) -> Self:
@@ -69,7 +67,7 @@ class Settings(StartsFromGan):
             object.__setattr__(self, "alpha", weight)
         if weight is None and (self.alpha is not None or self.alpha_growth != 1):
             raise ValueError(
-                f"{self.term} finds its weight itself, so alpha and alpha_growth must be left out"
+                f"{self.term} finds its weight itself: alpha and alpha_growth must be left out"
             )
         return self
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Settings(GeneratorParams):
-    """A generator from elsewhere; nothing of it is trained here.
+    """A generator that was trained elsewhere.
 
     Attributes:
         kind: ``imported``.
-        source: Where it comes from: any kind except ``onnx``.
+        source: Its file or code: all kinds except ``onnx``.
         latent_dim: Dimensions of its latent vectors z.
         latents: The distribution of z: standard ``normal``, or ``uniform`` in [-1, 1]. Borderline
-            always draws normal ones, and maps them.
+            draws normal latents and maps them.
         latent_shape: ``vector`` for z of shape (N, Z), ``map`` for (N, Z, 1, 1).
         range: The values of black and white in its images.
     """
@@ -35,9 +35,9 @@ class Settings(GeneratorParams):
     kind: Literal["imported"]
     source: Source
     latent_dim: int = Field(ge=1)
-    latents: Literal["normal", "uniform"] = "normal"
-    latent_shape: Literal["vector", "map"] = "vector"
-    range: tuple[float, float] = (-1.0, 1.0)
+    latents: Literal["normal", "uniform"]
+    latent_shape: Literal["vector", "map"]
+    range: tuple[float, float]
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

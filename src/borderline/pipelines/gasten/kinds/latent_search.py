@@ -30,7 +30,7 @@ class RealismParams(Params):
     Attributes:
         by: ``discriminator`` (its logit) or ``judge`` (distance to the nearest real image of the
             pair in the judge's features).
-        keep: The share to keep; the rest is discarded.
+        keep: The share to keep.
     """
 
     by: Literal["discriminator", "judge"]
@@ -38,27 +38,27 @@ class RealismParams(Params):
 
 
 class Settings(StartsFromGan):
-    """Where and how to search.
+    """A search in a latent space.
 
     Attributes:
         kind: ``latent_search``.
-        space_of: The owner of the latent space: ``gan`` for step 1, or the name of a trained or an
-            imported generator.
+        space_of: The latent space: ``gan`` for step 1, or the name of a tuned or an imported
+            generator.
         pairs: Join latents of both sides at ``random``, or with their ``nearest`` neighbours.
-        truncation: Draw latents from a normal distribution that is cut off at this absolute value;
-            left empty, it is not cut. Less variety, more typical images.
-        spread: Target probabilities are spread evenly over ``0.5 +- spread``; 0 is the boundary.
-        tolerance: The largest distance of a probability to its target.
-        realism: Keep only the images that look most real.
+        truncation: Largest absolute value of the normal latents; None for no limit. A low value
+            gives less variety and more typical images.
+        spread: Target probabilities are uniform in ``0.5 +- spread``; 0 for the boundary itself.
+        tolerance: Largest distance of a probability from its target.
+        realism: Keep only the images that look most real; None for all.
     """
 
     kind: Literal["latent_search"]
-    space_of: str = "gan"
-    pairs: Pairs = "random"
-    truncation: float | None = Field(default=None, gt=0)
-    spread: float = Field(default=0.0, ge=0, lt=0.5)
-    tolerance: float = Field(default=0.01, gt=0, lt=0.5)
-    realism: RealismParams | None = None
+    space_of: str
+    pairs: Pairs
+    truncation: float | None = Field(gt=0)
+    spread: float = Field(ge=0, lt=0.5)
+    tolerance: float = Field(gt=0, lt=0.5)
+    realism: RealismParams | None
 
     @model_validator(mode="after")
     def _start_is_of_step_1(self) -> Self:

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class Settings(GeneratorParams):
-    """How to search.
+    """A search between real images.
 
     Attributes:
         kind: ``pixel_bisection``.
         pairs: Join images of both classes at ``random``, or with their ``nearest`` neighbours in
             pixel space.
-        tolerance: The largest distance of a probability to 0.5.
+        tolerance: Largest distance of the probability from 0.5.
     """
 
     kind: Literal["pixel_bisection"]
-    pairs: Pairs = "random"
-    tolerance: float = Field(default=0.01, gt=0, lt=0.5)
+    pairs: Pairs
+    tolerance: float = Field(gt=0, lt=0.5)
 
     def needs_gan(self) -> bool:
         """No: it blends real images."""
