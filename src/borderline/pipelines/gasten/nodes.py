@@ -75,7 +75,7 @@ def _divergence(epoch: int, gan: GanParams, run: RunParams) -> BorderlineError:
     )
 
 
-@streams("outcome_table", step="images", total=lambda generation: generation.images)
+@streams("outcome_table", step="images", total=lambda generation: generation.images, warning="note")
 def make_images(
     sampler: Sampler,
     classifier: nn.Module,
