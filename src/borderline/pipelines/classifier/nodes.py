@@ -146,21 +146,21 @@ def evaluate_classifier(
 
 
 def calibrate_classifier(
-    real_view: RealView,
-    pair_train: LabelledImages,
-    *,
-    classifier: TrainingParams,
-    run: RunParams,
+    classifier: nn.Module, pair_train: LabelledImages, *, training: TrainingParams, run: RunParams
 ) -> DataFrame:
     """The temperature of a model under test, fitted on its validation images, as one row."""
     from pandas import DataFrame
 
+    from borderline.measures.inference import predict
     from borderline.pipelines.classifier.calibration import fit_temperature
     from borderline.pipelines.classifier.training import split_validation
 
-    labels = pair_train["labels"]
-    _, rows = split_validation(labels, classifier, run, "classifier")
-    return DataFrame([fit_temperature(real_view["train_p"][rows], labels[rows])])
+    images, labels = pair_train["images"], pair_train["labels"]
+    _, rows = split_validation(labels, training, run, "classifier")
+    # Not from the real view: the last digits of p depend on the batch, and the temperature with
+    # them.
+    p = predict(classifier, images[rows], run.torch_device())
+    return DataFrame([fit_temperature(p, labels[rows])])
 
 
 @streams("judge_history_table", step="epoch", total=lambda judge: judge.epochs)

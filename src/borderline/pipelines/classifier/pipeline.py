@@ -29,7 +29,7 @@ def create_pipeline() -> Pipeline:
         [
             node(nodes.view_real_images, "real_view"),
             node(nodes.evaluate_classifier, ["classifier_scores_table", "classifier_figure"]),
-            node(nodes.calibrate_classifier, "calibration_table"),
+            node(nodes.calibrate_classifier, "calibration_table", training="params:classifier"),
         ]
     )
     layout, of_all = current(), ["pair_train", "pair_test", "judge"]
