@@ -1,5 +1,5 @@
-# Every target sets itself up: a virtual environment in .venv, made again only when the dependencies
-# change. Wanted on the machine: Python 3.11 or newer, and make.
+# Every target installs what it needs into .venv, again only when the dependencies change. The machine
+# needs Python 3.11 or newer and make.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,28 +14,28 @@ help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
 		while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
-run: $(INSTALLED) ## Drive the whole road on the embedded digits; ENV=fashion_3v0 for another environment
+run: $(INSTALLED) ## Run all stages on the embedded digits; ENV=fashion_3v0 for another environment
 	$(BIN)/kedro run $(if $(ENV),--env $(ENV))
 
-install: $(INSTALLED) ## Set up, and nothing else
+install: $(INSTALLED) ## Install only
 
 test: $(INSTALLED) ## Run the tests
-	@# A thread each: two workers of as many threads as cores would only wait for each other.
+	@# One thread per worker: more threads than cores would slow both down.
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 viz: $(INSTALLED) ## Open the graph of the pipelines in the browser
 	$(BIN)/kedro viz run $(if $(ENV),--env $(ENV))
 
-graph: $(INSTALLED) ## Write that graph to build/ as plain files, to be published
+graph: $(INSTALLED) ## Write the graph to build/ as static files, to publish
 	$(if $(ENV),KEDRO_ENV=$(ENV)) $(BIN)/kedro viz build --include-previews
 
-lint: $(INSTALLED) ## Check style, types and the walls between the stages
+lint: $(INSTALLED) ## Check style, types and import layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## Measure our speed against plain ways, side by side; each line `ratio` is theirs / ours
+bench: $(INSTALLED) ## Measure speed side by side with reference code; a line `ratio` is theirs / ours
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/boundary_search.py
@@ -53,7 +53,7 @@ clean: ## Remove the virtual environment and the caches; data/ stays
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found: install it, or name it with PYTHON=..."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found: install it, or set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
