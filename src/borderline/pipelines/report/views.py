@@ -66,7 +66,7 @@ def view_model(
 def view_strips(
     leaderboard: pd.DataFrame, parts: dict[str, Parts], real: tuple[Tensor, Tensor], most: int
 ) -> list[View]:
-    """At most ``most`` images of each generator, in the order of the leaderboard, and real ones.
+    """At most ``most`` images of each generator in the order of the leaderboard, then real ones.
 
     Args:
         leaderboard: The leaderboard.
