@@ -55,7 +55,7 @@ def gather(
         classifier: The model.
         train_images: The number of real training images.
         band: Half the width of the borderline band.
-        level: The significance level of the validation.
+        level: The significance level of the validation's q-values.
     """
     prototypes, chosen = tables["prototypes_table"], _chosen(tables)
     scores = tables["classifier_scores_table"].iloc[0]
@@ -105,12 +105,7 @@ def gather(
 
 
 def doubts_about(validation: pd.DataFrame, level: float) -> list[str]:
-    """The measures in which prototypes do not beat chance, and notes on the repeats.
-
-    Args:
-        validation: The rows of the shown selection.
-        level: The significance level of the corrected p-values (q-values).
-    """
+    """The measures in which the shown prototypes do not beat chance, and notes on the repeats."""
     stability = validation["measure"] == "stability"
     doubts = []
     for suffix, others in _OTHERS.items():

@@ -16,7 +16,7 @@ from borderline.pipelines.report.trust import LEAST_STABILITY
 
 PACKAGE = "borderline.pipelines.report"
 View = dict[str, Any]
-"""A section of the page as plain data, which JSON can hold."""
+"""A section of the page, in JSON's types."""
 
 
 class Model(NamedTuple):
