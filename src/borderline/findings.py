@@ -33,13 +33,7 @@ VALIDATION_MEASURES = {
 
 
 class Described(NamedTuple):
-    """The description of a measure.
-
-    Attributes:
-        title: Its name in words.
-        form: A format for ``str.format``.
-        meaning: A definition in one line.
-    """
+    """The description of a measure; ``form`` is a format for ``str.format``."""
 
     title: str
     form: str
@@ -108,14 +102,7 @@ MEASURES: Mapping[str, Described] = {
 
 
 class Measured(Params):
-    """A measure with its 95 % interval.
-
-    Attributes:
-        value: None where the measure is not available.
-        low: Lower end of the interval; None where there is none.
-        high: Upper end of the interval; None where there is none.
-        n: The number of images behind the value, where known.
-    """
+    """A measure with its 95 % interval, each None where not available, from ``n`` images."""
 
     value: float | None = None
     low: float | None = None
@@ -129,19 +116,11 @@ class Measured(Params):
         return cls(value=value, low=low, high=high, n=None if n is None else int(n))
 
     def text(self, name: str) -> str:
-        """Value and interval as pages write them; a dash where the value is None.
-
-        Args:
-            name: One of ``MEASURES``.
-        """
+        """Value and interval as pages write them; a dash where the value is None."""
         return " ".join(filter(None, self.texts(name)))
 
     def texts(self, name: str) -> tuple[str, str]:
-        """Value and interval as two texts; the second is empty where there is no interval.
-
-        Args:
-            name: One of ``MEASURES``.
-        """
+        """Value and interval as two texts; the second is empty where there is no interval."""
         return with_interval(MEASURES[name].form, self.value, self.low, self.high)
 
 
@@ -149,24 +128,16 @@ class Pattern(Params):
     """A cluster of borderline images and its prototype.
 
     Attributes:
-        prototype: The number of the prototype, from 0.
-        cluster: The number of the cluster; -1 for none.
-        images: Borderline images in the cluster; None for no cluster.
-        share: Share of all clustered borderline images in [0, 1]; None for no cluster.
-        stability: Mean Jaccard index between the cluster and those of resamples; None for no
-            cluster.
+        cluster: Its number; -1 for none, where images, share and stability are None.
+        share: Share of all clustered borderline images in [0, 1].
+        stability: Mean Jaccard index between the cluster and those of resamples.
         p: The model's probability of the positive class for the prototype.
         found_again: Mean cosine similarity to its partners in repeats; None for no partner.
-        partners: Number of repeats with a partner.
-        repeats: Number of repeats that found clusters.
-        real_borderline: Real borderline test images that fall into the cluster.
+        repeats: Number of repeats that have clusters.
         near: Real test images near the cluster.
         errors: Errors of the model among these.
-        negative_found: Whether the walk reaches a confident negative.
-        positive_found: Whether the walk reaches a confident positive.
         to_negative: Length of the walk to a confident negative, relative to the distance between
             two random latents; None where no walk or no latent space exists.
-        to_positive: Length of the walk to a confident positive, on the same scale.
     """
 
     prototype: int
@@ -191,34 +162,24 @@ class Findings(Params):
     """All findings about one model under test.
 
     Attributes:
-        source: The name of the image source.
-        positive: The name of the class with label 1.
-        negative: The name of the class with label 0.
-        kind: The kind of the model.
-        weights: Number of its weights.
         other_mass: Mean probability of classes beside the pair, on the test images; None for a
             model of two classes.
-        train_images: Real images for training and validation.
-        test_images: Real images for testing.
         errors: Errors of the model on the test images.
         errors_near_p: p-value of Fisher's exact test that errors are no more frequent near the
             patterns than elsewhere; None where there are no patterns.
         band: An image is borderline when ``|p - 0.5|`` is below it.
-        temperature: Divisor of the logits that calibrates the model; None where none was found.
-        generator: The generator of the borderline images.
-        rule: The rule that chose it.
+        temperature: Divisor of the logits that calibrates the model; None where none does.
+        rule: The rule that chose the generator.
         made: Number of borderline images that it produced.
         borderline_images: Number of them that were clustered.
         noise: Share of these that belong to no cluster; None where there are no clusters.
         recipe: The recipe of the clustering; empty where there are no clusters.
         measures: The measures of ``MEASURES``, by name.
-        patterns: The patterns, in the order of their prototypes.
         shown: The selection that chose the prototypes.
         validation: Sentences that compare the prototypes with chance.
         attributions: Sentences on the faithfulness of the attributions.
         abstaining: Sentences on the effect of abstaining near patterns.
-        doubts: The evidence against the patterns.
-        cluster_doubts: The evidence against the clusters, which is among the doubts.
+        doubts: The evidence against the patterns, with that against the clusters.
         note: The reason why there are no patterns; empty where there are some.
     """
 
@@ -270,14 +231,7 @@ class Findings(Params):
 def with_interval(
     form: str, value: float | None, low: float | None, high: float | None
 ) -> tuple[str, str]:
-    """A value and its interval as texts; None and NaN mean not available.
-
-    Args:
-        form: A format for ``str.format``.
-        value: The value.
-        low: The lower end of its interval.
-        high: The upper end.
-    """
+    """A value and its interval in a format as texts; None and NaN mean not available."""
     value, low, high = number_of(value), number_of(low), number_of(high)
     if value is None:
         return NONE, ""
@@ -287,11 +241,7 @@ def with_interval(
 
 
 def written(form: str, value: float) -> str:
-    """A number as pages write it: percentages have a space before the sign.
-
-    Args:
-        form: A format for ``str.format``.
-        value: The number.
+    """A number in a format as pages write it: percentages have a space before the sign.
 
     Example:
         >>> written("{:.1%}", 0.985)

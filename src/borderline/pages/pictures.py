@@ -43,15 +43,7 @@ def pictures(images: Tensor, p: Tensor | None, alt: str, *, first: int = 1) -> l
 
 
 def of_file(content: bytes, alt: str) -> dict[str, Any]:
-    """A PNG inside the page.
-
-    Args:
-        content: The bytes of the file.
-        alt: The alternative text.
-
-    Returns:
-        ``src``, ``alt``, and whether the picture is ``wide``.
-    """
+    """A PNG inside the page: ``src``, the alternative text ``alt``, and whether it is ``wide``."""
     from PIL import Image
 
     width, height = Image.open(BytesIO(content)).size

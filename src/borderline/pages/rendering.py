@@ -20,11 +20,7 @@ _TAGS = re.compile(r"<[^>]+>")
 
 
 def environment(package: str) -> jinja2.Environment:
-    """The templates of a stage and the shared ones; HTML templates escape all values.
-
-    Args:
-        package: The stage's package, which contains a folder ``templates``.
-    """
+    """The templates of a stage's package and the shared ones; HTML templates escape all values."""
     import jinja2
 
     loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader(_SHARED)]
@@ -42,14 +38,7 @@ def environment(package: str) -> jinja2.Environment:
 
 
 def render(package: str, template: str, *, charts: bool = True, **values: Any) -> str:
-    """A whole page.
-
-    Args:
-        package: The stage's package.
-        template: Its template, which extends ``page.html``.
-        charts: Whether the page contains charts; plotly's code is most of its size.
-        values: The values of the template.
-    """
+    """A whole page from a stage's template; without charts it is smaller, as plotly stays out."""
     import numpy as np
     from matplotlib.colors import to_hex
     from plotly.offline import get_plotlyjs
@@ -73,14 +62,7 @@ def render(package: str, template: str, *, charts: bool = True, **values: Any) -
 
 
 def chart(figure: go.Figure) -> dict[str, Any]:
-    """A plotly figure for a page, its title as a caption that wraps on any screen.
-
-    Args:
-        figure: A figure of plotly.
-
-    Returns:
-        Its ``caption``, and the ``figure`` in JSON's types.
-    """
+    """A ``figure`` in JSON's types; its title is the ``caption``, which wraps on any screen."""
     import plotly.graph_objects as go
 
     title = figure.layout.title.text or ""

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import math
 from io import BytesIO
 
 import pytest
 import torch
 
-from borderline.pipelines.classifier.figures import draw_classifier_scores
-from borderline.pipelines.classifier.scores import score_classifier
+from borderline.measures.confusion import at_temperature
+from borderline.params import RunParams
+from borderline.pipelines.classifier.nodes import calibrate_classifier
+from borderline.pipelines.classifier.params import TrainingParams
+from borderline.pipelines.classifier.scores import (
+    draw_classifier_scores,
+    fit_temperature,
+    score_classifier,
+)
+from borderline.pipelines.classifier.training import split_validation
+from borderline.records import LabelledImages
 
 P = torch.tensor([0.9, 0.8, 0.45, 0.1, 0.55, 0.2])
 LABELS = torch.tensor([1, 1, 1, 0, 0, 0])
@@ -37,3 +47,43 @@ def test_one_class_only_still_has_a_whole_matrix() -> None:
 
 def test_figure_can_be_drawn() -> None:
     draw_classifier_scores(P, LABELS, score_classifier(P, LABELS, 0.1), 0.1).savefig(BytesIO())
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_finds_the_temperature_of_a_model_that_is_off_by_one(temperature: float) -> None:
+    random = torch.Generator().manual_seed(0)
+    true = torch.sigmoid(2 * torch.randn(20_000, generator=random).double())
+    labels = (torch.rand(20_000, generator=random) < true).long()
+    p = at_temperature(true, 1 / temperature)
+    fitted = fit_temperature(p.float(), labels)
+    assert fitted["temperature"] == pytest.approx(temperature, rel=0.05)
+    assert fitted["calibrated_loss"] <= fitted["loss"]
+    assert fitted["validation_images"] == 20_000
+
+
+def test_has_none_for_a_model_that_is_always_right_or_always_wrong() -> None:
+    p = torch.tensor([0.0, 1.0, 0.01, 0.99])
+    right = fit_temperature(p, torch.tensor([0, 1, 0, 1]))
+    wrong = fit_temperature(p[2:], torch.tensor([1, 0]))
+    for fitted in (right, wrong):
+        assert math.isnan(fitted["temperature"])
+        assert not math.isnan(fitted["loss"])
+
+
+def test_is_fitted_to_the_images_that_did_not_train(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    training = TrainingParams(
+        epochs=1, batch_size=8, learning_rate=1e-3, validation_share=0.25, patience=1
+    )
+    rows, held_out = split_validation(pair_images["labels"], training, run, "classifier")
+    assert sorted([*rows.tolist(), *held_out.tolist()]) == list(range(60))
+    seen: list[torch.Tensor] = []
+
+    class Model(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(images)
+            return images.mean((1, 2, 3))
+
+    calibrate_classifier(Model(), pair_images, training=training, run=run)
+    assert torch.equal(torch.cat(seen), pair_images["images"][held_out])

@@ -15,13 +15,9 @@ ImageShape = Sequence[int]
 
 
 class Classifier(nn.Module):
-    """A feature extractor and one linear layer on top.
+    """A feature extractor and one linear layer on top, for images (N, C, H, W) in [-1, 1].
 
-    ``forward`` maps images (N, C, H, W) in [-1, 1] to logits, ``embed`` to the inputs of the last
-    layer (N, D).
-
-    Attributes:
-        settings: The settings of the training, by dotted name.
+    ``settings`` are those of the training, by dotted name.
     """
 
     def __init__(self, features: nn.Sequential, width: int, outputs: int) -> None:
@@ -31,11 +27,11 @@ class Classifier(nn.Module):
         self.settings: dict[str, Setting] = {}
 
     def embed(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) to embeddings (N, D)."""
+        """The inputs of the last layer, shape (N, D)."""
         return self.features(images)  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) to logits: (N,) for one output, else (N, outputs)."""
+        """The logits, shape (N,) for one output, else (N, outputs)."""
         logits: Tensor = self.head(self.embed(images))
         return logits[:, 0] if self.head.out_features == 1 else logits
 
@@ -65,12 +61,7 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
 
 
 def build_judge(n_classes: int, shape: ImageShape) -> Classifier:
-    """The judge: a LeNet over all classes, with ``JUDGE_FEATURES`` inputs to its last layer.
-
-    Args:
-        n_classes: Number of classes of the dataset.
-        shape: Channels, height and width of the images.
-    """
+    """The judge: a LeNet over all classes, with ``JUDGE_FEATURES`` inputs to its last layer."""
     channels, height, width = shape
     features = nn.Sequential(
         nn.Conv2d(channels, 16, 5, padding=2),

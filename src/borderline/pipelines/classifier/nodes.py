@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from borderline.streaming import streams
@@ -85,12 +86,8 @@ def keep_best_classifier(
     from borderline.pipelines.classifier.networks import build_model
     from borderline.pipelines.classifier.training import best_network
 
-    return best_network(
-        lambda shape: build_model(model.kind, model.filters, shape),
-        classifier_checkpoints,
-        classifier,
-        group="classifier",
-    )
+    build = partial(build_model, model.kind, model.filters)
+    return best_network(build, classifier_checkpoints, classifier, group="classifier")
 
 
 def import_classifier(
@@ -134,8 +131,7 @@ def evaluate_classifier(
     """Scores of a model under test on the real test images, as one row and as a figure."""
     from pandas import DataFrame
 
-    from borderline.pipelines.classifier.figures import draw_classifier_scores
-    from borderline.pipelines.classifier.scores import score_classifier
+    from borderline.pipelines.classifier.scores import draw_classifier_scores, score_classifier
 
     p, labels = real_view["test_p"], pair_test["labels"]
     scores = score_classifier(p, labels, confusion.band)
@@ -152,7 +148,7 @@ def calibrate_classifier(
     from pandas import DataFrame
 
     from borderline.measures.inference import predict
-    from borderline.pipelines.classifier.calibration import fit_temperature
+    from borderline.pipelines.classifier.scores import fit_temperature
     from borderline.pipelines.classifier.training import split_validation
 
     images, labels = pair_train["images"], pair_train["labels"]
@@ -207,10 +203,8 @@ def keep_best_judge(
     from borderline.pipelines.classifier.networks import build_judge
     from borderline.pipelines.classifier.training import best_network, class_loss, evaluate
 
-    classes = len(source.classes)
-    network = best_network(
-        lambda shape: build_judge(classes, shape), judge_checkpoints, judge, group="judge"
-    )
+    build = partial(build_judge, len(source.classes))
+    network = best_network(build, judge_checkpoints, judge, group="judge")
     _, test = _split(source, pair, run)
     device, labels = run.torch_device(), test["labels"]
     loss, accuracy = evaluate(

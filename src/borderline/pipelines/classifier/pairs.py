@@ -17,15 +17,9 @@ FEWEST_IMAGES = 10
 def split_source(
     source: SourceImages, test_share: float, seed: int
 ) -> tuple[LabelledImages, LabelledImages]:
-    """Training and test images of all classes.
+    """Training and test images of all classes; a source with test images is not split.
 
-    Args:
-        source: The source; if it has test images, there is no split.
-        test_share: The share of each class that becomes test images, in (0, 1).
-        seed: Seed of the split.
-
-    Returns:
-        Training images and test images.
+    ``test_share`` of each class, in (0, 1), becomes test images.
     """
     # Checks before a run import this module, so the heavy libraries wait until they are needed.
     import torch
@@ -40,17 +34,12 @@ def split_source(
         stratify=labels.numpy(),
         random_state=seed,
     )
-    return take_rows(source.train, torch.from_numpy(train)), take_rows(
-        source.train, torch.from_numpy(test)
-    )
+    train, test = (take_rows(source.train, torch.from_numpy(rows)) for rows in (train, test))
+    return train, test
 
 
 def labels_of_pair(source: SourceImages, pair: PairParams) -> tuple[int, int]:
     """The labels of the positive and the negative class.
-
-    Args:
-        source: The source.
-        pair: The classes by label or name.
 
     Raises:
         BorderlineError: When a class is not in the source, or when both are the same.
@@ -81,16 +70,7 @@ def check_counts(source: SourceImages) -> None:
 
 
 def images_of_pair(data: LabelledImages, positive: int, negative: int) -> LabelledImages:
-    """The images of two classes, in the order of the source.
-
-    Args:
-        data: Images and labels of any classes.
-        positive: The class that gets label 1.
-        negative: The class that gets label 0.
-
-    Returns:
-        Images and labels 0 or 1.
-    """
+    """The images of two classes in their order, with label 1 for the positive one, else 0."""
     labels = data["labels"]
     pair = take_rows(data, ((labels == positive) | (labels == negative)).nonzero()[:, 0])
     return {"images": pair["images"], "labels": (pair["labels"] == positive).long()}

@@ -1,24 +1,27 @@
-"""Scores of a model under test on the real test images."""
+"""Scores of a model under test on real images, their figure, and its calibration."""
 
 from __future__ import annotations
 
-from sklearn.metrics import confusion_matrix
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.optimize import minimize_scalar
+from sklearn.calibration import CalibrationDisplay
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_calibration_error
 
-from borderline.measures.confusion import is_borderline
+from borderline.measures.confusion import at_temperature, is_borderline
 
 CALIBRATION_BINS = 15
+HIGHEST_TEMPERATURE = 20.0
+_AT_THE_BOUND = 0.99
 
 
 def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]:
-    """Scores of a binary classifier.
-
-    Args:
-        p: Probabilities of the positive class, shape (N,), N at least 1.
-        labels: True labels, 0 or 1, shape (N,).
-        band: Half the width of the borderline band, in (0, 0.5].
+    """Scores of p (N,), N at least 1, with labels 0 or 1 (N,).
 
     Returns:
         ``accuracy``; ``loss``, the binary cross-entropy in nats; ``ece``, the expected calibration
@@ -38,4 +41,63 @@ def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]
         "true_positive": true_positive,
         "test_images": len(labels),
         "borderline_test_images": int(is_borderline(p, band).sum()),
+    }
+
+
+def draw_classifier_scores(
+    p: Tensor, labels: Tensor, scores: dict[str, float], band: float
+) -> Figure:
+    """Confusion matrix, calibration curve and the histogram of p, with their scores."""
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    figure.suptitle(
+        f"Model under test on {len(labels)} real test images: "
+        f"accuracy {scores['accuracy']:.1%}, calibration error {scores['ece']:.3f}"
+    )
+    matrix, calibration, histogram = figure.subplots(1, 3)
+    counts = ("true_negative", "false_positive", "false_negative", "true_positive")
+    ConfusionMatrixDisplay(
+        np.array([scores[name] for name in counts]).reshape(2, 2),
+        display_labels=["negative", "positive"],
+    ).plot(ax=matrix, colorbar=False, cmap="Blues", values_format="d")
+    matrix.set_title("Confusion matrix")
+    CalibrationDisplay.from_predictions(
+        labels.numpy(), p.numpy(), n_bins=10, strategy="quantile", ax=calibration
+    )
+    calibration.set(
+        title="Calibration", xlabel="Predicted p(positive)", ylabel="Share of positive images"
+    )
+    histogram.hist(p.numpy(), bins=20, range=(0, 1), color="#4477aa")
+    histogram.axvspan(0.5 - band, 0.5 + band, color="#ddaa33", alpha=0.4, label="borderline band")
+    histogram.set(
+        title=f"{scores['borderline_test_images']:.0f} test images are borderline",
+        xlabel="p(positive)",
+        ylabel="Test images",
+    )
+    histogram.legend()
+    return figure
+
+
+def fit_temperature(p: Tensor, labels: Tensor) -> dict[str, float]:
+    """The temperature T at which ``sigmoid(logit(p) / T)`` fits best (Guo et al. 2017).
+
+    p (N,) and the labels, 0 or 1, are of images outside the training.
+
+    Returns:
+        ``temperature`` in (1/20, 20), above 1 for an overconfident model, NaN where the optimum is
+        at a bound, for example when the model separates all images; the binary cross-entropy
+        ``loss`` and ``calibrated_loss``, in nats; ``validation_images`` N.
+    """
+
+    def loss(log_temperature: float) -> float:
+        calibrated = at_temperature(p, math.exp(log_temperature))
+        return F.binary_cross_entropy(calibrated, labels.double()).item()
+
+    widest = math.log(HIGHEST_TEMPERATURE)
+    optimum = minimize_scalar(loss, bounds=(-widest, widest), method="bounded")
+    fits = abs(optimum.x) < _AT_THE_BOUND * widest
+    return {
+        "temperature": math.exp(optimum.x) if fits else math.nan,
+        "loss": loss(0.0),
+        "calibrated_loss": float(optimum.fun) if fits else math.nan,
+        "validation_images": len(labels),
     }

@@ -56,8 +56,8 @@ def train(
     first yields that checkpoint again, so that a finished training has an output too.
 
     Args:
-        network: The network, with its initial weights; trained in place.
-        data: Training images in [-1, 1], shape (N, C, H, W), and labels, shape (N,).
+        network: With its initial weights; trained in place.
+        data: The training images.
         loss: Takes the network's output and the labels.
         params: The settings of the training.
         run: Seed and device.
@@ -110,15 +110,13 @@ def train(
         )
         if validation_loss < best_loss:
             best_loss, best_weights = validation_loss, copy.deepcopy(network.state_dict())
-        history = [
-            *history,
-            {
-                "epoch": epoch,
-                "train_loss": total.item() / len(in_training),
-                "validation_loss": validation_loss,
-                "validation_accuracy": validation_accuracy,
-            },
-        ]
+        row = {
+            "epoch": epoch,
+            "train_loss": total.item() / len(in_training),
+            "validation_loss": validation_loss,
+            "validation_accuracy": validation_accuracy,
+        }
+        history = [*history, row]
         yield Checkpoint(
             epoch=epoch,
             settings=settings,
@@ -137,14 +135,7 @@ def train(
 def split_validation(
     labels: Tensor, params: TrainingParams, run: RunParams, purpose: str
 ) -> tuple[Tensor, Tensor]:
-    """The rows of the training and of the validation images, stratified.
-
-    Args:
-        labels: Shape (N,).
-        params: The share of validation images.
-        run: The seed.
-        purpose: The name of the training in the derivation of its seeds.
-    """
+    """The rows of the training and of the validation images, stratified by the labels (N,)."""
     training, validation = train_test_split(
         torch.arange(len(labels)).numpy(),
         test_size=params.validation_share,
@@ -157,18 +148,7 @@ def split_validation(
 def evaluate(
     network: Classifier, images: Tensor, labels: Tensor, loss: Loss, batch_size: int = 1024
 ) -> tuple[float, float]:
-    """Mean loss and accuracy.
-
-    Args:
-        network: On the device of the images.
-        images: Images in [-1, 1], shape (N, C, H, W), N at least 1.
-        labels: Labels, shape (N,).
-        loss: Takes the network's output and the labels.
-        batch_size: Images per batch.
-
-    Returns:
-        The mean loss and the accuracy in [0, 1].
-    """
+    """Mean loss, and accuracy in [0, 1], of a network on the device of its N >= 1 images."""
     network.eval()
     with torch.inference_mode():
         logits = torch.cat([network(batch) for batch in images.split(batch_size)])
@@ -192,7 +172,7 @@ def best_network(
 
     Args:
         build: Takes the shape of the images; gives the network.
-        checkpoints: The checkpoints of the training, at least one.
+        checkpoints: At least one.
         params: The settings of the training.
         group: Their name in the parameters.
     """

@@ -21,7 +21,9 @@ _GREY = "#777777"
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagon")
 
 _DISTANCES = {"fd_lenet": "fd_lenet", "fd_classifier": "fd_classifier", "fid": "FID"}
+_DASHED = {"dash": "dash", "color": _GREY, "width": 1}
 _BOTH_SCORES = "fd_lenet %{x:.1f}, ACD %{y:.3f}<extra></extra>"
+_SETS = {"": "all images", "_borderline": "borderline", "_to_borderline": "to real borderline"}
 _HEADLINES = {
     "yield": "yield",
     "acd": "ACD",
@@ -29,11 +31,7 @@ _HEADLINES = {
     **{
         f"{column}{suffix}": f"{name}<br>{words}"
         for column, name in _DISTANCES.items()
-        for suffix, words in (
-            ("", "all images"),
-            ("_borderline", "borderline"),
-            ("_to_borderline", "to real borderline"),
-        )
+        for suffix, words in _SETS.items()
     },
     "precision_lenet_borderline": "precision (lenet)<br>borderline",
     "coverage_lenet_borderline": "coverage (lenet)<br>borderline",
@@ -82,7 +80,7 @@ def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.F
         )
         figure.add_traces([bars, calibrated], rows=[place["row"]] * 2, cols=[place["col"]] * 2)
         for edge in (0.5 - band, 0.5 + band):
-            figure.add_vline(edge, line={"dash": "dash", "color": _GREY, "width": 1}, **place)
+            figure.add_vline(edge, line=_DASHED, **place)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     figure.update_xaxes(range=[0, 1], showticklabels=True)
     figure.update_xaxes(title="p(positive)", row=rows)
@@ -98,7 +96,7 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
     panels = {"fd_lenet": "fd_lenet", "yield": "yield", "acd": "ACD"}
     figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.05)
     for number, (source, table) in enumerate(epochs.groupby("source", sort=False)):
-        style = _style(number)
+        colour, dash, symbol = _style(number)
         for row, column in enumerate(panels, start=1):
             if not table[column].notna().any():
                 continue
@@ -109,8 +107,8 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
                 name=str(source),
                 legendgroup=str(source),
                 showlegend=row == 1,
-                line={"color": style[0], "dash": style[1]},
-                marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)]},
+                line={"color": colour, "dash": dash},
+                marker={"symbol": symbol},
                 cliponaxis=False,
                 hovertemplate=f"{source}, epoch %{{x}}: %{{y:.3g}}<extra></extra>",
                 row=row,
@@ -139,7 +137,7 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
         hoverinfo="skip",
     )
     for number, (source, table) in enumerate(points.groupby("source", sort=False)):
-        colour = _style(number)[0]
+        colour, _, symbol = _style(number)
         trained, finished = table[table["epoch"].notna()], table[table["epoch"].isna()]
         if len(trained):
             figure.add_scatter(
@@ -161,7 +159,7 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
             marker={
                 "size": 14,
                 "color": colour,
-                "symbol": _SYMBOLS[number % len(_SYMBOLS)],
+                "symbol": symbol,
                 "line": {"width": 3 if source == chosen else 0, "color": "#000000"},
             },
             name=f"{source}{' (chosen)' if source == chosen else ''}",
@@ -189,10 +187,8 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
 def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
     """The main scores of all generators with 95 % intervals, beside the real images."""
     real = leaderboard["source"] == REAL
-    names = {
-        row["source"]: f"<b>{row['source']}</b> (chosen)" if row["chosen"] else row["source"]
-        for _, row in leaderboard.iterrows()
-    }
+    chosen_names = "<b>" + leaderboard["source"] + "</b> (chosen)"
+    names = leaderboard["source"].mask(leaderboard["chosen"], chosen_names).tolist()
     shown = [name for name in _HEADLINES if name in leaderboard and leaderboard[name].notna().any()]
     columns = min(4, len(shown))
     rows = math.ceil(len(shown) / columns)
@@ -210,7 +206,7 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
         colours = np.where(leaderboard["chosen"], _COLOURS[5], np.where(real, _GREY, _COLOURS[0]))
         figure.add_scatter(
             x=leaderboard[name],
-            y=[names[source] for source in leaderboard["source"]],
+            y=names,
             mode="markers",
             marker={
                 "color": colours,
@@ -235,7 +231,7 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
         )
         floor = leaderboard.loc[real, name].iloc[0]
         if pd.notna(floor):
-            figure.add_vline(floor, line={"dash": "dash", "color": _GREY, "width": 1}, **place)
+            figure.add_vline(floor, line=_DASHED, **place)
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(rangemode="tozero", nticks=4)
     height = 190 + rows * (100 + 26 * len(leaderboard))
@@ -244,12 +240,10 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
 
 def _title(leaderboard: pd.DataFrame) -> str:
     real = leaderboard["source"] == REAL
+    sizes = {"all images": "fd_lenet_n", "borderline images": "fd_lenet_borderline_n"}
     counts = ", ".join(
         f"{words} N = {leaderboard[column].max():.0f}"
-        for column, words in (
-            ("fd_lenet_n", "all images"),
-            ("fd_lenet_borderline_n", "borderline images"),
-        )
+        for words, column in sizes.items()
         if leaderboard[column].notna().any()
     )
     missing = leaderboard.loc[real, "precision_lenet_borderline"].isna().all()
@@ -262,8 +256,9 @@ def _title(leaderboard: pd.DataFrame) -> str:
     )
 
 
-def _style(number: int) -> tuple[str, str]:
-    return _COLOURS[number % len(_COLOURS)], _DASHES[number // len(_COLOURS) % len(_DASHES)]
+def _style(number: int) -> tuple[str, str, str]:
+    dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
+    return _COLOURS[number % len(_COLOURS)], dash, _SYMBOLS[number % len(_SYMBOLS)]
 
 
 def _finished(figure: go.Figure, title: str, height: int) -> go.Figure:

@@ -33,7 +33,6 @@ class ImageSet(NamedTuple):
 
     Attributes:
         source: The generator, or ``REAL``.
-        features: Their features.
         real_rows: For real images, their rows in the reference, -1 for none, shape (N,).
     """
 
@@ -97,14 +96,6 @@ def compare(
     There are three comparisons: all images with the real training images, where the real test
     images are the floor; borderline images with the real training images, where the real borderline
     images are the floor; and borderline images with the real borderline images.
-
-    Args:
-        real: The real images.
-        generated: Each generator's images.
-        generated_borderline: Each generator's borderline images.
-        band: Half the width of the borderline band.
-        metrics: Sizes, neighbours and resamples.
-        run: The seed.
 
     Returns:
         One row for each comparison, set, judge and measure, with ``COLUMNS``: ``n`` images,

@@ -12,13 +12,7 @@ _SHOWN = 64
 
 
 def draw_side_by_side(strips: list[tuple[str, Tensor, Tensor]], columns: int = 14) -> Figure:
-    """A strip of borderline images for each source.
-
-    Args:
-        strips: The name of the source, its images (N, C, H, W) in [-1, 1] and their p (N,); without
-            images, the strip is a note.
-        columns: Images per strip, at most.
-    """
+    """A strip of borderline images for each source, by its name; without images it is a note."""
     figure = Figure(figsize=(14, 0.95 * len(strips) + 0.6), layout="constrained", dpi=120)
     panels = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
     for axes, (name, images, p) in zip(panels, strips, strict=True):

@@ -17,16 +17,9 @@ DECIDING = "fd_lenet"
 
 
 def pareto_front(fd: np.ndarray, acd: np.ndarray) -> np.ndarray:
-    """Which points no other point beats.
+    """A boolean array (n,) of the points that no other point beats; False where a score is NaN.
 
-    One point beats another if one score is better and the other is not worse.
-
-    Args:
-        fd: Fréchet distances, lower is better, shape (n,).
-        acd: Average confusion distances, lower is better, shape (n,).
-
-    Returns:
-        Boolean array of shape (n,); False where a score is NaN.
+    One point beats another if one score is better (lower) and the other is not worse.
     """
     points = np.column_stack([fd, acd])
     not_worse = (points[:, None] <= points).all(axis=2)
@@ -37,18 +30,11 @@ def pareto_front(fd: np.ndarray, acd: np.ndarray) -> np.ndarray:
 
 
 def knee(fd: np.ndarray, acd: np.ndarray) -> int | None:
-    """The knee of the front, which gives up least of both scores.
+    """The index of the knee of the front, which gives up least of both scores; None for no front.
 
     With both scores scaled to [0, 1] over the front, the knee is the point farthest below the line
     between the ends of the front (Das 1999). Where no point lies below that line, it is the end
     with the lower ACD.
-
-    Args:
-        fd: Fréchet distances, shape (n,).
-        acd: Average confusion distances, shape (n,).
-
-    Returns:
-        The index of the point; None where the front is empty.
     """
     front = np.flatnonzero(pareto_front(fd, acd))
     if len(front) == 0:
@@ -68,14 +54,14 @@ def front_of(
 ) -> pd.DataFrame:
     """The points of all epochs and finished generators, with the front and the knee marked.
 
-    All distances are measured at one number of images, that of the epochs.
+    All distances are measured at one number of images: that of the epochs, or by ``metrics`` where
+    nothing was trained.
 
     Args:
         epochs: One row for each epoch of each training.
         generators: One row for each finished generator, with ``source`` and ``acd``.
         samples: The LeNet's features of each generator's images, by source.
         real: The LeNet's features of the real training images, shape (N, D).
-        metrics: Sizes, which give the number of images where nothing was trained.
 
     Returns:
         One row for each point: ``source``, ``epoch`` (NaN for a finished generator), ``n``,

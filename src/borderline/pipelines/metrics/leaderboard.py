@@ -22,12 +22,7 @@ _GROUPS = {
 
 
 def gather_scores(tables: Mapping[str, pd.DataFrame], floor: Mapping[str, float]) -> pd.DataFrame:
-    """One row for each generator and a last one for the real test images, the floor.
-
-    Args:
-        tables: The scores of each generator, by source.
-        floor: The scores of the real test images.
-    """
+    """One row for each generator, by source, and a last one for the real test images, the floor."""
     real = pd.DataFrame([{**floor, "note": ""}])
     table = pd.concat([*tables.values(), real], ignore_index=True)
     # These distances are of all images; the comparisons bring distances at equal N.
@@ -37,11 +32,7 @@ def gather_scores(tables: Mapping[str, pd.DataFrame], floor: Mapping[str, float]
 
 
 def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataFrame:
-    """The leaderboard before the choice.
-
-    Args:
-        scores: The result of ``gather_scores``.
-        realism: The result of ``compare``.
+    """The leaderboard before the choice, from ``gather_scores`` and ``compare``.
 
     Returns:
         The scores and the main measures at equal N: a column for the value, ``_low`` and ``_high``
@@ -65,20 +56,12 @@ def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataF
 
 
 def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tuple[str, str]:
-    """The generator that a rule chooses.
+    """The name of the generator that a rule chooses, and the rule in words.
 
     A generator without borderline images comes last, unless it is named: it has no prototypes.
 
-    Args:
-        leaderboard: The result of ``lay_out_leaderboard``, with at least one generator.
-        rule: One of ``RULES``, or the name of a generator.
-        fd_at_most: The bound of ``min_acd``.
-
-    Returns:
-        The generator's name, and the rule in words.
-
     Raises:
-        BorderlineError: When the rule is neither.
+        BorderlineError: When the rule is neither one of ``RULES`` nor the name of a generator.
     """
     generators = generators_of(leaderboard)
     if rule in set(generators["source"]):

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from borderline.grid import Judge
-from borderline.measures.confusion import Confusion, is_borderline
+from borderline.measures.confusion import Confusion, at_temperature, is_borderline
 from borderline.measures.inference import embed
-from borderline.measures.realism import Moments, frechet_distance
+from borderline.measures.intervals import Estimate
+from borderline.measures.realism import Moments, Reference, frechet_distance
 from borderline.params import ConfusionParams
 from borderline.pipelines.metrics.comparison import measure_name
 from borderline.pipelines.metrics.params import MetricsParams
-from borderline.pipelines.metrics.references import reference_of
-from borderline.pipelines.metrics.scores import confusion_columns, confusion_sums, histogram_table
-from borderline.records import FeatureSamples, Parts, References
+from borderline.records import FeatureSamples, Part, Parts, References, take_rows
 
 
 def measure_parts(
@@ -30,16 +31,7 @@ def measure_parts(
     confusion: ConfusionParams,
     device: torch.device,
 ) -> tuple[dict[str, float], pd.DataFrame, FeatureSamples]:
-    """Measure all images of a generator.
-
-    Args:
-        parts: The images.
-        networks: The networks of the judges.
-        references: The real images as the judges see them.
-        temperature: The model's temperature; NaN for none.
-        metrics: Bins of the histogram and size of the samples.
-        confusion: The band.
-        device: The device to embed on.
+    """Measure all images of a generator; ``temperature`` is the model's, NaN for none.
 
     Returns:
         The scores, with the exact Fréchet distances of all images; the histogram of p; and the
@@ -55,10 +47,7 @@ def measure_parts(
         sums = [a + b for a, b in zip(sums, of_part, strict=True)] if sums else of_part
         for judge, network in networks.items():
             features = embed(network, part["images"], device)
-            for key, kept in (
-                (f"{judge}.all", features),
-                (f"{judge}.borderline", features[rows]),
-            ):
+            for key, kept in ((f"{judge}.all", features), (f"{judge}.borderline", features[rows])):
                 of_kept = Moments.of(kept)
                 moments[key] = moments[key] + of_kept if key in moments else of_kept
                 sample = samples.setdefault(key, [])
@@ -71,3 +60,61 @@ def measure_parts(
         scores[name] = frechet_distance(moments[f"{judge}.all"], real)
         scores[f"{name}_borderline"] = frechet_distance(moments[f"{judge}.borderline"], real)
     return scores, histogram_table(sums), {key: torch.cat(s) for key, s in samples.items()}
+
+
+def confusion_sums(
+    p: Tensor, temperature: float, metrics: MetricsParams, confusion: ConfusionParams
+) -> list[Confusion]:
+    """The sums over p (N,), and over calibrated p unless the temperature is NaN."""
+    versions = [p] if math.isnan(temperature) else [p, at_temperature(p, temperature)]
+    return [Confusion.of(q, confusion.band, metrics.histogram_bins) for q in versions]
+
+
+def confusion_columns(sums: Sequence[Confusion]) -> dict[str, float]:
+    """Scores with the ends of their intervals, by column of the leaderboard."""
+    raw, *calibrated = sums
+    scores = raw.estimates()
+    after = calibrated[0].estimates() if calibrated else dict.fromkeys(scores, Estimate.none())
+    scores |= {f"{name}_calibrated": estimate for name, estimate in after.items()}
+    columns: dict[str, float] = {"images": raw.images, "borderline": raw.borderline}
+    for name, (value, low, high) in scores.items():
+        columns |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return columns
+
+
+def histogram_table(sums: Sequence[Confusion]) -> pd.DataFrame:
+    """The histogram of p: edges ``from`` and ``to``, ``images``, and ``calibrated`` images."""
+    raw, *calibrated = sums
+    edges = torch.linspace(0, 1, len(raw.histogram) + 1, dtype=torch.float64).numpy()
+    return pd.DataFrame(
+        {
+            "from": edges[:-1],
+            "to": edges[1:],
+            "images": raw.histogram.numpy(),
+            "calibrated": calibrated[0].histogram.numpy() if calibrated else math.nan,
+        }
+    )
+
+
+def first_borderline(parts: Parts, band: float, most: int) -> Part:
+    """At most ``most`` borderline images; the images of a generator come in no order."""
+    kept: list[Part] = []
+    for name in sorted(parts):
+        part = parts[name]()
+        kept.append(take_rows(part, is_borderline(part["probabilities"], band)))
+        if sum(len(part["images"]) for part in kept) >= most:
+            break
+    joined = {name: torch.cat([part[name] for part in kept]) for name in kept[0]}  # type: ignore[literal-required]
+    return take_rows(cast(Part, joined), slice(most))
+
+
+def describe(judge: str, train: Tensor, test: Tensor, neighbours: int) -> References:
+    """The reference of a judge from its features of real training (N, D) and test images (M, D)."""
+    reference = Reference.of(train, neighbours)
+    tensors = {f"{judge}.{name}": tensor for name, tensor in reference._asdict().items()}
+    return tensors | {f"{judge}.test_features": test}
+
+
+def reference_of(references: References, judge: str) -> Reference:
+    """The real training images as a judge sees them."""
+    return Reference(*(references[f"{judge}.{name}"] for name in Reference._fields))

@@ -39,7 +39,7 @@ def describe_real_images(
 ) -> References:
     """The real images as the LeNet sees them, and Inception where it is given."""
     from borderline.measures.inference import embed
-    from borderline.pipelines.metrics.references import describe
+    from borderline.pipelines.metrics.measuring import describe
 
     k = metrics.neighbours
     references = describe("lenet", real_features["features"], real_features["test_features"], k)
@@ -52,7 +52,7 @@ def describe_real_images(
 
 def describe_model(real_view: RealView, *, grid: Grid, metrics: MetricsParams) -> References:
     """The real images as the model under test sees them; empty unless the model is a judge."""
-    from borderline.pipelines.metrics.references import describe
+    from borderline.pipelines.metrics.measuring import describe
 
     if "classifier" not in grid.judges:
         return {}
@@ -73,10 +73,7 @@ def measure_generator(
     run: RunParams,
     **networks: nn.Module,
 ) -> tuple[DataFrame, DataFrame, FeatureSamples]:
-    """Scores, histogram of p and feature samples of a generator; see ``measure_parts``.
-
-    ``networks`` are the networks of the judges, by judge.
-    """
+    """Scores, histogram of p and feature samples of a generator; see ``measure_parts``."""
     from pandas import DataFrame
 
     from borderline.pipelines.metrics.measuring import measure_parts
@@ -107,7 +104,7 @@ def measure_realism(
 ) -> DataFrame:
     """Realism and diversity of each generator at equal N, with the floor; see ``compare``."""
     from borderline.pipelines.metrics.comparison import ImageSet, RealImages, compare
-    from borderline.pipelines.metrics.references import reference_of
+    from borderline.pipelines.metrics.measuring import reference_of
 
     tensors = {**real_reference, **model_reference}
     real = RealImages(
@@ -172,7 +169,7 @@ def choose_generator(
     """The leaderboard of a model's generators with the floor and the choice, and its chart."""
     from borderline.pipelines.metrics.charts import draw_leaderboard
     from borderline.pipelines.metrics.leaderboard import choose, gather_scores, lay_out_leaderboard
-    from borderline.pipelines.metrics.scores import confusion_columns, confusion_sums
+    from borderline.pipelines.metrics.measuring import confusion_columns, confusion_sums
 
     temperature = float(calibration_table["temperature"].iloc[0])
     floor = confusion_columns(confusion_sums(real_view["test_p"], temperature, metrics, confusion))
@@ -231,14 +228,13 @@ def select_borderline(
     **images: Parts,
 ) -> tuple[Part, Figure]:
     """The first borderline images of the chosen generator, and a figure of some."""
-    from borderline.pipelines.metrics.borderline import first_borderline
     from borderline.pipelines.metrics.figures import draw_borderline
     from borderline.pipelines.metrics.leaderboard import chosen_of
+    from borderline.pipelines.metrics.measuring import first_borderline
 
     chosen = chosen_of(leaderboard_table)
-    borderline = first_borderline(
-        images[f"{chosen}.images"], confusion.band, metrics.most_borderline
-    )
+    parts = images[f"{chosen}.images"]
+    borderline = first_borderline(parts, confusion.band, metrics.most_borderline)
     return borderline, draw_borderline(borderline, chosen)
 
 

@@ -19,18 +19,8 @@ def create_pipeline() -> Pipeline:
     def of_generators(dataset: str) -> dict[str, str]:
         return _datasets(dataset, *layout.generators)
 
-    describe = nodes.describe_real_images
-    real = (
-        node(
-            describe,
-            "real_reference",
-            inception="inception",
-            pair_train="pair_train",
-            pair_test="pair_test",
-        )
-        if "inception" in layout.judges
-        else node(describe, "real_reference")
-    )
+    needed = ("inception", "pair_train", "pair_test") if "inception" in layout.judges else ()
+    real = node(nodes.describe_real_images, "real_reference", more={name: name for name in needed})
     generator = node(
         nodes.measure_generator,
         ["scores_table", "histogram_table", "features"],
@@ -46,11 +36,7 @@ def create_pipeline() -> Pipeline:
                 more=of_generators("scores_table"),
             ),
             node(nodes.gather_epochs, ["epochs_table", "curves_chart"], more=histories),
-            node(
-                nodes.find_front,
-                ["front_table", "front_chart"],
-                more=of_generators("features"),
-            ),
+            node(nodes.find_front, ["front_table", "front_chart"], more=of_generators("features")),
             node(nodes.show_histograms, "histograms_chart", more=of_generators("histogram_table")),
             node(nodes.compare_generators, "generators_figure", more=of_generators("images")),
             node(

@@ -11,12 +11,7 @@ _LEVEL = 0.05
 
 
 def in_short(model: str, findings: Findings) -> str:
-    """A summary in a few sentences.
-
-    Args:
-        model: The name of the model.
-        findings: The findings about it.
-    """
+    """A summary of the findings about a model in a few sentences."""
     text = (
         f"{model} classifies {findings.measures['accuracy'].text('accuracy')} of "
         f"{findings.test_images:,} real test images correctly; "
@@ -26,10 +21,10 @@ def in_short(model: str, findings: Findings) -> str:
     if not findings.patterns:
         return f"{text}It has no patterns: {findings.note}."
     largest = max(findings.patterns, key=lambda pattern: pattern.images or 0)
-    all_of_them = findings.borderline_images >= findings.made
+    clustered_all = findings.borderline_images >= findings.made
     text += (
         f"The generator {findings.generator} produced {findings.made:,} borderline images. "
-        f"{'They' if all_of_them else f'{findings.borderline_images:,} of them'} form "
+        f"{'They' if clustered_all else f'{findings.borderline_images:,} of them'} form "
         f"{_counted(len(findings.patterns), 'pattern', 'patterns')}"
     )
     if largest.share is not None:
@@ -42,11 +37,7 @@ def in_short(model: str, findings: Findings) -> str:
 
 
 def limits_of_model(findings: Findings) -> list[str]:
-    """The limits of the model, a sentence or two each.
-
-    Args:
-        findings: The findings about it.
-    """
+    """The limits of the model, a sentence or two each."""
     measures = findings.measures
     ece, near, errors = (measures[name] for name in ("ece", "near_patterns", "errors_near"))
     limits = [
@@ -81,11 +72,7 @@ def limits_of_model(findings: Findings) -> list[str]:
 
 
 def limits_of_method(findings: Findings) -> list[str]:
-    """The limits of the method that found the patterns, a sentence or two each.
-
-    Args:
-        findings: The findings about the model.
-    """
+    """The limits of the method that finds the patterns, a sentence or two each."""
     limits = [
         "The patterns consist of generated images. They show where the model is unsure, not how "
         "often such images occur: only real images show that.",

@@ -16,14 +16,7 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]<>#|]")
 
 
 def write_card(name: str, findings: Findings, origin: Origin, license_name: str | None) -> str:
-    """The card in Markdown with a YAML head; it belongs beside the model.
-
-    Args:
-        name: The name of the model.
-        findings: The findings about it.
-        origin: The origin of the findings.
-        license_name: The license of the model, by its name on model hubs; None to leave it out.
-    """
+    """The card in Markdown with a YAML head; a license of None is left out."""
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     # The only measure that hubs know; the text shows the others.

@@ -1,4 +1,4 @@
-"""From the tables of the other stages to the findings about a model."""
+"""From the tables of the other stages to the findings about a model, and to its summary."""
 
 from __future__ import annotations
 
@@ -9,20 +9,34 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from borderline.findings import Findings, Measured, Pattern, number_of
+from borderline.findings import (
+    MEASURES,
+    VALIDATION_MEASURES,
+    Findings,
+    Measured,
+    Pattern,
+    number_of,
+)
 from borderline.measures.intervals import Estimate, estimate_of_share
-from borderline.pipelines.report.doubts import doubts_about
-from borderline.pipelines.report.views.attributions import method_name
 
-Row = dict[str, Any]
+Row = Mapping[Any, Any]
 Tables = Mapping[str, pd.DataFrame]
-"""The tables of ``nodes.TABLES`` by the names of their datasets."""
 
 LEVEL = 0.05
 """An attribution passes a test at this p-value or below."""
 
 # At this rank correlation, an attribution does not depend on the weights of the model.
 _SAME_ORDER = 0.5
+# The images of each null hypothesis, by the suffix of its column of q-values.
+_OTHERS = {
+    "": "random images",
+    "_of_cluster": "random images of the same clusters",
+    "_of_labels": "prototypes of shuffled clusters",
+}
+_OF_GENERATOR = (
+    *("images", "borderline", "yield", "acd", "fd_lenet", "fd_lenet_n"),
+    *("fd_lenet_borderline", "fd_lenet_borderline_n"),
+)
 
 
 def gather(
@@ -36,22 +50,32 @@ def gather(
     """The findings about one model.
 
     Args:
-        tables: The tables about it.
+        tables: The tables of ``nodes.TABLES``, by the names of their datasets.
         names: The names of the ``source`` and of the two classes.
         classifier: The model.
         train_images: The number of real training images.
         band: Half the width of the borderline band.
-        level: The significance level of the validation.
+        level: The significance level of the validation's q-values.
     """
-    board, shown_table = tables["leaderboard_table"], tables["prototypes_table"]
-    chosen = _first(board[board["chosen"]])
-    scores = _first(tables["classifier_scores_table"])
-    clusters = _first(tables["cluster_scores_table"])
-    patterns = tuple(_pattern(row, tables) for row in _rows(shown_table))
-    shown = str(shown_table["chosen_by"].iloc[0]) if patterns else ""
+    prototypes, chosen = tables["prototypes_table"], _chosen(tables)
+    scores = tables["classifier_scores_table"].iloc[0]
+    clusters = tables["cluster_scores_table"].iloc[0]
+    near = tables["errors_near_patterns_table"].set_index("cluster").to_dict("index")
+    patterns = tuple(_pattern(row, near, tables) for row in prototypes.to_dict("records"))
+    shown = str(prototypes["chosen_by"].iloc[0]) if patterns else ""
     validation = tables["validation_table"]
     validation = validation[validation["chosen_by"] == shown]
+    attributions = tables["explanation_scores_table"].to_dict("records")
+    rejection = tables["rejection_table"]
+    rules = ("confidence", "prototypes", "confidence_and_prototypes")
     cluster_doubts = tuple(filter(None, clusters["doubts"].split("; ")))
+    measures = _measures(scores, chosen, near["any"]) | {
+        "patterns": Measured(value=len(patterns)),
+        # The range of the resamples is not an interval of their mean.
+        "cluster_stability": Measured(value=number_of(clusters["ari_resamples"])),
+        "coverage": _validated(validation, "coverage_area"),
+        "found_again": _validated(validation, "stability"),
+    }
     return Findings(
         **names,
         **_description(classifier),
@@ -59,7 +83,7 @@ def gather(
         train_images=train_images,
         test_images=int(scores["test_images"]),
         errors=int(scores["false_positive"] + scores["false_negative"]),
-        errors_near_p=number_of(_near(tables)["any"].get("p_value")),
+        errors_near_p=number_of(near["any"].get("p_value")),
         band=band,
         temperature=number_of(tables["calibration_table"]["temperature"].iloc[0]),
         generator=str(chosen["source"]),
@@ -68,19 +92,69 @@ def gather(
         borderline_images=int(clusters["images"]),
         noise=number_of(clusters["noise"]),
         recipe=clusters["recipe"],
-        measures=_measures(tables, chosen, validation, len(patterns)),
+        measures={name: measures[name] for name in MEASURES},
         patterns=patterns,
         shown=shown,
         validation=tuple(validation["says"]),
-        attributions=tuple(_faithfulness(row) for row in _rows(tables["explanation_scores_table"])),
-        abstaining=_abstaining(tables["rejection_table"]),
+        attributions=tuple(_faithfulness(row) for row in attributions),
+        abstaining=tuple(dict.fromkeys(rejection[rejection["abstains_by"].isin(rules)]["says"])),
         doubts=(*cluster_doubts, *doubts_about(validation, level)),
         cluster_doubts=cluster_doubts,
         note=clusters["note"],
     )
 
 
-def _description(classifier: nn.Module) -> Row:
+def doubts_about(validation: pd.DataFrame, level: float) -> list[str]:
+    """The measures in which the shown prototypes do not beat chance, and notes on the repeats."""
+    stability = validation["measure"] == "stability"
+    doubts = []
+    for suffix, others in _OTHERS.items():
+        # A stability that could not be measured is a doubt; other gaps only mean one prototype.
+        unknown = validation["value"].isna() & stability & (suffix == "")
+        short = validation["measure"][(validation[f"q_value{suffix}"] > level) | unknown]
+        if len(short):
+            named = ", ".join(VALIDATION_MEASURES[measure] for measure in short)
+            doubts.append(f"the prototypes are not significantly better than {others} in: {named}")
+    return [*doubts, *filter(None, validation["note"][stability])]
+
+
+def summary_of(findings: Findings, tables: Tables) -> pd.DataFrame:
+    """The findings about a model in one row, with the numbers of ``nodes.SUMMARISED``."""
+    chosen, clusters = _chosen(tables), tables["cluster_scores_table"].iloc[0]
+    validation = tables["validation_table"]
+    shown = validation[validation["chosen_by"] == findings.shown].set_index("measure")
+    near = tables["errors_near_patterns_table"].set_index("cluster").loc["any"]
+    row = {
+        "generator": chosen["source"],
+        "accuracy": tables["classifier_scores_table"]["accuracy"].iloc[0],
+        **{name: chosen[name] for name in _OF_GENERATOR},
+        "silhouette": clusters["silhouette"],
+        "davies_bouldin": clusters["davies_bouldin"],
+        "stability": clusters["ari_resamples"],
+        "structure_p": clusters["structure_p"],
+        "prototypes": len(findings.patterns),
+        "coverage": shown["value"].get("coverage_area", math.nan),
+        "coverage_p": shown["p_value"].get("coverage_area", math.nan),
+        "found_again": shown["value"].get("stability", math.nan),
+        "found_again_p": shown["p_value"].get("stability", math.nan),
+        "errors_near": near["share_of_errors"],
+        "doubts": "; ".join(findings.doubts),
+        "note": findings.note,
+    }
+    return pd.DataFrame([row])
+
+
+def method_name(method: str) -> str:
+    """The name of an attribution method in words."""
+    return "GradientSHAP" if method == "gradient_shap" else method.replace("_", " ")
+
+
+def _chosen(tables: Tables) -> pd.Series[Any]:
+    board = tables["leaderboard_table"]
+    return board[board["chosen"]].iloc[0]
+
+
+def _description(classifier: nn.Module) -> dict[str, Any]:
     settings: dict[str, Any] = getattr(classifier, "settings", {})
     kind = settings.get("model.kind", type(classifier).__name__)
     filters = settings.get("model.filters")
@@ -92,15 +166,10 @@ def _description(classifier: nn.Module) -> Row:
     }
 
 
-def _measures(
-    tables: Tables, chosen: Row, validation: pd.DataFrame, patterns: int
-) -> dict[str, Measured]:
-    scores = _first(tables["classifier_scores_table"])
+def _measures(scores: pd.Series[Any], chosen: pd.Series[Any], near: Row) -> dict[str, Measured]:
     images = int(scores["test_images"])
     right = int(scores["true_negative"] + scores["true_positive"])
-    near, errors = _near(tables)["any"], images - right
     known = pd.notna(near["images"])
-    stability = _first(tables["cluster_scores_table"])["ari_resamples"]
     return {
         "accuracy": _share(right, images),
         "ece": Measured(value=number_of(scores["ece"]), n=images),
@@ -109,31 +178,26 @@ def _measures(
             name: Measured.of(_estimate(chosen, name), chosen["images"])
             for name in ("yield", "acd", "hubris")
         },
-        "fd_lenet": Measured.of(_estimate(chosen, "fd_lenet"), _whole(chosen["fd_lenet_n"])),
-        "patterns": Measured(value=patterns),
-        # The range of the resamples is not an interval of their mean.
-        "cluster_stability": Measured(value=number_of(stability)),
-        "coverage": _validated(validation, "coverage_area"),
-        "found_again": _validated(validation, "stability"),
+        "fd_lenet": Measured.of(_estimate(chosen, "fd_lenet"), number_of(chosen["fd_lenet_n"])),
         "near_patterns": _share(int(near["images"]), images) if known else Measured(),
-        "errors_near": _share(int(near["errors"]), errors) if known else Measured(),
+        "errors_near": _share(int(near["errors"]), images - right) if known else Measured(),
     }
 
 
-def _pattern(prototype: Row, tables: Tables) -> Pattern:
+def _pattern(prototype: Row, near_patterns: Row, tables: Tables) -> Pattern:
     number, cluster = int(prototype["prototype"]), int(prototype["cluster"])
     matches, walks = tables["matches_table"], tables["tipping_table"]
     similarities = matches[matches["prototype"] == number]["similarity"]
-    near = _near(tables).get(str(cluster), {"images": 0, "errors": 0})
+    near = near_patterns.get(str(cluster), {"images": 0, "errors": 0})
     walks = walks[(walks["prototype"] == number) & walks["confident"].astype(bool)]
     lengths = dict(zip(walks["towards"], walks["share"], strict=True))
-    images = _whole(prototype["images"])
+    images = number_of(prototype["images"])
     clustered = int(tables["cluster_scores_table"]["images"].iloc[0])
     real = int((tables["real_patterns_table"]["cluster"] == cluster).sum())
     return Pattern(
         prototype=number,
         cluster=cluster,
-        images=images,
+        images=None if images is None else int(images),
         share=None if images is None else images / clustered,
         stability=number_of(prototype["stability"]),
         p=float(prototype["p"]),
@@ -171,36 +235,16 @@ def _faithfulness(row: Row) -> str:
     )
 
 
-def _abstaining(rejection: pd.DataFrame) -> tuple[str, ...]:
-    shown = ("confidence", "prototypes", "confidence_and_prototypes")
-    return tuple(dict.fromkeys(rejection[rejection["abstains_by"].isin(shown)]["says"]))
-
-
 def _share(hits: int, images: int) -> Measured:
     return Measured.of(estimate_of_share(hits, images), images)
 
 
 def _validated(validation: pd.DataFrame, measure: str) -> Measured:
-    rows = _rows(validation[validation["measure"] == measure])
-    ends = [Estimate(row["value"], row["low"], row["high"]) for row in rows]
-    return Measured.of(ends[0]) if ends else Measured()
+    rows = validation[validation["measure"] == measure]
+    return (
+        Measured.of(Estimate(*rows[["value", "low", "high"]].iloc[0])) if len(rows) else Measured()
+    )
 
 
-def _estimate(row: Row, name: str) -> Estimate:
+def _estimate(row: pd.Series[Any], name: str) -> Estimate:
     return Estimate(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")))
-
-
-def _rows(table: pd.DataFrame) -> list[Row]:
-    return [{str(name): value for name, value in row.items()} for _, row in table.iterrows()]
-
-
-def _first(table: pd.DataFrame) -> Row:
-    return _rows(table.head(1))[0]
-
-
-def _near(tables: Tables) -> dict[str, Row]:
-    return {str(row["cluster"]): row for row in _rows(tables["errors_near_patterns_table"])}
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None or pd.isna(value) else int(value)

@@ -55,16 +55,7 @@ def gather_findings(
     level: float,
     **tables: pd.DataFrame,
 ) -> dict[str, Any]:
-    """The findings about a model, as ``Findings`` has them.
-
-    Args:
-        pair_names: The names of the source and of the two classes.
-        classifier: The model.
-        pair_train: The real training images.
-        confusion: The band.
-        level: The significance level of the validation.
-        tables: The tables of ``TABLES``, by name.
-    """
+    """The findings about a model, from ``TABLES``; ``level`` is that of the validation."""
     from borderline.pipelines.report.gathering import gather
 
     train_images = len(pair_train["labels"])
@@ -73,27 +64,20 @@ def gather_findings(
 
 
 def summarise_model(findings: dict[str, Any], **tables: pd.DataFrame) -> pd.DataFrame:
-    """The findings about a model in one row.
-
-    Args:
-        findings: The findings.
-        tables: The tables of ``SUMMARISED``, by name.
-    """
-    from borderline.pipelines.report.summary import summary_of
+    """The findings about a model in one row, with the numbers of ``SUMMARISED``."""
+    from borderline.pipelines.report.gathering import summary_of
 
     return summary_of(Findings.read(findings), tables)
 
 
 def summarise(*, grid: Grid, **summaries: pd.DataFrame) -> pd.DataFrame:
-    """The summary of the run: one row a model.
+    """The summary of the run: one row a model, from ``<model>.summary_table``."""
+    from pandas import concat
 
-    Args:
-        grid: The names of the models.
-        summaries: ``<model>.summary_table`` of each model.
-    """
-    from borderline.pipelines.report.summary import one_table
-
-    return one_table(grid.models, summaries)
+    rows = [summaries[f"{model}.summary_table"] for model in grid.models]
+    table = concat(rows, ignore_index=True)
+    table.insert(0, "model", list(grid.models))
+    return table
 
 
 def show_model(
@@ -106,7 +90,7 @@ def show_model(
     report: ReportParams,
 ) -> View:
     """The section about the model: its scores, its real borderline images, its errors."""
-    from borderline.pipelines.report.views.model import view_model
+    from borderline.pipelines.report.views import view_model
 
     return view_model(
         Findings.read(findings),
@@ -130,13 +114,9 @@ def show_generators(
     report: ReportParams,
     **images: Any,
 ) -> View:
-    """The section about the generators: their images, leaderboard, front and trainings.
-
-    Args:
-        images: The parts of each generator's images, as ``<generator>.images``.
-    """
+    """The section about the generators: their images, leaderboard, front and trainings."""
     from borderline.pages.rendering import chart
-    from borderline.pipelines.report.views.generators import view_leaderboard, view_strips
+    from borderline.pipelines.report.views import view_leaderboard, view_strips
 
     parts = {name.removesuffix(".images"): value for name, value in images.items()}
     real = (pair_train["images"], real_view["train_p"])
@@ -172,7 +152,7 @@ def show_patterns(
 ) -> View:
     """The section about the patterns: the map, and a card for each, ``report.patterns`` in full."""
     from borderline.pages.rendering import chart
-    from borderline.pipelines.report.views import patterns as views
+    from borderline.pipelines.report import patterns as views
 
     model = Findings.read(findings)
     cards = views.view_prototypes(model, prototypes)
@@ -200,7 +180,7 @@ def show_validation(
 ) -> View:
     """The section about the validation of the patterns and of their attributions."""
     from borderline.pages.rendering import chart
-    from borderline.pipelines.report.views.validation import view_figures, view_validation
+    from borderline.pipelines.report.views import view_figures, view_validation
 
     figures = (validation_figure, faithfulness_figure, rejection_figure)
     return {
@@ -219,16 +199,7 @@ def write_report(
     run: RunParams,
     **views: dict[str, Any],
 ) -> str:
-    """The page of the run.
-
-    Args:
-        installation: The machine and the versions.
-        parameters: Every setting.
-        grid: The names of the models.
-        call: The call of the run.
-        run: The seed and the device.
-        views: ``<model>.findings`` and the sections of each model, ``<model>.<section>_view``.
-    """
+    """The page of the run, from the findings and the sections of each model."""
     from borderline.pipelines.report.page import Model, Origin, render
 
     models = [
@@ -252,17 +223,7 @@ def write_cards(
     report: ReportParams,
     **findings: dict[str, Any],
 ) -> list[str]:
-    """A model card for each model, in the order of the grid.
-
-    Args:
-        installation: The machine and the versions.
-        parameters: Every setting.
-        grid: The names of the models.
-        call: The call of the run.
-        run: The seed and the device.
-        report: The license, if any.
-        findings: ``<model>.findings`` of each model.
-    """
+    """A model card for each model, in the order of the grid."""
     from borderline.pipelines.report.card import write_card
     from borderline.pipelines.report.page import Origin
 

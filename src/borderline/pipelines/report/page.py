@@ -16,7 +16,7 @@ from borderline.pipelines.report.trust import LEAST_STABILITY
 
 PACKAGE = "borderline.pipelines.report"
 View = dict[str, Any]
-"""A section of the page as plain data, which JSON can hold."""
+"""A section of the page, in JSON's types."""
 
 
 class Model(NamedTuple):
@@ -31,14 +31,7 @@ class Model(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """The origin of the findings.
-
-    Attributes:
-        command: The command that reproduces them.
-        device: The device of the run.
-        installation: As ``datasets.Installation`` loads it.
-        parameters: The settings of the run that the page lists.
-    """
+    """The origin of the findings: the command that reproduces them, the machine, the settings."""
 
     command: str
     device: str
@@ -64,12 +57,7 @@ class Origin(NamedTuple):
 
 
 def render(models: Sequence[Model], origin: Origin) -> str:
-    """The whole page.
-
-    Args:
-        models: At least one.
-        origin: The origin of their findings.
-    """
+    """The whole page about at least one model."""
     return rendering.render(
         PACKAGE,
         "report.html",

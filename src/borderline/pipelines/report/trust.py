@@ -18,12 +18,7 @@ _LEVELS = ("high", "moderate", "low", "low")
 
 
 class Trust(NamedTuple):
-    """The trust in a pattern.
-
-    Attributes:
-        level: ``high``, ``moderate`` or ``low``.
-        line: The pattern and its trust, in one line.
-    """
+    """The trust in a pattern: ``high``, ``moderate`` or ``low``, and the reasons in one line."""
 
     level: str
     line: str
@@ -31,7 +26,9 @@ class Trust(NamedTuple):
 
 def trust_in(pattern: Pattern, findings: Findings) -> Trust:
     """The trust in a pattern, from the findings about its model."""
-    checks = (_stable(pattern), _found_again(pattern), _separate(findings))
+    doubtful = bool(findings.cluster_doubts)
+    clustering = "the clustering is" if doubtful else "nothing puts the clustering"
+    checks = (_stable(pattern), _found_again(pattern), (not doubtful, f"{clustering} in doubt"))
     good = [words for passed, words in checks if passed]
     bad = [words for passed, words in checks if not passed]
     level = _LEVELS[len(bad)]
@@ -67,12 +64,6 @@ def _found_again(pattern: Pattern) -> tuple[bool, str]:
     verb = "finds" if partners == 1 else "find"
     count = "no repeat finds" if partners == 0 else f"only {partners} of {repeats} repeats {verb}"
     return False, f"{count} it again"
-
-
-def _separate(findings: Findings) -> tuple[bool, str]:
-    if findings.cluster_doubts:
-        return False, "the clustering is in doubt"
-    return True, "nothing puts the clustering in doubt"
 
 
 def _joined(words: list[str]) -> str:

@@ -30,7 +30,7 @@ from borderline.pipelines.prototypes.choosing.validation import (
 )
 from borderline.pipelines.prototypes.choosing.verdicts import say
 from borderline.pipelines.prototypes.params import ValidationParams
-from borderline.pipelines.report.doubts import doubts_about
+from borderline.pipelines.report.gathering import doubts_about
 from conftest import candidates_of
 
 CLUSTERS, MEMBERS = 7, 18

@@ -1,12 +1,12 @@
 """The section about the patterns: a card for each.
 
-Each function gives one entry a pattern; cards in full show all of them, the others only the
-prototype.
+Each ``view_`` function gives one entry a pattern; cards in full show all of them, the others only
+the prototype.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,11 @@ from sklearn.metrics.pairwise import cosine_distances
 from torch import Tensor
 
 from borderline.findings import Findings, Pattern
-from borderline.measures.plots import cluster_colour
-from borderline.pages.pictures import pictures
+from borderline.measures.plots import as_data_uris, as_picture, cluster_colour, overlay, scale_of
+from borderline.pages.pictures import Picture, pictures
+from borderline.pipelines.report.gathering import method_name
 from borderline.pipelines.report.page import View
 from borderline.pipelines.report.trust import trust_in
-from borderline.pipelines.report.views.attributions import method_name, picture_attributions, where
 from borderline.records import (
     Attributions,
     Clusters,
@@ -55,25 +55,22 @@ def view_attributions(
     prototypes: Prototypes,
     attributions: Attributions,
     explanation_scores: pd.DataFrame,
-) -> list[View]:
+) -> Iterator[View]:
     """The attributions of each prototype; the first method's strongest pushes in words."""
     if not patterns:
-        return []
+        return
     methods, count = list(explanation_scores["method"]), len(patterns)
     pushes = {method: attributions[method][:count] for method in methods}
     shown = picture_attributions(prototypes["images"][:count], pushes)
-    return [
-        {
-            "attributions": pictures_of_methods,
-            "pushes": (method_name(methods[0]), *where(pushes[methods[0]][number].numpy())),
-        }
-        for number, pictures_of_methods in enumerate(shown)
-    ]
+    for number, pictures_of_methods in enumerate(shown):
+        places = where(pushes[methods[0]][number].numpy())
+        yield {"attributions": pictures_of_methods, "pushes": (method_name(methods[0]), *places)}
 
 
-def view_walks(patterns: Sequence[Pattern], tipping: Tipping, train_images: Tensor) -> list[View]:
+def view_walks(
+    patterns: Sequence[Pattern], tipping: Tipping, train_images: Tensor
+) -> Iterator[View]:
     """The walk through each prototype, and the nearest real images at its two ends."""
-    views = []
     for number in (pattern.prototype for pattern in patterns):
         walk, p = tipping["walks"][number], tipping["real_p"][number]
         negative, positive = tipping["real_rows"][number]
@@ -83,15 +80,12 @@ def view_walks(patterns: Sequence[Pattern], tipping: Tipping, train_images: Tens
             "Real training image, {p}",
         )
         alt = f"Step {{number}} of {len(walk)}, {{p}}"
-        views.append(
-            {
-                "walk": pictures(walk, tipping["walks_p"][number], alt),
-                "middle": len(walk) // 2,
-                "negatives": beside[: len(negative)],
-                "positives": beside[len(negative) :],
-            }
-        )
-    return views
+        yield {
+            "walk": pictures(walk, tipping["walks_p"][number], alt),
+            "middle": len(walk) // 2,
+            "negatives": beside[: len(negative)],
+            "positives": beside[len(negative) :],
+        }
 
 
 def view_members(
@@ -101,47 +95,39 @@ def view_members(
     clusters: Clusters,
     prototypes: Prototypes,
     most: int,
-) -> list[View]:
+) -> Iterator[View]:
     """The images of each cluster, the most similar to the prototype first."""
     if not patterns:
-        return []
+        return
     vectors, labels = embeddings["embeddings"].numpy(), clusters["labels"].numpy()
     distances = cosine_distances(vectors[prototypes["rows"].numpy()], vectors)
-    views = []
+    alt = "Image {number} of the cluster, {p}"
     for pattern in patterns:
         rows = np.flatnonzero((labels == pattern.cluster) & (pattern.cluster >= 0))
         rows = rows[distances[pattern.prototype, rows].argsort(kind="stable")][:most]
-        alt = "Image {number} of the cluster, {p}"
-        shown = pictures(borderline["images"][rows], borderline["probabilities"][rows], alt)
-        views.append({"members": shown})
-    return views
+        images, p = borderline["images"][rows], borderline["probabilities"][rows]
+        yield {"members": pictures(images, p, alt)}
 
 
 def view_real_images(
-    patterns: Sequence[Pattern],
-    real_patterns: pd.DataFrame,
-    pair_test: LabelledImages,
-    most: int,
-) -> list[View]:
+    patterns: Sequence[Pattern], real_patterns: pd.DataFrame, pair_test: LabelledImages, most: int
+) -> Iterator[View]:
     """The real borderline test images that fall into each cluster."""
-    views = []
+    alt = "Real borderline test image {number}, {p}"
     for pattern in patterns:
         table = real_patterns[real_patterns["cluster"] == pattern.cluster]
         table = table[: most if pattern.cluster >= 0 else 0]
         rows = torch.tensor(table["row"].to_numpy(), dtype=torch.long)
         p = torch.tensor(table["p"].to_numpy(), dtype=torch.float)
-        alt = "Real borderline test image {number}, {p}"
-        views.append({"real": pictures(pair_test["images"][rows], p, alt)})
-    return views
+        yield {"real": pictures(pair_test["images"][rows], p, alt)}
 
 
 def view_partners(
     patterns: Sequence[Pattern], matches: pd.DataFrame, repeats: Repeats
-) -> list[View]:
+) -> Iterator[View]:
     """The partner of each prototype in each repeat, with its similarity."""
     names = sorted(repeats)
     images = {n: repeats[names[int(n)]]()["images"] for n in matches["repeat"].unique()}
-    views = []
     for pattern in patterns:
         table = matches[matches["prototype"] == pattern.prototype]
         places = zip(table["repeat"], table["row"], strict=True)
@@ -150,5 +136,45 @@ def view_partners(
         shown = pictures(stacked, None, "Prototype of repeat {number}")
         for picture, similarity in zip(shown, table["similarity"], strict=True):
             picture["caption"] = f"{similarity:.2f}"
-        views.append({"partners": shown})
-    return views
+        yield {"partners": shown}
+
+
+def picture_attributions(images: Tensor, attributions: Mapping[str, Tensor]) -> list[list[Picture]]:
+    """The pictures of each image's attributions, one a method.
+
+    Args:
+        images: In [-1, 1], shape (K, C, H, W).
+        attributions: By method, shape (K, H, W); all images share the scale of a method.
+    """
+    shown: list[list[Picture]] = [[] for _ in images]
+    backgrounds = as_picture(images)
+    for method, pushes in attributions.items():
+        limit, name = scale_of(pushes), method_name(method)
+        for number, (background, push) in enumerate(zip(backgrounds, pushes.numpy(), strict=True)):
+            laid = torch.from_numpy(overlay(background, push / limit)).movedim(-1, 0)
+            (address,) = as_data_uris(laid[None] * 2 - 1)
+            places = zip(("red", "blue"), where(push), strict=True)
+            words = [f"{c} mostly at the {place}" if place else f"no {c}" for c, place in places]
+            alt = f"{name} of prototype {number}: {', '.join(words)}"
+            shown[number].append({"src": address, "alt": alt, "name": name})
+    return shown
+
+
+def where(push: np.ndarray) -> tuple[str, str]:
+    """The places of the strongest pushes of pixels (H, W) to the positive and the negative class.
+
+    Returns:
+        A ninth of the image in words for each, for example ``top right``; empty for no push.
+    """
+    return _strongest(np.maximum(push, 0)), _strongest(np.maximum(-push, 0))
+
+
+def _strongest(push: np.ndarray) -> str:
+    if not push.any():
+        return ""
+    ninths = [[box.sum() for box in np.array_split(r, 3, 1)] for r in np.array_split(push, 3, 0)]
+    row, column = np.unravel_index(np.argmax(ninths), (3, 3))
+    down, across = ("top", "middle", "bottom")[row], ("left", "", "right")[column]
+    if not across:
+        return f"{down} centre" if down != "middle" else "centre"
+    return f"{down} {across}"
