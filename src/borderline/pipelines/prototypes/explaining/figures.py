@@ -152,7 +152,9 @@ def draw_tipping(
     axes = figure.subplots()
     axes.set_axis_off()
     sheet = []
-    for number, (rows, real_p) in enumerate(zip(tipping["real_rows"], tipping["real_p"], strict=True)):
+    for number, (rows, real_p) in enumerate(
+        zip(tipping["real_rows"], tipping["real_p"], strict=True)
+    ):
         strip = real[rows[0].flip(0)], tipping["walks"][number], real[rows[1]]
         p = real_p[0].flip(0), tipping["walks_p"][number], real_p[1]
         picture, centres = _strip(strip, p)
