@@ -62,6 +62,8 @@ def repeat_patterns(
     run: RunParams,
 ) -> Iterator[tuple[dict[str, records.Repeat], pd.DataFrame]]:
     """Generate and cluster images again with other seeds; yields each repeat and its table."""
+    import pandas as pd
+
     from borderline.pipelines.prototypes.choosing import repetition
 
     settings, rows = prototypes.validation, []
@@ -72,7 +74,7 @@ def repeat_patterns(
             number, sampler, classifier, pair_train, model, confusion.band, wanted, run
         )
         rows.append(row)
-        yield {f"part_{number:05d}": repeat}, repetition.tabulate(rows)
+        yield {f"part_{number:05d}": repeat}, pd.DataFrame(rows, columns=repetition.COLUMNS)
 
 
 def match_prototypes(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
@@ -18,7 +17,8 @@ from borderline.pipelines.prototypes.cluster_model import ClusterModel
 from borderline.records import LabelledImages, Part, Repeat, Repeats, take_rows
 from borderline.sampling import Sampler, sample_within_pair
 
-_COLUMNS = ("repeat", "images", "clusters", "ari", "note")
+COLUMNS = ["repeat", "images", "clusters", "ari", "note"]
+"""The columns of the table of repeats."""
 
 # A generator that rarely reaches the boundary makes at most so many times the wanted images.
 _MOST_IN_VAIN = 50
@@ -26,11 +26,6 @@ _FEWEST_MADE = 256
 _FEWEST_ENOUGH = 15_000
 # Fewer images cannot be clustered.
 _FEWEST_CLUSTERED = 20
-
-
-def tabulate(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a repeat: its images, its clusters, their ``ari``, and a note."""
-    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def repeat_clusters(

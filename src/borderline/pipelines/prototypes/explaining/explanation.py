@@ -38,14 +38,9 @@ def explain(
     settings: ExplanationParams,
     run: RunParams,
 ) -> tuple[Attributions, pd.DataFrame, dict[str, Curves], list[Curves]]:
-    """Attribute images by every method that the model allows for, and test the attributions.
+    """Attribute images (K, C, H, W) by every method that the model allows for, and test these.
 
-    Args:
-        classifier: The model under test.
-        images: Shape (K, C, H, W); without images there is nothing to test.
-        real: The real training images of the pair.
-        settings: The methods and the tests.
-        run: Seed and device.
+    K may be 0; ``real`` is the real training images of the pair.
 
     Returns:
         The attributions; one row a method: ``agreement``, the correlation of two runs with other

@@ -23,11 +23,9 @@ _SYMBOLS = {
 
 @dataclass(frozen=True)
 class MapImages:
-    """Images on the maps.
+    """Images (n, C, H, W) on the maps, and their p (n,).
 
     Attributes:
-        images: Shape (n, C, H, W).
-        p: Shape (n,).
         labels: Classes of test images, 0 or 1, or clusters of borderline images, shape (n,).
         places: Coordinates on ``umap`` and ``tsne``, shape (n, 2) each.
     """
