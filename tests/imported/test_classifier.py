@@ -18,7 +18,7 @@ from borderline.imported.classifier import (
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedModelParams
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.explaining.randomisation import randomised
+from borderline.pipelines.prototypes.explaining.explanation import randomised
 from conftest import contract_of, imported_model, imported_source
 from elsewhere import SOURCES, Answers, Detached, Floats, Net, TwoHeads, Wandering, saved
 

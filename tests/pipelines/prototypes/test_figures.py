@@ -13,11 +13,15 @@ from borderline.pipelines.prototypes.choosing.figures import (
     draw_validation,
 )
 from borderline.pipelines.prototypes.choosing.names import BETTER, RANDOM_BORDERLINE
-from borderline.pipelines.prototypes.explaining.faithfulness import Curves, Faithfulness
-from borderline.pipelines.prototypes.explaining.figures import draw_faithfulness, draw_prototypes
-from borderline.pipelines.prototypes.explaining.strips import Strip, draw_tipping
-from borderline.pipelines.prototypes.usefulness.figures import draw_rejection
-from borderline.pipelines.prototypes.usefulness.rejection import compare_rejection
+from borderline.pipelines.prototypes.explaining.faithfulness import Curves
+from borderline.pipelines.prototypes.explaining.figures import (
+    draw_faithfulness,
+    draw_prototypes,
+    draw_tipping,
+)
+from borderline.pipelines.prototypes.usefulness.rejection import compare_rejection, draw_rejection
+from borderline.records import Tipping
+from conftest import prototypes_params
 
 
 @pytest.mark.parametrize("count", [1, 8, 11])
@@ -36,25 +40,25 @@ def test_any_number_of_prototypes_can_be_drawn(count: int) -> None:
     assert len(figure.axes) == 3 * min(count, 8) * -(-count // 8) + 3
 
 
-def strip(neighbours: int, steps: int) -> Strip:
-    def some(count: int) -> torch.Tensor:
-        return torch.rand(count, 1, 8, 8)
-
-    walk = 2 * steps + 1
-    p = tuple(np.linspace(0, 1, count) for count in (neighbours, walk, neighbours))
-    return Strip(some(neighbours), some(walk), some(neighbours), p, "0")  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(("neighbours", "steps", "count"), [(1, 1, 1), (2, 4, 3), (3, 2, 1)])
 def test_strips_have_p_under_every_image(neighbours: int, steps: int, count: int) -> None:
-    strips = [strip(neighbours=neighbours, steps=steps)] * count
-    figure = draw_tipping(strips, "title")
+    walk = 2 * steps + 1
+    tipping: Tipping = {
+        "walks": torch.rand(count, walk, 1, 8, 8),
+        "walks_p": torch.linspace(0, 1, walk).expand(count, -1),
+        "real_rows": torch.arange(2 * neighbours).reshape(2, -1).expand(count, -1, -1),
+        "real_p": torch.linspace(0, 1, neighbours).expand(count, 2, -1),
+    }
+    table = pd.DataFrame({"prototype": [0], "confident": [False], "share": [0.5]})
+    settings, real = prototypes_params().tipping, torch.rand(2 * neighbours, 1, 8, 8)
+    figure = draw_tipping(tipping, real, table, settings, latent=True)
     figure.savefig(BytesIO())
     texts = [text.get_text() for text in figure.axes[0].texts]
     images = 2 * neighbours + 2 * steps + 1
     # And a caption a strip, five titles above.
     assert len(texts) == count * (images + 1) + 5
     assert texts.count("1.00") == 3 * count if neighbours > 1 else True
+    assert "0\nnot reached" in texts
 
 
 def test_prototype_without_a_partner_is_said() -> None:
@@ -102,8 +106,8 @@ def test_coverage_has_a_line_for_each_selection_beside_chance() -> None:
 
 def test_faithfulness_and_rejection_are_drawn() -> None:
     of_model = Curves(np.random.rand(3, 5), np.random.rand(3, 5))
-    scores = Faithfulness(0.2, 0.05, 0.1, 0.4)
-    table = pd.DataFrame([{"method": "saliency", **scores._asdict()}])
+    scores = {"deletion": 0.2, "deletion_p": 0.05, "insertion": 0.1, "insertion_p": 0.4}
+    table = pd.DataFrame([{"method": "saliency", **scores}])
     figure = draw_faithfulness(table, {"saliency": of_model}, [of_model, of_model])
     figure.savefig(BytesIO())
     assert figure.axes[0].get_title() == "saliency: +0.20 (p = 0.05)"

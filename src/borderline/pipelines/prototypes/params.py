@@ -108,10 +108,6 @@ class PrototypesParams(Params):
         shown: The selection in the figures.
         images: Most candidates; from more borderline images, so many are drawn at random.
         criticisms: Number of criticisms of MMD-critic.
-        validation: The comparison with random images.
-        explanation: The attributions.
-        tipping: The walks.
-        map: The 2D maps.
     """
 
     selections: Annotated[tuple[Selection, ...], Field(min_length=1), AfterValidator(distinct)]

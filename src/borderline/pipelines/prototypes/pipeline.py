@@ -5,10 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from borderline.grid import for_each_model, node
-from borderline.pipelines.prototypes.choosing import nodes as choosing
-from borderline.pipelines.prototypes.explaining import nodes as explaining
-from borderline.pipelines.prototypes.mapping import nodes as mapping
-from borderline.pipelines.prototypes.usefulness import nodes as usefulness
+from borderline.pipelines.prototypes import nodes
 
 
 def create_pipeline() -> Pipeline:
@@ -16,26 +13,26 @@ def create_pipeline() -> Pipeline:
     model = Pipeline(
         [
             node(
-                choosing.select_prototypes,
+                nodes.select_prototypes,
                 ["selections", "prototypes", "prototypes_table", "criticisms_figure"],
             ),
-            node(mapping.place_images, "places"),
-            node(mapping.map_prototypes, ["map_figure", "map_chart"]),
-            node(choosing.repeat_patterns, ["repeats", "repeats_table"]),
+            node(nodes.place_images, "places"),
+            node(nodes.map_prototypes, ["map_figure", "map_chart"]),
+            node(nodes.repeat_patterns, ["repeats", "repeats_table"]),
             node(
-                choosing.match_prototypes,
+                nodes.match_prototypes,
                 ["matches_table", "found_again_figure"],
                 settings="params:prototypes",
             ),
             node(
-                choosing.validate_prototypes,
+                nodes.validate_prototypes,
                 [
                     *("validation_table", "coverage_curves_table"),
                     *("validation_figure", "coverage_chart"),
                 ],
             ),
             node(
-                explaining.explain_prototypes,
+                nodes.explain_prototypes,
                 [
                     *("attributions", "explanation_scores_table"),
                     *("prototypes_figure", "faithfulness_figure"),
@@ -43,12 +40,12 @@ def create_pipeline() -> Pipeline:
                 settings="params:prototypes",
             ),
             node(
-                explaining.tip_prototypes,
+                nodes.tip_prototypes,
                 ["tipping", "tipping_table", "tipping_figure"],
                 settings="params:prototypes",
             ),
             node(
-                usefulness.evaluate_patterns,
+                nodes.evaluate_patterns,
                 ["errors_near_patterns_table", "rejection_table", "rejection_figure"],
             ),
         ]

@@ -7,10 +7,10 @@ import pytest
 from sklearn.metrics import precision_score
 
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
-from borderline.pipelines.prototypes.choosing.coverage import coverage_curve
 from borderline.pipelines.prototypes.choosing.measures import (
     Audience,
     Chosen,
+    coverage_curve,
     measure,
     nearest_prototype,
 )

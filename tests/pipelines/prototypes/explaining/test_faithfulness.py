@@ -55,20 +55,20 @@ def test_true_attribution_beats_random_orders_and_its_opposite_does_not() -> Non
     model, shown = Weighed(), images()
     chance = random_curves(model, shown, 49, 12, CPU, seed=0)
     true = faithfulness(curves(model, shown, truth(model, shown), 12, CPU), chance)
-    assert true.deletion > 0.05
-    assert true.insertion > 0.05
-    assert true.deletion_p == true.insertion_p == 1 / 50
+    assert true["deletion"] > 0.05
+    assert true["insertion"] > 0.05
+    assert true["deletion_p"] == true["insertion_p"] == 1 / 50
     false = faithfulness(curves(model, shown, -truth(model, shown), 12, CPU), chance)
-    assert false.deletion < 0
-    assert false.insertion < 0
-    assert false.deletion_p == false.insertion_p == 1
+    assert false["deletion"] < 0
+    assert false["insertion"] < 0
+    assert false["deletion_p"] == false["insertion_p"] == 1
 
 
 def test_random_order_is_like_random_orders() -> None:
     model, shown = Weighed(), images()
     chance = random_curves(model, shown, 99, 12, CPU, seed=0)
     p_values = [
-        faithfulness(order, chance).deletion_p
+        faithfulness(order, chance)["deletion_p"]
         for order in random_curves(model, shown, 30, 12, CPU, 1)
     ]
     assert 0.3 < np.mean(p_values) < 0.7

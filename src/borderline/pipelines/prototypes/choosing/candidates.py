@@ -20,11 +20,11 @@ _TINY = np.finfo(float).tiny
 
 @dataclass(frozen=True)
 class Candidates:
-    """Borderline images without their pixels.
+    """Borderline images without their pixels: a ``Repeat`` as arrays, float64.
 
     Attributes:
-        embeddings: Embeddings of the model under test, shape (n, D), float64.
-        reduced: Coordinates in the space that was clustered, shape (n, d), float64.
+        embeddings: Shape (n, D).
+        reduced: Shape (n, d).
         labels: Clusters, shape (n,), from 0; -1 for noise.
         distances: Confusion distances, shape (n,), in [0, 0.5].
     """
@@ -56,9 +56,8 @@ class Candidates:
     def relabelled(self, labels: np.ndarray) -> Self:
         """The same images with other labels, shape (n,); keeps the cached distances."""
         other = replace(self, labels=labels)
-        for name in ("directions", "cosine_distances", "reduced_distances"):
-            if name in self.__dict__:
-                other.__dict__[name] = self.__dict__[name]
+        for name in {"directions", "cosine_distances", "reduced_distances"} & vars(self).keys():
+            vars(other)[name] = vars(self)[name]
         return other
 
     @cached_property

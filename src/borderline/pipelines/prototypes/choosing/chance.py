@@ -1,10 +1,13 @@
-"""Random choices of prototypes: the null hypotheses of the validation, and their p-values."""
+"""Random choices of prototypes: the null hypotheses of the validation, and their p-values.
+
+The measures of random choices are a table with one row a draw and one column a measure.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,59 +21,41 @@ from borderline.pipelines.prototypes.choosing.names import BETTER
 from borderline.pipelines.prototypes.choosing.selection import Way, select
 
 
-@dataclass
-class Draws:
-    """The measures of random choices.
+def known_values(draws: pd.DataFrame, name: str) -> np.ndarray:
+    """The values of a measure where it is defined."""
+    values = draws[name].to_numpy(dtype=float) if name in draws else np.zeros(0)
+    return np.asarray(values[~np.isnan(values)])
 
-    Attributes:
-        values: By measure, shape (draws,) each.
+
+def estimate_of_draws(draws: pd.DataFrame, name: str) -> Estimate:
+    """The mean of a measure, and the range of 95 % of the draws; NaN for none."""
+    known = known_values(draws, name)
+    if len(known) == 0:
+        return Estimate.none()
+    low, high = np.quantile(known, [0.025, 0.975])
+    return Estimate(float(known.mean()), float(low), float(high))
+
+
+def p_value(draws: pd.DataFrame, name: str, value: float, *, worse: bool = False) -> float:
+    """The share of draws, including the value, that are at least as good; NaN for none.
+
+    The Monte Carlo permutation test (Phipson and Smyth 2010). Null hypothesis: the images were
+    chosen at random, so that any other choice is as likely. With ``worse``, the draws that are at
+    least as bad count instead.
     """
-
-    values: dict[str, np.ndarray] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, rows: Iterable[Mapping[str, float]]) -> Draws:
-        """The measures from one row a draw."""
-        table = pd.DataFrame(list(rows))
-        return cls({str(name): table[name].to_numpy(dtype=float) for name in table})
-
-    def estimate(self, name: str) -> Estimate:
-        """The mean, and the range of 95 % of the draws; NaN for none."""
-        known = self.known(name)
-        if len(known) == 0:
-            return Estimate.none()
-        low, high = np.quantile(known, [0.025, 0.975])
-        return Estimate(float(known.mean()), float(low), float(high))
-
-    def p_value(self, name: str, value: float, *, worse: bool = False) -> float:
-        """The share of draws, including the value, that are at least as good; NaN for none.
-
-        The Monte Carlo permutation test (Phipson and Smyth 2010). Null hypothesis: the images were
-        chosen at random, so that any other choice is as likely.
-
-        Args:
-            name: The measure.
-            value: Its value for the prototypes.
-            worse: Count the draws that are at least as bad instead.
-        """
-        known = self.known(name)
-        if len(known) == 0 or math.isnan(value):
-            return math.nan
-        # Equal values may differ by rounding, and count on either side.
-        slack = 1e-12 * max(abs(value), 1.0)
-        upper = (BETTER[name] == "higher") != worse
-        reached = known >= value - slack if upper else known <= value + slack
-        return float((1 + reached.sum()) / (1 + len(known)))
-
-    def known(self, name: str) -> np.ndarray:
-        """The values of a measure where it is defined."""
-        values = self.values.get(name, np.zeros(0))
-        return np.asarray(values[~np.isnan(values)])
+    known = known_values(draws, name)
+    if len(known) == 0 or math.isnan(value):
+        return math.nan
+    # Equal values may differ by rounding, and count on either side.
+    slack = 1e-12 * max(abs(value), 1.0)
+    upper = (BETTER[name] == "higher") != worse
+    reached = known >= value - slack if upper else known <= value + slack
+    return float((1 + reached.sum()) / (1 + len(known)))
 
 
 def draws_of_images(
     audience: Audience, repeats: Sequence[Candidates], draws: int, run: RunParams
-) -> Draws:
+) -> pd.DataFrame:
     """Random images, as many as clusters, of the audience and of each repeat."""
     random = np.random.default_rng(run.seed_for("random images"))
 
@@ -78,35 +63,31 @@ def draws_of_images(
         count = min(len(candidates.clusters), len(candidates))
         return random.choice(len(candidates), count, replace=False)
 
-    return Draws.of(_measured(audience, repeats, choose) for _ in range(draws))
+    return pd.DataFrame([_measured(audience, repeats, choose) for _ in range(draws)])
 
 
 def draws_of_clusters(
     audience: Audience, repeats: Sequence[Candidates], draws: int, run: RunParams
-) -> Draws:
+) -> pd.DataFrame:
     """A random image of each cluster, in the audience and in each repeat."""
-
-    def members(draw: int) -> Way:
-        seed = run.seed_for("random members", draw)
-        return lambda candidates: select("random", candidates, seed)
-
-    return Draws.of(_measured(audience, repeats, members(draw)) for draw in range(draws))
+    seeds = [run.seed_for("random members", draw) for draw in range(draws)]
+    ways = [partial(select, "random", seed=seed) for seed in seeds]
+    return pd.DataFrame([_measured(audience, repeats, way) for way in ways])
 
 
 def draws_of_labels(
     audience: Audience, repeats: Sequence[Candidates], way: Way, draws: int, run: RunParams
-) -> Draws:
+) -> pd.DataFrame:
     """The choice of a selection from shuffled labels, in the audience and in each repeat."""
     # Caches the distances, which every shuffle keeps.
     way(audience.candidates)
     random = np.random.default_rng(run.seed_for("shuffled labels"))
-
-    def draw() -> dict[str, float]:
+    rows = []
+    for _ in range(draws):
         shuffled = audience.relabelled(random.permutation(audience.candidates.labels))
         others = [repeat.relabelled(random.permutation(repeat.labels)) for repeat in repeats]
-        return _measured(shuffled, others, way)
-
-    return Draws.of(draw() for _ in range(draws))
+        rows.append(_measured(shuffled, others, way))
+    return pd.DataFrame(rows)
 
 
 def _measured(audience: Audience, repeats: Sequence[Candidates], way: Way) -> dict[str, float]:

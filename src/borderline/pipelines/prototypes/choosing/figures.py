@@ -38,16 +38,13 @@ def draw_criticisms(criticisms: Part) -> Figure:
 def draw_validation(table: pd.DataFrame, level: float) -> Figure:
     """Every selection and baseline by every measure, beside random images.
 
-    Args:
-        table: By ``validation.COLUMNS``; a note stands in for no rows.
-        level: Up to this corrected p-value a mark is filled.
+    A mark is filled up to this level of the corrected p-value.
     """
     if len(table) == 0:
         return draw_note("There are no prototypes to validate.")
-    names = list(dict.fromkeys(table["chosen_by"]))
-    figure = Figure(
-        figsize=(2.2 * len(BETTER) + 3, 0.36 * len(names) + 2), layout="constrained", dpi=120
-    )
+    names = list(table["chosen_by"].unique())
+    width, height = 2.2 * len(BETTER) + 3, 0.36 * len(names) + 2
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=120)
     panels = figure.subplots(1, len(BETTER), sharey=True)
     for axes, (measure, better) in zip(panels, BETTER.items(), strict=True):
         rows = table[table["measure"] == measure].set_index("chosen_by")
@@ -84,24 +81,14 @@ def _draw_measure(axes: Axes, rows: pd.DataFrame, names: list[str], level: float
 
 
 def draw_coverage(curves: pd.DataFrame) -> go.Figure:
-    """The share of borderline images that have a prototype within each radius.
-
-    Args:
-        curves: ``radius``, a column for each selection and baseline, and ``random_low`` and
-            ``random_high``, between which 95 % of random choices lie.
-    """
+    """The coverage curves of :func:`validation.coverage_curves`."""
     figure = go.Figure()
     if len(curves):
         x = curves["radius"]
         common = {"x": x, "line": {"width": 0}, "hoverinfo": "skip"}
+        band = {"fill": "tonexty", "fillcolor": "rgba(120, 120, 120, 0.25)", **common}
         figure.add_scatter(y=curves["random_low"], showlegend=False, **common)
-        figure.add_scatter(
-            y=curves["random_high"],
-            fill="tonexty",
-            fillcolor="rgba(120, 120, 120, 0.25)",
-            name="95 % of random choices",
-            **common,
-        )
+        figure.add_scatter(y=curves["random_high"], name="95 % of random choices", **band)
         for number, name in enumerate(name for name in curves if name in NAMES):
             dash = "dot" if name in BASELINES else "dash" if number >= CLUSTER_COLOURS else "solid"
             line = {"color": cluster_colour(number), "dash": dash}
@@ -120,10 +107,8 @@ def draw_found_again(
 ) -> Figure:
     """Each prototype and its partners in the repeats, with their cosine similarity.
 
-    Args:
-        prototypes: Images in [-1, 1], shape (K, C, H, W).
-        matches: One row a matched prototype and repeat; a note stands in for no rows.
-        repeats: The images of each repeat by its number, shape (n, C, H, W).
+    The images are (K, C, H, W) and, by the repeat's number, (n, C, H, W); ``matches`` comes from
+    :func:`matching.match`.
     """
     if len(matches) == 0:
         return draw_note("There are no prototypes, or no repeat gave clusters.")
@@ -141,17 +126,14 @@ def draw_found_again(
     for number, picture in enumerate(as_picture(prototypes)):
         axes[number, 0].imshow(picture, interpolation="nearest")
         axes[number, 0].set_ylabel(str(number), rotation=0, ha="right", va="center")
-    partners = {
-        (prototype, repeat): (int(row), similarity)
-        for prototype, repeat, row, similarity in matches.itertuples(index=False)
-    }
     for column, (repeat, images) in enumerate(repeats.items(), start=1):
         axes[0, column].set_title(f"repeat {repeat}", fontsize=9)
+        partners = matches[matches["repeat"] == repeat].set_index("prototype")
         for number, ax in enumerate(axes[:, column]):
-            if (number, repeat) not in partners:
+            if number not in partners.index:
                 ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
                 continue
-            row, similarity = partners[number, repeat]
-            ax.imshow(as_picture(images[row][None])[0], interpolation="nearest")
-            ax.set_xlabel(f"{similarity:.2f}", fontsize=8, labelpad=2)
+            picture = as_picture(images[int(partners["row"][number])][None])[0]
+            ax.imshow(picture, interpolation="nearest")
+            ax.set_xlabel(f"{partners['similarity'][number]:.2f}", fontsize=8, labelpad=2)
     return figure

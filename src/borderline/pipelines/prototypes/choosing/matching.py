@@ -20,12 +20,7 @@ _COLUMNS = ("prototype", "repeat", "row", "similarity")
 def match(
     embeddings: np.ndarray, repeats: Sequence[tuple[int, Candidates]], way: Way
 ) -> pd.DataFrame:
-    """Match the shown prototypes with those of every repeat.
-
-    Args:
-        embeddings: Of the prototypes, shape (K, D).
-        repeats: The number and the candidates of each repeat.
-        way: The selection of the shown prototypes.
+    """Match the shown prototypes, by their embeddings (K, D), with those of the numbered repeats.
 
     Returns:
         One row a matched prototype and repeat: the ``row`` of its partner among the images of the
@@ -44,11 +39,7 @@ def match(
 
 
 def matched_similarities(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Match prototypes with those of a repeat, so that the sum of the similarities is largest.
-
-    Args:
-        first: Embeddings, shape (K, D).
-        second: Embeddings of the repeat's prototypes, shape (L, D).
+    """Match embeddings (K, D) with others (L, D), so that the sum of the similarities is largest.
 
     Returns:
         The cosine similarity of each of the first with its partner, shape (K,), NaN without a
@@ -62,13 +53,9 @@ def matched_similarities(first: np.ndarray, second: np.ndarray) -> tuple[np.ndar
 
 
 def stability(embeddings: np.ndarray, repeats: Sequence[np.ndarray]) -> Estimate:
-    """The mean similarity of prototypes with their partners, over the repeats.
+    """The mean similarity of prototypes (K, D) with their partners (L, D), over the repeats.
 
     Where a repeat has fewer, those left over count with the most similar one there.
-
-    Args:
-        embeddings: Shape (K, D).
-        repeats: Embeddings of the prototypes of each repeat, shape (L, D).
     """
     similarities = [_mean_match(embeddings, repeat) for repeat in repeats]
     return estimate_of_repeats(similarities).within(*RANGES["stability"])

@@ -50,7 +50,6 @@ class Audience:
     """The images that the prototypes should represent.
 
     Attributes:
-        candidates: The images.
         places: Coordinates on the UMAP map, shape (n, 2).
         radius: The largest radius of the coverage curve: the median cosine distance of two images.
         spread: The mean distance of two images on the map.
@@ -101,12 +100,7 @@ def measure(chosen: Chosen, audience: Audience) -> dict[str, float]:
     - ``precision``: macro-averaged precision of the classifier that gives each image the cluster
       of its nearest prototype. Noise does not count.
 
-    Args:
-        chosen: The prototypes.
-        audience: The images that they should represent.
-
-    Returns:
-        The values by name; NaN where one is undefined, such as a pairwise mean of one prototype.
+    NaN where one is undefined, such as a pairwise mean of one prototype.
     """
     vectors = directions(chosen.embeddings)
     upper = np.triu_indices(len(vectors), 1)
@@ -128,11 +122,9 @@ def measure(chosen: Chosen, audience: Audience) -> dict[str, float]:
 def nearest_prototype(
     chosen: Chosen, audience: Audience
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The nearest prototype of each other image.
+    """The nearest prototype of each other image: its number, its distance, and the image's row.
 
-    Returns:
-        Its number, its cosine distance, and the row of that other image in the audience, shape
-        (m,) each. All are empty where there is no prototype.
+    Shape (m,) each; empty where there is no prototype.
     """
     if len(chosen.embeddings) == 0:
         return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64)
@@ -144,6 +136,17 @@ def nearest_prototype(
     )
     nearest = distances.argmin(1)
     return nearest, distances[np.arange(len(others)), nearest], others
+
+
+def coverage_curve(chosen: Chosen, audience: Audience, radii: np.ndarray) -> np.ndarray:
+    """The share of images whose nearest prototype is nearer than each radius, shape (R,).
+
+    The radii (R,) are cosine distances; the shares are NaN without prototypes.
+    """
+    _, distance, _ = nearest_prototype(chosen, audience)
+    if len(distance) == 0:
+        return np.full(len(radii), np.nan)
+    return np.asarray((distance[:, None] < radii).mean(0))
 
 
 def _mean(values: np.ndarray) -> float:

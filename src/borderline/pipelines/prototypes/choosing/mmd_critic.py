@@ -1,7 +1,7 @@
 """MMD-critic (Kim, Khanna and Koyejo 2016): prototypes, and the criticisms that they miss.
 
 The kernel is Gaussian in the directions of the embeddings; twice its variance is their median
-squared distance.
+squared distance. All functions take the cosine distances of all pairs, shape (n, n).
 """
 
 from __future__ import annotations
@@ -10,13 +10,9 @@ import numpy as np
 
 
 def kernel_of(distances: np.ndarray) -> np.ndarray:
-    """The Gaussian kernel; squared distances of directions are twice their cosine distances.
+    """The Gaussian kernel in (0, 1], shape (n, n).
 
-    Args:
-        distances: Cosine distances of all pairs, shape (n, n).
-
-    Returns:
-        Values in (0, 1], shape (n, n).
+    The squared distance of two directions is twice their cosine distance.
     """
     others = distances[np.triu_indices(len(distances), 1)]
     width = float(np.median(others)) if len(others) else 0.0
@@ -24,16 +20,9 @@ def kernel_of(distances: np.ndarray) -> np.ndarray:
 
 
 def choose_prototypes(distances: np.ndarray, count: int) -> np.ndarray:
-    """Images with the smallest maximum mean discrepancy to all images.
+    """Rows (K,) of the images with the smallest maximum mean discrepancy to all images.
 
-    Greedy, as in the paper.
-
-    Args:
-        distances: Cosine distances of all pairs, shape (n, n).
-        count: K, at most n.
-
-    Returns:
-        Rows in the order of their choice, shape (K,).
+    Greedy, as in the paper; in the order of the choice.
     """
     kernel = kernel_of(distances)
     means, diagonal = kernel.mean(1), np.diag(kernel)
@@ -55,30 +44,17 @@ def choose_prototypes(distances: np.ndarray, count: int) -> np.ndarray:
 def witness(distances: np.ndarray, prototypes: np.ndarray) -> np.ndarray:
     """The witness function: mean kernel with all images minus mean kernel with the prototypes.
 
-    Args:
-        distances: Cosine distances of all pairs, shape (n, n).
-        prototypes: Rows, shape (K,).
-
-    Returns:
-        Values in [-1, 1], shape (n,): 0 where the prototypes represent well, above 0 where there
-        are too few.
+    In [-1, 1], shape (n,): 0 where the prototypes represent well, above 0 where there are too few.
     """
     kernel = kernel_of(distances)
     return np.asarray(kernel.mean(1) - kernel[:, prototypes].mean(1))
 
 
 def choose_criticisms(distances: np.ndarray, prototypes: np.ndarray, count: int) -> np.ndarray:
-    """Images that the prototypes represent badly, unlike each other.
+    """Rows of images that the prototypes represent badly, unlike each other.
 
-    Greedy on the sum of the absolute witness and the log-determinant of the criticisms' kernel.
-
-    Args:
-        distances: Cosine distances of all pairs, shape (n, n).
-        prototypes: Rows, shape (K,).
-        count: Their number; fewer where there are fewer images.
-
-    Returns:
-        Rows in the order of their choice, without the prototypes.
+    Greedy on the sum of the absolute witness and the log-determinant of the criticisms' kernel; in
+    the order of the choice, without the prototypes; fewer where there are fewer images.
     """
     kernel, gaps = kernel_of(distances), np.abs(witness(distances, prototypes))
     chosen: list[int] = []

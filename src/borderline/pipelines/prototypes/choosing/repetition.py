@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
@@ -18,7 +17,8 @@ from borderline.pipelines.prototypes.cluster_model import ClusterModel
 from borderline.records import LabelledImages, Part, Repeat, Repeats, take_rows
 from borderline.sampling import Sampler, sample_within_pair
 
-_COLUMNS = ("repeat", "images", "clusters", "ari", "note")
+COLUMNS = ["repeat", "images", "clusters", "ari", "note"]
+"""The columns of the table of repeats."""
 
 # A generator that rarely reaches the boundary makes at most so many times the wanted images.
 _MOST_IN_VAIN = 50
@@ -26,11 +26,6 @@ _FEWEST_MADE = 256
 _FEWEST_ENOUGH = 15_000
 # Fewer images cannot be clustered.
 _FEWEST_CLUSTERED = 20
-
-
-def tabulate(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a repeat: its images, its clusters, their ``ari``, and a note."""
-    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def repeat_clusters(
@@ -43,11 +38,10 @@ def repeat_clusters(
     wanted: int,
     run: RunParams,
 ) -> tuple[Repeat, dict[str, Any]]:
-    """Generate ``wanted`` images and cluster them, with the seeds of a repeat's number.
+    """Generate ``wanted`` images and cluster them; returns the repeat and its row in the table.
 
-    Returns:
-        The repeat and its row in the table: ``ari`` is the adjusted Rand index of the new clusters
-        and the clusters of ``model`` that the images would join.
+    ``ari`` is the adjusted Rand index of the new clusters and those of ``model`` that the images
+    would join.
     """
     row = {"repeat": number, "images": 0, "clusters": 0}
     nothing: Repeat = {"labels": torch.zeros(0, dtype=torch.long)}
@@ -61,7 +55,9 @@ def repeat_clusters(
     if repeat is None:
         images = fewer or f"{wanted} images"
         return nothing, {**row, "note": f"{images}, in which the recipe gives no two clusters"}
-    clusters, ari = count_clusters(repeat["labels"]), adjusted_rand(repeat, model)
+    joined, _, _ = model.assign(repeat["embeddings"].numpy())
+    ari = float(adjusted_rand_score(joined, repeat["labels"].numpy()))
+    clusters = count_clusters(repeat["labels"])
     return repeat, {**row, "images": made, "clusters": clusters, "ari": ari, "note": fewer}
 
 
@@ -94,7 +90,9 @@ def generate_borderline(
             rows = is_borderline(part["probabilities"], band)
             images = torch.cat([images, part["images"][rows]])
             p = torch.cat([p, part["probabilities"][rows]])
-        distinct = _first_of_equals(images)
+        # The first of equal images stays, and so does their order.
+        _, first = np.unique(images.flatten(1).numpy(), axis=0, return_index=True)
+        distinct = torch.from_numpy(np.sort(first))
         images, p = images[distinct], p[distinct]
         made, round_ = made + wanted, round_ + 1
         if len(images) == before and received < wanted:
@@ -105,22 +103,10 @@ def generate_borderline(
     return {"images": images[:count], "probabilities": p[:count]}
 
 
-def _first_of_equals(images: Tensor) -> Tensor:
-    """The rows of images that differ from all images before them, in order."""
-    if len(images) == 0:
-        return torch.zeros(0, dtype=torch.long)
-    _, rows = np.unique(images.flatten(1).numpy(), axis=0, return_index=True)
-    return torch.from_numpy(np.sort(rows))
-
-
 def cluster_again(
     part: Part, classifier: nn.Module, model: ClusterModel, run: RunParams, attempt: int
 ) -> Repeat | None:
-    """Cluster new images with the same recipe, with the seeds of an attempt.
-
-    Returns:
-        The repeat; None where the recipe gives fewer than two clusters.
-    """
+    """Cluster new images with the same recipe; None where it gives fewer than two clusters."""
     if len(part["images"]) < _FEWEST_CLUSTERED:
         return None
     embeddings = embed(classifier, part["images"], run.torch_device())
@@ -140,9 +126,3 @@ def cluster_again(
 def count_clusters(labels: Tensor) -> int:
     """The number of clusters among labels (n,), without the noise."""
     return len(labels[labels >= 0].unique())
-
-
-def adjusted_rand(repeat: Repeat, model: ClusterModel) -> float:
-    """The adjusted Rand index of new clusters and those that the images would have joined."""
-    joined, _, _ = model.assign(repeat["embeddings"].numpy())
-    return float(adjusted_rand_score(joined, repeat["labels"].numpy()))

@@ -16,6 +16,7 @@ The first selections choose one image of each cluster, in the space that was clu
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import kmedoids
 import numpy as np
@@ -40,9 +41,6 @@ _COLUMNS = ("prototype", "cluster", "images", "mean_p", "stability", "row", "p",
 
 Way = Callable[[Candidates], np.ndarray]
 """Chooses rows of candidates."""
-
-Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Distances of points (n, d) to points (m, d), shape (n, m)."""
 
 
 def choose(
@@ -101,8 +99,7 @@ def tabulate(
 
 def way_of(selection: Selection, run: RunParams) -> Way:
     """A selection with the run's seed."""
-    seed = run.seed_for("selection", selection)
-    return lambda candidates: select(selection, candidates, seed)
+    return partial(select, selection, seed=run.seed_for("selection", selection))
 
 
 def most_ambiguous(candidates: Candidates) -> np.ndarray:
@@ -112,16 +109,9 @@ def most_ambiguous(candidates: Candidates) -> np.ndarray:
 
 
 def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarray:
-    """Choose as many prototypes as there are clusters.
+    """The rows (K,) of as many prototypes as there are clusters, in the order of the clusters.
 
-    Args:
-        selection: The name of the selection.
-        candidates: The images to choose from.
-        seed: Seed of ``random`` and of the starts of ``k_medoids``.
-
-    Returns:
-        Rows of the candidates, shape (K,), in the order of the clusters where each has one; empty
-        without clusters.
+    The seed is that of ``random`` and of the starts of ``k_medoids``, which has another order.
     """
     clusters = candidates.clusters
     if len(clusters) == 0:
@@ -135,28 +125,18 @@ def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarra
     members = [np.flatnonzero(candidates.labels == cluster) for cluster in clusters]
     if rule == "centroid":
         points = candidates.embeddings if in_embedding else candidates.reduced
-        return _nearest_to_means(points, members, _cosine if in_embedding else cdist)
+        gaps = _cosine if in_embedding else cdist
+        groups = [(rows, points[rows]) for rows in members]
+        return np.array([rows[gaps(x, x.mean(0, keepdims=True)).argmin()] for rows, x in groups])
     if rule == "random":
         random = np.random.default_rng(seed)
         return np.array([random.choice(rows) for rows in members])
     distances = candidates.cosine_distances if in_embedding else candidates.reduced_distances
     if rule == "medoid":
-        return _medoids(distances, candidates.labels, members)
+        # One product gives the sums of all clusters; a submatrix for each cluster is much slower.
+        sums = distances @ (candidates.labels[:, None] == clusters)
+        return np.array([rows[sums[rows, i].argmin()] for i, rows in enumerate(members)])
     return np.array([rows[_densest(distances[np.ix_(rows, rows)])] for rows in members])
-
-
-def _medoids(distances: np.ndarray, labels: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
-    # One product gives the sums of all clusters; a submatrix for each cluster is much slower.
-    sums = distances @ np.stack([labels == labels[rows[0]] for rows in members], axis=1)
-    return np.array([rows[sums[rows, i].argmin()] for i, rows in enumerate(members)])
-
-
-def _nearest_to_means(points: np.ndarray, members: list[np.ndarray], gaps: Distances) -> np.ndarray:
-    nearest = []
-    for rows in members:
-        mean = points[rows].mean(0, keepdims=True)
-        nearest.append(rows[gaps(points[rows], mean)[:, 0].argmin()])
-    return np.array(nearest)
 
 
 def _densest(distances: np.ndarray) -> int:
@@ -172,13 +152,8 @@ def k_medoids(distances: np.ndarray, count: int, seed: int) -> np.ndarray:
     random starts. With similarity 1 - distance this maximises the facility location, up to a local
     optimum.
 
-    Args:
-        distances: Distances of all pairs, shape (n, n).
-        count: K, at most n.
-        seed: Seed of the random starts.
-
     Returns:
-        Rows in order, shape (K,).
+        Rows in ascending order, shape (K,).
     """
     results = [
         kmedoids.fasterpam(distances, count, init=start, random_state=(seed + i) % 2**32, n_cpu=1)

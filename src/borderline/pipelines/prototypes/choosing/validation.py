@@ -17,13 +17,21 @@ from borderline.measures.intervals import Estimate, estimate
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates, places_among
 from borderline.pipelines.prototypes.choosing.chance import (
-    Draws,
     draws_of_clusters,
     draws_of_images,
     draws_of_labels,
+    estimate_of_draws,
+    known_values,
+    p_value,
 )
 from borderline.pipelines.prototypes.choosing.matching import stability
-from borderline.pipelines.prototypes.choosing.measures import RANGES, Audience, Chosen, measure
+from borderline.pipelines.prototypes.choosing.measures import (
+    RANGES,
+    Audience,
+    Chosen,
+    coverage_curve,
+    measure,
+)
 from borderline.pipelines.prototypes.choosing.names import (
     BETTER,
     MOST_AMBIGUOUS,
@@ -46,6 +54,8 @@ COLUMNS = (
     *NULLS.values(),
     *("q_worse", "note"),
 )
+_RADII = 60
+_CURVES = 200
 
 
 @dataclass(frozen=True)
@@ -79,14 +89,17 @@ class Evidence:
         wanted: int,
     ) -> Self:
         """The evidence from the records."""
-        rows: dict[Selection, np.ndarray] = {
-            name: places_among(selections[name], selections["candidates"]).numpy()
-            for name in SELECTIONS
-            if name in selections
-        }
+        names = [name for name in SELECTIONS if name in selections]
+        of_all = selections["candidates"]
+        rows = {name: places_among(selections[name], of_all).numpy() for name in names}
         others = [of_repeat for _, _, of_repeat in repeats_with_clusters(repeats)]
         audience = Audience.of(candidates, places["umap"].numpy())
         return cls(audience, rows, others, len(repeats), real, wanted)
+
+    def choices(self) -> dict[str, np.ndarray]:
+        """The rows of each selection and of the most ambiguous images."""
+        rows = {str(name): rows for name, rows in self.selections.items()}
+        return {**rows, MOST_AMBIGUOUS: most_ambiguous(self.audience.candidates)}
 
 
 def real_borderline(view: RealView, places: Places, model: ClusterModel, band: float) -> Chosen:
@@ -111,27 +124,25 @@ def validate(evidence: Evidence, settings: ValidationParams, run: RunParams) -> 
     stability are Student's over the repeats; those of random baselines hold 95 % of the draws.
 
     Returns:
-        One row a selection and measure, by ``COLUMNS``: ``value`` with ``low`` and ``high``;
-        for each null hypothesis (``NULLS``) the p-value, the ``q_value`` (corrected for the number
-        of rows, Benjamini and Hochberg 1995) and the mean of the draws; ``q_worse``, the corrected
-        p-value of being worse than random images; and a ``note`` where the value is missing or
-        rests on less than planned. No rows without clusters.
+        One row a selection and measure: for each of ``NULLS`` the p-value, the ``q_value``
+        (corrected for the number of rows, Benjamini and Hochberg 1995) and the mean of the draws;
+        ``q_worse``, the corrected p-value of being worse than random images; and a ``note`` where
+        the value is missing or rests on less than planned. No rows without clusters.
     """
     audience, repeats = evidence.audience, evidence.repeats
     count = len(audience.candidates.clusters)
     if count == 0:
         return pd.DataFrame(columns=list(COLUMNS))
     ways: dict[str, Way] = {name: way_of(name, run) for name in evidence.selections}
-    chosen = {str(name): audience.chosen(rows) for name, rows in evidence.selections.items()}
     ways[MOST_AMBIGUOUS] = most_ambiguous
-    chosen[MOST_AMBIGUOUS] = audience.chosen(most_ambiguous(audience.candidates))
     of_images = draws_of_images(audience, repeats, settings.draws, run)
     of_clusters = draws_of_clusters(audience, repeats, settings.draws, run)
     resamples = _resampled(audience, ways, settings, run)
     notes, rows = _notes(evidence), []
-    for name, images in chosen.items():
+    for name, chosen_rows in evidence.choices().items():
+        images = audience.chosen(chosen_rows)
         values = measure(images, audience)
-        estimates = {key: _spread(key, values[key], resamples[name].known(key)) for key in values}
+        estimates = {key: _spread(key, value, resamples[name]) for key, value in values.items()}
         partners = [repeat.embeddings[ways[name](repeat)] for repeat in repeats]
         estimates["stability"] = stability(images.embeddings, partners)
         nulls = {"": of_images}
@@ -145,6 +156,27 @@ def validate(evidence: Evidence, settings: ValidationParams, run: RunParams) -> 
     rows += _rows_of_real(evidence, settings, run)
     rows += _rows(RANDOM_BORDERLINE, count, _estimates(of_images), {}, notes)
     return _corrected(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def coverage_curves(evidence: Evidence, run: RunParams) -> pd.DataFrame:
+    """The coverage curve of each selection, and the band that 95 % of random choices lie in.
+
+    Returns:
+        By ``radius``: a column a selection, ``random_low`` and ``random_high``; without clusters,
+        no rows.
+    """
+    audience, candidates = evidence.audience, evidence.audience.candidates
+    radii, count = np.linspace(0, audience.radius, _RADII), len(candidates.clusters)
+    if count == 0:
+        return pd.DataFrame(columns=["radius"])
+    random = np.random.default_rng(run.seed_for("random curves"))
+    draws = [random.choice(len(candidates), count, replace=False) for _ in range(_CURVES)]
+    of_draws = [coverage_curve(audience.chosen(rows), audience, radii) for rows in draws]
+    low, high = np.quantile(np.stack(of_draws), [0.025, 0.975], axis=0)
+    table = pd.DataFrame({"radius": radii})
+    for name, rows in evidence.choices().items():
+        table[name] = coverage_curve(audience.chosen(rows), audience, radii)
+    return table.assign(random_low=low, random_high=high)
 
 
 def _rows_of_real(
@@ -175,16 +207,16 @@ def _rows_of_real(
         notes |= dict.fromkeys(BETTER, few)
     elif partners and total < count + max(partners):
         notes["stability"] = few
-    return _rows(REAL_BORDERLINE, count, _estimates(Draws.of(draws)), {}, notes)
+    return _rows(REAL_BORDERLINE, count, _estimates(pd.DataFrame(draws)), {}, notes)
 
 
-def _estimates(draws: Draws) -> dict[str, Estimate]:
-    return {name: draws.estimate(name) for name in BETTER}
+def _estimates(draws: pd.DataFrame) -> dict[str, Estimate]:
+    return {name: estimate_of_draws(draws, name) for name in BETTER}
 
 
 def _resampled(
     audience: Audience, ways: Mapping[str, Way], settings: ValidationParams, run: RunParams
-) -> dict[str, Draws]:
+) -> dict[str, pd.DataFrame]:
     """The measures of each selection in each random part of the images, by selection."""
     values: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     share = min(0.5, settings.resample_images / len(audience.candidates))
@@ -193,7 +225,7 @@ def _resampled(
         part = audience.rows(_part_of_each(audience.candidates.labels, share, random))
         for name, way in ways.items():
             values[name].append(measure(part.chosen(way(part.candidates)), part))
-    return {name: Draws.of(rows) for name, rows in values.items()}
+    return {name: pd.DataFrame(rows) for name, rows in values.items()}
 
 
 def _part_of_each(labels: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
@@ -205,7 +237,8 @@ def _part_of_each(labels: np.ndarray, share: float, random: np.random.Generator)
     return np.sort(np.concatenate(parts))
 
 
-def _spread(name: str, value: float, parts: np.ndarray) -> Estimate:
+def _spread(name: str, value: float, resamples: pd.DataFrame) -> Estimate:
+    parts = known_values(resamples, name)
     if math.isnan(value) or len(parts) < 2:
         return Estimate(value, math.nan, math.nan)
     # A half varies around the whole as much as the whole does around the truth.
@@ -215,18 +248,16 @@ def _spread(name: str, value: float, parts: np.ndarray) -> Estimate:
 def _notes(evidence: Evidence) -> dict[str, str]:
     repeats, attempts = len(evidence.repeats), evidence.attempts
     small = sum(len(repeat) < evidence.wanted for repeat in evidence.repeats)
-    notes = [
-        f"only {repeats} of {attempts} repeats gave clusters" if repeats < attempts else "",
-        f"{small} of {attempts} repeats gave fewer images" if small else "",
-    ]
-    return {"stability": ", ".join(filter(None, notes))}
+    notes = [f"only {repeats} of {attempts} repeats gave clusters"] * (repeats < attempts)
+    notes += [f"{small} of {attempts} repeats gave fewer images"] * (small > 0)
+    return {"stability": ", ".join(notes)}
 
 
 def _rows(
     name: str,
     count: int,
     estimates: Mapping[str, Estimate],
-    nulls: Mapping[str, Draws],
+    nulls: Mapping[str, pd.DataFrame],
     notes: Mapping[str, str],
 ) -> list[dict[str, object]]:
     rows = []
@@ -240,10 +271,10 @@ def _rows(
             "note": note,
         }
         for end, draws in nulls.items():
-            row[NULLS[end]] = draws.estimate(key).value
-            row[f"p_value{end}"] = draws.p_value(key, value)
+            row[NULLS[end]] = estimate_of_draws(draws, key).value
+            row[f"p_value{end}"] = p_value(draws, key, value)
         if "" in nulls:
-            row["q_worse"] = nulls[""].p_value(key, value, worse=True)
+            row["q_worse"] = p_value(nulls[""], key, value, worse=True)
         rows.append(row)
     return rows
 

@@ -24,23 +24,10 @@ _OTHERS = {
 }
 
 
-def sentences(table: pd.DataFrame, level: float) -> list[str]:
-    """One sentence a row of the validation table; see :func:`say`."""
-    return [say(row, level) for _, row in table.iterrows()]
-
-
 def say(row: pd.Series, level: float) -> str:
-    """One sentence on a row of the validation table.
-
-    Args:
-        row: By ``validation.COLUMNS``.
-        level: The significance level of the corrected p-values (q-values).
-    """
-    name, measure, value = (
-        NAMES[row["chosen_by"]],
-        VALIDATION_MEASURES[row["measure"]],
-        row["value"],
-    )
+    """One sentence on a row of the validation table, at a level of the corrected p-values."""
+    name, measure = NAMES[row["chosen_by"]], VALIDATION_MEASURES[row["measure"]]
+    value = row["value"]
     if pd.isna(value):
         return f"{name} have no {measure}: {row['note']}."
     digits = _digits(row)

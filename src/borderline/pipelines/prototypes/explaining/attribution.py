@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from captum.attr import GradientShap, IntegratedGradients, Occlusion, Saliency
 from torch import Tensor, nn
@@ -22,15 +20,13 @@ UNITS = {
 """The unit of each method."""
 
 _BATCH_SIZE = 512
-Baselines = Callable[[Tensor, float], Tensor]
-"""From an image (1, C, H, W) and its p to its baseline images, shape (M, C, H, W)."""
 
 
 def attribute(
     method: Method,
     classifier: nn.Module,
     images: Tensor,
-    baselines: Baselines,
+    real: LabelledImages,
     settings: ExplanationParams,
     run: RunParams,
     attempt: int = 0,
@@ -46,10 +42,10 @@ def attribute(
       over the squares that hold the pixel.
 
     Args:
-        method: The name of the method.
+        method: The method.
         classifier: The model under test: images (N, C, H, W) to logits (N,).
         images: Images in [-1, 1], shape (N, C, H, W); may be none.
-        baselines: The baselines of GradientSHAP.
+        real: The real training images of the pair, for the baselines of GradientSHAP.
         settings: Samples, steps, window.
         run: Seed and device.
         attempt: Another number gives another seed.
@@ -69,10 +65,9 @@ def attribute(
     def of_image(image: Tensor) -> Tensor:
         if method == "gradient_shap":
             p = float(probability(image.detach())[0].detach())
+            baselines = baselines_of(settings.shap_baseline, real, image.detach().cpu(), p)
             values = GradientShap(probability).attribute(
-                image,
-                baselines=baselines(image.detach().cpu(), p).to(device),
-                n_samples=settings.shap_samples,
+                image, baselines=baselines.to(device), n_samples=settings.shap_samples
             )
         elif method == "saliency":
             values = Saliency(probability).attribute(image.requires_grad_(True), abs=False)
@@ -99,31 +94,22 @@ def attribute(
         return torch.cat([of_image(image[None].to(device).detach().clone()) for image in images])
 
 
-def baselines_of(kind: str, real: LabelledImages) -> Baselines:
-    """The baselines of GradientSHAP.
+def baselines_of(kind: str, real: LabelledImages, image: Tensor, p: float) -> Tensor:
+    """The baselines (M, C, H, W) of GradientSHAP for an image (1, C, H, W) with probability p.
 
-    Args:
-        kind: ``black``, ``mean`` or ``other_class`` (real images of the less probable class).
-        real: The real training images of the pair, labels 0 and 1.
+    The ``kind`` is ``black``, ``mean`` or ``other_class`` (real images of the less probable class).
     """
     if kind == "black":
-        return lambda image, p: torch.full_like(image, BLACK)
+        return torch.full_like(image, BLACK)
     if kind == "mean":
-        mean = real["images"].mean(0, keepdim=True)
-        return lambda image, p: mean
-    sides = [real["images"][real["labels"] == label] for label in (0, 1)]
-    return lambda image, p: sides[0 if p > 0.5 else 1]
+        return real["images"].mean(0, keepdim=True)
+    return real["images"][real["labels"] == (0 if p > 0.5 else 1)]
 
 
 def agreement(first: Tensor, second: Tensor) -> Tensor:
-    """Pearson's correlation of two attributions of the same image, over the pixels.
+    """Pearson's correlation of two attributions (N, H, W) of the same images, over the pixels.
 
-    Args:
-        first: Shape (N, H, W).
-        second: Shape (N, H, W).
-
-    Returns:
-        Shape (N,), in [-1, 1]; NaN where an attribution is the same everywhere.
+    Shape (N,), in [-1, 1]; NaN where an attribution is the same everywhere.
     """
     a, b = (values.flatten(1).double() for values in (first, second))
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)

@@ -1,27 +1,27 @@
-"""The attributions of the prototypes, and the scores of their quality."""
+"""The attributions of the prototypes, and the scores of their quality.
+
+One score is the randomisation check (Adebayo et al. 2018): the weights of the model's last layer,
+or of all layers, are drawn anew. An attribution that stays the same shows the image, not the model.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import copy
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from borderline.measures.inference import has_gradients
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.explaining.attribution import (
-    agreement,
-    attribute,
-    baselines_of,
-)
+from borderline.pipelines.prototypes.explaining.attribution import agreement, attribute
 from borderline.pipelines.prototypes.explaining.faithfulness import (
     Curves,
     curves,
     faithfulness,
     random_curves,
 )
-from borderline.pipelines.prototypes.explaining.randomisation import randomised, rank_correlations
 from borderline.pipelines.prototypes.params import ExplanationParams, Method
 from borderline.records import Attributions, LabelledImages
 
@@ -31,71 +31,81 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
-class Explainer:
-    """A model under test, images (K, C, H, W) to explain, and how; there may be no images."""
+def explain(
+    classifier: nn.Module,
+    images: Tensor,
+    real: LabelledImages,
+    settings: ExplanationParams,
+    run: RunParams,
+) -> tuple[Attributions, pd.DataFrame, dict[str, Curves], list[Curves]]:
+    """Attribute images (K, C, H, W) by every method that the model allows for, and test these.
 
-    classifier: nn.Module
-    images: Tensor
-    real: LabelledImages
-    settings: ExplanationParams
-    run: RunParams
-
-    @property
-    def methods(self) -> tuple[Method, ...]:
-        """The methods of the settings that the model allows for."""
-        return self.settings.methods_of(has_gradients(self.classifier))
-
-    def attribute(self, method: Method, attempt: int = 0) -> Tensor:
-        """The attributions of one method, shape (K, H, W)."""
-        baselines = baselines_of(self.settings.shap_baseline, self.real)
-        return attribute(
-            method, self.classifier, self.images, baselines, self.settings, self.run, attempt
-        )
-
-    def attributions(self) -> Attributions:
-        """The attributions of all methods."""
-        return {method: self.attribute(method) for method in self.methods}
-
-
-def examine(
-    explainer: Explainer, attributions: Attributions
-) -> tuple[pd.DataFrame, dict[str, Curves], list[Curves]]:
-    """Test the attributions; without images there is nothing to test.
+    K may be 0; ``real`` is the real training images of the pair.
 
     Returns:
-        One row a method: ``agreement``, the correlation of two runs with other seeds (mean and
-        least over the images); ``deletion`` and ``insertion`` with p-values; and the rank
+        The attributions; one row a method: ``agreement``, the correlation of two runs with other
+        seeds (mean and least over the images), the scores of :func:`faithfulness`, and the rank
         correlation with the attributions of the model with its last layer (``randomised_last``)
-        and all layers (``randomised_all``) drawn anew. The deletion and insertion curves by
-        method, and those of random orders of the pixels.
+        and all layers (``randomised_all``) drawn anew; the deletion and insertion curves by
+        method; and those of random orders of the pixels.
     """
-    if len(explainer.images) == 0:
-        return pd.DataFrame(columns=list(_COLUMNS)), {}, []
-    model, images, settings = explainer.classifier, explainer.images, explainer.settings
-    common = settings.curve_steps, explainer.run.torch_device()
-    seed = explainer.run.seed_for("random maps")
-    random = random_curves(model, images, settings.random_maps, *common, seed)
+
+    def of_method(method: Method, model: nn.Module = classifier, attempt: int = 0) -> Tensor:
+        return attribute(method, model, images, real, settings, run, attempt)
+
+    methods = settings.methods_of(has_gradients(classifier))
+    attributions: Attributions = {method: of_method(method) for method in methods}
+    if len(images) == 0:
+        return attributions, pd.DataFrame(columns=list(_COLUMNS)), {}, []
+    common = settings.curve_steps, run.torch_device()
+    seed = run.seed_for("random maps")
+    random = random_curves(classifier, images, settings.random_maps, *common, seed)
     of_methods: dict[str, Curves] = {}
     rows = []
-    for method in explainer.methods:
+    for method in methods:
         values = attributions[method]
-        of_methods[method] = curves(model, images, values, *common)
-        agreed = agreement(values, explainer.attribute(method, attempt=1)).numpy()
+        of_methods[method] = curves(classifier, images, values, *common)
+        agreed = agreement(values, of_method(method, attempt=1)).numpy()
         agreed = agreed[~np.isnan(agreed)] if np.isfinite(agreed).any() else np.array([np.nan])
-        scores = agreed.mean(), agreed.min(), *faithfulness(of_methods[method], random)
-        randomisation = (_randomisation(explainer, method, values, layers) for layers in (1, None))
-        rows.append((method, *scores, *randomisation))
-    return pd.DataFrame(rows, columns=list(_COLUMNS)), of_methods, random
+        row = {"method": method, "agreement": agreed.mean(), "agreement_least": agreed.min()}
+        for name, layers in (("randomised_last", 1), ("randomised_all", None)):
+            attempts = range(settings.randomisations)
+            models = (randomised(classifier, layers, run, attempt) for attempt in attempts)
+            correlations = [
+                rank_correlations(values, of_method(method, model)).mean()
+                for model in models
+                if model is not None
+            ]
+            row[name] = float(np.mean(correlations)) if correlations else np.nan
+        rows.append(row | faithfulness(of_methods[method], random))
+    return attributions, pd.DataFrame(rows, columns=list(_COLUMNS)), of_methods, random
 
 
-def _randomisation(
-    explainer: Explainer, method: Method, values: Tensor, layers: int | None
-) -> float:
-    """The mean rank correlation with the attributions of the model with layers drawn anew."""
+def randomised(
+    classifier: nn.Module, layers: int | None, run: RunParams, attempt: int
+) -> nn.Module | None:
+    """A copy of the model with its last layers, or with None all of them, drawn anew.
+
+    None where no layer has ``reset_parameters``; another attempt gives other weights.
+    """
+    model = copy.deepcopy(classifier)
+    drawable = [module for module in model.modules() if hasattr(module, "reset_parameters")]
+    if not drawable:
+        return None
+    with run.global_seed("randomised model", attempt):
+        for layer in drawable[::-1][:layers]:
+            layer.reset_parameters()  # type: ignore[operator]
+    return model
+
+
+def rank_correlations(first: Tensor, second: Tensor) -> np.ndarray:
+    """The absolute value of Spearman's correlation of attributions (N, H, W) of the same images.
+
+    Shape (N,), in [0, 1]: 1 also with all signs reversed, 0 where an attribution is the same
+    everywhere.
+    """
     correlations = [
-        rank_correlations(values, replace(explainer, classifier=model).attribute(method)).mean()
-        for attempt in range(explainer.settings.randomisations)
-        if (model := randomised(explainer.classifier, layers, explainer.run, attempt)) is not None
+        abs(spearmanr(a, b).statistic) if a.std() > 0 and b.std() > 0 else 0.0
+        for a, b in zip(first.flatten(1).numpy(), second.flatten(1).numpy(), strict=True)
     ]
-    return float(np.mean(correlations)) if correlations else np.nan
+    return np.array(correlations)

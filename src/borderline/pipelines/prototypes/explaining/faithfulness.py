@@ -19,12 +19,7 @@ from borderline.pipelines.prototypes.explaining.attribution import BLACK
 
 
 class Curves(NamedTuple):
-    """p at each share of pixels.
-
-    Attributes:
-        deleted: With pixels turned black, shape (N, S + 1).
-        inserted: With pixels put back into a black image, shape (N, S + 1).
-    """
+    """p at each share of pixels turned black or put back into a black image, shape (N, S + 1)."""
 
     deleted: np.ndarray
     inserted: np.ndarray
@@ -45,7 +40,7 @@ def curves(
         images: Images in [-1, 1], shape (N, C, H, W), N at least 1.
         values: The attribution of each pixel, shape (N, H, W).
         steps: S.
-        device: Where to compute.
+        device: The device to compute on.
     """
     classifier = classifier.to(device).eval()
     ranks = values.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
@@ -73,32 +68,19 @@ def random_curves(
     ]
 
 
-class Faithfulness(NamedTuple):
-    """The effect of an attribution's order of the pixels on p, compared with random orders.
+def faithfulness(of_attribution: Curves, random: Sequence[Curves]) -> dict[str, float]:
+    """Compare the curves of an attribution with those of random orders, at least one.
 
-    Attributes:
-        deletion: Mean p of random orders minus mean p of the attribution, over images and shares,
-            under deletion; above 0 where the first pixels do push up.
-        deletion_p: The share of orders, including this one, with so low a mean.
-        insertion: Mean p of the attribution minus mean p of random orders, under insertion; above 0
-            where the last pixels do push down.
-        insertion_p: The share of orders, including this one, with so high a mean.
+    Returns:
+        ``deletion``, the mean p of random orders minus that of the attribution, over images and
+        shares: above 0 where the first pixels do push up. ``insertion``, the reverse: above 0 where
+        the last pixels do push down. ``deletion_p`` and ``insertion_p``, the share of orders,
+        including this one, with at least so good a mean.
     """
-
-    deletion: float
-    deletion_p: float
-    insertion: float
-    insertion_p: float
-
-
-def faithfulness(of_attribution: Curves, random: Sequence[Curves]) -> Faithfulness:
-    """Compare the curves of an attribution with those of random orders, at least one."""
-    scores = []
-    for kind, sign in (("deleted", -1), ("inserted", 1)):
+    scores = {}
+    for name, kind, sign in (("deletion", "deleted", -1), ("insertion", "inserted", 1)):
         areas = np.array([sign * getattr(curves, kind).mean() for curves in random])
         area = sign * getattr(of_attribution, kind).mean()
-        scores += [
-            float(area - areas.mean()),
-            float((1 + (areas >= area).sum()) / (1 + len(areas))),
-        ]
-    return Faithfulness(*scores)
+        scores[name] = float(area - areas.mean())
+        scores[f"{name}_p"] = float((1 + (areas >= area).sum()) / (1 + len(areas)))
+    return scores

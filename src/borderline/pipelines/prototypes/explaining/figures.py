@@ -1,4 +1,4 @@
-"""Figures of the prototypes with their attributions, and of the faithfulness of these."""
+"""Figures of the prototypes' attributions, of the faithfulness of these, and of the walks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -18,12 +19,16 @@ from borderline.measures.plots import (
     add_probability_scale,
     as_picture,
     bare,
+    draw_note,
+    framed_grid,
     overlay,
     scale_of,
 )
 from borderline.pipelines.prototypes.choosing.candidates import NOISE
 from borderline.pipelines.prototypes.explaining.attribution import UNITS
 from borderline.pipelines.prototypes.explaining.faithfulness import Curves, shares
+from borderline.pipelines.prototypes.params import TippingParams
+from borderline.records import Tipping
 
 _COLUMNS = 8
 _FRAME = 4
@@ -96,13 +101,7 @@ def _add_push_scale(figure: Figure, axes: list[Axes], limit: float, unit: str) -
 def draw_faithfulness(
     table: pd.DataFrame, curves: Mapping[str, Curves], random_orders: Sequence[Curves]
 ) -> Figure:
-    """The mean p while pixels are deleted or inserted in the order of each attribution.
-
-    Args:
-        table: The scores, one row a method.
-        curves: By method.
-        random_orders: The curves of random orders of the pixels, at least one.
-    """
+    """The mean p while pixels are deleted or inserted; the arguments come from ``explain``."""
     scores = table.set_index("method")
     figure = Figure(figsize=(3.2 * len(curves) + 1, 6.4), layout="constrained", dpi=110)
     panels = figure.subplots(2, len(curves), sharex=True, sharey=True, squeeze=False)
@@ -129,3 +128,83 @@ def draw_faithfulness(
         fontsize=11,
     )
     return figure
+
+
+def draw_tipping(
+    tipping: Tipping, real: Tensor, table: pd.DataFrame, settings: TippingParams, latent: bool
+) -> Figure:
+    """A strip a prototype, from the real images of one class to those of the other.
+
+    Args:
+        tipping: The walks; a note stands in for none.
+        real: The real training images, shape (N, C, H, W).
+        table: One row a prototype and class.
+        settings: The confidence in the title.
+        latent: Whether the walks are in latent space, not blends.
+    """
+    if len(tipping["walks"]) == 0:
+        return draw_note("There are no prototypes, so there is nothing to tip.")
+    count, images = tipping["walks_p"].shape
+    neighbours = tipping["real_rows"].shape[2]
+    width, height = 0.95 * (images + 2 * neighbours) + 1.8, 1.2 * count + 1.2
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
+    figure.suptitle(_title(settings, latent), fontsize=11)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    sheet = []
+    for number, (rows, real_p) in enumerate(
+        zip(tipping["real_rows"], tipping["real_p"], strict=True)
+    ):
+        strip = real[rows[0].flip(0)], tipping["walks"][number], real[rows[1]]
+        p = real_p[0].flip(0), tipping["walks_p"][number], real_p[1]
+        picture, centres = _strip(strip, p)
+        side = len(picture)
+        pitch = round(1.3 * side)
+        top = pitch * number
+        sheet.append(np.pad(picture, ((0, pitch - side), (0, 0), (0, 0)), constant_values=1))
+        for x, value in zip(centres, torch.cat(p).tolist(), strict=True):
+            axes.text(x, top + side + 2, f"{value:.2f}", fontsize=8, ha="center", va="top")
+        sides = [_caption(row) for _, row in table[table["prototype"] == number].iterrows()]
+        caption = f"{number}\n{', '.join(sides)}" if any(sides) else f"{number}"
+        axes.text(-0.15 * side, top + side / 2, caption, fontsize=9, ha="right", va="center")
+    axes.imshow(np.concatenate(sheet), interpolation="nearest")
+    for column, title in (
+        ((neighbours - 1) / 2, "nearest real\nnegatives"),
+        (neighbours, "confident\nnegative"),
+        (neighbours + images // 2, "prototype"),
+        (neighbours + images - 1, "confident\npositive"),
+        (neighbours + images - 1 + (neighbours + 1) / 2, "nearest real\npositives"),
+    ):
+        x = np.interp(column, np.arange(len(centres)), centres)
+        axes.text(x, -0.08 * side, title, fontsize=9, ha="center", va="bottom")
+    return figure
+
+
+def _title(settings: TippingParams, latent: bool) -> str:
+    goals = f"p = {1 - settings.confident:g} and p = {settings.confident:g}"
+    if not latent:
+        return f"What would tip the model: blends with the nearest real images to {goals}"
+    return (
+        f"What would tip the model: shortest walks in latent space to {goals}\n"
+        "(percentages: walk length relative to the distance of two random latents)"
+    )
+
+
+def _strip(groups: Sequence[Tensor], p: Sequence[Tensor]) -> tuple[np.ndarray, list[float]]:
+    """Groups of images as one picture, and the horizontal centre of each image in it."""
+    parts: list[np.ndarray] = []
+    centres: list[float] = []
+    start = 0.0
+    for images, of_images in zip(groups, p, strict=True):
+        part = framed_grid(images, of_images, len(images))
+        gap = np.ones((len(part), len(part) // 2, 3))
+        centres += [start + part.shape[1] * (i + 0.5) / len(images) for i in range(len(images))]
+        start += part.shape[1] + gap.shape[1]
+        parts += [part, gap]
+    return np.concatenate(parts[:-1], axis=1), centres
+
+
+def _caption(row: pd.Series) -> str:
+    if not row["confident"]:
+        return "not reached"
+    return f"{row['share']:.0%}" if pd.notna(row["share"]) else ""

@@ -23,13 +23,13 @@ _COLUMNS = ("prototype", "towards", "confident", "length", "share", "p", "real_r
 def nearest_real(
     embeddings: np.ndarray, real: np.ndarray, labels: np.ndarray, count: int
 ) -> np.ndarray:
-    """The nearest real images of each class in the model's embedding, by cosine distance.
+    """The nearest real images of each class by the cosine distance of embeddings.
 
     Args:
         embeddings: Of the prototypes, shape (K, D), K at least 1.
         real: Of the real images, shape (M, D).
         labels: Their labels 0 and 1, shape (M,).
-        count: Images of each class; fewer where a class has fewer images.
+        count: Images of each class; fewer where a class has fewer.
 
     Returns:
         Rows of the real images, the nearest first, shape (K, 2, count): of class 0, then of 1.
@@ -60,25 +60,13 @@ def tip(
     """Walk from each prototype to a confident negative and to a confident positive.
 
     In latent space where the images have latents and the model has gradients; else blends with the
-    nearest real image that the model is confident of.
-
-    Args:
-        prototypes: May be none.
-        embeddings: Of the prototypes, shape (K, D).
-        real: The real training images.
-        view: The model's view of them.
-        classifier: The model under test.
-        sampler: The generator of the prototypes.
-        settings: Confidence, steps and neighbours.
-        device: Where to compute.
-
-    Returns:
-        The walks and the nearest real images; and one row a prototype and class.
+    nearest real image that the model is confident of. The embeddings (K, D) are those of the
+    prototypes. The table has one row a prototype and class.
     """
     images, latents, labels = prototypes["images"], prototypes.get("latents"), real["labels"]
     if len(images) == 0:
         return {"walks": images[:, None]}, pd.DataFrame(columns=list(_COLUMNS))
-    sides: list[Walks] = []
+    sides = []
     for side, confident in enumerate((1 - settings.confident, settings.confident)):
         goal = confident, settings.steps, device
         if sampler.decoder is not None and latents is not None and has_gradients(classifier):

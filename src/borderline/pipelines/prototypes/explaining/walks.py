@@ -15,7 +15,7 @@ from borderline.measures.inference import predict
 _STEPS = 200
 _LAST_RATE = 0.01
 _SHRINKING = 0.05
-# Points of a straight walk, of which the first confident one is its end.
+# Points of a straight walk; the first confident one is its end.
 _POINTS = 128
 
 
@@ -25,8 +25,8 @@ class Walks(NamedTuple):
     Attributes:
         images: From the start to the first confident image, shape (K, S + 1, C, H, W).
         p: Their probabilities, shape (K, S + 1).
-        lengths: Length of each walk, in latent or pixel space, shape (K,); NaN where no confident
-            image was reached, and all images are the start.
+        lengths: In latent or pixel space, shape (K,); NaN where the walk reaches no confident image
+            and stays at the start.
     """
 
     images: Tensor
@@ -51,12 +51,11 @@ def shortest_walks(
 
     Args:
         decoder: Latent vectors (N, Z) to images (N, C, H, W) in [-1, 1].
-        classifier: The model under test: images to logits (N,).
+        classifier: Images to logits (N,).
         latents: Of the prototypes, shape (K, Z), K at least 1.
-        confident: The p to reach; above 0.5 towards the positive class, below 0.5 towards the
-            negative.
+        confident: Towards the positive class if above 0.5, else towards the negative.
         steps: S, the images of a walk.
-        device: Where to compute.
+        device: The device to compute on.
     """
     decoder, classifier = decoder.to(device).eval(), classifier.to(device).eval()
     start = latents.to(device)
@@ -79,17 +78,10 @@ def blends(
     steps: int,
     device: torch.device,
 ) -> Walks:
-    """The straight walks in pixel space to given images, for images without latents.
+    """The straight walks in pixel space from images without latents to others, (K, C, H, W) each.
 
-    Args:
-        classifier: The model under test.
-        images: Of the prototypes, shape (K, C, H, W), K at least 1.
-        towards: The images at the other end, shape (K, C, H, W).
-        confident: As in ``shortest_walks``.
-        steps: S.
-        device: Where to compute.
+    K is at least 1; the other arguments are as in :func:`shortest_walks`.
     """
-    classifier = classifier.to(device).eval()
     start = images.to(device)
     change = towards.to(device) - start
     return _walk(lambda image: image, classifier, start, change, confident, steps, device)
@@ -108,10 +100,8 @@ def _nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
         length = change.norm(dim=1, keepdim=True)
         reached = value.detach()[:, None] >= 0
         better = reached & (length < best)
-        best, best_change = (
-            torch.where(better, length, best),
-            torch.where(better, change, best_change),
-        )
+        best = torch.where(better, length, best)
+        best_change = torch.where(better, change, best_change)
         rate = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * step / _STEPS)) / 2
         change = change + rate * F.normalize(gradient, dim=1)
         radius = radius * torch.where(reached, 1 - _SHRINKING, 1 + _SHRINKING)

@@ -23,13 +23,11 @@ _SYMBOLS = {
 
 @dataclass(frozen=True)
 class MapImages:
-    """Images on the maps.
+    """Images (n, C, H, W) on the maps, and their p (n,).
 
     Attributes:
-        images: In [-1, 1], shape (n, C, H, W).
-        p: The model's probability of the positive class, shape (n,).
         labels: Classes of test images, 0 or 1, or clusters of borderline images, shape (n,).
-        places: Coordinates by map, ``umap`` and ``tsne``, shape (n, 2) each.
+        places: Coordinates on ``umap`` and ``tsne``, shape (n, 2) each.
     """
 
     images: Tensor
@@ -66,13 +64,7 @@ def on_maps(
 
 
 def draw_maps(test: MapImages, borderline: MapImages, prototypes: np.ndarray) -> Figure:
-    """Both maps side by side: test images by class, borderline images by cluster, prototypes.
-
-    Args:
-        test: The real test images.
-        borderline: The borderline images.
-        prototypes: Rows of the prototypes among these, shape (K,).
-    """
+    """Both maps side by side; the prototypes are rows (K,) of the borderline images."""
     figure = Figure(figsize=(15, 7), layout="constrained", dpi=120)
     panels = figure.subplots(1, 2)
     for axes, (kind, title) in zip(panels, _TITLES.items(), strict=True):
@@ -112,13 +104,7 @@ def _draw_map(
 def draw_interactive_map(
     test: MapImages, borderline: MapImages, prototypes: np.ndarray
 ) -> go.Figure:
-    """Both maps, one at a time, with zoom and the image under the pointer.
-
-    Args:
-        test: The real test images.
-        borderline: The borderline images.
-        prototypes: Rows of the prototypes among these, shape (K,).
-    """
+    """Both maps, one at a time, with zoom and the image under the pointer."""
     traces: dict[str, list[go.Scatter]] = {kind: [] for kind in _TITLES}
     for kind, of_map in traces.items():
         for label, (name, colour) in enumerate(CLASS_COLOURS.items()):
@@ -132,11 +118,8 @@ def draw_interactive_map(
             of_map.append(_dots(borderline, kind, rows, len(test.images), name, marker))
         marker = {"color": "white", "size": 18, "line": {"color": "black", "width": 1.5}}
         numbers = _dots(borderline, kind, prototypes, len(test.images), "prototypes", marker)
-        of_map.append(
-            numbers.update(
-                mode="markers+text", text=[str(n) for n in range(len(prototypes))], textfont_size=11
-            )
-        )
+        text = [str(n) for n in range(len(prototypes))]
+        of_map.append(numbers.update(mode="markers+text", text=text, textfont_size=11))
     figure = go.Figure([trace for of_map in traces.values() for trace in of_map])
     count = len(traces["umap"])
     for trace in figure.data[count:]:

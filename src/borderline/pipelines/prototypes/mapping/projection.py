@@ -1,4 +1,4 @@
-"""The 2D maps of test images, clusters and prototypes."""
+"""Coordinates on the 2D maps of test images and candidates."""
 
 from __future__ import annotations
 
@@ -20,14 +20,9 @@ def place(
     settings: MapParams,
     run: RunParams,
 ) -> Places:
-    """Place test images and candidates on both maps; the shown prototypes are always drawn.
+    """Place test images and candidates on both maps, from their embeddings (M, D) and (n, D).
 
-    Args:
-        test: Embeddings of the real test images, shape (M, D).
-        embeddings: Of the candidates, shape (n, D).
-        prototypes: Rows of the shown prototypes among the candidates, shape (K,).
-        settings: Of the maps.
-        run: The seed.
+    The shown prototypes, rows (K,) of the candidates, are always drawn.
     """
     test_umap, umap = umap_2d(test, embeddings, settings.neighbors, run.seed_for("map"))
     random, most = run.generator("shown on the map"), settings.images
@@ -51,16 +46,9 @@ def place(
 def umap_2d(
     test_embeddings: np.ndarray, embeddings: np.ndarray, neighbors: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """UMAP in two dimensions, fitted on the test images' embeddings (Gomes et al. 2024).
+    """Coordinates (M, 2) and (n, 2) by UMAP, fitted on the test images (Gomes et al. 2024).
 
-    Args:
-        test_embeddings: Shape (M, D).
-        embeddings: Of the borderline images, shape (n, D); may be none.
-        neighbors: UMAP's neighbourhood; at most M - 1.
-        seed: Gives the same bits again.
-
-    Returns:
-        Coordinates of the test images, shape (M, 2), and of the borderline images, shape (n, 2).
+    The same seed gives the same bits; n may be 0.
     """
     import umap  # compiles for seconds
 
@@ -82,16 +70,9 @@ def umap_2d(
 def tsne_2d(
     test_embeddings: np.ndarray, embeddings: np.ndarray, perplexity: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """t-SNE in two dimensions, fitted on both together because it cannot place others later.
+    """Coordinates (M, 2) and (n, 2) by t-SNE, which cannot place others later: fitted on both.
 
-    Args:
-        test_embeddings: Shape (M, D).
-        embeddings: Of the borderline images, shape (n, D); may be none.
-        perplexity: At most a third of the number of images.
-        seed: Gives the same bits again.
-
-    Returns:
-        Coordinates of the test images, shape (M, 2), and of the borderline images, shape (n, 2).
+    The perplexity is cut to a third of the number of images.
     """
     both = np.concatenate([test_embeddings, embeddings])
     reducer = TSNE(

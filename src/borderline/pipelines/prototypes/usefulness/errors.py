@@ -14,7 +14,7 @@ _COLUMNS = ("cluster", "images", "errors", "share_of_errors", "error_rate", "lif
 def errors_near(
     labels: np.ndarray, near: np.ndarray, wrong: np.ndarray, clusters: int
 ) -> pd.DataFrame:
-    """Count the model's errors near each cluster.
+    """Count the model's errors near each cluster, and test whether they are more frequent there.
 
     Args:
         labels: The cluster that each test image joins, shape (N,); -1 for none.
@@ -24,9 +24,8 @@ def errors_near(
 
     Returns:
         One row a cluster, one for ``any`` of them and one for ``none`` (without clusters only
-        ``any``, empty): test ``images`` there, ``errors`` among them, their ``share_of_errors``,
-        the ``error_rate`` there, the ``lift`` over the error rate of all images, and the p-value of
-        Fisher's exact test (one-sided; null hypothesis: errors are no more frequent there).
+        ``any``, empty): the ``lift`` is over the error rate of all images, the p-value is that of
+        Fisher's exact test (one-sided).
     """
     if clusters == 0:
         return pd.DataFrame([dict.fromkeys(_COLUMNS) | {"cluster": "any"}]).astype(

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from borderline.measures.confusion import confusion_distance
 from borderline.measures.intervals import Estimate, estimate
+from borderline.measures.plots import CHANCE_COLOUR, cluster_colour
 from borderline.pipelines.prototypes.choosing.candidates import cosine_distances, directions
 
 _COLUMNS = (
@@ -20,8 +22,10 @@ _COLUMNS = (
 )
 # Enough for the ends of an interval.
 _RESAMPLES = 1000
+
 CONFIDENCE, CHANCE, BEST = "confidence", "chance", "hindsight"
-NAMES = {
+# In sentences and in the figure.
+_NAMES = {
     CONFIDENCE: "by confidence",
     "prototypes": "near prototypes",
     "borderline_images": "near borderline images",
@@ -29,22 +33,18 @@ NAMES = {
     CHANCE: "at random",
     BEST: "with hindsight",
 }
-"""The names of the ways to abstain, in sentences and figures."""
 
 
 def scores_of(
     p: Tensor, test: np.ndarray, prototypes: np.ndarray, borderline: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """How readily the model answers each test image, by the way to abstain.
+    """How readily the model answers each test image, shape (N,), by the way to abstain.
 
     Args:
         p: p of the test images, shape (N,).
-        test: Embeddings of the test images, shape (N, D).
+        test: Their embeddings, shape (N, D).
         prototypes: Embeddings of the prototypes, shape (K, D); without them, only the confidence.
         borderline: Embeddings of borderline images, shape (n, D).
-
-    Returns:
-        Scores of shape (N,); the model abstains where they are smallest.
     """
     scores = {CONFIDENCE: confusion_distance(p).double().numpy()}
     if len(prototypes):
@@ -64,8 +64,8 @@ def risks(scores: np.ndarray, wrong: np.ndarray) -> np.ndarray:
         wrong: Whether its answer is wrong, shape (N,).
 
     Returns:
-        The error rate among the k images with the largest scores, k = 1 to N, shape (N,). Errors
-        among equal scores count as evenly spread.
+        The error rate among the k images with the largest scores, k = 1 to N; errors among equal
+        scores count as evenly spread.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, errors = scores[order], wrong[order].astype(np.float64)
@@ -74,29 +74,23 @@ def risks(scores: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     return np.asarray(np.cumsum(even[groups]) / np.arange(1, len(errors) + 1))
 
 
-def with_bounds(scores: Mapping[str, np.ndarray], wrong: np.ndarray) -> dict[str, np.ndarray]:
-    """The scores, with those of ``chance`` and of ``hindsight`` added, shape (N,) each."""
-    return {**scores, CHANCE: np.zeros(len(wrong)), BEST: 1.0 - wrong}
-
-
 def compare_rejection(
     scores: Mapping[str, np.ndarray], wrong: np.ndarray, seed: int
 ) -> pd.DataFrame:
-    """Compare ways to abstain.
+    """Compare ways to abstain on resamples of the test images.
 
     Args:
-        scores: Of each way, shape (N,); ``confidence`` among them.
+        scores: By the way, shape (N,) each; ``confidence`` among them.
         wrong: Whether the model's answer is wrong, shape (N,).
-        seed: Seed of the bootstrap resamples of the test images.
+        seed: Seed of the resamples.
 
     Returns:
         One row a way, one for ``chance`` and one for ``hindsight``, which abstains on errors first:
-        ``aurc``, the area under the risk-coverage curve (lower is better), and ``gain``, the area
-        of ``confidence`` minus this area, both with 95 % intervals; the risk at a coverage of 90 %
-        and 80 %; the share of the errors among the first 10 % abstained on; and a sentence.
+        ``aurc`` is the area under the risk-coverage curve (lower is better), ``gain`` the area of
+        ``confidence`` minus this area, both with 95 % intervals.
     """
     n = len(wrong)
-    bounded = with_bounds(scores, wrong)
+    bounded = _with_bounds(scores, wrong)
     random = np.random.default_rng(seed)
     drawn = [random.integers(n, size=n) for _ in range(_RESAMPLES)]
     replicates = {
@@ -105,20 +99,48 @@ def compare_rejection(
     }
     curves = {name: risks(values, wrong) for name, values in bounded.items()}
     areas = {name: float(curve.mean()) for name, curve in curves.items()}
-    rows = []
+    kept, errors, rows = [round(n * share) for share in (0.9, 0.8)], wrong.sum(), []
     for name, curve in curves.items():
         area = estimate(areas[name], torch.from_numpy(replicates[name])).within(0, 1)
-        gain = estimate(
-            areas[CONFIDENCE] - areas[name],
-            torch.from_numpy(replicates[CONFIDENCE] - replicates[name]),
-        )
-        kept = [round(n * share) for share in (0.9, 0.8)]
+        gained = torch.from_numpy(replicates[CONFIDENCE] - replicates[name])
+        gain = estimate(areas[CONFIDENCE] - areas[name], gained)
         at = [float(curve[k - 1]) for k in kept]
-        errors = wrong.sum()
         caught = 1 - at[0] * kept[0] / errors if errors else math.nan
         sentence = _say(name, gain, caught, n - kept[0], n)
         rows.append((name, n, int(errors), *area, *gain, *at, caught, sentence))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def draw_rejection(
+    scores: Mapping[str, np.ndarray], table: pd.DataFrame, wrong: np.ndarray
+) -> Figure:
+    """Draw the risk-coverage curve of each way; arguments and table as in ``compare_rejection``."""
+    figure = Figure(figsize=(7, 5), layout="constrained", dpi=120)
+    axes = figure.subplots()
+    areas, bounds = table.set_index("abstains_by")["aurc"], {CHANCE: ":", BEST: "--"}
+    coverage = np.arange(1, len(wrong) + 1) / len(wrong)
+    for number, (name, values) in enumerate(_with_bounds(scores, wrong).items()):
+        axes.plot(
+            coverage,
+            risks(values, wrong),
+            bounds.get(name, "-"),
+            color=CHANCE_COLOUR if name in bounds else cluster_colour(number),
+            label=f"{_NAMES[name]} (area {areas[name]:.4f})",
+        )
+    axes.set(
+        xlabel="coverage: share of the real test images that the model answers",
+        ylabel="risk: error rate on the answered images",
+        xlim=(0, 1),
+    )
+    total = f"{int(wrong.sum())} errors on {len(wrong)} real test images"
+    axes.set_title(f"Risk-coverage curves of abstaining: {total}", fontsize=10)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _with_bounds(scores: Mapping[str, np.ndarray], wrong: np.ndarray) -> dict[str, np.ndarray]:
+    """The scores, with those of ``chance`` and of ``hindsight`` added, shape (N,) each."""
+    return {**scores, CHANCE: np.zeros(len(wrong)), BEST: 1.0 - wrong}
 
 
 def _say(name: str, gain: Estimate, caught: float, left: int, images: int) -> str:
@@ -126,7 +148,7 @@ def _say(name: str, gain: Estimate, caught: float, left: int, images: int) -> st
     if math.isnan(caught):
         return "The model makes no errors on these images, so abstaining cannot help."
     sentence = (
-        f"Abstaining {NAMES[name]} on {left} of {images} images avoids {caught:.0%} of the errors"
+        f"Abstaining {_NAMES[name]} on {left} of {images} images avoids {caught:.0%} of the errors"
     )
     if name == CONFIDENCE:
         return f"{sentence}."

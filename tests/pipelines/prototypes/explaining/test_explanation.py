@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from borderline.params import RunParams
 from borderline.pipelines.classifier.networks import build_model
-from borderline.pipelines.prototypes.explaining.randomisation import randomised, rank_correlations
+from borderline.pipelines.prototypes.explaining.explanation import randomised, rank_correlations
 
 
 def test_only_the_last_layers_are_drawn_anew_and_the_model_stays(run: RunParams) -> None:
