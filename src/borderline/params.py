@@ -72,16 +72,7 @@ def merged(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_can_tell(name: str, draws: int, level: float) -> None:
-    """Make sure that a number of random draws can give a p-value as small as a level.
-
-    Args:
-        name: The name of the setting.
-        draws: The number of draws.
-        level: In (0, 1).
-
-    Raises:
-        ValueError: When the smallest p-value, 1 / (1 + draws), is above the level.
-    """
+    """Make sure that this number of random draws can give a p-value as small as a level in (0, 1)."""
     if 1 / (1 + draws) > level:
         raise ValueError(
             f"{draws} {name} cannot tell at a level of {level}: raise {name} to "
@@ -106,11 +97,7 @@ class Params(BaseModel):
         return {name: _plain(getattr(self, name), marks) for name in names}
 
     def fingerprint(self, group: str) -> dict[str, Setting]:
-        """The settings that the state of a training depends on, by dotted name.
-
-        Args:
-            group: The name of the group in the parameters, for example ``gan``.
-        """
+        """The settings that the state of a training depends on, by dotted name from ``group`` on."""
         values = flat({group: self.plain(Mark.NO_RESULT, Mark.CONTINUES)})
         return {n: value if isinstance(value, Setting) else str(value) for n, value in values}
 
@@ -162,11 +149,7 @@ class RunParams(Params):
         return torch.device(name)
 
     def seed_for(self, *purpose: str | int) -> int:
-        """A seed for one purpose, in [0, 2**32), independent of the seeds of other purposes.
-
-        Args:
-            purpose: For example ``("gan", "weights")``.
-        """
+        """A seed for one purpose, in [0, 2**32), independent of the seeds of other purposes."""
         import numpy as np
 
         words = [zlib.crc32(str(word).encode()) for word in purpose]
@@ -259,13 +242,7 @@ class OtherRunParams(Params):
 
 
 class Pairing(Params):
-    """The two models to compare; derived, not set by users.
-
-    Attributes:
-        this: A model of this run.
-        other: The other model.
-        elsewhere: Whether the other model belongs to another run.
-    """
+    """The two models to compare; derived, not set by users."""
 
     this: str
     other: str
@@ -336,15 +313,7 @@ class GeneratorParams(Params):
         return False
 
     def check(self, name: str, context: Any) -> None:
-        """Make sure that the settings fit those beside them, before the run.
-
-        Args:
-            name: The name of the generator.
-            context: The :class:`~borderline.pipelines.gasten.params.GeneratorContext`.
-
-        Raises:
-            BorderlineError: When they do not.
-        """
+        """Make sure that the settings fit those beside them, a ``GeneratorContext``, before the run."""
 
     def training_settings(
         self,
@@ -356,11 +325,7 @@ class GeneratorParams(Params):
     ) -> dict[str, Setting]:
         """The fingerprint of its training, for a kind that trains.
 
-        Args:
-            step_1: The fingerprint of step 1; empty before the run where step 1 is given.
-            classifier: The fingerprint of the model under test.
-            gan: The settings of step 1, ``GanParams``.
-            confusion: The band.
-            start: The epoch of step 1 that it starts from; None before the run.
+        Before the run, ``start``, the epoch of step 1 that it starts from, is None, and ``step_1`` is
+        empty if step 1 is given.
         """
         raise NotImplementedError

@@ -18,16 +18,7 @@ from borderline.preflight.configuration import Globals, Parameters
 
 
 def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Globals) -> None:
-    """Make sure that a step 1 from elsewhere is there and fits.
-
-    Args:
-        catalog: Where it is.
-        parameters: Every setting.
-        about: The settings of ``globals.yml``.
-
-    Raises:
-        BorderlineError: When it is missing, of another pair, or of other networks.
-    """
+    """Make sure that a step 1 from elsewhere is there and fits."""
     from borderline.pipelines.gasten.networks import trained_networks
 
     path = about.step_1_checkpoints
@@ -80,15 +71,6 @@ def check_checkpoints(
     """Make sure that every checkpoint on disk was made with the present settings.
 
     Those of stages that do not run now count too, because this run would use their results.
-
-    Args:
-        catalog: Where they are.
-        parameters: Every setting.
-        layout: The grid.
-        imports: The result of :func:`digests_of_imports`.
-
-    Raises:
-        BorderlineError: When a setting differs.
     """
     from borderline.datasets.checkpoints import CheckpointFolder, check_settings, latest
 

@@ -139,12 +139,7 @@ def imported_generators(layout: Layout) -> dict[str, Source]:
 
 
 def laid_out(parameters: Parameters, layout: Layout) -> Parameters:
-    """The settings with an entry for each generator of the layout.
-
-    Args:
-        parameters: The settings as configured.
-        layout: Their layout.
-    """
+    """The settings with an entry for each generator of the layout."""
     placed = {name: place.settings for name, place in layout.generators.items()}
     return parameters.model_copy(
         update={

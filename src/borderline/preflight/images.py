@@ -15,11 +15,7 @@ _FEWEST_OF_A_CLASS = 4
 
 
 def check_source(source: SourceImages, parameters: Parameters) -> None:
-    """Check that the source has the classes of the pair, and enough images of every class.
-
-    Raises:
-        BorderlineError: When it has not.
-    """
+    """Check that the source has the classes of the pair, and enough images of every class."""
     from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_source
 
     positive, negative = labels_of_pair(source, parameters.pair)
@@ -56,16 +52,7 @@ def digest_of_images(source: SourceImages) -> str:
 
 
 def check_same_images(source_digest: str, former: Entry, folder: str) -> None:
-    """Check that the results on disk were made with the images that the source now holds.
-
-    Args:
-        source_digest: The digest of the source's images.
-        former: The images' entry in the ledger; empty if there is none.
-        folder: The folder of the results, for the message.
-
-    Raises:
-        BorderlineError: When they were made with others.
-    """
+    """Check that the results on disk were made with the images that the source now holds."""
     if former.get("digest", source_digest) != source_digest:
         raise BorderlineError(
             f"source holds other images than those that the results in {folder} were made with: "

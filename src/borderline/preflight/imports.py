@@ -27,14 +27,7 @@ def digests_of_imports(
 ) -> dict[str, str]:
     """The digests of imported files and their code, by dataset name, for the ledger.
 
-    Args:
-        catalog: Loads the files.
-        parameters: Every setting.
-        layout: The grid.
-        running: The nodes of this run; a file that none of them loads may be missing.
-
-    Raises:
-        BorderlineError: When a needed file cannot be read.
+    A file that no node of this run loads may be missing.
     """
     sources = {
         f"{model}.{IMPORTED_FILE}": source for model, source in imported_models(parameters).items()
@@ -59,12 +52,7 @@ def check_imports(
     parameters: Parameters,
     layout: Layout,
 ) -> None:
-    """Try the imported models and generators of a pipeline on real images.
-
-    Raises:
-        BorderlineError: When one cannot be read, contradicts its settings, or lacks gradients that
-            the run needs.
-    """
+    """Try the imported models and generators of a pipeline on real images."""
     if not any(name.endswith(f".{IMPORTED_FILE}") for name in pipeline.inputs()):
         return
     from borderline.imported.classifier import BlindJudge, ImportedClassifier

@@ -27,18 +27,7 @@ def check_inputs(
     requested: Iterable[str],
     command: str,
 ) -> None:
-    """Check that the results of earlier stages are there.
-
-    Args:
-        pipeline: The nodes that will run.
-        catalog: The catalog of their inputs.
-        stages: All stages in their order.
-        requested: The names of the requested stages.
-        command: The start of a command that runs stages, for the message.
-
-    Raises:
-        BorderlineError: When an input is missing; the message has the command that makes it.
-    """
+    """Check that the results of earlier stages are there; else name the command that makes them."""
     missing = _missing(pipeline, catalog)
     if not missing:
         return
@@ -104,11 +93,7 @@ def check_judges(catalog: DataCatalog, pipeline: Pipeline) -> None:
 
 
 def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
-    """Check that the database of the searches can be opened, if the pipeline uses one.
-
-    Raises:
-        BorderlineError: When it cannot.
-    """
+    """Check that the database of the searches can be opened, if the pipeline uses one."""
     searches = any(name.endswith("study_storage") for name in pipeline.inputs())
     if about.study_storage is not None and searches:
         from borderline.datasets import StudyStorage
@@ -120,14 +105,7 @@ def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
 
 
 def check_data_folder(folder: Path) -> None:
-    """Check that results can be written.
-
-    Args:
-        folder: The data folder; it need not exist yet.
-
-    Raises:
-        BorderlineError: When the folder cannot be written, or its disk is nearly full.
-    """
+    """Check that results can be written to the data folder, which need not exist yet."""
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):

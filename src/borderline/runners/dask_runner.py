@@ -39,10 +39,6 @@ class DaskRunner(AbstractRunner):
     A worker loads and saves a node's datasets itself, so results never pass through the scheduler.
     If a worker dies, its node runs again on another one; a training continues from its checkpoints.
 
-    Args:
-        is_async: Must be False: trainings save while they run.
-        params: See :class:`~borderline.runners.params.DaskParams`.
-
     Raises:
         BorderlineError: When a setting is misspelt or impossible, or no scheduler answers.
     """
@@ -107,11 +103,7 @@ class DaskRunner(AbstractRunner):
             ) from error
 
     def _check_workers(self, client: Client) -> set[str]:
-        """The machines of the workers; empty if there are no workers yet.
-
-        Raises:
-            BorderlineError: When no worker offers the resources of trainings.
-        """
+        """The machines of the workers; empty if there are no workers yet."""
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         for name, amount in self._params.resources.items():
             if workers and all(worker["resources"].get(name, 0) < amount for worker in workers):

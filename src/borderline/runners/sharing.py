@@ -18,16 +18,7 @@ def catalog_of(node: Node, catalog: DataCatalog) -> DataCatalog:
 
 
 def check_shareable(pipeline: Pipeline, catalog: DataCatalog, *, several_machines: bool) -> None:
-    """Check that a worker can load what another one saves.
-
-    Args:
-        pipeline: The nodes that will run.
-        catalog: Their datasets.
-        several_machines: Whether workers are on more than one machine.
-
-    Raises:
-        BorderlineError: When a dataset cannot be shared.
-    """
+    """Check that a worker can load what another one saves."""
     from borderline.datasets import StudyStorage
 
     for name in sorted(pipeline.datasets()):

@@ -80,11 +80,7 @@ def _option(name: str, value: str | None) -> list[str]:
 
 
 def _conclude(plan: Plan, state: State, logs: Path) -> None:
-    """Write the tables, print the means, list the failures.
-
-    Raises:
-        Exit: With its own status, if there are failures.
-    """
+    """Write the tables, print the means, list the failures."""
     import rich
     from rich.console import Console
     from rich.table import Table

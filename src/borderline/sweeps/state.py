@@ -70,12 +70,7 @@ class State(Params):
     records: dict[str, Record] = Field(default_factory=dict)
 
     def todo(self, sweep_run: SweepRun, *, again: bool) -> bool:
-        """Whether a sweep run has to run.
-
-        Args:
-            sweep_run: The sweep run.
-            again: Whether incomplete sweep runs run again.
-        """
+        """Whether a sweep run has to run; ``again`` runs incomplete ones once more."""
         record = self.records.get(sweep_run.name)
         return record is None or record.ended == "failed" or (again and record.ended == "in_part")
 
@@ -86,22 +81,14 @@ class State(Params):
 
 
 class StateFile:
-    """The file of a sweep's state.
-
-    Args:
-        folder: The folder of the sweep.
-    """
+    """The file of a sweep's state."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "state.json"
         self._dataset = JSONDataset(filepath=str(self._path), save_args={"indent": 1})
 
     def read(self, plan: Plan) -> State:
-        """The state so far; a new one if every sweep run failed, so that settings may change.
-
-        Raises:
-            BorderlineError: When the settings of the plan differ from those of finished sweep runs.
-        """
+        """The state so far; a new one if every sweep run failed, so that settings may change."""
         new = State(settings=dict(plan.settings))
         if not self._path.exists():
             return new
@@ -130,11 +117,7 @@ class StateFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Lock the sweep; the system releases the lock however this process ends.
-
-        Raises:
-            BorderlineError: When another process runs the sweep.
-        """
+        """Lock the sweep against other processes; the system releases the lock when this one ends."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_name(".lock").open("w") as lock:
             try:
