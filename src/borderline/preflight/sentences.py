@@ -90,7 +90,7 @@ def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str
 
 
 def check_names(setting: str, names: Iterable[str], known: Iterable[str], defined_in: str) -> None:
-    """Make sure that a setting names known things (of ``defined_in``), at least one and none twice."""
+    """Make sure that a setting names known things, at least one and none twice."""
     names, known = list(names), list(known)
     if not names:
         raise BorderlineError(f"{setting} is empty: name at least one of {', '.join(known)}.")

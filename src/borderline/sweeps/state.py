@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from borderline.datasets import JSONDataset
 from borderline.errors import BorderlineError
@@ -17,13 +17,12 @@ from borderline.sweeps.plan import Plan, SweepRun
 
 
 class Failure(Params):
-    """A failure in a sweep run.
+    """A failure in a sweep run, with its reason in one sentence.
 
     Attributes:
         model: The model that failed; None for everything unfinished.
         generator: Its entry of ``grid.generators`` that failed; None for all of them.
         node: The node that failed; None if it is unknown.
-        says: The reason, in one sentence.
     """
 
     model: str | None
@@ -36,13 +35,9 @@ class Record(Params):
     """A finished sweep run.
 
     Attributes:
-        positive: The positive class.
-        negative: The negative class.
-        seed: The seed.
         ended: ``whole``: complete. ``in_part``: without the failures. ``failed``: without any
             result, or without a shared one.
         finished: The models with results, each with its entries of ``grid.generators``.
-        failures: The failures.
     """
 
     positive: int | str
@@ -59,12 +54,7 @@ class Record(Params):
 
 
 class State(Params):
-    """All finished sweep runs, of this command and earlier ones.
-
-    Attributes:
-        settings: Their common settings, by dotted name.
-        records: The sweep runs, by name.
-    """
+    """All finished sweep runs by name, and their common settings by dotted name."""
 
     settings: dict[str, Any]
     records: dict[str, Record] = Field(default_factory=dict)
@@ -94,7 +84,7 @@ class StateFile:
             return new
         try:
             state = State.model_validate(self._dataset.load())
-        except (ValidationError, ValueError) as error:
+        except ValueError as error:
             raise BorderlineError(
                 f"{self._path} is not the state of a sweep: move it away, or give the sweep "
                 "another --name."
@@ -117,7 +107,7 @@ class StateFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Lock the sweep against other processes; the system releases the lock when this one ends."""
+        """Lock the sweep for this process; the system releases the lock when the process ends."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_name(".lock").open("w") as lock:
             try:
