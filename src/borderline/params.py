@@ -271,12 +271,14 @@ class GeneratorParams(Params):
         trains: Whether the kind trains a GAN: it then has a setting ``epochs`` and leaves
             checkpoints, a ``generator`` and a ``discriminator`` that another kind can use.
         has_space: Whether the kind leaves at least a ``generator``, to search in.
+        has_file: Whether the kind reads a file that was trained elsewhere, its setting ``source``.
         needs_gradients: Whether the model under test must be differentiable.
     """
 
     kind: str
     trains: ClassVar[bool] = False
     has_space: ClassVar[bool] = False
+    has_file: ClassVar[bool] = False
     needs_gradients: ClassVar[bool] = False
 
     def variants(self) -> dict[str, Self]:
@@ -297,6 +299,9 @@ class GeneratorParams(Params):
 
     def check(self, name: str, context: Any) -> None:
         """Make sure that the settings fit those beside them, a ``GeneratorContext``."""
+
+    def check_file(self, content: bytes, image_shape: tuple[int, ...]) -> None:
+        """Make sure that its file can make images of this shape, for a kind that has one."""
 
     def training_settings(
         self,

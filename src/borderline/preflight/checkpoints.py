@@ -89,22 +89,20 @@ def _trainings(
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
     runs = {1: p.run} | dict(enumerate(seeds(p.grid, p.run).values(), start=2))
     step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
-    if layout.trains_gan:
-        for number, settings in step_1.items():
-            name = f"{repeated('gan', number)}.checkpoints_so_far"
-            yield name, p.gan.epochs, settings, {}
-    models = {
-        # The epochs matter to the generators alone.
-        model: classifier_settings(p.run, p.pair, recipe, p.classifier)
-        | {"classifier.epochs": p.classifier.epochs}
-        if isinstance(recipe := p.models[model], ModelParams)
-        else recipe.fingerprint("model") | _file_digest(model, imports)
-        for model in p.grid.models
-    }
+    for number, settings in step_1.items() if layout.trains_gan else ():
+        yield f"{repeated('gan', number)}.checkpoints_so_far", p.gan.epochs, settings, {}
+    models = {}
+    for model in p.grid.models:
+        recipe, digest = p.models[model], imports.get(f"{model}.{IMPORTED_FILE}")
+        if isinstance(recipe, ModelParams):
+            models[model] = classifier_settings(p.run, p.pair, recipe, p.classifier)
+            # The epochs matter to the generators alone.
+            models[model] |= {"classifier.epochs": p.classifier.epochs}
+        else:
+            models[model] = recipe.fingerprint("model") | ({FILE_DIGEST: digest} if digest else {})
     for model in layout.trained:
-        settings = models[model]
         name = f"{model}.classifier_checkpoints_so_far"
-        yield name, p.classifier.epochs, settings, {"model": f"models.{model}"}
+        yield name, p.classifier.epochs, models[model], {"model": f"models.{model}"}
     for model, (name, (generator, number)) in itertools.product(models, layout.generators.items()):
         if not generator.trains:
             continue
@@ -116,8 +114,3 @@ def _trainings(
         called = {"model": f"models.{model}", "generator": f"generators.{name}"}
         epochs: int = generator.epochs  # type: ignore[attr-defined]
         yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called
-
-
-def _file_digest(model: str, imports: Mapping[str, str]) -> dict[str, Setting]:
-    name = f"{model}.{IMPORTED_FILE}"
-    return {FILE_DIGEST: imports[name]} if name in imports else {}

@@ -58,8 +58,6 @@ def check_imports(
     from borderline.imported.classifier import BlindJudge, ImportedClassifier
     from borderline.imported.probe import check_contract, check_model
     from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
-    from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
-    from borderline.pipelines.gasten.kinds.imported import Settings as ImportedGeneratorParams
 
     positive, negative = labels_of_pair(source, parameters.pair)
     real = images_of_pair(source.train, positive, negative)
@@ -77,9 +75,9 @@ def check_imports(
         _check_gradients(model, classifier, parameters, layout)
     for generator, (settings, _) in layout.generators.items():
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
-        if name in pipeline.inputs() and isinstance(settings, ImportedGeneratorParams):
+        if name in pipeline.inputs():
             with _under(f"generators.{generator}"):
-                check_generator(ImportedGenerator(settings, catalog.load(name)), shape)
+                settings.check_file(catalog.load(name), shape)
 
 
 @contextmanager

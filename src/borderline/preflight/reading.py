@@ -77,7 +77,7 @@ def _check_known(groups: list[str], values: Any, known: Iterable[str]) -> None:
 
 
 def check_paths(parameters: Parameters, about: Globals, changed: Mapping[str, Any]) -> None:
-    """Make sure that ``globals.yml``, which paths carry, has the pair and other run of parameters."""
+    """Make sure that parameters and ``globals.yml``, which paths carry, have the same pair."""
     for group in ("pair", "other_run"):
         filed = getattr(about, group).model_dump() | dict(changed.get(group, {}))
         for name in type(getattr(about, group)).model_fields:

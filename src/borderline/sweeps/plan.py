@@ -18,8 +18,7 @@ from borderline.params import GeneratorParams, Mark, flat, merged
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import labels_of_pair
 from borderline.preflight.configuration import Parameters
-from borderline.preflight.images import check_source, digest_of_images
-from borderline.preflight.inputs import check_data_folder
+from borderline.preflight.inputs import check_data_folder, check_source, digest_of_images
 
 _SET_HERE = {
     "run.seed": "--seeds",
