@@ -52,7 +52,7 @@ def sweep(
     project = Path.cwd()
     plan = make_plan(project, params=params, **lists)
     given = {"--runner": runner, "--runner-params": runner_params}
-    options = [word for item in given.items() if item[1] is not None for word in item]
+    options = [w for name, value in given.items() if value is not None for w in (name, value)]
     file, logs = StateFile(plan.folder), plan.folder / "logs"
     with file.alone():
         state = file.read(plan)
