@@ -22,7 +22,7 @@ from kedro.runner import SequentialRunner
 
 from borderline.cli import cli
 from borderline.errors import BorderlineError
-from borderline.sweeps.plan import Plan, Request, SweepRun, make_plan
+from borderline.sweeps.plan import Plan, SweepRun, make_plan
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
@@ -43,7 +43,7 @@ def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shared_plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     project = copy_project(tmp_path_factory.mktemp("sweep") / "project")
     bootstrap_project(project)
-    return make_plan(Request(env="test", seeds="0,1"), project)
+    return make_plan(project, env="test", seeds="0,1")
 
 
 @pytest.fixture
@@ -52,7 +52,8 @@ def plan(shared_plan: Plan, tmp_path: Path) -> Plan:
 
 
 def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
-    request = Request(
+    plan = make_plan(
+        here,
         env="test",
         pairs="3v0,5v7",
         seeds="2,0",
@@ -61,7 +62,6 @@ def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
         name="mine",
         params={"gan": {"epochs": 2}, "grid": {"runs": 2}},
     )
-    plan = make_plan(request, here)
     assert [sweep_run.name for sweep_run in plan.sweep_runs] == [
         *("3v0_seed_2", "3v0_seed_0", "5v7_seed_2", "5v7_seed_0"),
     ]
@@ -232,14 +232,14 @@ def test_what_ended_is_not_run_again_unless_it_failed() -> None:
 def test_finished_sweep_runs_are_not_mixed_with_other_settings(plan: Plan, here: Path) -> None:
     file = StateFile(plan.folder)
     file.write(file.read(plan).noted(record_of(SWEEP_RUN, "in_part")))
-    more = make_plan(Request(env="test", seeds="0,1,2", pairs="7v1,3v0"), here)
+    more = make_plan(here, env="test", seeds="0,1,2", pairs="7v1,3v0")
     assert file.read(more).records.keys() == {SWEEP_RUN.name}
     for params in ({"confusion": {"band": 0.05}}, {"generators": {"gasten_25": {"alpha": 3}}}):
-        other = make_plan(Request(env="test", params=params), here)
+        other = make_plan(here, env="test", params=params)
         with pytest.raises(BorderlineError, match=r"but 7v1_seed_0 of this sweep ran with"):
             file.read(other)
     # A model that is not in the grid matters to nobody.
-    file.read(make_plan(Request(env="test", params={"models": {"cnn_8": {"filters": 9}}}), here))
+    file.read(make_plan(here, env="test", params={"models": {"cnn_8": {"filters": 9}}}))
     file.write(State(settings={"gone": 1}).noted(record_of(SWEEP_RUN, "failed")))
     assert file.read(plan).records == {}
 

@@ -26,11 +26,7 @@ class ConfigLoader(OmegaConfigLoader):
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """The configuration of one kind.
-
-        Raises:
-            BorderlineError: When a preset does not exist or presets name each other.
-        """
+        """The configuration of one kind."""
         config: dict[str, Any] = super().__getitem__(key)
         preset = config.pop(PRESET, None) if key == "parameters" else None
         if preset is None:
@@ -64,9 +60,5 @@ class ConfigLoader(OmegaConfigLoader):
 
 
 def base_parameters(conf: Path) -> dict[str, Any]:
-    """The settings of ``conf/base`` alone.
-
-    Args:
-        conf: The folder of all environments.
-    """
+    """The settings of ``conf/base`` alone."""
     return ConfigLoader(str(conf), base_env="base", default_run_env="base")["parameters"]

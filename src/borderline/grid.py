@@ -53,12 +53,7 @@ class Grid(Params):
 
 
 class Placed(NamedTuple):
-    """A generator and its place in the grid.
-
-    Attributes:
-        settings: Its settings.
-        run: The number of its repetition, from 1.
-    """
+    """A generator and the number of its repetition, from 1."""
 
     settings: GeneratorParams
     run: int
@@ -104,11 +99,6 @@ def current() -> Layout:
 
 def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: bool) -> Layout:
     """Lay the grid out: a generator for each variant, in each repetition.
-
-    Args:
-        grid: The lists.
-        settings: The settings of all generators, by name.
-        trains_gan: Whether step 1 is trained here if a generator needs it.
 
     Raises:
         BorderlineError: When two generators would have the same name.
@@ -186,25 +176,12 @@ def gans() -> list[str]:
 
 
 def for_all(stage: str, template: Pipeline) -> Pipeline:
-    """The nodes that all models share, folded under their stage.
-
-    Args:
-        stage: The name of the stage.
-        template: Its nodes.
-    """
+    """The nodes that all models share, folded under their stage."""
     return Pipeline(template, namespace=stage, prefix_datasets_with_namespace=False, tags=stage)
 
 
 def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
-    """Copy a pipeline for every repetition of step 1; no copies if its checkpoints are given.
-
-    Args:
-        stage: The name of the stage.
-        template: Nodes; the names of the GAN's datasets are ``gan.<dataset>``.
-
-    Returns:
-        The copies, each in the namespace of its GAN.
-    """
+    """Copy a pipeline for every repetition of step 1; no copies if its checkpoints are given."""
     copies = Pipeline([])
     for run, name in enumerate(gans(), start=1):
         copies += Pipeline(
@@ -225,16 +202,9 @@ def for_each_model(
     shared: Collection[str] = (),
     models: Collection[str] | None = None,
 ) -> Pipeline:
-    """Copy a pipeline for every model under test.
+    """Copy a pipeline for every model under test; ``None`` for ``models`` means all.
 
-    Args:
-        stage: The name of the stage.
-        template: Nodes for one model; ``params:model`` stands for its settings.
-        shared: Names of the inputs that all models share.
-        models: The models to copy for; None for all.
-
-    Returns:
-        The copies, each in the namespace of its model.
+    ``params:model`` stands for the settings of the model; all models share the inputs ``shared``.
     """
     copies = Pipeline([])
     for model in _current.models if models is None else models:
@@ -263,9 +233,6 @@ def for_each_generator(
             of step 1, ``<name>.<dataset>`` for those of another generator of the same model.
         shared: Names of the inputs that all models share.
         of_model: Names of the inputs that all generators of a model share.
-
-    Returns:
-        The copies, each in the namespace of its generator inside the namespace of its model.
     """
     copies = Pipeline([])
     for name, (settings, run) in _current.generators.items():

@@ -33,10 +33,7 @@ def settings_of(
 ) -> dict[str, Any]:
     """The settings that the results of a node depend on, by dotted name.
 
-    Args:
-        node: The node.
-        parameters: All settings that a result can depend on, as nested JSON types.
-        given: The origins of datasets that were made elsewhere, by dataset.
+    ``parameters`` are nested JSON types; ``given`` has the origins of datasets made elsewhere.
     """
     settings = {name: value for name, value in given.items() if name in node.inputs}
     paths = [name.removeprefix("params:") for name in node.inputs if name.startswith("params:")]
@@ -63,14 +60,6 @@ def check(
     given: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> None:
     """Make sure that the results that a run takes from other nodes were made with its settings.
-
-    Args:
-        ledger: The ledger on disk.
-        stages: All stages in their order.
-        running: The nodes that are about to run.
-        parameters: All settings that a result can depend on, as nested JSON types.
-        command: The start of a command that runs stages, for the message.
-        given: The origins of datasets that were made elsewhere, by dataset.
 
     Raises:
         BorderlineError: When such a node did not finish, when a node before it runs again, or when

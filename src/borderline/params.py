@@ -72,16 +72,7 @@ def merged(base: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_can_tell(name: str, draws: int, level: float) -> None:
-    """Make sure that a number of random draws can give a p-value as small as a level.
-
-    Args:
-        name: The name of the setting.
-        draws: The number of draws.
-        level: In (0, 1).
-
-    Raises:
-        ValueError: When the smallest p-value, 1 / (1 + draws), is above the level.
-    """
+    """Make sure that this number of random draws can give a p-value as small as the level."""
     if 1 / (1 + draws) > level:
         raise ValueError(
             f"{draws} {name} cannot tell at a level of {level}: raise {name} to "
@@ -106,11 +97,7 @@ class Params(BaseModel):
         return {name: _plain(getattr(self, name), marks) for name in names}
 
     def fingerprint(self, group: str) -> dict[str, Setting]:
-        """The settings that the state of a training depends on, by dotted name.
-
-        Args:
-            group: The name of the group in the parameters, for example ``gan``.
-        """
+        """The settings that the state of a training depends on, by dotted name under ``group``."""
         values = flat({group: self.plain(Mark.NO_RESULT, Mark.CONTINUES)})
         return {n: value if isinstance(value, Setting) else str(value) for n, value in values}
 
@@ -142,41 +129,29 @@ class RunParams(Params):
         """
         import torch
 
-        name = self.device
-        if name == "auto":
-            name = (
-                "cuda"
-                if torch.cuda.is_available()
-                else "mps"
-                if torch.backends.mps.is_available()
-                else "cpu"
-            )
-        missing = (name.startswith("cuda") and not torch.cuda.is_available()) or (
-            name == "mps" and not torch.backends.mps.is_available()
-        )
-        if missing:
+        available = {
+            "cuda": torch.cuda.is_available(),
+            "mps": torch.backends.mps.is_available(),
+            "cpu": True,
+        }
+        if self.device == "auto":
+            return torch.device(next(name for name in available if available[name]))
+        if not available[self.device.partition(":")[0]]:
             raise BorderlineError(
-                f"run.device is {name!r}, but PyTorch finds no such device here: "
+                f"run.device is {self.device!r}, but PyTorch finds no such device here: "
                 "set run.device to 'auto' or 'cpu'."
             )
-        return torch.device(name)
+        return torch.device(self.device)
 
     def seed_for(self, *purpose: str | int) -> int:
-        """A seed for one purpose, in [0, 2**32), independent of the seeds of other purposes.
-
-        Args:
-            purpose: For example ``("gan", "weights")``.
-        """
+        """A seed for one purpose, in [0, 2**32), independent of the seeds of other purposes."""
         import numpy as np
 
         words = [zlib.crc32(str(word).encode()) for word in purpose]
         return int(np.random.SeedSequence([self.seed, *words]).generate_state(1)[0])
 
     def generator(self, *purpose: str | int) -> torch.Generator:
-        """A random generator for one purpose.
-
-        It draws on the CPU, so that all devices get the same numbers.
-        """
+        """A random generator for one purpose, on the CPU so that all devices get its numbers."""
         import torch
 
         return torch.Generator().manual_seed(self.seed_for(*purpose))
@@ -237,20 +212,18 @@ class CallParams(Params):
         if self.environment is not None:
             words += ["--env", self.environment]
         if self.changed:
-            values = (f"{name}={_written(value)}" for name, value in self.changed.items())
+            values = (
+                f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+                for name, value in self.changed.items()
+            )
             words += ["--params", ",".join(values)]
         return shlex.join(words)
 
 
-def _written(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 class OtherRunParams(Params):
-    """Another finished run, to compare with.
+    """Another finished run, to compare with; None for no other run.
 
     Attributes:
-        data_folder: Its data folder; None for no other run.
         case: Its dataset and pair, ``<dataset>_<positive>v<negative>``; None for this run's.
     """
 
@@ -259,13 +232,7 @@ class OtherRunParams(Params):
 
 
 class Pairing(Params):
-    """The two models to compare; derived, not set by users.
-
-    Attributes:
-        this: A model of this run.
-        other: The other model.
-        elsewhere: Whether the other model belongs to another run.
-    """
+    """The two models to compare; derived, not set by users."""
 
     this: str
     other: str
@@ -278,21 +245,15 @@ class Pairing(Params):
 
 
 class ConfusionParams(Params):
-    """The band around the decision threshold.
-
-    Attributes:
-        band: An image is borderline when ``|p - 0.5| < band``; in (0, 0.5].
-    """
+    """The band around the decision threshold: ``|p - 0.5| < band`` is borderline."""
 
     band: float = Field(gt=0, le=0.5)
 
 
 class PairParams(Params):
-    """The two classes that the model under test tells apart.
+    """The two classes that the model under test tells apart, by number or name.
 
     Attributes:
-        positive: The class with label 1, by number or name.
-        negative: The class with label 0, by number or name.
         test_share: The share of the images that become test images if the source has none.
     """
 
@@ -307,16 +268,17 @@ class GeneratorParams(Params):
     A kind is a file of ``pipelines/gasten/kinds``; its ``Settings`` derive from this class.
 
     Attributes:
-        kind: The name of that file.
         trains: Whether the kind trains a GAN: it then has a setting ``epochs`` and leaves
             checkpoints, a ``generator`` and a ``discriminator`` that another kind can use.
         has_space: Whether the kind leaves at least a ``generator``, to search in.
+        has_file: Whether the kind reads a file that was trained elsewhere, its setting ``source``.
         needs_gradients: Whether the model under test must be differentiable.
     """
 
     kind: str
     trains: ClassVar[bool] = False
     has_space: ClassVar[bool] = False
+    has_file: ClassVar[bool] = False
     needs_gradients: ClassVar[bool] = False
 
     def variants(self) -> dict[str, Self]:
@@ -336,15 +298,10 @@ class GeneratorParams(Params):
         return False
 
     def check(self, name: str, context: Any) -> None:
-        """Make sure that the settings fit those beside them, before the run.
+        """Make sure that the settings fit those beside them, a ``GeneratorContext``."""
 
-        Args:
-            name: The name of the generator.
-            context: The :class:`~borderline.pipelines.gasten.params.GeneratorContext`.
-
-        Raises:
-            BorderlineError: When they do not.
-        """
+    def check_file(self, content: bytes, image_shape: tuple[int, ...]) -> None:
+        """Make sure that its file can make images of this shape, for a kind that has one."""
 
     def training_settings(
         self,
@@ -356,11 +313,7 @@ class GeneratorParams(Params):
     ) -> dict[str, Setting]:
         """The fingerprint of its training, for a kind that trains.
 
-        Args:
-            step_1: The fingerprint of step 1; empty before the run where step 1 is given.
-            classifier: The fingerprint of the model under test.
-            gan: The settings of step 1, ``GanParams``.
-            confusion: The band.
-            start: The epoch of step 1 that it starts from; None before the run.
+        ``start`` is the epoch of step 1 that it starts from; None before the run. ``step_1`` is
+        empty before the run if step 1 is given.
         """
         raise NotImplementedError

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -45,15 +44,6 @@ class Stream:
     def trains(self) -> bool:
         """Whether the node trains a network."""
         return self.step == "epoch"
-
-    def total_of(self, arguments: Mapping[str, Any]) -> int:
-        """The number of steps, from the arguments of the node's function by parameter."""
-        names = inspect.signature(self.total).parameters
-        return self.total(**{name: arguments[name] for name in names})
-
-    def is_of(self, dataset_name: str) -> bool:
-        """Whether a dataset is the stream's table."""
-        return dataset_name.rpartition(".")[-1] == self.table
 
 
 streams = Stream

@@ -16,8 +16,8 @@ from borderline.commands.run import run as run_command
 from borderline.datasets import StudyStorage
 from borderline.errors import BorderlineError
 from borderline.runners import DaskRunner, dask_runner
+from borderline.runners.dask_runner import check_shareable
 from borderline.runners.params import read_params
-from borderline.runners.sharing import check_shareable
 
 
 @pytest.mark.parametrize(

@@ -65,11 +65,7 @@ class GateHooks:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Log each limit.
-
-        Raises:
-            GateClosed: When a limit does not hold.
-        """
+        """Log each limit; raise :class:`GateClosed` when one does not hold."""
         from borderline.pipelines.gate.limits import verdict
 
         for name in pipeline.all_outputs():

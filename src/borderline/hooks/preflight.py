@@ -40,73 +40,49 @@ class PreflightHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Check device, inputs, settings, data folder and images; then open the ledger."""
-        from borderline.preflight.checkpoints import check_checkpoints
-        from borderline.preflight.imports import digests_of_imports
-        from borderline.preflight.inputs import check_judges, check_study_storage
+        from borderline.preflight import inputs
+        from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
+        from borderline.preflight.imports import check_imports, digests_of_imports
 
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
         requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
         names = [*STAGES, *(name for name in BESIDE if name in requested)]
         stages = {name: pipelines[name] for name in names}
-        self._check_inputs(pipeline, catalog, stages, requested, command)
+        self.parameters.run.torch_device()
+        if is_bucket(self.data_folder):
+            check_bucket(catalog, self.data_folder)
+        if "compare" in requested and self.layout.pairing is not None:
+            inputs.check_comparison(pipeline, catalog, self.parameters, self.layout.pairing)
+        check_given_step_1(catalog, self.parameters, self.about)
+        inputs.check_inputs(pipeline, catalog, stages, requested, command)
+        if not is_bucket(self.data_folder):
+            inputs.check_data_folder(Path(self.data_folder))
         imports = digests_of_imports(catalog, self.parameters, self.layout, pipeline)
         check_checkpoints(catalog, self.parameters, self.layout, imports)
-        check_judges(catalog, pipeline)
-        check_study_storage(pipeline, self.about)
+        if "inception" in pipeline.inputs():
+            # A file that cannot be read ends the run here.
+            catalog.load("inception")
+        inputs.check_study_storage(pipeline, self.about)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
-        self._running = _running(run_params, pipeline, catalog)
+        self._running = pipeline
+        if run_params["only_missing_outputs"]:
+            nodes = [n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))]
+            self._running = Pipeline(nodes)
         ledger.check(book, stages, self._running, self.settings, command, self._given)
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():
-            entries |= {ledger.SOURCE: self._check_images(book, pipeline, catalog)}
+            source = catalog.load("source")
+            inputs.check_source(source, self.parameters)
+            check_imports(catalog, pipeline, source, self.parameters, self.layout)
+            digest = inputs.digest_of_images(source)
+            former = ledger.entry(book, ledger.SOURCE)
+            inputs.check_same_images(digest, former, self.data_folder)
+            entries |= {ledger.SOURCE: {"digest": digest}}
         catalog.save("ledger", entries)
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which have all finished."""
         catalog.save("ledger", ledger.closed(self._running, self.settings, self._given))
-
-    def _check_inputs(
-        self,
-        pipeline: Pipeline,
-        catalog: DataCatalog,
-        stages: dict[str, Pipeline],
-        requested: list[str],
-        command: str,
-    ) -> None:
-        """Check that the device and every input is there, and that results can be written."""
-        from borderline.preflight import inputs
-        from borderline.preflight.checkpoints import check_given_step_1
-
-        self.parameters.run.torch_device()
-        if is_bucket(self.data_folder):
-            check_bucket(catalog, self.data_folder)
-        inputs.check_pairing(self.layout.pairing, requested)
-        inputs.check_other_run(catalog, pipeline, self.parameters)
-        check_given_step_1(catalog, self.parameters, self.about)
-        inputs.check_inputs(pipeline, catalog, stages, requested, command)
-        if not is_bucket(self.data_folder):
-            inputs.check_data_folder(Path(self.data_folder))
-
-    def _check_images(
-        self, book: ledger.Ledger, pipeline: Pipeline, catalog: DataCatalog
-    ) -> ledger.Entry:
-        """Check the real images; return their entry in the ledger."""
-        from borderline.preflight.images import check_same_images, check_source, digest_of_images
-        from borderline.preflight.imports import check_imports
-
-        source = catalog.load("source")
-        check_source(source, self.parameters)
-        check_imports(catalog, pipeline, source, self.parameters, self.layout)
-        digest = digest_of_images(source)
-        check_same_images(digest, ledger.entry(book, ledger.SOURCE), self.data_folder)
-        return {"digest": digest}
-
-
-def _running(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> Pipeline:
-    """The nodes that will run: with ``--only-missing-outputs``, those whose outputs are missing."""
-    if not run_params["only_missing_outputs"]:
-        return pipeline
-    return Pipeline([n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))])

@@ -44,20 +44,23 @@ class ProgressHooks:
     @hook_impl
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
         """Start a bar."""
-        self._stop()
+        self.after_pipeline_run()
         self._stream, self._warning = stream_of(node.func), ""
         if self._stream is None:
             return
         self._progress = _bar(disable=not self._has_a_bar())
-        total = self._stream.total_of(_arguments(node, inputs))
+        args, kwargs = node._process_inputs_for_bind(node._inputs)
+        datasets = inspect.signature(node.func).bind(*args, **kwargs).arguments
+        parameters = inspect.signature(self._stream.total).parameters
+        total = self._stream.total(**{name: inputs[datasets[name]] for name in parameters})
         self._progress.add_task(node.name, total=total, numbers="")
         self._progress.start()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Move the bar to the last row of the table that was just saved."""
-        stream = self._stream
-        if self._progress is None or stream is None or not stream.is_of(dataset_name) or data.empty:
+        stream, table = self._stream, dataset_name.rpartition(".")[-1]
+        if self._progress is None or stream is None or table != stream.table or data.empty:
             return
         numbers, total = _numbers(data, stream), self._progress.tasks[0].total
         done = int(data[stream.step].iloc[-1]) + 1 - stream.first
@@ -72,52 +75,30 @@ class ProgressHooks:
     @hook_impl
     def after_pipeline_run(self) -> None:
         """Remove the bar."""
-        self._stop()
-
-    @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Remove the bar."""
-        self._stop()
-
-    def _has_a_bar(self) -> bool:
-        return self._process == os.getpid() and rich.get_console().is_terminal
-
-    def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
+    on_pipeline_error = after_pipeline_run
+
+    def _has_a_bar(self) -> bool:
+        return self._process == os.getpid() and rich.get_console().is_terminal
+
 
 def _bar(*, disable: bool) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress
 
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[numbers]}"),
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=20),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[numbers]}"),
         console=rich.get_console(),
         disable=disable,
     )
-
-
-def _arguments(node: Node, inputs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a node's function by parameter."""
-    wiring: Any = node._inputs
-    if not isinstance(wiring, dict):
-        wiring = dict(zip(inspect.signature(node.func).parameters, node.inputs, strict=False))
-    return {parameter: inputs[dataset] for parameter, dataset in wiring.items()}
 
 
 def _numbers(table: pd.DataFrame, stream: Stream) -> str:

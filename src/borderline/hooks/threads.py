@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from borderline import threads
+from borderline.threads import VARIABLE, compute_with
 
 
 class ThreadHooks:
@@ -17,10 +19,11 @@ class ThreadHooks:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Set the number of threads of the processes that a runner will start."""
+        """Let each process of a pool compute with one thread, or as ``OMP_NUM_THREADS`` says."""
         self._threads = None
         if "ParallelRunner" in run_params["runner"]:
-            threads.prepare_pool()
+            # Kedro calls none of these hooks in a spawned process, which inherits the environment.
+            os.environ.setdefault(VARIABLE, "1")
 
     @hook_impl(tryfirst=True)
     def before_node_run(self) -> None:
@@ -30,8 +33,9 @@ class ThreadHooks:
         """
         import torch
 
-        if threads.is_one_of_several():
-            threads.keep_to_share()
+        # A forked process with more threads would wait for ever for those of its parent.
+        if multiprocessing.parent_process() is not None:
+            compute_with(int(os.environ.get(VARIABLE, "1")))
             return
         self._threads = self._threads or torch.get_num_threads()
         torch.set_num_threads(self._threads)

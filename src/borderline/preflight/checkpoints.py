@@ -18,16 +18,7 @@ from borderline.preflight.configuration import Globals, Parameters
 
 
 def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Globals) -> None:
-    """Make sure that a step 1 from elsewhere is there and fits.
-
-    Args:
-        catalog: Where it is.
-        parameters: Every setting.
-        about: The settings of ``globals.yml``.
-
-    Raises:
-        BorderlineError: When it is missing, of another pair, or of other networks.
-    """
+    """Make sure that a step 1 from elsewhere is there and fits."""
     from borderline.pipelines.gasten.networks import trained_networks
 
     path = about.step_1_checkpoints
@@ -80,15 +71,6 @@ def check_checkpoints(
     """Make sure that every checkpoint on disk was made with the present settings.
 
     Those of stages that do not run now count too, because this run would use their results.
-
-    Args:
-        catalog: Where they are.
-        parameters: Every setting.
-        layout: The grid.
-        imports: The result of :func:`digests_of_imports`.
-
-    Raises:
-        BorderlineError: When a setting differs.
     """
     from borderline.datasets.checkpoints import CheckpointFolder, check_settings, latest
 
@@ -107,22 +89,20 @@ def _trainings(
     yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
     runs = {1: p.run} | dict(enumerate(seeds(p.grid, p.run).values(), start=2))
     step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
-    if layout.trains_gan:
-        for number, settings in step_1.items():
-            name = f"{repeated('gan', number)}.checkpoints_so_far"
-            yield name, p.gan.epochs, settings, {}
-    models = {
-        # The epochs matter to the generators alone.
-        model: classifier_settings(p.run, p.pair, recipe, p.classifier)
-        | {"classifier.epochs": p.classifier.epochs}
-        if isinstance(recipe := p.models[model], ModelParams)
-        else recipe.fingerprint("model") | _file_digest(model, imports)
-        for model in p.grid.models
-    }
+    for number, settings in step_1.items() if layout.trains_gan else ():
+        yield f"{repeated('gan', number)}.checkpoints_so_far", p.gan.epochs, settings, {}
+    models = {}
+    for model in p.grid.models:
+        recipe, digest = p.models[model], imports.get(f"{model}.{IMPORTED_FILE}")
+        if isinstance(recipe, ModelParams):
+            models[model] = classifier_settings(p.run, p.pair, recipe, p.classifier)
+            # The epochs matter to the generators alone.
+            models[model] |= {"classifier.epochs": p.classifier.epochs}
+        else:
+            models[model] = recipe.fingerprint("model") | ({FILE_DIGEST: digest} if digest else {})
     for model in layout.trained:
-        settings = models[model]
         name = f"{model}.classifier_checkpoints_so_far"
-        yield name, p.classifier.epochs, settings, {"model": f"models.{model}"}
+        yield name, p.classifier.epochs, models[model], {"model": f"models.{model}"}
     for model, (name, (generator, number)) in itertools.product(models, layout.generators.items()):
         if not generator.trains:
             continue
@@ -134,8 +114,3 @@ def _trainings(
         called = {"model": f"models.{model}", "generator": f"generators.{name}"}
         epochs: int = generator.epochs  # type: ignore[attr-defined]
         yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called
-
-
-def _file_digest(model: str, imports: Mapping[str, str]) -> dict[str, Setting]:
-    name = f"{model}.{IMPORTED_FILE}"
-    return {FILE_DIGEST: imports[name]} if name in imports else {}

@@ -24,7 +24,6 @@ from borderline.pipelines.classifier.params import AnyModel, TrainingParams
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import AnyGenerator
-from borderline.pipelines.gasten.kinds.imported import Settings as ImportedGeneratorParams
 from borderline.pipelines.gasten.params import GanParams, GenerationParams
 from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.metrics.params import MetricsParams
@@ -131,20 +130,12 @@ def imported_models(parameters: Parameters) -> dict[str, Source]:
 
 def imported_generators(layout: Layout) -> dict[str, Source]:
     """The sources of the layout's generators that were trained elsewhere."""
-    return {
-        name: settings.source
-        for name, (settings, _) in layout.generators.items()
-        if isinstance(settings, ImportedGeneratorParams)
-    }
+    placed = layout.generators.items()
+    return {n: settings.source for n, (settings, _) in placed if settings.has_file}  # type: ignore[attr-defined]
 
 
 def laid_out(parameters: Parameters, layout: Layout) -> Parameters:
-    """The settings with an entry for each generator of the layout.
-
-    Args:
-        parameters: The settings as configured.
-        layout: Their layout.
-    """
+    """The settings with an entry for each generator of the layout."""
     placed = {name: place.settings for name, place in layout.generators.items()}
     return parameters.model_copy(
         update={

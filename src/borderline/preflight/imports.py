@@ -27,14 +27,7 @@ def digests_of_imports(
 ) -> dict[str, str]:
     """The digests of imported files and their code, by dataset name, for the ledger.
 
-    Args:
-        catalog: Loads the files.
-        parameters: Every setting.
-        layout: The grid.
-        running: The nodes of this run; a file that none of them loads may be missing.
-
-    Raises:
-        BorderlineError: When a needed file cannot be read.
+    A file that no node of this run loads may be missing.
     """
     sources = {
         f"{model}.{IMPORTED_FILE}": source for model, source in imported_models(parameters).items()
@@ -59,19 +52,12 @@ def check_imports(
     parameters: Parameters,
     layout: Layout,
 ) -> None:
-    """Try the imported models and generators of a pipeline on real images.
-
-    Raises:
-        BorderlineError: When one cannot be read, contradicts its settings, or lacks gradients that
-            the run needs.
-    """
+    """Try the imported models and generators of a pipeline on real images."""
     if not any(name.endswith(f".{IMPORTED_FILE}") for name in pipeline.inputs()):
         return
     from borderline.imported.classifier import BlindJudge, ImportedClassifier
     from borderline.imported.probe import check_contract, check_model
     from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
-    from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
-    from borderline.pipelines.gasten.kinds.imported import Settings as ImportedGeneratorParams
 
     positive, negative = labels_of_pair(source, parameters.pair)
     real = images_of_pair(source.train, positive, negative)
@@ -89,9 +75,9 @@ def check_imports(
         _check_gradients(model, classifier, parameters, layout)
     for generator, (settings, _) in layout.generators.items():
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
-        if name in pipeline.inputs() and isinstance(settings, ImportedGeneratorParams):
+        if name in pipeline.inputs():
             with _under(f"generators.{generator}"):
-                check_generator(ImportedGenerator(settings, catalog.load(name)), shape)
+                settings.check_file(catalog.load(name), shape)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Checks that a run's inputs exist and its results can be written."""
+"""Checks that a run's inputs exist, its images suffice and its results can be written."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from kedro.pipeline import Pipeline
 from borderline.errors import BorderlineError
 
 if TYPE_CHECKING:
+    from borderline.datasets.image_source import SourceImages
+    from borderline.ledger import Entry
     from borderline.params import Pairing
     from borderline.preflight.configuration import Globals, Parameters
 
 _LEAST_FREE_BYTES = 500 * 2**20
+_FEWEST_OF_A_CLASS = 4
 
 
 def check_inputs(
@@ -27,18 +30,7 @@ def check_inputs(
     requested: Iterable[str],
     command: str,
 ) -> None:
-    """Check that the results of earlier stages are there.
-
-    Args:
-        pipeline: The nodes that will run.
-        catalog: The catalog of their inputs.
-        stages: All stages in their order.
-        requested: The names of the requested stages.
-        command: The start of a command that runs stages, for the message.
-
-    Raises:
-        BorderlineError: When an input is missing; the message has the command that makes it.
-    """
+    """Check that the results of earlier stages are there; else name the command that makes them."""
     missing = _missing(pipeline, catalog)
     if not missing:
         return
@@ -59,32 +51,18 @@ def check_inputs(
     )
 
 
-def check_pairing(pairing: Pairing | None, requested: Iterable[str]) -> None:
-    """Check that a requested comparison has two different models.
-
-    Raises:
-        BorderlineError: When both are the same.
-    """
-    if pairing is None or "compare" not in requested:
-        return
+def check_comparison(
+    pipeline: Pipeline, catalog: DataCatalog, parameters: Parameters, pairing: Pairing
+) -> None:
+    """Check that a comparison has two different models, and that the other run has finished."""
+    other = parameters.other_run
     if not pairing.elsewhere and pairing.this == pairing.other:
         raise BorderlineError(
             f"compare.other is {pairing.other!r}, and so is compare.this: name another model of "
             "grid.models, or another finished run with other_run.data_folder."
         )
-
-
-def check_other_run(catalog: DataCatalog, pipeline: Pipeline, parameters: Parameters) -> None:
-    """Check that the other run of a comparison is there, and finished.
-
-    Raises:
-        BorderlineError: When one of its results is missing.
-    """
     missing = sorted(n for n in _missing(pipeline, catalog) if n.startswith("other_run."))
     if missing:
-        from borderline.preflight.configuration import pair_up
-
-        other, pairing = parameters.other_run, pair_up(parameters)
         dataset: Any = catalog.get(missing[0])
         raise BorderlineError(
             f"other_run.data_folder is {other.data_folder!r}, but no finished run with a model "
@@ -93,22 +71,8 @@ def check_other_run(catalog: DataCatalog, pipeline: Pipeline, parameters: Parame
         )
 
 
-def check_judges(catalog: DataCatalog, pipeline: Pipeline) -> None:
-    """Check that the weights of Inception can be loaded, if the pipeline uses them.
-
-    Raises:
-        BorderlineError: When they cannot.
-    """
-    if "inception" in pipeline.inputs():
-        catalog.load("inception")
-
-
 def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
-    """Check that the database of the searches can be opened, if the pipeline uses one.
-
-    Raises:
-        BorderlineError: When it cannot.
-    """
+    """Check that the database of the searches can be opened, if the pipeline uses one."""
     searches = any(name.endswith("study_storage") for name in pipeline.inputs())
     if about.study_storage is not None and searches:
         from borderline.datasets import StudyStorage
@@ -120,14 +84,7 @@ def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
 
 
 def check_data_folder(folder: Path) -> None:
-    """Check that results can be written.
-
-    Args:
-        folder: The data folder; it need not exist yet.
-
-    Raises:
-        BorderlineError: When the folder cannot be written, or its disk is nearly full.
-    """
+    """Check that results can be written to the data folder, which need not exist yet."""
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -144,6 +101,53 @@ def check_data_folder(folder: Path) -> None:
             f"data_folder is {str(folder)!r}, but its disk has only {free / 2**20:.0f} MB left and "
             f"a run needs at least {_LEAST_FREE_BYTES / 2**20:.0f} MB: free disk space, or name a "
             "folder on another disk in conf/<env>/globals.yml."
+        )
+
+
+def check_source(source: SourceImages, parameters: Parameters) -> None:
+    """Check that the source has the classes of the pair, and enough images of every class."""
+    from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_source
+
+    positive, negative = labels_of_pair(source, parameters.pair)
+    check_counts(source)
+    share, seed = parameters.pair.test_share, parameters.run.seed
+    try:
+        counts = [
+            [int((images["labels"] == label).sum()) for label in (positive, negative)]
+            for images in split_source(source, share, seed)
+        ]
+    except ValueError:  # The share is so near to 0 or 1 that a class gets no image.
+        counts = [[0]]
+    fewest = min(min(split) for split in counts)
+    if fewest < _FEWEST_OF_A_CLASS:
+        raise BorderlineError(
+            f"pair.test_share is {share} and leaves {fewest} training or test images of a class of "
+            f"the pair in {source.name}, but at least {_FEWEST_OF_A_CLASS} are needed of each: "
+            "choose another share, or classes with more images."
+        )
+    neighbours, images = parameters.metrics.neighbours, sum(counts[0])
+    if neighbours >= images:
+        raise BorderlineError(
+            f"metrics.neighbours is {neighbours}, but the pair has only {images} training images "
+            f"in {source.name}: lower it."
+        )
+
+
+def digest_of_images(source: SourceImages) -> str:
+    """A fingerprint of all images and labels of a source."""
+    from borderline.datasets.tensors import digest
+
+    splits = [split for split in (source.train, source.test) if split is not None]
+    return digest(*(tensor for split in splits for tensor in (split["images"], split["labels"])))
+
+
+def check_same_images(source_digest: str, former: Entry, folder: str) -> None:
+    """Check that the results on disk were made with the images that the source now holds."""
+    if former.get("digest", source_digest) != source_digest:
+        raise BorderlineError(
+            f"source holds other images than those that the results in {folder} were made with: "
+            "set dataset in conf/<env>/globals.yml to another name, which gives the run folders "
+            "of its own, or move that folder away."
         )
 
 

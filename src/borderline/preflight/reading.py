@@ -21,23 +21,12 @@ _PARAMETERS = "parameters*.yml"
 
 
 def read_globals(raw: dict[str, Any]) -> Globals:
-    """Check ``globals.yml``.
-
-    Raises:
-        BorderlineError: When an entry is missing, unknown or impossible.
-    """
+    """Check ``globals.yml``."""
     return validated(Globals, raw, "globals.yml")
 
 
 def read_parameters(raw: dict[str, Any]) -> Parameters:
-    """Check all settings of a run.
-
-    Args:
-        raw: The ``parameters`` of the config loader.
-
-    Raises:
-        BorderlineError: When a setting is missing, unknown or impossible.
-    """
+    """Check all settings of a run."""
     parameters = validated(Parameters, with_kinds(raw), _PARAMETERS)
     if parameters.pair.positive == parameters.pair.negative:
         raise BorderlineError(
@@ -58,14 +47,7 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
 
 
 def with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in which each model and generator has the defaults of its kind.
-
-    Args:
-        raw: Settings with ``model_kinds`` and ``generator_kinds``.
-
-    Raises:
-        BorderlineError: When one of these two has an unknown kind or setting.
-    """
+    """Settings in which each model and generator has the defaults of its kind."""
     filled = dict(raw)
     for group, kinds in KINDS_OF.items():
         setting = f"{group[:-1]}_kinds"
@@ -95,16 +77,7 @@ def _check_known(groups: list[str], values: Any, known: Iterable[str]) -> None:
 
 
 def check_paths(parameters: Parameters, about: Globals, changed: Mapping[str, Any]) -> None:
-    """Make sure that the pair and the other run are the same in paths and in parameters.
-
-    Args:
-        parameters: The settings.
-        about: ``globals.yml``; paths contain its entries.
-        changed: The settings of ``--params``, which change both.
-
-    Raises:
-        BorderlineError: When they differ.
-    """
+    """Make sure that parameters and ``globals.yml``, which paths carry, have the same pair."""
     for group in ("pair", "other_run"):
         filed = getattr(about, group).model_dump() | dict(changed.get(group, {}))
         for name in type(getattr(about, group)).model_fields:
@@ -118,11 +91,7 @@ def check_paths(parameters: Parameters, about: Globals, changed: Mapping[str, An
 
 
 def _check_gan(parameters: Parameters) -> None:
-    """Make sure that step 1 can be trained and measured as its settings say.
-
-    Raises:
-        BorderlineError: When it cannot.
-    """
+    """Make sure that step 1 can be trained and measured as its settings say."""
     gan, noise = parameters.gan, parameters.generation.test_noise
     rule = gan.early_stopping
     if rule is not None and rule.metric != "fd_lenet":
@@ -150,11 +119,7 @@ def _check_gan(parameters: Parameters) -> None:
 
 
 def _check_generators(parameters: Parameters) -> None:
-    """Make sure that every generator fits the settings beside it.
-
-    Raises:
-        BorderlineError: When one does not.
-    """
+    """Make sure that every generator fits the settings beside it."""
     grid = parameters.grid.model_copy(update={"runs": 1})
     placed = lay_out(grid, parameters.generators, trains_gan=True).generators
     context = GeneratorContext(
@@ -168,11 +133,7 @@ def _check_generators(parameters: Parameters) -> None:
 
 
 def _check_metrics(parameters: Parameters) -> None:
-    """Make sure that epochs and generators can be measured on the same number of images.
-
-    Raises:
-        BorderlineError: When they cannot.
-    """
+    """Make sure that epochs and generators can be measured on the same number of images."""
     noise = parameters.generation.test_noise
     sizes = {
         "metrics.sample_size": parameters.metrics.sample_size,
@@ -198,11 +159,7 @@ def _check_metrics(parameters: Parameters) -> None:
 
 
 def _check_compare(parameters: Parameters) -> None:
-    """Make sure that the models to compare belong to the run.
-
-    Raises:
-        BorderlineError: When one does not.
-    """
+    """Make sure that the models to compare belong to the run."""
     compare, models = parameters.compare, parameters.grid.models
     named = {"this": compare.this}
     if parameters.other_run.data_folder is None:
@@ -213,11 +170,7 @@ def _check_compare(parameters: Parameters) -> None:
 
 
 def check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
-    """Make sure that the names of models and generators are valid and not taken.
-
-    Raises:
-        BorderlineError: When one is not.
-    """
+    """Make sure that the names of models and generators are valid and not taken."""
     # Tables read the last three as missing values.
     taken = {*STAGES, *RULES, "gan", "judge", "nan", "null", "none"}
     for setting, names in (("models", models), ("generators", generators)):

@@ -22,16 +22,7 @@ AnyParams = TypeVar("AnyParams", bound=Params)
 
 
 def validated(model: type[AnyParams], raw: dict[str, Any], files: str) -> AnyParams:
-    """Settings in their types.
-
-    Args:
-        model: The type.
-        raw: The settings.
-        files: The names of their files, for the message.
-
-    Raises:
-        BorderlineError: When a setting is missing, unknown or impossible.
-    """
+    """Settings in their types; an error names ``files`` as the place to correct."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -61,14 +52,7 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, fil
 
 
 def unknown(groups: Iterable[str], name: str, known: Iterable[str], files: str) -> str:
-    """The sentence about a setting that does not exist.
-
-    Args:
-        groups: The groups around it, from the outermost on.
-        name: Its name.
-        known: The names of the settings in that group.
-        files: The names of the files that list the settings.
-    """
+    """The sentence about a setting that is not among the known names of its groups."""
     hint, groups = closest(name, known), list(groups)
     meant = f"Did you mean {'.'.join([*groups, hint])!r}? " if hint else ""
     return (
@@ -106,17 +90,7 @@ def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str
 
 
 def check_names(setting: str, names: Iterable[str], known: Iterable[str], defined_in: str) -> None:
-    """Make sure that a setting names known things, at least one and none twice.
-
-    Args:
-        setting: The setting.
-        names: Its names.
-        known: The known names.
-        defined_in: The setting that defines names.
-
-    Raises:
-        BorderlineError: When it does not.
-    """
+    """Make sure that a setting names known things, at least one and none twice."""
     names, known = list(names), list(known)
     if not names:
         raise BorderlineError(f"{setting} is empty: name at least one of {', '.join(known)}.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from kedro.framework import project
@@ -19,7 +21,6 @@ from pluggy import PluginManager
 
 from borderline.errors import BorderlineError
 from borderline.runners.params import DaskParams, read_params
-from borderline.runners.sharing import catalog_of, check_shareable
 from borderline.streaming import stream_of
 from borderline.threads import VARIABLE
 
@@ -38,10 +39,6 @@ class DaskRunner(AbstractRunner):
 
     A worker loads and saves a node's datasets itself, so results never pass through the scheduler.
     If a worker dies, its node runs again on another one; a training continues from its checkpoints.
-
-    Args:
-        is_async: Must be False: trainings save while they run.
-        params: See :class:`~borderline.runners.params.DaskParams`.
 
     Raises:
         BorderlineError: When a setting is misspelt or impossible, or no scheduler answers.
@@ -107,11 +104,7 @@ class DaskRunner(AbstractRunner):
             ) from error
 
     def _check_workers(self, client: Client) -> set[str]:
-        """The machines of the workers; empty if there are no workers yet.
-
-        Raises:
-            BorderlineError: When no worker offers the resources of trainings.
-        """
+        """The machines of the workers; empty if there are no workers yet."""
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         for name, amount in self._params.resources.items():
             if workers and all(worker["resources"].get(name, 0) < amount for worker in workers):
@@ -145,6 +138,38 @@ def _workers_here(params: DaskParams) -> LocalCluster:
     return cluster
 
 
+def check_shareable(pipeline: Pipeline, catalog: DataCatalog, *, several_machines: bool) -> None:
+    """Check that a worker can load what another one saves."""
+    from borderline.datasets import StudyStorage
+
+    for name in sorted(pipeline.datasets()):
+        dataset = catalog.get(name)
+        if dataset is None or name == "parameters" or name.startswith("params:"):
+            continue
+        remedy = "save it to a file in conf/base/catalog*.yml, or use --runner SequentialRunner."
+        if getattr(dataset, "_EPHEMERAL", False):
+            raise BorderlineError(
+                f"{name} lives in the memory of one process, which workers do not share: {remedy}"
+            )
+        if getattr(dataset, "_SINGLE_PROCESS", False):
+            raise BorderlineError(
+                f"{name} is a {type(dataset).__name__}, which is for one process only: {remedy}"
+            )
+        if several_machines and isinstance(dataset, StudyStorage) and dataset.is_local_file:
+            raise BorderlineError(
+                f"{name} is an SQLite file, which several machines cannot share safely: set "
+                "study_storage in conf/<env>/globals.yml to the address of a database "
+                "(postgresql://...), or data_folder to a bucket."
+            )
+        try:
+            pickle.dumps(dataset)
+        except Exception as error:
+            raise BorderlineError(
+                f"{name} is a {type(dataset).__name__}, which cannot be sent to a worker "
+                f"({error}): {remedy}"
+            ) from error
+
+
 class _Workers(Executor):
     """The workers as the pool to which Kedro submits its tasks."""
 
@@ -157,11 +182,14 @@ class _Workers(Executor):
 
     def submit(self, task: Task, /) -> Future[Node]:  # type: ignore[override]
         """Send a node to a worker."""
-        from borderline.runners.remote import Job, run_node
+        from borderline.runners.remote import run_node
 
-        job = Job(
+        catalog = cast(DataCatalog, task.catalog)
+        names = {*task.node.inputs, *task.node.outputs}
+        run = partial(
+            run_node,
             node=task.node,
-            catalog=catalog_of(task.node, cast(DataCatalog, task.catalog)),
+            catalog=DataCatalog({n: d for n in names if (d := catalog.get(n)) is not None}),
             run_id=task.run_id,
             package=project.PACKAGE_NAME or __package__.partition(".")[0],
             threads=self._params.threads if self._cluster is None else self._params.threads_here,
@@ -170,8 +198,7 @@ class _Workers(Executor):
         )
         stream = stream_of(task.node.func)
         future: Future[Node] = self._executor.submit(
-            run_node,
-            job,
+            run,
             key=f"{task.node.name}-{uuid.uuid4().hex}",
             resources=self._params.resources if stream is not None and stream.trains else None,
         )

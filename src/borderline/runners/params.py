@@ -76,11 +76,7 @@ class DaskParams(Params):
 
 
 def read_params(raw: Mapping[str, Any]) -> DaskParams:
-    """Check the settings of ``--runner-params``.
-
-    Raises:
-        BorderlineError: When a setting is misspelt or impossible.
-    """
+    """Check the settings of ``--runner-params``."""
     try:
         return DaskParams.model_validate(dict(raw))
     except ValidationError as error:

@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from distributed import get_worker
@@ -32,11 +31,23 @@ logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Job:
-    """A node with everything that a worker needs to run it.
+class GivenUp(Exception):
+    """The run has ended without this node."""
 
-    Attributes:
+
+def run_node(
+    *,
+    node: Node,
+    catalog: DataCatalog,
+    run_id: str | None,
+    package: str,
+    threads: int | None,
+    topic: str,
+    levels: Mapping[str, int],
+) -> Node:
+    """Run a node as Kedro's sequential runner does; its results go to the catalog.
+
+    Args:
         node: The node.
         catalog: Its datasets.
         run_id: Kedro's name of the run.
@@ -45,51 +56,30 @@ class Job:
         topic: The topic of the worker's log messages.
         levels: The level of each logger.
     """
-
-    node: Node
-    catalog: DataCatalog
-    run_id: str | None
-    package: str
-    threads: int | None
-    topic: str
-    levels: Mapping[str, int]
-
-
-class GivenUp(Exception):
-    """The run has ended without this node."""
-
-
-def run_node(job: Job) -> Node:
-    """Run a node as Kedro's sequential runner does; its results go to the catalog."""
     with _one_at_a_time:
         # Making Kedro's hooks changes the logging, so it comes before our own setup.
-        hooks = _hooks(job.package)
-        with _forwarded(job):
-            return _run_with(hooks, job)
-
-
-def _run_with(hooks: PluginManager, job: Job) -> Node:
-    if job.threads is not None:
-        compute_with(job.threads)
-    # Hooks that wait for a catalog get the node's datasets.
-    hooks.hook.after_catalog_created(
-        catalog=job.catalog,
-        conf_catalog={},
-        conf_creds={},
-        parameters={},
-        save_version=job.run_id,
-        load_versions=None,
-    )
-    logger.info("%s begins on %s (process %d).", job.node.name, get_worker().name, os.getpid())
-    try:
-        return Task(
-            job.node, job.catalog, is_async=False, hook_manager=hooks, run_id=job.run_id
-        ).execute()
-    except GivenUp:
-        raise
-    except Exception as error:
-        logger.warning("%s failed: %s", job.node.name, error)
-        raise
+        hooks = _hooks(package)
+        with _forwarded(topic, levels):
+            if threads is not None:
+                compute_with(threads)
+            # Hooks that wait for a catalog get the node's datasets.
+            hooks.hook.after_catalog_created(
+                catalog=catalog,
+                conf_catalog={},
+                conf_creds={},
+                parameters={},
+                save_version=run_id,
+                load_versions=None,
+            )
+            logger.info("%s begins on %s (process %d).", node.name, get_worker().name, os.getpid())
+            try:
+                task = Task(node, catalog, is_async=False, hook_manager=hooks, run_id=run_id)
+                return task.execute()
+            except GivenUp:
+                raise
+            except Exception as error:
+                logger.warning("%s failed: %s", node.name, error)
+                raise
 
 
 def leave_at_once() -> None:
@@ -122,12 +112,12 @@ class _Forward(logging.Handler):
 
 
 @contextmanager
-def _forwarded(job: Job) -> Iterator[None]:
+def _forwarded(topic: str, levels: Mapping[str, int]) -> Iterator[None]:
     """Send log messages to the run and nowhere else."""
-    for name, level in job.levels.items():
+    for name, level in levels.items():
         logging.getLogger(name or None).setLevel(level)
     root = logging.getLogger()
-    root.handlers = [_Forward(job.topic)]
+    root.handlers = [_Forward(topic)]
     try:
         yield
     finally:

@@ -45,13 +45,14 @@ def sweep(
     own process. A model or generator that fails is left out and listed at the end, with exit status
     4. The same command continues a sweep that was stopped.
     """
-    from borderline.sweeps.plan import Request, make_plan
+    from borderline.sweeps.plan import make_plan
     from borderline.sweeps.state import StateFile
-    from borderline.sweeps.sweep_run import SeparateProcess, run_without_failures
+    from borderline.sweeps.sweep_run import run_without_failures, separate_process
 
     project = Path.cwd()
-    plan = make_plan(Request(params=params, **lists), project)
-    options = [*_option("--runner", runner), *_option("--runner-params", runner_params)]
+    plan = make_plan(project, params=params, **lists)
+    given = {"--runner": runner, "--runner-params": runner_params}
+    options = [w for name, value in given.items() if value is not None for w in (name, value)]
     file, logs = StateFile(plan.folder), plan.folder / "logs"
     with file.alone():
         state = file.read(plan)
@@ -63,7 +64,7 @@ def sweep(
                 continue
             click.echo(f"{head}: running, log in {logs / run.name}.log")
             start = time.monotonic()
-            attempt = SeparateProcess(plan, run, project, options, logs / run.name, _show)
+            attempt = separate_process(plan, run, project, options, logs / run.name, _show)
             record = run_without_failures(plan, run, attempt, _show)
             state = state.noted(record)
             file.write(state)
@@ -75,16 +76,8 @@ def _show(line: str) -> None:
     click.echo(f"  {line}")
 
 
-def _option(name: str, value: str | None) -> list[str]:
-    return [] if value is None else [name, value]
-
-
 def _conclude(plan: Plan, state: State, logs: Path) -> None:
-    """Write the tables, print the means, list the failures.
-
-    Raises:
-        Exit: With its own status, if there are failures.
-    """
+    """Write the tables, print the means, list the failures."""
     import rich
     from rich.console import Console
     from rich.table import Table

@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.session import KedroSession
-from omegaconf import OmegaConf
 
 from borderline.context import BorderlineContext
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.grid import Grid, lay_out
-from borderline.params import GeneratorParams, Mark, flat
+from borderline.grid import lay_out
+from borderline.params import GeneratorParams, Mark, flat, merged
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import labels_of_pair
 from borderline.preflight.configuration import Parameters
-from borderline.preflight.images import check_source, digest_of_images
-from borderline.preflight.inputs import check_data_folder
+from borderline.preflight.inputs import check_data_folder, check_source, digest_of_images
 
 _SET_HERE = {
     "run.seed": "--seeds",
@@ -30,32 +28,14 @@ _SET_HERE = {
     "grid.generators": "--generators",
     "data_folder": "--name",
 }
+_EXAMPLES = {
+    "pairs": "3v0",
+    "seeds": "0",
+    "models": "cnn_4",
+    "generators": "hybrid",
+    "pipelines": "classifier,gasten,metrics",
+}
 _DIFFER_BY_SWEEP_RUN = {"run.seed", "pair.positive", "pair.negative"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """The options of the command line; None leaves the value to the environment.
-
-    Attributes:
-        env: The environment.
-        pairs: Pairs, separated by commas.
-        seeds: Seeds, separated by commas.
-        models: Models under test, separated by commas.
-        generators: Generators, separated by commas.
-        pipelines: Stages, separated by commas.
-        name: The name of the sweep.
-        params: Further settings of every sweep run, nested.
-    """
-
-    env: str | None = None
-    pairs: str | None = None
-    seeds: str | None = None
-    models: str | None = None
-    generators: str | None = None
-    pipelines: str | None = None
-    name: str | None = None
-    params: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,15 +62,10 @@ class Plan:
     """A sweep whose options have been checked.
 
     Attributes:
-        folder: The folder of the sweep.
-        env: The environment.
         dataset: The environment's name for its images.
-        sweep_runs: The runs of the sweep.
-        models: The models under test.
         generators: The generators that each entry of ``grid.generators`` stands for.
         sources: The entries from which each entry continues.
-        stages: The stages to run.
-        params: Further settings, nested.
+        params: The settings of ``--params``, nested.
         settings: The common settings of all sweep runs, by dotted name.
     """
 
@@ -118,13 +93,15 @@ class Plan:
         self, sweep_run: SweepRun, models: Collection[str], generators: Collection[str]
     ) -> dict[str, Any]:
         """The settings of a sweep run, nested, as ``--params`` takes them."""
-        settings = {
-            "run": {"seed": sweep_run.seed},
-            "pair": {"positive": sweep_run.positive, "negative": sweep_run.negative},
-            "grid": {"models": list(models), "generators": list(generators)},
-            "data_folder": str(self.data_folder(sweep_run)),
-        }
-        return _merged(self.params, settings)
+        return merged(
+            self.params,
+            {
+                "run": {"seed": sweep_run.seed},
+                "pair": {"positive": sweep_run.positive, "negative": sweep_run.negative},
+                "grid": {"models": list(models), "generators": list(generators)},
+                "data_folder": str(self.data_folder(sweep_run)),
+            },
+        )
 
     def without(self, generators: Collection[str], failed: str) -> tuple[str, ...]:
         """The generators without a failed one and those that continue from it."""
@@ -134,11 +111,7 @@ class Plan:
         return tuple(left)
 
     def blame(self, node: str) -> tuple[str | None, str | None]:
-        """The model and the entry of ``grid.generators`` of a node; None for all of them.
-
-        Args:
-            node: A node's name, such as ``cnn_2.gasten.hybrid.make_images``.
-        """
+        """The model and the entry of ``grid.generators`` of a node; None for all of them."""
         first, *parts = node.split(".")[:-1]
         if first not in self.models:
             return None, None
@@ -146,36 +119,47 @@ class Plan:
         return first, next(entries, None)
 
 
-def make_plan(request: Request, project: Path) -> Plan:
+def make_plan(
+    project: Path,
+    *,
+    env: str | None = None,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    **options: str | None,
+) -> Plan:
     """Check all options and settings, and list the sweep runs.
 
     Args:
-        request: The options of the command line.
         project: The project's folder.
+        env: The environment.
+        name: The name of the sweep; None for that of the environment.
+        params: Further settings of every sweep run, nested.
+        options: The lists of the command line, such as ``seeds="0,1"``; None for the environment's.
 
     Raises:
         BorderlineError: When an option or a setting is wrong.
     """
-    params = _checked_params(request.params or {})
-    lists = {
-        option: _listed(f"--{option}", getattr(request, option), example)
-        for option, example in {
-            "pairs": "3v0",
-            "seeds": "0",
-            "models": "cnn_4",
-            "generators": "hybrid",
-            "pipelines": "classifier,gasten,metrics",
-        }.items()
-    }
-    grid = {name: lists[name] for name in ("models", "generators") if lists[name] is not None}
-    changed = _merged(params, {"grid": grid})
-    with KedroSession.create(project, env=request.env, runtime_params=changed) as session:
+    params = params or {}
+    for setting, _ in flat(params):
+        if setting in _SET_HERE:
+            raise BorderlineError(
+                f"--params sets {setting}, but a sweep sets it itself: use {_SET_HERE[setting]}."
+            )
+    lists = {option: _listed(option, options.get(option)) for option in _EXAMPLES}
+    grid = {option: lists[option] for option in ("models", "generators") if lists[option]}
+    changed = merged(params, {"grid": grid})
+    with KedroSession.create(project, env=env, runtime_params=changed) as session:
         context: Any = session.load_context()  # type: ignore[attr-defined]
     assert isinstance(context, BorderlineContext)
     parameters, about = context.checked, context.about
     stages = _checked_stages(lists["pipelines"])
     seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
-    folder = project / about.data_folder / "sweeps" / _checked_name(request)
+    name = name if name is not None else env or "base"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise BorderlineError(
+            f"--name is {name!r}, but it names a folder: use letters, digits, '_', '-' and '.'."
+        )
+    folder = project / about.data_folder / "sweeps" / name
     if "://" in about.data_folder:
         raise BorderlineError(
             f"data_folder is {about.data_folder!r}, but a sweep needs a folder of this machine for "
@@ -185,12 +169,10 @@ def make_plan(request: Request, project: Path) -> Plan:
     parameters.run.torch_device()
     source: SourceImages = context.catalog.load("source")
     pairs = _checked_pairs(lists["pairs"], source, parameters)
-    entries = {
-        name: tuple(
-            lay_out(_only(context.lists, name), parameters.generators, trains_gan=True).generators
-        )
-        for name in context.lists.generators
-    }
+    entries = {}
+    for entry in context.lists.generators:
+        alone = context.lists.model_copy(update={"generators": (entry,)})
+        entries[entry] = tuple(lay_out(alone, parameters.generators, trains_gan=True).generators)
     settings = {
         "pipelines": list(stages),
         "dataset": about.dataset,
@@ -200,54 +182,31 @@ def make_plan(request: Request, project: Path) -> Plan:
     }
     return Plan(
         folder=folder,
-        env=request.env,
+        env=env,
         dataset=about.dataset,
         sweep_runs=tuple(SweepRun(*pair, seed) for pair in pairs for seed in seeds),
         models=parameters.grid.models,
         generators=entries,
-        sources={name: _sources(entries, parameters.generators[name]) for name in entries},
+        sources={entry: _sources(entries, parameters.generators[entry]) for entry in entries},
         stages=stages,
         params=params,
         settings=settings,
     )
 
 
-def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    merged: Any = OmegaConf.to_container(OmegaConf.merge(dict(base), dict(more)))
-    return dict(merged)
-
-
-def _checked_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name, _ in flat(params):
-        if name in _SET_HERE:
-            raise BorderlineError(
-                f"--params sets {name}, but a sweep sets it itself: use {_SET_HERE[name]}."
-            )
-    return params
-
-
-def _listed(option: str, value: str | None, example: str) -> list[str] | None:
+def _listed(option: str, value: str | None) -> list[str] | None:
     if value is None:
         return None
     items = [item.strip() for item in value.split(",")]
     if not all(items):
         raise BorderlineError(
-            f"{option} is {value!r}, which has an empty entry: name at least one, such as "
-            f"{example}, separated by commas, or leave the option out."
+            f"--{option} is {value!r}, which has an empty entry: name at least one, such as "
+            f"{_EXAMPLES[option]}, separated by commas, or leave the option out."
         )
     twice = [item for item in items if items.count(item) > 1]
     if twice:
-        raise BorderlineError(f"{option} names {twice[0]!r} twice: remove one.")
+        raise BorderlineError(f"--{option} names {twice[0]!r} twice: remove one.")
     return items
-
-
-def _checked_name(request: Request) -> str:
-    name = request.name if request.name is not None else request.env or "base"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise BorderlineError(
-            f"--name is {name!r}, but it names a folder: use letters, digits, '_', '-' and '.'."
-        )
-    return name
 
 
 def _checked_stages(names: list[str] | None) -> tuple[str, ...]:
@@ -313,10 +272,6 @@ def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
         )
     first, second = (int(name) if name.isdecimal() else name for name in matches[0])
     return first, second
-
-
-def _only(lists: Grid, generator: str) -> Grid:
-    return lists.model_copy(update={"generators": (generator,)})
 
 
 def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) -> frozenset[str]:

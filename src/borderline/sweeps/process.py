@@ -40,15 +40,7 @@ class Outcome:
 def run_in_process(
     arguments: Sequence[str], settings: Mapping[str, Any], project: Path, files: Path
 ) -> Outcome:
-    """``kedro run`` in its own process, which ends with this one.
-
-    Args:
-        arguments: The arguments of ``kedro run`` without ``--params``.
-        settings: The settings of ``--params``, nested.
-        project: The project's folder.
-        files: The start of the names of its files: output is appended to ``.log``; the others pass
-            the request and the outcome.
-    """
+    """``kedro run`` in its own process, which ends with this one."""
     request, answer, log_file = (
         files.with_name(files.name + end) for end in (".request.json", ".outcome.json", ".log")
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from borderline.datasets import JSONDataset
 from borderline.errors import BorderlineError
@@ -17,13 +17,12 @@ from borderline.sweeps.plan import Plan, SweepRun
 
 
 class Failure(Params):
-    """A failure in a sweep run.
+    """A failure in a sweep run, with its reason in one sentence.
 
     Attributes:
         model: The model that failed; None for everything unfinished.
         generator: Its entry of ``grid.generators`` that failed; None for all of them.
         node: The node that failed; None if it is unknown.
-        says: The reason, in one sentence.
     """
 
     model: str | None
@@ -36,13 +35,9 @@ class Record(Params):
     """A finished sweep run.
 
     Attributes:
-        positive: The positive class.
-        negative: The negative class.
-        seed: The seed.
         ended: ``whole``: complete. ``in_part``: without the failures. ``failed``: without any
             result, or without a shared one.
         finished: The models with results, each with its entries of ``grid.generators``.
-        failures: The failures.
     """
 
     positive: int | str
@@ -59,23 +54,13 @@ class Record(Params):
 
 
 class State(Params):
-    """All finished sweep runs, of this command and earlier ones.
-
-    Attributes:
-        settings: Their common settings, by dotted name.
-        records: The sweep runs, by name.
-    """
+    """All finished sweep runs by name, and their common settings by dotted name."""
 
     settings: dict[str, Any]
     records: dict[str, Record] = Field(default_factory=dict)
 
     def todo(self, sweep_run: SweepRun, *, again: bool) -> bool:
-        """Whether a sweep run has to run.
-
-        Args:
-            sweep_run: The sweep run.
-            again: Whether incomplete sweep runs run again.
-        """
+        """Whether a sweep run has to run; ``again`` runs incomplete ones once more."""
         record = self.records.get(sweep_run.name)
         return record is None or record.ended == "failed" or (again and record.ended == "in_part")
 
@@ -86,28 +71,20 @@ class State(Params):
 
 
 class StateFile:
-    """The file of a sweep's state.
-
-    Args:
-        folder: The folder of the sweep.
-    """
+    """The file of a sweep's state."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "state.json"
         self._dataset = JSONDataset(filepath=str(self._path), save_args={"indent": 1})
 
     def read(self, plan: Plan) -> State:
-        """The state so far; a new one if every sweep run failed, so that settings may change.
-
-        Raises:
-            BorderlineError: When the settings of the plan differ from those of finished sweep runs.
-        """
+        """The state so far; a new one if every sweep run failed, so that settings may change."""
         new = State(settings=dict(plan.settings))
         if not self._path.exists():
             return new
         try:
             state = State.model_validate(self._dataset.load())
-        except (ValidationError, ValueError) as error:
+        except ValueError as error:
             raise BorderlineError(
                 f"{self._path} is not the state of a sweep: move it away, or give the sweep "
                 "another --name."
@@ -130,11 +107,7 @@ class StateFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Lock the sweep; the system releases the lock however this process ends.
-
-        Raises:
-            BorderlineError: When another process runs the sweep.
-        """
+        """Lock the sweep for this process; the system releases the lock when the process ends."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_name(".lock").open("w") as lock:
             try:

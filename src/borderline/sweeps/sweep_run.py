@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from borderline.pipeline_registry import STAGES
@@ -22,11 +21,7 @@ def run_without_failures(plan: Plan, sweep_run: SweepRun, attempt: Attempt, show
     Models with the same generators run together, as one grid. If a generator of a model fails, the
     model continues without it and the others with it. Finished trainings are not repeated.
 
-    Args:
-        plan: The sweep.
-        sweep_run: The sweep run.
-        attempt: Runs it.
-        show: Prints a line for the user.
+    ``show`` prints a line for the user.
     """
     remaining = {model: tuple(plan.generators) for model in plan.models}
     finished: dict[str, tuple[str, ...]] = {}
@@ -73,35 +68,25 @@ def sentence_of(failure: Failure) -> str:
     return f"{subject} failed{node}: {failure.says.rstrip('.')}."
 
 
-@dataclass(frozen=True)
-class SeparateProcess:
-    """Runs a sweep run in a process of its own.
+def separate_process(
+    plan: Plan, sweep_run: SweepRun, project: Path, runner: Sequence[str], files: Path, show: Print
+) -> Attempt:
+    """Attempts of a sweep run, each in a process of its own.
 
-    Attributes:
-        plan: The sweep.
-        sweep_run: The sweep run.
-        project: The project's folder.
-        runner: The options of ``kedro run`` that name a runner; empty for the default.
-        files: The start of the names of its files.
-        show: Prints a line for the user.
+    ``runner`` has the options of ``kedro run`` for a runner; the names of files begin with
+    ``files``.
     """
 
-    plan: Plan
-    sweep_run: SweepRun
-    project: Path
-    runner: Sequence[str]
-    files: Path
-    show: Print
-
-    def __call__(self, models: Sequence[str], generators: Sequence[str]) -> Outcome:
-        """Run it with these models and generators."""
-        arguments = ["--env", self.plan.env] if self.plan.env is not None else []
-        if self.plan.stages != STAGES:
-            arguments += ["--pipelines", ",".join(self.plan.stages)]
-        settings = self.plan.settings_of(self.sweep_run, models, generators)
-        outcome = run_in_process([*arguments, *self.runner], settings, self.project, self.files)
-        if self.runner and outcome.began and outcome.node is None:
-            self.show(f"{outcome.says.rstrip('.')}. The runner does not report the failed node:")
-            self.show("the sweep run runs once without it, to find the node.")
-            return run_in_process(arguments, settings, self.project, self.files)
+    def attempt(models: Sequence[str], generators: Sequence[str]) -> Outcome:
+        arguments = ["--env", plan.env] if plan.env is not None else []
+        if plan.stages != STAGES:
+            arguments += ["--pipelines", ",".join(plan.stages)]
+        settings = plan.settings_of(sweep_run, models, generators)
+        outcome = run_in_process([*arguments, *runner], settings, project, files)
+        if runner and outcome.began and outcome.node is None:
+            show(f"{outcome.says.rstrip('.')}. The runner does not report the failed node:")
+            show("the sweep run runs once without it, to find the node.")
+            return run_in_process(arguments, settings, project, files)
         return outcome
+
+    return attempt

@@ -23,10 +23,6 @@ _PANEL = 3.2
 def gather(plan: Plan, state: State) -> pd.DataFrame:
     """A row for each pair, model, generator and seed of all finished sweep runs.
 
-    Args:
-        plan: The sweep.
-        state: Its finished sweep runs.
-
     Returns:
         The names of a row; ``status`` (``done``, ``failed`` or ``left out``) and its reason in
         ``failed``; the columns of ``leaderboard.csv``; and for the chosen generator the columns of
@@ -40,9 +36,6 @@ def gather(plan: Plan, state: State) -> pd.DataFrame:
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard deviation over the seeds, for each pair, model and generator.
-
-    Args:
-        table: The table of :func:`gather`.
 
     Returns:
         The number of ``seeds`` that are done, the share of them in which the generator was
@@ -60,11 +53,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def picture(table: pd.DataFrame) -> Figure:
-    """Yield against realism: a panel for each pair and model, a point for each seed.
-
-    Args:
-        table: The table of :func:`gather`.
-    """
+    """Yield against realism: a panel for each pair and model, a point for each seed."""
     done = table[table["status"] == "done"]
     panels = list(done.groupby(["pair", "model"], sort=False))
     pairs, models = list(done["pair"].unique()), list(done["model"].unique())

@@ -31,6 +31,7 @@ class Settings(GeneratorParams):
     """
 
     has_space: ClassVar[bool] = True
+    has_file: ClassVar[bool] = True
 
     kind: Literal["imported"]
     source: Source
@@ -51,6 +52,15 @@ class Settings(GeneratorParams):
     def needs_gan(self) -> bool:
         """No: it is a generator itself."""
         return False
+
+    def check_file(self, content: bytes, image_shape: tuple[int, ...]) -> None:
+        """Read the generator and try it on a few latents."""
+        from borderline.pipelines.gasten.imported_generator import (
+            ImportedGenerator,
+            check_generator,
+        )
+
+        check_generator(ImportedGenerator(self, content), image_shape)
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
