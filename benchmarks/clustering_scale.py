@@ -24,9 +24,8 @@ from matplotlib.figure import Figure
 from borderline.datasets import StudyStorage
 from borderline.pipelines.clustering import nodes
 from borderline.pipelines.clustering.clusterings import Clustering
-from borderline.pipelines.clustering.neighbours import neighbours_of
 from borderline.pipelines.clustering.recipe import Recipe
-from borderline.pipelines.clustering.reductions import Reduction
+from borderline.pipelines.clustering.reductions import Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)

@@ -17,6 +17,7 @@ from borderline.pipelines.classifier.networks import build_judge
 from borderline.pipelines.classifier.pairs import split_source
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.training import class_loss, train
+from borderline.pipelines.clustering.finalists import Stability
 from borderline.pipelines.clustering.nodes import (
     assign_real_images,
     choose_recipe,
@@ -28,7 +29,6 @@ from borderline.pipelines.clustering.nodes import (
 )
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
-from borderline.pipelines.clustering.stability import Stability
 from borderline.records import Embeddings, LabelledImages, Part, RealView
 from conftest import blobs, clustering_params
 

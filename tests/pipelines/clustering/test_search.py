@@ -16,20 +16,19 @@ from pydantic import ValidationError
 from borderline.datasets import StudyStorage
 from borderline.params import RunParams
 from borderline.pipelines.clustering.finalists import fit_finalists
-from borderline.pipelines.clustering.neighbours import neighbours_of
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import Recipe
-from borderline.pipelines.clustering.reductions import Reduction
+from borderline.pipelines.clustering.reductions import Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
 from borderline.pipelines.clustering.search import search
-from borderline.pipelines.clustering.study import study_of
-from borderline.pipelines.clustering.sweep import cluster_all
-from borderline.pipelines.clustering.tables import (
+from borderline.pipelines.clustering.study import (
     COMBINATION_COLUMNS,
     TRIAL_COLUMNS,
     best_first,
     combinations,
+    study_of,
 )
+from borderline.pipelines.clustering.sweep import cluster_all
 from conftest import ROOT, blobs, clustering_params
 
 PARAMS = clustering_params()

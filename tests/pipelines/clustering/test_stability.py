@@ -7,9 +7,9 @@ import pytest
 
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.finalists import best_matches, measure_stability
 from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
-from borderline.pipelines.clustering.stability import best_matches, measure_stability
 from conftest import blobs, clustering_params
 
 PARAMS = clustering_params().stability

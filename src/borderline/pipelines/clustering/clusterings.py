@@ -26,11 +26,9 @@ _TINY = np.finfo(float).tiny
 
 @dataclass(frozen=True)
 class Clustering:
-    """A kind of clustering with its settings.
+    """A kind of clustering with its settings, which are arguments of the library's estimator.
 
-    Attributes:
-        kind: ``gmm`` (full covariance), ``kmeans`` or ``hdbscan`` (leaf selection).
-        settings: Arguments of the library's estimator.
+    Mixtures have full covariances, and HDBSCAN selects the leaves of its tree.
     """
 
     kind: ClusteringKind
@@ -68,12 +66,7 @@ class Clustering:
 
     def _estimator(self, seed: int, memory: Memory | None) -> Any:
         if self.kind == "gmm":
-            return GaussianMixture(
-                **self.settings,
-                covariance_type="full",
-                init_params="k-means++",
-                random_state=seed,
-            )
+            return GaussianMixture(**self.settings, init_params="k-means++", random_state=seed)
         if self.kind == "kmeans":
             return KMeans(**self.settings, n_init=3, random_state=seed)
         cache = {"prediction_data": True} if memory is None else {"memory": memory}
@@ -87,8 +80,6 @@ class FittedClustering:
     """Clusters of points.
 
     Attributes:
-        kind: The kind of clustering.
-        estimator: The library's fitted estimator.
         order: The estimator's numbers of the clusters, largest first.
         labels: The cluster of each point, shape (N,), numbered from the largest; -1 for noise.
     """
@@ -112,9 +103,9 @@ class FittedClustering:
         """
         if len(points) == 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
-        if self.kind == "hdbscan" and self.estimator.cluster_selection_epsilon > 0:
-            return self._assign_like_nearest(points)
         if self.kind == "hdbscan":
+            if self.estimator.cluster_selection_epsilon > 0:
+                return self._assign_like_nearest(points)
             labels, strengths = hdbscan.approximate_predict(self.estimator, points)
             return _renumbered(labels, self.order), strengths.astype(np.float64)
         if self.kind == "gmm":
@@ -122,7 +113,7 @@ class FittedClustering:
             posterior = self.estimator.predict_proba(points)[:, self.order] + _TINY
             posterior /= posterior.sum(1, keepdims=True)
         else:
-            # Variance in one dimension.
+            # In one dimension.
             variance = self.estimator.inertia_ / len(self.labels) / points.shape[1]
             squares = self.estimator.transform(points)[:, self.order] ** 2
             posterior = softmax(-squares / (2 * max(variance, _TINY)), axis=1)

@@ -1,24 +1,85 @@
-"""Figures of the clusters' images."""
+"""Charts of the search, and figures of the clusters' images."""
 
 from __future__ import annotations
 
+import warnings
+
+import optuna
 import pandas as pd
+import plotly.graph_objects as go
 import torch
 from matplotlib.figure import Figure
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import FrozenTrial
 from torch import Tensor
 
 from borderline.measures.plots import add_probability_scale, framed_grid
+from borderline.pipelines.clustering.study import ROWS, finished
 from borderline.records import Clusters, Part
 
+_FEWEST_TRIALS = 3
 _COLUMNS = 12
+
+
+def draw_search(study: optuna.Study | None, trials: int) -> tuple[go.Figure, go.Figure, go.Figure]:
+    """Optuna's charts: history, importances and slices.
+
+    Only the first ``trials`` finished trials are drawn; a pruned one counts with its best
+    objective. The settings depend on the reduction, so the last two charts show the reduction with
+    the most trials.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    ended = finished(study, trials) if study else []
+    tried = [valued for trial in ended if (valued := _with_value(trial)) is not None]
+    if not tried:
+        return _note("No trials"), _note("No trials"), _note("No trials")
+    kinds = [trial.params["reduction"] for trial in tried]
+    most = max(kinds, key=lambda kind: (kinds.count(kind), kind == "umap"))
+    alike = [trial for trial in tried if trial.params["reduction"] == most]
+    settings = sorted({name for trial in alike for name in trial.params} - {"reduction"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        history = optuna.visualization.plot_optimization_history(_study(tried))
+        if len(alike) >= _FEWEST_TRIALS and settings:
+            of_kind = _study(alike)
+            importances = optuna.visualization.plot_param_importances(of_kind, params=settings)
+            slices = optuna.visualization.plot_slice(of_kind, params=settings)
+        else:
+            importances = slices = _note("Too few trials of one reduction for this chart")
+    history.update_layout(title="The search: objective by trial")
+    importances.update_layout(title=f"Importance of the settings of {most}, {len(alike)} trials")
+    slices.update_layout(title=f"Objective by the settings of {most}, {len(alike)} trials")
+    for chart in (history, importances, slices):
+        chart.update_layout(template="plotly_white")
+    return history, importances, slices
+
+
+def _with_value(trial: FrozenTrial) -> FrozenTrial | None:
+    """The trial, pruned or not, with its best objective; None where it has none."""
+    values = [row["objective"] for row in trial.user_attrs.get(ROWS, []) if "objective" in row]
+    if not values:
+        return None
+    return optuna.trial.create_trial(
+        params=trial.params, distributions=trial.distributions, value=max(values)
+    )
+
+
+def _study(trials: list[FrozenTrial]) -> optuna.Study:
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(trials)
+    return study
+
+
+def _note(text: str) -> go.Figure:
+    chart = go.Figure()
+    chart.add_annotation(text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+    return chart.update_layout(template="plotly_white", xaxis_visible=False, yaxis_visible=False)
 
 
 def draw_borderline(borderline: Part, clusters: Clusters, sizes: pd.DataFrame) -> Figure:
     """Borderline images of each cluster, with its size and stability."""
-    captions = [
-        f"{row.cluster}: {row.images} images\nstability {row.stability:.2f}"
-        for row in sizes.itertuples()
-    ]
+    caption = "{0.cluster}: {0.images} images\nstability {0.stability:.2f}"
+    captions = [caption.format(row) for row in sizes.itertuples()]
     title = "Borderline images of each cluster, framed in the colour of p"
     images, p = borderline["images"], borderline["probabilities"]
     return draw_clusters(images, p, clusters["labels"], captions, title)

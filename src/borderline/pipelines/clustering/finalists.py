@@ -1,26 +1,29 @@
-"""The best recipes of a search, fitted in full, and the choice of one of them."""
+"""The best recipes of a search: full fits, stability over seeds and resamples, and the choice."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
-from borderline.pipelines.clustering.neighbours import neighbours_of
+from borderline.pipelines.clustering.clusterings import NOISE
 from borderline.pipelines.clustering.params import ClusteringParams, StabilityParams
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel, Recipe
+from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer
-from borderline.pipelines.clustering.stability import STABILITY_SCORES, Stability, measure_stability
-from borderline.pipelines.clustering.tables import best_first
+from borderline.pipelines.clustering.study import best_first
 
 Finalist = tuple[ClusterModel, dict[str, Any]]
 """Clusters and their scores."""
 
+STABILITY_SCORES = ("ari_seeds", "ari_resamples", "ari_resamples_low", "ari_resamples_high")
 _COLUMNS = ("recipe", "chosen", "trial", "searched", *SCORES, *STABILITY_SCORES, *RECIPE_COLUMNS)
 
 
@@ -50,6 +53,79 @@ def fit_finalists(
     return sorted(fitted, key=lambda finalist: -finalist[1]["objective"])
 
 
+@dataclass(frozen=True)
+class Stability:
+    """Agreement of clusters with those of repeated fits.
+
+    Attributes:
+        over_seeds: Adjusted Rand index with the clusters of each other seed, shape (S,).
+        over_resamples: The same with those of each bootstrap resample, on its images, shape (B,).
+        jaccard: Jaccard similarity of each cluster with its best match in each resample, shape
+            (B, clusters); NaN where the resample has no image of the cluster.
+    """
+
+    over_seeds: np.ndarray
+    over_resamples: np.ndarray
+    jaccard: np.ndarray
+
+    @property
+    def of_clusters(self) -> np.ndarray:
+        """The mean Jaccard similarity of each cluster in [0, 1], shape (clusters,).
+
+        Above .75 a cluster is stable, below .6 it should not be trusted (Hennig 2007).
+        """
+        return np.asarray(np.nanmean(self.jaccard, axis=0))
+
+    def as_row(self) -> dict[str, float]:
+        """By ``STABILITY_SCORES``: both means, and the range of 95 % of the resamples."""
+        ends = np.quantile(self.over_resamples, [0.025, 0.975])
+        values = (self.over_seeds.mean(), self.over_resamples.mean(), *ends)
+        return {name: float(value) for name, value in zip(STABILITY_SCORES, values, strict=True)}
+
+
+def measure_stability(model: ClusterModel, params: StabilityParams, run: RunParams) -> Stability:
+    """Fit a recipe again with other seeds and on bootstrap resamples (Hennig 2007).
+
+    Repeated images are dropped from a resample, because identical images would form a cluster. A
+    resample thus has about 63 % of the images. Every fit uses at most ``params.images`` of them.
+    Noise counts as a cluster in the adjusted Rand index.
+    """
+    images, labels = np.arange(len(model.embeddings)), model.clusters.labels
+    seeds, resamples, similarities = [], [], []
+
+    def refit(rows: np.ndarray, attempt: int) -> np.ndarray:
+        refitted = model.again(model.embeddings[rows], run, attempt)
+        return np.full(len(rows), NOISE) if refitted is None else refitted.clusters.labels
+
+    for number in range(1, params.seeds + 1):
+        random = np.random.default_rng(run.seed_for("other seed", number))
+        rows = np.sort(random.permutation(images)[: params.images])
+        seeds.append(adjusted_rand_score(labels[rows], refit(rows, number)))
+    for number in range(params.resamples):
+        random = np.random.default_rng(run.seed_for("resample", number))
+        drawn = np.unique(random.choice(images, len(images)))
+        rows = np.sort(random.permutation(drawn)[: params.images])
+        refitted = refit(rows, params.seeds + 1 + number)
+        resamples.append(adjusted_rand_score(labels[rows], refitted))
+        similarities.append(best_matches(labels[rows], refitted, len(model.clusters.order)))
+    return Stability(np.array(seeds), np.array(resamples), np.array(similarities))
+
+
+def best_matches(labels: np.ndarray, others: np.ndarray, clusters: int) -> np.ndarray:
+    """The Jaccard similarity of each cluster with the most similar one of another clustering.
+
+    Both label the same images (N,), -1 for noise; NaN for one of the ``clusters`` without images.
+    """
+    similarity = np.full(clusters, np.nan)
+    candidates = [others == other for other in np.unique(others[others != NOISE])]
+    for cluster in range(clusters):
+        members = labels == cluster
+        if members.any():
+            shares = [(members & other).sum() / (members | other).sum() for other in candidates]
+            similarity[cluster] = max(shares, default=0.0)
+    return similarity
+
+
 def choose(
     finalists: Sequence[Finalist], params: StabilityParams, run: RunParams
 ) -> tuple[dict[str, str], pd.DataFrame, pd.DataFrame]:
@@ -75,14 +151,11 @@ def choose(
         return {}, table, pd.DataFrame(columns=columns)
     chosen = len(stabilities) - 1 if stable else int(table["ari_resamples"].argmax())
     table.loc[chosen, "chosen"] = True
-    doubt = "" if stable else _unstable(len(rows), table["ari_resamples"][chosen], params)
+    unstable = (
+        f"none of the {len(rows)} best recipes is stable: the best of them has an adjusted Rand "
+        f"index of {table['ari_resamples'][chosen]:.2f} over resamples "
+        f"(clustering.stability.least is {params.least})"
+    )
     recipe = {name: str(table[name][chosen]) for name in RECIPE_COLUMNS}
     of_clusters = pd.DataFrame(enumerate(stabilities[chosen].of_clusters), columns=columns)
-    return recipe | {"note": "", "doubt": doubt}, table, of_clusters
-
-
-def _unstable(finalists: int, ari: float, params: StabilityParams) -> str:
-    return (
-        f"none of the {finalists} best recipes is stable: the best of them has an adjusted Rand "
-        f"index of {ari:.2f} over resamples (clustering.stability.least is {params.least})"
-    )
+    return recipe | {"note": "", "doubt": "" if stable else unstable}, table, of_clusters

@@ -1,4 +1,4 @@
-"""The chosen clusters: their model, the cluster of every borderline image, and their tables."""
+"""The chosen clusters: their model, their tables, and the images that belong to them."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
+from borderline.measures.confusion import is_borderline
 from borderline.params import RunParams
-from borderline.pipelines.clustering.neighbours import neighbours_of
+from borderline.pipelines.clustering.finalists import STABILITY_SCORES
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters, Recipe
+from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES
-from borderline.pipelines.clustering.shortage import fitted_vectors
-from borderline.pipelines.clustering.stability import STABILITY_SCORES
-from borderline.records import Clusters, Embeddings, Part
+from borderline.pipelines.clustering.study import fitted_vectors
+from borderline.records import Clusters, Embeddings, Part, RealView
 
-_SCORE_COLUMNS = (
-    *("images", "fitted", "recipe"),
-    *SCORES,
-    *STABILITY_SCORES,
-    *("structure_p", "doubts", "note"),
-)
-_SIZE_COLUMNS = ("cluster", "images", "mean_p", "mean_probability", "stability")
+_SIZE_COLUMNS = ["cluster", "images", "mean_p", "mean_probability", "stability"]
 
 
 def fit_model(
@@ -64,15 +60,16 @@ def describe(
     structure: pd.DataFrame,
 ) -> pd.DataFrame:
     """The scores of the clusters in one row, with the doubts about them or the reason for none."""
-    images, fitted = len(embeddings["embeddings"]), len(embeddings["fitted"])
-    row: dict[str, Any] = {"images": images, "fitted": fitted, "clusters": 0, "recipe": ""}
-    row |= {"doubts": "", "note": recipe["note"]}
+    scores = ("recipe", *SCORES, *STABILITY_SCORES)
+    row: dict[str, Any] = {"images": len(embeddings["embeddings"])}
+    row |= {"fitted": len(embeddings["fitted"]), **dict.fromkeys((*scores, "structure_p"), np.nan)}
+    row |= {"recipe": "", "clusters": 0, "doubts": "", "note": recipe["note"]}
     if not recipe["note"]:
         chosen, clouds = finalists[finalists["chosen"]].iloc[0], structure.iloc[0]
-        row |= {name: chosen[name] for name in ("recipe", *SCORES, *STABILITY_SCORES)}
+        row |= {name: chosen[name] for name in scores}
         doubts = "; ".join(filter(None, (clouds["doubt"], recipe["doubt"])))
         row |= {"structure_p": clouds["p_value"], "doubts": doubts}
-    return pd.DataFrame([row], columns=list(_SCORE_COLUMNS))
+    return pd.DataFrame([row])
 
 
 def sizes(borderline: Part, clusters: Clusters, cluster_stability: pd.DataFrame) -> pd.DataFrame:
@@ -83,4 +80,29 @@ def sizes(borderline: Part, clusters: Clusters, cluster_stability: pd.DataFrame)
         mean_p = borderline["probabilities"][here].double().mean().item()
         mean_probability = clusters["probability"][here].mean().item()
         rows.append((cluster, int(here.sum()), mean_p, mean_probability, stability))
-    return pd.DataFrame(rows, columns=list(_SIZE_COLUMNS))
+    return pd.DataFrame(rows, columns=_SIZE_COLUMNS)
+
+
+def assign_borderline(
+    labels: Tensor, view: RealView, model: ClusterModel | NoClusters, band: float
+) -> pd.DataFrame:
+    """Assign the borderline real test images, whose classes are ``labels`` (M,), to clusters.
+
+    Returns:
+        The ``row`` among the test images, the class and p, the ``cluster``
+        (-1 for none), the ``probability`` of it, and the ``typicality`` among clustered images;
+        sorted by cluster, the most probable first.
+    """
+    rows = is_borderline(view["test_p"], band).nonzero()[:, 0]
+    vectors = view["test_embeddings"][rows].numpy()
+    clusters, probability, _ = model.assign(vectors)
+    columns = {
+        "row": rows.numpy(),
+        "label": labels[rows].numpy(),
+        "p": view["test_p"][rows].numpy(),
+        "cluster": clusters,
+        "probability": probability,
+        "typicality": model.typicality(vectors),
+    }
+    order = np.lexsort((-probability, clusters))
+    return pd.DataFrame({name: column[order] for name, column in columns.items()})

@@ -51,18 +51,17 @@ def search_clusters(
     clustering: ClusteringParams,
     run: RunParams,
 ) -> Iterator[tuple[DataFrame, DataFrame]]:
-    """Yield the table of trials and that of combinations after each trial of the search.
+    """Yield the tables of trials and combinations after each trial; none with too few images."""
+    import pandas as pd
 
-    With too few images, there are no trials.
-    """
+    from borderline.pipelines.clustering import study
     from borderline.pipelines.clustering.search import search
-    from borderline.pipelines.clustering.shortage import fitted_vectors, too_few
-    from borderline.pipelines.clustering.tables import combinations, no_trials
 
-    vectors = fitted_vectors(embeddings)
-    too_small = too_few(embeddings, clustering)
-    for trials in [no_trials()] if too_small else search(vectors, study_storage, clustering, run):
-        yield trials, combinations(trials, clustering)
+    tables = search(study.fitted_vectors(embeddings), study_storage, clustering, run)
+    if study.too_few(embeddings, clustering):
+        tables = iter([pd.DataFrame(columns=list(study.TRIAL_COLUMNS))])
+    for trials in tables:
+        yield trials, study.combinations(trials, clustering)
 
 
 def plot_search(
@@ -74,9 +73,8 @@ def plot_search(
     run: RunParams,
 ) -> tuple[go.Figure, go.Figure, go.Figure]:
     """Draw Optuna's charts of the search: history, importances, and slices of the space."""
-    from borderline.pipelines.clustering.charts import draw_search
-    from borderline.pipelines.clustering.shortage import fitted_vectors
-    from borderline.pipelines.clustering.study import study_of
+    from borderline.pipelines.clustering.figures import draw_search
+    from borderline.pipelines.clustering.study import fitted_vectors, study_of
 
     if trials_table.empty:
         return draw_search(None, clustering.trials)
@@ -85,20 +83,14 @@ def plot_search(
 
 
 def choose_recipe(
-    embeddings: Embeddings,
-    trials_table: DataFrame,
-    *,
-    clustering: ClusteringParams,
-    run: RunParams,
+    embeddings: Embeddings, trials_table: DataFrame, *, clustering: ClusteringParams, run: RunParams
 ) -> tuple[dict[str, str], DataFrame, DataFrame]:
-    """Fit the best recipes of the search in full, and choose the best stable one.
+    """Fit the best recipes of the search in full, and choose as ``choose``.
 
-    Returns:
-        The recipe with a ``doubt`` where it is not stable, or a ``note`` why there is none; the
-        fitted recipes, best first; and the stability of each cluster of the chosen one.
+    Where there is no recipe, a ``note`` says why.
     """
     from borderline.pipelines.clustering.finalists import choose, fit_finalists
-    from borderline.pipelines.clustering.shortage import fitted_vectors, why_no_recipe
+    from borderline.pipelines.clustering.study import fitted_vectors, why_no_recipe
 
     fitted = fit_finalists(trials_table, fitted_vectors(embeddings), clustering, run)
     recipe, finalists, cluster_stability = choose(fitted, clustering.stability, run)
@@ -118,8 +110,8 @@ def compare_with_noise(
     import pandas as pd
 
     from borderline.pipelines.clustering.recipe import Recipe
-    from borderline.pipelines.clustering.shortage import fitted_vectors
     from borderline.pipelines.clustering.structure import STRUCTURE_COLUMNS, compare_with_clouds
+    from borderline.pipelines.clustering.study import fitted_vectors
 
     if finalists_table.empty:
         return pd.DataFrame([dict.fromkeys(STRUCTURE_COLUMNS)])
@@ -139,12 +131,7 @@ def cluster_borderline(
     clustering: ClusteringParams,
     run: RunParams,
 ) -> tuple[Clusters, ClusterModel | NoClusters, DataFrame, DataFrame, Figure]:
-    """Cluster all borderline images with the chosen recipe.
-
-    Returns:
-        The clusters; the model that assigns new images to them; one row of scores, with ``doubts``
-        about the clusters and a ``note`` why there are none; a row for each cluster; and a figure.
-    """
+    """Cluster all borderline images with the chosen recipe."""
     from borderline.pipelines.clustering import membership
     from borderline.pipelines.clustering.figures import draw_borderline
 
@@ -163,13 +150,9 @@ def assign_real_images(
     *,
     confusion: ConfusionParams,
 ) -> tuple[DataFrame, Figure]:
-    """Assign each borderline real test image to a cluster.
-
-    Returns:
-        A row an image by ``REAL_COLUMNS``, the most probable first in each cluster; and a figure.
-    """
+    """Assign each borderline real test image to a cluster."""
     from borderline.pipelines.clustering.figures import draw_real
-    from borderline.pipelines.clustering.real_images import assign_borderline
+    from borderline.pipelines.clustering.membership import assign_borderline
 
     table = assign_borderline(pair_test["labels"], real_view, cluster_model, confusion.band)
     return table, draw_real(pair_test["images"], table, len(cluster_sizes_table))

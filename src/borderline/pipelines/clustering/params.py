@@ -29,7 +29,7 @@ ShareRange = Annotated[
 
 
 class UmapSpace(Params):
-    """Search space of UMAP; both bounds are included (Gomes et al. 2024).
+    """Search space of UMAP; both bounds of each range are included (Gomes et al. 2024).
 
     Attributes:
         n_neighbors: Size of the neighbourhoods that UMAP preserves.
@@ -43,50 +43,27 @@ class UmapSpace(Params):
 
 
 class TsneSpace(Params):
-    """Search space of t-SNE in two dimensions; both bounds are included.
-
-    Attributes:
-        perplexity: Effective number of neighbours (Gomes et al. 2024: 5 to 30).
-    """
+    """Search space of t-SNE in two dimensions (Gomes et al. 2024: perplexity 5 to 30)."""
 
     perplexity: IntRange
 
 
-class PcaSpace(Params):
-    """Search space of the principal components; both bounds are included.
-
-    Attributes:
-        n_components: Dimensions of the reduced space.
-    """
-
-    n_components: IntRange
-
-
-class GmmSpace(Params):
-    """Search space of the Gaussian mixture; both bounds are included.
-
-    Attributes:
-        n_components: Number of clusters.
-    """
+class ComponentsSpace(Params):
+    """Range of the dimensions of PCA, or of the clusters of a Gaussian mixture."""
 
     n_components: IntRange
 
 
 class KMeansSpace(Params):
-    """Search space of k-means; both bounds are included.
-
-    Attributes:
-        n_clusters: Number of clusters.
-    """
+    """Search space of k-means."""
 
     n_clusters: IntRange
 
 
 class HdbscanSpace(Params):
-    """Search space of HDBSCAN; both bounds are included.
+    """Search space of HDBSCAN.
 
     Attributes:
-        min_cluster_size: Fewest images of a cluster.
         min_samples: Neighbours of a point in a dense region.
         cluster_selection_epsilon: Values to try; clusters nearer than this are not split.
     """
@@ -102,8 +79,7 @@ class StabilityParams(Params):
     """How the stability of a recipe is measured.
 
     Attributes:
-        resamples: Bootstrap resamples to fit it on.
-        seeds: Other seeds to fit it with.
+        resamples: Bootstrap resamples to fit it on, beside the fits with other ``seeds``.
         images: Most images of each of these fits.
         least: Mean adjusted Rand index over the resamples of a stable recipe. The best stable
             recipe wins, or where none is stable, the most stable one; None for no limit.
@@ -120,7 +96,6 @@ class StructureParams(Params):
 
     Attributes:
         clouds: Number of clouds, at least 19 for a level of .05.
-        images: Most images in the test.
         level: Above this p-value, the run reports that there is no evidence of clusters.
     """
 
@@ -140,29 +115,18 @@ class ClusteringParams(Params):
     Attributes:
         fewest_images: Fewest borderline images for a search.
         trials: Reductions that the search tries; all clusterings are tried on each.
-        reductions: The kinds of reduction to search.
-        clusterings: The kinds of clustering to search.
         objective: Score to maximise: ``silhouette`` (in the reduced space, noise a cluster, as in
             Gomes et al. 2024), ``silhouette_original`` (cosine, in the embedding space, without
             noise), ``dbcv``, ``bic`` (its negative, for ``none`` and ``gmm`` only), or the weights
             of several of the first three.
         search_epochs: Epochs of UMAP during the search (t-SNE: five iterations each).
-        finalists: Number of best recipes that are fitted in full.
-        epochs: Epochs of the full fit.
+        finalists: Number of best recipes that are fitted in full, with ``epochs``.
         fit_size: Most images to fit on, drawn at random; the other images are assigned.
         score_size: Most images to score, drawn at random.
         fewest_in_cluster: Fewest images of a cluster; a recipe with a smaller one never wins.
         most_noise: Largest share of noise of a recipe that may win.
         most_in_cluster: Largest share of the clustered images in one cluster, for the same; above
             it, the other clusters are a few outliers.
-        umap: Search space of UMAP.
-        tsne: Search space of t-SNE.
-        pca: Search space of the principal components.
-        gmm: Search space of the Gaussian mixture.
-        kmeans: Search space of k-means.
-        hdbscan: Search space of HDBSCAN.
-        stability: How the stability of the finalists is measured.
-        structure: How the clusters are tested against noise.
     """
 
     fewest_images: int = Field(ge=10)
@@ -182,8 +146,8 @@ class ClusteringParams(Params):
     most_in_cluster: float = Field(gt=0.5, le=1)
     umap: UmapSpace
     tsne: TsneSpace
-    pca: PcaSpace
-    gmm: GmmSpace
+    pca: ComponentsSpace
+    gmm: ComponentsSpace
     kmeans: KMeansSpace
     hdbscan: HdbscanSpace
     stability: StabilityParams

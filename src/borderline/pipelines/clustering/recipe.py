@@ -14,8 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
-from borderline.pipelines.clustering.neighbours import Neighbours, nearest_neighbours
-from borderline.pipelines.clustering.reductions import Reduction
+from borderline.pipelines.clustering.reductions import Neighbours, Reduction, nearest_neighbours
 
 _NEAREST = 10
 RECIPE_COLUMNS = ("reduction", "clustering", "reduction_settings", "clustering_settings")
@@ -57,10 +56,7 @@ class Recipe:
         run: RunParams,
         attempt: int = 0,
     ) -> ClusterModel | None:
-        """Reduce and cluster embeddings (N, D); None where the clustering does not fit the points.
-
-        Each number of an ``attempt`` has its own seeds.
-        """
+        """Reduce and cluster embeddings (N, D) with the seeds of an attempt; None for no fit."""
         first, second = (run.seed_for(step, attempt) for step in ("reduction", "clustering"))
         # The points are few, and another number of threads would change the last bits.
         with threadpool_limits(1):
@@ -73,10 +69,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ClusterModel:
-    """Clusters that new images can be assigned to.
+    """The fit of a recipe, which can assign new images to its clusters.
 
     Attributes:
-        recipe: The recipe of the fit.
         epochs: Epochs of the reduction.
         embeddings: The fitted embeddings, shape (N, D).
         points: Their coordinates in the reduced space, shape (N, d), float64.

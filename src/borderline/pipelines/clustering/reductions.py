@@ -1,4 +1,4 @@
-"""Kinds of reduction of embeddings to fewer dimensions."""
+"""Reductions of embeddings to fewer dimensions, and the graph that all UMAPs share."""
 
 from __future__ import annotations
 
@@ -9,25 +9,67 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 
-from borderline.pipelines.clustering.neighbours import Neighbours
-from borderline.pipelines.clustering.params import ReductionKind
+from borderline.params import RunParams
+from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
 
 # scikit-learn's t-SNE exaggerates clusters during its first 250 iterations.
 _FEWEST_TSNE_ITERATIONS = 300
 _TSNE_ITERATIONS_AN_EPOCH = 5
 _PLACED_BY = 10
+# All pairs of so many rows are compared faster than the approximate search compiles.
+_MOST_EXACT = 20_000
+
+
+Neighbours = tuple[np.ndarray, np.ndarray]
+"""The nearest rows of each row, the row itself first, and their cosine distances in [0, 2], rising
+along each row, float32; both (N, k)."""
+
+
+def neighbours_of(
+    embeddings: np.ndarray, params: ClusteringParams, run: RunParams
+) -> Neighbours | None:
+    """The graph for all UMAPs of the search space; None where the search has no UMAP."""
+    if "umap" not in params.reductions:
+        return None
+    return nearest_neighbours(embeddings, params.umap.n_neighbors[1], run.seed_for("neighbours"))
+
+
+def nearest_neighbours(
+    embeddings: np.ndarray, k: int, seed: int, *, most_exact: int = _MOST_EXACT
+) -> Neighbours:
+    """The k nearest rows of each of the embeddings (N, D), counting the row itself; at most N.
+
+    The search is exact for up to ``most_exact`` rows, else it is NN-descent.
+    """
+    k = min(k, len(embeddings))
+    if len(embeddings) <= most_exact:
+        exact = NearestNeighbors(n_neighbors=k - 1, metric="cosine", algorithm="brute")
+        distances, rows = exact.fit(embeddings).kneighbors()
+        itself = np.arange(len(embeddings))[:, None]
+        distances = np.hstack([np.zeros_like(itself), distances.clip(0)]).astype(np.float32)
+        return np.hstack([itself, rows]), distances
+    from umap.umap_ import nearest_neighbors  # compiles for seconds
+
+    rows, distances, _ = nearest_neighbors(
+        embeddings,
+        k,
+        metric="cosine",
+        metric_kwds={},
+        angular=False,
+        random_state=np.random.RandomState(seed),
+        n_jobs=1,
+    )
+    return rows, distances
 
 
 @dataclass(frozen=True)
 class Reduction:
     """A kind of reduction with its settings.
 
-    Attributes:
-        kind: ``umap`` and ``tsne`` on cosine distances, ``pca``, or ``none``.
-        settings: Arguments of the library; dimensions and neighbours are cut to the number of
-            images.
+    ``umap`` and ``tsne`` use cosine distances. The settings are arguments of the library; large
+    numbers of dimensions and neighbours are cut to the images.
     """
 
     kind: ReductionKind
@@ -45,7 +87,13 @@ class Reduction:
             assert neighbours is not None, "UMAP takes the shared graph"
             reduced = self._umap(embeddings, neighbours, seed, epochs)
         elif self.kind == "tsne":
-            reduced = self._tsne(embeddings, seed, epochs)
+            reduced = TSNE(
+                n_components=2,
+                perplexity=min(self.settings["perplexity"], (len(embeddings) - 1) / 3),
+                metric="cosine",
+                random_state=seed,
+                max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
+            ).fit_transform(embeddings)
         elif self.kind == "pca":
             reduced = self._pca(embeddings).transform(embeddings)
         else:
@@ -61,14 +109,15 @@ class Reduction:
         mean of its nearest fitted points, weighted by the inverse distance.
         """
         if self.kind == "none" or len(embeddings) == 0:
-            width = fitted_reduced.shape[1]
-            return np.asarray(embeddings, dtype=np.float64).reshape(len(embeddings), width)
-        if self.kind == "pca":
-            return np.asarray(self._pca(fitted).transform(embeddings), dtype=np.float64)
-        near = KNeighborsRegressor(
-            min(_PLACED_BY, len(fitted)), weights="distance", metric="cosine", algorithm="brute"
-        )
-        return np.asarray(near.fit(fitted, fitted_reduced).predict(embeddings), dtype=np.float64)
+            placed = embeddings.reshape(len(embeddings), fitted_reduced.shape[1])
+        elif self.kind == "pca":
+            placed = self._pca(fitted).transform(embeddings)
+        else:
+            near = KNeighborsRegressor(
+                min(_PLACED_BY, len(fitted)), weights="distance", metric="cosine", algorithm="brute"
+            )
+            placed = near.fit(fitted, fitted_reduced).predict(embeddings)
+        return np.asarray(placed, dtype=np.float64)
 
     def _umap(
         self, embeddings: np.ndarray, neighbours: Neighbours, seed: int, epochs: int
@@ -86,23 +135,12 @@ class Reduction:
             n_epochs=epochs,
             random_state=seed,
             n_jobs=1,
-            precomputed_knn=tuple(part[:, :n_neighbors] for part in neighbours),
+            precomputed_knn=tuple(array[:, :n_neighbors] for array in neighbours),
         )
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*precomputed_knn.*")
-            warnings.filterwarnings("ignore", message=".*connected components.*")
-            warnings.filterwarnings("ignore", message=".*[Ss]pectral.*")
+            expected = "precomputed_knn|connected components|[Ss]pectral"
+            warnings.filterwarnings("ignore", message=f".*({expected})")
             return np.asarray(reducer.fit_transform(embeddings))
-
-    def _tsne(self, embeddings: np.ndarray, seed: int, epochs: int) -> np.ndarray:
-        reducer = TSNE(
-            n_components=2,
-            perplexity=min(self.settings["perplexity"], (len(embeddings) - 1) / 3),
-            metric="cosine",
-            random_state=seed,
-            max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
-        )
-        return np.asarray(reducer.fit_transform(embeddings))
 
     def _pca(self, embeddings: np.ndarray) -> PCA:
         components = min(int(self.settings["n_components"]), *embeddings.shape)

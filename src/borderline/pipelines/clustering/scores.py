@@ -70,18 +70,13 @@ class Scorer:
         return np.asarray(pairwise_distances(self.embeddings[self.rows], metric="cosine")).clip(0)
 
     def in_space(self, points: np.ndarray) -> SpaceScorer:
-        """A scorer of clusters in one space, from all images' coordinates (N, d)."""
+        """A scorer of clusters in one space."""
         return SpaceScorer(self, points)
 
 
 @dataclass
 class SpaceScorer:
-    """Scores the clusters in one space.
-
-    Attributes:
-        scorer: The part that all spaces share.
-        points: All images' coordinates, shape (N, d), float64.
-    """
+    """Scores clusters in one space, from the coordinates (N, d), float64, of all images."""
 
     scorer: Scorer
     points: np.ndarray

@@ -23,11 +23,10 @@ from optuna.trial import Trial, TrialState
 from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
-from borderline.pipelines.clustering.neighbours import Neighbours, neighbours_of
-from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
 from borderline.pipelines.clustering.recipe import Recipe
+from borderline.pipelines.clustering.reductions import Neighbours, Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
-from borderline.pipelines.clustering.space import enqueue_start, initial_design, suggest
 from borderline.pipelines.clustering.study import (
     RANDOM_TRIALS,
     REPEATS,
@@ -45,10 +44,9 @@ def search(
 ) -> Iterator[pd.DataFrame]:
     """Maximise the objective with Optuna's TPE; yield the table of trials after each trial.
 
-    The name of the study is a digest of embeddings and settings, so that the same search goes on
-    where it stopped and a different one has its own study. Each trial has its own seed: a search
-    that was interrupted gives the same trials as one that was not. Several processes may share a
-    study in a storage with a heartbeat; their results do not repeat.
+    The same search goes on where it stopped; another one has its own study. Each trial has its
+    own seed: an interrupted search gives the same trials as an uninterrupted one. Several processes
+    may share a study in a storage with a heartbeat; their results do not repeat.
 
     The tables have the best clustering of each kind in each trial, by ``TRIAL_COLUMNS``, without
     scores where all clusters of a kind are degenerate.
@@ -59,7 +57,7 @@ def search(
     yield trials_table(study, params)
     if len(finished(study)) >= params.trials:
         return
-    design = initial_design(params)
+    design = _initial_design(params)
     neighbours = neighbours_of(embeddings, params, run)
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
     lost = False
@@ -77,7 +75,7 @@ def search(
         study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=RANDOM_TRIALS, seed=run.seed_for("search", number)
         )
-        enqueue_start(study, design)
+        _enqueue_start(study, design)
         lost = False
         try:
             # The points are few, and another number of threads would change the last bits.
@@ -115,7 +113,7 @@ def _try(
 ) -> float:
     """The best objective of a trial, whose rows become an attribute of the trial."""
     start = time.perf_counter()
-    reduction = suggest(trial, params)
+    reduction = _suggest(trial, params)
     equal = next((t for t in finished(trial.study) if t.params == trial.params), None)
     if equal is not None:
         trial.set_user_attr(REPEATS, equal.number)
@@ -128,11 +126,16 @@ def _try(
     objective, pruned = -math.inf, False
     for step, kind in enumerate(params.clusterings):
         best = cluster_all(kind, space, params, run, functools.partial(_hopeless, trial, step))
-        row = {"reduction": reduction.kind, "clustering": kind, "state": best.reason or "found"}
-        row["reduction_settings"] = json.dumps({**reduction.settings})
+        row: dict[str, Any] = {
+            "reduction": reduction.kind,
+            "clustering": kind,
+        }
+        row |= {"state": best.reason or "found"}
+        row |= {"reduction_settings": json.dumps({**reduction.settings})}
         if best.clusters is not None and best.clustering is not None:
-            scores = space.all(best.clusters)
-            row |= Recipe(reduction, best.clustering).as_row() | _without_nan(scores)
+            row |= Recipe(reduction, best.clustering).as_row()
+            # JSON has no NaN.
+            row |= {k: v for k, v in space.all(best.clusters).items() if pd.notna(v)}
             objective = max(objective, best.objective)
         rows.append(row)
         pruned = best.cut_short
@@ -153,6 +156,42 @@ def _hopeless(trial: Trial, step: int, objective: float) -> bool:
     return trial.should_prune()
 
 
-def _without_nan(scores: dict[str, Any]) -> dict[str, Any]:
-    """The scores that JSON can store."""
-    return {k: v for k, v in scores.items() if not (isinstance(v, float) and math.isnan(v))}
+def _initial_design(params: ClusteringParams) -> list[dict[str, Any]]:
+    """The first trials: one of each reduction, then corners of UMAP's space."""
+    (near, far), (few, many) = params.umap.n_neighbors, params.umap.n_components
+
+    def umap(neighbours: int, dimensions: int) -> dict[str, Any]:
+        return {
+            "reduction": "umap",
+            "umap_n_neighbors": neighbours,
+            "umap_min_dist": params.umap.min_dist[0],
+            "umap_n_components": dimensions,
+        }
+
+    design: list[dict[str, Any]] = [
+        umap(int((near + far) / 2), few),
+        {"reduction": "pca", "pca_n_components": params.pca.n_components[0]},
+        {"reduction": "none"},
+        {"reduction": "tsne", "tsne_perplexity": params.tsne.perplexity[1]},
+        *(umap(far, few), umap(near, few), umap(near, many)),
+    ]
+    return [start for start in design if start["reduction"] in params.reductions]
+
+
+def _enqueue_start(study: optuna.Study, design: list[dict[str, Any]]) -> None:
+    """Make the next trial the first of the design that has not been tried, if there is one."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    tried = [trial.params for trial in study.get_trials(deepcopy=False, states=states)]
+    left = [start for start in design if start not in tried]
+    if left and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.enqueue_trial(left[0])
+
+
+def _suggest(trial: Trial, params: ClusteringParams) -> Reduction:
+    """The reduction that a trial tries, from the fields of its space in their order."""
+    kind: ReductionKind = trial.suggest_categorical("reduction", params.reductions)  # type: ignore[assignment]
+    settings: dict[str, float] = {}
+    for name, bounds in getattr(params, kind, ()):
+        suggest = trial.suggest_float if name == "min_dist" else trial.suggest_int
+        settings[name] = suggest(f"{kind}_{name}", *bounds)
+    return Reduction(kind, settings)

@@ -10,9 +10,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
-from borderline.pipelines.clustering.neighbours import neighbours_of
 from borderline.pipelines.clustering.params import ClusteringParams, StructureParams
 from borderline.pipelines.clustering.recipe import Recipe
+from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
 from borderline.pipelines.clustering.sweep import cluster_all
 
@@ -27,7 +27,7 @@ class Structure(NamedTuple):
 
     Attributes:
         value: The best objective of the recipes on the images; NaN for none.
-        clouds: The same on each cloud; NaN for none.
+        clouds: The same for each cloud.
         p_value: Share of the clouds and the images with at least this objective (Besag and
             Clifford 1991 where the test stopped early).
     """
@@ -40,14 +40,12 @@ class Structure(NamedTuple):
         """By ``STRUCTURE_COLUMNS``, with a ``doubt`` where the p-value is above the level."""
         known = np.array([value for value in self.clouds if math.isfinite(value)])
         mean, most = (known.mean(), known.max()) if len(known) else (None, None)
-        doubt = ""
-        if self.p_value > params.level:
-            doubt = "there is no evidence of separate patterns: " + (
-                f"clouds without clusters look as clear (p = {self.p_value:.2f}, "
-                f"{len(self.clouds)} clouds)"
-                if self.clouds
-                else f"a sample of {params.images} images has no usable clusters"
-            )
+        reason = f"a sample of {params.images} images has no usable clusters"
+        if self.clouds:
+            count = f"p = {self.p_value:.2f}, {len(self.clouds)} clouds"
+            reason = f"clouds without clusters look as clear ({count})"
+        unclear = self.p_value > params.level
+        doubt = f"there is no evidence of separate patterns: {reason}" if unclear else ""
         values = (self.value, len(self.clouds), mean, most, self.p_value, doubt)
         return dict(zip(STRUCTURE_COLUMNS, values, strict=True))
 
@@ -57,10 +55,10 @@ def compare_with_clouds(
 ) -> Structure:
     """Cluster the images and Gaussian clouds with their mean and covariance in the same ways.
 
-    The null hypothesis is that of SigClust (Liu et al. 2008). Each set is clustered with the
-    reductions of the best recipes, and on each with the full sweep of their clusterings. The search
-    chose these reductions for the images, not for the clouds, so the p-value may be a little too
-    small. At most ``structure.images`` of the embeddings (N, D) are used.
+    The null hypothesis is that of SigClust (Liu et al. 2008). At most ``structure.images`` of the
+    embeddings (N, D), and as many points of each cloud, are clustered with the reductions of the
+    best recipes and the full sweep of their clusterings. The search chose these reductions for the
+    images, not for the clouds, so the p-value may be a little too small.
     """
     random = np.random.default_rng(run.seed_for("clouds"))
     count = min(params.structure.images, len(embeddings))
@@ -89,19 +87,14 @@ def _best(
 ) -> float:
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
     neighbours = neighbours_of(embeddings, params, run)
-    ways = {str(r.reduction): (r.reduction, set[str]()) for r in recipes}
-    for recipe in recipes:
-        ways[str(recipe.reduction)][1].add(recipe.clustering.kind)
+    reductions = {str(recipe.reduction): recipe.reduction for recipe in recipes}
     values = []
-    for reduction, kinds in ways.values():
+    for name, reduction in reductions.items():
+        kinds = {r.clustering.kind for r in recipes if str(r.reduction) == name}
         with threadpool_limits(1):
             seed = run.seed_for("reduction", 0)
             points = reduction.reduce(embeddings, neighbours, seed, params.search_epochs)
             space = scorer.in_space(points)
-            values += [
-                cluster_all(kind, space, params, run).objective
-                for kind in params.clusterings
-                if kind in kinds
-            ]
+            values += [cluster_all(kind, space, params, run).objective for kind in kinds]
     best = max(values, default=-math.inf)
     return best if math.isfinite(best) else math.nan

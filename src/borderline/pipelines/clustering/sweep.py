@@ -5,7 +5,6 @@ HDBSCAN's settings share one tree.
 
 from __future__ import annotations
 
-import itertools
 import math
 import tempfile
 from collections import Counter
@@ -21,10 +20,9 @@ from borderline.pipelines.clustering.scores import SpaceScorer, degenerate
 
 
 class Best(NamedTuple):
-    """The best clusters of a kind in one space.
+    """The best clusters of a kind in one space; if none are usable, the most frequent ``reason``.
 
-    Where none are usable, ``clusters`` and ``clustering`` are None, ``objective`` is minus infinity
-    and ``reason`` the most frequent reason. ``cut_short``: only spread clusterings were tried.
+    The objective is then minus infinity. ``cut_short``: only spread clusterings were tried.
     """
 
     clusters: FittedClustering | None
@@ -40,21 +38,15 @@ def clusterings_of(
     """The clusterings of a kind that the search tries: some spread over the space, and the rest."""
     settings: list[dict[str, float]]
     if kind == "hdbscan":
-        space = params.hdbscan
+        (least, most), samples = params.hdbscan.min_cluster_size, params.hdbscan.min_samples
         settings = [
-            {
-                "min_cluster_size": size,
-                "min_samples": space.min_samples,
-                "cluster_selection_epsilon": epsilon,
-            }
-            for epsilon, size in itertools.product(
-                space.cluster_selection_epsilon, _all_of(space.min_cluster_size)
-            )
+            {"min_cluster_size": n, "min_samples": samples, "cluster_selection_epsilon": epsilon}
+            for epsilon in params.hdbscan.cluster_selection_epsilon
+            for n in range(least, most + 1)
         ]
-    elif kind == "gmm":
-        settings = [{"n_components": n} for n in _all_of(params.gmm.n_components)]
     else:
-        settings = [{"n_clusters": n} for n in _all_of(params.kmeans.n_clusters)]
+        ((name, (least, most)),) = getattr(params, kind)
+        settings = [{name: n} for n in range(least, most + 1)]
     clusterings = [Clustering(kind, each) for each in settings]
     rest = [clustering for number, clustering in enumerate(clusterings) if number % SPREAD]
     return clusterings[::SPREAD], rest
@@ -94,7 +86,3 @@ def cluster_all(
             attempt([other for other in rest if best[1] is None or other.is_near(best[1])])
     reason = "" if best[0] else Counter(reasons).most_common(1)[0][0]
     return Best(*best, reason, cut_short)
-
-
-def _all_of(bounds: tuple[int, int]) -> range:
-    return range(bounds[0], bounds[1] + 1)

@@ -26,18 +26,12 @@ def difference(this: Measured, other: Measured) -> Measured:
     Their MOVER takes the two measures as independent. For measures of the same images, such as two
     accuracies, the interval is too wide rather than too narrow if both are positively correlated.
     """
-    ends = (this.value, this.low, this.high), (other.value, other.low, other.high)
-    (value, low, high), (value_2, low_2, high_2) = (
-        [math.nan if end is None else end for end in measure] for measure in ends
-    )
+    ends = (this.value, this.low, this.high, other.value, other.low, other.high)
+    value, low, high, value_2, low_2, high_2 = (math.nan if x is None else x for x in ends)
     apart = value - value_2
-    return Measured.of(
-        Estimate(
-            apart,
-            apart - math.hypot(value - low, high_2 - value_2),
-            apart + math.hypot(high - value, value_2 - low_2),
-        )
-    )
+    below = math.hypot(value - low, high_2 - value_2)
+    above = math.hypot(high - value, value_2 - low_2)
+    return Measured.of(Estimate(apart, apart - below, apart + above))
 
 
 def compare_measures(this: Findings, other: Findings, *, same_judge: bool) -> pd.DataFrame:
@@ -59,18 +53,12 @@ def compare_measures(this: Findings, other: Findings, *, same_judge: bool) -> pd
 
 
 def compare_errors(this: Side, other: Side) -> dict[str, Any]:
-    """The errors that only one of the models makes, by ``only_this``, ``only_other``, ``p_value``.
-
-    All are None where the test images or their labels differ.
-    """
+    """The result of ``only_one_wrong``; all None where the test images or their labels differ."""
     names = ("only_this", "only_other", "p_value")
     tests = this.pair_test, other.pair_test
-    labels = tests[0]["labels"]
-    if not (
-        torch.equal(tests[0]["images"], tests[1]["images"])
-        and torch.equal(labels, tests[1]["labels"])
-    ):
+    if not all(torch.equal(*(test[name] for test in tests)) for name in ("images", "labels")):
         return dict.fromkeys(names)
+    labels = this.pair_test["labels"]
     wrong = [((side.real_view["test_p"] > 0.5).long() != labels).numpy() for side in (this, other)]
     return dict(zip(names, only_one_wrong(*wrong), strict=True))
 
@@ -80,9 +68,8 @@ def only_one_wrong(
 ) -> tuple[int, int, float | None]:
     """Count the images that only one of two models gets wrong, from masks (N,) of their errors.
 
-    Returns:
-        The count of each, and the two-sided p-value of McNemar's exact test (1947), None where both
-        counts are 0.
+    The third value is the two-sided p-value of McNemar's exact test (1947), None where both counts
+    are 0.
     """
     ours, theirs = int((this_wrong & ~other_wrong).sum()), int((~this_wrong & other_wrong).sum())
     if ours + theirs == 0:

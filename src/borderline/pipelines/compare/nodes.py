@@ -12,21 +12,13 @@ if TYPE_CHECKING:
 
 
 def compare_models(*, pairing: Pairing, **sides: Any) -> tuple[DataFrame, dict[str, Any]]:
-    """Compare the measures of both models, and their errors on the same real test images.
-
-    Returns:
-        The table of ``compare_measures``, and the counts of ``compare_errors``.
-
-    Raises:
-        BorderlineError: When the images have different shapes, or the classes differ.
-    """
+    """Compare the measures of both models, and their errors on the same real test images."""
     from borderline.pipelines.compare.differences import compare_errors, compare_measures
     from borderline.pipelines.compare.sides import check_comparable, sides_of
 
     this, other = sides_of(pairing, sides)
     check_comparable(this, other)
-    same_judge = not pairing.elsewhere
-    measures = compare_measures(this.findings, other.findings, same_judge=same_judge)
+    measures = compare_measures(this.findings, other.findings, same_judge=not pairing.elsewhere)
     return measures, compare_errors(this, other)
 
 
@@ -50,7 +42,7 @@ def write_comparison(
     run: RunParams,
     **sides: Any,
 ) -> str:
-    """Write the page."""
+    """Write the page of both models."""
     from borderline.pipelines.compare.page import render, section
     from borderline.pipelines.compare.sides import sides_of
 

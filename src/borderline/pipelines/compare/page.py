@@ -62,20 +62,19 @@ def _verdicts(section: dict[str, Any]) -> str:
     name, verdicts = section["name"], [pattern["verdict"] for pattern in section["patterns"]]
     if not verdicts:
         return f"{name} has no patterns to compare."
-    shared, own, open_ = (verdicts.count(verdict) for verdict in (SHARED, OWN, OPEN))
     patterns = "1 pattern" if len(verdicts) == 1 else f"{len(verdicts)} patterns"
     return (
-        f"{name} has {patterns}: {shared} shared with {section['other']}, {own} of {name} only, "
-        f"{open_} open."
+        f"{name} has {patterns}: {verdicts.count(SHARED)} shared with {section['other']}, "
+        f"{verdicts.count(OWN)} of {name} only, {verdicts.count(OPEN)} open."
     )
 
 
 def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
     if errors["only_this"] is None:
         return "The two models have different test images, so their errors cannot be paired."
-    if errors["p_value"] is None:
-        return "Both models make the same errors on the test images."
     p = errors["p_value"]
+    if p is None:
+        return "Both models make the same errors on the test images."
     chance = "less than 0.1 %" if p < 0.001 else written("{:.1%}", p)
     return (
         f"{section['name']} alone is wrong on {errors['only_this']} test images, "
@@ -86,17 +85,15 @@ def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
 
 def _row(row: pd.Series) -> dict[str, Any]:
     described = MEASURES[row["figure"]]
-    ends = {
-        "this": ("this", "this_low", "this_high"),
-        "other": ("other", "other_low", "other_high"),
-        "difference": ("difference", "low", "high"),
-    }
+
+    def text(*columns: str) -> tuple[str, str]:
+        return with_interval(described.form, *(row[column] for column in columns))
+
     return {
         "title": described.title,
         "says": described.meaning,
         "differ": bool(row["differ"]) if pd.notna(row["differ"]) else False,
-        **{
-            name: with_interval(described.form, *(row[column] for column in columns))
-            for name, columns in ends.items()
-        },
+        "this": text("this", "this_low", "this_high"),
+        "other": text("other", "other_low", "other_high"),
+        "difference": text("difference", "low", "high"),
     }

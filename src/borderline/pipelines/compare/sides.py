@@ -40,11 +40,7 @@ def sides_of(pairing: Pairing, datasets: Mapping[str, Any]) -> tuple[Side, Side]
 
 
 def check_comparable(this: Side, other: Side) -> None:
-    """Check that both sides have images of one shape and the same classes.
-
-    Raises:
-        BorderlineError: When they do not.
-    """
+    """Raise an error unless both sides have images of one shape and the same classes."""
     shapes = [tuple(side.pair_test["images"].shape[1:]) for side in (this, other)]
     if shapes[0] != shapes[1]:
         raise BorderlineError(

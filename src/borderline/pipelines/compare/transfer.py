@@ -14,10 +14,10 @@ from borderline.measures.inference import embed, predict
 from borderline.measures.intervals import estimate_of_share
 from borderline.pipelines.compare.sides import Side
 
-COLUMNS = (
+COLUMNS = [
     *("model", "pattern", "images", "unsure", "low", "high", "borderline", "mean_p", "verdict"),
     *("nearest", "nearest_share"),
-)
+]
 SHARED, OWN, OPEN = "shared", "own", "open"
 """The other model is unsure of most images of the pattern; of fewer than half; undecided."""
 
@@ -29,8 +29,8 @@ class OtherModel(NamedTuple):
 
     Attributes:
         p: Its probabilities of the images, shape (N,).
-        embeddings: Its embeddings of them, shape (N, D).
-        prototypes: Its embeddings of the prototypes of its own side, shape (K, D); K may be 0.
+        embeddings: Its embeddings of the images, shape (N, D).
+        prototypes: Its embeddings of its side's prototypes, shape (K, D); K may be 0.
         real_p: Its probabilities of its real test images, shape (M,).
     """
 
@@ -48,16 +48,15 @@ def carry_both_over(this: Side, other: Side, unsure: float, device: torch.device
             continue
         images, prototypes = side.borderline["images"], opposite.prototypes["images"]
         model = opposite.classifier
-        seen = OtherModel(
+        view = OtherModel(
             predict(model, images, device).numpy(),
             embed(model, images, device).numpy(),
             (embed(model, prototypes, device) if len(prototypes) else prototypes).numpy(),
             opposite.real_view["test_p"].numpy(),
         )
         labels = side.clusters["labels"].numpy()
-        tables.append(carry_over(side.name, side.findings, labels, seen, unsure))
-    empty = pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(tables or [empty], ignore_index=True)
+        tables.append(carry_over(side.name, side.findings, labels, view, unsure))
+    return pd.concat(tables or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
 
 
 def carry_over(
@@ -71,15 +70,12 @@ def carry_over(
     different degrees, so that almost no image would be in a fixed band of both.
 
     Args:
-        name: The name of the model.
-        findings: The findings about it.
         labels: The clusters of its borderline images, shape (N,).
-        other: The other model's view of these images.
         unsure: The share of its real test images that the other model counts as unsure of.
 
     Returns:
-        A row a pattern by ``COLUMNS``: the shares of its images that the other model is ``unsure``
-        of and that are ``borderline`` for it, and the ``nearest`` prototype of the other model.
+        A row a pattern: the shares of its images that the other model is ``unsure`` of and that are
+        ``borderline`` for it, and the ``nearest`` prototype of the other model.
     """
     distance, real = np.abs(other.p - 0.5), np.abs(other.real_p - 0.5)
     limit = np.quantile(real, unsure)
@@ -101,4 +97,4 @@ def carry_over(
         borderline = float((distance[here] < findings.band).mean())
         view = (borderline, float(other.p[here].mean()), verdict, nearest, most)
         rows.append((name, pattern.prototype, int(here.sum()), *share, *view))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=COLUMNS)

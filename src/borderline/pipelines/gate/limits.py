@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from pandas import DataFrame
 
-    from borderline.findings import Findings, Measured
-    from borderline.pipelines.gate.params import GateParams, Limit
+from borderline.findings import MEASURES, Findings, Measured, written
+from borderline.pipelines.gate.params import GateParams, Limit
 
-COLUMNS = ("model", "figure", "value", "low", "high", "least", "most", "holds", "says")
+COLUMNS = ["model", "figure", "value", "low", "high", "least", "most", "holds", "says"]
 
 
 def check(findings: Mapping[str, Findings], settings: GateParams) -> DataFrame:
-    """Check all limits for all models.
+    """Check all limits for all models, a row a model and measure with a sentence.
 
-    Args:
-        findings: The findings by model.
-        settings: The limits.
-
-    Returns:
-        A row a model and measure by ``COLUMNS``: whether the limit ``holds``, and a sentence. A
-        measure that is missing breaks its limit.
+    A measure that is missing breaks its limit.
     """
-    import pandas as pd
-
     rows = []
     for model, of_model in findings.items():
         for name, limit in settings.limits.items():
@@ -45,28 +35,22 @@ def check(findings: Mapping[str, Findings], settings: GateParams) -> DataFrame:
             sentence = f"{model}: {_sentence(name, measured, limit)}"
             ends = (measured.value, measured.low, measured.high, limit.least, limit.most)
             rows.append((model, name, *ends, holds, sentence))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return DataFrame(rows, columns=COLUMNS)
 
 
 def _sentence(name: str, measured: Measured, limit: Limit) -> str:
-    from borderline.findings import MEASURES, written
-
-    form = MEASURES[name].form
-    ends = [
-        (w, end)
-        for w, end in (("at least", limit.least), ("at most", limit.most))
-        if end is not None
-    ]
-    value = measured.value
+    form, value = MEASURES[name].form, measured.value
+    words = {"at least": limit.least, "at most": limit.most}
+    ends = {word: end for word, end in words.items() if end is not None}
     if value is None:
         text = "could not be measured"
-    elif any(form.format(value) == form.format(end) != form.format(0) for _, end in ends):
+    elif any(form.format(value) == form.format(end) != form.format(0) for end in ends.values()):
         # Rounded, the value and the limit would look equal.
         form = "{:.6g}"
         text = f"is {form.format(value)}"
     else:
         text = f"is {measured.text(name)}"
-    limits = " and ".join(f"{word} {written(form, end)}" for word, end in ends)
+    limits = " and ".join(f"{word} {written(form, end)}" for word, end in ends.items())
     return f"{MEASURES[name].title} {text}, and the limit is {limits}"
 
 

@@ -12,13 +12,7 @@ if TYPE_CHECKING:
 
 
 def check_limits(*, grid: Grid, gate: GateParams, **findings: dict[str, Any]) -> DataFrame:
-    """Check all limits for all models; a hook ends the run with status 3 where one is broken.
-
-    Args:
-        grid: Names the models.
-        gate: The limits.
-        findings: Of each model, called ``<model>.findings``.
-    """
+    """Check all limits for all models; a hook ends the run with status 3 where one is broken."""
     from borderline.findings import Findings
     from borderline.pipelines.gate.limits import check
 

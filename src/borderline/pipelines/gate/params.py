@@ -12,12 +12,7 @@ from borderline.params import Params
 
 
 class Limit(Params):
-    """The limits of a score.
-
-    Attributes:
-        least: The smallest allowed value; None for no limit.
-        most: The largest allowed value; None for no limit.
-    """
+    """The smallest and the largest allowed value of a measure; None for no limit."""
 
     least: float | None = None
     most: float | None = None
