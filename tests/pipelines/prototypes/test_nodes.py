@@ -18,10 +18,13 @@ from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
-from borderline.pipelines.prototypes import nodes
+from borderline.pipelines.prototypes.choosing import nodes as choosing
 from borderline.pipelines.prototypes.choosing.validation import COLUMNS
+from borderline.pipelines.prototypes.explaining import nodes as explaining
 from borderline.pipelines.prototypes.explaining.explanation import _COLUMNS
+from borderline.pipelines.prototypes.mapping import nodes as mapping
 from borderline.pipelines.prototypes.params import PrototypesParams
+from borderline.pipelines.prototypes.usefulness import nodes as usefulness
 from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, make_part
 from conftest import prototypes_params
@@ -136,27 +139,27 @@ def everything(
 
     keep(
         "selections prototypes prototypes_table criticisms_figure",
-        call(nodes.select_prototypes),
+        call(choosing.select_prototypes),
     )
-    made["places"] = call(nodes.place_images)
-    keep("map_figure map_chart", call(nodes.map_prototypes))
+    made["places"] = call(mapping.place_images)
+    keep("map_figure map_chart", call(mapping.map_prototypes))
     parts: dict[str, Any] = {}
-    for part, made["repeats_table"] in call(nodes.repeat_patterns):
+    for part, made["repeats_table"] in call(choosing.repeat_patterns):
         parts |= {name: lambda tensors=tensors: tensors for name, tensors in part.items()}
     made["repeats"] = parts
-    keep("matches_table found_again_figure", call(nodes.match_prototypes))
+    keep("matches_table found_again_figure", call(choosing.match_prototypes))
     keep(
         "validation_table coverage_curves_table validation_figure coverage_chart",
-        call(nodes.validate_prototypes),
+        call(choosing.validate_prototypes),
     )
     keep(
         "attributions explanation_scores_table prototypes_figure faithfulness_figure",
-        call(nodes.explain_prototypes),
+        call(explaining.explain_prototypes),
     )
-    keep("tipping tipping_table tipping_figure", call(nodes.tip_prototypes))
+    keep("tipping tipping_table tipping_figure", call(explaining.tip_prototypes))
     keep(
         "errors_near_patterns_table rejection_table rejection_figure",
-        call(nodes.evaluate_patterns),
+        call(usefulness.evaluate_patterns),
     )
     return made
 
@@ -283,10 +286,10 @@ def test_repeats_that_fail_keep_their_numbers(all_of_it: dict[str, Any]) -> None
     repeats = {"part_00000": lambda: failed, "part_00001": made["repeats"]["part_00001"]}
     settings, run = prototypes_params(), RunParams(seed=0, device="cpu")
     inputs = {name: made[name] for name in ("prototypes", "embeddings")}
-    table, figure = nodes.match_prototypes(**inputs, repeats=repeats, settings=settings, run=run)
+    table, figure = choosing.match_prototypes(**inputs, repeats=repeats, settings=settings, run=run)
     assert set(table["repeat"]) == {1}
     assert "repeat 1" in [ax.get_title() for ax in figure.axes]
     none = {"part_00000": lambda: failed}
-    table, figure = nodes.match_prototypes(**inputs, repeats=none, settings=settings, run=run)
+    table, figure = choosing.match_prototypes(**inputs, repeats=none, settings=settings, run=run)
     assert len(table) == 0
     assert "no repeat gave clusters" in figure.texts[0].get_text()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from borderline.grid import for_each_model, node
-from borderline.pipelines.prototypes import nodes
+from borderline.pipelines.prototypes.choosing import nodes as choosing
+from borderline.pipelines.prototypes.explaining import nodes as explaining
+from borderline.pipelines.prototypes.mapping import nodes as mapping
+from borderline.pipelines.prototypes.usefulness import nodes as usefulness
 
 
 def create_pipeline() -> Pipeline:
@@ -13,26 +16,26 @@ def create_pipeline() -> Pipeline:
     model = Pipeline(
         [
             node(
-                nodes.select_prototypes,
+                choosing.select_prototypes,
                 ["selections", "prototypes", "prototypes_table", "criticisms_figure"],
             ),
-            node(nodes.place_images, "places"),
-            node(nodes.map_prototypes, ["map_figure", "map_chart"]),
-            node(nodes.repeat_patterns, ["repeats", "repeats_table"]),
+            node(mapping.place_images, "places"),
+            node(mapping.map_prototypes, ["map_figure", "map_chart"]),
+            node(choosing.repeat_patterns, ["repeats", "repeats_table"]),
             node(
-                nodes.match_prototypes,
+                choosing.match_prototypes,
                 ["matches_table", "found_again_figure"],
                 settings="params:prototypes",
             ),
             node(
-                nodes.validate_prototypes,
+                choosing.validate_prototypes,
                 [
                     *("validation_table", "coverage_curves_table"),
                     *("validation_figure", "coverage_chart"),
                 ],
             ),
             node(
-                nodes.explain_prototypes,
+                explaining.explain_prototypes,
                 [
                     *("attributions", "explanation_scores_table"),
                     *("prototypes_figure", "faithfulness_figure"),
@@ -40,12 +43,12 @@ def create_pipeline() -> Pipeline:
                 settings="params:prototypes",
             ),
             node(
-                nodes.tip_prototypes,
+                explaining.tip_prototypes,
                 ["tipping", "tipping_table", "tipping_figure"],
                 settings="params:prototypes",
             ),
             node(
-                nodes.evaluate_patterns,
+                usefulness.evaluate_patterns,
                 ["errors_near_patterns_table", "rejection_table", "rejection_figure"],
             ),
         ]

@@ -1,4 +1,4 @@
-"""Nodes that choose, validate, explain, map and use the prototypes."""
+"""Nodes that choose and validate the prototypes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from borderline.pipelines.prototypes.cluster_model import ClusterModel
     from borderline.pipelines.prototypes.params import PrototypesParams
     from borderline.sampling import Sampler
-
-# Below this p-value of typicality, a test image is near no cluster.
-_OUTLIER = 0.05
 
 
 def select_prototypes(
@@ -124,115 +121,3 @@ def validate_prototypes(
     curves = validation.coverage_curves(evidence, run)
     figure = figures.draw_validation(table, settings.level)
     return table, curves, figure, figures.draw_coverage(curves)
-
-
-def explain_prototypes(
-    prototypes: records.Prototypes,
-    prototypes_table: pd.DataFrame,
-    cluster_scores_table: pd.DataFrame,
-    pair_train: records.LabelledImages,
-    classifier: nn.Module,
-    *,
-    settings: PrototypesParams,
-    run: RunParams,
-) -> tuple[records.Attributions, pd.DataFrame, Figure, Figure]:
-    """Explain the prototypes by attributions; score and draw these."""
-    from borderline.measures.plots import draw_note
-    from borderline.pipelines.prototypes.explaining import figures
-    from borderline.pipelines.prototypes.explaining.explanation import explain
-
-    images, p = prototypes["images"], prototypes["probabilities"]
-    explained = explain(classifier, images, pair_train, settings.explanation, run)
-    attributions, table, curves, random = explained
-    if len(images) == 0:
-        note = f"No prototypes: {cluster_scores_table['note'].iloc[0]}."
-        return attributions, table, draw_note(note), draw_note(note)
-    sheet = figures.draw_prototypes(images, p, figures.captions_of(prototypes_table), attributions)
-    return attributions, table, sheet, figures.draw_faithfulness(table, curves, random)
-
-
-def tip_prototypes(
-    prototypes: records.Prototypes,
-    embeddings: records.Embeddings,
-    pair_train: records.LabelledImages,
-    real_view: records.RealView,
-    classifier: nn.Module,
-    sampler: Sampler,
-    *,
-    settings: PrototypesParams,
-    run: RunParams,
-) -> tuple[records.Tipping, pd.DataFrame, Figure]:
-    """Walk from each prototype to where the model is confident of either class."""
-    from borderline.pipelines.prototypes.explaining.figures import draw_tipping
-    from borderline.pipelines.prototypes.explaining.tipping import tip
-
-    vectors = embeddings["embeddings"][prototypes["rows"]].numpy()
-    goal = settings.tipping, run.torch_device()
-    tipping, table = tip(prototypes, vectors, pair_train, real_view, classifier, sampler, *goal)
-    latent = "latents" in prototypes
-    figure = draw_tipping(tipping, pair_train["images"], table, settings.tipping, latent)
-    return tipping, table, figure
-
-
-def place_images(
-    embeddings: records.Embeddings,
-    selections: records.Selections,
-    real_view: records.RealView,
-    *,
-    prototypes: PrototypesParams,
-    run: RunParams,
-) -> records.Places:
-    """Place all test images and candidates on the 2D maps."""
-    from borderline.pipelines.prototypes.choosing.candidates import places_among
-    from borderline.pipelines.prototypes.mapping.projection import place
-
-    test = real_view["test_embeddings"].numpy()
-    candidates = embeddings["embeddings"][selections["candidates"]].numpy()
-    shown = places_among(selections[prototypes.shown], selections["candidates"])
-    return place(test, candidates, shown, prototypes.map, run)
-
-
-def map_prototypes(
-    borderline: records.Part,
-    clusters: records.Clusters,
-    selections: records.Selections,
-    places: records.Places,
-    pair_test: records.LabelledImages,
-    real_view: records.RealView,
-    *,
-    prototypes: PrototypesParams,
-) -> tuple[Figure, go.Figure]:
-    """Draw the 2D maps as a figure and as a chart."""
-    from borderline.pipelines.prototypes.mapping import figures
-
-    drawn = figures.on_maps(
-        borderline, clusters, selections, places, pair_test, real_view, prototypes.shown
-    )
-    return figures.draw_maps(*drawn), figures.draw_interactive_map(*drawn)
-
-
-def evaluate_patterns(
-    prototypes: records.Prototypes,
-    embeddings: records.Embeddings,
-    selections: records.Selections,
-    cluster_model: ClusterModel,
-    cluster_sizes_table: pd.DataFrame,
-    pair_test: records.LabelledImages,
-    real_view: records.RealView,
-    *,
-    run: RunParams,
-) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
-    """Count the real test errors near each cluster, and compare and draw the ways to abstain."""
-    from borderline.pipelines.prototypes.usefulness import rejection
-    from borderline.pipelines.prototypes.usefulness.errors import errors_near
-
-    p, test = real_view["test_p"], real_view["test_embeddings"].numpy()
-    wrong = ((p > 0.5).long() != pair_test["labels"]).numpy()
-    labels, _, _ = cluster_model.assign(test)
-    near = cluster_model.typicality(test) >= _OUTLIER
-    errors = errors_near(labels, near, wrong, len(cluster_sizes_table))
-    rows = prototypes["rows"], selections["candidates"]
-    chosen, candidates = (embeddings["embeddings"][some].numpy() for some in rows)
-    scores = rejection.scores_of(p, test, chosen, candidates)
-    table = rejection.compare_rejection(scores, wrong, run.seed_for("rejection"))
-    return errors, table, rejection.draw_rejection(scores, table, wrong)

@@ -1,0 +1,51 @@
+"""Nodes that place images on the 2D maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from borderline import records
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from matplotlib.figure import Figure
+
+    from borderline.params import RunParams
+    from borderline.pipelines.prototypes.params import PrototypesParams
+
+
+def place_images(
+    embeddings: records.Embeddings,
+    selections: records.Selections,
+    real_view: records.RealView,
+    *,
+    prototypes: PrototypesParams,
+    run: RunParams,
+) -> records.Places:
+    """Place all test images and candidates on the 2D maps."""
+    from borderline.pipelines.prototypes.choosing.candidates import places_among
+    from borderline.pipelines.prototypes.mapping.projection import place
+
+    test = real_view["test_embeddings"].numpy()
+    candidates = embeddings["embeddings"][selections["candidates"]].numpy()
+    shown = places_among(selections[prototypes.shown], selections["candidates"])
+    return place(test, candidates, shown, prototypes.map, run)
+
+
+def map_prototypes(
+    borderline: records.Part,
+    clusters: records.Clusters,
+    selections: records.Selections,
+    places: records.Places,
+    pair_test: records.LabelledImages,
+    real_view: records.RealView,
+    *,
+    prototypes: PrototypesParams,
+) -> tuple[Figure, go.Figure]:
+    """Draw the 2D maps as a figure and as a chart."""
+    from borderline.pipelines.prototypes.mapping import figures
+
+    drawn = figures.on_maps(
+        borderline, clusters, selections, places, pair_test, real_view, prototypes.shown
+    )
+    return figures.draw_maps(*drawn), figures.draw_interactive_map(*drawn)

@@ -1,0 +1,44 @@
+"""The node that evaluates the patterns on real test images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from borderline import records
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from borderline.params import RunParams
+    from borderline.pipelines.prototypes.cluster_model import ClusterModel
+
+# Below this p-value of typicality, a test image is near no cluster.
+_OUTLIER = 0.05
+
+
+def evaluate_patterns(
+    prototypes: records.Prototypes,
+    embeddings: records.Embeddings,
+    selections: records.Selections,
+    cluster_model: ClusterModel,
+    cluster_sizes_table: pd.DataFrame,
+    pair_test: records.LabelledImages,
+    real_view: records.RealView,
+    *,
+    run: RunParams,
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Count the real test errors near each cluster, and compare and draw the ways to abstain."""
+    from borderline.pipelines.prototypes.usefulness import rejection
+    from borderline.pipelines.prototypes.usefulness.errors import errors_near
+
+    p, test = real_view["test_p"], real_view["test_embeddings"].numpy()
+    wrong = ((p > 0.5).long() != pair_test["labels"]).numpy()
+    labels, _, _ = cluster_model.assign(test)
+    near = cluster_model.typicality(test) >= _OUTLIER
+    errors = errors_near(labels, near, wrong, len(cluster_sizes_table))
+    rows = prototypes["rows"], selections["candidates"]
+    chosen, candidates = (embeddings["embeddings"][some].numpy() for some in rows)
+    scores = rejection.scores_of(p, test, chosen, candidates)
+    table = rejection.compare_rejection(scores, wrong, run.seed_for("rejection"))
+    return errors, table, rejection.draw_rejection(scores, table, wrong)
