@@ -8,8 +8,7 @@ import torch
 from borderline.datasets import StudyStorage
 from borderline.params import RunParams
 from borderline.pipelines.clustering.figures import draw_clusters, draw_search
-from borderline.pipelines.clustering.search import search
-from borderline.pipelines.clustering.study import study_of
+from borderline.pipelines.clustering.search import search, study_of
 from conftest import blobs, clustering_params
 
 POINTS, _ = blobs(60, 40, 20)

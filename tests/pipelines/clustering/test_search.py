@@ -20,12 +20,12 @@ from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
-from borderline.pipelines.clustering.search import search
-from borderline.pipelines.clustering.study import (
+from borderline.pipelines.clustering.search import (
     COMBINATION_COLUMNS,
     TRIAL_COLUMNS,
     best_first,
     combinations,
+    search,
     study_of,
 )
 from borderline.pipelines.clustering.sweep import cluster_all

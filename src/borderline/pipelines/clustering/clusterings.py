@@ -77,11 +77,9 @@ class Clustering:
 
 @dataclass(frozen=True)
 class FittedClustering:
-    """Clusters of points.
+    """Clusters of points, with labels (N,) numbered from the largest cluster; -1 for noise.
 
-    Attributes:
-        order: The estimator's numbers of the clusters, largest first.
-        labels: The cluster of each point, shape (N,), numbered from the largest; -1 for noise.
+    ``order`` has the estimator's numbers of the clusters, largest first.
     """
 
     kind: ClusteringKind

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from torch import Tensor
 
 from borderline.measures.plots import add_probability_scale, framed_grid
-from borderline.pipelines.clustering.study import ROWS, finished
+from borderline.pipelines.clustering.search import ROWS, finished
 from borderline.records import Clusters, Part
 
 _FEWEST_TRIALS = 3
@@ -46,11 +46,10 @@ def draw_search(study: optuna.Study | None, trials: int) -> tuple[go.Figure, go.
             slices = optuna.visualization.plot_slice(of_kind, params=settings)
         else:
             importances = slices = _note("Too few trials of one reduction for this chart")
-    history.update_layout(title="The search: objective by trial")
-    importances.update_layout(title=f"Importance of the settings of {most}, {len(alike)} trials")
-    slices.update_layout(title=f"Objective by the settings of {most}, {len(alike)} trials")
-    for chart in (history, importances, slices):
-        chart.update_layout(template="plotly_white")
+    of_kind_title = f"the settings of {most}, {len(alike)} trials"
+    history.update_layout(title="The search: objective by trial", template="plotly_white")
+    importances.update_layout(title=f"Importance of {of_kind_title}", template="plotly_white")
+    slices.update_layout(title=f"Objective by {of_kind_title}", template="plotly_white")
     return history, importances, slices
 
 

@@ -18,7 +18,7 @@ from borderline.pipelines.clustering.params import ClusteringParams, StabilityPa
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer
-from borderline.pipelines.clustering.study import best_first
+from borderline.pipelines.clustering.search import best_first
 
 Finalist = tuple[ClusterModel, dict[str, Any]]
 """Clusters and their scores."""
@@ -59,7 +59,7 @@ class Stability:
 
     Attributes:
         over_seeds: Adjusted Rand index with the clusters of each other seed, shape (S,).
-        over_resamples: The same with those of each bootstrap resample, on its images, shape (B,).
+        over_resamples: The same for each bootstrap resample, on its images, shape (B,).
         jaccard: Jaccard similarity of each cluster with its best match in each resample, shape
             (B, clusters); NaN where the resample has no image of the cluster.
     """
@@ -129,11 +129,9 @@ def best_matches(labels: np.ndarray, others: np.ndarray, clusters: int) -> np.nd
 def choose(
     finalists: Sequence[Finalist], params: StabilityParams, run: RunParams
 ) -> tuple[dict[str, str], pd.DataFrame, pd.DataFrame]:
-    """Choose the first stable finalist, or where none is, the most stable one.
+    """Choose the first stable finalist, or the most stable one with a ``doubt``.
 
-    Returns:
-        The recipe with a ``doubt`` where it is not stable, empty for no finalists; the table of the
-        finalists; and the stability of each cluster of the chosen one.
+    The recipe, the table of the finalists and that of its clusters are empty for no finalists.
     """
     rows: list[dict[str, Any]] = []
     stabilities: list[Stability] = []

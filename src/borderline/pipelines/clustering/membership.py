@@ -17,10 +17,8 @@ from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES
-from borderline.pipelines.clustering.study import fitted_vectors
+from borderline.pipelines.clustering.search import fitted_vectors
 from borderline.records import Clusters, Embeddings, Part, RealView
-
-_SIZE_COLUMNS = ["cluster", "images", "mean_p", "mean_probability", "stability"]
 
 
 def fit_model(
@@ -80,7 +78,8 @@ def sizes(borderline: Part, clusters: Clusters, cluster_stability: pd.DataFrame)
         mean_p = borderline["probabilities"][here].double().mean().item()
         mean_probability = clusters["probability"][here].mean().item()
         rows.append((cluster, int(here.sum()), mean_p, mean_probability, stability))
-    return pd.DataFrame(rows, columns=_SIZE_COLUMNS)
+    columns = ["cluster", "images", "mean_p", "mean_probability", "stability"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def assign_borderline(
@@ -88,10 +87,7 @@ def assign_borderline(
 ) -> pd.DataFrame:
     """Assign the borderline real test images, whose classes are ``labels`` (M,), to clusters.
 
-    Returns:
-        The ``row`` among the test images, the class and p, the ``cluster``
-        (-1 for none), the ``probability`` of it, and the ``typicality`` among clustered images;
-        sorted by cluster, the most probable first.
+    The rows are sorted by cluster (-1 for none), the most probable first.
     """
     rows = is_borderline(view["test_p"], band).nonzero()[:, 0]
     vectors = view["test_embeddings"][rows].numpy()

@@ -54,14 +54,13 @@ def search_clusters(
     """Yield the tables of trials and combinations after each trial; none with too few images."""
     import pandas as pd
 
-    from borderline.pipelines.clustering import study
-    from borderline.pipelines.clustering.search import search
+    from borderline.pipelines.clustering import search
 
-    tables = search(study.fitted_vectors(embeddings), study_storage, clustering, run)
-    if study.too_few(embeddings, clustering):
-        tables = iter([pd.DataFrame(columns=list(study.TRIAL_COLUMNS))])
+    tables = search.search(search.fitted_vectors(embeddings), study_storage, clustering, run)
+    if search.too_few(embeddings, clustering):
+        tables = iter([pd.DataFrame(columns=list(search.TRIAL_COLUMNS))])
     for trials in tables:
-        yield trials, study.combinations(trials, clustering)
+        yield trials, search.combinations(trials, clustering)
 
 
 def plot_search(
@@ -74,7 +73,7 @@ def plot_search(
 ) -> tuple[go.Figure, go.Figure, go.Figure]:
     """Draw Optuna's charts of the search: history, importances, and slices of the space."""
     from borderline.pipelines.clustering.figures import draw_search
-    from borderline.pipelines.clustering.study import fitted_vectors, study_of
+    from borderline.pipelines.clustering.search import fitted_vectors, study_of
 
     if trials_table.empty:
         return draw_search(None, clustering.trials)
@@ -90,7 +89,7 @@ def choose_recipe(
     Where there is no recipe, a ``note`` says why.
     """
     from borderline.pipelines.clustering.finalists import choose, fit_finalists
-    from borderline.pipelines.clustering.study import fitted_vectors, why_no_recipe
+    from borderline.pipelines.clustering.search import fitted_vectors, why_no_recipe
 
     fitted = fit_finalists(trials_table, fitted_vectors(embeddings), clustering, run)
     recipe, finalists, cluster_stability = choose(fitted, clustering.stability, run)
@@ -110,8 +109,8 @@ def compare_with_noise(
     import pandas as pd
 
     from borderline.pipelines.clustering.recipe import Recipe
+    from borderline.pipelines.clustering.search import fitted_vectors
     from borderline.pipelines.clustering.structure import STRUCTURE_COLUMNS, compare_with_clouds
-    from borderline.pipelines.clustering.study import fitted_vectors
 
     if finalists_table.empty:
         return pd.DataFrame([dict.fromkeys(STRUCTURE_COLUMNS)])

@@ -29,13 +29,7 @@ ShareRange = Annotated[
 
 
 class UmapSpace(Params):
-    """Search space of UMAP; both bounds of each range are included (Gomes et al. 2024).
-
-    Attributes:
-        n_neighbors: Size of the neighbourhoods that UMAP preserves.
-        min_dist: Minimum distance of points in the reduced space.
-        n_components: Dimensions of the reduced space.
-    """
+    """Search space of UMAP; both bounds of each range are included (Gomes et al. 2024)."""
 
     n_neighbors: IntRange
     min_dist: ShareRange
@@ -61,12 +55,7 @@ class KMeansSpace(Params):
 
 
 class HdbscanSpace(Params):
-    """Search space of HDBSCAN.
-
-    Attributes:
-        min_samples: Neighbours of a point in a dense region.
-        cluster_selection_epsilon: Values to try; clusters nearer than this are not split.
-    """
+    """Search space of HDBSCAN; clusters nearer than one of the epsilons are not split."""
 
     min_cluster_size: IntRange
     min_samples: int = Field(ge=1)

@@ -71,11 +71,7 @@ class Recipe:
 class ClusterModel:
     """The fit of a recipe, which can assign new images to its clusters.
 
-    Attributes:
-        epochs: Epochs of the reduction.
-        embeddings: The fitted embeddings, shape (N, D).
-        points: Their coordinates in the reduced space, shape (N, d), float64.
-        clusters: The clusters of these points.
+    It has the fitted embeddings (N, D) and their coordinates (N, d), float64, in the reduced space.
     """
 
     recipe: Recipe

@@ -20,18 +20,8 @@ from borderline.pipelines.clustering.clusterings import NOISE, FittedClustering
 from borderline.pipelines.clustering.params import ClusteringParams
 
 SCORES = (
-    "objective",
-    "silhouette",
-    "silhouette_error",
-    "silhouette_original",
-    "dbcv",
-    "bic",
-    "davies_bouldin",
-    "calinski_harabasz",
-    "scored",
-    "clusters",
-    "noise",
-    "sizes",
+    *("objective", "silhouette", "silhouette_error", "silhouette_original", "dbcv", "bic"),
+    *("davies_bouldin", "calinski_harabasz", "scored", "clusters", "noise", "sizes"),
 )
 _NORMAL = 1.959964
 
@@ -58,11 +48,9 @@ class Scorer:
     """
 
     def __init__(self, embeddings: np.ndarray, params: ClusteringParams, seed: int) -> None:
-        self.params, self.images = params, len(embeddings)
-        count = min(params.score_size, self.images)
-        chosen = np.random.default_rng(seed).permutation(self.images)[:count]
-        self.rows: np.ndarray = np.sort(chosen)
-        self.embeddings = embeddings
+        self.embeddings, self.params = embeddings, params
+        drawn = np.random.default_rng(seed).permutation(len(embeddings))[: params.score_size]
+        self.rows: np.ndarray = np.sort(drawn)
 
     @cached_property
     def cosine_distances(self) -> np.ndarray:
@@ -85,8 +73,12 @@ class SpaceScorer:
         """The objective of the search; NaN for degenerate clusters or where it is undefined."""
         if degenerate(clusters.labels, self.scorer.params):
             return math.nan
-        values = {"silhouette": self._silhouette, "silhouette_original": self._original}
-        values |= {"dbcv": self._dbcv, "bic": self._likelihood}
+        values = {
+            "silhouette": lambda clusters: _mean(self._silhouettes(clusters)),
+            "silhouette_original": self._original,
+            "dbcv": self._dbcv,
+            "bic": self._likelihood,
+        }
         weights = self.scorer.params.weights
         return sum(weight * values[name](clusters) for name, weight in weights.items())
 
@@ -129,9 +121,6 @@ class SpaceScorer:
 
     def _silhouettes(self, clusters: FittedClustering) -> np.ndarray:
         return _silhouettes(self._distances, clusters.labels[self.scorer.rows])
-
-    def _silhouette(self, clusters: FittedClustering) -> float:
-        return _mean(self._silhouettes(clusters))
 
     def _original(self, clusters: FittedClustering) -> float:
         labels = clusters.labels[self.scorer.rows]

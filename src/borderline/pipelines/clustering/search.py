@@ -1,4 +1,4 @@
-"""The search for the recipe with the best clusters.
+"""The search for the recipe with the best clusters: its trials, tables and reasons for no result.
 
 A trial is one reduction with all clusterings, because a reduction takes longer than its
 clusterings.
@@ -7,6 +7,7 @@ clusterings.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import time
@@ -17,26 +18,30 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+import torch
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 from threadpoolctl import threadpool_limits
 
+from borderline.datasets.tensors import digest
 from borderline.params import RunParams
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
-from borderline.pipelines.clustering.recipe import Recipe
+from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, Recipe
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, neighbours_of
-from borderline.pipelines.clustering.scores import Scorer
-from borderline.pipelines.clustering.study import (
-    RANDOM_TRIALS,
-    REPEATS,
-    ROWS,
-    SECONDS,
-    finished,
-    study_of,
-    trials_table,
-)
+from borderline.pipelines.clustering.scores import SCORES, Scorer
 from borderline.pipelines.clustering.sweep import cluster_all
+from borderline.records import Embeddings
+
+TRIAL_COLUMNS = ("trial", "state", *RECIPE_COLUMNS[:2], *SCORES, *RECIPE_COLUMNS[2:], "seconds")
+COMBINATION_COLUMNS = (*RECIPE_COLUMNS[:2], "trials", *SCORES, *RECIPE_COLUMNS[2:], "note")
+
+ROWS, SECONDS, REPEATS = "rows", "seconds", "repeats"
+"""Attributes of a trial: its rows of the table, its duration, the number of an equal trial."""
+
+RANDOM_TRIALS = 5
+"""Trials before sampler and pruner start. Optuna's default of 10 would leave short searches to
+chance; a number that depends on ``trials`` would change a search that goes on with more of them."""
 
 
 def search(
@@ -47,9 +52,6 @@ def search(
     The same search goes on where it stopped; another one has its own study. Each trial has its
     own seed: an interrupted search gives the same trials as an uninterrupted one. Several processes
     may share a study in a storage with a heartbeat; their results do not repeat.
-
-    The tables have the best clustering of each kind in each trial, by ``TRIAL_COLUMNS``, without
-    scores where all clusters of a kind are degenerate.
     """
     study = study_of(embeddings, storage, params, run)
     shared = isinstance(storage, RDBStorage) and storage.get_heartbeat_interval() is not None
@@ -123,15 +125,12 @@ def _try(
     seed = run.seed_for("reduction", 0)
     space = scorer.in_space(reduction.reduce(embeddings, neighbours, seed, params.search_epochs))
     rows: list[dict[str, Any]] = []
+    settings = json.dumps({**reduction.settings})
     objective, pruned = -math.inf, False
     for step, kind in enumerate(params.clusterings):
         best = cluster_all(kind, space, params, run, functools.partial(_hopeless, trial, step))
-        row: dict[str, Any] = {
-            "reduction": reduction.kind,
-            "clustering": kind,
-        }
-        row |= {"state": best.reason or "found"}
-        row |= {"reduction_settings": json.dumps({**reduction.settings})}
+        row: dict[str, Any] = {"reduction": reduction.kind, "clustering": kind}
+        row |= {"state": best.reason or "found", "reduction_settings": settings}
         if best.clusters is not None and best.clustering is not None:
             row |= Recipe(reduction, best.clustering).as_row()
             # JSON has no NaN.
@@ -195,3 +194,95 @@ def _suggest(trial: Trial, params: ClusteringParams) -> Reduction:
         suggest = trial.suggest_float if name == "min_dist" else trial.suggest_int
         settings[name] = suggest(f"{kind}_{name}", *bounds)
     return Reduction(kind, settings)
+
+
+def study_of(
+    embeddings: np.ndarray, storage: BaseStorage, params: ClusteringParams, run: RunParams
+) -> optuna.Study:
+    """The study of these embeddings and settings, a new one where there is none."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # These change the length of the search and the use of its result, not its trials.
+    later = {"trials", "fewest_images", "finalists", "epochs", "stability", "structure"}
+    settings = json.dumps(params.model_dump(exclude=later) | {"seed": run.seed})
+    content = torch.from_numpy(np.ascontiguousarray(embeddings))
+    name = digest(content, torch.tensor(list(settings.encode()), dtype=torch.uint8))
+    return optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=RANDOM_TRIALS),
+    )
+
+
+def finished(study: optuna.Study, trials: int | None = None) -> list[FrozenTrial]:
+    """The completed and pruned trials in their order; only the first ``trials`` of them, if set."""
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    return study.get_trials(deepcopy=False, states=ended)[:trials]
+
+
+def trials_table(study: optuna.Study, params: ClusteringParams) -> pd.DataFrame:
+    """The best clustering of each kind in each finished trial, without scores if degenerate."""
+    rows: list[dict[str, Any]] = []
+    trials = finished(study, params.trials)
+    # A kill leaves gaps in Optuna's numbers; the table counts without them.
+    numbers = {trial.number: number for number, trial in enumerate(trials)}
+    for number, trial in enumerate(trials):
+        if (first := trial.user_attrs.get(REPEATS)) is not None:
+            rows.append({"trial": number, "state": f"as trial {numbers.get(first, first)}"})
+        for row in trial.user_attrs.get(ROWS, []):
+            cut_off = row["state"] == "found" and trial.state is TrialState.PRUNED
+            state = "found, then pruned" if cut_off else row["state"]
+            seconds = trial.user_attrs[SECONDS]
+            rows.append({"trial": number, **row, "state": state, "seconds": seconds})
+    return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
+
+
+def best_first(trials: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have an objective, best first; equal ones in their order."""
+    ranked = trials.sort_values("objective", ascending=False, kind="stable")
+    return ranked[ranked["objective"].notna()]
+
+
+def combinations(trials: pd.DataFrame, params: ClusteringParams) -> pd.DataFrame:
+    """The best row of each combination of a reduction and a clustering, best first.
+
+    Combinations without clusters have a ``note`` instead of scores.
+    """
+    rows = []
+    for reduction, clustering in itertools.product(params.reductions, params.clusterings):
+        kinds = {"reduction": reduction, "clustering": clustering}
+        tried = trials[(trials["reduction"] == reduction) & (trials["clustering"] == clustering)]
+        ranked = best_first(tried)
+        best: dict[Any, Any] = ranked.iloc[0].to_dict() if len(ranked) else {}
+        note = "" if best else "; ".join(tried["state"].unique()) or "not tried yet"
+        rows.append({**best, **kinds, "trials": len(tried), "note": note})
+    table = pd.DataFrame(rows, columns=list(COMBINATION_COLUMNS))
+    return table.sort_values("objective", ascending=False, kind="stable", ignore_index=True)
+
+
+def fitted_vectors(embeddings: Embeddings) -> np.ndarray:
+    """The embeddings that clusterings are fitted on, shape (m, D)."""
+    vectors: np.ndarray = embeddings["embeddings"][embeddings["fitted"]].numpy()
+    return vectors
+
+
+def too_few(embeddings: Embeddings, params: ClusteringParams) -> str:
+    """Why there are too few images for a search; empty where there are enough."""
+    count, limit = len(embeddings["embeddings"]), params.fewest_images
+    setting = f"(clustering.fewest_images is {limit})"
+    if count < limit:
+        return f"there are only {count} borderline images {setting}"
+    distinct = len(np.unique(fitted_vectors(embeddings), axis=0))
+    if distinct < limit:
+        return f"the model distinguishes only {distinct} of its borderline images {setting}"
+    return ""
+
+
+def why_no_recipe(embeddings: Embeddings, trials: pd.DataFrame, params: ClusteringParams) -> str:
+    """Why the search and the full fits gave no recipe."""
+    few = too_few(embeddings, params)
+    if few or len(best_first(trials)):
+        return few or "no recipe gives usable clusters when it is fitted with clustering.epochs"
+    most_often = trials["state"][trials["reduction"].notna()].value_counts().index[0]
+    return f"none of the {params.trials} trials gives usable clusters (most often: {most_often})"

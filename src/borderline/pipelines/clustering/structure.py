@@ -23,13 +23,10 @@ _ENOUGH = 4
 
 
 class Structure(NamedTuple):
-    """The comparison of the images with clouds.
+    """The best objective of the recipes on the images, NaN for none, and on each cloud.
 
-    Attributes:
-        value: The best objective of the recipes on the images; NaN for none.
-        clouds: The same for each cloud.
-        p_value: Share of the clouds and the images with at least this objective (Besag and
-            Clifford 1991 where the test stopped early).
+    The p-value is the share of the clouds and the images with at least the objective of the images
+    (Besag and Clifford 1991 where the test stopped early).
     """
 
     value: float

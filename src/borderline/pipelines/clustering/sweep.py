@@ -1,7 +1,4 @@
-"""All clusterings of a kind in one space: those spread over its settings, then those near the best.
-
-HDBSCAN's settings share one tree.
-"""
+"""All clusterings of a kind in one space: some spread over it, then those near the best."""
 
 from __future__ import annotations
 

@@ -15,8 +15,6 @@ from borderline.pages.pictures import pictures
 from borderline.pipelines.compare.sides import Side
 from borderline.pipelines.compare.transfer import OPEN, OWN, SHARED
 
-PACKAGE = "borderline.pipelines.compare"
-
 
 def section(
     side: Side, other: Side, table: pd.DataFrame, members: int, device: torch.device
@@ -46,7 +44,7 @@ def render(
 ) -> str:
     """The page: the source and classes of the findings, the measures, errors, and both sections."""
     return rendering.render(
-        PACKAGE,
+        "borderline.pipelines.compare",
         "comparison.html",
         charts=False,
         this=findings,

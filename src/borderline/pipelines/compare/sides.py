@@ -1,17 +1,28 @@
-"""The two sides of a comparison."""
+"""The two sides of a comparison, and the differences of their measures and errors."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import binomtest
 from torch import nn
 
 from borderline.errors import BorderlineError
-from borderline.findings import Findings
+from borderline.findings import MEASURES, Findings, Measured, number_of
+from borderline.measures.intervals import Estimate
 from borderline.params import Pairing
 from borderline.records import Clusters, LabelledImages, Part, Prototypes, RealView
+
+COLUMNS = [
+    *("figure", "this", "this_low", "this_high", "other", "other_low", "other_high"),
+    *("difference", "low", "high", "differ"),
+]
 
 
 @dataclass(frozen=True)
@@ -29,18 +40,17 @@ class Side:
 
 
 def sides_of(pairing: Pairing, datasets: Mapping[str, Any]) -> tuple[Side, Side]:
-    """This side and the other one, from datasets called ``this.<name>`` and ``other.<name>``."""
+    """This side and the other one, from datasets called ``this.<name>`` and ``other.<name>``.
+
+    Raises:
+        BorderlineError: When the shapes of their images or their classes differ.
+    """
 
     def side(key: str, name: str) -> Side:
         fields = {k.partition(".")[2]: v for k, v in datasets.items() if k.startswith(f"{key}.")}
         return Side(name=name, **fields | {"findings": Findings.read(fields["findings"])})
 
-    this, other = pairing.names
-    return side("this", this), side("other", other)
-
-
-def check_comparable(this: Side, other: Side) -> None:
-    """Raise an error unless both sides have images of one shape and the same classes."""
+    this, other = map(side, ("this", "other"), pairing.names)
     shapes = [tuple(side.pair_test["images"].shape[1:]) for side in (this, other)]
     if shapes[0] != shapes[1]:
         raise BorderlineError(
@@ -54,3 +64,61 @@ def check_comparable(this: Side, other: Side) -> None:
             f"{' from '.join(classes[0])}: set compare and other_run to models of one pair with "
             "the same positive class."
         )
+    return this, other
+
+
+def difference(this: Measured, other: Measured) -> Measured:
+    """This measure minus the other one, with the interval of Zou and Donner (2008), if both have.
+
+    Their MOVER takes the two measures as independent. For measures of the same images, such as two
+    accuracies, the interval is too wide rather than too narrow if both are positively correlated.
+    """
+    ends = (this.value, this.low, this.high, other.value, other.low, other.high)
+    value, low, high, value_2, low_2, high_2 = (math.nan if x is None else x for x in ends)
+    apart = value - value_2
+    below = math.hypot(value - low, high_2 - value_2)
+    above = math.hypot(high - value, value_2 - low_2)
+    return Measured.of(Estimate(apart, apart - below, apart + above))
+
+
+def compare_measures(this: Findings, other: Findings, *, same_judge: bool) -> pd.DataFrame:
+    """Compare all measures of two models, a row a measure by ``COLUMNS``.
+
+    They ``differ`` if the interval of their ``difference`` excludes 0; empty where there is no
+    interval. Fréchet distances are compared only for the same judge and the same N.
+    """
+    rows = []
+    for name in MEASURES:
+        both = this.measures[name], other.measures[name]
+        comparable = name != "fd_lenet" or (same_judge and both[0].n == both[1].n)
+        apart = difference(*both) if comparable else Measured()
+        known = apart.low is not None and apart.high is not None
+        differ = (apart.low > 0 or apart.high < 0) if known else None  # type: ignore[operator]
+        ends = (end for measure in both for end in (measure.value, measure.low, measure.high))
+        rows.append((name, *ends, apart.value, apart.low, apart.high, differ))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def compare_errors(this: Side, other: Side) -> dict[str, Any]:
+    """The result of ``only_one_wrong``; all None where the test images or their labels differ."""
+    names = ("only_this", "only_other", "p_value")
+    tests = this.pair_test, other.pair_test
+    if not all(torch.equal(*(test[name] for test in tests)) for name in ("images", "labels")):
+        return dict.fromkeys(names)
+    labels = this.pair_test["labels"]
+    wrong = [((side.real_view["test_p"] > 0.5).long() != labels).numpy() for side in (this, other)]
+    return dict(zip(names, only_one_wrong(*wrong), strict=True))
+
+
+def only_one_wrong(
+    this_wrong: np.ndarray, other_wrong: np.ndarray
+) -> tuple[int, int, float | None]:
+    """Count the images that only one of two models gets wrong, from masks (N,) of their errors.
+
+    The third value is the two-sided p-value of McNemar's exact test (1947), None where both counts
+    are 0.
+    """
+    ours, theirs = int((this_wrong & ~other_wrong).sum()), int((~this_wrong & other_wrong).sum())
+    if ours + theirs == 0:
+        return 0, 0, None
+    return ours, theirs, number_of(float(binomtest(ours, ours + theirs).pvalue))

@@ -21,17 +21,12 @@ COLUMNS = [
 SHARED, OWN, OPEN = "shared", "own", "open"
 """The other model is unsure of most images of the pattern; of fewer than half; undecided."""
 
-_MOST = 0.5
-
 
 class OtherModel(NamedTuple):
-    """The other model's view of the images of a side.
+    """The other model's p (N,) and embeddings (N, D) of the images of a side.
 
-    Attributes:
-        p: Its probabilities of the images, shape (N,).
-        embeddings: Its embeddings of the images, shape (N, D).
-        prototypes: Its embeddings of its side's prototypes, shape (K, D); K may be 0.
-        real_p: Its probabilities of its real test images, shape (M,).
+    Also its embeddings of its own prototypes (K, D), where K may be 0, and its p of its own real
+    test images (M,).
     """
 
     p: np.ndarray
@@ -67,18 +62,12 @@ def carry_over(
     A pattern is ``shared`` if the 95 % interval (Wilson 1927) of the share of its images that the
     other model is unsure of lies above one half, ``own`` if it lies below, and ``open`` otherwise.
     Unsure is relative to the real images: the probabilities of two models may be confident to
-    different degrees, so that almost no image would be in a fixed band of both.
-
-    Args:
-        labels: The clusters of its borderline images, shape (N,).
-        unsure: The share of its real test images that the other model counts as unsure of.
-
-    Returns:
-        A row a pattern: the shares of its images that the other model is ``unsure`` of and that are
-        ``borderline`` for it, and the ``nearest`` prototype of the other model.
+    different degrees, so that almost no image would be in a fixed band of both. The other model
+    counts as ``unsure`` of this share of its real test images, those with the least confidence.
+    ``labels`` (N,) are the clusters of the borderline images.
     """
-    distance, real = np.abs(other.p - 0.5), np.abs(other.real_p - 0.5)
-    limit = np.quantile(real, unsure)
+    distance = np.abs(other.p - 0.5)
+    limit = np.quantile(np.abs(other.real_p - 0.5), unsure)
     rows = []
     seen: set[int] = set()
     for pattern in findings.patterns:
@@ -88,7 +77,7 @@ def carry_over(
             continue
         seen.add(pattern.cluster)
         share = estimate_of_share(int((distance[here] < limit).sum()), int(here.sum()))
-        verdict = SHARED if share.low > _MOST else OWN if share.high < _MOST else OPEN
+        verdict = SHARED if share.low > 0.5 else OWN if share.high < 0.5 else OPEN
         nearest, most = -1, np.nan
         if len(other.prototypes):
             joined = cosine_distances(other.embeddings[here], other.prototypes).argmin(1)

@@ -6,7 +6,7 @@ from scipy.stats import binom
 
 from borderline.findings import MEASURES, Measured
 from borderline.measures.intervals import estimate_of_share
-from borderline.pipelines.compare.differences import (
+from borderline.pipelines.compare.sides import (
     compare_measures,
     difference,
     only_one_wrong,
