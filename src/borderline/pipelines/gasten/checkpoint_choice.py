@@ -8,12 +8,15 @@ from borderline.pipelines.gasten.early_stopping import best_epoch, counted
 from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams, Start
 
 
-def starting_checkpoint(checkpoints: Checkpoints, start: Start, gan: GanParams) -> Checkpoint:
-    """The checkpoint of step 1 that step 2 starts from.
+def starting_checkpoint(
+    checkpoints: Checkpoints, start: Start | tuple[Start, ...], gan: GanParams
+) -> Checkpoint:
+    """The checkpoint of step 1 that a generator starts from.
 
     Raises:
         BorderlineError: When that epoch has no checkpoint.
     """
+    assert not isinstance(start, tuple), "the grid takes lists apart"
     if start == "last":
         return kept_checkpoint(checkpoints, gan.epochs, gan.early_stopping)
     if start == "best":
@@ -30,10 +33,7 @@ def starting_checkpoint(checkpoints: Checkpoints, start: Start, gan: GanParams) 
 def kept_checkpoint(
     checkpoints: Checkpoints, epochs: int, early_stopping: EarlyStoppingParams | None
 ) -> Checkpoint:
-    """The checkpoint that a training ends with: the last, or the best of its early stopping.
-
-    The last one too where the rule of early stopping never counted a score.
-    """
+    """The last checkpoint of a training, or the best by its rule of early stopping."""
     last = _latest(checkpoints, epochs)
     if early_stopping is None:
         return last

@@ -25,11 +25,7 @@ class ConfusionTerm(ABC):
 
     @abstractmethod
     def loss(self, logits: Tensor) -> Tensor:
-        """The formula of the term, a scalar.
-
-        Args:
-            logits: The model's logits of generated images, shape (N,); p is their sigmoid.
-        """
+        """The term, a scalar, from the model's logits (N,) of generated images; p = sigmoid."""
 
     def step(
         self, gan: Gan, classifier: nn.Module, latents: Tensor, fake: Tensor, alpha: float
@@ -39,8 +35,8 @@ class ConfusionTerm(ABC):
         Args:
             gan: The GAN, whose discriminator needs no gradients now.
             classifier: The model under test: images (N, C, H, W) to logits (N,).
-            latents: Latent vectors, shape (N, Z).
-            fake: Their images, with a graph, shape (N, C, H, W).
+            latents: Shape (N, Z).
+            fake: The images of the latents, with a graph, shape (N, C, H, W).
             alpha: The weight of the term in this epoch.
 
         Returns:

@@ -13,11 +13,7 @@ _GREY_LEVEL = 2 / 255
 def is_distinct(images: Tensor) -> Tensor:
     """Whether an image differs from all before it by more than a grey level (root mean square).
 
-    Args:
-        images: Values in [-1, 1], shape (N, C, H, W).
-
-    Returns:
-        Boolean tensor of shape (N,).
+    Images are of shape (N, C, H, W) in [-1, 1]; the answer is a boolean tensor (N,).
     """
     flat = images.flatten(1)
     least = _GREY_LEVEL * flat.shape[1] ** 0.5

@@ -8,22 +8,17 @@ from collections.abc import Sequence
 from borderline.pipelines.gasten.params import EarlyStoppingParams, SettledParams
 
 History = Sequence[dict[str, float]]
-_TO_GROW = {"yield"}
 
 
 def best_epoch(history: History, metric: str) -> int | None:
-    """The epoch at which a score is best.
+    """The first epoch at which a score is best; None where no row of the history has it.
 
-    Args:
-        history: One row an epoch, with a column ``epoch``.
-        metric: A column; ``yield`` should be large, the others small.
-
-    Returns:
-        The first best epoch; None where no row has the score.
+    ``yield`` should be large, all other scores small.
     """
-    sign = -1 if metric in _TO_GROW else 1
-    rows = [(sign * row[metric], row["epoch"]) for row in history if _has(row, metric)]
-    return int(min(rows)[1]) if rows else None
+    sign = -1 if metric == "yield" else 1
+    scores = [(sign * row.get(metric, math.nan), row["epoch"]) for row in history]
+    scores = [score for score in scores if not math.isnan(score[0])]
+    return int(min(scores)[1]) if scores else None
 
 
 def counted(history: History, rule: EarlyStoppingParams) -> History:
@@ -54,7 +49,3 @@ def has_stopped(history: History, rule: EarlyStoppingParams | None) -> bool:
 def _stale(history: History, rule: EarlyStoppingParams | SettledParams) -> bool:
     best = best_epoch(history, rule.metric)
     return best is not None and history[-1]["epoch"] - best >= rule.patience
-
-
-def _has(row: dict[str, float], metric: str) -> bool:
-    return not math.isnan(row.get(metric, math.nan))

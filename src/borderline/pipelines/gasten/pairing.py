@@ -17,13 +17,13 @@ def pair_up(
     """Join points of the negative side with points of the positive side, no pair twice.
 
     Args:
-        negative: Points of the negative side, shape (N, ...), N at least 1.
-        positive: Points of the positive side, shape (P, ...), P at least 1.
+        negative: Shape (N, ...), N at least 1.
+        positive: Shape (P, ...), P at least 1.
         count: Requested number of pairs.
         how: ``random``, where all points of a side are used equally often, or ``nearest``: each
             point of the smaller side with its nearest neighbours on the other.
         metric: scikit-learn's name of the distance between neighbours.
-        random: For random pairs.
+        random: Draws the random pairs.
 
     Returns:
         Rows of the negative and rows of the positive points, each of shape (M,), M at most

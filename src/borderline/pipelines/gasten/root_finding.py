@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,25 +14,13 @@ _MOST_STEPS = 30
 _LOGITS_PER_PROBABILITY = 4.0
 
 
-class Crossings(NamedTuple):
-    """The crossings of paths.
-
-    Attributes:
-        shares: The place of each crossing along its path, in (0, 1), shape (N,), float64.
-        converged: Whether it is within the tolerance, shape (N,), boolean.
-    """
-
-    shares: Tensor
-    converged: Tensor
-
-
 def find_crossings(
     logits_at: Callable[[Tensor, Tensor], Tensor],
     first: Tensor,
     last: Tensor,
     targets: Tensor,
     tolerance: float,
-) -> Crossings:
+) -> tuple[Tensor, Tensor]:
     """Find a point on each path where the model's probability is the target.
 
     Chandrupatla's method (1997) mixes bisection with inverse quadratic interpolation. It works on
@@ -47,6 +34,10 @@ def find_crossings(
         last: Logits at share 1, above those of the targets, shape (N,).
         targets: Probabilities to find, in (0, 1), shape (N,).
         tolerance: The largest distance of a probability to its target.
+
+    Returns:
+        The share of each crossing along its path, float64 (N,), and whether it is within the
+        tolerance, boolean (N,).
     """
     aims = torch.logit(targets.double())
     ends = (first.double() - aims).numpy(), (last.double() - aims).numpy()
@@ -69,4 +60,4 @@ def find_crossings(
         maxiter=_MOST_STEPS,
     )
     converged = np.abs(result.f_x) <= _LOGITS_PER_PROBABILITY * tolerance
-    return Crossings(torch.from_numpy(result.x), torch.from_numpy(converged))
+    return torch.from_numpy(result.x), torch.from_numpy(converged)
