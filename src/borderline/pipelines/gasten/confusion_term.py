@@ -32,15 +32,8 @@ class ConfusionTerm(ABC):
     ) -> tuple[Tensor, Tensor]:
         """Leave gradients in the generator: here those of ``L + alpha * loss``.
 
-        Args:
-            gan: The GAN, whose discriminator needs no gradients now.
-            classifier: The model under test: images (N, C, H, W) to logits (N,).
-            latents: Shape (N, Z).
-            fake: The images of the latents, with a graph, shape (N, C, H, W).
-            alpha: The weight of the term in this epoch.
-
-        Returns:
-            The GAN's loss L and the term, scalars.
+        ``fake`` (N, C, H, W) are the images of the ``latents`` (N, Z), with a graph; ``alpha`` is
+        the weight of the term in this epoch. Returns the GAN's loss L and the term, scalars.
         """
         loss = gan.loss.generator(gan.discriminate(fake))
         confusion = self.loss(classifier(fake))

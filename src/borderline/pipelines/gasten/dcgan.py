@@ -20,11 +20,8 @@ Norm = Callable[[int, int], nn.Module]
 class Generator(nn.Module):
     """Latent vectors (N, latent_dim), standard normal, to images (N, C, H, W) in [-1, 1].
 
-    Args:
-        latent_dim: Dimensions of the latent vector.
-        filters: Channels before the last layer.
-        channels: Channels of the images.
-        sizes: Side lengths of the feature maps, from the smallest to the image.
+    ``filters`` are the channels before the last layer, ``sizes`` the side lengths of the feature
+    maps, from the smallest to the image.
     """
 
     def __init__(self, *, latent_dim: int, filters: int, channels: int, sizes: list[int]) -> None:

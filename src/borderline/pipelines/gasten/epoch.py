@@ -56,15 +56,9 @@ def train_epoch(
 ) -> dict[str, float]:
     """Train both networks for an epoch (from 1), in place.
 
-    Args:
-        gan: The GAN.
-        images: Real images in [-1, 1] on the device of the GAN, shape (N, C, H, W).
-        epoch: Decides the weight of the term.
-        steering: None for the plain GAN.
-
-    Returns:
-        The mean ``generator_loss`` (the GAN's part of it), ``discriminator_loss`` and, with a
-        steering, ``confusion_loss`` (the term without its weight).
+    The real images (N, C, H, W) in [-1, 1] are on the device of the GAN. Returns the mean
+    ``generator_loss`` (the GAN's part of it), ``discriminator_loss`` and, with a steering,
+    ``confusion_loss`` (the term without its weight).
     """
     gan.generator.train()
     gan.discriminator.train()

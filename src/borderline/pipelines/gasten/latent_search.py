@@ -17,10 +17,8 @@ from torch import Tensor, nn
 
 from borderline.measures.inference import BATCH_SIZE, embed, in_batches
 from borderline.params import RunParams
-from borderline.pipelines.gasten.distinct import is_distinct
-from borderline.pipelines.gasten.pairing import pair_up
 from borderline.pipelines.gasten.params import Pairs
-from borderline.pipelines.gasten.root_finding import find_crossings
+from borderline.pipelines.gasten.search_steps import find_crossings, is_distinct, pair_up
 from borderline.records import LabelledImages, Part, take_rows
 from borderline.sampling import GanSampler, Parts, make_part, part_sizes
 

@@ -48,7 +48,7 @@ class StartsFromGan(GeneratorParams):
         return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
 
     def needs_gan(self) -> bool:
-        """True unless it continues from another generator."""
+        """No if it continues from another generator."""
         return self.goes_on_from() is None
 
     def needs_fd_lenet(self) -> bool:
@@ -96,7 +96,6 @@ class EarlyStoppingParams(Params):
     """Stop a training when a score no longer improves, and keep the best epoch.
 
     Attributes:
-        metric: A column of the history; ``yield`` improves upwards, others downwards.
         patience: Epochs without improvement before the training stops.
         once_settled: Start counting when another score has settled (Cunha et al. for step 2: the
             ACD counts after the Fréchet distance has settled).
@@ -119,11 +118,8 @@ class GanParams(Params):
             they are None.
         steps_per_epoch: Discriminator steps per epoch; None for one pass over the images. Small
             datasets need more than one pass.
-        architecture: ``dcgan``, or ``resnet`` for 32x32 and larger.
         filters: Channels of the discriminator's first layer; each further layer doubles them.
         blocks: Up- and down-sampling blocks of the DCGAN; None for as many as lead to 4x4.
-        loss: ``ns`` (non-saturating) or ``wgan_gp`` (Gulrajani et al. 2017).
-        disc_iters: Discriminator steps per generator step.
         precision: ``float32``, or ``bfloat16`` for autocast on any device (Micikevicius et al.
             2018); ``auto`` takes ``bfloat16`` on CUDA.
         checkpoint_every: Epochs between two checkpoints, in both steps; the last epoch always has
@@ -170,12 +166,7 @@ class GanParams(Params):
 
 
 class GenerationParams(Params):
-    """Images of the finished generators.
-
-    Attributes:
-        images: Images of each generator (Gomes et al. 2024: 15,000).
-        test_noise: Latent vectors that all epochs are measured on.
-    """
+    """Images of each finished generator (Gomes et al. 2024: 15,000), and latents for its epochs."""
 
     images: int = Field(ge=1)
     test_noise: int = Field(ge=64)

@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from borderline.measures.inference import in_batches, predict
 from borderline.params import RunParams
-from borderline.pipelines.gasten.distinct import is_distinct
-from borderline.pipelines.gasten.pairing import pair_up
 from borderline.pipelines.gasten.params import Pairs
-from borderline.pipelines.gasten.root_finding import find_crossings
+from borderline.pipelines.gasten.search_steps import find_crossings, is_distinct, pair_up
 from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, part_sizes
 

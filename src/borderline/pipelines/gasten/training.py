@@ -10,7 +10,7 @@ from torch import Tensor
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, check_settings, latest
 from borderline.params import Setting
-from borderline.pipelines.gasten.early_stopping import has_stopped
+from borderline.pipelines.gasten.checkpoint_choice import has_stopped
 from borderline.pipelines.gasten.epoch import Steering, train_epoch
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.networks import Generator
@@ -51,7 +51,6 @@ def train(
         so_far: The checkpoints that already exist.
         measure: Takes the generator after an epoch, returns further scores for the history.
         steering: None for the plain GAN.
-        early_stopping: The rule that stops before the last epoch.
 
     Raises:
         BorderlineError: When the checkpoints were made with other settings.
