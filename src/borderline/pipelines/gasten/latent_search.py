@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from sklearn.neighbors import NearestNeighbors
@@ -31,12 +32,9 @@ _FEWEST_OF_A_SIDE = 32
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSampler(GanSampler):
-    """A latent space to search in.
+    """A latent space to search in; its settings are those of the kind ``latent_search``.
 
     Attributes:
-        truncation: Largest absolute value of the drawn latents; None for no limit.
-        spread: Target probabilities are uniform in ``0.5 +- spread``.
-        tolerance: Largest distance of a probability from its target.
         keep: The share of the images to keep, the most real by the discriminator or the judge.
         real_features: The judge's features of the real training images, shape (M, D).
     """
@@ -155,11 +153,7 @@ class SearchSampler(GanSampler):
 def _distinct(part: Part | None, more: Part) -> Part:
     """The images of both parts without repetitions."""
     if part is not None:
-        more = {
-            "images": torch.cat([part["images"], more["images"]]),
-            "latents": torch.cat([part["latents"], more["latents"]]),
-            "probabilities": torch.cat([part["probabilities"], more["probabilities"]]),
-        }
+        more = cast(Part, {n: torch.cat([part[n], more[n]]) for n in more})  # type: ignore[literal-required]
     return take_rows(more, is_distinct(more["images"]))
 
 
@@ -169,10 +163,7 @@ def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
     It keeps the length that latents of a normal distribution have, which a straight line would not
     (White 2016).
 
-    Args:
-        first: Shape (N, Z).
-        last: Shape (N, Z).
-        shares: How far along, in [0, 1], shape (N,).
+    The vectors have the shape (N, Z), the shares in [0, 1] the shape (N,).
     """
     a, b, t = first.double(), last.double(), shares.double()[:, None]
     cosine = torch.cosine_similarity(a, b, dim=1)[:, None].clamp(-1 + 1e-9, 1 - 1e-9)

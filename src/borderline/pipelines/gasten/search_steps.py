@@ -26,14 +26,8 @@ def pair_up(
 ) -> tuple[Tensor, Tensor]:
     """Join points of the negative side with points of the positive side, no pair twice.
 
-    Args:
-        negative: Shape (N, ...), N at least 1.
-        positive: Shape (P, ...), P at least 1.
-        count: Requested number of pairs.
-        how: ``random``, where all points of a side are used equally often, or ``nearest``: each
-            point of the smaller side with its nearest neighbours on the other.
-        metric: scikit-learn's name of the distance between neighbours.
-        random: Draws the random pairs.
+    With ``random`` all points of a side are used equally often, with ``nearest`` each point of the
+    smaller side goes to its nearest neighbours on the other, by a distance of scikit-learn.
 
     Returns:
         Rows of the negative and rows of the positive points, each of shape (M,), M at most
@@ -80,19 +74,17 @@ def find_crossings(
 
     Chandrupatla's method (1997) mixes bisection with inverse quadratic interpolation. It works on
     the logit, which is not flat where the probability is. Only paths that are not yet within the
-    tolerance are evaluated again.
+    tolerance of their target are evaluated again.
 
     Args:
         logits_at: Takes shares of paths (B,) in (0, 1) and the rows of those paths (B,), returns
             the model's logits at these points (B,).
         first: Logits at share 0, below those of the targets, shape (N,).
         last: Logits at share 1, above those of the targets, shape (N,).
-        targets: Probabilities to find, in (0, 1), shape (N,).
-        tolerance: The largest distance of a probability to its target.
+        targets: Probabilities in (0, 1), shape (N,).
 
     Returns:
-        The share of each crossing along its path, float64 (N,), and whether it is within the
-        tolerance, boolean (N,).
+        The share of each crossing, float64 (N,), and whether it is within the tolerance (N,).
     """
     aims = torch.logit(targets.double())
     ends = (first.double() - aims).numpy(), (last.double() - aims).numpy()

@@ -46,11 +46,8 @@ def train(
     Args:
         gan: The GAN in its initial state.
         images: Real images in [-1, 1], shape (N, C, H, W), N at least 2.
-        epochs: The last epoch.
         settings: The fingerprint of the training.
-        so_far: The checkpoints that already exist.
         measure: Takes the generator after an epoch, returns further scores for the history.
-        steering: None for the plain GAN.
 
     Raises:
         BorderlineError: When the checkpoints were made with other settings.

@@ -38,7 +38,6 @@ class Settings(StartsFromGan):
     """Step 2 of Cunha et al. 2023 and of its successors.
 
     Attributes:
-        term: The addition to the generator's loss, a file of ``pipelines/gasten/terms``.
         alpha: Weight of the term; None for the term's default. ``mgda`` and ``mgda_norm`` find
             their weight themselves.
         alpha_growth: Factor of the weight after each epoch.
@@ -179,40 +178,34 @@ def _steering(
     classifier: nn.Module,
     train_p: Tensor,
     generator: Settings,
-    confusion: ConfusionParams,
+    band: ConfusionParams,
     run: RunParams,
 ) -> Steering:
     """The steering by a frozen copy of the model under test."""
     from borderline.pipelines.gasten.epoch import Steering, borderline_rows
 
-    share = generator.real_borderline
     return Steering(
         classifier=copy.deepcopy(classifier).to(run.torch_device()).eval().requires_grad_(False),
         term=TERMS[generator.term],
         alpha=generator.alpha or 0.0,
         growth=generator.alpha_growth,
-        real_rows=borderline_rows(train_p, confusion) if share else None,
-        real_share=share,
+        real_rows=borderline_rows(train_p, band) if generator.real_borderline else None,
+        real_share=generator.real_borderline,
     )
 
 
 def _fingerprint(
-    start: Checkpoint,
-    gan: Gan,
-    classifier: nn.Module,
-    generator: Settings,
-    confusion: ConfusionParams,
+    start: Checkpoint, gan: Gan, classifier: nn.Module, generator: Settings, band: ConfusionParams
 ) -> dict[str, Setting]:
     """The fingerprint with digests of its inputs, before the first epoch."""
     from borderline.datasets.tensors import digest_of_weights
 
     model: dict[str, Setting] = getattr(classifier, "settings", {})
-    settings = generator.training_settings(
-        start["settings"], model, gan.params, confusion, start["epoch"]
-    )
-    settings["step 1 digest"] = digest_of_weights(gan.generator)
-    settings["classifier digest"] = digest_of_weights(classifier)
-    return settings
+    return {
+        **generator.training_settings(start["settings"], model, gan.params, band, start["epoch"]),
+        "step 1 digest": digest_of_weights(gan.generator),
+        "classifier digest": digest_of_weights(classifier),
+    }
 
 
 def keep_networks(

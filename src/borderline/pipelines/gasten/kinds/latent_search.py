@@ -42,7 +42,6 @@ class Settings(StartsFromGan):
     Attributes:
         space_of: The latent space: ``gan`` for step 1, or the name of a tuned or an imported
             generator.
-        pairs: Join latents of both sides at ``random``, or with their ``nearest`` neighbours.
         truncation: Largest absolute value of the normal latents; None for no limit. A low value
             gives less variety and more typical images.
         spread: Target probabilities are uniform in ``0.5 +- spread``; 0 for the boundary itself.
