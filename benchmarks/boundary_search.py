@@ -49,7 +49,7 @@ def main() -> None:
 
     def ours() -> None:
         found.clear()
-        sampler = SearchSampler(generator=generator, settings=search_settings())
+        sampler = SearchSampler(generator=generator, **search_settings())
         parts = sampler.sample(classifier, pair_images, IMAGES, RUN)
         found.extend(part["probabilities"] for part in parts)
 

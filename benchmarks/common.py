@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,6 @@ from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.training import binary_loss, class_loss, train
 from borderline.pipelines.gasten.epoch import train_epoch
 from borderline.pipelines.gasten.gan import Gan
-from borderline.pipelines.gasten.kinds.latent_search import Settings
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.networks import build_networks
 from borderline.pipelines.gasten.params import GanParams
@@ -38,10 +38,10 @@ def gan_params(preset: str, **changed: object) -> GanParams:
     return GanParams.model_validate(base_parameters(CONF)["gan"] | values | changed)
 
 
-def search_settings() -> Settings:
-    """The default settings of latent_search."""
+def search_settings() -> dict[str, Any]:
+    """The default settings of a latent search."""
     defaults = base_parameters(CONF)["generator_kinds"]["latent_search"]
-    return Settings.model_validate({"kind": "latent_search", **defaults})
+    return {name: defaults[name] for name in ("pairs", "truncation", "spread", "tolerance")}
 
 
 def fashion_or_digits() -> tuple[ImageSource, PairParams]:
@@ -143,6 +143,6 @@ def borderline_embeddings(count: int, steps_of_step_1: int = 200) -> np.ndarray:
     train_epoch(gan, images, 1, None)
     generator = build_networks(params, images.shape[1:], RUN)[0]
     generator.load_state_dict(gan.generator.state_dict())
-    sampler = SearchSampler(generator=generator, settings=search_settings())
+    sampler = SearchSampler(generator=generator, **search_settings())
     parts = sampler.sample(classifier, pair_images, count, RUN)
     return torch.cat([embed(classifier, part["images"], device) for part in parts]).numpy()

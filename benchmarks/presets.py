@@ -67,7 +67,7 @@ def main() -> None:
         latents = torch.randn(IMAGES, 64, generator=torch.Generator().manual_seed(1))
         made = in_batches(generator, latents, device=device)
         fd = frechet_distance(Moments.of(embed(judge, made, device)), real)
-        sampler = SearchSampler(generator=generator, settings=search_settings())
+        sampler = SearchSampler(generator=generator, **search_settings())
         parts = sampler.sample(classifier, pair_images, SAMPLE, RUN)
         found = torch.cat([part["images"] for part in parts])
         print(

@@ -7,12 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from borderline.params import RunParams
-from borderline.pipelines.gasten.gan_sampler import GanSampler
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.records import LabelledImages, Part
-from borderline.sampling import PART_SIZE, Parts, Sampler, part_sizes, sample_within_pair
-from conftest import generator_settings
+from borderline.sampling import (
+    PART_SIZE,
+    GanSampler,
+    Parts,
+    Sampler,
+    part_sizes,
+    sample_within_pair,
+)
 
 Z = 4
 
@@ -32,10 +37,9 @@ class Brightness(nn.Module):
 SAMPLERS: dict[str, Sampler] = {
     "gasten": GanSampler(generator=Decoder()),
     "latent_search": SearchSampler(
-        generator=Decoder(),
-        settings=generator_settings("latent_search"),
+        generator=Decoder(), pairs="random", truncation=None, spread=0.0, tolerance=0.01
     ),
-    "pixel_bisection": BlendSampler(settings=generator_settings("pixel_bisection")),
+    "pixel_bisection": BlendSampler(pairs="random", tolerance=0.01),
 }
 
 

@@ -37,19 +37,45 @@ class Sampler(ABC):
     def sample(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
     ) -> Parts:
-        """Make images.
+        """Make this number of images, or fewer and a note that says why.
 
-        Args:
-            classifier: The model under test: images (N, C, H, W) to logits (N,).
-            real: The training images of the pair, labels 0 and 1.
-            images: The requested number; there may be fewer, and the note then says why.
-            run: Device and seed; another seed makes other images.
+        ``classifier`` is the model under test: images (N, C, H, W) to logits (N,). ``real`` are the
+        training images of the pair. Another seed of ``run`` makes other images.
         """
 
     @property
     def decoder(self) -> nn.Module | None:
         """Latent vectors (N, Z) to images (N, C, H, W); None where the images have no latents."""
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanSampler(Sampler):
+    """Images of latent vectors from a normal distribution, wherever they fall.
+
+    Attributes:
+        generator: Latent vectors (N, ``latent_dim``) to images (N, C, H, W) in [-1, 1].
+    """
+
+    generator: nn.Module
+
+    def sample(
+        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+    ) -> Parts:
+        """See :class:`Sampler`."""
+        import torch
+
+        device, random = run.torch_device(), run.generator("generated images")
+        generator = self.generator.to(device).eval()
+        for size in part_sizes(images):
+            latents = torch.randn(size, int(generator.latent_dim), generator=random)  # type: ignore[arg-type]
+            yield make_part(generator, classifier, latents, device)
+        return ""
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The generator."""
+        return self.generator
 
 
 def sample_within_pair(

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from borderline.pipelines.gasten.early_stopping import best_epoch, counted, has_stopped
+from borderline.pipelines.gasten.checkpoint_choice import best_epoch, counted, has_stopped
 from borderline.pipelines.gasten.params import EarlyStoppingParams
 
 

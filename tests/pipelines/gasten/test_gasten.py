@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from borderline.errors import BorderlineError
 from borderline.params import ConfusionParams
+from borderline.pipelines.gasten.epoch import borderline_rows
 from borderline.pipelines.gasten.kinds.gasten import Settings
-from borderline.pipelines.gasten.step_2 import borderline_rows
 from conftest import gan_params, generator_settings
 
 

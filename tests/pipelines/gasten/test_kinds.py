@@ -15,7 +15,7 @@ from borderline.errors import BorderlineError
 from borderline.params import ConfusionParams, GeneratorParams
 from borderline.pipelines.gasten.kinds import KINDS
 from borderline.pipelines.gasten.params import GenerationParams, GeneratorContext
-from conftest import ROOT, gan_params, kedro_run, reporting_folder
+from conftest import ROOT, gan_params, generator_settings, kedro_run, reporting_folder
 
 MAY_TAKE = {
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
@@ -29,8 +29,8 @@ LEAST = {
 
 
 def settings_of(kind: str, **settings: object) -> GeneratorParams:
-    values = {"kind": kind, **LEAST.get(kind, {}), **settings}
-    return KINDS[kind].Settings.model_validate(values)
+    made: GeneratorParams = generator_settings(kind, **LEAST.get(kind, {}), **settings)
+    return made
 
 
 def pipeline_of(kind: str, **settings: object) -> Pipeline:

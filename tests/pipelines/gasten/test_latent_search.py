@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,6 @@ from borderline import sampling
 from borderline.measures.confusion import is_borderline
 from borderline.params import RunParams
 from borderline.pipelines.gasten import latent_search
-from borderline.pipelines.gasten.kinds.latent_search import Settings
 from borderline.pipelines.gasten.latent_search import SearchSampler, spherical
 from borderline.records import LabelledImages, Part
 
@@ -49,13 +50,10 @@ def find(
     images: int = 300,
     generator: nn.Module | None = None,
     discriminator: nn.Module | None = None,
-    **settings: object,
+    **changed: Any,
 ) -> tuple[Part, str]:
-    sampler = SearchSampler(
-        generator=generator or Ramp(),
-        settings=Settings.model_validate({"kind": "latent_search"} | settings),
-        discriminator=discriminator,
-    )
+    values = {"pairs": "random", "truncation": None, "spread": 0.0, "tolerance": 0.01} | changed
+    sampler = SearchSampler(generator=generator or Ramp(), discriminator=discriminator, **values)
     real: LabelledImages = {"images": torch.empty(0, 1, 8, 8), "labels": torch.empty(0)}
     parts = sampler.sample(Model(), real, images, RunParams(seed=5, device="cpu"))
     found: list[Part] = []
@@ -127,8 +125,7 @@ def test_most_real_images_are_kept() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return images.mean(dim=(1, 2, 3))
 
-    realism = {"by": "discriminator", "keep": 0.25}
-    kept, _ = find(discriminator=Brightness(), realism=realism)
+    kept, _ = find(discriminator=Brightness(), keep=0.25)
     freely, _ = find()
     assert len(kept["images"]) == 300
     assert kept["images"].mean() > freely["images"].mean() + 0.05

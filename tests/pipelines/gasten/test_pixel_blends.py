@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from borderline.params import RunParams
+from borderline.pipelines.gasten.params import Pairs
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.records import LabelledImages, Part
-from conftest import generator_settings
 
 
 class LeftOrRight(nn.Module):
@@ -18,10 +18,9 @@ class LeftOrRight(nn.Module):
         return 20 * difference + 5 * difference**3
 
 
-def find(images: LabelledImages, count: int, pairs: str = "random") -> tuple[Part, str]:
-    settings = generator_settings("pixel_bisection", pairs=pairs)
+def find(images: LabelledImages, count: int, pairs: Pairs = "random") -> tuple[Part, str]:
     run = RunParams(seed=0, device="cpu")
-    parts = BlendSampler(settings=settings).sample(LeftOrRight(), images, count, run)
+    parts = BlendSampler(pairs=pairs, tolerance=0.01).sample(LeftOrRight(), images, count, run)
     found: list[Part] = []
     while True:
         try:
@@ -32,7 +31,7 @@ def find(images: LabelledImages, count: int, pairs: str = "random") -> tuple[Par
 
 @pytest.mark.parametrize("pairs", ["random", "nearest"])
 def test_blends_lie_on_the_boundary_between_two_real_images(
-    pair_images: LabelledImages, pairs: str
+    pair_images: LabelledImages, pairs: Pairs
 ) -> None:
     found, note = find(pair_images, 200, pairs)
     assert len(found["images"]) > 150

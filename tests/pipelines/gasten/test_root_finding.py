@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from borderline.pipelines.gasten.root_finding import find_crossings
+from borderline.pipelines.gasten.search_steps import find_crossings
 
 N = 200
 RANDOM = torch.Generator().manual_seed(0)
@@ -24,9 +24,9 @@ def ends() -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("tolerance", [0.05, 0.01, 0.0001])
 def test_probabilities_found_are_within_the_tolerance(tolerance: float) -> None:
-    crossings = find_crossings(steep, *ends(), torch.full((N,), 0.5), tolerance)
-    assert crossings.converged.all()
-    p = torch.sigmoid(steep(crossings.shares, torch.arange(N)))
+    shares, converged = find_crossings(steep, *ends(), torch.full((N,), 0.5), tolerance)
+    assert converged.all()
+    p = torch.sigmoid(steep(shares, torch.arange(N)))
     assert (p - 0.5).abs().max() <= tolerance
 
 
@@ -47,17 +47,17 @@ def test_only_unfinished_paths_are_evaluated_and_fewer_than_bisection_would() ->
 
 def test_wished_for_probabilities_are_found() -> None:
     targets = torch.linspace(0.42, 0.58, N)
-    crossings = find_crossings(steep, *ends(), targets, 0.005)
-    p = torch.sigmoid(steep(crossings.shares, torch.arange(N)))
-    assert ((p - targets).abs()[crossings.converged] <= 0.005).all()
-    assert crossings.converged.double().mean() > 0.9
+    shares, converged = find_crossings(steep, *ends(), targets, 0.005)
+    p = torch.sigmoid(steep(shares, torch.arange(N)))
+    assert ((p - targets).abs()[converged] <= 0.005).all()
+    assert converged.double().mean() > 0.9
 
 
 def test_jump_across_the_boundary_is_not_called_found() -> None:
     def jump(shares: Tensor, rows: Tensor) -> Tensor:
         return torch.where(shares < 0.37, -2.0, 2.0)
 
-    crossings = find_crossings(
+    _, converged = find_crossings(
         jump, torch.tensor([-2.0]), torch.tensor([2.0]), torch.tensor([0.5]), 0.01
     )
-    assert not crossings.converged.any()
+    assert not converged.any()

@@ -43,11 +43,9 @@ import resource, torch
 from torch import nn
 from borderline.params import RunParams
 from borderline import sampling
-from borderline.pipelines.gasten.gan_sampler import GanSampler
-from borderline.pipelines.gasten.kinds import latent_search, pixel_bisection
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
-from conftest import generator_settings
+from borderline.sampling import GanSampler
 
 torch.set_num_threads(1)
 sampling.PART_SIZE = 2000
@@ -76,11 +74,9 @@ real = {{"images": images, "labels": (classifier(images) > 0).long()}}
 samplers = {{
     "gasten": lambda: GanSampler(generator=generator),
     "latent_search": lambda: SearchSampler(
-        generator=generator, settings=generator_settings("latent_search")
+        generator=generator, pairs="random", truncation=None, spread=0.0, tolerance=0.01
     ),
-    "pixel_bisection": lambda: BlendSampler(
-        settings=generator_settings("pixel_bisection")
-    ),
+    "pixel_bisection": lambda: BlendSampler(pairs="random", tolerance=0.01),
 }}
 
 def parts(count):

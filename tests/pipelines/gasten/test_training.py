@@ -201,8 +201,9 @@ def test_diverged_training_ends_with_its_last_good_checkpoint(
     checkpoints = [checkpoint for _, checkpoint in every if checkpoint is not None]
     assert [c["epoch"] for c in checkpoints] == kept
     assert all(torch.isfinite(w).all() for c in checkpoints for w in weights(c))
-    last = every[-1].history[-1]
-    assert every[-1].checkpoint is None
+    history, checkpoint = every[-1]
+    last = history[-1]
+    assert checkpoint is None
     assert last["epoch"] == kept[-1] + 1
     assert not math.isfinite(last["confusion_loss"])
     assert "fd_lenet" not in last

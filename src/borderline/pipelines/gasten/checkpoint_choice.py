@@ -1,19 +1,30 @@
-"""The choice of a training's checkpoint."""
+"""The choice of a training's checkpoint, and its early stopping.
+
+The history alone decides, so that a resumed training decides the same.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name, latest
 from borderline.errors import BorderlineError
-from borderline.pipelines.gasten.early_stopping import best_epoch, counted
+from borderline.pipelines.gasten import params
 from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams, Start
 
+History = Sequence[dict[str, float]]
 
-def starting_checkpoint(checkpoints: Checkpoints, start: Start, gan: GanParams) -> Checkpoint:
-    """The checkpoint of step 1 that step 2 starts from.
+
+def starting_checkpoint(
+    checkpoints: Checkpoints, start: Start | tuple[Start, ...], gan: GanParams
+) -> Checkpoint:
+    """The checkpoint of step 1 that a generator starts from.
 
     Raises:
         BorderlineError: When that epoch has no checkpoint.
     """
+    assert not isinstance(start, tuple), "the grid takes lists apart"
     if start == "last":
         return kept_checkpoint(checkpoints, gan.epochs, gan.early_stopping)
     if start == "best":
@@ -30,10 +41,7 @@ def starting_checkpoint(checkpoints: Checkpoints, start: Start, gan: GanParams) 
 def kept_checkpoint(
     checkpoints: Checkpoints, epochs: int, early_stopping: EarlyStoppingParams | None
 ) -> Checkpoint:
-    """The checkpoint that a training ends with: the last, or the best of its early stopping.
-
-    The last one too where the rule of early stopping never counted a score.
-    """
+    """The last checkpoint of a training, or the best by its rule of early stopping."""
     last = _latest(checkpoints, epochs)
     if early_stopping is None:
         return last
@@ -52,3 +60,44 @@ def _best(among: Checkpoints, last: Checkpoint, metric: str) -> Checkpoint:
     rows = [row for row in last["history"] if epoch_name(int(row["epoch"])) in among]
     best = best_epoch(rows, metric)
     return last if best is None else among[epoch_name(best)]()
+
+
+def best_epoch(history: History, metric: str) -> int | None:
+    """The first epoch at which a score is best; None where no row of the history has it.
+
+    ``yield`` should be large, all other scores small.
+    """
+    sign = -1 if metric == "yield" else 1
+    scores = [(sign * row.get(metric, math.nan), row["epoch"]) for row in history]
+    scores = [score for score in scores if not math.isnan(score[0])]
+    return int(min(scores)[1]) if scores else None
+
+
+def counted(history: History, rule: EarlyStoppingParams) -> History:
+    """The rows of a history that a rule reads.
+
+    They exclude epoch 0 (the start of step 2), the epochs before another score has settled where
+    the rule waits for it, and the epochs after the one at which the rule stops.
+    """
+    rows = [row for row in history if row["epoch"] > 0]
+    first = 0
+    if rule.once_settled is not None:
+        settled = (n for n in range(len(rows)) if _stale(rows[: n + 1], rule.once_settled))
+        first = next(settled, len(rows))
+    for end in range(first, len(rows)):
+        if _stale(rows[first : end + 1], rule):
+            return rows[first : end + 1]
+    return rows[first:]
+
+
+def has_stopped(history: History, rule: EarlyStoppingParams | None) -> bool:
+    """Whether a training should have ended by the end of its history; never without a rule."""
+    if rule is None:
+        return False
+    rows = counted(history, rule)
+    return bool(rows) and _stale(rows, rule)
+
+
+def _stale(history: History, rule: EarlyStoppingParams | params.SettledParams) -> bool:
+    best = best_epoch(history, rule.metric)
+    return best is not None and history[-1]["epoch"] - best >= rule.patience

@@ -25,26 +25,15 @@ class ConfusionTerm(ABC):
 
     @abstractmethod
     def loss(self, logits: Tensor) -> Tensor:
-        """The formula of the term, a scalar.
-
-        Args:
-            logits: The model's logits of generated images, shape (N,); p is their sigmoid.
-        """
+        """The term, a scalar, from the model's logits (N,) of generated images; p = sigmoid."""
 
     def step(
         self, gan: Gan, classifier: nn.Module, latents: Tensor, fake: Tensor, alpha: float
     ) -> tuple[Tensor, Tensor]:
         """Leave gradients in the generator: here those of ``L + alpha * loss``.
 
-        Args:
-            gan: The GAN, whose discriminator needs no gradients now.
-            classifier: The model under test: images (N, C, H, W) to logits (N,).
-            latents: Latent vectors, shape (N, Z).
-            fake: Their images, with a graph, shape (N, C, H, W).
-            alpha: The weight of the term in this epoch.
-
-        Returns:
-            The GAN's loss L and the term, scalars.
+        ``fake`` (N, C, H, W) are the images of the ``latents`` (N, Z), with a graph; ``alpha`` is
+        the weight of the term in this epoch. Returns the GAN's loss L and the term, scalars.
         """
         loss = gan.loss.generator(gan.discriminate(fake))
         confusion = self.loss(classifier(fake))

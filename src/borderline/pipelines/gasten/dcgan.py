@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+_WEIGHT_STD = 0.02
+
 Norm = Callable[[int, int], nn.Module]
 """Makes the discriminator's normalisation from channels and side length."""
 
@@ -18,11 +20,8 @@ Norm = Callable[[int, int], nn.Module]
 class Generator(nn.Module):
     """Latent vectors (N, latent_dim), standard normal, to images (N, C, H, W) in [-1, 1].
 
-    Args:
-        latent_dim: Dimensions of the latent vector.
-        filters: Channels before the last layer.
-        channels: Channels of the images.
-        sizes: Side lengths of the feature maps, from the smallest to the image.
+    ``filters`` are the channels before the last layer, ``sizes`` the side lengths of the feature
+    maps, from the smallest to the image.
     """
 
     def __init__(self, *, latent_dim: int, filters: int, channels: int, sizes: list[int]) -> None:
@@ -49,6 +48,7 @@ class Generator(nn.Module):
                 ),
             ]
         self.net = nn.Sequential(*layers, nn.Tanh())
+        self.apply(_initialise)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Latent vectors (N, latent_dim) to images (N, C, H, W)."""
@@ -58,11 +58,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, H, W) in [-1, 1] to logits (N,): positive for "real".
 
-    Args:
-        filters: Channels of the first layer; each further one doubles them.
-        channels: Channels of the images.
-        sizes: Side lengths of the feature maps, from the smallest to the image.
-        norm: Makes the normalisation of each layer except the first.
+    The first layer has ``filters`` channels and no normalisation; each further one doubles them.
     """
 
     def __init__(self, *, filters: int, channels: int, sizes: list[int], norm: Norm) -> None:
@@ -78,7 +74,18 @@ class Discriminator(nn.Module):
         self.net = nn.Sequential(
             *layers, nn.Flatten(), nn.Linear(widths[-1] * sizes[0] ** 2, 1), nn.Flatten(0)
         )
+        self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to logits (N,)."""
         return self.net(images)  # type: ignore[no-any-return]
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, _WEIGHT_STD)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, _WEIGHT_STD)
+        nn.init.zeros_(module.bias)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from borderline.errors import BorderlineError
+from borderline.measures.confusion import is_borderline
+from borderline.params import ConfusionParams
 from borderline.pipelines.gasten.confusion_term import ConfusionTerm
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.params import GanParams
@@ -19,7 +22,6 @@ class Steering:
 
     Attributes:
         classifier: The model under test: images (N, C, H, W) to logits (N,); its weights frozen.
-        term: The confusion term.
         alpha: Weight of the term in the first epoch.
         growth: Factor of the weight from epoch to epoch.
         real_rows: Rows of the real images that are borderline, or None.
@@ -34,20 +36,29 @@ class Steering:
     real_share: float = 0.0
 
 
+def borderline_rows(p: Tensor, confusion: ConfusionParams) -> Tensor:
+    """Rows (n,) of the borderline among the real training images, from their p (N,).
+
+    Raises:
+        BorderlineError: When there are none.
+    """
+    rows = is_borderline(p, confusion.band).nonzero()[:, 0]
+    if len(rows) == 0:
+        raise BorderlineError(
+            f"real_borderline needs real images with |p - 0.5| < {confusion.band}, but the "
+            "training set has none: set it to 0, or widen confusion.band."
+        )
+    return rows
+
+
 def train_epoch(
     gan: Gan, images: Tensor, epoch: int, steering: Steering | None = None
 ) -> dict[str, float]:
-    """Train both networks for an epoch, in place.
+    """Train both networks for an epoch (from 1), in place.
 
-    Args:
-        gan: The GAN.
-        images: Real images in [-1, 1] on the device of the GAN, shape (N, C, H, W).
-        epoch: Its number, from 1.
-        steering: None for the plain GAN.
-
-    Returns:
-        The mean ``generator_loss`` (the GAN's part of it), ``discriminator_loss`` and, with a
-        steering, ``confusion_loss`` (the term without its weight).
+    The real images (N, C, H, W) in [-1, 1] are on the device of the GAN. Returns the mean
+    ``generator_loss`` (the GAN's part of it), ``discriminator_loss`` and, with a steering,
+    ``confusion_loss`` (the term without its weight).
     """
     gan.generator.train()
     gan.discriminator.train()

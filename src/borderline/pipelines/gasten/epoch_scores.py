@@ -25,19 +25,11 @@ def measurement(
 ) -> Callable[[nn.Module], dict[str, float]]:
     """A function that measures a generator on the fixed test noise.
 
-    Args:
-        test_noise: Latent vectors, shape (N, Z).
-        judge: Its features measure realism.
-        real_features: Its features of the real training images of the pair, shape (M, D).
-        device: Where to compute.
-        classifier: The model under test, in step 2.
-        confusion: The band, in step 2.
-
-    Returns:
-        A function of the generator that gives ``images`` N, ``fd_lenet`` and, in step 2, ``band``,
-        ``yield`` and ``acd``. The last two cover the images within the pair, and are NaN where
-        there are none. ``fd_lenet`` and ``other_mass``, for a model of more than two classes,
-        cover all images.
+    It gives ``images`` N, ``fd_lenet`` and, with the model under test and the band of step 2,
+    ``band``, ``yield`` and ``acd``. The last two cover the images within the pair, and are NaN
+    where there are none. ``fd_lenet`` and ``other_mass``, for a model of more than two classes,
+    cover all images. Latents have the shape (N, Z), the judge's features of the real training
+    images (M, D).
     """
     real = Moments.of(real_features)
 

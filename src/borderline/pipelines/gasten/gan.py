@@ -10,13 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from borderline.params import RunParams
-from borderline.pipelines.gasten.losses import GanLoss, build_loss
-from borderline.pipelines.gasten.networks import (
-    Discriminator,
-    Generator,
-    ImageShape,
-    build_networks,
-)
+from borderline.pipelines.gasten.losses import build_loss
+from borderline.pipelines.gasten.networks import ImageShape, build_networks
 from borderline.pipelines.gasten.params import GanParams
 
 # Radford et al. 2016.
@@ -24,21 +19,13 @@ _BETAS = (0.5, 0.999)
 
 
 class Gan:
-    """A generator and a discriminator in training.
-
-    Args:
-        params: Architecture, sizes, losses and learning rate.
-        image_shape: Channels, height and width.
-        run: Seed and device.
-    """
+    """A generator and a discriminator in training, for images of a shape (C, H, W)."""
 
     def __init__(self, params: GanParams, image_shape: ImageShape, run: RunParams) -> None:
         self.params = params
         self.image_shape = image_shape
         self.device = run.torch_device()
-        self.loss: GanLoss = build_loss(params.loss, params.gradient_penalty)
-        self.generator: Generator
-        self.discriminator: Discriminator
+        self.loss = build_loss(params.loss, params.gradient_penalty)
         self.generator, self.discriminator = build_networks(params, image_shape, run)
         if params.compile:
             self.generator.compile()
@@ -98,9 +85,5 @@ class Gan:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def _components(self) -> dict[str, Any]:
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "generator_optimiser": self.generator_optimiser,
-            "discriminator_optimiser": self.discriminator_optimiser,
-        }
+        names = ("generator", "discriminator", "generator_optimiser", "discriminator_optimiser")
+        return {name: getattr(self, name) for name in names}

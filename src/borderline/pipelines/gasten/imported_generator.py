@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from borderline.errors import BorderlineError
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.network import outputs_of
-from borderline.pipelines.gasten.kinds.imported import Settings
+from borderline.pipelines.gasten.params import ImportedParams
 
 # Rounding errors beyond the range are accepted up to this size.
 _OUTSIDE = 1e-3
@@ -19,17 +19,13 @@ _OUTSIDE = 1e-3
 class ImportedGenerator(nn.Module):
     """A network from elsewhere: standard normal latents (N, Z) to images (N, C, H, W) in [-1, 1].
 
-    It is kept as the bytes of its file, as :class:`~borderline.imported.classifier` is.
-
-    Args:
-        settings: Its source, its latents and the range of its pixels.
-        content: The bytes of its file.
+    A pickle keeps the bytes of its file.
 
     Raises:
         BorderlineError: When it cannot be read; the sentence begins with a setting of ``settings``.
     """
 
-    def __init__(self, settings: Settings, content: bytes) -> None:
+    def __init__(self, settings: ImportedParams, content: bytes) -> None:
         super().__init__()
         self._made_of = settings, content
         self.settings = settings
@@ -52,11 +48,7 @@ class ImportedGenerator(nn.Module):
 
 
 def check_generator(network: ImportedGenerator, image_shape: tuple[int, ...]) -> None:
-    """Make sure that a generator fits its settings and the shape of the real images.
-
-    Args:
-        network: The generator.
-        image_shape: Channels, height and width of the real images.
+    """Make sure that a generator fits its settings and the shape (C, H, W) of the real images.
 
     Raises:
         BorderlineError: When it does not; the sentence begins with a setting of the generator.

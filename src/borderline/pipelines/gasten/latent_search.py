@@ -8,24 +8,20 @@ between them. So every image is borderline by construction.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
-from borderline.measures.inference import BATCH_SIZE, in_batches
+from borderline.measures.inference import BATCH_SIZE, embed, in_batches
 from borderline.params import RunParams
-from borderline.pipelines.gasten.distinct import is_distinct
-from borderline.pipelines.gasten.kinds.latent_search import Settings
-from borderline.pipelines.gasten.pairing import pair_up
-from borderline.pipelines.gasten.realism_rating import (
-    Rate,
-    rate_by_discriminator,
-    rate_by_judge,
-)
-from borderline.pipelines.gasten.root_finding import find_crossings
+from borderline.pipelines.gasten.params import Pairs
+from borderline.pipelines.gasten.search_steps import find_crossings, is_distinct, pair_up
 from borderline.records import LabelledImages, Part, take_rows
-from borderline.sampling import Parts, Sampler, make_part, part_sizes
+from borderline.sampling import GanSampler, Parts, make_part, part_sizes
 
 _MOST_LATENTS = 50_000
 _MOST_ROUNDS = 20
@@ -35,19 +31,19 @@ _FEWEST_OF_A_SIDE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSampler(Sampler):
-    """A latent space to search in.
+class SearchSampler(GanSampler):
+    """A latent space to search in; its settings are those of the kind ``latent_search``.
 
     Attributes:
-        generator: Latent vectors (N, ``latent_dim``) to images (N, C, H, W) in [-1, 1].
-        settings: How to search.
-        discriminator: To filter by realism; None where the settings do not name it.
-        judge: To filter by realism; None where the settings do not name it.
-        real_features: The judge's features of the real training images, shape (M, D), or None.
+        keep: The share of the images to keep, the most real by the discriminator or the judge.
+        real_features: The judge's features of the real training images, shape (M, D).
     """
 
-    generator: nn.Module
-    settings: Settings
+    pairs: Pairs
+    truncation: float | None
+    spread: float
+    tolerance: float
+    keep: float = 1.0
     discriminator: nn.Module | None = None
     judge: nn.Module | None = None
     real_features: Tensor | None = None
@@ -60,16 +56,16 @@ class SearchSampler(Sampler):
         rate = self._rate(device)
         generator = self.generator.to(device).eval()
         classifier = classifier.to(device).eval()
-        keep = 1.0 if self.settings.realism is None else self.settings.realism.keep
         for size in part_sizes(images):
             part: Part | None = None
             missing = size
             for _ in range(_MOST_ROUNDS):
-                candidates = max(_FEWEST_CANDIDATES, round(missing / keep))
-                latents, note = _search_once(
-                    generator, classifier, self.settings, candidates, device, random
-                )
-                more = _most_real(make_part(generator, classifier, latents, device), rate, keep)
+                candidates = max(_FEWEST_CANDIDATES, round(missing / self.keep))
+                latents, note = self._search_once(classifier, candidates, device, random)
+                more = make_part(generator, classifier, latents, device)
+                if rate is not None and len(latents) > 0:
+                    best = rate(more["images"]).topk(math.ceil(self.keep * len(latents))).indices
+                    more = take_rows(more, best.sort().values)
                 part = take_rows(_distinct(part, more), slice(size))
                 missing = size - len(part["images"])
                 if note or missing == 0:
@@ -85,95 +81,79 @@ class SearchSampler(Sampler):
                 return note
         return ""
 
-    @property
-    def decoder(self) -> nn.Module:
-        """The network of the latent space."""
-        return self.generator
-
-    def _rate(self, device: torch.device) -> Rate | None:
+    def _rate(self, device: torch.device) -> Callable[[Tensor], Tensor] | None:
+        """A rating of images (N, C, H, W), shape (N,): the more real, the larger."""
         if self.discriminator is not None:
-            return rate_by_discriminator(self.discriminator, device)
-        if self.judge is not None and self.real_features is not None:
-            return rate_by_judge(self.judge, self.real_features, device)
-        return None
+            discriminator = self.discriminator.to(device).eval()
+            return lambda images: in_batches(discriminator, images, device=device)
+        if self.judge is None or self.real_features is None:
+            return None
+        judge = self.judge
+        nearest = NearestNeighbors(n_neighbors=1).fit(self.real_features.numpy())
 
+        def rate(images: Tensor) -> Tensor:
+            distances, _ = nearest.kneighbors(embed(judge, images, device).numpy())
+            return -torch.from_numpy(distances[:, 0])
 
-def _search_once(
-    generator: nn.Module,
-    classifier: nn.Module,
-    settings: Settings,
-    candidates: int,
-    device: torch.device,
-    random: torch.Generator,
-) -> tuple[Tensor, str]:
-    """Latents on the boundary, and a note that ends the search; empty if it may go on."""
+        return rate
 
-    def logits_of(latents: Tensor) -> Tensor:
-        return in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
+    def _search_once(
+        self, classifier: nn.Module, candidates: int, device: torch.device, random: torch.Generator
+    ) -> tuple[Tensor, str]:
+        """Latents on the boundary, and a note that ends the search; empty if it may go on."""
+        generator = self.generator
 
-    latent_dim = int(generator.latent_dim)  # type: ignore[arg-type]
-    latents, logits = torch.empty(0, latent_dim), torch.empty(0)
-    fewest = 0
-    while fewest < _FEWEST_OF_A_SIDE and len(latents) < _MOST_LATENTS:
-        drawn = _draw(max(candidates, BATCH_SIZE), latent_dim, settings, random)
-        latents, logits = torch.cat([latents, drawn]), torch.cat([logits, logits_of(drawn)])
-        below, above = logits < 0, logits > 0
-        fewest = min(int(below.sum()), int(above.sum()))
-    if fewest == 0:
-        p = torch.sigmoid(logits)
-        return latents[:0], (
-            f"all {len(latents)} images drawn from the GAN fall on one side of the boundary, with "
-            f"p from {p.min():.3f} to {p.max():.3f}: train the GAN longer, start from another "
-            "epoch, or use a generator of kind gasten"
+        def logits_of(latents: Tensor) -> Tensor:
+            return in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
+
+        latents, logits = torch.empty(0, int(generator.latent_dim)), torch.empty(0)  # type: ignore[arg-type]
+        fewest = 0
+        while fewest < _FEWEST_OF_A_SIDE and len(latents) < _MOST_LATENTS:
+            drawn = self._draw(torch.empty(max(candidates, BATCH_SIZE), latents.shape[1]), random)
+            latents, logits = torch.cat([latents, drawn]), torch.cat([logits, logits_of(drawn)])
+            below, above = logits < 0, logits > 0
+            fewest = min(int(below.sum()), int(above.sum()))
+        advice = "train the GAN longer, start from another epoch, or use a generator of kind gasten"
+        if fewest == 0:
+            p = torch.sigmoid(logits)
+            return latents[:0], (
+                f"all {len(latents)} images drawn from the GAN fall on one side of the boundary, "
+                f"with p from {p.min():.3f} to {p.max():.3f}: {advice}"
+            )
+        note = ""
+        if fewest < _FEWEST_OF_A_SIDE:
+            # Another round would cost as many draws and find as few.
+            note = (
+                f"only {fewest} of {len(latents)} images drawn from the GAN fall on the rarer side "
+                f"of the boundary, so all walks lead to these: {advice}"
+            )
+        sides = latents[below], latents[above]
+        rows = pair_up(*sides, candidates, self.pairs, "cosine", random)
+        targets = 0.5 + self.spread * (2 * torch.rand(len(rows[0]), generator=random) - 1)
+        ends = logits[below][rows[0]], logits[above][rows[1]]
+        # The target of two images near the boundary may lie outside of the two.
+        between = (ends[0] < torch.logit(targets)) & (torch.logit(targets) < ends[1])
+        first, last = sides[0][rows[0]][between], sides[1][rows[1]][between]
+        shares, converged = find_crossings(
+            lambda shares, rows: logits_of(spherical(first[rows], last[rows], shares)),
+            ends[0][between],
+            ends[1][between],
+            targets[between],
+            self.tolerance,
         )
-    note = ""
-    if fewest < _FEWEST_OF_A_SIDE:
-        # Another round would cost as many draws and find as few.
-        note = (
-            f"only {fewest} of {len(latents)} images drawn from the GAN fall on the rarer side of "
-            "the boundary, so all walks lead to these: train the GAN longer, start from another "
-            "epoch, or use a generator of kind gasten"
-        )
-    sides = latents[below], latents[above]
-    rows = pair_up(*sides, candidates, settings.pairs, "cosine", random)
-    targets = 0.5 + settings.spread * (2 * torch.rand(len(rows[0]), generator=random) - 1)
-    ends = logits[below][rows[0]], logits[above][rows[1]]
-    # The target of two images near the boundary may lie outside of the two.
-    between = (ends[0] < torch.logit(targets)) & (torch.logit(targets) < ends[1])
-    first, last = sides[0][rows[0]][between], sides[1][rows[1]][between]
-    crossings = find_crossings(
-        lambda shares, rows: logits_of(spherical(first[rows], last[rows], shares)),
-        ends[0][between],
-        ends[1][between],
-        targets[between],
-        settings.tolerance,
-    )
-    return spherical(first, last, crossings.shares)[crossings.converged], note
+        return spherical(first, last, shares)[converged], note
 
-
-def _draw(count: int, latent_dim: int, settings: Settings, random: torch.Generator) -> Tensor:
-    if settings.truncation is None:
-        return torch.randn(count, latent_dim, generator=random)
-    limit = settings.truncation
-    latents = torch.empty(count, latent_dim)
-    return nn.init.trunc_normal_(latents, a=-limit, b=limit, generator=random)
-
-
-def _most_real(part: Part, rate: Rate | None, keep: float) -> Part:
-    if rate is None or len(part["images"]) == 0:
-        return part
-    best = rate(part["images"]).topk(math.ceil(keep * len(part["images"]))).indices
-    return take_rows(part, best.sort().values)
+    def _draw(self, latents: Tensor, random: torch.Generator) -> Tensor:
+        if self.truncation is None:
+            return latents.normal_(generator=random)
+        limit = self.truncation
+        return nn.init.trunc_normal_(latents, a=-limit, b=limit, generator=random)
 
 
 def _distinct(part: Part | None, more: Part) -> Part:
     """The images of both parts without repetitions."""
     if part is not None:
-        more = {
-            "images": torch.cat([part["images"], more["images"]]),
-            "latents": torch.cat([part["latents"], more["latents"]]),
-            "probabilities": torch.cat([part["probabilities"], more["probabilities"]]),
-        }
+        more = cast(Part, {n: torch.cat([part[n], more[n]]) for n in more})  # type: ignore[literal-required]
     return take_rows(more, is_distinct(more["images"]))
 
 
@@ -183,13 +163,7 @@ def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
     It keeps the length that latents of a normal distribution have, which a straight line would not
     (White 2016).
 
-    Args:
-        first: Shape (N, Z).
-        last: Shape (N, Z).
-        shares: How far along, in [0, 1], shape (N,).
-
-    Returns:
-        Vectors of the type of ``first``, shape (N, Z).
+    The vectors have the shape (N, Z), the shares in [0, 1] the shape (N,).
     """
     a, b, t = first.double(), last.double(), shares.double()[:, None]
     cosine = torch.cosine_similarity(a, b, dim=1)[:, None].clamp(-1 + 1e-9, 1 - 1e-9)

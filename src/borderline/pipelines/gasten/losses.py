@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,36 +12,17 @@ Discriminate = Callable[[Tensor], Tensor]
 """Images (N, C, H, W) to the discriminator's logits (N,)."""
 
 
-class GanLoss(Protocol):
-    """The losses of a discriminator and a generator."""
-
-    def discriminator(
-        self, discriminate: Discriminate, real: Tensor, fake: Tensor, random: torch.Generator
-    ) -> Tensor:
-        """The discriminator's loss, a scalar.
-
-        Args:
-            discriminate: The discriminator.
-            real: Real images in [-1, 1], shape (N, C, H, W).
-            fake: As many generated images, detached from their generator.
-            random: For losses that draw random numbers.
-        """
-
-    def generator(self, fake_logits: Tensor) -> Tensor:
-        """The generator's loss, a scalar, from the logits of generated images, shape (N,)."""
-
-
 class NonSaturating:
     """``-log D(x) - log(1 - D(G(z)))`` and ``-log D(G(z))`` (Goodfellow et al. 2014)."""
 
     def discriminator(
         self, discriminate: Discriminate, real: Tensor, fake: Tensor, random: torch.Generator
     ) -> Tensor:
-        """See :class:`GanLoss`."""
+        """The loss for real images (N, C, H, W) and as many generated ones, a scalar."""
         return F.softplus(-discriminate(real)).mean() + F.softplus(discriminate(fake)).mean()
 
     def generator(self, fake_logits: Tensor) -> Tensor:
-        """See :class:`GanLoss`."""
+        """The loss for the logits (N,) of generated images, a scalar."""
         return F.softplus(-fake_logits).mean()
 
 
@@ -50,9 +30,6 @@ class WassersteinGradientPenalty:
     """``D(G(z)) - D(x) + weight (|grad D(x')| - 1)^2`` and ``-D(G(z))`` (Gulrajani et al. 2017).
 
     ``x'`` is a random point on the line between a real and a generated image.
-
-    Args:
-        weight: Weight of the gradient penalty.
     """
 
     def __init__(self, weight: float) -> None:
@@ -61,7 +38,7 @@ class WassersteinGradientPenalty:
     def discriminator(
         self, discriminate: Discriminate, real: Tensor, fake: Tensor, random: torch.Generator
     ) -> Tensor:
-        """See :class:`GanLoss`."""
+        """See :class:`NonSaturating`."""
         share = torch.rand(len(real), 1, 1, 1, generator=random).to(real.device)
         between = torch.lerp(real, fake, share).requires_grad_()
         (slope,) = torch.autograd.grad(discriminate(between).sum(), between, create_graph=True)
@@ -70,8 +47,11 @@ class WassersteinGradientPenalty:
         return loss
 
     def generator(self, fake_logits: Tensor) -> Tensor:
-        """See :class:`GanLoss`."""
+        """See :class:`NonSaturating`."""
         return -fake_logits.mean()
+
+
+GanLoss = NonSaturating | WassersteinGradientPenalty
 
 
 def build_loss(name: str, gradient_penalty: float) -> GanLoss:

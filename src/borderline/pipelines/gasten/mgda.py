@@ -12,14 +12,8 @@ def min_norm_weight(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> Tensor:
     """The weight of the shortest vector between two gradients, in closed form.
 
     ``gamma = clip(<g2 - g1, g2> / |g1 - g2|^2, 0, 1)`` makes ``gamma g1 + (1 - gamma) g2`` the
-    point of least norm on the line from g2 to g1; both losses fall along it.
-
-    Args:
-        g1: The gradient of the first loss, a tensor for each parameter.
-        g2: The gradient of the second loss, of the same shapes.
-
-    Returns:
-        A scalar in [0, 1]; 1 where both gradients are the same.
+    point of least norm on the line from g2 to g1; both losses fall along it. The weight is 1 where
+    both gradients, a tensor for each parameter, are the same.
     """
     difference = [b - a for a, b in zip(g1, g2, strict=True)]
     numerator = _dot(difference, g2)
@@ -30,17 +24,10 @@ def min_norm_weight(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> Tensor:
 def common_gradient(
     loss1: Tensor, loss2: Tensor, parameters: Sequence[Tensor], *, normalise: bool
 ) -> list[Tensor]:
-    """The gradient along which two losses fall together, from one forward pass.
+    """The gradient along which two losses with a common graph fall: ``gamma g1 + (1 - gamma) g2``.
 
-    Args:
-        loss1: A scalar with a graph.
-        loss2: A scalar with a graph, which may share nodes with that of ``loss1``.
-        parameters: The tensors to differentiate by.
-        normalise: Whether each gradient is first divided by its loss times its norm
-            (``mgda_norm``); the size of a loss then no longer decides.
-
-    Returns:
-        ``gamma g1 + (1 - gamma) g2``, a tensor for each parameter.
+    With ``normalise`` each gradient is first divided by its loss times its norm, so that the size
+    of a loss no longer decides.
     """
     g1 = torch.autograd.grad(loss1, parameters, retain_graph=True)
     g2 = torch.autograd.grad(loss2, parameters)

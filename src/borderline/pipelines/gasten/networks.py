@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,24 +13,18 @@ from borderline.pipelines.gasten import dcgan, resnet
 from borderline.pipelines.gasten.params import GanParams
 
 _SMALLEST_MAP = 4
-_WEIGHT_STD = 0.02
 
 Generator = dcgan.Generator | resnet.Generator
 Discriminator = dcgan.Discriminator | resnet.Discriminator
-AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 ImageShape = tuple[int, ...]
 """Channels, height and width."""
 
 
 def feature_map_sizes(image_size: int, blocks: int | None) -> list[int]:
-    """Side lengths of the generator's feature maps, from the smallest to the image.
+    """Side lengths of the generator's feature maps, from the smallest to the square image.
 
-    Args:
-        image_size: Side of the square image in pixels.
-        blocks: How often the side doubles; None doubles it from 4 pixels or fewer.
-
-    Returns:
-        Side lengths, each half of the next one, rounded up: 28 gives ``[4, 7, 14, 28]``.
+    Each is half of the next one, rounded up: 28 gives ``[4, 7, 14, 28]``. ``blocks`` is how often
+    the side doubles; None doubles it from 4 pixels or fewer.
     """
     sizes = [image_size]
     while sizes[0] > _SMALLEST_MAP if blocks is None else len(sizes) <= blocks:
@@ -41,32 +36,26 @@ def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
     """The generator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
     widths = {"latent_dim": params.latent_dim, "filters": params.filters, "channels": channels}
+    generator: Generator
     if params.architecture == "resnet":
-        return _laid_out(
-            resnet.Generator(**widths, sizes=feature_map_sizes(size, resnet.BLOCKS_UP))
-        )
-    generator = dcgan.Generator(**widths, sizes=feature_map_sizes(size, params.blocks))
-    _initialise(generator)
-    return _laid_out(generator)
+        generator = resnet.Generator(**widths, sizes=feature_map_sizes(size, resnet.BLOCKS_UP))
+    else:
+        generator = dcgan.Generator(**widths, sizes=feature_map_sizes(size, params.blocks))
+    # Convolutions are faster when the channels of a pixel lie side by side.
+    return generator.to(memory_format=torch.channels_last)
 
 
 def build_discriminator(params: GanParams, image_shape: ImageShape) -> Discriminator:
     """The discriminator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
-    # WGAN-GP scores each image alone, so its layers normalise an image, not a batch.
-    norm = _layer_norm if params.loss == "wgan_gp" else _batch_norm
+    norm, widths = partial(_norm, params.loss), {"filters": params.filters, "channels": channels}
+    discriminator: Discriminator
     if params.architecture == "resnet":
-        return _laid_out(
-            resnet.Discriminator(filters=params.filters, channels=channels, size=size, norm=norm)
-        )
-    discriminator = dcgan.Discriminator(
-        filters=params.filters,
-        channels=channels,
-        sizes=feature_map_sizes(size, params.blocks),
-        norm=norm,
-    )
-    _initialise(discriminator)
-    return _laid_out(discriminator)
+        discriminator = resnet.Discriminator(**widths, size=size, norm=norm)
+    else:
+        sizes = feature_map_sizes(size, params.blocks)
+        discriminator = dcgan.Discriminator(**widths, sizes=sizes, norm=norm)
+    return discriminator.to(memory_format=torch.channels_last)
 
 
 def build_networks(
@@ -89,25 +78,6 @@ def trained_networks(params: GanParams, state: dict[str, Any]) -> tuple[Generato
     return generator.eval(), discriminator.eval()
 
 
-def _batch_norm(channels: int, size: int) -> nn.Module:
-    return nn.BatchNorm2d(channels)
-
-
-def _layer_norm(channels: int, size: int) -> nn.Module:
-    return nn.LayerNorm([channels, size, size])
-
-
-def _laid_out(network: AnyNetwork) -> AnyNetwork:
-    # Convolutions are faster when the channels of a pixel lie side by side.
-    return network.to(memory_format=torch.channels_last)
-
-
-def _initialise(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.normal_(module.weight, 0.0, _WEIGHT_STD)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, _WEIGHT_STD)
-            nn.init.zeros_(module.bias)
+def _norm(loss: str, channels: int, size: int) -> nn.Module:
+    # WGAN-GP scores each image alone, so its layers normalise an image, not a batch.
+    return nn.LayerNorm([channels, size, size]) if loss == "wgan_gp" else nn.BatchNorm2d(channels)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from borderline.errors import BorderlineError
+from borderline.imported.params import Source
 from borderline.params import (
     ConfusionParams,
     GeneratorParams,
@@ -36,16 +37,9 @@ Pairs = Literal["random", "nearest"]
 
 
 class StartsFromGan(GeneratorParams):
-    """A generator that continues from step 1.
+    """A generator that continues from step 1; a list of starts means a generator for each."""
 
-    Attributes:
-        start: The epoch of step 1 to start from, or a list with an epoch per generator.
-    """
-
-    start: Annotated[
-        Start | Annotated[tuple[Start, ...], Field(min_length=1)],
-        Mark.CONTINUES,
-    ]
+    start: Annotated[Start | Annotated[tuple[Start, ...], Field(min_length=1)], Mark.CONTINUES]
 
     def variants(self) -> dict[str, Self]:
         """One generator for each epoch to start from."""
@@ -54,7 +48,7 @@ class StartsFromGan(GeneratorParams):
         return {f"_from_{s}": self.model_copy(update={"start": s}) for s in self.start}
 
     def needs_gan(self) -> bool:
-        """True unless it continues from another generator."""
+        """No if it continues from another generator."""
         return self.goes_on_from() is None
 
     def needs_fd_lenet(self) -> bool:
@@ -62,7 +56,7 @@ class StartsFromGan(GeneratorParams):
         return self.start == "best"
 
     def check(self, name: str, context: GeneratorContext) -> None:
-        """Make sure that step 1 has a checkpoint of the epoch to start from."""
+        """Step 1 has a checkpoint of the epoch to start from."""
         start, gan = self.start, context.gan
         if isinstance(start, int) and (
             start > gan.epochs or (start % gan.checkpoint_every and start != gan.epochs)
@@ -74,25 +68,36 @@ class StartsFromGan(GeneratorParams):
             )
 
 
-class SettledParams(Params):
-    """The rule by which a measure is settled: no improvement for some epochs.
+class ImportedParams(GeneratorParams):
+    """A generator that was trained elsewhere.
 
     Attributes:
-        metric: The measure, a column of the history.
-        patience: Epochs without improvement.
+        latents: The distribution of its latent vectors z: standard ``normal``, or ``uniform`` in
+            [-1, 1]. Borderline draws normal latents and maps them.
+        latent_shape: ``vector`` for z of shape (N, Z), ``map`` for (N, Z, 1, 1).
+        range: The values of black and white in its images.
     """
+
+    source: Source
+    latent_dim: int = Field(ge=1)
+    latents: Literal["normal", "uniform"]
+    latent_shape: Literal["vector", "map"]
+    range: tuple[float, float]
+
+
+class SettledParams(Params):
+    """A score is settled after ``patience`` epochs without improvement."""
 
     metric: Literal["fd_lenet"]
     patience: int = Field(ge=1)
 
 
 class EarlyStoppingParams(Params):
-    """Stop a training when a measure no longer improves, and keep the best epoch.
+    """Stop a training when a score no longer improves, and keep the best epoch.
 
     Attributes:
-        metric: The measure, a column of the history; ``yield`` improves upwards, others downwards.
         patience: Epochs without improvement before the training stops.
-        once_settled: Start counting when another measure has settled (Cunha et al. for step 2: the
+        once_settled: Start counting when another score has settled (Cunha et al. for step 2: the
             ACD counts after the Fréchet distance has settled).
     """
 
@@ -111,24 +116,14 @@ class GanParams(Params):
     Attributes:
         preset: ``paper`` or ``fast``: sets ``filters``, ``learning_rate`` and ``batch_size`` where
             they are None.
-        epochs: Epochs of step 1.
         steps_per_epoch: Discriminator steps per epoch; None for one pass over the images. Small
             datasets need more than one pass.
-        latent_dim: Dimensions of the latent vector z.
-        architecture: ``dcgan``, or ``resnet`` for 32x32 and larger.
         filters: Channels of the discriminator's first layer; each further layer doubles them.
         blocks: Up- and down-sampling blocks of the DCGAN; None for as many as lead to 4x4.
-        loss: ``ns`` (non-saturating) or ``wgan_gp`` (Gulrajani et al. 2017).
-        gradient_penalty: Weight of WGAN-GP's penalty.
-        disc_iters: Discriminator steps per generator step.
-        batch_size: Images a step.
-        learning_rate: Adam's learning rate, for both networks.
         precision: ``float32``, or ``bfloat16`` for autocast on any device (Micikevicius et al.
             2018); ``auto`` takes ``bfloat16`` on CUDA.
-        compile: Whether to compile both networks with ``torch.compile``.
         checkpoint_every: Epochs between two checkpoints, in both steps; the last epoch always has
             one.
-        early_stopping: The rule that stops step 1 before its last epoch; None for no such rule.
     """
 
     preset: Annotated[Literal["paper", "fast"] | None, Mark.CONTINUES]
@@ -151,9 +146,9 @@ class GanParams(Params):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_preset(cls, values: Any) -> Any:
-        preset = PRESETS.get(str(values.get("preset"))) if isinstance(values, dict) else None
-        if preset is None:
+        if not isinstance(values, dict):
             return values
+        preset = PRESETS.get(str(values.get("preset")), {})
         return values | {n: value for n, value in preset.items() if values.get(n) is None}
 
     @model_validator(mode="after")
@@ -171,12 +166,7 @@ class GanParams(Params):
 
 
 class GenerationParams(Params):
-    """Images of the finished generators.
-
-    Attributes:
-        images: Images of each generator (Gomes et al. 2024: 15,000).
-        test_noise: Latent vectors that all epochs are measured on.
-    """
+    """Images of each finished generator (Gomes et al. 2024: 15,000), and latents for its epochs."""
 
     images: int = Field(ge=1)
     test_noise: int = Field(ge=64)
@@ -192,9 +182,6 @@ class GeneratorContext:
     """The settings beside a generator, for its check before the run.
 
     Attributes:
-        gan: Step 1.
-        generation: How many images are made.
-        confusion: The band.
         spaces: The generators of the grid that have a latent space, by name.
     """
 

@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from borderline.measures.inference import in_batches, predict
 from borderline.params import RunParams
-from borderline.pipelines.gasten.distinct import is_distinct
-from borderline.pipelines.gasten.kinds.pixel_bisection import Settings
-from borderline.pipelines.gasten.pairing import pair_up
-from borderline.pipelines.gasten.root_finding import find_crossings
+from borderline.pipelines.gasten.params import Pairs
+from borderline.pipelines.gasten.search_steps import find_crossings, is_distinct, pair_up
 from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, part_sizes
 
@@ -22,10 +20,11 @@ class BlendSampler(Sampler):
     """Blends of a real image of each class, both correctly classified, on the boundary.
 
     Attributes:
-        settings: How to search.
+        tolerance: The largest distance of a probability from 0.5.
     """
 
-    settings: Settings
+    pairs: Pairs
+    tolerance: float
 
     def sample(
         self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
@@ -43,22 +42,22 @@ class BlendSampler(Sampler):
             yield {"images": real["images"][:0], "probabilities": logits[:0]}
             return "the model classifies no real image of one class correctly: nothing to blend"
         sides = real["images"][below], real["images"][above]
-        all_rows = pair_up(*sides, images, self.settings.pairs, "euclidean", random)
+        all_rows = pair_up(*sides, images, self.pairs, "euclidean", random)
         start, count = 0, 0
         for size in part_sizes(len(all_rows[0])):
             rows = tuple(side_rows[start : start + size] for side_rows in all_rows)
             start += size
             first, last = sides[0][rows[0]], sides[1][rows[1]]
-            crossings = find_crossings(
-                lambda shares, paths, first=first, last=last: logits_of(  # type: ignore[misc]
-                    _blended(first[paths], last[paths], shares)
+            shares, converged = find_crossings(
+                lambda places, paths, first=first, last=last: logits_of(  # type: ignore[misc]
+                    _blended(first[paths], last[paths], places)
                 ),
                 logits[below][rows[0]],
                 logits[above][rows[1]],
                 torch.full((size,), 0.5),
-                self.settings.tolerance,
+                self.tolerance,
             )
-            blends = _blended(first, last, crossings.shares)[crossings.converged]
+            blends = _blended(first, last, shares)[converged]
             blends = blends[is_distinct(blends)]
             count += len(blends)
             yield {"images": blends, "probabilities": predict(classifier, blends, device)}

@@ -51,11 +51,7 @@ class _Down(nn.Module):
 class Generator(nn.Module):
     """Latent vectors (N, latent_dim), standard normal, to images (N, C, H, W) in [-1, 1].
 
-    Args:
-        latent_dim: Dimensions of the latent vector.
-        filters: Channels after the last block.
-        channels: Channels of the images.
-        sizes: Side lengths of the feature maps, from the smallest to the image: four.
+    ``sizes`` are the four side lengths of the feature maps, from the smallest to the image.
     """
 
     def __init__(self, *, latent_dim: int, filters: int, channels: int, sizes: list[int]) -> None:
@@ -78,14 +74,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (N, C, H, W) in [-1, 1] to logits (N,): positive for "real".
-
-    Args:
-        filters: Channels of the first block.
-        channels: Channels of the images.
-        size: Side of the images in pixels.
-        norm: Makes the normalisations.
-    """
+    """Images (N, C, H, W) in [-1, 1] to logits (N,): positive for "real"."""
 
     def __init__(self, *, filters: int, channels: int, size: int, norm: Norm) -> None:
         super().__init__()

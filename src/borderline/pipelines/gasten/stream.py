@@ -24,27 +24,26 @@ _IMAGES_IN_A_GRID = 64
 
 
 def stream_epochs(
-    progress: Iterable[Progress],
-    gan: Gan,
-    test_noise: Tensor,
-    classifier: nn.Module | None = None,
+    progress: Iterable[Progress], gan: Gan, test_noise: Tensor, classifier: nn.Module | None = None
 ) -> Iterator[Epoch]:
     """The checkpoint, the history and a grid of samples after each epoch of a training."""
     for history, checkpoint in progress:
-        row = history[-1]
-        table = pd.DataFrame(history)
+        row, table = history[-1], pd.DataFrame(history)
         if has_diverged(table):
             yield {}, table, {}
             continue
-        name, epoch = epoch_name(int(row["epoch"])), int(row["epoch"])
-        latents = test_noise[:_IMAGES_IN_A_GRID]
+        epoch, latents = int(row["epoch"]), test_noise[:_IMAGES_IN_A_GRID]
+        name, p = epoch_name(epoch), None
         samples = in_batches(gan.generator.eval(), latents, device=gan.device)
-        if classifier is None:
-            grid = draw_image_grid(samples, None, f"Step 1, epoch {epoch}: images of the plain GAN")
-        else:
+        title = f"Step 1, epoch {epoch}: images of the plain GAN"
+        if classifier is not None:
+            p = predict(classifier, samples, gan.device)
             title = f"Step 2, epoch {epoch}: yield {row['yield']:.1%}, ACD {row['acd']:.3f}"
-            grid = draw_image_grid(samples, predict(classifier, samples, gan.device), title)
-        yield {} if checkpoint is None else {name: checkpoint}, table, {name: grid}
+        yield (
+            {name: checkpoint} if checkpoint else {},
+            table,
+            {name: draw_image_grid(samples, p, title)},
+        )
 
 
 def has_diverged(history: pd.DataFrame) -> bool:
@@ -57,13 +56,8 @@ def stream_parts(
 ) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
     """The parts of a generator's images by name, each with the outcome so far.
 
-    Args:
-        parts: The images.
-        seconds: Duration of the work before them.
-        note: A note about that work.
-
-    Yields:
-        A part, and a table with one row: ``images``, ``seconds``, ``note``.
+    ``seconds`` and ``note`` are the duration of the work before them and a note about it. The
+    outcome is a table with one row: ``images``, ``seconds``, ``note``.
     """
     images, number, started = 0, 0, time.perf_counter()
 

@@ -5,30 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from torch import Tensor
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, check_settings, latest
 from borderline.params import Setting
-from borderline.pipelines.gasten.early_stopping import has_stopped
+from borderline.pipelines.gasten.checkpoint_choice import has_stopped
 from borderline.pipelines.gasten.epoch import Steering, train_epoch
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.networks import Generator
 from borderline.pipelines.gasten.params import EarlyStoppingParams
 
-
-class Progress(NamedTuple):
-    """The progress of a training, yielded after each epoch.
-
-    Attributes:
-        history: One row for each epoch so far; the last one has a loss that is not finite when the
-            training has diverged.
-        checkpoint: The epoch's checkpoint; None between two checkpoints, and after a divergence.
-    """
-
-    history: list[dict[str, float]]
-    checkpoint: Checkpoint | None
+Progress = tuple[list[dict[str, float]], Checkpoint | None]
+"""The history with one row for each epoch so far, and the epoch's checkpoint: None between two
+checkpoints, and after a divergence."""
 
 
 def train(
@@ -42,27 +32,22 @@ def train(
     steering: Steering | None = None,
     early_stopping: EarlyStoppingParams | None = None,
 ) -> Iterator[Progress]:
-    """Train a GAN and yield its progress after each epoch.
+    """Train a GAN in place and yield its progress after each epoch.
 
     A stopped training goes on after its last checkpoint and ends with the same bits (on the CPU).
     It yields that checkpoint again first, so that a finished training still has output. With a
     steering, the initial generator is measured and yielded as epoch 0, so that a training that
     diverges at once still has a good checkpoint.
 
-    Args:
-        gan: The GAN in its initial state; trained in place.
-        images: Real images in [-1, 1], shape (N, C, H, W), N at least 2.
-        epochs: The last epoch.
-        settings: The fingerprint of the training.
-        so_far: The checkpoints that already exist.
-        measure: Takes the generator after an epoch, returns further scores for the history.
-        steering: None for the plain GAN.
-        early_stopping: When to stop before the last epoch.
+    A row of the history has ``seconds``, the losses of :func:`train_epoch` and the scores of
+    ``measure``. A loss or weight that is no longer finite ends the training with a row and no
+    checkpoint.
 
-    Yields:
-        The progress. A row of the history has ``seconds``, the losses of :func:`train_epoch` and
-        the scores of ``measure``. A loss or weight that is no longer finite ends the training with
-        a row and no checkpoint.
+    Args:
+        gan: The GAN in its initial state.
+        images: Real images in [-1, 1], shape (N, C, H, W), N at least 2.
+        settings: The fingerprint of the training.
+        measure: Takes the generator after an epoch, returns further scores for the history.
 
     Raises:
         BorderlineError: When the checkpoints were made with other settings.
@@ -75,22 +60,22 @@ def train(
         check_settings(checkpoint, settings)
         gan.load(checkpoint["state"])
         history, epoch = checkpoint["history"], checkpoint["epoch"]
-        yield Progress(history, checkpoint)
+        yield history, checkpoint
     elif steering is not None:
         history = [{"epoch": 0, "seconds": 0.0, **measure(gan.generator.eval())}]
-        yield Progress(history, _checkpoint(gan, 0, settings, history))
+        yield history, _checkpoint(gan, 0, settings, history)
     while epoch < epochs and not has_stopped(history, early_stopping):
         epoch += 1
         started = time.perf_counter()
         losses = train_epoch(gan, images, epoch, steering)
         row = {"epoch": epoch, "seconds": time.perf_counter() - started, **losses}
         if not (all(map(math.isfinite, losses.values())) and gan.is_finite()):
-            yield Progress([*history, row], None)
+            yield [*history, row], None
             return
         history = [*history, row | measure(gan.generator.eval())]
         last = epoch == epochs or has_stopped(history, early_stopping)
         due = last or epoch % gan.params.checkpoint_every == 0
-        yield Progress(history, _checkpoint(gan, epoch, settings, history) if due else None)
+        yield history, _checkpoint(gan, epoch, settings, history) if due else None
 
 
 def _checkpoint(

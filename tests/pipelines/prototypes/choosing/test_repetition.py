@@ -20,7 +20,7 @@ from borderline.pipelines.prototypes.choosing.repetition import (
 )
 from borderline.records import LabelledImages, Part
 from borderline.sampling import Parts, Sampler
-from conftest import blobs, generator_settings
+from conftest import blobs
 
 REAL: LabelledImages = {"images": torch.zeros(4, 1, 2, 2), "labels": torch.arange(4) % 2}
 
@@ -120,7 +120,7 @@ def test_blends_of_neighbours_are_others_with_another_seed_and_none_comes_twice(
         60, 1, 3, 3, generator=random
     )
     real = {"images": images, "labels": labels}
-    sampler = BlendSampler(settings=generator_settings("pixel_bisection", pairs="nearest"))
+    sampler = BlendSampler(pairs="nearest", tolerance=0.01)
     parts = [
         generate_borderline(sampler, Brightness(), real, 0.1, 5000, other)["images"]
         for other in (run, run.model_copy(update={"seed": 1}))

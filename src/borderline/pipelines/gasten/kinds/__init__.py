@@ -1,9 +1,7 @@
 """The ways to the boundary: one file each, found by its name.
 
-A kind's file has ``Settings``, a :class:`~borderline.params.GeneratorParams` whose ``kind`` is the
-name of the file, and ``create_pipeline(settings)``, the nodes that make its
-:class:`~borderline.sampling.Sampler`. Every command imports it, so it imports its science inside
-the nodes. docs/generators.md shows how to add one.
+Every command imports a kind's file, so it imports its science inside the nodes, and the science
+never imports the kind. docs/generators.md shows how to add one.
 """
 
 from __future__ import annotations
@@ -21,18 +19,12 @@ from borderline.params import GeneratorParams
 
 
 class Kind(Protocol):
-    """The content of a kind's file."""
+    """The content of a kind's file; the ``kind`` of its settings is the name of the file."""
 
     Settings: type[GeneratorParams]
 
     def create_pipeline(self, settings: GeneratorParams) -> Pipeline:
-        """The nodes that make ``sampler``.
-
-        They may take ``pair_train``, ``test_noise``, ``judge``, ``real_features``, ``classifier``,
-        ``real_view``, ``gan.checkpoints``, ``<name>.generator`` and ``<name>.discriminator`` of
-        another generator, ``checkpoints_so_far``, ``imported_file``, and the settings,
-        ``params:generator``.
-        """
+        """The nodes that make ``sampler``; docs/generators.md lists their possible inputs."""
 
 
 KINDS: dict[str, Kind] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
@@ -19,15 +20,17 @@ from borderline.pipelines.gasten.params import (
 )
 from borderline.pipelines.gasten.terms import TERMS, TermName
 from borderline.records import LabelledImages, Latents, RealFeatures, RealView
+from borderline.sampling import GanSampler
 from borderline.streaming import streams
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import nn
+    from torch import Tensor, nn
 
-    from borderline.datasets.checkpoints import Checkpoints
-    from borderline.pipelines.gasten.gan_sampler import GanSampler
-    from borderline.pipelines.gasten.networks import Discriminator, Generator
+    from borderline.datasets.checkpoints import Checkpoint, Checkpoints
+    from borderline.pipelines.gasten.epoch import Steering
+    from borderline.pipelines.gasten.gan import Gan
+    from borderline.pipelines.gasten.networks import Discriminator, Generator, ImageShape
     from borderline.pipelines.gasten.stream import Epoch
 
 
@@ -35,16 +38,11 @@ class Settings(StartsFromGan):
     """Step 2 of Cunha et al. 2023 and of its successors.
 
     Attributes:
-        kind: ``gasten``.
-        term: The addition to the generator's loss, a file of ``pipelines/gasten/terms``.
-        alpha: Weight of the term; None for the term's own default. Terms that find their weight
-            themselves (``mgda``, ``mgda_norm``) have none.
+        alpha: Weight of the term; None for the term's default. ``mgda`` and ``mgda_norm`` find
+            their weight themselves.
         alpha_growth: Factor of the weight after each epoch.
         real_borderline: The share of borderline images in each batch of real images, from which the
             discriminator learns how they look.
-        epochs: Epochs of step 2.
-        early_stopping: The rule that stops before the last epoch and keeps the best; None for no
-            such rule.
     """
 
     trains: ClassVar[bool] = True
@@ -77,7 +75,7 @@ class Settings(StartsFromGan):
         return super().needs_fd_lenet() or (rule is not None and rule.needs_fd_lenet())
 
     def check(self, name: str, context: GeneratorContext) -> None:
-        """Make sure that the start has a checkpoint, and that the term can be compiled."""
+        """The start has a checkpoint, and the term can be compiled."""
         super().check(name, context)
         if context.gan.compile and TERMS[self.term].takes_two_gradients:
             raise BorderlineError(
@@ -140,12 +138,12 @@ def train_generator(
     run: RunParams,
 ) -> Iterator[Epoch]:
     """Step 2: go on from step 1 with the confusion term; yields the same as step 1."""
-    from borderline.pipelines.gasten import epoch_scores, step_2, stream, training
+    from borderline.pipelines.gasten import epoch_scores, stream, training
 
     images, noise = pair_train["images"], test_noise["latents"]
-    network, start = step_2.starting_gan(gan_checkpoints, generator, gan, images.shape[1:], run)
-    steering = step_2.steering(classifier, real_view["train_p"], generator, confusion, run)
-    settings = step_2.fingerprint(start, network, classifier, generator, confusion)
+    network, start = _starting_gan(gan_checkpoints, generator, gan, images.shape[1:], run)
+    steering = _steering(classifier, real_view["train_p"], generator, confusion, run)
+    settings = _fingerprint(start, network, classifier, generator, confusion)
     progress = training.train(
         network,
         images,
@@ -161,6 +159,55 @@ def train_generator(
     yield from stream.stream_epochs(progress, network, noise, steering.classifier)
 
 
+def _starting_gan(
+    checkpoints: Checkpoints, generator: Settings, gan: GanParams, shape: ImageShape, run: RunParams
+) -> tuple[Gan, Checkpoint]:
+    """The GAN of a checkpoint of step 1 with a new random state, and the checkpoint."""
+    from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
+    from borderline.pipelines.gasten.gan import Gan
+
+    start = starting_checkpoint(checkpoints, generator.start, gan)
+    network = Gan(gan, shape, run)
+    network.load(start["state"])
+    # Not the state of step 1, which repetitions may have in common.
+    network.random = run.generator("gan", "step 2")
+    return network, start
+
+
+def _steering(
+    classifier: nn.Module,
+    train_p: Tensor,
+    generator: Settings,
+    band: ConfusionParams,
+    run: RunParams,
+) -> Steering:
+    """The steering by a frozen copy of the model under test."""
+    from borderline.pipelines.gasten.epoch import Steering, borderline_rows
+
+    return Steering(
+        classifier=copy.deepcopy(classifier).to(run.torch_device()).eval().requires_grad_(False),
+        term=TERMS[generator.term],
+        alpha=generator.alpha or 0.0,
+        growth=generator.alpha_growth,
+        real_rows=borderline_rows(train_p, band) if generator.real_borderline else None,
+        real_share=generator.real_borderline,
+    )
+
+
+def _fingerprint(
+    start: Checkpoint, gan: Gan, classifier: nn.Module, generator: Settings, band: ConfusionParams
+) -> dict[str, Setting]:
+    """The fingerprint with digests of its inputs, before the first epoch."""
+    from borderline.datasets.tensors import digest_of_weights
+
+    model: dict[str, Setting] = getattr(classifier, "settings", {})
+    return {
+        **generator.training_settings(start["settings"], model, gan.params, band, start["epoch"]),
+        "step 1 digest": digest_of_weights(gan.generator),
+        "classifier digest": digest_of_weights(classifier),
+    }
+
+
 def keep_networks(
     checkpoints: Checkpoints, *, generator: Settings, gan: GanParams
 ) -> tuple[Generator, Discriminator]:
@@ -174,7 +221,6 @@ def keep_networks(
 
 def keep_sampler(generator: Generator, history_table: pd.DataFrame) -> GanSampler:
     """The finished generator, with a note if its training diverged."""
-    from borderline.pipelines.gasten.gan_sampler import GanSampler
     from borderline.pipelines.gasten.stream import has_diverged
 
     note = ""

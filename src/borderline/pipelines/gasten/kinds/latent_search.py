@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
 
 class RealismParams(Params):
-    """Keep only the images that look most real.
+    """Keep only this share of the images, those that look most real.
 
     Attributes:
         by: ``discriminator`` (its logit) or ``judge`` (distance to the nearest real image of the
             pair in the judge's features).
-        keep: The share to keep.
     """
 
     by: Literal["discriminator", "judge"]
@@ -41,15 +40,12 @@ class Settings(StartsFromGan):
     """A search in a latent space.
 
     Attributes:
-        kind: ``latent_search``.
         space_of: The latent space: ``gan`` for step 1, or the name of a tuned or an imported
             generator.
-        pairs: Join latents of both sides at ``random``, or with their ``nearest`` neighbours.
         truncation: Largest absolute value of the normal latents; None for no limit. A low value
             gives less variety and more typical images.
         spread: Target probabilities are uniform in ``0.5 +- spread``; 0 for the boundary itself.
         tolerance: Largest distance of a probability from its target.
-        realism: Keep only the images that look most real; None for all.
     """
 
     kind: Literal["latent_search"]
@@ -71,7 +67,7 @@ class Settings(StartsFromGan):
         return None if self.space_of == "gan" else self.space_of
 
     def check(self, name: str, context: GeneratorContext) -> None:
-        """Make sure that the latent space exists, and that the images land in the band."""
+        """The latent space exists, and the images land in the band."""
         source, spaces = self.goes_on_from(), context.spaces
         if source is not None and source not in spaces:
             raise BorderlineError(
@@ -99,7 +95,7 @@ class Settings(StartsFromGan):
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
-    """Take the networks of step 1, or of another generator, to search in."""
+    """Search in the latent space of step 1, or of another generator."""
     source = settings.goes_on_from()
     owner = f"{source}." if source else ""
     # Not every generator has a discriminator.
@@ -117,7 +113,6 @@ def take_networks(
     from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
     from borderline.pipelines.gasten.networks import trained_networks
 
-    assert not isinstance(generator.start, tuple), "the grid takes lists apart"
     start = starting_checkpoint(checkpoints, generator.start, gan)
     return trained_networks(gan, start["state"])
 
@@ -136,7 +131,11 @@ def keep_sampler(
     by_judge = generator.is_realism_by("judge")
     return SearchSampler(
         generator=network,
-        settings=generator,
+        pairs=generator.pairs,
+        truncation=generator.truncation,
+        spread=generator.spread,
+        tolerance=generator.tolerance,
+        keep=generator.realism.keep if generator.realism else 1.0,
         discriminator=discriminator,
         judge=judge if by_judge else None,
         real_features=real_features["features"] if by_judge else None,

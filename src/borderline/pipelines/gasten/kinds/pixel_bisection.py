@@ -21,12 +21,9 @@ if TYPE_CHECKING:
 
 
 class Settings(GeneratorParams):
-    """A search between real images.
+    """A search between real images of both classes, paired by their distance in pixel space.
 
     Attributes:
-        kind: ``pixel_bisection``.
-        pairs: Join images of both classes at ``random``, or with their ``nearest`` neighbours in
-            pixel space.
         tolerance: Largest distance of the probability from 0.5.
     """
 
@@ -39,7 +36,7 @@ class Settings(GeneratorParams):
         return False
 
     def check(self, name: str, context: GeneratorContext) -> None:
-        """Make sure that the blends land in the band."""
+        """The blends land in the band."""
         if self.tolerance >= context.confusion.band:
             raise BorderlineError(
                 f"generators.{name}.tolerance is {self.tolerance:g}, but an image is borderline "
@@ -53,7 +50,7 @@ def create_pipeline(settings: Settings) -> Pipeline:
 
 
 def keep_sampler(*, generator: Settings) -> BlendSampler:
-    """The settings: the real images already exist."""
+    """The search; the real images already exist."""
     from borderline.pipelines.gasten.pixel_blends import BlendSampler
 
-    return BlendSampler(settings=generator)
+    return BlendSampler(pairs=generator.pairs, tolerance=generator.tolerance)

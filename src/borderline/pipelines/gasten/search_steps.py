@@ -1,0 +1,126 @@
+"""Steps of a search between two sides of the boundary: pairs, crossings and repetitions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.optimize.elementwise import find_root
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+from borderline.pipelines.gasten.params import Pairs
+
+_MOST_STEPS = 30
+# The slope of the sigmoid is at most a quarter, so a logit that is four times as near will do.
+_LOGITS_PER_PROBABILITY = 4.0
+_ROWS_AT_A_TIME = 1000
+# One of 256 grey levels between -1 and 1.
+_GREY_LEVEL = 2 / 255
+
+
+def pair_up(
+    negative: Tensor, positive: Tensor, count: int, how: Pairs, metric: str, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Join points of the negative side with points of the positive side, no pair twice.
+
+    With ``random`` all points of a side are used equally often, with ``nearest`` each point of the
+    smaller side goes to its nearest neighbours on the other, by a distance of scikit-learn.
+
+    Returns:
+        Rows of the negative and rows of the positive points, each of shape (M,), M at most
+        ``count``.
+    """
+    if how == "random":
+        return _in_turn(len(negative), len(positive), count, random)
+    if len(negative) > len(positive):
+        positive_rows, negative_rows = _nearest(positive, negative, count, metric)
+    else:
+        negative_rows, positive_rows = _nearest(negative, positive, count, metric)
+    return negative_rows, positive_rows
+
+
+def _in_turn(
+    negative: int, positive: int, count: int, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Both sides shuffled and dealt in turn, one side shifted whenever the deal would repeat."""
+    deals = torch.arange(min(count, negative * positive))
+    shift = deals // math.lcm(negative, positive)
+    orders = (torch.randperm(size, generator=random) for size in (negative, positive))
+    places = (deals % negative, (deals + shift) % positive)
+    first, second = (order[place] for order, place in zip(orders, places, strict=True))
+    return first, second
+
+
+def _nearest(few: Tensor, many: Tensor, count: int, metric: str) -> tuple[Tensor, Tensor]:
+    neighbours = min(len(many), -(-count // len(few)))
+    search = NearestNeighbors(n_neighbors=neighbours, metric=metric).fit(many.flatten(1).numpy())
+    nearest = torch.from_numpy(search.kneighbors(few.flatten(1).numpy(), return_distance=False))
+    rows = torch.arange(len(few)).expand(neighbours, -1)
+    # First the nearest neighbour of every point, then the second nearest of every point.
+    return rows.flatten()[:count], nearest.T.flatten()[:count]
+
+
+def find_crossings(
+    logits_at: Callable[[Tensor, Tensor], Tensor],
+    first: Tensor,
+    last: Tensor,
+    targets: Tensor,
+    tolerance: float,
+) -> tuple[Tensor, Tensor]:
+    """Find a point on each path where the model's probability is the target.
+
+    Chandrupatla's method (1997) mixes bisection with inverse quadratic interpolation. It works on
+    the logit, which is not flat where the probability is. Only paths that are not yet within the
+    tolerance of their target are evaluated again.
+
+    Args:
+        logits_at: Takes shares of paths (B,) in (0, 1) and the rows of those paths (B,), returns
+            the model's logits at these points (B,).
+        first: Logits at share 0, below those of the targets, shape (N,).
+        last: Logits at share 1, above those of the targets, shape (N,).
+        targets: Probabilities in (0, 1), shape (N,).
+
+    Returns:
+        The share of each crossing, float64 (N,), and whether it is within the tolerance (N,).
+    """
+    aims = torch.logit(targets.double())
+    ends = (first.double() - aims).numpy(), (last.double() - aims).numpy()
+
+    def excess(shares: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        rows = np.broadcast_to(rows, shares.shape).astype(np.int64)
+        values = np.where(shares <= 0, ends[0][rows], ends[1][rows])
+        inside = (shares > 0) & (shares < 1)
+        if inside.any():
+            paths = torch.from_numpy(rows[inside])
+            logits = logits_at(torch.from_numpy(shares[inside]), paths)
+            values[inside] = (logits.double() - aims[paths]).numpy()
+        return values  # type: ignore[no-any-return]
+
+    result = find_root(
+        excess,
+        (np.zeros(len(targets)), np.ones(len(targets))),
+        args=(np.arange(len(targets), dtype=np.float64),),
+        tolerances={"fatol": _LOGITS_PER_PROBABILITY * tolerance},
+        maxiter=_MOST_STEPS,
+    )
+    converged = np.abs(result.f_x) <= _LOGITS_PER_PROBABILITY * tolerance
+    return torch.from_numpy(result.x), torch.from_numpy(converged)
+
+
+def is_distinct(images: Tensor) -> Tensor:
+    """Whether an image differs from all before it by more than a grey level (root mean square).
+
+    Images are of shape (N, C, H, W) in [-1, 1]; the answer is a boolean tensor (N,).
+    """
+    flat = images.flatten(1)
+    least = _GREY_LEVEL * flat.shape[1] ** 0.5
+    distinct = torch.ones(len(flat), dtype=torch.bool)
+    for start in range(0, len(flat), _ROWS_AT_A_TIME):
+        rows = flat[start : start + _ROWS_AT_A_TIME]
+        distances = torch.cdist(rows, flat[: start + len(rows)])
+        near = (distances <= least).tril(diagonal=start - 1)
+        distinct[start : start + len(rows)] = ~near.any(dim=1)
+    return distinct
