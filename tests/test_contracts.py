@@ -51,7 +51,7 @@ def test_environment_is_valid_and_its_pipelines_build(context: BorderlineContext
     namespaces = {node.namespace for node in pipelines["__default__"].nodes} - {None}
     models, generators = parameters.grid.models, parameters.grid.generators
     assert namespaces == {
-        *("classifier", "gasten", "gasten.gan", "metrics", "prototypes", "report"),
+        *("classifier", "gasten", "gasten.gan", "metrics", "report"),
         *(f"{model}.{stage}" for model in models for stage in STAGES if stage != "gasten"),
         *(
             f"{model}.{stage}.{generator}"

@@ -7,8 +7,8 @@ import pytest
 from joblib import Memory
 from sklearn.metrics import adjusted_rand_score
 
+from borderline.pipelines.clustering.best_of_kind import clusterings_of
 from borderline.pipelines.clustering.clusterings import Clustering
-from borderline.pipelines.clustering.sweep import clusterings_of
 from conftest import blobs, clustering_params
 
 CLUSTERINGS = [

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from borderline.datasets import StudyStorage
 from borderline.params import RunParams
+from borderline.pipelines.clustering.best_of_kind import cluster_all
 from borderline.pipelines.clustering.finalists import fit_finalists
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import Recipe
@@ -28,7 +29,6 @@ from borderline.pipelines.clustering.search import (
     search,
     study_of,
 )
-from borderline.pipelines.clustering.sweep import cluster_all
 from conftest import ROOT, blobs, clustering_params
 
 PARAMS = clustering_params()

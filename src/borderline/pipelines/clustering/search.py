@@ -26,11 +26,11 @@ from threadpoolctl import threadpool_limits
 
 from borderline.datasets.tensors import digest
 from borderline.params import RunParams
+from borderline.pipelines.clustering.best_of_kind import cluster_all
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, Recipe
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer
-from borderline.pipelines.clustering.sweep import cluster_all
 from borderline.records import Embeddings
 
 TRIAL_COLUMNS = ("trial", "state", *RECIPE_COLUMNS[:2], *SCORES, *RECIPE_COLUMNS[2:], "seconds")

@@ -10,11 +10,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
+from borderline.pipelines.clustering.best_of_kind import cluster_all
 from borderline.pipelines.clustering.params import ClusteringParams, StructureParams
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
-from borderline.pipelines.clustering.sweep import cluster_all
 
 STRUCTURE_COLUMNS = ("objective", "clouds", "clouds_mean", "clouds_most", "p_value", "doubt")
 
