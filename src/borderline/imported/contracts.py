@@ -36,10 +36,8 @@ class Trial(NamedTuple):
     """The result of a contract on real images.
 
     Attributes:
-        name: The name of the contract.
         params: The settings of the model with it.
         right: The number of correctly classified images.
-        images: The number of images.
     """
 
     name: str
@@ -52,11 +50,8 @@ class Material(NamedTuple):
     """The file and the images that contracts are tried with.
 
     Attributes:
-        content: The file of the model.
         real: Real images of the pair.
         labels: The labels of the positive and the negative class among all classes.
-        classes: The number of all classes.
-        defaults: The default settings of imported models.
     """
 
     content: bytes
@@ -93,10 +88,7 @@ def try_contracts(
     """Try a model with contracts on real images of the pair.
 
     Args:
-        source: The source of the model.
-        material: Its file, and the images.
         options: Settings of the model that the user gave.
-        usual: The contracts by name, without channels.
 
     Returns:
         The contracts that the model accepts, the most accurate first.

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.feature_extraction import NodePathTracer, create_feature_extractor
 
-from borderline.imported.fx_graphs import input_of_last_linear
-from borderline.imported.network import Network, NoEmbedding, no_such_layer
+from borderline.imported.network import Network, NoEmbedding, input_of_last_linear, no_such_layer
 
 _LAYER = "embedding"
 
@@ -18,9 +17,6 @@ class ModuleNetwork(Network):
 
     A module that cannot be traced, because its control flow depends on the images, is observed by
     forward hooks.
-
-    Args:
-        module: The module, in evaluation mode.
     """
 
     def __init__(self, module: nn.Module) -> None:

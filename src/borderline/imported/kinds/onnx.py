@@ -22,11 +22,7 @@ _INPUT_TYPES = {
 
 
 class OnnxNetwork(Network):
-    """A model that runs on the CPU; outputs return to the device of the images.
-
-    Args:
-        content: The bytes of the file.
-    """
+    """A model that runs on the CPU; outputs return to the device of the images."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__()

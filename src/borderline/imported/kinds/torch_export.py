@@ -13,8 +13,7 @@ from torch.export import ExportedProgram
 from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule, Interpreter, Node
 
-from borderline.imported.fx_graphs import input_of_last_linear
-from borderline.imported.network import Network, NoEmbedding, no_such_layer
+from borderline.imported.network import Network, NoEmbedding, input_of_last_linear, no_such_layer
 from borderline.imported.params import Source
 
 _LINEAR = (
@@ -26,11 +25,7 @@ _LINEAR = (
 
 
 class ExportedNetwork(Network):
-    """The graph of an exported program.
-
-    Args:
-        program: The program.
-    """
+    """The graph of an exported program."""
 
     def __init__(self, program: ExportedProgram) -> None:
         super().__init__()
