@@ -20,9 +20,7 @@ class LabelledImages(TypedDict):
     """Real images with their classes."""
 
     images: Tensor  # (N, C, H, W)
-    labels: (
-        Tensor  # int64 (N,): 1 is positive, 0 negative; before the pair is selected, all classes
-    )
+    labels: Tensor  # int64 (N,): 1 positive, 0 negative; the class before the pair is selected
 
 
 class Latents(TypedDict):
@@ -85,7 +83,7 @@ from, the choice of each selection, and the ``criticisms`` of MMD-critic."""
 
 
 class Repeat(TypedDict):
-    """Images generated and clustered again; only ``labels``, empty, where no clusters were found."""
+    """Images generated and clustered again; only empty ``labels`` if no clusters were found."""
 
     images: NotRequired[Tensor]  # (n, C, H, W)
     probabilities: NotRequired[Tensor]  # p, (n,)

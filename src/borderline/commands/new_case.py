@@ -153,10 +153,7 @@ def check_name(name: str) -> None:
 def make_case(
     name: str, source: dict[str, Any], options: dict[str, Any]
 ) -> tuple[list[Trial], ImportedClassifier]:
-    """Find the settings of a model on real images, and write the environment.
-
-    Returns:
-        The contracts that were tried, the most accurate first, and the model with that one.
+    """Write the environment; return all tried contracts, and the model with the best one.
 
     Raises:
         BorderlineError: When a run with these settings would stop; then nothing is written.

@@ -30,11 +30,7 @@ class AtomicSave:
 
     def __getstate__(self) -> dict[str, Any]:
         # A bucket's client can be sent to another process, but its bound methods cannot.
-        return {
-            name: value
-            for name, value in self.__dict__.items()
-            if name not in _METHODS_OF_THE_FILE_SYSTEM
-        }
+        return {n: v for n, v in self.__dict__.items() if n not in _METHODS_OF_THE_FILE_SYSTEM}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -49,10 +49,7 @@ def with_credentials(
     """The catalog with credentials at each entry in the bucket of the results.
 
     Args:
-        catalog: Entries as configured.
         name: The entry in ``credentials.yml``; None for credentials of the environment.
-        data_folder: The address of the results.
-        known: The entries of ``credentials.yml``.
 
     Raises:
         BorderlineError: When ``credentials.yml`` has no such entry.

@@ -57,9 +57,7 @@ def check_settings(
     """Check that a checkpoint was made with the present settings.
 
     Args:
-        checkpoint: The checkpoint.
         settings: The present settings; one that is missing on one side is not compared.
-        where: The folder of the checkpoint, for the message.
         called: The name of a group of settings in the parameters, for the message:
             ``{"model": "models.cnn_2"}``.
 

@@ -105,6 +105,5 @@ class FigureFolder(Folder):
     def preview(self) -> ImagePreview:
         """The last figure, base64-encoded; empty if there is none."""
         last = max(self._list_partitions(), default=None)
-        if last is None:
-            return ImagePreview("")
-        return ImagePreview(base64.b64encode(self._filesystem.cat_file(last)).decode())
+        content = b"" if last is None else self._filesystem.cat_file(last)
+        return ImagePreview(base64.b64encode(content).decode())

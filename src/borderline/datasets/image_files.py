@@ -55,7 +55,6 @@ def decode_splits(
     """Pixels and labels of the splits ``train`` and ``test``, all of them grey or all in colour.
 
     Args:
-        splits: The files by split, ``train`` first.
         size: Side in pixels: images are cut to their middle square and resized. None requires
             square images of one size.
         colour: The wanted colour; None is grey if all images of ``train`` are grey.

@@ -107,10 +107,6 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             and 0 and 1 for others.
         metadata: Ignored here; read by kedro-viz.
 
-    Raises:
-        BorderlineError: When the kind or the data set is unknown, when a folder or file is missing,
-            and when a file is damaged.
-
     Example:
         >>> source = ImageSource(kind="mnist_sample").load()
         >>> source.train["images"].shape

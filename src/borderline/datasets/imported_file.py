@@ -39,11 +39,7 @@ class ImportedFile(ReadOnlyDataset[bytes]):
         self.metadata = metadata
 
     def load(self) -> bytes:
-        """The content of the file.
-
-        Raises:
-            BorderlineError: When it cannot be read, or is empty.
-        """
+        """The content of the file; an error if it cannot be read or is empty."""
         if self._address is None:
             return b""
         protocol, path = get_protocol_and_path(self._address)

@@ -58,11 +58,7 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
         self.metadata = metadata
 
     def load(self) -> BaseStorage:
-        """Open the store.
-
-        Raises:
-            DatasetError: When it cannot be opened.
-        """
+        """Open the store; a ``DatasetError`` if that fails."""
         if self._in_bucket and self._url is None:
             return self._journal()
         if self._url is None:
@@ -118,10 +114,6 @@ class BucketJournal(BaseJournalBackend):
     """Optuna's journal as one object of a bucket; every addition writes the whole object again.
 
     Only one process at a time can use it: a second one would not see the first one's additions.
-
-    Args:
-        fs: The bucket.
-        path: The object; a missing object is an empty journal.
     """
 
     def __init__(self, fs: fsspec.AbstractFileSystem, path: str) -> None:

@@ -46,6 +46,8 @@ class ImportedClassifier(nn.Module):
         super().__init__()
         judge = judge if params.embedding == JUDGE else None
         self._arguments = (params, content, image_shape, judge)
+        # The columns of the positive and of the negative class.
+        self.columns = params.columns or (1, 0)
         self.params, self.image_shape = params, image_shape
         self.network = read_network(params.source, content)
         # In a list, so that changes to the model's layers leave the judge's layers alone.
@@ -132,11 +134,6 @@ class ImportedClassifier(nn.Module):
     def outputs(self, images: Tensor) -> Tensor:
         """The outputs of the network for images (N, C, H, W) in [-1, 1], as float32."""
         return outputs_of(self.network(prepared(images, self.params.input))).float()
-
-    @property
-    def columns(self) -> tuple[int, int]:
-        """The columns of the positive and of the negative class."""
-        return self.params.columns or (1, 0)
 
     @cached_property
     def _classes(self) -> int:

@@ -13,10 +13,7 @@ from borderline.imported.params import Source
 
 
 def import_object(import_path: str, setting: str = "import_path") -> Any:
-    """The object at an import path.
-
-    Args:
-        setting: The setting that holds it, for the message.
+    """The object at an import path, which a setting holds.
 
     Raises:
         BorderlineError: When the import fails or the module has no such name.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -72,16 +74,11 @@ class ModuleNetwork(Network):
             return
         called: list[str] = []
         linear = {module: path for path, module in modules.items() if isinstance(module, nn.Linear)}
-        hooks = [
-            module.register_forward_hook(lambda module, *_: called.append(linear[module]))
-            for module in linear
-        ]
-        try:
-            with torch.no_grad():
-                self.module(images)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with torch.no_grad(), ExitStack() as hooks:
+            for module in linear:
+                hook = module.register_forward_hook(lambda m, *_: called.append(linear[m]))
+                hooks.enter_context(hook)
+            self.module(images)
         if not called:
             raise NoEmbedding("it has no linear layer")
         self._hooked = [(modules[called[-1]], True)]
@@ -91,11 +88,8 @@ class ModuleNetwork(Network):
 def _hooked_value(module: nn.Module, layer: nn.Module, before: bool, images: Tensor) -> Tensor:
     """The input (``before``) or the output of a layer while the module runs."""
     values: list[Tensor] = []
-    hook = layer.register_forward_hook(
+    with layer.register_forward_hook(
         lambda _, inputs, output: values.append(inputs[0] if before else output)
-    )
-    try:
+    ):
         module(images)
-    finally:
-        hook.remove()
     return values[-1]

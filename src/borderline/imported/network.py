@@ -37,10 +37,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def find_layer(self, name: str | None, images: Tensor) -> None:
-        """Find the embedding layer.
-
-        Args:
-            name: Its name; None for the input of the last linear layer.
+        """Find the embedding layer; without a name, the input of the last linear layer.
 
         Raises:
             NoEmbedding: When there is none.

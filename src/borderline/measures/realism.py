@@ -89,7 +89,6 @@ class Reference(NamedTuple):
     """Statistics of real images for ``judge_realism``, computed once.
 
     Attributes:
-        features: Shape (M, D), float64.
         root: Square root of the covariance, shape (D, D).
         radii: Distance of each image to its k-th nearest neighbour, shape (M,).
         kernel: Mean of the kernel over all pairs of two images, shape ().

@@ -70,9 +70,8 @@ class OnnxNetwork(Network):
 
     def count_weights(self) -> int:
         """The number of values in its initializers."""
-        return int(
-            sum(np.prod(weights.dims, dtype=int) for weights in self._model.graph.initializer)
-        )
+        weights = self._model.graph.initializer
+        return int(sum(np.prod(tensor.dims, dtype=int) for tensor in weights))
 
     def _nodes_before(self, value: str) -> list[Any]:
         # ONNX lists nodes in the order of computation.

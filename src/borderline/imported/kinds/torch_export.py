@@ -49,7 +49,7 @@ class ExportedNetwork(Network):
         """The input of the last linear operator, or the node of that name."""
         graph = self._graph(images.device).graph
         if name is None:
-            node = input_of_last_linear(graph, _is_linear)
+            node = input_of_last_linear(graph, lambda node: node.target in _LINEAR)
             if node is None:
                 raise NoEmbedding("it has no linear operator after its first one")
             name = node.name
@@ -83,10 +83,6 @@ class _Recording(Interpreter):
         if n.name == self._name:
             self.value = value
         return value
-
-
-def _is_linear(node: Node) -> bool:
-    return node.op == "call_function" and node.target in _LINEAR
 
 
 def read(source: Source, content: bytes) -> Network:
