@@ -17,110 +17,64 @@ Record = TypeVar("Record", bound=Mapping[str, Any])
 
 
 class LabelledImages(TypedDict):
-    """Real images with their classes.
+    """Real images with their classes."""
 
-    Attributes:
-        images: Shape (N, C, H, W).
-        labels: int64 (N,): 1 for the positive class, 0 for the negative; before the pair is
-            selected, the index of the class.
-    """
-
-    images: Tensor
-    labels: Tensor
+    images: Tensor  # (N, C, H, W)
+    labels: Tensor  # int64 (N,): 1 positive, 0 negative; the class before the pair is selected
 
 
 class Latents(TypedDict):
-    """Fixed latent vectors.
+    """Fixed latent vectors."""
 
-    Attributes:
-        latents: Standard normal, shape (N, Z).
-    """
-
-    latents: Tensor
+    latents: Tensor  # standard normal, (N, Z)
 
 
 class RealFeatures(TypedDict):
-    """The judge's features of the pair's real images.
+    """The judge's features of the pair's real images."""
 
-    Attributes:
-        features: Of the training images, shape (N, D).
-        test_features: Of the test images, shape (M, D).
-    """
-
-    features: Tensor
-    test_features: Tensor
+    features: Tensor  # of the training images, (N, D)
+    test_features: Tensor  # of the test images, (M, D)
 
 
 class RealView(TypedDict):
-    """The pair's real images as a model under test sees them.
+    """The pair's real images, N for training and M for tests, as a model under test sees them."""
 
-    Attributes:
-        train_p: p of the training images, shape (N,).
-        test_p: p of the test images, shape (M,).
-        train_embeddings: Embeddings of the training images, shape (N, D).
-        test_embeddings: Embeddings of the test images, shape (M, D).
-        test_other_mass: Probability of classes beside the pair, shape (M,); only for a model of
-            more than two classes.
-    """
-
-    train_p: Tensor
-    test_p: Tensor
-    train_embeddings: Tensor
-    test_embeddings: Tensor
-    test_other_mass: NotRequired[Tensor]
+    train_p: Tensor  # (N,)
+    test_p: Tensor  # (M,)
+    train_embeddings: Tensor  # (N, D)
+    test_embeddings: Tensor  # (M, D)
+    test_other_mass: NotRequired[Tensor]  # as in Part, (M,)
 
 
 class Part(TypedDict):
-    """A part of a generator's images, or a choice of them: the borderline images, for example.
+    """A part of a generator's images, or a choice of them: the borderline images, for example."""
 
-    Attributes:
-        images: Shape (N, C, H, W).
-        probabilities: p, shape (N,).
-        latents: Shape (N, Z); only for a generator with a latent space.
-        other_mass: Probability of classes beside the pair, shape (N,); only for a model of more
-            than two classes.
-    """
-
-    images: Tensor
-    probabilities: Tensor
-    latents: NotRequired[Tensor]
-    other_mass: NotRequired[Tensor]
+    images: Tensor  # (N, C, H, W)
+    probabilities: Tensor  # p, (N,)
+    latents: NotRequired[Tensor]  # (N, Z); only of a generator with a latent space
+    # Probability of classes beside the pair; only for a model of more than two classes.
+    other_mass: NotRequired[Tensor]  # (N,)
 
 
 class Prototypes(Part):
-    """The shown prototypes.
+    """The shown prototypes."""
 
-    Attributes:
-        rows: Their rows among the borderline images, int64 (K,).
-    """
-
-    rows: Tensor
+    rows: Tensor  # their rows among the borderline images, int64 (K,)
 
 
 class Embeddings(TypedDict):
-    """The model's embeddings of the borderline images.
+    """The model's embeddings of the borderline images."""
 
-    Attributes:
-        embeddings: Shape (n, D).
-        fitted: Rows of the images that clusterings are fitted on, int64 (m,), ascending.
-    """
-
-    embeddings: Tensor
-    fitted: Tensor
+    embeddings: Tensor  # (n, D)
+    fitted: Tensor  # rows that clusterings are fitted on, int64 (m,), ascending
 
 
 class Clusters(TypedDict):
-    """The cluster of each borderline image.
+    """The cluster of each borderline image."""
 
-    Attributes:
-        labels: int64 (n,), from 0; -1 for noise, and everywhere where there are no clusters.
-        probability: Membership in that cluster, in [0, 1], shape (n,).
-        reduced: Coordinates in the space that was clustered, shape (n, d).
-    """
-
-    labels: Tensor
-    probability: Tensor
-    reduced: Tensor
+    labels: Tensor  # int64 (n,), from 0; -1 for noise, and everywhere if there are no clusters
+    probability: Tensor  # of membership in that cluster, in [0, 1], (n,)
+    reduced: Tensor  # coordinates in the space that was clustered, (n, d)
 
 
 Selections = dict[str, "Tensor"]
@@ -129,59 +83,35 @@ from, the choice of each selection, and the ``criticisms`` of MMD-critic."""
 
 
 class Repeat(TypedDict):
-    """Images generated and clustered again; only ``labels``, empty, where no clusters were found.
+    """Images generated and clustered again; only empty ``labels`` if no clusters were found."""
 
-    Attributes:
-        images: Shape (n, C, H, W).
-        probabilities: p, shape (n,).
-        embeddings: Shape (n, D).
-        reduced: Coordinates in the space that was clustered, shape (n, d).
-        labels: Clusters, int64 (n,), -1 for noise.
-    """
-
-    images: NotRequired[Tensor]
-    probabilities: NotRequired[Tensor]
-    embeddings: NotRequired[Tensor]
-    reduced: NotRequired[Tensor]
-    labels: Tensor
+    images: NotRequired[Tensor]  # (n, C, H, W)
+    probabilities: NotRequired[Tensor]  # p, (n,)
+    embeddings: NotRequired[Tensor]  # (n, D)
+    reduced: NotRequired[Tensor]  # coordinates in the space that was clustered, (n, d)
+    labels: Tensor  # clusters, int64 (n,), -1 for noise
 
 
 class Places(TypedDict):
-    """Coordinates on the 2D maps, float64.
+    """Coordinates on the 2D maps, float64."""
 
-    Attributes:
-        test_umap: Of all test images, shape (M, 2).
-        umap: Of all candidates, shape (n, 2).
-        test_shown: Rows of the test images that are drawn, int64 (m,).
-        shown: Places among the candidates of those that are drawn, int64 (k,).
-        test_tsne: Of the drawn test images, shape (m, 2).
-        tsne: Of the drawn candidates, shape (k, 2).
-    """
-
-    test_umap: Tensor
-    umap: Tensor
-    test_shown: Tensor
-    shown: Tensor
-    test_tsne: Tensor
-    tsne: Tensor
+    test_umap: Tensor  # of all test images, (M, 2)
+    umap: Tensor  # of all candidates, (n, 2)
+    test_shown: Tensor  # rows of the test images that are drawn, int64 (m,)
+    shown: Tensor  # places among the candidates of those that are drawn, int64 (k,)
+    test_tsne: Tensor  # of the drawn test images, (m, 2)
+    tsne: Tensor  # of the drawn candidates, (k, 2)
 
 
 class Tipping(TypedDict):
-    """Walks from each prototype to both classes, and the nearest real images.
+    """Walks from each prototype to both classes, and the nearest real images."""
 
-    Attributes:
-        walks: From a confident negative over the prototype to a confident positive, shape
-            (K, 2 S + 1, C, H, W).
-        walks_p: Their p, shape (K, 2 S + 1).
-        real_rows: The nearest real training images of class 0 and of class 1, the nearest first,
-            int64 (K, 2, k).
-        real_p: Their p, shape (K, 2, k).
-    """
-
-    walks: Tensor
-    walks_p: NotRequired[Tensor]
-    real_rows: NotRequired[Tensor]
-    real_p: NotRequired[Tensor]
+    # From a confident negative over the prototype to a confident positive.
+    walks: Tensor  # (K, 2 S + 1, C, H, W)
+    walks_p: NotRequired[Tensor]  # (K, 2 S + 1)
+    # The nearest training images of class 0 and of class 1, the nearest first.
+    real_rows: NotRequired[Tensor]  # int64 (K, 2, k)
+    real_p: NotRequired[Tensor]  # (K, 2, k)
 
 
 Attributions = dict[str, "Tensor"]

@@ -11,10 +11,12 @@ from borderline.measures.confusion import (
     average_confusion_distance,
     borderline_yield,
     confusion_distance,
-    hubris,
     is_borderline,
-    probability_histogram,
 )
+
+
+def hubris(p: torch.Tensor) -> float:
+    return Confusion.of(p, 0.1, 20).estimates()["hubris"].value
 
 
 def test_distance_is_0_on_the_boundary_and_symmetric() -> None:
@@ -44,7 +46,7 @@ def test_band_is_open_and_grows() -> None:
 
 def test_histogram_counts_every_image_once() -> None:
     p = torch.tensor([0.0, 0.049, 0.05, 0.5, 0.999, 1.0])
-    counts = probability_histogram(p, 20)
+    counts = Confusion.of(p, 0.1, 20).histogram
     assert counts.sum() == len(p)
     assert counts[0] == 2
     assert counts[10] == 1
@@ -75,7 +77,7 @@ def test_sums_do_not_depend_on_the_batches(size: int) -> None:
     assert scores["acd"].value == pytest.approx(average_confusion_distance(p), rel=1e-12)
     assert scores["hubris"].value == pytest.approx(hubris(p), rel=1e-12)
     assert scores["above_half"].value == (p > 0.5).double().mean().item()
-    assert torch.equal(parts.histogram, probability_histogram(p, 20))
+    assert torch.equal(parts.histogram, torch.histc(p.double(), 20, 0, 1).long())
     for estimate in scores.values():
         assert estimate.low < estimate.value < estimate.high
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from borderline.imported.classifier import ImportedClassifier
     from borderline.imported.contracts import Material, Trial
 
-AnyValue = TypeVar("AnyValue")
 _KINDS = {".pt2": "torch_export", ".onnx": "onnx", ".safetensors": "state_dict"}
 _CONF = Path("conf")
 
@@ -48,9 +46,7 @@ _CONF = Path("conf")
 @click.option("--classes", default="", help="Names of all classes, in the order of their labels.")
 @click.option("--size", type=click.IntRange(8), help="Resize the images to this side in pixels.")
 @click.option("--colour", type=click.Choice(["grey", "rgb"]), help="Convert the images.")
-@click.option(
-    "--mean", default="", help="Mean of the model's normalisation, one or per channel: 0.5."
-)
+@click.option("--mean", default="", help="Mean of the normalisation, one or per channel: 0.5.")
 @click.option("--std", default="", help="Standard deviation of the normalisation.")
 @click.option("--positive", prompt="Positive class", help="Positive class, by name or number.")
 @click.option("--negative", prompt="Negative class", help="Negative class, by name or number.")
@@ -65,12 +61,7 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
     if model is None and import_path is None:
         model = click.prompt("File of the model")
     options["arguments"] = _mapping("arguments", options["arguments"])
-    kinds: dict[str, Callable[[str], Any]] = {
-        "classes": str,
-        "columns": int,
-        "mean": float,
-        "std": float,
-    }
+    kinds = {"classes": str, "columns": int, "mean": float, "std": float}
     for option, kind in kinds.items():
         options[option] = _listed(option, options[option], kind)
     project = find_kedro_project(Path.cwd()) or Path.cwd()
@@ -82,34 +73,29 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
         trials, classifier = make_case(name, source, options)
     for trial in trials:
         click.echo(f"  {trial.right:4d} of {trial.images} images correct with {trial.name}")
-    click.echo(f"Embedding layer: {classifier.layer}, {_width(classifier)} numbers per image.")
+    width = classifier.embed(classifier.blank()).shape[1]
+    click.echo(f"Embedding layer: {classifier.layer}, {width} numbers per image.")
     if not classifier.differentiable:
         click.echo("The model has no gradients, so generators that need them are left out.")
     click.echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")
 
 
 def kind_of_images(path: str) -> str:
-    """The kind of an image source, from the files at its path.
-
-    Raises:
-        BorderlineError: When there are no images of a known kind.
-    """
-    place = Path(path).expanduser()
+    """The kind of an image source, from the files at its path."""
+    folder = Path(path).expanduser()
     if path == "mnist_sample":
         return path
-    if place.suffix == ".npz":
+    if folder.suffix == ".npz":
         return "arrays"
-    if place.is_dir():
-        entries = list(place.iterdir())
-        names = {entry.name for entry in entries}
-        if any(name.startswith("train-images") for name in names):
-            return "idx"
-        if names & {"dataset_dict.json", "dataset_info.json", "state.json"}:
-            return "hugging_face"
-        if any(name.endswith(".npy") for name in names):
-            return "arrays"
-        if any(entry.is_dir() for entry in entries):
-            return "image_folder"
+    patterns = {
+        "idx": ("train-images*",),
+        "hugging_face": ("dataset_dict.json", "dataset_info.json", "state.json"),
+        "arrays": ("*.npy",),
+        "image_folder": ("*/",),
+    }
+    for kind, names in patterns.items():
+        if any(any(folder.glob(name)) for name in names):
+            return kind
     raise BorderlineError(
         f"images is {path!r}, but there are none: name a folder with one folder per class, or with "
         "IDX files, .npy files or a dataset of save_to_disk; or an .npz file; or mnist_sample."
@@ -118,11 +104,6 @@ def kind_of_images(path: str) -> str:
 
 def kind_of_model(path: str | None, import_path: str | None, *, trust: bool) -> dict[str, Any]:
     """The source of a model, its kind from the file's name and format.
-
-    Args:
-        path: The file; None for a callable.
-        import_path: The class of a state dictionary, or the callable.
-        trust: Whether the file may run code.
 
     Raises:
         BorderlineError: When there is no such file, or when it can run code and is not trusted.
@@ -153,18 +134,12 @@ def kind_of_model(path: str | None, import_path: str | None, *, trust: bool) -> 
             f"--trust is missing, but {path} is of kind {kind}, which can run code on your machine "
             f"when it is read: add --trust if you trust the author of the file, or {NO_CODE}."
         )
-    source: dict[str, Any] = {"kind": kind, "path": path}
-    if kind == "state_dict":
-        source["import_path"] = import_path
-    return source | ({"trust": True} if trust else {})
+    source = {"kind": kind, "path": path, "import_path": import_path, "trust": trust or None}
+    return {name: value for name, value in source.items() if value is not None}
 
 
 def check_name(name: str) -> None:
-    """Check that a case can have a name and that none has it yet.
-
-    Raises:
-        BorderlineError: When it cannot.
-    """
+    """Check that a case can have a name and that none has it yet."""
     from borderline.preflight.reading import check_spelling
 
     check_spelling([name], [])
@@ -178,15 +153,7 @@ def check_name(name: str) -> None:
 def make_case(
     name: str, source: dict[str, Any], options: dict[str, Any]
 ) -> tuple[list[Trial], ImportedClassifier]:
-    """Find the settings of a model on real images, and write the environment.
-
-    Args:
-        name: The name of the environment and of the model.
-        source: The source of the model.
-        options: The other options of the command, by name.
-
-    Returns:
-        The contracts that were tried, the most accurate first, and the model with that one.
+    """Write the environment; return all tried contracts, and the model with the best one.
 
     Raises:
         BorderlineError: When a run with these settings would stop; then nothing is written.
@@ -198,23 +165,23 @@ def make_case(
 
     if options["arguments"]:
         source["arguments"] = options["arguments"]
-    columns, usual = options["columns"], USUAL
+    columns = options["columns"]
     if len(columns) not in (0, 2):
         raise BorderlineError(
             f"columns is {','.join(map(str, columns))!r}, but it needs two numbers: the columns of "
             "the positive and the negative class."
         )
-    if options["mean"] or options["std"]:
-        usual = {"that mean and std": {"mean": options["mean"], "std": options["std"]}}
+    normalisation = {"mean": options["mean"], "std": options["std"]}
+    usual = {"that mean and std": normalisation} if any(normalisation.values()) else USUAL
     about = _globals_of(name, options)
     material = _load(source, about)
     known = {option: options[option] for option in ("columns", "embedding") if options[option]}
     trials = try_contracts(source, material, known, usual)
     classifier = material.model(trials[0].params)
     check_model(name, classifier, material.real, torch.device("cpu"))
-    generators = ["gasten_10", "latent_search", "hybrid", "pixel_bisection"]
-    if not classifier.differentiable:
-        generators = ["latent_search", "pixel_bisection"]
+    generators = ["latent_search", "pixel_bisection"]
+    if classifier.differentiable:
+        generators = ["gasten_10", "latent_search", "hybrid", "pixel_bisection"]
     parameters = {
         "grid": {"models": [name], "generators": generators},
         "models": {name: trials[0].params},
@@ -278,7 +245,7 @@ def _from_project(path: str, project: Path) -> str:
     if path == "mnist_sample":
         return path
     whole = Path(path).expanduser()
-    whole = whole if whole.is_absolute() else (Path.cwd() / whole).resolve()
+    whole = whole if whole.is_absolute() else whole.resolve()
     return str(whole.relative_to(project) if whole.is_relative_to(project) else whole)
 
 
@@ -299,13 +266,7 @@ def _is_state_dict(file: Path) -> bool:
         return False
 
 
-def _width(classifier: ImportedClassifier) -> int:
-    import torch
-
-    return classifier.embed(torch.zeros(1, *classifier.image_shape)).shape[1]
-
-
-def _listed(option: str, text: str, kind: Callable[[str], AnyValue]) -> list[AnyValue]:
+def _listed(option: str, text: str, kind: type[Any]) -> list[Any]:
     try:
         return [kind(item.strip()) for item in text.split(",") if item.strip()]
     except ValueError as error:

@@ -9,34 +9,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from borderline.datasets.checkpoints import CheckpointDataset, CheckpointFolder
-    from borderline.datasets.figures import FigureFolder, MatplotlibDataset, PlotlyDataset
-    from borderline.datasets.files import CSVDataset, JSONDataset, PickleDataset, TextDataset
-    from borderline.datasets.image_source import ImageSource
-    from borderline.datasets.imported_file import ImportedFile
-    from borderline.datasets.inception import InceptionDataset
-    from borderline.datasets.installation import Installation
-    from borderline.datasets.study_storage import StudyStorage
-    from borderline.datasets.tensors import TensorDataset, TensorFolder
-
-__all__ = [
-    "CSVDataset",
-    "CheckpointDataset",
-    "CheckpointFolder",
-    "FigureFolder",
-    "ImageSource",
-    "ImportedFile",
-    "InceptionDataset",
-    "Installation",
-    "JSONDataset",
-    "MatplotlibDataset",
-    "PickleDataset",
-    "PlotlyDataset",
-    "StudyStorage",
-    "TensorDataset",
-    "TensorFolder",
-    "TextDataset",
-]
+    from borderline.datasets.checkpoints import CheckpointDataset as CheckpointDataset
+    from borderline.datasets.checkpoints import CheckpointFolder as CheckpointFolder
+    from borderline.datasets.figures import FigureFolder as FigureFolder
+    from borderline.datasets.figures import MatplotlibDataset as MatplotlibDataset
+    from borderline.datasets.figures import PlotlyDataset as PlotlyDataset
+    from borderline.datasets.files import CSVDataset as CSVDataset
+    from borderline.datasets.files import JSONDataset as JSONDataset
+    from borderline.datasets.files import PickleDataset as PickleDataset
+    from borderline.datasets.files import TextDataset as TextDataset
+    from borderline.datasets.image_source import ImageSource as ImageSource
+    from borderline.datasets.imported_file import ImportedFile as ImportedFile
+    from borderline.datasets.inception import InceptionDataset as InceptionDataset
+    from borderline.datasets.installation import Installation as Installation
+    from borderline.datasets.study_storage import StudyStorage as StudyStorage
+    from borderline.datasets.tensors import TensorDataset as TensorDataset
+    from borderline.datasets.tensors import TensorFolder as TensorFolder
 
 _MODULES = {
     "checkpoints": ("CheckpointDataset", "CheckpointFolder"),
@@ -49,10 +37,10 @@ _MODULES = {
     "study_storage": ("StudyStorage",),
     "tensors": ("TensorDataset", "TensorFolder"),
 }
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,18 +1,19 @@
-"""A save that leaves either the old file or the new one, never a half."""
+"""Base classes: saves that leave no half file, single files, folders, and sources only read."""
 
 from __future__ import annotations
 
 import uuid
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import IO, Any, TypeVar
+from typing import IO, Any, ClassVar, NoReturn, TypeVar
 
 import fsspec
 from fsspec import AbstractFileSystem
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
+from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
 Content = TypeVar("Content")
 _METHODS_OF_THE_FILE_SYSTEM = {"_exists_function": "exists", "_glob_function": "glob"}
@@ -29,11 +30,7 @@ class AtomicSave:
 
     def __getstate__(self) -> dict[str, Any]:
         # A bucket's client can be sent to another process, but its bound methods cannot.
-        return {
-            name: value
-            for name, value in self.__dict__.items()
-            if name not in _METHODS_OF_THE_FILE_SYSTEM
-        }
+        return {n: v for n, v in self.__dict__.items() if n not in _METHODS_OF_THE_FILE_SYSTEM}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -105,3 +102,46 @@ class BinaryFile(AbstractDataset[Content, Content]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "protocol": self._protocol}
+
+
+class Folder(PartitionedDataset):
+    """A folder of files of one dataset class.
+
+    Args:
+        path: The folder.
+        credentials: Login of the file system.
+        metadata: Ignored here; read by kedro-viz.
+    """
+
+    file_class: ClassVar[type[AbstractDataset[Any, Any]]]
+    suffix: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            path=path,
+            dataset=self.file_class,
+            filename_suffix=self.suffix,
+            credentials=credentials,
+            metadata=metadata,
+        )
+
+    def load(self) -> dict[str, Callable[[], Any]]:
+        """Functions by name that load one file each."""
+        return {name: load for name, load in super().load().items() if not name.startswith(".")}
+
+
+class ReadOnlyDataset(AbstractDataset[NoReturn, Content]):
+    """A dataset that cannot be saved. It always exists: loading explains what is missing."""
+
+    def save(self, data: NoReturn) -> NoReturn:
+        """Not supported."""
+        raise DatasetError(f"{type(self).__name__} is only read.")
+
+    def _exists(self) -> bool:
+        return True

@@ -34,12 +34,7 @@ def folder_of(dataset: Any) -> str:
 
 
 def local_copy(dataset: Any, folder: str) -> Path:
-    """The path of a dataset's file on this machine.
-
-    Args:
-        dataset: A dataset with one file.
-        folder: Takes a copy of a file from a bucket.
-    """
+    """The path of a dataset's file on this machine; a file of a bucket is copied to a folder."""
     path = Path(str(dataset._filepath))
     if getattr(dataset, "_protocol", "file") == "file":
         return path
@@ -51,13 +46,10 @@ def local_copy(dataset: Any, folder: str) -> Path:
 def with_credentials(
     catalog: Mapping[str, Any], name: str | None, data_folder: str, known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The catalog with credentials at each entry in the bucket.
+    """The catalog with credentials at each entry in the bucket of the results.
 
     Args:
-        catalog: Entries as configured.
         name: The entry in ``credentials.yml``; None for credentials of the environment.
-        data_folder: The folder of the results.
-        known: The entries of ``credentials.yml``.
 
     Raises:
         BorderlineError: When ``credentials.yml`` has no such entry.
@@ -77,11 +69,7 @@ def with_credentials(
 
 
 def check_bucket(catalog: DataCatalog, data_folder: str) -> None:
-    """Check that results can be written to the bucket.
-
-    Args:
-        catalog: Its ledger has the client of the bucket.
-        data_folder: The address.
+    """Check that results can be written to the bucket, with the client of the catalog's ledger.
 
     Raises:
         BorderlineError: When a small object cannot be written.

@@ -6,9 +6,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import IO, Any, TypedDict
 
-from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
-
-from borderline.datasets.atomic import AtomicSave, BinaryFile
+from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder
 from borderline.errors import BorderlineError
 from borderline.params import Setting
 
@@ -30,6 +28,7 @@ class Checkpoint(TypedDict):
 
 
 Checkpoints = Mapping[str, Callable[[], Checkpoint]]
+"""Loaders by :func:`epoch_name`, as :class:`CheckpointFolder` loads them."""
 
 
 def epoch_name(epoch: int) -> str:
@@ -43,12 +42,7 @@ def epoch_name(epoch: int) -> str:
 
 
 def latest(checkpoints: Checkpoints, epochs: int) -> Checkpoint | None:
-    """The newest checkpoint with at most this number of epochs; None if there is none yet.
-
-    Args:
-        checkpoints: Loaders by :func:`epoch_name`, as ``CheckpointFolder`` loads them.
-        epochs: The number of epochs of the training.
-    """
+    """The newest checkpoint with at most this number of epochs; None if there is none yet."""
     names = [name for name in checkpoints if name <= epoch_name(epochs)]
     return checkpoints[max(names)]() if names else None
 
@@ -63,9 +57,7 @@ def check_settings(
     """Check that a checkpoint was made with the present settings.
 
     Args:
-        checkpoint: The checkpoint on disk.
-        settings: The present settings. A setting that is missing on one side is not compared.
-        where: The folder of the checkpoint, for the message.
+        settings: The present settings; one that is missing on one side is not compared.
         called: The name of a group of settings in the parameters, for the message:
             ``{"model": "models.cnn_2"}``.
 
@@ -87,11 +79,6 @@ def check_settings(
 
 class CheckpointDataset(AtomicSave, BinaryFile[Checkpoint]):
     """One checkpoint: a ``torch.save`` file that loads with ``weights_only=True``.
-
-    Args:
-        filepath: Path or fsspec address of the file.
-        credentials: Login of the file system.
-        metadata: Ignored here; read by kedro-viz.
 
     Example:
         >>> dataset = CheckpointDataset(filepath=str(tmp_path / "epoch_0001.pt"))
@@ -117,15 +104,14 @@ class CheckpointDataset(AtomicSave, BinaryFile[Checkpoint]):
         torch.save(data, file)
 
 
-class CheckpointFolder(PartitionedDataset):
+class CheckpointFolder(Folder):
     """A folder of checkpoints by epoch; it loads as functions that load one checkpoint each.
 
     Args:
         path: The folder, or one checkpoint (``.pt``), which is only read.
         may_be_empty: Whether a folder without checkpoints exists and loads as ``{}``, as the input
             of the training that fills it needs.
-        credentials: Login of the file system.
-        metadata: Ignored here; read by kedro-viz.
+        options: As for :class:`Folder`.
 
     Example:
         >>> folder = CheckpointFolder(path=str(tmp_path / "checkpoints"))
@@ -134,21 +120,11 @@ class CheckpointFolder(PartitionedDataset):
         1
     """
 
-    def __init__(
-        self,
-        *,
-        path: str,
-        may_be_empty: bool = False,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            path=path,
-            dataset=CheckpointDataset,
-            filename_suffix=".pt",
-            credentials=credentials,
-            metadata=metadata,
-        )
+    file_class = CheckpointDataset
+    suffix = ".pt"
+
+    def __init__(self, *, path: str, may_be_empty: bool = False, **options: Any) -> None:
+        super().__init__(path=path, **options)
         self._may_be_empty = may_be_empty
         self._is_one_file = path.endswith(".pt")
 
@@ -158,7 +134,7 @@ class CheckpointFolder(PartitionedDataset):
         return str(self._path)
 
     def load(self) -> dict[str, Callable[[], Checkpoint]]:
-        """Loaders by epoch, without touching a file."""
+        """Loaders by epoch."""
         if self._is_one_file:
             checkpoint = CheckpointDataset(
                 filepath=self._path, credentials=self._credentials
@@ -166,8 +142,7 @@ class CheckpointFolder(PartitionedDataset):
             return {epoch_name(checkpoint["epoch"]): lambda: checkpoint}
         if self._may_be_empty and not super()._exists():
             return {}
-        partitions = super().load()
-        return {name: load for name, load in partitions.items() if not name.startswith(".")}
+        return super().load()
 
     def _exists(self) -> bool:
         if self._is_one_file:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 from pathlib import PurePosixPath
-from typing import Any
 
 import plotly.io
 from kedro_datasets._typing import ImagePreview
 from kedro_datasets.matplotlib.matplotlib_dataset import MatplotlibDataset as _MatplotlibDataset
-from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 from kedro_datasets.plotly.json_dataset import JSONDataset
 from plotly.graph_objects import Figure
 from plotly.offline import get_plotlyjs
 
-from borderline.datasets.atomic import AtomicSave
+from borderline.datasets.atomic import AtomicSave, Folder
 
 _LIBRARY = "plotly.min.js"
 SHOW_PICTURES = """
@@ -43,7 +41,7 @@ function showPictures(plot) {
 
 Each point's ``customdata`` begins with an index into ``layout.meta.pictures``."""
 
-_ON_THE_PAGE = SHOW_PICTURES + "showPictures(document.getElementById('{plot_id}'));"
+_SHOW_ON_THE_PAGE = f"{SHOW_PICTURES}showPictures(document.getElementById('{{plot_id}}'));"
 
 
 class MatplotlibDataset(AtomicSave, _MatplotlibDataset):
@@ -66,12 +64,9 @@ class MatplotlibDataset(AtomicSave, _MatplotlibDataset):
 class PlotlyDataset(AtomicSave, JSONDataset):
     """A plotly figure as JSON, which kedro-viz shows, and as an HTML page for any browser.
 
-    The page works offline: plotly's JavaScript is saved once in the same folder. If the figure's
-    ``layout.meta`` has ``pictures``, a list of addresses, the page shows a picture beside the
-    pointer: the first entry of a point's ``customdata`` is the index of its picture.
-
-    Args:
-        filepath: Path or fsspec address of the JSON file; the page has the suffix ``.html``.
+    The page (suffix ``.html``) works offline: plotly's JavaScript is saved once in the same folder.
+    If the figure's ``layout.meta`` has ``pictures``, a list of addresses, the page shows a picture
+    beside the pointer: the first entry of a point's ``customdata`` is the index of its picture.
 
     Example:
         >>> from plotly.graph_objects import Figure
@@ -83,12 +78,11 @@ class PlotlyDataset(AtomicSave, JSONDataset):
 
     def save(self, data: Figure) -> None:
         """Save both; when saving fails or the process dies, the old files stay."""
-        shows = "pictures" in (data.layout.meta or {})
         page = plotly.io.to_html(
             data,
             include_plotlyjs="directory",
             full_html=True,
-            post_script=_ON_THE_PAGE if shows else None,
+            post_script=_SHOW_ON_THE_PAGE if "pictures" in (data.layout.meta or {}) else None,
         )
         super().save(data)
         self._write_whole(self._filepath.with_suffix(".html"), page)
@@ -102,33 +96,14 @@ class PlotlyDataset(AtomicSave, JSONDataset):
             self._fs.write_text(str(temporary), text, encoding="utf-8")
 
 
-class FigureFolder(PartitionedDataset):
-    """Figures by name, each saved as a PNG; kedro-viz shows the last one by name.
+class FigureFolder(Folder):
+    """Figures by name, each saved as a PNG; kedro-viz shows the last one by name."""
 
-    Args:
-        path: The folder.
-        credentials: Login of the file system.
-        metadata: Ignored here; read by kedro-viz.
-    """
-
-    def __init__(
-        self,
-        *,
-        path: str,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            path=path,
-            dataset=MatplotlibDataset,
-            filename_suffix=".png",
-            credentials=credentials,
-            metadata=metadata,
-        )
+    file_class = MatplotlibDataset
+    suffix = ".png"
 
     def preview(self) -> ImagePreview:
         """The last figure, base64-encoded; empty if there is none."""
         last = max(self._list_partitions(), default=None)
-        if last is None:
-            return ImagePreview("")
-        return ImagePreview(base64.b64encode(self._filesystem.cat_file(last)).decode())
+        content = b"" if last is None else self._filesystem.cat_file(last)
+        return ImagePreview(base64.b64encode(content).decode())

@@ -6,13 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from borderline.datasets.image_files import (
-    Broken,
-    Colour,
-    ImageArrays,
-    ImageFile,
-    decode_splits,
-)
+from borderline.datasets.image_files import Broken, Colour, ImageArrays, ImageFile, decode_splits
 from borderline.errors import BorderlineError
 
 
@@ -21,11 +15,7 @@ def read_hugging_face(
 ) -> ImageArrays:
     """Read a folder that ``save_to_disk`` wrote: a dataset, or its splits ``train`` and ``test``.
 
-    Args:
-        path: The folder.
-        size: As for :func:`~borderline.datasets.image_files.decode_splits`.
-        colour: As there.
-        broken: As there.
+    For the arguments, see :func:`~borderline.datasets.image_files.decode_splits`.
 
     Raises:
         BorderlineError: When the folder holds no dataset, when the dataset lacks a column of images
@@ -63,15 +53,18 @@ def read_hugging_face(
 
 
 def _columns(path: str, features: Any, datasets: Any) -> tuple[str, str, tuple[str, ...]]:
-    images = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
-    labels = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
-    for content, columns in (("images (Image)", images), ("class labels (ClassLabel)", labels)):
+    kinds = {"images (Image)": datasets.Image, "class labels (ClassLabel)": datasets.ClassLabel}
+    chosen = []
+    for content, wanted in kinds.items():
+        columns = [name for name, kind in features.items() if isinstance(kind, wanted)]
+        chosen += columns
         if len(columns) != 1:
             raise BorderlineError(
                 f"source.path is {path!r}, which has {len(columns)} columns of {content} among "
                 f"{', '.join(features)}, but one is needed: cast or remove columns."
             )
-    return images[0], labels[0], tuple(features[labels[0]].names)
+    image, label = chosen
+    return image, label, tuple(features[label].names)
 
 
 def _files(rows: Any, image: str, label: str, split: str) -> Iterator[ImageFile]:

@@ -61,13 +61,7 @@ def _read_split(folder: Path, *prefixes: str) -> Arrays | None:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read one IDX file (LeCun's format for MNIST): unsigned bytes of any number of dimensions.
-
-    Args:
-        path: The file, gzipped if its name ends in ``.gz``.
-
-    Returns:
-        The array, uint8.
+    """Read one IDX file (LeCun's format for MNIST, gzipped if it ends in ``.gz``), uint8.
 
     Raises:
         BorderlineError: When the file is no IDX file of unsigned bytes, or too short or too long.

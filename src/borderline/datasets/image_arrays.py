@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 from zipfile import BadZipFile
@@ -12,6 +14,7 @@ from fsspec.core import url_to_fs
 from borderline.datasets.image_files import Arrays, ImageArrays, channels_first, in_order
 from borderline.errors import BorderlineError
 
+_load = partial(np.load, allow_pickle=False)
 _NAMES = {
     "train": (("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train")),
     "test": (("test_images", "test_labels"), ("x_test", "y_test")),
@@ -19,7 +22,7 @@ _NAMES = {
 
 
 def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArrays:
-    """Read arrays of images and labels.
+    """Read arrays of images, which become float32 in [-1, 1], and of labels.
 
     Args:
         path: An .npz, or a folder of .npy files, or its fsspec address. It holds ``images`` and
@@ -27,9 +30,6 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
             ``test_labels``, or ``x_test`` and ``y_test``.
         scale: The values of black and white; None is 0 and 255 for whole numbers and 0 and 1 for
             others.
-
-    Returns:
-        As the type says, with images in [-1, 1], float32.
 
     Raises:
         BorderlineError: When the file is missing or damaged, when it holds Python objects (which
@@ -73,43 +73,33 @@ def _arrays(path: str) -> dict[str, np.ndarray]:
             "folder of .npy files."
         )
     if fs.isdir(root):
-        files = [file for file in fs.ls(root, detail=False) if file.endswith(".npy")]
+        files = sorted(file for file in fs.ls(root, detail=False) if file.endswith(".npy"))
+        arrays = {file: _read(file, _load, BytesIO(fs.cat_file(file))) for file in files}
         return {
-            file.rpartition("/")[2].removesuffix(".npy"): _loaded(file, fs.cat_file(file))
-            for file in sorted(files)
+            file.rpartition("/")[2].removesuffix(".npy"): array for file, array in arrays.items()
         }
-    archive = _loaded(path, fs.cat_file(root))
+    archive = _read(path, _load, BytesIO(fs.cat_file(root)))
     if isinstance(archive, np.ndarray):
         raise BorderlineError(
             f"source.path is {path!r}, which holds one array, but images and labels are needed: "
             "name the folder that holds images.npy and labels.npy, or an .npz with both."
         )
-    return {name: _entry(path, archive, name) for name in archive.files}
+    return {name: _read(f"{path} ({name})", archive.__getitem__, name) for name in archive.files}
 
 
-def _loaded(path: str, content: bytes) -> Any:
+def _read(path: str, read: Callable[[Any], Any], source: Any) -> Any:
     try:
-        return np.load(BytesIO(content), allow_pickle=False)
+        return read(source)
     except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise _unreadable(path, error) from error
-
-
-def _entry(path: str, archive: Any, name: str) -> np.ndarray:
-    try:
-        array: np.ndarray = archive[name]
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise _unreadable(f"{path} ({name})", error) from error
-    return array
-
-
-def _unreadable(path: str, error: Exception) -> BorderlineError:
-    if "allow_pickle" in str(error) or "Object arrays" in str(error):
-        return BorderlineError(
-            f"{path} holds Python objects, whose reading would run code: save "
-            "arrays of numbers (np.save with allow_pickle=False)."
-        )
-    reason = str(error).splitlines()[0] if str(error) else "it is empty"
-    return BorderlineError(f"{path} cannot be read ({reason}): replace it by a sound copy.")
+        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+            raise BorderlineError(
+                f"{path} holds Python objects, whose reading would run code: save "
+                "arrays of numbers (np.save with allow_pickle=False)."
+            ) from error
+        reason = str(error).splitlines()[0] if str(error) else "it is empty"
+        raise BorderlineError(
+            f"{path} cannot be read ({reason}): replace it by a sound copy."
+        ) from error
 
 
 def _split(

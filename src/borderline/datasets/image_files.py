@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 Colour = Literal["grey", "rgb"]
 Broken = Literal["stop", "leave_out"]
+"""Unreadable files stop the run, or are left out."""
 Arrays = tuple[np.ndarray, np.ndarray]
 """Pixels (N, C, H, W), uint8 or in [-1, 1], and labels (N,)."""
 ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
@@ -24,7 +25,6 @@ ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
 
 _SHOWN = 5
 _READERS = 4
-_GREY = ("L",)
 _DIGITS = 12
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 Image.init()
@@ -38,7 +38,6 @@ class ImageFile(NamedTuple):
     Attributes:
         name: Its name in messages.
         label: The index of its class.
-        read: Reads its bytes.
     """
 
     name: str
@@ -56,15 +55,10 @@ def decode_splits(
     """Pixels and labels of the splits ``train`` and ``test``, all of them grey or all in colour.
 
     Args:
-        splits: The files by split, ``train`` first. If ``colour`` is None, ``train`` decides it.
         size: Side in pixels: images are cut to their middle square and resized. None requires
             square images of one size.
         colour: The wanted colour; None is grey if all images of ``train`` are grey.
-        broken: Whether unreadable files ``stop`` the run or are ``leave_out``.
         source: The name of the source in messages.
-
-    Returns:
-        Those of ``train``; and of ``test``, None if there is no such split.
 
     Raises:
         BorderlineError: When files cannot be read and ``broken`` is ``stop``, when no file can be
@@ -99,7 +93,7 @@ def _decoded(
         )
     for name in bad:
         logger.warning("Left out, because it cannot be read: %s", name)
-    mode = "L" if (colour or _colour_of(images)) == "grey" else "RGB"
+    grey = all(image.mode == "L" for image in images) if colour is None else colour == "grey"
     if size is None:
         sizes = sorted({image.size for image in images})
         if len(sizes) > 1 or (sizes and sizes[0][0] != sizes[0][1]):
@@ -109,6 +103,7 @@ def _decoded(
                 f"({shown}{', ...' if len(sizes) > 4 else ''}): set source.size to the side of the "
                 "square that all are resized to, such as 32 or 64."
             )
+    mode = "L" if grey else "RGB"
     pixels = [np.asarray(_fitted(image, size).convert(mode)) for image in images]
     stacked = np.stack(pixels) if pixels else np.zeros((0, 1, 1), np.uint8)
     return np.ascontiguousarray(channels_first(stacked)), np.array(labels, dtype=np.int64)
@@ -162,10 +157,6 @@ def _of_8_bits(image: Image.Image) -> Image.Image:
         paper = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(paper, layer).convert("L" if grey else "RGB")
     return image
-
-
-def _colour_of(images: list[Image.Image]) -> Colour:
-    return "grey" if all(image.mode in _GREY for image in images) else "rgb"
 
 
 def _fitted(image: Image.Image, size: int | None) -> Image.Image:

@@ -20,8 +20,6 @@ from borderline.datasets.image_files import (
 )
 from borderline.errors import BorderlineError
 
-_SPLITS = ("train", "test")
-
 
 def read_image_folder(
     path: str,
@@ -36,9 +34,7 @@ def read_image_folder(
         path: The folder, or its fsspec address.
         classes: The names of the classes' folders in the order of their labels; None for all
             folders by name.
-        size: As for :func:`~borderline.datasets.image_files.decode_splits`.
-        colour: As there.
-        broken: As there.
+        size: As for :func:`~borderline.datasets.image_files.decode_splits`, like the others.
 
     Raises:
         BorderlineError: When the folder or a class is missing, or images cannot be read.
@@ -49,7 +45,8 @@ def read_image_folder(
             f"source.path is {path!r}, but there is no such folder: name one that holds a folder "
             "for each class."
         )
-    splits = {split: f"{root}/{split}" for split in _SPLITS if fs.isdir(f"{root}/{split}")}
+    splits = {split: f"{root}/{split}" for split in ("train", "test")}
+    splits = {split: folder for split, folder in splits.items() if fs.isdir(folder)}
     if "train" not in splits:
         splits = {"train": root}
     folders_of = {split: _folders(fs, folder) for split, folder in splits.items()}
@@ -83,7 +80,6 @@ def read_image_folder(
 
 
 def _folders(fs: Any, folder: str) -> dict[str, str]:
-    """The folders in a folder, by name."""
     entries = fs.ls(folder, detail=True)
     paths = (entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory")
     named = {path.rpartition("/")[2]: path for path in paths}

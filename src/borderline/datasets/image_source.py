@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.buckets import is_bucket
-from borderline.datasets.read_only import ReadOnlyDataset
 from borderline.errors import BorderlineError, did_you_mean
+from borderline.params import SMALLEST_IMAGE
 from borderline.records import LabelledImages
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ class SourceImages:
     Attributes:
         name: The name of the source in messages.
         classes: The name of each class; a label is an index into it.
-        train: The training images.
-        test: The test images; None if the source has none.
     """
 
     name: str
@@ -35,11 +35,7 @@ class SourceImages:
     test: LabelledImages | None
 
     def label_of(self, name: int | str, setting: str) -> int:
-        """The label of a class.
-
-        Args:
-            name: The class, by label or by name.
-            setting: The setting that names it, for the message.
+        """The label of a class, given by label or by name in a setting.
 
         Raises:
             BorderlineError: When the source has no such class.
@@ -54,6 +50,37 @@ class SourceImages:
                 f"{setting} is {name!r}, but {self.name} has no such class: choose one of {known}."
             )
         return label
+
+    def check_usable(self) -> None:
+        """Check sizes, channels and labels.
+
+        Raises:
+            BorderlineError: When images are not square, of one size and large enough, or a label
+                has no class.
+        """
+        for split in (self.train, self.test):
+            if split is None:
+                continue
+            count, channels, height, width = split["images"].shape
+            if (
+                count == 0
+                or split["images"].shape[1:] != self.train["images"].shape[1:]
+                or height != width
+                or height < SMALLEST_IMAGE
+                or channels not in (1, 3)
+            ):
+                raise BorderlineError(
+                    f"{self.name} holds {count} images of {width}x{height} pixels with {channels} "
+                    "channels, but it needs square images of one size, at least "
+                    f"{SMALLEST_IMAGE} pixels wide and with 1 or 3 channels: crop or resize them "
+                    "first."
+                )
+            highest = int(split["labels"].max())
+            if highest >= len(self.classes):
+                raise BorderlineError(
+                    f"source.classes names {len(self.classes)} classes, but {self.name} has the "
+                    f"label {highest}: name every class."
+                )
 
 
 class ImageSource(ReadOnlyDataset[SourceImages]):
@@ -79,10 +106,6 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         range: For ``arrays``: the values of black and white; None is 0 and 255 for whole numbers
             and 0 and 1 for others.
         metadata: Ignored here; read by kedro-viz.
-
-    Raises:
-        BorderlineError: When the kind or the data set is unknown, when a folder or file is missing,
-            and when a file is damaged.
 
     Example:
         >>> source = ImageSource(kind="mnist_sample").load()
@@ -114,8 +137,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         self._kind = kind
         self._folder = Path(path or "").expanduser()
         self._address = str(path) if "://" in str(path) else str(self._folder)
-        last = kind if kind == "mnist_sample" else self._address.rstrip("/").rpartition("/")[2]
-        self._name = name or last
+        last = self._address.rstrip("/").rpartition("/")[2]
+        self._name = name or (kind if kind == "mnist_sample" else last)
         self._classes = tuple(classes) if classes else None
         self._size: int | None = size
         self._colour: Any = colour
@@ -126,7 +149,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
 
     def load(self) -> SourceImages:
         """Read all images."""
-        from borderline.datasets.labelled_images import check_usable, fitted, labelled
+        from borderline.datasets.labelled_images import fitted, labelled
 
         # The driver of a remote address may raise any error.
         unreadable = Exception if is_bucket(self._address) else OSError
@@ -135,7 +158,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 source = self._otherwise.load()
             else:
                 classes, train, test = self._read()
-                splits = labelled(train), None if test is None else labelled(test)
+                splits = labelled(train), test and labelled(test)
                 source = SourceImages(self._name, self._classes or classes, *splits)
         except BorderlineError:
             raise
@@ -144,41 +167,37 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 f"source.path is {self._address!r}, which cannot be read "
                 f"({str(error) or type(error).__name__}): correct it."
             ) from error
-        source = fitted(source, self._size, self._colour)
-        check_usable(source)
+        fit = partial(fitted, size=self._size, colour=self._colour)
+        source = replace(source, train=fit(source.train), test=source.test and fit(source.test))
+        source.check_usable()
         return source
 
     def _describe(self) -> dict[str, Any]:
         return {"kind": self._kind, "path": str(self._folder), "name": self._name}
 
     def _read(self) -> ImageArrays:
+        from borderline.datasets import (
+            hugging_face_images,
+            idx_files,
+            image_arrays,
+            image_folder,
+            library_images,
+        )
+
+        fit = self._size, self._colour, self._broken
         match self._kind:
             case "mnist_sample":
-                from borderline.datasets.library_images import read_mnist_sample
-
-                return read_mnist_sample()
+                return library_images.read_mnist_sample()
             case "torchvision":
-                from borderline.datasets.library_images import read_torchvision
-
-                return read_torchvision(self._name, str(self._folder))
+                return library_images.read_torchvision(self._name, str(self._folder))
             case "idx":
-                from borderline.datasets.idx_files import read_idx_folder
-
-                return read_idx_folder(self._folder)
+                return idx_files.read_idx_folder(self._folder)
             case "arrays":
-                from borderline.datasets.image_arrays import read_image_arrays
-
-                return read_image_arrays(self._address, self._range)
+                return image_arrays.read_image_arrays(self._address, self._range)
             case "image_folder":
-                from borderline.datasets.image_folder import read_image_folder
-
-                return read_image_folder(
-                    self._address, self._classes, self._size, self._colour, self._broken
-                )
+                return image_folder.read_image_folder(self._address, self._classes, *fit)
             case _:
-                from borderline.datasets.hugging_face_images import read_hugging_face
-
-                return read_hugging_face(self._address, self._size, self._colour, self._broken)
+                return hugging_face_images.read_hugging_face(self._address, *fit)
 
 
 def _check_known(setting: str, value: str | None, known: tuple[str, ...]) -> None:

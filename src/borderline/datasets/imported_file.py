@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import fsspec
-from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 
+from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.errors import BorderlineError
 
 
-class ImportedFile(AbstractDataset[NoReturn, bytes]):
+class ImportedFile(ReadOnlyDataset[bytes]):
     """The raw bytes of a file, read only.
 
     Args:
         filepath: Its path or fsspec address; None for a callable, which has no file.
         setting: The setting that holds the path, for messages.
-        credentials: Credentials for the address.
-        metadata: Read by kedro-viz only.
+        credentials: Login of the file system.
+        metadata: Ignored here; read by kedro-viz.
 
     Example:
         >>> _ = (tmp_path / "model.onnx").write_bytes(b"weights")
@@ -39,11 +39,7 @@ class ImportedFile(AbstractDataset[NoReturn, bytes]):
         self.metadata = metadata
 
     def load(self) -> bytes:
-        """The content of the file.
-
-        Raises:
-            BorderlineError: When it cannot be read, or is empty.
-        """
+        """The content of the file; an error if it cannot be read or is empty."""
         if self._address is None:
             return b""
         protocol, path = get_protocol_and_path(self._address)
@@ -60,14 +56,6 @@ class ImportedFile(AbstractDataset[NoReturn, bytes]):
                 "a complete copy."
             )
         return content
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Not supported."""
-        raise DatasetError("An imported file is read-only.")
-
-    def _exists(self) -> bool:
-        # ``load`` explains a missing file better than Kedro does.
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._address}

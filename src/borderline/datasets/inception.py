@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from borderline.datasets.read_only import ReadOnlyDataset
+from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.errors import BorderlineError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class InceptionDataset(ReadOnlyDataset["Inception"]):
         )
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath) if self._filepath else "downloaded once"}
+        return {"filepath": str(self._filepath or "downloaded once")}
 
 
 def _downloaded(url: str) -> Path:

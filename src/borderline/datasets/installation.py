@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import requires, version
 from typing import Any
 
-from borderline.datasets.read_only import ReadOnlyDataset
+from borderline.datasets.atomic import ReadOnlyDataset
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -19,9 +19,6 @@ class Installation(ReadOnlyDataset[dict[str, Any]]):
 
     It loads as ``python``, ``platform``, ``cores``, ``threads``, ``packages`` (versions by name)
     and ``date``. It leaves out the machine's name, because reports are passed on.
-
-    Args:
-        metadata: Ignored here; read by kedro-viz.
 
     Example:
         >>> sorted(Installation().load())
@@ -35,8 +32,9 @@ class Installation(ReadOnlyDataset[dict[str, Any]]):
         """The versions and the machine at this moment."""
         import torch
 
-        required = (_NAME.match(line) for line in requires("borderline") or [] if _always(line))
-        names = ["borderline", *sorted(name.group().lower() for name in required if name)]
+        lines = [line for line in requires("borderline") or [] if "extra ==" not in line]
+        required = (name.group().lower() for name in map(_NAME.match, lines) if name)
+        names = ["borderline", *sorted(required)]
         return {
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.machine()}",
@@ -48,8 +46,3 @@ class Installation(ReadOnlyDataset[dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {}
-
-
-def _always(requirement: str) -> bool:
-    """Whether a requirement belongs to no extra."""
-    return "extra ==" not in requirement

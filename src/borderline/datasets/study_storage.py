@@ -1,8 +1,10 @@
-"""The store of Optuna studies."""
+"""The store of Optuna studies: a database, or a journal in a bucket."""
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,11 @@ from kedro.io import DatasetError
 from kedro.io.core import get_protocol_and_path
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
-from optuna.storages.journal import JournalStorage
+from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from sqlalchemy.exc import SQLAlchemyError
 
+from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.buckets import is_bucket
-from borderline.datasets.read_only import ReadOnlyDataset
-from borderline.datasets.study_journal import BucketJournal
 
 _HEARTBEAT_SECONDS = 60
 
@@ -57,13 +58,8 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
         self.metadata = metadata
 
     def load(self) -> BaseStorage:
-        """Open the store.
-
-        Raises:
-            DatasetError: When it cannot be opened.
-        """
-        url = self._url or f"sqlite:///{self._filepath}"
-        if self.is_journal:
+        """Open the store; a ``DatasetError`` if that fails."""
+        if self._in_bucket and self._url is None:
             return self._journal()
         if self._url is None:
             self._filepath.parent.mkdir(parents=True, exist_ok=True)
@@ -72,17 +68,17 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 # The heartbeat tells a dead worker's trials from running ones.
                 heartbeat = _HEARTBEAT_SECONDS if self._url else None
+                url = self._url or f"sqlite:///{self._filepath}"
                 return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat)
         except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
-            store, remedy = (
-                (
-                    f"study_storage is {self._shown()!r}, but that database",
+            store = f"The searches in {self._filepath}"
+            remedy = "move that file away to search anew"
+            if self._url:
+                store = f"study_storage is {self._shown()!r}, but that database"
+                remedy = (
                     "correct it in conf/<env>/globals.yml, install its driver, or remove it to "
-                    "search in a file",
+                    "search in a file"
                 )
-                if self._url
-                else (f"The searches in {self._filepath}", "move that file away to search anew")
-            )
             reason = str(error).splitlines()[0]
             raise DatasetError(f"{store} cannot be opened ({reason}): {remedy}.") from error
 
@@ -100,11 +96,6 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
             ) from error
 
     @property
-    def is_journal(self) -> bool:
-        """Whether the store is a journal in a bucket."""
-        return self._in_bucket and self._url is None
-
-    @property
     def is_local_file(self) -> bool:
         """Whether the store is a file, which several machines cannot share."""
         return self._url is None and not self._in_bucket
@@ -117,3 +108,25 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
         assert self._url is not None
         scheme, separator, rest = self._url.partition("://")
         return scheme + separator + rest.rpartition("@")[2]
+
+
+class BucketJournal(BaseJournalBackend):
+    """Optuna's journal as one object of a bucket; every addition writes the whole object again.
+
+    Only one process at a time can use it: a second one would not see the first one's additions.
+    """
+
+    def __init__(self, fs: fsspec.AbstractFileSystem, path: str) -> None:
+        self._fs, self._path = fs, path
+        text = fs.cat_file(path).decode() if fs.exists(path) else ""
+        self._logs: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+        """The entries from a number on."""
+        return self._logs[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add entries."""
+        self._logs = [*self._logs, *logs]
+        content = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in self._logs)
+        self._fs.pipe_file(self._path, content.encode())

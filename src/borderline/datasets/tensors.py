@@ -7,12 +7,11 @@ import hashlib
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from kedro_datasets._typing import ImagePreview
-from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
-from borderline.datasets.atomic import AtomicSave, BinaryFile
+from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,11 +27,6 @@ class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
     """A dictionary of named tensors as one ``.safetensors`` file, which holds no code.
 
     kedro-viz shows a tensor named ``images``, shape (N, C, H, W) with values in [-1, 1].
-
-    Args:
-        filepath: Path or fsspec address of the file.
-        credentials: Login of the file system.
-        metadata: Ignored here; read by kedro-viz.
 
     Example:
         >>> import torch
@@ -69,16 +63,10 @@ class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
         return ImagePreview(base64.b64encode(png_of_grid(images)).decode())
 
 
-class TensorFolder(PartitionedDataset):
+class TensorFolder(Folder):
     """A folder of :class:`TensorDataset` files, for more images than the memory holds.
 
-    It loads as functions by name that load one part each. Saving the part ``part_00000`` first
-    removes all parts of an earlier set.
-
-    Args:
-        path: The folder.
-        credentials: Login of the file system.
-        metadata: Ignored here; read by kedro-viz.
+    Saving the part ``part_00000`` first removes all parts of an earlier set.
 
     Example:
         >>> import torch
@@ -88,25 +76,8 @@ class TensorFolder(PartitionedDataset):
         [2]
     """
 
-    def __init__(
-        self,
-        *,
-        path: str,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            path=path,
-            dataset=TensorDataset,
-            filename_suffix=".safetensors",
-            credentials=credentials,
-            metadata=metadata,
-        )
-
-    def load(self) -> Parts:
-        """Loaders by name, without touching a file."""
-        parts: Parts = super().load()
-        return {name: load for name, load in parts.items() if not name.startswith(".")}
+    file_class = TensorDataset
+    suffix = ".safetensors"
 
     def save(self, data: dict[str, dict[str, Tensor]]) -> None:
         """Save parts by name."""
@@ -123,11 +94,7 @@ class TensorFolder(PartitionedDataset):
 
 
 def png_of_grid(images: Tensor) -> bytes:
-    """The images side by side as a PNG; a single black pixel for no images.
-
-    Args:
-        images: Images in [-1, 1], shape (N, C, H, W).
-    """
+    """Images in [-1, 1], (N, C, H, W), side by side as a PNG; a black pixel for no images."""
     import torch
     from torchvision.transforms.functional import to_pil_image
     from torchvision.utils import make_grid

@@ -15,24 +15,18 @@ IMPORTED_FILE = "imported_file"
 def imported_files(
     models: Mapping[str, Source], generators: Mapping[str, Source], layout: Layout
 ) -> dict[str, dict[str, Any]]:
-    """One catalog entry per imported model, and per imported generator of each model.
-
-    Args:
-        models: The source of each imported model.
-        generators: The source of each imported generator.
-        layout: The grid.
-    """
-    places = {f"models.{name}": (name, source) for name, source in models.items()}
+    """One catalog entry per imported model, and per imported generator of each model."""
+    places = [(name, f"models.{name}", source) for name, source in models.items()]
     for model in layout.models:
         for name, source in generators.items():
-            places[f"{model}: generators.{name}"] = (f"{model}.{name}", source)
+            places.append((f"{model}.{name}", f"generators.{name}", source))
     return {
         f"{owner}.{IMPORTED_FILE}": {
             "type": "borderline.datasets.ImportedFile",
             "filepath": source.path,
-            "setting": f"{setting.rpartition(': ')[2]}.source.path",
+            "setting": f"{setting}.source.path",
             "metadata": {"kedro-viz": {"layer": "models under test"}},
             **({"credentials": source.credentials} if source.credentials else {}),
         }
-        for setting, (owner, source) in places.items()
+        for owner, setting, source in places
     }

@@ -17,13 +17,6 @@ from borderline.imported.params import FILE_DIGEST, JUDGE, Contract, ImportedMod
 from borderline.params import Setting
 
 _SMALLEST_P = 1e-7
-_DTYPES = {
-    "float32": torch.float32,
-    "float64": torch.float64,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "uint8": torch.uint8,
-}
 
 
 class ImportedClassifier(nn.Module):
@@ -32,8 +25,6 @@ class ImportedClassifier(nn.Module):
     Copies and pickles consist of the bytes of the file, since not every network can be pickled.
 
     Args:
-        params: Its settings.
-        content: The bytes of its file.
         image_shape: Channels, height and width of the images.
         judge: Makes the embeddings if ``embedding`` is ``judge``.
 
@@ -55,6 +46,8 @@ class ImportedClassifier(nn.Module):
         super().__init__()
         judge = judge if params.embedding == JUDGE else None
         self._arguments = (params, content, image_shape, judge)
+        # The columns of the positive and of the negative class.
+        self.columns = params.columns or (1, 0)
         self.params, self.image_shape = params, image_shape
         self.network = read_network(params.source, content)
         # In a list, so that changes to the model's layers leave the judge's layers alone.
@@ -134,7 +127,7 @@ class ImportedClassifier(nn.Module):
             features: Tensor = judge.embed(images)
             return features
         if len(images) == 0:
-            return images.new_zeros(0, self.embed(self._blank().to(images.device)).shape[1])
+            return images.new_zeros(0, self.embed(self.blank().to(images.device)).shape[1])
         embeddings = self.network.embed(prepared(images, self.params.input))
         return embeddings.reshape(len(images), -1).float()
 
@@ -142,28 +135,24 @@ class ImportedClassifier(nn.Module):
         """The outputs of the network for images (N, C, H, W) in [-1, 1], as float32."""
         return outputs_of(self.network(prepared(images, self.params.input))).float()
 
-    @property
-    def columns(self) -> tuple[int, int]:
-        """The columns of the positive and of the negative class."""
-        return self.params.columns or (1, 0)
-
     @cached_property
     def _classes(self) -> int:
         if self.params.outputs in ("logit", "probability"):
             return 2
         with torch.no_grad():
-            return self.outputs(self._blank()).shape[1]
+            return self.outputs(self.blank()).shape[1]
 
     def _device(self) -> torch.device:
         return next((weights.device for weights in self.network.parameters()), torch.device("cpu"))
 
-    def _blank(self) -> Tensor:
+    def blank(self) -> Tensor:
+        """Two grey images on the model's device."""
         return torch.zeros(2, *self.image_shape, device=self._device())
 
     def _find_layer(self) -> None:
         layer = self.params.embedding
         try:
-            self.network.find_layer(layer, prepared(self._blank(), self.params.input))
+            self.network.find_layer(layer, prepared(self.blank(), self.params.input))
         except Exception as error:
             if not isinstance(error, NoEmbedding):
                 error = NoEmbedding(f"its layers cannot be listed ({first_line(error)})")
@@ -182,12 +171,7 @@ class BlindJudge(nn.Module):
 
 
 def prepared(images: Tensor, contract: Contract) -> Tensor:
-    """The input of a model: images after its preprocessing.
-
-    Args:
-        images: Shape (N, C, H, W), in [-1, 1].
-        contract: The preprocessing.
-    """
+    """Images (N, C, H, W) in [-1, 1] after the preprocessing of a model."""
     if contract.fit:
         images = _fitted(images, contract)
     low, high = contract.range
@@ -197,7 +181,7 @@ def prepared(images: Tensor, contract: Contract) -> Tensor:
         images = (images - mean[:, None, None]) / std[:, None, None]
     if contract.dtype == "uint8":
         images = images.round().clamp(0, 255)
-    return images.to(_DTYPES[contract.dtype])
+    return images.to(getattr(torch, contract.dtype))
 
 
 def _fitted(images: Tensor, contract: Contract) -> Tensor:
@@ -208,7 +192,5 @@ def _fitted(images: Tensor, contract: Contract) -> Tensor:
         images = images.expand(-1, 3, -1, -1)
     if contract.size is not None and contract.size != size:
         shape = (contract.size, contract.size)
-        images = F.interpolate(
-            images, shape, mode="bilinear", align_corners=False, antialias=True
-        ).clamp(-1, 1)
+        images = F.interpolate(images, shape, mode="bilinear", antialias=True).clamp(-1, 1)
     return images

@@ -33,14 +33,7 @@ _LARGEST_SUM_ERROR = 1e-3
 
 
 class Trial(NamedTuple):
-    """The result of a contract on real images.
-
-    Attributes:
-        name: The name of the contract.
-        params: The settings of the model with it.
-        right: The number of correctly classified images.
-        images: The number of images.
-    """
+    """The accuracy of a contract on real images, and the settings of the model with it."""
 
     name: str
     params: dict[str, Any]
@@ -52,11 +45,7 @@ class Material(NamedTuple):
     """The file and the images that contracts are tried with.
 
     Attributes:
-        content: The file of the model.
-        real: Real images of the pair.
         labels: The labels of the positive and the negative class among all classes.
-        classes: The number of all classes.
-        defaults: The default settings of imported models.
     """
 
     content: bytes
@@ -66,11 +55,7 @@ class Material(NamedTuple):
     defaults: Mapping[str, Any]
 
     def model(self, params: Mapping[str, Any]) -> ImportedClassifier:
-        """The model with these settings.
-
-        Raises:
-            BorderlineError: When they are invalid, or the model cannot be read.
-        """
+        """The model with these settings; an error if they are invalid or it cannot be read."""
         try:
             settings = ImportedModelParams.model_validate(merged(self.defaults, params))
         except ValidationError as error:
@@ -90,16 +75,7 @@ def try_contracts(
     options: dict[str, Any],
     usual: Mapping[str, dict[str, Any]],
 ) -> list[Trial]:
-    """Try a model with contracts on real images of the pair.
-
-    Args:
-        source: The source of the model.
-        material: Its file, and the images.
-        options: Settings of the model that the user gave.
-        usual: The contracts by name, without channels.
-
-    Returns:
-        The contracts that the model accepts, the most accurate first.
+    """The contracts that a model accepts, the most accurate on real images of the pair first.
 
     Raises:
         BorderlineError: When it accepts none; the error is the first contract's.

@@ -13,11 +13,7 @@ from borderline.imported.params import Source
 
 
 def import_object(import_path: str, setting: str = "import_path") -> Any:
-    """The object at an import path.
-
-    Args:
-        import_path: ``package.module.Name``.
-        setting: The setting that holds it, for the message.
+    """The object at an import path, which a setting holds.
 
     Raises:
         BorderlineError: When the import fails or the module has no such name.
@@ -51,15 +47,7 @@ def make_object(source: Source) -> Any:
 
 
 def digest_of_source(source: Source, content: bytes) -> str:
-    """The digest of a file and of the Python module that belongs to it.
-
-    Args:
-        source: The source.
-        content: The bytes of the file.
-
-    Returns:
-        16 hexadecimal digits of their SHA-256.
-    """
+    """16 hexadecimal digits of the SHA-256 of a file and of the module that belongs to it."""
     code = b"" if source.import_path is None else _module_code(source.import_path)
     return hashlib.sha256(content + code).hexdigest()[:16]
 

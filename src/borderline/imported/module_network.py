@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.feature_extraction import NodePathTracer, create_feature_extractor
 
-from borderline.imported.fx_graphs import input_of_last_linear
-from borderline.imported.network import Network, NoEmbedding, no_such_layer
+from borderline.imported.network import Network, NoEmbedding, input_of_last_linear, no_such_layer
 
 _LAYER = "embedding"
 
@@ -18,9 +19,6 @@ class ModuleNetwork(Network):
 
     A module that cannot be traced, because its control flow depends on the images, is observed by
     forward hooks.
-
-    Args:
-        module: The module, in evaluation mode.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -76,16 +74,11 @@ class ModuleNetwork(Network):
             return
         called: list[str] = []
         linear = {module: path for path, module in modules.items() if isinstance(module, nn.Linear)}
-        hooks = [
-            module.register_forward_hook(lambda module, *_: called.append(linear[module]))
-            for module in linear
-        ]
-        try:
-            with torch.no_grad():
-                self.module(images)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with torch.no_grad(), ExitStack() as hooks:
+            for module in linear:
+                hook = module.register_forward_hook(lambda m, *_: called.append(linear[m]))
+                hooks.enter_context(hook)
+            self.module(images)
         if not called:
             raise NoEmbedding("it has no linear layer")
         self._hooked = [(modules[called[-1]], True)]
@@ -95,11 +88,8 @@ class ModuleNetwork(Network):
 def _hooked_value(module: nn.Module, layer: nn.Module, before: bool, images: Tensor) -> Tensor:
     """The input (``before``) or the output of a layer while the module runs."""
     values: list[Tensor] = []
-    hook = layer.register_forward_hook(
+    with layer.register_forward_hook(
         lambda _, inputs, output: values.append(inputs[0] if before else output)
-    )
-    try:
+    ):
         module(images)
-    finally:
-        hook.remove()
     return values[-1]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
+from torch.fx import Graph, Node
 
 from borderline.errors import did_you_mean
 
@@ -36,11 +37,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def find_layer(self, name: str | None, images: Tensor) -> None:
-        """Find the embedding layer.
-
-        Args:
-            name: Its name; None for the input of the last linear layer.
-            images: Valid inputs of the network.
+        """Find the embedding layer; without a name, the input of the last linear layer.
 
         Raises:
             NoEmbedding: When there is none.
@@ -52,12 +49,7 @@ class Network(nn.Module, ABC):
 
 
 def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
-    """The error for an unknown layer name.
-
-    Args:
-        name: The name.
-        known: The names of all layers, in order.
-    """
+    """The error for an unknown layer name, among all names in order."""
     hint = did_you_mean(name, known)
     return NoEmbedding(
         f"it has no such layer{hint}; its last ones are {', '.join(known[-_SHOWN:])}"
@@ -65,11 +57,10 @@ def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
 
 
 def scored_output(outputs: Any) -> Any:
-    """The class scores among several outputs of a network, or among the nodes that make them.
+    """The class scores among the outputs of a network, or among the nodes that make them.
 
-    Args:
-        outputs: One object, a sequence whose first item is taken, or a mapping or object with
-            ``logits``, as models of Hugging Face return.
+    They are the first item of a sequence, and ``logits`` of a mapping or object, as in models of
+    Hugging Face.
     """
     if isinstance(outputs, tuple | list) and outputs:
         outputs = outputs[0]
@@ -81,9 +72,6 @@ def scored_output(outputs: Any) -> Any:
 def outputs_of(outputs: Any) -> Tensor:
     """The tensor of class scores among the outputs of a network.
 
-    Args:
-        outputs: A tensor, or several outputs (:func:`scored_output`).
-
     Raises:
         TypeError: When there is no such tensor.
     """
@@ -92,3 +80,22 @@ def outputs_of(outputs: Any) -> Tensor:
         names = f" with {', '.join(map(str, scores))}" if isinstance(scores, Mapping) else ""
         raise TypeError(f"it gives a {type(scores).__name__}{names}, and no tensor or logits")
     return scores
+
+
+def input_of_last_linear(graph: Graph, is_linear: Callable[[Node], bool]) -> Node | None:
+    """The input of the last linear layer on a traced graph's way to the outputs, if any."""
+    output = next(node for node in graph.nodes if node.op == "output")
+    # An export lists its outputs in a tuple, also if the module returns a dictionary.
+    scores = scored_output(graph.process_outputs(output.args[0]))
+    reached: set[Node] = set()
+    todo = [scores] if isinstance(scores, Node) else list(output.all_input_nodes)
+    while todo:
+        node = todo.pop()
+        if node not in reached:
+            reached.add(node)
+            todo.extend(node.all_input_nodes)
+    linear = [node for node in graph.nodes if node in reached and is_linear(node)]
+    if not linear:
+        return None
+    # Weights are inputs of the graph, not computed values.
+    return next((node for node in linear[-1].all_input_nodes if node.op.startswith("call")), None)

@@ -92,7 +92,6 @@ class Contract(Params):
         range: The values of black and white before normalisation.
         mean: Numbers to subtract, one per channel; None for no normalisation.
         std: Numbers to divide by, one per channel; None for no normalisation.
-        dtype: Type of the pixels.
         fit: Whether images of another size or number of channels are changed to fit: resized
             (bilinear), grey repeated to three channels, colours averaged to grey.
     """
@@ -131,9 +130,6 @@ class ImportedModelParams(Params):
     """An imported model under test.
 
     Attributes:
-        kind: ``imported``.
-        source: Its file or Python object.
-        input: Its preprocessing.
         outputs: One ``logit`` or ``probability`` of the positive class, or ``logits`` or
             ``probabilities`` of two or more classes.
         columns: The output columns of the positive and the negative class, from 0; by default

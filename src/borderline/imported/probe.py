@@ -25,11 +25,6 @@ _OUTSIDE = 1e-4
 def check_contract(contract: Contract, name: str, image_shape: tuple[int, ...]) -> None:
     """Check that the images have the size and channels that a model expects.
 
-    Args:
-        contract: Its preprocessing.
-        name: The name of the model.
-        image_shape: Channels, height and width of the images.
-
     Raises:
         BorderlineError: When they differ and ``fit`` is false.
     """
@@ -59,12 +54,6 @@ def check_model(
     name: str, classifier: ImportedClassifier, real: LabelledImages, device: torch.device
 ) -> None:
     """Try a model on real images of the pair.
-
-    Args:
-        name: The name of the model.
-        classifier: The model.
-        real: Real images of the pair, labels 0 and 1.
-        device: The device to compute on.
 
     Raises:
         BorderlineError: When it cannot process them, when its outputs contradict its settings, or

@@ -48,45 +48,19 @@ def borderline_yield(p: Tensor, band: float) -> float:
     return is_borderline(p, band).double().mean().item()
 
 
-def probability_histogram(p: Tensor, bins: int = 20) -> Tensor:
-    """The number of images in each of equally wide bins of [0, 1], int64 (bins,)."""
-    return torch.histc(p.double(), bins=bins, min=0.0, max=1.0).long()
-
-
 def at_temperature(p: Tensor, temperature: float) -> Tensor:
-    """Calibrated probabilities of the same model: ``sigmoid(logit(p) / T)``.
-
-    Args:
-        p: Probabilities, shape (N,).
-        temperature: T, positive; above 1 moves p towards 0.5 (Guo et al. 2017).
-    """
+    """Calibrated probabilities: ``sigmoid(logit(p) / T)``, T positive (Guo et al. 2017)."""
     return torch.sigmoid(torch.logit(p.double()) / temperature)
 
 
-def hubris(p: Tensor) -> float:
-    """Hubris (AmbiGANs): the model's confidence in a set of images.
-
-    ``1 - exp(-A / R)``: A is the mean of KL(Bern(p) || Bern(0.5)), R that mean for N values of p
-    spread evenly over [0, 1]. It is 0 on the boundary, 0.63 for evenly spread p, about 0.97 far
-    from the boundary, and NaN for fewer than 2 images.
-    """
-    return _hubris_of(_divergence(p.double()).mean().item(), len(p))
-
-
 class Confusion(NamedTuple):
-    """Sums over a set of images that determine its measures of confusion.
-
-    Sums of parts add up, so a set of any size can be measured part by part.
+    """Sums over images that determine their measures of confusion; sums of parts add up.
 
     Attributes:
-        images: N.
-        borderline: The number of borderline images.
         above: The number of images with p above 0.5.
         distance: Sum of the confusion distances.
-        distance_squares: Sum of their squares.
         divergence: Sum of KL(Bern(p) || Bern(0.5)), in nats.
-        divergence_squares: Sum of their squares.
-        histogram: Images in equally wide bins of [0, 1], shape (bins,).
+        histogram: Images in equally wide bins of [0, 1], int64 (bins,).
     """
 
     images: int
@@ -110,7 +84,7 @@ class Confusion(NamedTuple):
             (distance**2).sum().item(),
             divergence.sum().item(),
             (divergence**2).sum().item(),
-            probability_histogram(p, bins),
+            torch.histc(p.double(), bins=bins, min=0.0, max=1.0).long(),
         )
 
     def __add__(self, other: Self) -> Self:  # type: ignore[override]
@@ -121,6 +95,11 @@ class Confusion(NamedTuple):
         """``yield``, ``acd``, ``hubris`` and ``above_half``, each with a 95 % interval.
 
         Shares have Wilson's interval, means the normal interval; all are NaN for no images.
+
+        Hubris (AmbiGANs) is the model's confidence: ``1 - exp(-A / R)``, where A is the mean of
+        KL(Bern(p) || Bern(0.5)), and R that mean for N values of p spread evenly over [0, 1]. It is
+        0 on the boundary, 0.63 for evenly spread p, about 0.97 far from the boundary, and NaN for
+        fewer than 2 images.
         """
         n = self.images
         divergence = estimate_of_sums(n, self.divergence, self.divergence_squares)

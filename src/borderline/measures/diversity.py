@@ -20,14 +20,8 @@ _TINY = 1e-6
 
 
 def near_distance(features: Tensor) -> float:
-    """The distance below which two images are near-duplicates.
-
-    Args:
-        features: Features of real images, shape (N, D); the distance shrinks with N.
-
-    Returns:
-        The 1 % quantile of the distance from a real image to its nearest neighbour.
-    """
+    """The 1 % quantile of the distance from a real image to its nearest neighbour."""
+    # The distance shrinks with the number of images.
     return torch.quantile(nearest(features.double(), 1)[0][:, 0], _NEAR_QUANTILE).item()
 
 
@@ -40,8 +34,6 @@ def judge_diversity(features: Tensor, near: float, among: int) -> dict[str, Esti
       as diverse as the real images.
 
     Args:
-        features: Shape (N, D), N at least 2.
-        near: The result of ``near_distance``.
         among: The number of real images behind ``near``; as many images are searched.
 
     Example:

@@ -21,14 +21,7 @@ def in_batches(
     device: torch.device,
     batch_size: int = BATCH_SIZE,
 ) -> Tensor:
-    """Apply a function to a tensor batch by batch.
-
-    Args:
-        function: Maps (B, ...) to (B, ...); its network must be on ``device``.
-        inputs: Tensor of shape (N, ...), N at least 1.
-        device: The device to compute on.
-        batch_size: Rows per batch.
-    """
+    """Apply a function, whose network must be on the device, to at least one row."""
     with torch.inference_mode():
         results = [function(batch.to(device)).cpu() for batch in inputs.split(batch_size)]
     return torch.cat(results).clone()
@@ -41,22 +34,13 @@ def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tens
 
 
 def most_other_mass(classifier: nn.Module) -> float | None:
-    """The largest probability of classes beside the pair in an image that is kept, in (0, 1].
-
-    None for a model of two classes.
-    """
+    """The bound on :func:`other_mass` in a kept image, in (0, 1]; None for two classes."""
     bound: float | None = getattr(classifier, "most_other_mass", None)
     return bound
 
 
 def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """The probability of classes beside the pair, in [0, 1], shape (N,).
-
-    Args:
-        classifier: A model of more than two classes, with a bound in :func:`most_other_mass`.
-        images: The images; there may be none.
-        device: The device to compute on.
-    """
+    """Probability of classes beside the pair, in [0, 1], (N,); for models with a bound on it."""
     if len(images) == 0:
         return torch.zeros(0)
     classifier = classifier.to(device).eval()
@@ -69,12 +53,6 @@ def has_gradients(classifier: nn.Module) -> bool:
 
 
 def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """Embeddings (N, D) of images: the inputs of the network's last layer.
-
-    Args:
-        network: A network with a method ``embed``: images (N, C, H, W) to embeddings (N, D).
-        images: The images.
-        device: The device to compute on.
-    """
+    """Embeddings (N, D) of images, by the network's method ``embed``."""
     network = network.to(device).eval()
     return in_batches(network.embed, images, device=device)  # type: ignore[arg-type]

@@ -20,13 +20,7 @@ _DISTINCT = math.sqrt(math.e - 1)
 
 
 class Estimate(NamedTuple):
-    """A statistic and its 95 % interval.
-
-    Attributes:
-        value: The statistic; NaN where it is undefined.
-        low: Lower end; NaN where the interval is undefined.
-        high: Upper end; NaN where the interval is undefined.
-    """
+    """A statistic and the ends of its 95 % interval; NaN where they are undefined."""
 
     value: float
     low: float
@@ -45,15 +39,7 @@ class Estimate(NamedTuple):
 
 
 def resample(images: int, resamples: int, seed: int) -> Tensor:
-    """The count of each image in each resample with replacement.
-
-    Args:
-        images: N, at least 1.
-        resamples: B.
-        seed: Seed of the draw.
-
-    Returns:
-        Counts, float64 (B, N); each row adds up to N.
+    """The count of each image in each resample with replacement, float64 (resamples, images).
 
     Example:
         >>> resample(images=4, resamples=2, seed=0).sum(1)
@@ -65,13 +51,9 @@ def resample(images: int, resamples: int, seed: int) -> Tensor:
 
 
 def estimate(value: float, replicates: Tensor) -> Estimate:
-    """A statistic with the spread of its replicates around their mean.
+    """A statistic with the spread of its replicates (B,) in resamples around their mean.
 
     A resample repeats images, which biases measures of a distribution; centring removes the bias.
-
-    Args:
-        value: The statistic of all images.
-        replicates: The statistic of each resample, shape (B,).
     """
     low, high = torch.quantile(replicates - replicates.mean(), _LEVELS).tolist()
     return Estimate(value, value + low, value + high)
@@ -84,9 +66,7 @@ def estimate_by_groups(value: float, without: Callable[[Tensor], float], images:
     which distorts a covariance where images hardly outnumber dimensions.
 
     Args:
-        value: The statistic of all images.
-        without: Takes rows (N',) of the remaining images; gives their statistic.
-        images: N, at least 2.
+        without: Rows (N',) of the remaining images to their statistic.
     """
     groups = min(_GROUPS, images)
     group = torch.arange(images) % groups
@@ -106,15 +86,7 @@ def estimate_of_mean(values: Tensor, weights: Tensor) -> Estimate:
 
 
 def estimate_of_distinct(value: float, replicates: Tensor, images: int) -> Estimate:
-    """As ``estimate``, for a share that ignores repeated images.
-
-    Such a share varies too little over resamples; the spread is corrected.
-
-    Args:
-        value: The share with all images.
-        replicates: The share with each resample, shape (B,).
-        images: N.
-    """
+    """As ``estimate``, for a share that ignores repetitions: resamples spread it too little."""
     replicates = replicates.double()
     spread = estimate(value, replicates.mean() + _DISTINCT * (replicates - replicates.mean()))
     if spread.low == spread.high and value in (0, 1):

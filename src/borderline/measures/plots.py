@@ -35,29 +35,13 @@ _GAP = 4
 
 
 def as_picture(images: Tensor) -> np.ndarray:
-    """Images for ``imshow``.
-
-    Args:
-        images: Values in [-1, 1], shape (N, C, H, W) with C 1 or 3.
-
-    Returns:
-        Values in [0, 1], shape (N, H, W, 3).
-    """
+    """Images in [-1, 1], (N, C, H, W), as colours in [0, 1], (N, H, W, 3), for ``imshow``."""
     pictures: np.ndarray = ((images.double().clamp(-1, 1) + 1) / 2).movedim(1, -1).numpy()
     return np.broadcast_to(pictures, (*pictures.shape[:3], 3))
 
 
 def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
-    """One picture of many images, each framed in the colour of its probability.
-
-    Args:
-        images: Values in [-1, 1], shape (N, C, H, W), N at least 1.
-        p: Probabilities of the positive class, shape (N,); None for no frames.
-        columns: Images per row.
-
-    Returns:
-        Values in [0, 1], shape (height, width, 3), on white.
-    """
+    """Images on white, each framed in the colour of its p if given: (height, width, 3)."""
     factor = -(-_SHORTEST_SIDE // images.shape[-1])
     pictures = as_picture(F.interpolate(images, scale_factor=factor, mode="nearest"))
     side = pictures.shape[1] + 2 * _FRAME + _GAP
@@ -74,9 +58,7 @@ def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
 
 
 def add_probability_scale(
-    figure: Figure | SubFigure,
-    axes: Axes | list[Axes],
-    location: str = "right",
+    figure: Figure | SubFigure, axes: Axes | list[Axes], location: str = "right"
 ) -> None:
     """Draw the colour scale of the frames beside the axes."""
     scale = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
@@ -87,14 +69,7 @@ def add_probability_scale(
 
 
 def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int = 8) -> Figure:
-    """A figure of many images, each framed in the colour of its probability.
-
-    Args:
-        images: Values in [-1, 1], shape (N, C, H, W); without images, the figure shows a note.
-        p: Probabilities of the positive class, shape (N,); None for no frames and no scale.
-        title: A description of the images.
-        columns: Images per row.
-    """
+    """A figure of :func:`framed_grid`, with a scale if p is given; a note for no images."""
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(0.9 * columns + 1.5, 0.9 * rows + 0.8), layout="constrained", dpi=120)
     axes = figure.subplots()
@@ -110,14 +85,7 @@ def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int =
 
 
 def as_data_uris(images: Tensor) -> list[str]:
-    """Each image as a PNG to embed in a page.
-
-    Args:
-        images: Values in [-1, 1], shape (N, C, H, W) with C 1 or 3.
-
-    Returns:
-        N addresses that begin with ``data:image/png;base64,``.
-    """
+    """Each image (C, H, W), in [-1, 1], as an address ``data:image/png;base64,...``."""
     pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).numpy()
     grey = pixels.shape[-1] == 1
     addresses = []
@@ -135,15 +103,7 @@ def scale_of(attributions: Tensor) -> float:
 
 
 def overlay(picture: np.ndarray, push: np.ndarray) -> np.ndarray:
-    """An attribution over a pale picture; a stronger push is more opaque.
-
-    Args:
-        picture: Values in [0, 1], shape (H, W, 3).
-        push: Signed attributions of the pixels, shape (H, W), cut to [-1, 1].
-
-    Returns:
-        Values in [0, 1], shape (H, W, 3).
-    """
+    """An attribution (H, W), cut to [-1, 1], over a picture (H, W, 3); a strong push is opaque."""
     strength = np.clip(np.abs(push), 0, 1)[..., None]
     # Bright strokes become grey on white, so that both colours stand out on them.
     pale = 1 - 0.35 * picture.mean(-1, keepdims=True)

@@ -37,7 +37,6 @@ class Moments(NamedTuple):
     """Number, mean and covariance of a set of features, in float64.
 
     Attributes:
-        n: N, shape ().
         mean: Shape (D,).
         scatter: Sum of the outer products of the deviations from the mean, shape (D, D).
     """
@@ -73,15 +72,8 @@ class Moments(NamedTuple):
 def frechet_distance(judged: Moments, real: Moments) -> float:
     """Fréchet distance of two sets of features (Heusel et al. 2017).
 
-    Only the distance in Inception features is the FID; others carry the name of their judge.
-
-    Args:
-        judged: Moments of the features of the images to judge.
-        real: Moments of the features of the real images.
-
-    Returns:
-        The distance, at least 0; NaN when a set has no more images than dimensions, because its
-        covariance is singular then.
+    Only the distance in Inception features is the FID; others carry the name of their judge. It is
+    NaN when a set has no more images than dimensions: its covariance is singular then.
 
     Example:
         >>> x = torch.tensor([[0.0], [1.0], [2.0]])
@@ -97,10 +89,6 @@ class Reference(NamedTuple):
     """Statistics of real images for ``judge_realism``, computed once.
 
     Attributes:
-        features: Shape (M, D), float64.
-        n: M, shape ().
-        mean: Shape (D,).
-        scatter: As in ``Moments``.
         root: Square root of the covariance, shape (D, D).
         radii: Distance of each image to its k-th nearest neighbour, shape (M,).
         kernel: Mean of the kernel over all pairs of two images, shape ().
@@ -116,12 +104,7 @@ class Reference(NamedTuple):
 
     @classmethod
     def of(cls, features: Tensor, neighbours: int) -> Self:
-        """Describe real images.
-
-        Args:
-            features: Shape (M, D), M larger than ``neighbours``.
-            neighbours: k of the k-nearest-neighbour manifold.
-        """
+        """Describe real images (M, D), more than k, the ``neighbours`` of the manifold."""
         features = features.double()
         moments = Moments.of(features)
         total = sum(_kernel(block, features).sum() for block in features.split(_BLOCK))
@@ -142,15 +125,7 @@ class Reference(NamedTuple):
 
 
 def nearest(features: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
-    """The nearest neighbours of each image.
-
-    Args:
-        features: Shape (N, D), N larger than ``neighbours``.
-        neighbours: k.
-
-    Returns:
-        Their distances, ascending, and their rows, both of shape (N, k).
-    """
+    """Distances to the k nearest other images, ascending, and their rows, both (N, k)."""
     search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(features.numpy())
     distances, rows = search.kneighbors()
     return torch.from_numpy(distances), torch.from_numpy(rows)
@@ -176,9 +151,6 @@ def judge_realism(
     An interval shows the spread over other images of the same source; the real images stay fixed.
 
     Args:
-        features: Features of the images to judge, shape (N, D), N larger than ``neighbours``.
-        real: The real images.
-        neighbours: k, as in ``real``.
         weights: The count of each image in each resample, shape (B, N).
         real_rows: For real images as the set to judge: their rows in ``real``, shape (N,), -1 for
             none. An image never counts as its own neighbour.
@@ -203,15 +175,7 @@ def judge_realism(
 
 
 def judge_frechet(features: Tensor, real: Reference) -> Estimate:
-    """``fd``, the Fréchet distance (Heusel et al. 2017), with a 95 % interval of the jackknife.
-
-    Args:
-        features: Features of the images to judge, shape (N, D).
-        real: The real images.
-
-    Returns:
-        The distance; NaN where a set has no more images than dimensions.
-    """
+    """``fd``, with a 95 % interval of the jackknife; NaN as in :func:`frechet_distance`."""
     features = features.double()
     n, d = features.shape
     if min(n, len(real.features)) <= d:

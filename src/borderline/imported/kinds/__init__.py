@@ -14,10 +14,6 @@ _LONGEST = 200
 def read_network(source: Source, content: bytes) -> Network:
     """Read the network of a source.
 
-    Args:
-        source: The source; :class:`Source` itself refuses code that is not trusted.
-        content: The bytes of its file; empty for a callable.
-
     Raises:
         BorderlineError: When it cannot be read; the sentence begins with ``source.`` and a setting.
     """

@@ -17,11 +17,7 @@ from borderline.imported.params import Source
 
 
 class CallableNetwork(Network):
-    """A function from tensors (N, C, H, W) to tensors or arrays.
-
-    Args:
-        function: The function; its method ``embed``, if it has one, returns the embeddings.
-    """
+    """A function from tensors (N, C, H, W) to tensors or arrays."""
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
         super().__init__()

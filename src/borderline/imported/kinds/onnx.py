@@ -22,11 +22,7 @@ _INPUT_TYPES = {
 
 
 class OnnxNetwork(Network):
-    """A model that runs on the CPU; outputs return to the device of the images.
-
-    Args:
-        content: The bytes of the file.
-    """
+    """A model that runs on the CPU; outputs return to the device of the images."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__()
@@ -74,9 +70,8 @@ class OnnxNetwork(Network):
 
     def count_weights(self) -> int:
         """The number of values in its initializers."""
-        return int(
-            sum(np.prod(weights.dims, dtype=int) for weights in self._model.graph.initializer)
-        )
+        weights = self._model.graph.initializer
+        return int(sum(np.prod(tensor.dims, dtype=int) for tensor in weights))
 
     def _nodes_before(self, value: str) -> list[Any]:
         # ONNX lists nodes in the order of computation.

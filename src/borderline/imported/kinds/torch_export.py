@@ -13,8 +13,7 @@ from torch.export import ExportedProgram
 from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule, Interpreter, Node
 
-from borderline.imported.fx_graphs import input_of_last_linear
-from borderline.imported.network import Network, NoEmbedding, no_such_layer
+from borderline.imported.network import Network, NoEmbedding, input_of_last_linear, no_such_layer
 from borderline.imported.params import Source
 
 _LINEAR = (
@@ -26,11 +25,7 @@ _LINEAR = (
 
 
 class ExportedNetwork(Network):
-    """The graph of an exported program.
-
-    Args:
-        program: The program.
-    """
+    """The graph of an exported program."""
 
     def __init__(self, program: ExportedProgram) -> None:
         super().__init__()
@@ -54,7 +49,7 @@ class ExportedNetwork(Network):
         """The input of the last linear operator, or the node of that name."""
         graph = self._graph(images.device).graph
         if name is None:
-            node = input_of_last_linear(graph, _is_linear)
+            node = input_of_last_linear(graph, lambda node: node.target in _LINEAR)
             if node is None:
                 raise NoEmbedding("it has no linear operator after its first one")
             name = node.name
@@ -88,10 +83,6 @@ class _Recording(Interpreter):
         if n.name == self._name:
             self.value = value
         return value
-
-
-def _is_linear(node: Node) -> bool:
-    return node.op == "call_function" and node.target in _LINEAR
 
 
 def read(source: Source, content: bytes) -> Network:

@@ -18,11 +18,7 @@ _INPUT = {"aten::linear": 0, "aten::addmm": 1, "aten::matmul": 0}
 
 
 class ScriptNetwork(Network):
-    """A TorchScript module.
-
-    Args:
-        module: The module, in evaluation mode.
-    """
+    """A TorchScript module."""
 
     def __init__(self, module: torch.jit.ScriptModule) -> None:
         super().__init__()
