@@ -84,10 +84,7 @@ def plot_search(
 def choose_recipe(
     embeddings: Embeddings, trials_table: DataFrame, *, clustering: ClusteringParams, run: RunParams
 ) -> tuple[dict[str, str], DataFrame, DataFrame]:
-    """Fit the best recipes of the search in full, and choose as ``choose``.
-
-    Where there is no recipe, a ``note`` says why.
-    """
+    """Fit the best recipes in full, and choose one; a ``note`` says why there is none."""
     from borderline.pipelines.clustering.finalists import choose, fit_finalists
     from borderline.pipelines.clustering.search import fitted_vectors, why_no_recipe
 

@@ -13,10 +13,7 @@ COLUMNS = ["model", "figure", "value", "low", "high", "least", "most", "holds", 
 
 
 def check(findings: Mapping[str, Findings], settings: GateParams) -> DataFrame:
-    """Check all limits for all models, a row a model and measure with a sentence.
-
-    A measure that is missing breaks its limit.
-    """
+    """Check all limits for all models, a row a limit; a missing measure breaks its limit."""
     rows = []
     for model, of_model in findings.items():
         for name, limit in settings.limits.items():
