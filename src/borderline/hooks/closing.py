@@ -66,11 +66,11 @@ class GateHooks:
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Log each limit; raise :class:`GateClosed` when one does not hold."""
-        from borderline.pipelines.gate.limits import verdict
-
         for name in pipeline.all_outputs():
             if not has_mark(catalog.get(name), "gate"):
                 continue
+            from borderline.pipelines.gate.limits import verdict
+
             table: pd.DataFrame = catalog.load(name)
             for _, row in table.iterrows():
                 logger.info("%s %s.", "Holds:" if row["holds"] else "BROKEN:", row["says"])
