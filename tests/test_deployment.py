@@ -151,7 +151,7 @@ def test_tasks_and_edges_are_those_of_the_pipeline(
     assert dag.settings["max_active_runs"] == 1
     if "namespace" in grouping:
         models = {home[node.name] for node in stages["clustering"].nodes}
-        shared = {"classifier", "gasten", "metrics", "prototypes", "report"}
+        shared = {"classifier", "gasten", "metrics", "report"}
         assert dag.tasks.keys() == shared | models
 
 
