@@ -21,6 +21,7 @@ def pattern(**changed: Any) -> Pattern:
         "p": 0.48,
         "partners": 5,
         "repeats": 5,
+        "near": 7,
     }
     return Pattern(**values | changed)
 
@@ -29,8 +30,8 @@ def test_line_says_what_a_pattern_is_and_whether_to_trust_it() -> None:
     assert trust_in(pattern(partners=3), findings_of()) == (
         "moderate",
         "311 of 1,000 borderline images (31 %), prototype at p = 0.48. Trust: moderate. The "
-        "cluster is stable (0.82) and nothing puts the clustering in doubt, but only 3 of 5 "
-        "repeats find it again.",
+        "cluster is stable (0.82), real test images lie near it and nothing puts the clustering in "
+        "doubt, but only 3 of 5 repeats find it again.",
     )
 
 
@@ -43,13 +44,15 @@ def test_line_says_what_a_pattern_is_and_whether_to_trust_it() -> None:
         ({"stability": None}, [], "moderate"),
         ({"partners": 4}, [], "moderate"),
         ({"partners": 0, "repeats": 0}, [], "moderate"),
+        ({"near": 0}, [], "moderate"),
         ({}, DOUBT, "moderate"),
+        ({"near": 0}, DOUBT, "low"),
         ({"partners": 4}, DOUBT, "low"),
         ({"stability": 0.3, "partners": 4}, [], "low"),
         ({"stability": 0.3, "partners": 4}, DOUBT, "low"),
     ],
 )
-def test_trust_rests_on_stability_repeats_and_doubts(
+def test_trust_rests_on_stability_repeats_real_images_and_doubts(
     changed: dict[str, Any], doubts: list[str], level: str
 ) -> None:
     findings: Findings = findings_of(cluster_doubts=doubts)
@@ -57,15 +60,17 @@ def test_trust_rests_on_stability_repeats_and_doubts(
 
 
 def test_every_condition_is_named() -> None:
-    low = trust_in(pattern(stability=0.3, partners=0, repeats=0), findings_of(cluster_doubts=DOUBT))
+    low = trust_in(
+        pattern(stability=0.3, partners=0, repeats=0, near=0), findings_of(cluster_doubts=DOUBT)
+    )
     assert low.line.endswith(
-        "Trust: low. The cluster is not stable (0.30, below 0.6), no repeat found clusters and the "
-        "clustering is in doubt."
+        "Trust: low. The cluster is not stable (0.30, below 0.6), no repeat found clusters, no "
+        "real test image lies near it and the clustering is in doubt."
     )
     high = trust_in(pattern(), findings_of())
     assert high.line.endswith(
-        "Trust: high. The cluster is stable (0.82), all 5 repeats find it again and nothing puts "
-        "the clustering in doubt."
+        "Trust: high. The cluster is stable (0.82), all 5 repeats find it again, real test "
+        "images lie near it and nothing puts the clustering in doubt."
     )
 
 

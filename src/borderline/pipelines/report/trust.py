@@ -1,8 +1,8 @@
 """One line on each pattern: what it is, and how far to trust it.
 
-Trust rests on three findings: resamples find the cluster again, all repeats find the prototype
-again, and nothing puts the clustering in doubt. It is high where all three hold, moderate where two
-do, and low otherwise.
+Trust rests on four findings: resamples find the cluster again, all repeats find the prototype
+again, real test images lie near it, and nothing puts the clustering in doubt. It is high where all
+four hold, moderate where three do, and low otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from borderline.findings import Findings, Pattern, written
 LEAST_STABILITY = 0.6
 """The least stability of a cluster to rely on, as by default in ``clustering.stability.least``."""
 
-_LEVELS = ("high", "moderate", "low", "low")
+_LEVELS = ("high", "moderate", "low", "low", "low")
 
 
 class Trust(NamedTuple):
@@ -28,7 +28,13 @@ def trust_in(pattern: Pattern, findings: Findings) -> Trust:
     """The trust in a pattern, from the findings about its model."""
     doubtful = bool(findings.cluster_doubts)
     clustering = "the clustering is" if doubtful else "nothing puts the clustering"
-    checks = (_stable(pattern), _found_again(pattern), (not doubtful, f"{clustering} in doubt"))
+    real = "real test images lie" if pattern.near else "no real test image lies"
+    checks = (
+        _stable(pattern),
+        _found_again(pattern),
+        (pattern.near > 0, f"{real} near it"),
+        (not doubtful, f"{clustering} in doubt"),
+    )
     good = [words for passed, words in checks if passed]
     bad = [words for passed, words in checks if not passed]
     level = _LEVELS[len(bad)]
