@@ -96,23 +96,25 @@ def database(server: str, request: pytest.FixtureRequest) -> str:
 def start(
     url: str, seconds: float, trials: int = TRIALS, heartbeat: int = 60
 ) -> subprocess.Popen[str]:
-    """A process that is ready to begin."""
-    process = subprocess.Popen(
+    """A process that waits for ``begin``; several can be started at the same time."""
+    return subprocess.Popen(
         [sys.executable, "-c", SEARCH, url, *map(str, (trials, seconds, heartbeat))],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
 
 
-def begin(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
+def begin(*processes: subprocess.Popen[str]) -> None:
+    """Let processes begin together, once all of them are ready."""
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
 def beats(url: str) -> bool:
@@ -144,8 +146,7 @@ def silent(url: str, by: signal.Signals) -> subprocess.Popen[str]:
     return process
 
 
-def assert_the_other_finds_all(url: str) -> None:
-    other = start(url, 0, trials=3, heartbeat=1)
+def assert_the_other_finds_all(url: str, other: subprocess.Popen[str]) -> None:
     begin(other)
     assert other.communicate(timeout=300)[0].split()[-1] == "0,1,2"
     states = [trial.state for trial in study_in(url).trials]
@@ -156,8 +157,7 @@ def assert_the_other_finds_all(url: str) -> None:
 
 def test_two_processes_share_a_search(database: str) -> None:
     processes = [start(database, 0.5) for _ in range(2)]
-    for process in processes:
-        begin(process)
+    begin(*processes)
     outputs = [process.communicate(timeout=300)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     begun = [set(words[1:-1:2]) for words in outputs]
@@ -172,14 +172,16 @@ def test_two_processes_share_a_search(database: str) -> None:
 
 
 def test_trial_of_a_killed_process_does_not_run_for_ever(database: str) -> None:
+    other = start(database, 0, trials=3, heartbeat=1)
     killed = silent(database, signal.SIGKILL)
     killed.wait()
-    assert_the_other_finds_all(database)
+    assert_the_other_finds_all(database, other)
 
 
 def test_process_that_slept_goes_on_without_the_trial_that_was_given_up(database: str) -> None:
+    other = start(database, 0, trials=3, heartbeat=1)
     asleep = silent(database, signal.SIGSTOP)
-    assert_the_other_finds_all(database)
+    assert_the_other_finds_all(database, other)
     asleep.send_signal(signal.SIGCONT)
     assert asleep.communicate(timeout=300)[0].split()[-1] == "0,1,2"
     assert asleep.returncode == 0
