@@ -75,7 +75,7 @@ def stage(
 
 
 def view_of(images: torch.Tensor) -> RealView:
-    """What the classifier stage leaves about these test images."""
+    """The real view of these test images, as the classifier stage leaves it."""
     p, embeddings = torch.sigmoid(Sees()(images)), Sees().embed(images)
     return {
         "train_p": p,
