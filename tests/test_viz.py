@@ -89,8 +89,8 @@ def test_graph_is_there_and_a_model_opens_into_its_stages(
     [
         ("cnn_1.borderline_figure", "img.pipeline-metadata__plot-image"),
         ("pair_test", "img.pipeline-metadata__plot-image"),
-        ("cnn_1.history_figure", ".pipeline-plotly__preview .js-plotly-plot"),
-        ("summary", ".preview-table"),
+        ("cnn_1.search_history_chart", ".pipeline-plotly__preview .js-plotly-plot"),
+        ("summary_table", ".preview-table"),
     ],
 )
 def test_dataset_has_a_preview(

@@ -91,7 +91,7 @@ def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> No
     assert f"{reporting}/report.html" in output.replace("\n", "")
     page = (reporting / "report.html").read_text()
     assert "imported (state_dict, 10 classes), embedding: mean" in page
-    assert "of its probability is on classes beside the pair" in page
+    assert "mean probability of classes beside the pair" in page
     scores = pd.read_csv(reporting / "shoes/classifier_scores.csv").iloc[0]
     assert scores["accuracy"] > 0.6
     assert 0 < scores["other_mass"] < 0.5

@@ -244,7 +244,7 @@ def test_too_few_images_are_said_and_not_searched(tmp_path: Path, run: RunParams
     assert made["clusters"]["labels"].tolist() == [-1] * n
     assert made["clusters"]["reduced"].shape == (n, 0)
     assert made["scores"]["clusters"].item() == 0
-    note = f"there are only {n} borderline images (clustering.fewest_images is 10)"
+    note = f"only {n} borderline images (clustering.fewest_images is 10)"
     assert made["scores"]["note"].item() == note
     assert made["sizes"].empty
     assert made["scores"][["silhouette", "ari_resamples", "structure_p"]].isna().all(axis=None)

@@ -272,7 +272,7 @@ def too_few(embeddings: Embeddings, params: ClusteringParams) -> str:
     count, limit = len(embeddings["embeddings"]), params.fewest_images
     setting = f"(clustering.fewest_images is {limit})"
     if count < limit:
-        return f"there are only {count} borderline images {setting}"
+        return f"only {count} borderline images {setting}"
     distinct = len(np.unique(fitted_vectors(embeddings), axis=0))
     if distinct < limit:
         return f"the model distinguishes only {distinct} of its borderline images {setting}"
