@@ -124,7 +124,6 @@ def _check_generators(parameters: Parameters) -> None:
     placed = lay_out(grid, parameters.generators, trains_gan=True).generators
     context = GeneratorContext(
         gan=parameters.gan,
-        generation=parameters.generation,
         confusion=parameters.confusion,
         spaces={n: settings for n, (settings, _) in placed.items() if settings.has_space},
     )

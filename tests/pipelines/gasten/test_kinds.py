@@ -14,7 +14,7 @@ from kedro.pipeline import Pipeline
 from borderline.errors import BorderlineError
 from borderline.params import ConfusionParams, GeneratorParams
 from borderline.pipelines.gasten.kinds import KINDS
-from borderline.pipelines.gasten.params import GenerationParams, GeneratorContext
+from borderline.pipelines.gasten.params import GeneratorContext
 from conftest import ROOT, gan_params, generator_settings, kedro_run, reporting_folder
 
 MAY_TAKE = {
@@ -81,7 +81,6 @@ def test_kind_checks_its_settings_against_those_beside_them(
     values = {"latent_dim": 2, "filters": 2, "batch_size": 2, "learning_rate": 1e-3}
     context = GeneratorContext(
         gan=gan_params(epochs=4, checkpoint_every=2, compile=True, **values),
-        generation=GenerationParams(images=9, test_noise=64),
         confusion=ConfusionParams(band=0.1),
         spaces={"other": settings_of("gasten")},
     )

@@ -186,6 +186,5 @@ class GeneratorContext:
     """
 
     gan: GanParams
-    generation: GenerationParams
     confusion: ConfusionParams
     spaces: Mapping[str, GeneratorParams]
