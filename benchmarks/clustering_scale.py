@@ -56,7 +56,7 @@ def stage(vectors: np.ndarray, folder: Path) -> dict[str, float]:
 def one_fit(vectors: np.ndarray, _: Path) -> dict[str, float]:
     """One recipe on every image."""
     params = clustering_params()
-    model = RECIPE.fit(vectors, neighbours_of(vectors, params, RUN), params.epochs, RUN)
+    model = RECIPE.fit(vectors, neighbours_of(vectors, params), params.epochs, RUN)
     assert model is not None
     scores = Scorer(vectors, params, 0).in_space(model.points).all(model.clusters)
     return {name: float(scores[name]) for name in ("silhouette", "silhouette_error")}

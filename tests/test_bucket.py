@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -12,12 +11,9 @@ import pandas as pd
 import pytest
 import s3fs
 import yaml
-from click.testing import CliRunner
-from kedro.framework.startup import bootstrap_project
 from moto.server import ThreadedMotoServer
 
-from borderline.commands.run import run as run_command
-from conftest import copy_project, kedro_run_command
+from conftest import cut_short, run_here
 
 FOLDER = "bucket/results"
 
@@ -45,38 +41,29 @@ def bucket(endpoint: str) -> s3fs.S3FileSystem:
     return client
 
 
-def configure(project: Path, parameters: dict[str, object], **entries: object) -> None:
-    for name, content in (("globals", entries), ("parameters", parameters)):
-        path = project / f"conf/test/{name}.yml"
-        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | content))
+def configure(project: Path, **entries: object) -> None:
+    path = project / "conf/test/globals.yml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | entries))
 
 
 @pytest.mark.road
 def test_whole_road_with_a_key_in_conf_local(
-    bucket: s3fs.S3FileSystem, endpoint: str, tmp_path: Path
+    bucket: s3fs.S3FileSystem, endpoint: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = copy_project(tmp_path / "project")
-    grid = {"models": ["mlp_4"], "generators": ["gasten_10", "pixel_bisection"]}
-    configure(project, {"grid": grid}, data_folder=f"s3://{FOLDER}", credentials="results")
+    configure(cut_short(project), data_folder=f"s3://{FOLDER}", credentials="results")
     login = {"key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": endpoint}}
     (project / "conf/local/credentials.yml").write_text(yaml.safe_dump({"results": login}))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    result = subprocess.run(
-        kedro_run_command("--env", "test"),
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    result = run_here(project, "--env", "test")
+    assert result.exit_code == 0, result.output
     assert not (project / "data").exists(), "nothing is left on this machine"
     page = f"{FOLDER}/08_reporting/mnist_sample_7v1/report.html"
     assert f"s3://{page}" in result.stdout
     bucket.invalidate_cache()
-    assert b"mlp_4" in bucket.cat_file(page)
+    assert b"cnn_1" in bucket.cat_file(page)
     summary = pd.read_csv(BytesIO(bucket.cat_file(page.replace("report.html", "summary.csv"))))
-    assert summary["model"].tolist() == ["mlp_4"]
+    assert summary["model"].tolist() == ["cnn_1"]
     names = [path.rpartition("/")[2] for path in bucket.find(FOLDER)]
     assert "epoch_0003.pt" in names
     assert "studies.journal" in names
@@ -109,10 +96,8 @@ def test_bucket_that_cannot_be_written_is_said_first(
         ("AWS_ENDPOINT_URL", endpoint),
     ):
         monkeypatch.setenv(name, value)
-    configure(project, {}, **entries)
-    monkeypatch.chdir(project)
-    bootstrap_project(project)
-    result = CliRunner().invoke(run_command, ["--env", "test"])
+    configure(project, **entries)
+    result = run_here(project, "--env", "test")
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert result.exit_code == 1
     assert len(errors) == 1, result.output

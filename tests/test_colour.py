@@ -10,16 +10,14 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from click.testing import CliRunner
-from kedro.framework.startup import bootstrap_project
 from safetensors.torch import load_file
 
-from borderline.commands.run import run
+from conftest import cut_short, run_here
 
 
 @pytest.mark.road
 @pytest.mark.parametrize("size", [16, 33])
-def test_colour_and_another_size(project: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_colour_and_another_size(project: Path, size: int) -> None:
     random = np.random.default_rng(0)
     labels = np.arange(240) % 3
     images = random.integers(0, 60, (240, size, size, 3))
@@ -37,10 +35,9 @@ def test_colour_and_another_size(project: Path, monkeypatch: pytest.MonkeyPatch,
         "pair": {"positive": "red", "negative": "blue"},
     }
     (project / "conf/test/globals.yml").write_text(yaml.safe_dump(about))
-    monkeypatch.chdir(project)
-    bootstrap_project(project)
     # In a band this wide every image is borderline, so that every stage has something to do.
-    result = CliRunner().invoke(run, ["--env", "test", "--params", "confusion.band=0.5"])
+    arguments = ("--env", "test", "--params", "confusion.band=0.5")
+    result = run_here(cut_short(project), *arguments)
     assert result.exit_code == 0, result.output
     case = project / "data/test/07_model_output/colours_redvblue/cnn_1"
     prototypes = load_file(case / "prototypes.safetensors")

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 import yaml
@@ -24,7 +23,7 @@ from kedro.pipeline import Pipeline
 from kedro_airflow.plugin import commands
 
 from borderline.errors import BorderlineError
-from conftest import copy_project, reporting_folder
+from conftest import assert_same_tables, cut_short, reporting_folder
 
 
 @dataclass
@@ -155,23 +154,11 @@ def test_tasks_and_edges_are_those_of_the_pipeline(
         assert dag.tasks.keys() == shared | models
 
 
-def cut_short(project: Path) -> Path:
-    """The test environment with one model, two generators and the quickest clusters."""
-    path = project / "conf/test/parameters.yml"
-    settings = yaml.safe_load(path.read_text())
-    settings["grid"] = {"models": ["cnn_1"], "generators": ["gasten_10", "pixel_bisection"]}
-    settings["clustering"] |= {"reductions": ["pca"], "clusterings": ["kmeans"]}
-    path.write_text(yaml.safe_dump(settings))
-    return project
-
-
 @pytest.mark.road
 def test_tasks_one_after_the_other_leave_the_tables_of_a_plain_run(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut_short(project)
-    plain = cut_short(copy_project(tmp_path / "plain"))
-    monkeypatch.chdir(project)
+    monkeypatch.chdir(cut_short(project))
     dag = read_dag(create_dag(project, "test", "--group-by", "namespace"))
     model = dag.tasks["cnn-1"]
     with pytest.raises(BorderlineError, match=r"needs .* not there yet"):
@@ -183,20 +170,9 @@ def test_tasks_one_after_the_other_leave_the_tables_of_a_plain_run(
         task.work()
         # Tasks are processes of their own to Airflow, and UMAP changes the number in this one.
         torch.set_num_threads(threads)
-    monkeypatch.chdir(plain)
-    with KedroSession.create(plain, env="test") as session:
-        session.run()
-    folder = reporting_folder(plain)
-    tables = {path.relative_to(folder) for path in folder.rglob("*.csv")}
-    assert len(tables) > 20
-    assert tables == {
-        path.relative_to(reporting_folder(project))
-        for path in reporting_folder(project).rglob("*.csv")
-    }
-    for table in tables:
-        found, expected = (pd.read_csv(reporting_folder(p) / table) for p in (project, plain))
-        timeless = [column for column in expected if column != "seconds"]
-        assert found[timeless].equals(expected[timeless]), table
+    # The same tables on both sides.
+    assert_same_tables(reporting_folder(short), reporting_folder(project), least=40)
+    assert_same_tables(reporting_folder(project), reporting_folder(short), least=40)
     assert_every_node_is_entered(project)
 
 

@@ -6,10 +6,10 @@ import itertools
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import Result
 from huggingface_hub import ModelCard
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -17,7 +17,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from borderline.findings import MEASURES, Findings, written
-from conftest import EPOCHS, MODELS, kedro_run, open_page, reporting_folder
+from conftest import EPOCHS, MODELS, open_page, reporting_folder, run_here
 
 pytestmark = pytest.mark.road
 
@@ -227,28 +227,28 @@ def test_card_is_beside_the_pictures(whole: Path) -> None:
         assert "](prototypes.png)" not in card.text or (folder / "prototypes.png").exists()
 
 
-def gate(again: Path, *limits: str) -> Any:
+def gate(again: Path, *limits: str) -> Result:
     """`kedro run --pipelines gate`, with `figure.end=value` for limits."""
     changed = "".join(f",gate.limits.{limit}" for limit in limits)
-    return kedro_run(again, "--env", "test", "--pipelines", "gate", "--params", EPOCHS + changed)
+    return run_here(again, "--env", "test", "--pipelines", "gate", "--params", EPOCHS + changed)
 
 
 def test_gate_opens_and_closes(again: Path) -> None:
     taken = ("yield=null", "hubris=null", "found_again=null")
     passed = gate(again, "accuracy.least=0.1", *taken)
-    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert passed.exit_code == 0, passed.output
     assert "Holds:" in passed.stdout
     failed = gate(again, "accuracy.least=1.1", *taken)
-    assert failed.returncode == 3
+    assert failed.exit_code == 3
     assert "2 of 2 limits do not hold" in failed.stderr
-    assert "Traceback" not in failed.stdout + failed.stderr
+    assert "Traceback" not in failed.output
     table = pd.read_csv(reporting_folder(again) / "gate.csv")
     assert table["holds"].tolist() == [False, False]
 
 
 def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
-    result = kedro_run(again, "--env", "test", "--pipelines", "compare", "--params", EPOCHS)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(again, "--env", "test", "--pipelines", "compare", "--params", EPOCHS)
+    assert result.exit_code == 0, result.output
     folder = reporting_folder(again) / "comparison"
     assert str(folder / "comparison.html") in result.stdout
     measures = pd.read_csv(folder / "measures.csv")
@@ -272,11 +272,11 @@ def test_two_runs_side_by_side(again: Path) -> None:
     findings = json.loads(path.read_text())
     findings["measures"]["yield"] = {"value": 0.0, "low": 0.0, "high": 0.001, "n": 300}
     path.write_text(json.dumps(findings))
-    result = kedro_run(
+    result = run_here(
         *(again, "--env", "test", "--pipelines", "compare", "--params"),
         f"{EPOCHS},other_run.data_folder=data/before",
     )
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.exit_code == 0, result.output
     folder = reporting_folder(again) / "comparison"
     measures = pd.read_csv(folder / "measures.csv").set_index("figure")
     assert measures.loc["yield", "other"] == 0
@@ -295,9 +295,9 @@ def test_models_of_other_classes_are_not_compared(again: Path) -> None:
     findings = json.loads(path.read_text())
     findings |= {"positive": "1", "negative": "7"}
     path.write_text(json.dumps(findings))
-    result = kedro_run(
+    result = run_here(
         *(again, "--env", "test", "--pipelines", "compare", "--params"),
         f"{EPOCHS},other_run.data_folder=data/swapped",
     )
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert "tells 1 from 7, and cnn_1 7 from 1: set compare and other_run" in result.stderr

@@ -18,9 +18,9 @@ from conftest import (
     MODELS,
     ROOT,
     TRAINED,
-    kedro_run,
     models_folder,
     reporting_folder,
+    run_here,
 )
 
 pytestmark = pytest.mark.road
@@ -61,12 +61,13 @@ def test_run_ends_with_a_table_and_the_place_of_the_pictures(whole: Path) -> Non
     assert str(reporting_folder(whole) / "cnn_1") in output
 
 
-def test_second_run_reuses_trainings_and_searches(again: Path) -> None:
+def test_second_run_reuses_trainings_and_searches(short: Path, tmp_path: Path) -> None:
+    again = Path(shutil.copytree(short, tmp_path / "project"))
     checkpoints = models_folder(again) / "gan" / "checkpoints"
     first = (checkpoints / "epoch_0001.pt").stat().st_mtime_ns
     summary = (reporting_folder(again) / "summary.csv").read_bytes()
-    result = kedro_run(again, "--env", "test", "--params", EPOCHS)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(again, "--env", "test")
+    assert result.exit_code == 0, result.output
     assert (checkpoints / "epoch_0001.pt").stat().st_mtime_ns == first
     assert (reporting_folder(again) / "summary.csv").read_bytes() == summary
     assert "search_clusters 1/2" not in result.stdout
@@ -110,8 +111,8 @@ def test_leaderboard_compares_every_generator(whole: Path) -> None:
 def test_too_few_borderline_images_are_said_and_no_crash(again: Path) -> None:
     stages = ("--pipelines", "clustering,prototypes,report")
     few = f"{EPOCHS},clustering.fewest_images=301"
-    result = kedro_run(again, "--env", "test", *stages, "--params", few)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(again, "--env", "test", *stages, "--params", few)
+    assert result.exit_code == 0, result.output
     assert "mlp_4 has no prototypes: only 300 borderline images" in result.stdout
     summary = pd.read_csv(reporting_folder(again) / "summary.csv")
     assert (summary["prototypes"] == 0).all()
@@ -123,7 +124,7 @@ def test_too_few_borderline_images_are_said_and_no_crash(again: Path) -> None:
 def test_band_may_change_without_a_training(again: Path) -> None:
     stages = ("--pipelines", "classifier,gasten")
     narrow = f"{EPOCHS},confusion.band=0.05"
-    result = kedro_run(again, "--env", "test", *stages, "--params", narrow)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(again, "--env", "test", *stages, "--params", narrow)
+    assert result.exit_code == 0, result.output
     history = pd.read_csv(reporting_folder(again) / "cnn_1/gasten_10/history.csv")
     assert set(history["band"]) == {0.1}, "each row says what band its yield was measured with"

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from borderline.datasets import CheckpointDataset, PickleDataset, TensorFolder
-from conftest import EPOCHS, kedro_run, models_folder, reporting_folder
+from conftest import EPOCHS, models_folder, reporting_folder, run_here
 
 pytestmark = pytest.mark.road
 STAGES = ("--env", "test", "--pipelines", "classifier,gasten,metrics")
@@ -32,8 +32,8 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
     grid = {"models": ["cnn_1"], "generators": ["gasten_10", "latent_search"]}
     configure(project, "parameters", grid=grid)
     configure(project, "globals", step_1_checkpoints=str(given))
-    result = kedro_run(project, *STAGES)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(project, *STAGES)
+    assert result.exit_code == 0, result.output
     assert given.read_bytes() == before
     assert not (models_folder(project) / "gan").exists()
     start = models_folder(project) / "cnn_1/gasten_10/checkpoints/epoch_0000.pt"
@@ -48,18 +48,18 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
     for name, weights in searched.state_dict().items():
         assert torch.equal(weights, theirs["generator"][name])
 
-    result = kedro_run(project, *STAGES, "--params", "gan.batch_size=32")
-    assert result.returncode == 1
+    result = run_here(project, *STAGES, "--params", "gan.batch_size=32")
+    assert result.exit_code == 1
     assert "gan.batch_size is 32, but the checkpoints" in " ".join(result.stderr.split())
 
     # What is given does not repeat, so repetitions differ from step 2 on.
-    result = kedro_run(project, *STAGES, "--params", "grid.runs=2")
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(project, *STAGES, "--params", "grid.runs=2")
+    assert result.exit_code == 0, result.output
     images = [images_of(project, name) for name in ("gasten_10", "gasten_10_run_2")]
     assert not torch.equal(*images)
 
     configure(project, "globals", step_1_checkpoints=str(given.with_name("epoch_0001.pt")))
-    result = kedro_run(project, "--env", "test", "--pipelines", "metrics")
+    result = run_here(project, "--env", "test", "--pipelines", "metrics")
     assert "gasten last ran with" in " ".join(result.stderr.split())
     configure(project, "globals", step_1_checkpoints=str(given))
 
@@ -68,8 +68,8 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
         "gan.filters=5": "networks are not those of gan.architecture 'dcgan', gan.filters 5",
         "pair.positive=9": "pair.positive is 9, but step_1_checkpoints",
     }.items():
-        result = kedro_run(project, *STAGES, "--params", setting)
-        assert result.returncode == 1
+        result = run_here(project, *STAGES, "--params", setting)
+        assert result.exit_code == 1
         assert words in " ".join(result.stderr.split())
 
 
@@ -81,8 +81,8 @@ def test_repetitions_and_starts_are_generators_of_their_own(project: Path) -> No
     parameters["generators"]["gasten_10"] = {"epochs": 1, "start": [1, "last"]}
     parameters["generators"]["hybrid"] = {"space_of": "gasten_10_from_1"}
     path.write_text(yaml.safe_dump(parameters))
-    result = kedro_run(project, *STAGES)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(project, *STAGES)
+    assert result.exit_code == 0, result.output
     names = ["gasten_10_from_1", "gasten_10_from_last", "hybrid"]
     names += [f"{name}_run_2" for name in names]
     leaderboard = pd.read_csv(reporting_folder(project) / "cnn_1/leaderboard.csv")
@@ -92,8 +92,8 @@ def test_repetitions_and_starts_are_generators_of_their_own(project: Path) -> No
 
     # The first repetition is the run itself.
     configure(project, "globals", data_folder="data/once")
-    result = kedro_run(project, *STAGES, "--params", "grid.runs=1")
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(project, *STAGES, "--params", "grid.runs=1")
+    assert result.exit_code == 0, result.output
     once = project / "data/once/06_models/mnist_sample_7v1/cnn_1/gasten_10_from_1/generator.pickle"
     alone, repeated = (
         PickleDataset(filepath=str(path)).load().state_dict()
@@ -106,8 +106,8 @@ def test_generator_that_diverges_is_noted_and_the_others_go_on(whole: Path, proj
     grid = {"models": ["cnn_1"], "generators": ["gasten_10", "gasten_25"]}
     configure(project, "parameters", grid=grid)
     broken = "generators.gasten_25.alpha=1e39"
-    result = kedro_run(project, *STAGES, "--params", f"{EPOCHS},{broken}")
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(project, *STAGES, "--params", f"{EPOCHS},{broken}")
+    assert result.exit_code == 0, result.output
     leaderboard = pd.read_csv(reporting_folder(project) / "cnn_1/leaderboard.csv")
     notes = leaderboard.set_index("source")["note"].fillna("")
     assert notes["gasten_10"] == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 import shlex
 import struct
@@ -22,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from borderline.datasets import ImageSource
-from conftest import FASHION, ROOT, kedro_run, needs_fashion
+from conftest import FASHION, QUICK_CLUSTERS, ROOT, needs_fashion, run_here
 from elsewhere import Ink, Morph, saved
 
 pytestmark = pytest.mark.road
@@ -54,6 +53,7 @@ def small(project: Path, environment: str) -> None:
     settings = yaml.safe_load((project / "conf/test/parameters.yml").read_text())
     for name in ("grid", "models"):
         settings.pop(name, None)
+    settings["clustering"] |= QUICK_CLUSTERS
     path = project / "conf" / environment / "parameters_small.yml"
     path.write_text(yaml.safe_dump(settings))
 
@@ -86,7 +86,8 @@ def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> No
     assert written["models"] == yaml.safe_load(shown[1])["models"], "as the page shows it"
 
     small(project, "shoes")
-    output = called(run)
+    assert run[:2] == ["kedro", "run"]
+    output = run_in(project, *run[2:])
     reporting = project / "data/08_reporting/shoes_sneakervsandal"
     assert f"{reporting}/report.html" in output.replace("\n", "")
     page = (reporting / "report.html").read_text()
@@ -134,18 +135,12 @@ def environment(project: Path, name: str, about: dict[str, Any], settings: dict[
     small(project, name)
 
 
-def run_in(project: Path, name: str, *arguments: str) -> str:
-    result = kedro_run(project, "--env", name, *arguments)
-    assert result.returncode == 0, result.stdout + result.stderr
+def run_in(project: Path, *arguments: str) -> str:
+    result = run_here(project, *arguments)
+    assert result.exit_code == 0, result.output
     return result.stdout
 
 
-@pytest.fixture
-def _tests_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{os.environ.get('PYTHONPATH', '')}")
-
-
-@pytest.mark.usefixtures("_tests_can_be_imported")
 def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(project: Path) -> None:
     size = 64
     one, seven = colour_folder(project / "own", size)
@@ -192,7 +187,7 @@ def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(pro
     searched = {"kind": "latent_search", "space_of": "theirs"}
     settings["generators"] |= {"theirs": theirs, "searched": searched}
     path.write_text(yaml.safe_dump(settings))
-    run_in(project, "ink")
+    run_in(project, "--env", "ink")
     case = project / "data/07_model_output/ink_sevenvone/ink"
     part = load_file(case / "searched/images/part_00000.safetensors")
     assert part["images"].shape[1:] == (3, size, size)
@@ -206,16 +201,15 @@ def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(pro
     assert "imported (onnx), embedding:" in (reporting / "report.html").read_text()
     # A later stage does not need the file, but notices another file in its place.
     (project / "ink.onnx").unlink()
-    run_in(project, "ink", "--pipelines", "report")
+    run_in(project, "--env", "ink", "--pipelines", "report")
     other = Ink(channels=3, size=size).eval()
     other.last.bias.data[1] += 0.1
     (project / "ink.onnx").write_bytes(saved("onnx", other, torch.zeros(2, 3, size, size)))
-    result = kedro_run(project, "--env", "ink", "--pipelines", "report")
-    assert result.returncode == 1
+    result = run_here(project, "--env", "ink", "--pipelines", "report")
+    assert result.exit_code == 1
     assert "ink.imported_file is" in result.stderr
 
 
-@pytest.mark.usefixtures("_tests_can_be_imported")
 def test_residual_gan_in_32_pixels_follows_the_gradients_of_a_function(project: Path) -> None:
     colour_folder(project / "own", 40)
     source = {"kind": "callable", "import_path": "elsewhere.Ink"}
@@ -232,7 +226,8 @@ def test_residual_gan_in_32_pixels_follows_the_gradients_of_a_function(project: 
             "models": {"ink": {"kind": "imported", "source": source, "outputs": "logits"}},
         },
     )
-    run_in(project, "resized", "--params", "gan.architecture=resnet,confusion.band=0.5")
+    settings = "gan.architecture=resnet,confusion.band=0.5"
+    run_in(project, "--env", "resized", "--params", settings)
     case = project / "data/07_model_output/resized_sevenvone/ink"
     images = load_file(case / "gasten_10/images/part_00000.safetensors")["images"]
     assert images.shape == (300, 3, 32, 32)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from conftest import (
-    EPOCHS,
     MODELS,
     assert_same_tables,
+    cut_short,
     kedro_run_command,
     reporting_folder,
 )
@@ -28,7 +28,7 @@ BEGINS = re.compile(r"(\S+\.train_generator) begins on \d+ \(process (\d+)\)")
 def run_with_a_kill(project: Path) -> str:
     """The output of a run in which a worker is killed in the middle of a training."""
     with subprocess.Popen(
-        kedro_run_command("--env", "test", "--params", EPOCHS, *DASK, *TWO),
+        kedro_run_command("--env", "test", *DASK, *TWO),
         cwd=project,
         env=os.environ | {"COLUMNS": "300"},
         stdout=subprocess.PIPE,
@@ -52,14 +52,14 @@ def run_with_a_kill(project: Path) -> str:
 
 
 # One test, so that the run happens once for all pytest workers.
-def test_run_with_a_killed_worker_gives_the_same_tables(whole: Path, project: Path) -> None:
-    output = run_with_a_kill(project)
+def test_run_with_a_killed_worker_gives_the_same_tables(short: Path, project: Path) -> None:
+    output = run_with_a_kill(cut_short(project))
 
     # The tables are those of one process.
-    expected, actual = reporting_folder(whole), reporting_folder(project)
+    expected, actual = reporting_folder(short), reporting_folder(project)
     tables = {path.relative_to(expected) for path in expected.rglob("*.csv")}
     assert {path.relative_to(actual) for path in actual.rglob("*.csv")} == tables
-    assert_same_tables(expected, actual, least=80)
+    assert_same_tables(expected, actual, least=40)
 
     # The killed training ran again, and went on from its checkpoint.
     began = [name for name, _ in BEGINS.findall(output)]
@@ -68,7 +68,7 @@ def test_run_with_a_killed_worker_gives_the_same_tables(whole: Path, project: Pa
     assert output.count(f"{again[0]} 1/") <= 2, "one line when it was saved, one when it was read"
 
     # The client ends the run as ever.
-    for words in ("Results by model", "Pictures:", "report.html", *MODELS):
+    for words in ("Results by model", "Pictures:", "report.html", MODELS[0]):
         assert words in output
     assert "Traceback" not in output
     assert "Unable to create statistics" not in output

@@ -37,7 +37,7 @@ def fit_finalists(
     ranked = best_first(trials)
     if ranked.empty:  # as there may be no image at all
         return []
-    neighbours = neighbours_of(embeddings, params, run)
+    neighbours = neighbours_of(embeddings, params)
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
     fitted: list[Finalist] = []
     for _, row in ranked.iterrows():

@@ -28,7 +28,7 @@ def fit_model(
     if recipe["note"]:
         return NoClusters()
     vectors = fitted_vectors(embeddings)
-    neighbours = neighbours_of(vectors, params, run)
+    neighbours = neighbours_of(vectors, params)
     model = Recipe.of_row(recipe).fit(vectors, neighbours, params.epochs, run)
     assert model is not None, "choose_recipe fitted the same"
     return model

@@ -83,7 +83,7 @@ class ClusterModel:
     def again(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> ClusterModel | None:
         """Fit the recipe to other embeddings (M, D), with the seeds of another attempt."""
         k = int(self.recipe.reduction.settings.get("n_neighbors", 2))
-        neighbours = nearest_neighbours(embeddings, k, run.seed_for("neighbours", attempt))
+        neighbours = nearest_neighbours(embeddings, k)
         return self.recipe.fit(embeddings, neighbours, self.epochs, run, attempt)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

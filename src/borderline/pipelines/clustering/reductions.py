@@ -10,16 +10,16 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
+from sklearn.preprocessing import normalize
 
-from borderline.params import RunParams
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
 
 # scikit-learn's t-SNE exaggerates clusters during its first 250 iterations.
 _FEWEST_TSNE_ITERATIONS = 300
 _TSNE_ITERATIONS_AN_EPOCH = 5
 _PLACED_BY = 10
-# All pairs of so many rows are compared faster than the approximate search compiles.
-_MOST_EXACT = 20_000
+# Above so many rows, the nearest unit vectors are found several times faster than cosines.
+_MOST_BY_COSINE = 20_000
 
 
 Neighbours = tuple[np.ndarray, np.ndarray]
@@ -27,41 +27,27 @@ Neighbours = tuple[np.ndarray, np.ndarray]
 along each row, float32; both (N, k)."""
 
 
-def neighbours_of(
-    embeddings: np.ndarray, params: ClusteringParams, run: RunParams
-) -> Neighbours | None:
+def neighbours_of(embeddings: np.ndarray, params: ClusteringParams) -> Neighbours | None:
     """The graph for all UMAPs of the search space; None where the search has no UMAP."""
     if "umap" not in params.reductions:
         return None
-    return nearest_neighbours(embeddings, params.umap.n_neighbors[1], run.seed_for("neighbours"))
+    return nearest_neighbours(embeddings, params.umap.n_neighbors[1])
 
 
 def nearest_neighbours(
-    embeddings: np.ndarray, k: int, seed: int, *, most_exact: int = _MOST_EXACT
+    embeddings: np.ndarray, k: int, *, most_by_cosine: int = _MOST_BY_COSINE
 ) -> Neighbours:
-    """The k nearest rows of each of the embeddings (N, D), counting the row itself; at most N.
-
-    The search is exact for up to ``most_exact`` rows, else it is NN-descent.
-    """
+    """The k nearest rows of each of the embeddings (N, D), counting the row itself; at most N."""
     k = min(k, len(embeddings))
-    if len(embeddings) <= most_exact:
-        exact = NearestNeighbors(n_neighbors=k - 1, metric="cosine", algorithm="brute")
-        distances, rows = exact.fit(embeddings).kneighbors()
-        itself = np.arange(len(embeddings))[:, None]
-        distances = np.hstack([np.zeros_like(itself), distances.clip(0)]).astype(np.float32)
-        return np.hstack([itself, rows]), distances
-    from umap.umap_ import nearest_neighbors  # compiles for seconds
-
-    rows, distances, _ = nearest_neighbors(
-        embeddings,
-        k,
-        metric="cosine",
-        metric_kwds={},
-        angular=False,
-        random_state=np.random.RandomState(seed),
-        n_jobs=1,
-    )
-    return rows, distances
+    by_cosine = len(embeddings) <= most_by_cosine
+    metric = "cosine" if by_cosine else "euclidean"
+    exact = NearestNeighbors(n_neighbors=k - 1, metric=metric, algorithm="brute")
+    distances, rows = exact.fit(embeddings if by_cosine else normalize(embeddings)).kneighbors()
+    if not by_cosine:
+        distances = distances**2 / 2
+    itself = np.arange(len(embeddings))[:, None]
+    distances = np.hstack([np.zeros_like(itself), distances.clip(0)]).astype(np.float32)
+    return np.hstack([itself, rows]), distances
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def search(
     if len(finished(study)) >= params.trials:
         return
     design = _initial_design(params)
-    neighbours = neighbours_of(embeddings, params, run)
+    neighbours = neighbours_of(embeddings, params)
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
     lost = False
 

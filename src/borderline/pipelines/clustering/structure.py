@@ -83,7 +83,7 @@ def _best(
     embeddings: np.ndarray, recipes: Sequence[Recipe], params: ClusteringParams, run: RunParams
 ) -> float:
     scorer = Scorer(embeddings, params, run.seed_for("scored images"))
-    neighbours = neighbours_of(embeddings, params, run)
+    neighbours = neighbours_of(embeddings, params)
     reductions = {str(recipe.reduction): recipe.reduction for recipe in recipes}
     values = []
     for name, reduction in reductions.items():
