@@ -25,7 +25,7 @@ from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.remote.webdriver import WebDriver
 from torch import Tensor
 
-from borderline.commands.run import run as run_command
+from borderline.cli import cli
 from borderline.config_loader import base_parameters
 from borderline.findings import MEASURES, Findings, Measured, Pattern
 from borderline.imported.params import Contract, ImportedModelParams, Source
@@ -353,12 +353,17 @@ def project(tmp_path: Path) -> Path:
 
 def run_here(project: Path, *arguments: str) -> Result:
     """``kedro run`` in this process, which starts, and compiles UMAP, only once."""
+    return kedro_here(project, "run", *arguments)
+
+
+def kedro_here(project: Path, *arguments: str) -> Result:
+    """A command of the project in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         bootstrap_project(project)
         threads = torch.get_num_threads()
         try:
-            return CliRunner().invoke(run_command, list(arguments))
+            return CliRunner().invoke(cli, arguments)
         finally:
             torch.set_num_threads(threads)  # UMAP sets it
 
@@ -405,9 +410,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         with FileLock(folder / f"{name}.lock"):
             if not (project / "output.txt").exists():
                 shutil.rmtree(project, ignore_errors=True)
-                prepare(project)
-                result = kedro_run(project, *arguments)
-                assert result.returncode == 0, result.stdout + result.stderr
+                result = run_here(prepare(project), *arguments)
+                assert result.exit_code == 0, result.output
                 (project / "output.txt").write_text(result.stdout)
         return project
 

@@ -69,7 +69,7 @@ def interrupted(folder: Path) -> Path:
 def test_stages_alone_and_killed_trainings_give_the_same_bits(short: Path, tmp_path: Path) -> None:
     project = interrupted(tmp_path / "project")
     # Every table of the run that nobody killed is there.
-    assert_same_tables(reporting_folder(project), reporting_folder(short), least=40)
+    assert_same_tables(reporting_folder(project), reporting_folder(short), least=35)
 
     one, other = (
         PickleDataset(filepath=str(models_folder(p) / MODEL / "gasten_10/generator.pickle"))

@@ -27,7 +27,7 @@ from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
 from borderline.sweeps.tables import gather, over_seeds, picture
-from conftest import copy_project, kedro_run
+from conftest import copy_project, run_here
 
 SWEEP_RUN = SweepRun(7, 1, 0)
 
@@ -335,8 +335,8 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
 
     lists = f"grid.models=[{GRID[0]}],grid.generators=[{','.join(GRID[1:])}]"
     params = f"run.seed=1,{lists},data_folder=data/single"
-    single = kedro_run(project, "--env", "test", "--pipelines", STAGES, "--params", params)
-    assert single.returncode == 0, single.stdout + single.stderr
+    single = run_here(project, "--env", "test", "--pipelines", STAGES, "--params", params)
+    assert single.exit_code == 0, single.output
     board = pd.read_csv(
         project / "data/single/08_reporting/mnist_sample_7v1/cnn_1/leaderboard.csv"
     ).set_index("source")
