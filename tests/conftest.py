@@ -351,6 +351,12 @@ def project(tmp_path: Path) -> Path:
     return copy_project(tmp_path / "project")
 
 
+@cache
+def start_kedro() -> None:
+    """Configure Kedro in this process; all copies of the project have the same settings."""
+    bootstrap_project(ROOT)
+
+
 def run_here(project: Path, *arguments: str) -> Result:
     """``kedro run`` in this process, which starts, and compiles UMAP, only once."""
     return kedro_here(project, "run", *arguments)
@@ -360,7 +366,7 @@ def kedro_here(project: Path, *arguments: str) -> Result:
     """A command of the project in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
-        bootstrap_project(project)
+        start_kedro()
         threads = torch.get_num_threads()
         try:
             return CliRunner().invoke(cli, arguments)

@@ -13,18 +13,17 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
-from kedro.framework.startup import bootstrap_project
 
 from borderline.commands.run import run as run_command
 from borderline.preflight import inputs
-from conftest import kedro_run
+from conftest import kedro_run, start_kedro
 
 
 @pytest.fixture
 def kedro(project: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     """``kedro run`` in this process, which spares every case the start of another."""
     monkeypatch.chdir(project)
-    bootstrap_project(project)
+    start_kedro()
     return CliRunner()
 
 
@@ -463,6 +462,10 @@ def test_what_is_beside_the_road_needs_a_finished_run(
 
 @pytest.mark.road
 def test_checkpoints_made_with_other_settings(kedro: CliRunner, project: Path) -> None:
+    path = project / "conf/test/parameters.yml"
+    settings = yaml.safe_load(path.read_text())
+    settings["grid"]["generators"] = ["gasten_10", "gasten_25"]
+    path.write_text(yaml.safe_dump(settings))
     first = invoke(kedro, "--pipelines", "classifier,gasten")
     assert first.exit_code == 0, first.output
     before = {p: p.read_bytes() for p in (project / "data").rglob("*.*") if p.is_file()}

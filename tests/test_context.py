@@ -3,14 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier.params import ModelParams
+from conftest import start_kedro
 
 
 def test_nodes_take_the_checked_settings(project: Path) -> None:
-    bootstrap_project(project)
+    start_kedro()
     with KedroSession.create(project, env="test", runtime_params={"run": {"seed": 3}}) as session:
         context = session.load_context()
     catalog = context.catalog

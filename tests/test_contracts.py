@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import MemoryDataset
 
 from borderline import grid, ledger
@@ -24,11 +23,11 @@ from borderline.pipelines.classifier.params import (
 )
 from borderline.pipelines.gasten.params import gan_settings
 from borderline.preflight.configuration import Parameters
-from conftest import ENVIRONMENTS, ROOT, imported_model
+from conftest import ENVIRONMENTS, ROOT, imported_model, start_kedro
 
 
 def context_of(environment: str) -> BorderlineContext:
-    bootstrap_project(ROOT)
+    start_kedro()
     with KedroSession.create(ROOT, env=environment) as session:
         return session.load_context()
 
@@ -209,7 +208,7 @@ def test_call_and_ledger_leave_out_what_results_do_not_depend_on() -> None:
         **{"gate": {"judged_by": "interval"}, "compare": {"members": 3}, "data_folder": "x"},
         **{"tracking": {"tags": ["a"]}, "other_run": {"data_folder": "y"}},
     }
-    bootstrap_project(ROOT)
+    start_kedro()
     with KedroSession.create(ROOT, env="base", runtime_params=changed) as session:
         context = session.load_context()
     assert context.derived.call.changed == {
@@ -281,7 +280,7 @@ def test_other_run_is_looked_for_under_the_case_of_this_one(
     environment: str, changed: dict[str, dict[str, object]], folder: str
 ) -> None:
     asked = {**changed, "other_run": {"data_folder": "before", **changed.get("other_run", {})}}
-    bootstrap_project(ROOT)
+    start_kedro()
     with KedroSession.create(ROOT, env=environment, runtime_params=asked) as session:
         context = session.load_context()
     path = str(context.catalog.get("other_run.cnn_2.findings")._filepath)

@@ -11,12 +11,12 @@ import torch
 import yaml
 from click.testing import CliRunner, Result
 from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 
 from borderline.cli import cli
 from borderline.commands.new_case import kind_of_images, kind_of_model
 from borderline.context import BorderlineContext
 from borderline.datasets import ImageSource
+from conftest import start_kedro
 from elsewhere import SOURCES, Ink, Net, saved
 
 TRUSTED = ["--model", "ink.pt2", "--trust"]
@@ -26,7 +26,7 @@ DIGITS = ["--images", "mnist_sample", "--positive", "7", "--negative", "1"]
 @pytest.fixture
 def kedro(project: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.chdir(project)
-    bootstrap_project(project)
+    start_kedro()
     return CliRunner()
 
 

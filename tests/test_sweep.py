@@ -15,7 +15,6 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from kedro.framework.hooks.manager import _create_hook_manager
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
@@ -27,7 +26,7 @@ from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
 from borderline.sweeps.tables import gather, over_seeds, picture
-from conftest import copy_project, run_here
+from conftest import copy_project, run_here, start_kedro
 
 SWEEP_RUN = SweepRun(7, 1, 0)
 
@@ -35,14 +34,14 @@ SWEEP_RUN = SweepRun(7, 1, 0)
 @pytest.fixture
 def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(project)
-    bootstrap_project(project)
+    start_kedro()
     return project
 
 
 @pytest.fixture(scope="module")
 def shared_plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     project = copy_project(tmp_path_factory.mktemp("sweep") / "project")
-    bootstrap_project(project)
+    start_kedro()
     return make_plan(project, env="test", seeds="0,1")
 
 

@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
@@ -30,14 +29,14 @@ from borderline.datasets import (
 from borderline.hooks.marks import has_mark
 from borderline.hooks.tracking import TrackingHooks
 from borderline.streaming import streams
-from conftest import copy_project
+from conftest import copy_project, start_kedro
 from tracker import Tracker
 
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> BorderlineContext:
     project = copy_project(tmp_path_factory.mktemp("tracked") / "project")
-    bootstrap_project(project)
+    start_kedro()
     settings = {"tracking": {"mode": "offline", "project": "borders"}}
     with KedroSession.create(project, env="test", runtime_params=settings) as session:
         loaded = session.load_context()

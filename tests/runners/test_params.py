@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
@@ -18,6 +17,7 @@ from borderline.errors import BorderlineError
 from borderline.runners import DaskRunner, dask_runner
 from borderline.runners.dask_runner import check_shareable
 from borderline.runners.params import read_params
+from conftest import start_kedro
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_scheduler_that_does_not_answer_is_said_before_anything(
 ) -> None:
     monkeypatch.chdir(project)
     monkeypatch.setattr(dask_runner, "_SECONDS_TO_CONNECT", 1)
-    bootstrap_project(project)
+    start_kedro()
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{nobody.getsockname()[1]}"
