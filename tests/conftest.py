@@ -59,7 +59,9 @@ QUICK_CLUSTERS = {"reductions": ["pca"], "clusterings": ["kmeans"]}
 # How often test_resume.py kills a training in each of its steps.
 KILLS = int(os.environ.get("BORDERLINE_KILLS", "1"))
 LONG_ENOUGH = 4 + 2 * KILLS  # epochs
-EPOCHS = f"gan.epochs={LONG_ENOUGH},generators.gasten_10.epochs={LONG_ENOUGH}"
+
+# Of the whole run.
+SETTINGS = "gan.epochs=4"
 
 needs_fashion = pytest.mark.skipif(
     not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
@@ -427,7 +429,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def whole(once: Callable[..., Path]) -> Path:
     """A project after one uninterrupted run."""
-    return once("whole", copy_project, "--env", "test", "--params", EPOCHS)
+    return once("whole", copy_project, "--env", "test", "--params", SETTINGS)
 
 
 @pytest.fixture(scope="session")

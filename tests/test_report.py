@@ -17,7 +17,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from borderline.findings import MEASURES, Findings, written
-from conftest import EPOCHS, MODELS, open_page, reporting_folder, run_here
+from conftest import MODELS, SETTINGS, open_page, reporting_folder, run_here
 
 pytestmark = pytest.mark.road
 
@@ -215,7 +215,7 @@ def test_page_says_what_the_tables_say(chromium: WebDriver, whole: Path, report:
         )
         assert len(first_lines) == len(findings.patterns)
         assert all("prototype at p = " in line and "Trust: " in line for line in first_lines)
-    assert f"kedro run --env test --params {EPOCHS}" in text
+    assert f"kedro run --env test --params {SETTINGS}" in text
     assert (reporting_folder(whole) / "report.html").stat().st_size < _MOST_BYTES
 
 
@@ -230,7 +230,7 @@ def test_card_is_beside_the_pictures(whole: Path) -> None:
 def gate(again: Path, *limits: str) -> Result:
     """`kedro run --pipelines gate`, with `figure.end=value` for limits."""
     changed = "".join(f",gate.limits.{limit}" for limit in limits)
-    return run_here(again, "--env", "test", "--pipelines", "gate", "--params", EPOCHS + changed)
+    return run_here(again, "--env", "test", "--pipelines", "gate", "--params", SETTINGS + changed)
 
 
 def test_gate_opens_and_closes(again: Path) -> None:
@@ -247,7 +247,7 @@ def test_gate_opens_and_closes(again: Path) -> None:
 
 
 def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
-    result = run_here(again, "--env", "test", "--pipelines", "compare", "--params", EPOCHS)
+    result = run_here(again, "--env", "test", "--pipelines", "compare", "--params", SETTINGS)
     assert result.exit_code == 0, result.output
     folder = reporting_folder(again) / "comparison"
     assert str(folder / "comparison.html") in result.stdout
@@ -274,7 +274,7 @@ def test_two_runs_side_by_side(again: Path) -> None:
     path.write_text(json.dumps(findings))
     result = run_here(
         *(again, "--env", "test", "--pipelines", "compare", "--params"),
-        f"{EPOCHS},other_run.data_folder=data/before",
+        f"{SETTINGS},other_run.data_folder=data/before",
     )
     assert result.exit_code == 0, result.output
     folder = reporting_folder(again) / "comparison"
@@ -297,7 +297,7 @@ def test_models_of_other_classes_are_not_compared(again: Path) -> None:
     path.write_text(json.dumps(findings))
     result = run_here(
         *(again, "--env", "test", "--pipelines", "compare", "--params"),
-        f"{EPOCHS},other_run.data_folder=data/swapped",
+        f"{SETTINGS},other_run.data_folder=data/swapped",
     )
     assert result.exit_code == 1
     assert "tells 1 from 7, and cnn_1 7 from 1: set compare and other_run" in result.stderr

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from borderline.datasets import CheckpointDataset, PickleDataset, TensorFolder
-from conftest import EPOCHS, models_folder, reporting_folder, run_here
+from conftest import SETTINGS, models_folder, reporting_folder, run_here
 
 pytestmark = pytest.mark.road
 STAGES = ("--env", "test", "--pipelines", "classifier,gasten,metrics")
@@ -106,7 +106,7 @@ def test_generator_that_diverges_is_noted_and_the_others_go_on(whole: Path, proj
     grid = {"models": ["cnn_1"], "generators": ["gasten_10", "gasten_25"]}
     configure(project, "parameters", grid=grid)
     broken = "generators.gasten_25.alpha=1e39"
-    result = run_here(project, *STAGES, "--params", f"{EPOCHS},{broken}")
+    result = run_here(project, *STAGES, "--params", f"{SETTINGS},{broken}")
     assert result.exit_code == 0, result.output
     leaderboard = pd.read_csv(reporting_folder(project) / "cnn_1/leaderboard.csv")
     notes = leaderboard.set_index("source")["note"].fillna("")

@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from borderline.findings import written
 from borderline.measures.confusion import confusion_distance
 from borderline.measures.intervals import Estimate, estimate
 from borderline.measures.plots import CHANCE_COLOUR, cluster_colour
@@ -147,8 +148,9 @@ def _say(name: str, gain: Estimate, caught: float, left: int, images: int) -> st
     """One sentence on a way to abstain."""
     if math.isnan(caught):
         return "The model makes no errors on these images, so abstaining cannot help."
+    avoided = written("{:.0%}", caught)
     sentence = (
-        f"Abstaining {_NAMES[name]} on {left} of {images} images avoids {caught:.0%} of the errors"
+        f"Abstaining {_NAMES[name]} on {left} of {images} images avoids {avoided} of the errors"
     )
     if name == CONFIDENCE:
         return f"{sentence}."
