@@ -71,6 +71,14 @@ def check_comparison(
         )
 
 
+def check_answers(catalog: DataCatalog) -> None:
+    """Check that the files of raters' answers can be read; the rating checks their pages."""
+    from borderline.pipelines.rating.answers import read_file
+
+    for file, text in catalog.load("rating_answers").items():
+        read_file(file, text)
+
+
 def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
     """Check that the database of the searches can be opened, if the pipeline uses one."""
     searches = any(name.endswith("study_storage") for name in pipeline.inputs())
