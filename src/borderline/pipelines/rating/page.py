@@ -17,6 +17,8 @@ from borderline.records import RatingItems
 
 PACKAGE = "borderline.pipelines.rating"
 
+# Arrows, because digits and letters may be the names of classes.
+_KEYS = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowDown": "↓", "ArrowUp": "↑"}
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2
 _SECONDS_OF_AN_ANSWER = 4.5
@@ -47,7 +49,10 @@ def render(model: str, items: RatingItems, pair_names: Mapping[str, str]) -> str
         minutes=max(1, round(len(sources) * _SECONDS_OF_AN_ANSWER / 60)),
         positive=pair_names["positive"],
         negative=pair_names["negative"],
-        answers=[{"name": name, "label": labels[name]} for name in ANSWERS],
+        answers=[
+            {"name": name, "label": labels[name], "key": key, "symbol": symbol}
+            for name, (key, symbol) in zip(ANSWERS, _KEYS.items(), strict=True)
+        ],
     )
 
 

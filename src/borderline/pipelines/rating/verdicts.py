@@ -148,8 +148,9 @@ def _about_raters(used: pd.DataFrame, left_out: int, least_right: float) -> list
         )
     if left_out:
         says.append(
-            f"The answers of {_counted(left_out, 'rater')} are left out: less than "
-            f"{written('{:.0%}', least_right)} of the confident real images right."
+            f"The answers of {_counted(left_out, 'rater')} are left out: fewer than "
+            f"{written('{:.0%}', least_right)} of the confident real images right, or none of "
+            "them answered."
         )
     return says
 

@@ -5,7 +5,7 @@
   const SHORTEST = 0.15;
   const part = (id) => document.getElementById(id);
   const buttons = [...document.querySelectorAll('[data-answer]')];
-  const names = buttons.map((button) => button.dataset.answer);
+  const names = Object.fromEntries(buttons.map(({dataset}) => [dataset.key, dataset.answer]));
 
   let storage = true;
   function stored() {
@@ -129,10 +129,9 @@
   addEventListener('keydown', (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches?.('input')) return;
-    const place = names[Number(event.key) - 1];
-    if (place) answer(place);
-    else if (event.key === 'ArrowLeft' || event.key === 'Backspace') go(-1);
-    else if (event.key === 'ArrowRight') go(1);
+    const name = names[event.key];
+    if (name) answer(name);
+    else if (event.key === 'Backspace') go(-1);
     else return;
     event.preventDefault();
   });
