@@ -463,6 +463,14 @@ def test_what_is_beside_the_road_needs_a_finished_run(
     assert_nothing_written(project)
 
 
+def test_broken_answers_of_a_rater(kedro: CliRunner, project: Path) -> None:
+    folder = project / "data/test/01_raw/ratings/mnist_sample_7v1"
+    folder.mkdir(parents=True)
+    (folder / "anna.json").write_text('{"format": 1, "page": "0", "answers": {}}')
+    result = invoke(kedro, "--pipelines", "rating")
+    assert_one_sentence(result, "anna.json", "(rater: field required)", "or remove it")
+
+
 @pytest.mark.road
 def test_checkpoints_made_with_other_settings(kedro: CliRunner, project: Path) -> None:
     first = invoke(kedro, "--pipelines", "classifier,gasten")

@@ -114,12 +114,16 @@ def test_rater_with_a_keyboard_alone(page: WebDriver, tmp_path: Path) -> None:
 def test_rater_on_a_phone_goes_back_and_downloads_at_half_time(
     page: WebDriver, address: str, tmp_path: Path
 ) -> None:
-    open_page(page, address, PHONE, 844)
+    open_page(page, address, PHONE, 640)
     assert page.execute_script("return document.documentElement.scrollWidth") <= PHONE
-    low = "return document.querySelector('#answers').getBoundingClientRect().bottom"
-    assert page.execute_script(low) < 844, "all answers are in view"
     for word in ("neither", *WORDS[1:4]):
         click(page, f"[data-answer={word}]")
+    ends = page.execute_script(
+        "return [['#place', 'top'], ['#answers', 'bottom']].map(([selector, end]) =>"
+        " document.querySelector(selector).getBoundingClientRect()[end])"
+    )
+    bar = page.execute_script("return document.querySelector('nav').offsetHeight")
+    assert bar < ends[0] < ends[1] < 640, "image and answers are in view"
     assert text(page, "place") == f"Image 5 of {COUNT}"
     assert text(page, "count") == "4 answered"
     for _ in range(4):
@@ -280,7 +284,3 @@ def test_answers_come_into_report_and_card(again: Path) -> None:
     assert "2 raters gave" in cards[rated_model]
     assert NOT_RATED in report
     assert NOT_RATED in cards[other]
-    (folder / "broken.json").write_text("{")
-    result = kedro_run(again, "--env", "test", "--pipelines", "rating", "--params", EPOCHS)
-    assert result.returncode == 1
-    assert "The file of answers broken.json cannot be read" in result.stderr

@@ -123,7 +123,8 @@ def estimate_of_effective_share(share: float, size: float) -> Estimate:
     weight = _NORMAL**2 / size
     centre = (share + weight / 2) / (1 + weight)
     half = math.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
-    return Estimate(share, centre - half, centre + half).within(0, 1)
+    # Rounding must not leave the share outside of its interval, nor the interval outside of [0, 1].
+    return Estimate(share, min(centre - half, share), max(centre + half, share)).within(0, 1)
 
 
 def estimate_of_sums(images: int, total: float, squares: float) -> Estimate:

@@ -153,7 +153,7 @@ def test_divided_people_have_an_open_verdict(read: Any) -> None:
     shares = of_patterns[list(ANSWERS)].sum(axis=1)
     assert shares.tolist() == pytest.approx([1, 1])
     assert agreement.set_index("kind")["value"]["borderline"] < 0
-    assert "No answer of people has a clear majority" in Rating.read(record).patterns[0].says
+    assert "The answers of people have no clear majority" in Rating.read(record).patterns[0].says
 
 
 def test_committee_gives_kappa(read: Any) -> None:

@@ -129,7 +129,7 @@ def _in_words(
         "negative": f"People mostly see {names['negative']}",
         "neither": "People mostly see neither class",
         "cannot_tell": "People mostly cannot tell",
-        OPEN: "No answer of people has a clear majority",
+        OPEN: "The answers of people have no clear majority",
     }[verdict]
     seen = (names["positive"], names["negative"], "neither", "cannot tell")
     parts = [f"{word} in {_percent(share)}" for word, share in zip(seen, shares, strict=True)]

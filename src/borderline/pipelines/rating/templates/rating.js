@@ -61,12 +61,18 @@
     [shownAt, looked] = [performance.now(), 0];
   }
 
+  // On a small screen the introduction leaves no room for image and answers.
+  function bringIntoView() {
+    if (part('answers').getBoundingClientRect().bottom > innerHeight) part('rate').scrollIntoView();
+  }
+
   function go(step) {
     const to = state.at + step;
     if (to < 0 || (step > 0 && part('forward').disabled)) return;
     state.at = to;
     keep();
     show();
+    bringIntoView();
   }
 
   function answer(name) {
@@ -79,6 +85,7 @@
     keep();
     show();
     if (state.at === page.items.length) part('download').focus();
+    else bringIntoView();
   }
 
   function download() {
