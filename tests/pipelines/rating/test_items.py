@@ -122,3 +122,13 @@ def test_prototypes_share_the_images_of_clusters() -> None:
     clusters: Clusters = {"labels": torch.tensor([0, 0, 0, 1, -1, 1, -1])}  # type: ignore[typeddict-item]
     prototypes: Prototypes = {"rows": torch.tensor([3, 1, 2, 4])}  # type: ignore[typeddict-item]
     assert patterns_of(clusters, prototypes).tolist() == [1, 1, 2, 0, 3, 0, -1]
+
+
+def test_class_that_the_model_never_gets_right_has_no_controls() -> None:
+    data = rated()
+    data["real_view"]["test_p"] = torch.full((60,), 0.97)
+    assert counted(items_of(data)) == {
+        ("borderline", 0): 4,
+        ("borderline", 1): 4,
+        ("real_positive", -1): 4,
+    }
