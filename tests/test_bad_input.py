@@ -111,6 +111,8 @@ def configure(project: Path, **entries: object) -> None:
         ("compare.this=cnn_9", ["compare.this is 'cnn_9'", "choose one of cnn_1, mlp_4"]),
         ("compare.other=mlp_5", ["compare.other is 'mlp_5'", "did you mean 'mlp_4'"]),
         ("compare.unsure=0.5", ["compare.unsure is 0.5", "less than 0.5"]),
+        ("rating.real=0", ["rating.real is 0", "greater than or equal to 1"]),
+        ("rating.least_right=80", ["rating.least_right is 80", "less than or equal to 1"]),
         ("models.cnn_1.kind=rnn", ["models.cnn_1.kind", "'rnn'", "'cnn', 'mlp', 'imported'"]),
         ("confusion.band=0", ["confusion.band", "0", "greater than 0"]),
         ("confusion.band=0.6", ["confusion.band", "0.6", "less than or equal to 0.5"]),
@@ -451,13 +453,21 @@ def test_nothing_to_compare(
     assert_nothing_written(project)
 
 
-@pytest.mark.parametrize("pipeline", ["gate", "compare"])
+@pytest.mark.parametrize("pipeline", ["gate", "compare", "rating"])
 def test_what_is_beside_the_road_needs_a_finished_run(
     kedro: CliRunner, project: Path, pipeline: str
 ) -> None:
     result = invoke(kedro, "--pipelines", pipeline)
     assert_one_sentence(result, f"{pipeline} needs", "not there yet", "kedro run --env test")
     assert_nothing_written(project)
+
+
+def test_broken_answers_of_a_rater(kedro: CliRunner, project: Path) -> None:
+    folder = project / "data/test/01_raw/ratings/mnist_sample_7v1"
+    folder.mkdir(parents=True)
+    (folder / "anna.json").write_text('{"format": 1, "page": "0", "answers": {}}')
+    result = invoke(kedro, "--pipelines", "rating")
+    assert_one_sentence(result, "anna.json", "(rater: field required)", "or remove it")
 
 
 @pytest.mark.road

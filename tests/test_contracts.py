@@ -206,6 +206,7 @@ def test_call_and_ledger_leave_out_what_results_do_not_depend_on() -> None:
         "grid": {"runs": 2},
         "preset": "paper",
         **{"gate": {"judged_by": "interval"}, "compare": {"members": 3}, "data_folder": "x"},
+        "rating": {"real": 3},
         **{"tracking": {"tags": ["a"]}, "other_run": {"data_folder": "y"}},
     }
     start_kedro()
@@ -218,7 +219,7 @@ def test_call_and_ledger_leave_out_what_results_do_not_depend_on() -> None:
         "grid.runs": 2,
         "preset": "paper",
     }
-    listed = set(Parameters.model_fields) - {"gate", "compare", "other_run", "tracking"}
+    listed = set(Parameters.model_fields) - {*BESIDE, "other_run", "tracking"}
     assert set(context.derived.call.listed) == listed
     hooks = PreflightHooks()
     hooks.after_context_created(context)
@@ -239,7 +240,7 @@ def test_parameters_cover_what_the_nodes_ask_for() -> None:
         if name.startswith("params:")
     }
     # For the hooks, and for what is beside the road.
-    beside = {"tracking", "gate", "compare", "other_run"}
+    beside = {*BESIDE, "tracking", "other_run"}
     assert asked == {*Parameters.model_fields, "call"} - beside
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,9 +16,14 @@ from borderline.params import Params
 
 if TYPE_CHECKING:
     from borderline.measures.intervals import Estimate
+    from borderline.records import Clusters, Part, Prototypes
+
+Saved = TypeVar("Saved", bound=Params)
 
 NONE = "\u2013"
 """The text of a measure that is not available."""
+
+NOT_RATED = "Not rated by people."
 
 VALIDATION_MEASURES = {
     "cosine_similarity": "pairwise similarity",
@@ -158,6 +163,60 @@ class Pattern(Params):
     to_positive: float | None = None
 
 
+class PatternRating(Params):
+    """What people see in the rated images of a pattern.
+
+    Attributes:
+        shares: Share of each answer, ``positive``, ``negative``, ``neither`` and ``cannot_tell``.
+        verdict: The answer with more than half of the answers, by its whole interval; else open.
+        says: The same in words.
+    """
+
+    images: int
+    answers: int
+    shares: dict[str, Measured]
+    verdict: str
+    says: str
+
+
+class Rating(Params):
+    """What people see in a model's images, as ``kedro run --pipelines rating`` found it.
+
+    Attributes:
+        made_for: The fingerprint of the rated patterns, ``digest_of_patterns``.
+        raters: Number of raters whose answers count.
+        left_out: Number of raters whose answers do not.
+        alpha: Agreement between raters on the borderline images, Krippendorff's alpha.
+        kappa: Agreement of the raters' majority with the committee of judges, Cohen's kappa.
+        says: The same in words.
+        patterns: By the number of the prototype; only patterns with answers.
+    """
+
+    made_for: str
+    raters: int
+    left_out: int
+    alpha: Measured
+    kappa: Measured
+    says: tuple[str, ...]
+    patterns: dict[int, PatternRating]
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Rating:
+        """The rating of a finished run.
+
+        Raises:
+            BorderlineError: When another version of Borderline saved it.
+        """
+        return _read(cls, values, "human_verdicts.json", "rating")
+
+
+def digest_of_patterns(borderline: Part, clusters: Clusters, prototypes: Prototypes) -> str:
+    """A fingerprint of the borderline images with their clusters and prototypes."""
+    from borderline.datasets.tensors import digest
+
+    return digest(borderline["images"], clusters["labels"], prototypes["rows"])
+
+
 class Findings(Params):
     """All findings about one model under test.
 
@@ -181,6 +240,8 @@ class Findings(Params):
         abstaining: Sentences on the effect of abstaining near patterns.
         doubts: The evidence against the patterns, with that against the clusters.
         note: The reason why there are no patterns; empty where there are some.
+        rating: What people see in the images; None where they were not asked.
+        rating_note: The reason why there is no rating; empty where there is one.
     """
 
     source: str
@@ -210,6 +271,8 @@ class Findings(Params):
     doubts: tuple[str, ...]
     cluster_doubts: tuple[str, ...]
     note: str
+    rating: Rating | None = None
+    rating_note: str = NOT_RATED
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Findings:
@@ -218,14 +281,25 @@ class Findings(Params):
         Raises:
             BorderlineError: When another version of Borderline saved them.
         """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            where = ".".join(str(key) for key in error.errors()[0]["loc"])
-            raise BorderlineError(
-                f"findings.json does not fit this version of Borderline ({where}): write it again "
-                "with `kedro run --pipelines report`."
-            ) from error
+        return _read(cls, values, "findings.json", "report")
+
+    def people(self, prototype: int) -> str:
+        """What people see in the images of a pattern, in words."""
+        if self.rating is None:
+            return self.rating_note
+        rated = self.rating.patterns.get(prototype)
+        return NOT_RATED if rated is None else rated.says
+
+
+def _read(cls: type[Saved], values: Mapping[str, Any], file: str, pipeline: str) -> Saved:
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        where = ".".join(str(key) for key in error.errors()[0]["loc"])
+        raise BorderlineError(
+            f"{file} does not fit this version of Borderline ({where}): write it again "
+            f"with `kedro run --pipelines {pipeline}`."
+        ) from error
 
 
 def with_interval(

@@ -126,6 +126,23 @@ FeatureSamples = dict[str, "Tensor"]
 """Features of a sample of a generator's images, by dotted name: ``<judge>.all`` and
 ``<judge>.borderline``, shape (n, D)."""
 
+
+class RatingItems(TypedDict):
+    """The images that people rate, in the order of the page."""
+
+    images: Tensor  # with 256 levels, (N, C, H, W)
+    kind: Tensor  # place in ``items.KINDS`` of the rating, int64 (N,)
+    row: Tensor  # among the borderline or the test images, int64 (N,); -1 for blends
+    pattern: Tensor  # number of the prototype, int64 (N,); -1 for none
+
+
+class Opinions(TypedDict):
+    """The opinion of a committee of judges on each borderline image."""
+
+    probabilities: Tensor  # mean over the judges, over all classes, (n, K)
+    classes: list[str]  # names of the K classes
+
+
 Parts = Mapping[str, Callable[[], Part]]
 """All parts of a generator's images by name, in the order of the names; each loads one part."""
 

@@ -11,6 +11,7 @@ from borderline.measures.intervals import (
     estimate,
     estimate_by_groups,
     estimate_of_distinct,
+    estimate_of_effective_share,
     estimate_of_mean,
     estimate_of_repeats,
     estimate_of_share,
@@ -115,3 +116,16 @@ def test_few_repeats_have_students_interval() -> None:
     assert estimate_of_repeats([5.0])[:1] == (5.0,)
     assert math.isnan(estimate_of_repeats([5.0]).low)
     assert math.isnan(estimate_of_repeats([]).value)
+
+
+@pytest.mark.parametrize(("hits", "images"), [(0, 7), (3, 7), (7, 7), (1, 200), (0, 1)])
+def test_share_of_independent_answers_has_the_interval_of_wilson(hits: int, images: int) -> None:
+    found = estimate_of_effective_share(hits / images, images)
+    assert found == pytest.approx(estimate_of_share(hits, images), abs=1e-6)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_share_of_fewer_effective_answers_is_less_certain() -> None:
+    wide, narrow = (estimate_of_effective_share(0.3, size) for size in (10.5, 30))
+    assert wide.low < narrow.low < 0.3 < narrow.high < wide.high
+    assert all(map(math.isnan, estimate_of_effective_share(0.3, 0)))

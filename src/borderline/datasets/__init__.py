@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from borderline.datasets.figures import FigureFolder as FigureFolder
     from borderline.datasets.figures import MatplotlibDataset as MatplotlibDataset
     from borderline.datasets.figures import PlotlyDataset as PlotlyDataset
+    from borderline.datasets.files import AnswerFolder as AnswerFolder
     from borderline.datasets.files import CSVDataset as CSVDataset
     from borderline.datasets.files import JSONDataset as JSONDataset
+    from borderline.datasets.files import OptionalJSONDataset as OptionalJSONDataset
     from borderline.datasets.files import PickleDataset as PickleDataset
     from borderline.datasets.files import TextDataset as TextDataset
     from borderline.datasets.image_source import ImageSource as ImageSource
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 _MODULES = {
     "checkpoints": ("CheckpointDataset", "CheckpointFolder"),
     "figures": ("FigureFolder", "MatplotlibDataset", "PlotlyDataset"),
-    "files": ("CSVDataset", "JSONDataset", "PickleDataset", "TextDataset"),
+    "files": (
+        *("AnswerFolder", "CSVDataset", "JSONDataset", "OptionalJSONDataset", "PickleDataset"),
+        "TextDataset",
+    ),
     "image_source": ("ImageSource",),
     "imported_file": ("ImportedFile",),
     "inception": ("InceptionDataset",),

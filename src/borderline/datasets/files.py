@@ -10,7 +10,7 @@ from kedro_datasets.pandas.csv_dataset import CSVDataset as _CSVDataset
 from kedro_datasets.pickle.pickle_dataset import PickleDataset as _PickleDataset
 from kedro_datasets.text.text_dataset import TextDataset as _TextDataset
 
-from borderline.datasets.atomic import AtomicSave
+from borderline.datasets.atomic import AtomicSave, Folder
 
 
 class CSVDataset(AtomicSave, _CSVDataset):
@@ -48,6 +48,23 @@ class JSONDataset(AtomicSave, _JSONDataset):
     """
 
 
+class OptionalJSONDataset(JSONDataset):
+    """A file that may be missing: it then loads as ``{}``.
+
+    Example:
+        >>> dataset = OptionalJSONDataset(filepath=str(tmp_path / "x.json"))
+        >>> dataset.exists(), dataset.load()
+        (True, {})
+    """
+
+    def load(self) -> Any:
+        """The content, or ``{}``."""
+        return super().load() if super()._exists() else {}
+
+    def _exists(self) -> bool:
+        return True
+
+
 class PickleDataset(AtomicSave, _PickleDataset):
     """``kedro_datasets.pickle.PickleDataset``, saved atomically.
 
@@ -73,3 +90,41 @@ class TextDataset(AtomicSave, _TextDataset):
         "open_args_save": {"mode": "w", "encoding": "utf-8", "newline": "\n"},
         "open_args_load": {"mode": "r", "encoding": "utf-8"},
     }
+
+
+class _AnswerFile(_TextDataset):
+    """Text of people's machines: some editors write a mark at its beginning."""
+
+    DEFAULT_FS_ARGS: ClassVar[dict[str, Any]] = {
+        "open_args_load": {"mode": "r", "encoding": "utf-8-sig", "errors": "replace"}
+    }
+
+
+class AnswerFolder(Folder):
+    """The answers of raters, a JSON file each, as text by file name; the folder may be missing.
+
+    Example:
+        >>> _ = (tmp_path / "anna.json").write_text("{}")
+        >>> AnswerFolder(path=str(tmp_path)).load()
+        {'anna.json': '{}'}
+        >>> AnswerFolder(path=str(tmp_path / "none")).load()
+        {}
+    """
+
+    file_class = _AnswerFile
+    suffix = ".json"
+
+    @property
+    def path(self) -> str:
+        """The folder."""
+        return str(self._path)
+
+    def load(self) -> dict[str, str]:  # type: ignore[override]
+        """The text of each file, in the order of the names."""
+        self._invalidate_caches()
+        if not super()._exists():
+            return {}
+        return {f"{name}{self.suffix}": load() for name, load in sorted(super().load().items())}
+
+    def _exists(self) -> bool:
+        return True

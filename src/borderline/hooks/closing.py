@@ -57,7 +57,7 @@ class SummaryHooks:
                 console.print("Pictures:", *_folders(outputs.values()), sep="\n  ")
         for name, dataset in outputs.items():
             if has_mark(dataset, "page"):
-                console.print(f"{name.capitalize()}:\n  {address_of(dataset)}", soft_wrap=True)
+                console.print(f"{_title(name)}:\n  {address_of(dataset)}", soft_wrap=True)
 
 
 class GateHooks:
@@ -77,6 +77,13 @@ class GateHooks:
             broken = verdict(table)
             if broken:
                 raise GateClosed(broken)
+
+
+def _title(name: str) -> str:
+    """The name of a page in words: ``Report``, ``Rating page of cnn_2``."""
+    model, _, page = name.rpartition(".")
+    words = page.replace("_", " ").capitalize()
+    return f"{words} of {model}" if model else words
 
 
 def _folders(datasets: Any) -> list[str]:

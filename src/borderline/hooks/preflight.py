@@ -54,6 +54,8 @@ class PreflightHooks:
             check_bucket(catalog, self.data_folder)
         if "compare" in requested and self.layout.pairing is not None:
             inputs.check_comparison(pipeline, catalog, self.parameters, self.layout.pairing)
+        if "rating_answers" in pipeline.inputs():
+            inputs.check_answers(catalog)
         check_given_step_1(catalog, self.parameters, self.about)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
         if not is_bucket(self.data_folder):

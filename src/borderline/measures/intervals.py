@@ -108,6 +108,25 @@ def estimate_of_share(hits: int, images: int) -> Estimate:
     return Estimate(hits / images, float(interval.low), float(interval.high))
 
 
+def estimate_of_effective_share(share: float, size: float) -> Estimate:
+    """A share with Wilson's interval for an effective size, which need not be a whole number.
+
+    Observations that resemble one another count less than independent ones (Kish 1965), so their
+    effective size is below their number. NaN for a size of 0.
+
+    Example:
+        >>> [round(end, 3) for end in estimate_of_effective_share(0.05, 100)]
+        [0.05, 0.022, 0.112]
+    """
+    if size <= 0:
+        return Estimate.none()
+    weight = _NORMAL**2 / size
+    centre = (share + weight / 2) / (1 + weight)
+    half = math.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
+    # Rounding must not leave the share outside of its interval, nor the interval outside of [0, 1].
+    return Estimate(share, min(centre - half, share), max(centre + half, share)).within(0, 1)
+
+
 def estimate_of_sums(images: int, total: float, squares: float) -> Estimate:
     """A mean with the normal interval, from the sum of values and the sum of their squares."""
     if images < 2:

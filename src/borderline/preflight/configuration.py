@@ -28,6 +28,7 @@ from borderline.pipelines.gasten.params import GanParams, GenerationParams
 from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.metrics.params import MetricsParams
 from borderline.pipelines.prototypes.params import PrototypesParams
+from borderline.pipelines.rating.params import RatingParams
 from borderline.pipelines.report.params import ReportParams
 
 
@@ -50,6 +51,7 @@ class Parameters(Params):
     report: ReportParams
     gate: Annotated[GateParams, Mark.BESIDE]
     compare: Annotated[CompareParams, Mark.BESIDE]
+    rating: Annotated[RatingParams, Mark.BESIDE]
     other_run: Annotated[OtherRunParams, Mark.BESIDE]
     tracking: Annotated[TrackingParams, Mark.BESIDE]
 

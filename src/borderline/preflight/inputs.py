@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from borderline.ledger import Entry
     from borderline.params import Pairing
     from borderline.preflight.configuration import Globals, Parameters
+
+logger = logging.getLogger(__name__)
 
 _LEAST_FREE_BYTES = 500 * 2**20
 _FEWEST_OF_A_CLASS = 4
@@ -69,6 +72,17 @@ def check_comparison(
             f"{pairing.other!r} is there ({dataset._filepath} is missing): correct it, "
             "other_run.case or compare.other, or finish that run."
         )
+
+
+def check_answers(catalog: DataCatalog) -> None:
+    """Check that the files of raters' answers can be read; the rating checks their pages."""
+    from borderline.pipelines.rating.answers import read_file
+
+    folder: Any = catalog.get("rating_answers")
+    answers = folder.load()
+    for file, text in answers.items():
+        read_file(file, text)
+    logger.info("Files of answers in %s: %s", folder.path, ", ".join(answers) or "none")
 
 
 def check_study_storage(pipeline: Pipeline, about: Globals) -> None:

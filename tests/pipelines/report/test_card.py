@@ -6,6 +6,7 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from borderline.findings import Measured, PatternRating, Rating
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.card import write_card
 from borderline.pipelines.report.page import Origin
@@ -69,3 +70,22 @@ def test_names_of_classes_are_no_markup() -> None:
     assert "&lt;b&gt;bag|x" in page
     assert "<b>" not in page
     assert ModelCard(card).data.eval_results[0].dataset_type == "images"
+
+
+def test_card_says_what_people_see() -> None:
+    assert "### What people see\n\nNot rated by people." in write_card(
+        "m", findings_of(), ORIGIN, None
+    )
+    seen = PatternRating(images=4, answers=8, shares={}, verdict="open", says="Mostly 7: 75 %.")
+    rating = Rating(
+        made_for="",
+        raters=2,
+        left_out=0,
+        alpha=Measured(),
+        kappa=Measured(),
+        says=("2 raters.",),
+        patterns={1: seen},
+    )
+    card = write_card("m", findings_of(rating=rating, rating_note=""), ORIGIN, None)
+    lines = ("2 raters.", "Pattern 0: Not rated by people.", "Pattern 1: Mostly 7: 75 %.")
+    assert "\n".join(f"- {line}" for line in lines) in card

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from borderline.findings import MEASURES, Findings
+from borderline.errors import BorderlineError
+from borderline.findings import (
+    MEASURES,
+    NOT_RATED,
+    Findings,
+    Measured,
+    PatternRating,
+    Rating,
+    digest_of_patterns,
+)
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import ConfusionParams
-from borderline.pipelines.report.gathering import doubts_about
+from borderline.pipelines.report.gathering import OUT_OF_DATE, doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
 
@@ -111,11 +121,20 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: pd.DataFrame(columns) for name, columns in made.items()} | changed
 
 
-def gathered(**changed: pd.DataFrame) -> Findings:
+PATTERNS: dict[str, Any] = {
+    "borderline": {"images": torch.zeros(4, 1, 8, 8), "probabilities": torch.full((4,), 0.5)},
+    "clusters": {"labels": torch.tensor([0, 0, 1, 1])},
+    "prototypes": {"rows": torch.tensor([0, 2])},
+}
+
+
+def gathered(human_verdicts: dict[str, Any] | None = None, **changed: pd.DataFrame) -> Findings:
     values = gather_findings(
         pair_names=NAMES,
         classifier=nn.Linear(3, 1),
         pair_train=IMAGES,
+        **PATTERNS,
+        human_verdicts=human_verdicts or {},
         confusion=ConfusionParams(band=0.1),
         level=0.05,
         **tables(**changed),
@@ -279,3 +298,54 @@ def test_unknown_stability_is_a_doubt_and_another_gap_is_none() -> None:
 def test_notes_on_the_repeats_are_doubts() -> None:
     table = validation(note=["of no interest", "2 of 5 repeats found no clusters"])
     assert doubts_about(table, 0.05) == ["2 of 5 repeats found no clusters"]
+
+
+def rating(**changed: Any) -> dict[str, Any]:
+    """A rating of the first of the two patterns, in JSON's types."""
+    shares = {"positive": Measured(value=0.75, low=0.4, high=0.93, n=8)}
+    seen = PatternRating(images=4, answers=8, shares=shares, verdict="open", says="Mostly 7.")
+    values: dict[str, Any] = {
+        "made_for": digest_of_patterns(**PATTERNS),
+        "raters": 2,
+        "left_out": 0,
+        "alpha": Measured(value=0.5),
+        "kappa": Measured(),
+        "says": ("Two raters.",),
+        "patterns": {0: seen},
+    }
+    return json.loads(Rating(**values | changed).model_dump_json())  # type: ignore[no-any-return]
+
+
+def test_patterns_are_not_rated_without_answers() -> None:
+    findings = gathered()
+    assert findings.rating is None
+    assert findings.rating_note == findings.people(0) == NOT_RATED == "Not rated by people."
+
+
+def test_people_see_what_the_rating_says() -> None:
+    findings = gathered(rating())
+    assert findings.rating is not None
+    assert findings.rating_note == ""
+    assert findings.people(0) == "Mostly 7."
+    assert findings.people(1) == NOT_RATED, "nobody answered an image of it"
+    assert findings.rating.patterns[0].shares["positive"].high == 0.93
+
+
+def test_rating_of_older_patterns_is_out_of_date() -> None:
+    findings = gathered(rating(made_for="0123456789abcdef"))
+    assert findings.rating is None
+    assert findings.people(0) == OUT_OF_DATE
+    assert "older run" in OUT_OF_DATE
+
+
+def test_rating_of_another_version_is_refused() -> None:
+    with pytest.raises(BorderlineError, match=r"human_verdicts\.json .* \(raters\).* rating`"):
+        gathered({name: value for name, value in rating().items() if name != "raters"})
+
+
+@pytest.mark.parametrize("changed", ["borderline", "clusters", "prototypes"])
+def test_digest_is_of_images_clusters_and_prototypes(changed: str) -> None:
+    parts = {name: dict(part) for name, part in PATTERNS.items()}
+    first = next(iter(parts[changed]))
+    parts[changed][first] = parts[changed][first] + 1
+    assert digest_of_patterns(**parts) != digest_of_patterns(**PATTERNS)  # type: ignore[arg-type]

@@ -15,12 +15,18 @@ from borderline.findings import (
     Findings,
     Measured,
     Pattern,
+    Rating,
     number_of,
 )
 from borderline.measures.intervals import Estimate, estimate_of_share
 
 Row = Mapping[Any, Any]
 Tables = Mapping[str, pd.DataFrame]
+
+OUT_OF_DATE = (
+    "People rated an older run with other images or patterns: run `kedro run --pipelines rating` "
+    "and ask them again."
+)
 
 LEVEL = 0.05
 """An attribution passes a test at this p-value or below."""
@@ -102,6 +108,22 @@ def gather(
         cluster_doubts=cluster_doubts,
         note=clusters["note"],
     )
+
+
+def with_rating(findings: Findings, human_verdicts: Row, patterns: str) -> Findings:
+    """The findings with what people see, unless they rated other patterns.
+
+    Args:
+        findings: The findings.
+        human_verdicts: A ``Rating`` in JSON's types; empty for none.
+        patterns: The fingerprint of the present patterns.
+    """
+    if not human_verdicts:
+        return findings
+    rating = Rating.read(human_verdicts)
+    if rating.made_for != patterns:
+        return findings.model_copy(update={"rating_note": OUT_OF_DATE})
+    return findings.model_copy(update={"rating": rating, "rating_note": ""})
 
 
 def doubts_about(validation: pd.DataFrame, level: float) -> list[str]:

@@ -50,17 +50,26 @@ def gather_findings(
     pair_names: dict[str, str],
     classifier: nn.Module,
     pair_train: LabelledImages,
+    borderline: Part,
+    clusters: Clusters,
+    prototypes: Prototypes,
+    human_verdicts: dict[str, Any],
     *,
     confusion: ConfusionParams,
     level: float,
     **tables: pd.DataFrame,
 ) -> dict[str, Any]:
-    """The findings about a model, from ``TABLES``; ``level`` is that of the validation."""
-    from borderline.pipelines.report.gathering import gather
+    """The findings about a model, from ``TABLES``; ``level`` is that of the validation.
+
+    ``human_verdicts`` is empty where people rated nothing.
+    """
+    from borderline.findings import digest_of_patterns
+    from borderline.pipelines.report.gathering import gather, with_rating
 
     train_images = len(pair_train["labels"])
     findings = gather(tables, pair_names, classifier, train_images, confusion.band, level)
-    return findings.model_dump(mode="json")
+    patterns = digest_of_patterns(borderline, clusters, prototypes)
+    return with_rating(findings, human_verdicts, patterns).model_dump(mode="json")
 
 
 def summarise_model(findings: dict[str, Any], **tables: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,120 @@
+"""The nodes of the rating."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from borderline.grid import Grid
+    from borderline.params import RunParams
+    from borderline.pipelines.rating.params import RatingParams
+    from borderline.records import (
+        Clusters,
+        LabelledImages,
+        Opinions,
+        Part,
+        Prototypes,
+        RatingItems,
+        RealView,
+    )
+
+
+def choose_rating_items(
+    borderline: Part,
+    clusters: Clusters,
+    prototypes: Prototypes,
+    pair_test: LabelledImages,
+    real_view: RealView,
+    *,
+    rating: RatingParams,
+    confident: float,
+    run: RunParams,
+) -> RatingItems:
+    """Choose the images that people rate; ``confident`` is the p of a confident real image."""
+    from borderline.pipelines.rating.items import choose_items
+
+    return choose_items(
+        borderline,
+        clusters,
+        prototypes,
+        pair_test,
+        real_view["test_p"],
+        rating=rating,
+        confident=confident,
+        run=run,
+    )
+
+
+def write_rating_pages(
+    pair_names: dict[str, str], *, grid: Grid, **items: RatingItems
+) -> list[str]:
+    """A page for each model, in the order of the grid, from ``<model>.rating_items``."""
+    from borderline.pipelines.rating.page import render
+
+    return [render(model, items[f"{model}.rating_items"], pair_names) for model in grid.models]
+
+
+def read_ratings(
+    rating_answers: dict[str, str], pair_names: dict[str, str], *, grid: Grid, **items: RatingItems
+) -> list[DataFrame]:
+    """The answers of people to the images of each model, in the order of the grid.
+
+    A file belongs to the model of its page.
+    """
+    from borderline.pipelines.rating.answers import raters_by_model
+    from borderline.pipelines.rating.items import fingerprint, ids_of
+    from borderline.pipelines.rating.raters import table_of_answers
+
+    by_model = {model: items[f"{model}.rating_items"] for model in grid.models}
+    pages = {model: fingerprint(of_model, pair_names) for model, of_model in by_model.items()}
+    ids = {model: ids_of(of_model) for model, of_model in by_model.items()}
+    raters = raters_by_model(rating_answers, pages, ids)
+    return [table_of_answers(of_model, raters[model]) for model, of_model in by_model.items()]
+
+
+def check_raters(
+    ratings_table: DataFrame, rating_items: RatingItems, *, rating: RatingParams
+) -> DataFrame:
+    """The raters of a model's images, and the share of the controls that each gets right."""
+    from borderline.pipelines.rating.raters import table_of_raters
+
+    return table_of_raters(ratings_table, len(rating_items["kind"]), rating.least_right)
+
+
+def summarise_ratings(
+    ratings_table: DataFrame,
+    raters_table: DataFrame,
+    rating_items: RatingItems,
+    borderline: Part,
+    clusters: Clusters,
+    prototypes: Prototypes,
+    pair_names: dict[str, str],
+    committee: Opinions | None = None,
+    *,
+    rating: RatingParams,
+    run: RunParams,
+) -> tuple[DataFrame, DataFrame, dict[str, Any]]:
+    """Agreement, verdicts, and both for the report: empty if nobody answered.
+
+    ``committee`` has its opinion on each borderline image; without it there is no kappa.
+    """
+    from borderline.findings import digest_of_patterns
+    from borderline.pipelines.rating.agreement import committee_answers, table_of_agreement
+    from borderline.pipelines.rating.raters import counts_by_item
+    from borderline.pipelines.rating.verdicts import rating_of, table_of_verdicts
+
+    used = raters_table["rater"][raters_table["used"].astype(bool)]
+    answers = ratings_table[ratings_table["rater"].isin(list(used))]
+    counts = counts_by_item(answers, len(rating_items["kind"]))
+    opinions = None if committee is None else committee_answers(committee, pair_names)
+    agreement = table_of_agreement(counts, rating_items, opinions, rating, run)
+    alpha = agreement.set_index(["measure", "kind"])["value"]["alpha", "borderline"]
+    rows = prototypes["rows"]
+    verdicts = table_of_verdicts(counts, rating_items, rows, float(alpha), pair_names)
+    if len(raters_table) == 0:
+        return agreement, verdicts, {}
+    made_for = digest_of_patterns(borderline, clusters, prototypes)
+    record = rating_of(made_for, raters_table, agreement, verdicts, rating.least_right)
+    return agreement, verdicts, record.model_dump(mode="json")

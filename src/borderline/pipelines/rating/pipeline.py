@@ -1,0 +1,36 @@
+"""The rating by people: a page for each model, and the answers that came back."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline
+
+from borderline.grid import current, for_all, for_each_model, node
+from borderline.pipelines.rating import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Choose images, write the pages, and summarise the answers; nothing without a context."""
+    models = current().models
+    if not models:
+        return Pipeline([])
+    items = {name: name for name in (f"{model}.rating_items" for model in models)}
+    confident = "params:prototypes.tipping.confident"
+    summaries = ["agreement_table", "human_verdicts_table", "human_verdicts"]
+    of_model = Pipeline(
+        [
+            node(nodes.choose_rating_items, "rating_items", confident=confident),
+            node(nodes.check_raters, "raters_table"),
+            node(nodes.summarise_ratings, summaries),
+        ]
+    )
+    pages, answers = (
+        [f"{model}.{name}" for model in models] for name in ("rating_page", "ratings_table")
+    )
+    of_all = Pipeline(
+        [
+            node(nodes.write_rating_pages, pages, more=items),
+            node(nodes.read_ratings, answers, more=items),
+        ]
+    )
+    shared = ["pair_names", "pair_test"]
+    return for_each_model("rating", of_model, shared=shared) + for_all("rating", of_all)
