@@ -24,7 +24,7 @@ from borderline.pipelines.rating.nodes import choose_rating_items
 from borderline.pipelines.rating.page import render
 from borderline.pipelines.rating.params import RatingParams
 from borderline.records import RatingItems
-from conftest import EPOCHS, MODELS, base_settings, kedro_run, open_page, reporting_folder
+from conftest import MODELS, SETTINGS, base_settings, open_page, reporting_folder, run_here
 from raters import NAMES, answers_of, good, items_of, rated
 
 PHONE, SCREEN = 390, 1280
@@ -263,8 +263,8 @@ def test_answers_come_into_report_and_card(again: Path) -> None:
     for rater, seconds in (("NA", 1.0), ("ben", 2.0)):
         path = folder / f"{rater}.json"
         path.write_text(answers_of(items, rater, good, seconds=seconds, names=names))
-    result = kedro_run(again, "--env", "test", "--pipelines", "rating,report", "--params", EPOCHS)
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = run_here(again, "--env", "test", "--pipelines", "rating,report", "--params", SETTINGS)
+    assert result.exit_code == 0, result.output
     for model in MODELS:
         page = reporting_folder(again) / model / "rating.html"
         assert f"Rating page of {model}:\n  {page}" in result.stdout
