@@ -19,6 +19,7 @@ import yaml
 from click.testing import CliRunner, Result
 from filelock import FileLock
 from kedro.framework.startup import bootstrap_project
+from moto.server import ThreadedMotoServer
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options as ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
@@ -301,6 +302,16 @@ def findings_of(patterns: int = 2, **changed: object) -> Findings:
         "note": "" if patterns else "only 3 of 30 borderline images",
     }
     return Findings.model_validate(values | changed)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """The address of a server of S3's kind on this machine."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def context_of(environment: str) -> BorderlineContext:
         return session.load_context()
 
 
-@pytest.fixture(params=ENVIRONMENTS)
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
 def context(request: pytest.FixtureRequest) -> BorderlineContext:
     return context_of(request.param)
 

@@ -1,7 +1,11 @@
-"""Airflow: the DAG that Kedro's plugin writes is the pipeline, and drives the same road."""
+"""Airflow: the DAG that Kedro's plugin writes is the pipeline, and drives the same road.
+
+Its tasks keep their results in a bucket, as on several machines.
+"""
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from collections.abc import Callable
@@ -13,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import s3fs
 import torch
 import yaml
 from click.testing import CliRunner
@@ -24,6 +29,8 @@ from kedro_airflow.plugin import commands
 
 from borderline.errors import BorderlineError
 from conftest import assert_same_tables, cut_short, reporting_folder
+
+FOLDER = "bucket/results"
 
 
 @dataclass
@@ -156,9 +163,15 @@ def test_tasks_and_edges_are_those_of_the_pipeline(
 
 @pytest.mark.road
 def test_tasks_one_after_the_other_leave_the_tables_of_a_plain_run(
-    short: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+    short: Path,
+    project: Path,
+    endpoint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(cut_short(project))
+    bucket = keep_results_in_a_bucket(cut_short(project), endpoint, monkeypatch)
+    monkeypatch.chdir(project)
     dag = read_dag(create_dag(project, "test", "--group-by", "namespace"))
     model = dag.tasks["cnn-1"]
     with pytest.raises(BorderlineError, match=r"needs .* not there yet"):
@@ -170,10 +183,34 @@ def test_tasks_one_after_the_other_leave_the_tables_of_a_plain_run(
         task.work()
         # Tasks are processes of their own to Airflow, and UMAP changes the number in this one.
         torch.set_num_threads(threads)
+    assert not (project / "data").exists(), "nothing is left on this machine"
+    folder = f"{FOLDER}/08_reporting/{reporting_folder(short).name}"
+    assert f"s3://{folder}/report.html" in capsys.readouterr().out.replace("\n", "")
+    bucket.invalidate_cache()
+    names = [path.rpartition("/")[2] for path in bucket.find(FOLDER)]
+    assert {"epoch_0003.pt", "studies.journal"} <= set(names)
+    assert not [name for name in names if name.startswith(".")], "nothing is left half-written"
     # The same tables on both sides.
-    assert_same_tables(reporting_folder(short), reporting_folder(project), least=35)
-    assert_same_tables(reporting_folder(project), reporting_folder(short), least=35)
+    bucket.get(folder, str(tmp_path / "reporting"), recursive=True)
+    assert_same_tables(reporting_folder(short), tmp_path / "reporting", least=35)
+    assert_same_tables(tmp_path / "reporting", reporting_folder(short), least=35)
     assert_every_node_is_entered(project)
+
+
+def keep_results_in_a_bucket(
+    project: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> s3fs.S3FileSystem:
+    """Let a project keep its results in a bucket, whose key is in ``conf/local`` only."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    login = {"key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": endpoint}}
+    (project / "conf/local/credentials.yml").write_text(yaml.safe_dump({"results": login}))
+    path = project / "conf/test/globals.yml"
+    entries = {"data_folder": f"s3://{FOLDER}", "credentials": "results"}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | entries))
+    bucket = s3fs.S3FileSystem(**login, skip_instance_cache=True)
+    bucket.mkdir(FOLDER.partition("/")[0])
+    return bucket
 
 
 def assert_refuses_other_settings(task: Task, project: Path) -> None:
