@@ -48,6 +48,12 @@ def create_pipeline() -> Pipeline:
                 settings="params:prototypes",
             ),
             node(
+                explaining.explain_real_images,
+                ["real_borderline", "real_attributions", "real_borderline_figure"],
+                settings="params:prototypes",
+            ),
+            node(explaining.compare_properties, "words_table", settings="params:prototypes"),
+            node(
                 usefulness.evaluate_patterns,
                 ["errors_near_patterns_table", "rejection_table", "rejection_figure"],
             ),

@@ -27,6 +27,7 @@ from borderline.records import (
     LabelledImages,
     Part,
     Prototypes,
+    RealBorderline,
     Repeats,
     Tipping,
 )
@@ -139,12 +140,29 @@ def view_partners(
         yield {"partners": shown}
 
 
-def picture_attributions(images: Tensor, attributions: Mapping[str, Tensor]) -> list[list[Picture]]:
+def view_real_borderline(
+    findings: Findings, real: RealBorderline, attributions: Attributions
+) -> list[View]:
+    """Random real borderline images, with their class and their attributions."""
+    if len(real["rows"]) == 0:
+        return []
+    tiles = pictures(real["images"], real["probabilities"], "Real borderline test image, {p}")
+    classes = (findings.negative, findings.positive)
+    for tile, label in zip(tiles, real["labels"].tolist(), strict=True):
+        tile["caption"] = f"is {classes[label]}"
+    pushes = picture_attributions(real["images"], attributions, "real image")
+    return [{"image": t, "attributions": a} for t, a in zip(tiles, pushes, strict=True)]
+
+
+def picture_attributions(
+    images: Tensor, attributions: Mapping[str, Tensor], what: str = "prototype"
+) -> list[list[Picture]]:
     """The pictures of each image's attributions, one a method.
 
     Args:
         images: In [-1, 1], shape (K, C, H, W).
         attributions: By method, shape (K, H, W); all images share the scale of a method.
+        what: The name of an image in the alternative texts.
     """
     shown: list[list[Picture]] = [[] for _ in images]
     backgrounds = as_picture(images)
@@ -155,7 +173,7 @@ def picture_attributions(images: Tensor, attributions: Mapping[str, Tensor]) -> 
             (address,) = as_data_uris(laid[None] * 2 - 1)
             places = zip(("red", "blue"), where(push), strict=True)
             words = [f"{c} mostly at the {place}" if place else f"no {c}" for c, place in places]
-            alt = f"{name} of prototype {number}: {', '.join(words)}"
+            alt = f"{name} of {what} {number}: {', '.join(words)}"
             shown[number].append({"src": address, "alt": alt, "name": name})
     return shown
 

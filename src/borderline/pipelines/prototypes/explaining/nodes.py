@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
-    from borderline.params import RunParams
+    from borderline.params import ConfusionParams, RunParams
     from borderline.pipelines.prototypes.params import PrototypesParams
     from borderline.sampling import Sampler
 
@@ -39,6 +39,57 @@ def explain_prototypes(
         return attributions, table, draw_note(note), draw_note(note)
     sheet = figures.draw_prototypes(images, p, figures.captions_of(prototypes_table), attributions)
     return attributions, table, sheet, figures.draw_faithfulness(table, curves, random)
+
+
+def explain_real_images(
+    pair_test: records.LabelledImages,
+    pair_train: records.LabelledImages,
+    real_view: records.RealView,
+    places: records.Places,
+    classifier: nn.Module,
+    *,
+    confusion: ConfusionParams,
+    settings: PrototypesParams,
+    run: RunParams,
+) -> tuple[records.RealBorderline, records.Attributions, Figure]:
+    """Explain random real borderline images by the same attributions as the prototypes."""
+    from borderline.measures.plots import draw_note
+    from borderline.pipelines.prototypes.explaining import baseline, explanation, figures
+
+    chosen = baseline.choose_real_borderline(
+        pair_test, real_view, places, confusion.band, settings.real_borderline, run
+    )
+    images, p = chosen["images"], chosen["probabilities"]
+    attributions = explanation.attribute_all(
+        classifier, images, pair_train, settings.explanation, run
+    )
+    if len(images) == 0:
+        note = (
+            "No real borderline images: none in the test set, or prototypes.real_borderline is 0."
+        )
+        return chosen, attributions, draw_note(note)
+    captions = figures.captions_of_real(chosen)
+    title = "Random borderline images of the real test set"
+    return chosen, attributions, figures.draw_prototypes(images, p, captions, attributions, title)
+
+
+def compare_properties(
+    borderline: records.Part,
+    clusters: records.Clusters,
+    prototypes_table: pd.DataFrame,
+    pair_train: records.LabelledImages,
+    real_view: records.RealView,
+    *,
+    settings: PrototypesParams,
+    run: RunParams,
+) -> pd.DataFrame:
+    """Compare the properties of each pattern with those of the model's confident images."""
+    from borderline.pipelines.prototypes.explaining import words
+
+    return words.compare_properties(
+        *(borderline, clusters, prototypes_table, pair_train, real_view),
+        *(settings.tipping.confident, settings.words, run),
+    )
 
 
 def tip_prototypes(
