@@ -115,6 +115,7 @@ def everything(
         "cluster_scores_table": NO_NOTE if clusters else NO_NOTE.assign(note="too few images"),
         "pair_train": train,
         "pair_test": test,
+        "pair_columns_table": pd.DataFrame({"pair_row": pd.Series(dtype=int)}),
         "real_view": {
             "train_p": predict(model, train["images"], cpu),
             "test_p": predict(model, test["images"], cpu),
@@ -160,7 +161,7 @@ def everything(
         "attributions explanation_scores_table prototypes_figure faithfulness_figure",
         call(explaining.explain_prototypes),
     )
-    made["words_table"] = call(explaining.compare_properties)
+    made["words_table"] = call(explaining.describe_patterns)
     keep("tipping tipping_table tipping_figure", call(explaining.tip_prototypes))
     keep(
         "errors_near_patterns_table rejection_table rejection_figure",

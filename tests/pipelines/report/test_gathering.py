@@ -97,6 +97,7 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
         },
         "words_table": {
             "prototype": [0, 0, 0],
+            "compared": "pattern",
             "class": ["negative", "positive", "positive"],
             "property": ["thickness", "thickness", "slant"],
             "effect": [-0.8, 0.1, 1.1],

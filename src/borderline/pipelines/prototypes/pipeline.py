@@ -52,11 +52,13 @@ def create_pipeline() -> Pipeline:
                 ["real_borderline", "real_attributions", "real_borderline_figure"],
                 settings="params:prototypes",
             ),
-            node(explaining.compare_properties, "words_table", settings="params:prototypes"),
+            node(explaining.describe_patterns, "words_table", settings="params:prototypes"),
             node(
                 usefulness.evaluate_patterns,
                 ["errors_near_patterns_table", "rejection_table", "rejection_figure"],
             ),
         ]
     )
-    return for_each_model("prototypes", model, shared=["pair_train", "pair_test"])
+    return for_each_model(
+        "prototypes", model, shared=["pair_train", "pair_test", "pair_columns_table"]
+    )

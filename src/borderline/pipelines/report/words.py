@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -14,7 +14,8 @@ def in_words(table: pd.DataFrame, prototype: int, negative: str, positive: str) 
     """The properties in which a pattern differs from the model's confident images of each class.
 
     A difference that all patterns share, from both classes, may come from the generator: it stands
-    in a sentence of its own.
+    in a sentence of its own. The last sentence is about the real images near the pattern, where the
+    source has columns beside its images.
 
     Args:
         table: The ``words_table``: a row a pattern, class and property; ``words`` are empty where
@@ -23,31 +24,58 @@ def in_words(table: pd.DataFrame, prototype: int, negative: str, positive: str) 
         negative: The name of the negative class.
         positive: The name of the positive class.
     """
-    rows = table[table["prototype"] == prototype]
-    if rows.empty:
-        return "Too few images to compare their properties with those of confident images."
-    shared = _shared(table)
+    classes = {"positive": _many(positive), "negative": _many(negative)}
+    generated = table[table["compared"] == "pattern"]
+    of_pattern = generated[generated["prototype"] == prototype]
+    real = table[(table["compared"] == "real") & (table["prototype"] == prototype)]
+    sentences, shared = [], _shared(generated)
+    if of_pattern.empty:
+        sentences.append("Too few images to compare their properties with those of confident ones")
+    else:
+        sentences.append(_in_properties(of_pattern, classes, shared))
+    if shared and len(of_pattern):
+        said = _joined(shared.values())
+        sentences.append(f"Like all patterns, {said} than confident images of both classes")
+    if len(real):
+        sentences.append(_in_columns(real, classes))
+    return f"{'. '.join(sentences)}."
+
+
+def _in_properties(
+    rows: pd.DataFrame, classes: Mapping[str, str], shared: Mapping[str, str]
+) -> str:
     clauses, alike, missing = [], [], []
-    for label, name in (("positive", positive), ("negative", negative)):
+    for label, many in classes.items():
         of_class = rows[rows["class"] == label]
-        said = of_class[(of_class["words"] != "") & ~of_class["property"].isin(list(shared))]
-        strongest = said.iloc[(-said["effect"].abs()).argsort(kind="stable")][:_MOST]["words"]
+        said = _strongest(of_class[~of_class["property"].isin(list(shared))])
         if of_class.empty:
-            missing.append(_many(name))
-        elif strongest.empty:
-            alike.append(_many(name))
+            missing.append(many)
+        elif said:
+            clauses.append(f"{_joined(said)} than the model's confident {many}")
         else:
-            clauses.append(f"{_joined(strongest)} than the model's confident {_many(name)}")
+            alike.append(many)
     if alike:
         other = "other measured" if shared else "measured"
         clauses.append(f"no {other} property differs from the confident {' or '.join(alike)}")
     if missing:
         clauses.append(f"too few confident {' and '.join(missing)} to compare")
     text = "; ".join(clauses)
-    text = f"{text[0].upper()}{text[1:]}."
-    if shared:
-        text += f" Like all patterns, {_joined(shared.values())} than confident images of both."
-    return text
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _in_columns(rows: pd.DataFrame, classes: Mapping[str, str]) -> str:
+    clauses = [
+        f"the real {many} near it have {_joined(said)} than the others"
+        for label, many in classes.items()
+        if (said := _strongest(rows[rows["class"] == label]))
+    ]
+    text = "; ".join(clauses) or "the real images near it do not differ in the columns beside them"
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _strongest(rows: pd.DataFrame) -> list[str]:
+    said = rows[rows["words"] != ""]
+    return list(said.iloc[(-said["effect"].abs()).argsort(kind="stable")][:_MOST]["words"])
 
 
 def _shared(table: pd.DataFrame) -> dict[str, str]:

@@ -14,14 +14,17 @@ from borderline.datasets import ImageSource
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.words import (
     COLUMNS,
+    as_numbers,
+    compare_columns,
     compare_properties,
+    tabulate,
     words_for,
 )
 from borderline.pipelines.report.words import in_words
 from borderline.records import Clusters, LabelledImages, Part, RealView
 from conftest import prototypes_params
 
-SETTINGS = prototypes_params().words.model_copy(update={"permutations": 499})
+SETTINGS = prototypes_params().words.model_copy(update={"permutations": 999, "level": 0.01})
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,8 @@ def compared(
         "test_embeddings": torch.zeros(0, 2),
     }
     run = RunParams(seed=seed, device="cpu")
-    return compare_properties(borderline, clusters, prototypes, real, view, 0.9, SETTINGS, run)
+    rows = compare_properties(borderline, clusters, prototypes, real, view, 0.9, SETTINGS, run)
+    return tabulate(rows, SETTINGS)
 
 
 def sevens(table: pd.DataFrame) -> dict[str, str]:
@@ -156,7 +160,7 @@ def test_colour_images_are_compared_by_brightness_and_colour() -> None:
     ],
 )
 def test_slant_has_a_side(mean: float, other: float, words: str) -> None:
-    assert words_for("slant", mean, other, 1.1 if mean > other else -1.1) == words
+    assert words_for("pattern", "slant", mean, other, 1.1 if mean > other else -1.1) == words
 
 
 def test_difference_of_all_patterns_stands_alone() -> None:
@@ -170,12 +174,79 @@ def test_difference_of_all_patterns_stands_alone() -> None:
         )
     ]
     table = pd.DataFrame(rows, columns=["prototype", "class", "property", "effect", "words"])
+    table["compared"] = "pattern"
     assert in_words(table, 0, "sandal", "sneaker") == (
         "No other measured property differs from the confident images of sneaker or images of "
-        "sandal. Like all patterns, less sharp than confident images of both."
+        "sandal. Like all patterns, less sharp than confident images of both classes."
     )
     assert in_words(table, 1, "1", "7").startswith(
         "Thicker (0.5 SD) than the model's confident 7s;"
     )
     alone = table[table["prototype"] == 1]
     assert in_words(alone, 1, "1", "7").startswith("Less sharp (2.0 SD) and thicker (0.5 SD) than")
+
+
+class NearestClusters:
+    """Clusters by the sign of the first number of an embedding; those near zero are outliers."""
+
+    def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return (embeddings[:, 0] > 0).astype(int), np.ones(len(embeddings)), embeddings
+
+    def typicality(self, embeddings: np.ndarray) -> np.ndarray:
+        return (np.abs(embeddings[:, 0]) > 0.1).astype(float)
+
+
+def columns_compared(columns: dict[str, object], embeddings: np.ndarray) -> pd.DataFrame:
+    labels = np.arange(len(embeddings)) % 2
+    table = pd.DataFrame(columns)
+    table.insert(0, "pair_row", range(len(table)))
+    prototypes = pd.DataFrame({"prototype": [0, 1], "cluster": [1, 0]})
+    run = RunParams(seed=0, device="cpu")
+    rows = compare_columns(
+        *(table, labels, embeddings, prototypes, NearestClusters(), SETTINGS, run)  # type: ignore[arg-type]
+    )
+    return tabulate(rows, SETTINGS)
+
+
+def test_columns_of_the_real_images_near_a_pattern_are_compared_within_a_class() -> None:
+    random = np.random.default_rng(0)
+    embeddings = random.choice([-1.0, 0.0, 1.0], (300, 2))
+    near, labels = embeddings[:, 0] > 0, np.arange(300) % 2
+    columns = {
+        # The positives near the pattern come from scanner B; the negatives are older.
+        "scanner": np.where((near & (labels == 1)) | (random.random(300) < 0.2), "B", "A"),
+        "age": random.normal(50, 10, 300) + 10 * (near & (labels == 0)),
+        "class": np.where(labels == 1, "yes", "no"),
+        "patient": [f"p{i}" for i in range(300)],
+    }
+    table = columns_compared(columns, embeddings)
+    assert set(table["property"]) == {
+        *("scanner = A", "scanner = B", "age", "class = no", "class = yes")
+    }
+    said = table[table["words"] != ""].set_index(["prototype", "class", "property"])["words"]
+    assert said[0, "positive", "scanner = B"].startswith("scanner B more often (100 % instead of ")
+    assert said[0, "negative", "age"].startswith("a higher age (")
+    assert not said.index.isin(["class = no", "class = yes"], level="property").any()
+    text = in_words(table, 0, "1", "7")
+    assert ". The real 7s near it have scanner " in text
+    assert "; the real 1s near it have a higher age (" in text
+
+
+def test_columns_that_differ_in_nothing_are_said_so() -> None:
+    random = np.random.default_rng(1)
+    table = columns_compared(
+        {"age": random.normal(50, 10, 200), "used": random.random(200) > 0.5},
+        random.choice([-1.0, 1.0], (200, 2)),
+    )
+    assert len(table) == 2 * 2 * 3
+    assert in_words(table, 0, "1", "7").endswith(
+        ". The real images near it do not differ in the columns beside them."
+    )
+    assert len(columns_compared({}, np.ones((20, 2)))) == 0
+
+
+def test_missing_values_of_columns_stay_missing() -> None:
+    numbers = as_numbers(pd.DataFrame({"age": [1, None, 3], "site": ["a", None, "b"]}))
+    assert numbers["age"].isna().tolist() == [False, True, False]
+    assert numbers["site = a"].tolist()[::2] == [1, 0]
+    assert np.isnan(numbers["site = a"][1])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from borderline.params import ConfusionParams, RunParams
+    from borderline.pipelines.prototypes.cluster_model import ClusterModel
     from borderline.pipelines.prototypes.params import PrototypesParams
     from borderline.sampling import Sampler
 
@@ -73,23 +74,35 @@ def explain_real_images(
     return chosen, attributions, figures.draw_prototypes(images, p, captions, attributions, title)
 
 
-def compare_properties(
+def describe_patterns(
     borderline: records.Part,
     clusters: records.Clusters,
     prototypes_table: pd.DataFrame,
+    cluster_model: ClusterModel,
     pair_train: records.LabelledImages,
+    pair_test: records.LabelledImages,
+    pair_columns_table: pd.DataFrame,
     real_view: records.RealView,
     *,
     settings: PrototypesParams,
     run: RunParams,
 ) -> pd.DataFrame:
-    """Compare the properties of each pattern with those of the model's confident images."""
+    """Compare each pattern with the model's confident images, in properties and in columns."""
+    from itertools import chain
+
+    import torch
+
     from borderline.pipelines.prototypes.explaining import words
 
-    return words.compare_properties(
+    properties = words.compare_properties(
         *(borderline, clusters, prototypes_table, pair_train, real_view),
         *(settings.tipping.confident, settings.words, run),
     )
+    labels = torch.cat([pair_train["labels"], pair_test["labels"]]).numpy()
+    vectors = torch.cat([real_view["train_embeddings"], real_view["test_embeddings"]]).numpy()
+    real = pair_columns_table, labels, vectors, prototypes_table, cluster_model
+    columns = words.compare_columns(*real, settings.words, run)
+    return words.tabulate(chain(properties, columns), settings.words)
 
 
 def tip_prototypes(
