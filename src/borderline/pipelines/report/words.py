@@ -30,12 +30,13 @@ def in_words(table: pd.DataFrame, prototype: int, negative: str, positive: str) 
     real = table[(table["compared"] == "real") & (table["prototype"] == prototype)]
     sentences, shared = [], _shared(generated)
     if of_pattern.empty:
-        sentences.append("Too few images to compare their properties with those of confident ones")
+        few = "too few, of this pattern or of those that the model is confident of"
+        sentences.append(f"Its images are not compared: there are {few}")
     else:
         sentences.append(_in_properties(of_pattern, classes, shared))
     if shared and len(of_pattern):
         said = _joined(shared.values())
-        sentences.append(f"Like all patterns, {said} than confident images of both classes")
+        sentences.append(f"Like all patterns, {said} than the confident images")
     if len(real):
         sentences.append(_in_columns(real, classes))
     return f"{'. '.join(sentences)}."
@@ -79,9 +80,12 @@ def _strongest(rows: pd.DataFrame) -> list[str]:
 
 
 def _shared(table: pd.DataFrame) -> dict[str, str]:
-    """The words for properties in which all patterns differ alike from both classes."""
+    """The words for properties in which all patterns, two or more, differ alike from both classes.
+
+    A class without rows, for lack of confident images, does not count.
+    """
     sides = table.groupby(["prototype", "class"]).ngroups
-    if table["prototype"].nunique() < 2 or table["class"].nunique() < 2:
+    if table["prototype"].nunique() < 2:
         return {}
     words = table["words"].str.partition(" (")[0]
     of_property = words[words != ""].groupby(table["property"], sort=False)

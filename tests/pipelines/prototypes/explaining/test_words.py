@@ -129,7 +129,7 @@ def test_confident_images_are_of_their_class_and_sure(digits: dict[int, Tensor])
 def test_too_few_images_are_not_compared(digits: dict[int, Tensor]) -> None:
     table = compared([digits[7][:3]], digits[1][:30], digits[7][20:60])
     assert len(table) == 0
-    assert in_words(table, 0, "1", "7").startswith("Too few images to compare")
+    assert in_words(table, 0, "1", "7").startswith("Its images are not compared")
     table = compared([digits[7][:20]], digits[1][:2], digits[7][20:60])
     assert set(table["class"]) == {"positive"}
     assert in_words(table, 0, "1", "7").endswith("; too few confident 1s to compare.")
@@ -177,10 +177,15 @@ def test_difference_of_all_patterns_stands_alone() -> None:
     table["compared"] = "pattern"
     assert in_words(table, 0, "sandal", "sneaker") == (
         "No other measured property differs from the confident images of sneaker or images of "
-        "sandal. Like all patterns, less sharp than confident images of both classes."
+        "sandal. Like all patterns, less sharp than the confident images."
     )
     assert in_words(table, 1, "1", "7").startswith(
         "Thicker (0.5 SD) than the model's confident 7s;"
+    )
+    of_one_class = table[table["class"] == "negative"]
+    assert in_words(of_one_class, 1, "1", "7") == (
+        "Thicker (0.5 SD) than the model's confident 1s; too few confident 7s to compare. Like all "
+        "patterns, less sharp than the confident images."
     )
     alone = table[table["prototype"] == 1]
     assert in_words(alone, 1, "1", "7").startswith("Less sharp (2.0 SD) and thicker (0.5 SD) than")
