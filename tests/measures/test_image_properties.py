@@ -71,6 +71,13 @@ def test_holes_are_counted_and_specks_and_tiny_gaps_are_not() -> None:
     assert one(speck)["aspect"] == one(ring(9))["aspect"] == 1
 
 
+def test_figure_may_consist_of_dots() -> None:
+    dots = drawing((slice(4, 28, 4), slice(4, 28, 4)))
+    assert one(dots)["thickness"] == 1
+    assert one(dots)["aspect"] == 1
+    assert one(dots)["holes"] == 0
+
+
 def test_symmetry_is_that_of_the_figure_wherever_it_is() -> None:
     aside = one(ring(20, column=9))
     assert aside["symmetry"] == pytest.approx(1)

@@ -126,10 +126,9 @@ def _of_grey(grey: np.ndarray, ground: bool, *, ink: bool) -> dict[str, float]:
 def _of_figure(distance: np.ndarray) -> dict[str, float]:
     """The properties of a figure, from the distance of each pixel from the level of the ground."""
     figure = distance > threshold_otsu(distance)
-    # A part of 1 pixel stays if the figure has few.
-    figure = remove_small_objects(figure, max_size=int(_SPECK * figure.sum()), connectivity=2)
-    # The border cuts a stroke, but does not make it thinner.
-    figure = np.pad(figure, 1)
+    large = remove_small_objects(figure, max_size=int(_SPECK * figure.sum()), connectivity=2)
+    # A figure may consist of specks alone. Beyond the border is ground.
+    figure = np.pad(large if large.any() else figure, 1)
     solid = remove_small_holes(figure, max_size=int(_SMALLEST_HOLE * figure.size))
     (region,) = regionprops(solid.astype(np.uint8))
     top, left, bottom, right = region.bbox

@@ -69,7 +69,7 @@ def test_patterns_are_described_in_words() -> None:
     first = findings.patterns[0].model_copy(update={"words": words})
     patterns = (first, *findings.patterns[1:])
     card = write_card("m", findings.model_copy(update={"patterns": patterns}), ORIGIN, None)
-    (line,) = [line for line in card.splitlines() if line.startswith("- Pattern ")]
+    (line,) = [line for line in card.splitlines() if line.startswith("- Pattern 0: ")]
     assert line.startswith("- Pattern 0: Thinner (0.8 SD) than the model's confident images of ")
     assert "&lt;b&gt;bag|x." in MarkdownIt().render(line)
 

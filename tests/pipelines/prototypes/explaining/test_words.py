@@ -251,7 +251,7 @@ def test_columns_that_differ_in_nothing_are_said_so() -> None:
 
 
 def test_missing_values_of_columns_stay_missing() -> None:
-    numbers = as_numbers(pd.DataFrame({"age": [1, None, 3], "site": ["a", None, "b"]}))
+    numbers = as_numbers(pd.DataFrame({"age": [1, np.inf, 3], "site": ["a", None, "b"]}))
     assert numbers["age"].isna().tolist() == [False, True, False]
     assert numbers["site = a"].tolist()[::2] == [1, 0]
     assert np.isnan(numbers["site = a"][1])

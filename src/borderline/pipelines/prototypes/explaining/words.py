@@ -146,7 +146,7 @@ def as_numbers(columns: pd.DataFrame) -> pd.DataFrame:
     numbers: dict[str, pd.Series] = {}
     for name, column in columns.items():
         if is_numeric_dtype(column) and not is_bool_dtype(column):
-            numbers[str(name)] = column.astype(float)
+            numbers[str(name)] = column.astype(float).replace([np.inf, -np.inf], np.nan)
             continue
         categories = sorted(column.dropna().astype(str).unique())
         if len(categories) <= _MOST_CATEGORIES:
