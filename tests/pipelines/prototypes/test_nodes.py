@@ -236,7 +236,7 @@ def test_real_borderline_images_are_explained_and_on_the_maps(all_of_it: dict[st
     assert set(made["real_attributions"]) == set(made["attributions"])
     assert made["real_attributions"]["saliency"].shape == (5, 8, 8)
     shown = made["places"]["test_shown"]
-    stars = [c for c in made["map_chart"].data if c.name == "random real borderline images"]
+    stars = [c for c in made["map_chart"].data if c.name == "random real borderline"]
     assert len(stars) == 2, "one a map"
     for of_map in stars:
         assert shown[[point[0] for point in of_map.customdata]].tolist() == rows.tolist()
@@ -247,7 +247,7 @@ def test_without_real_borderline_images_that_is_said(run: RunParams) -> None:
     assert len(made["real_borderline"]["rows"]) == 0
     assert all(len(maps) == 0 for maps in made["real_attributions"].values())
     assert "No real borderline images" in made["real_borderline_figure"].texts[0].get_text()
-    assert "random real borderline images" not in {t.name for t in made["map_chart"].data}
+    assert "random real borderline" not in {t.name for t in made["map_chart"].data}
 
 
 def test_every_figure_can_be_saved(all_of_it: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def section(findings: Findings, patterns: int = 2, real: int = 2) -> View:
             "probabilities": torch.full((real,), 0.45),
             "rows": torch.arange(real),
         },
-        real_attributions={"saliency": torch.ones(real, 9, 9)},
+        real_attributions={"saliency": torch.ones(real, 9, 9), "unused": torch.ones(real, 9, 9)},
         real_patterns_table=pd.DataFrame(
             {"cluster": [0, 0, -1], "row": [1, 2, 3], "p": [0.45, 0.55, 0.5]}
         ),

@@ -173,7 +173,9 @@ def show_patterns(
     )
     for card, entries in zip(cards, details, strict=False):
         card.update(ChainMap(*entries, {"full": True}))
-    baseline = views.view_real_borderline(model, real_borderline, real_attributions)
+    baseline = views.view_real_borderline(
+        model, real_borderline, real_attributions, explanation_scores_table
+    )
     return {"map": chart(map_chart), "patterns": cards, "baseline": baseline}
 
 

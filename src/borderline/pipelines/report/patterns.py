@@ -141,17 +141,25 @@ def view_partners(
 
 
 def view_real_borderline(
-    findings: Findings, real: RealBorderline, attributions: Attributions
+    findings: Findings,
+    real: RealBorderline,
+    attributions: Attributions,
+    explanation_scores: pd.DataFrame,
 ) -> list[View]:
-    """Random real borderline images, with their class and their attributions."""
+    """Random real borderline images, with their class and their attributions.
+
+    The methods are in the order of the scores; without prototypes there are none, and any will do.
+    """
     if len(real["rows"]) == 0:
         return []
     tiles = pictures(real["images"], real["probabilities"], "Real borderline test image, {p}")
     classes = (findings.negative, findings.positive)
     for tile, label in zip(tiles, real["labels"].tolist(), strict=True):
         tile["caption"] = f"is {classes[label]}"
-    pushes = picture_attributions(real["images"], attributions, "real image")
-    return [{"image": t, "attributions": a} for t, a in zip(tiles, pushes, strict=True)]
+    methods = list(explanation_scores["method"]) or list(attributions)
+    pushes = {method: attributions[method] for method in methods}
+    shown = picture_attributions(real["images"], pushes, "real image")
+    return [{"image": t, "attributions": a} for t, a in zip(tiles, shown, strict=True)]
 
 
 def picture_attributions(

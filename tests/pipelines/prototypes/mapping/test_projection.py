@@ -81,7 +81,7 @@ def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None
     assert [point[0] for point in numbers.customdata] == [6 + 4, 6 + 0]
     assert numbers.customdata[0][1] == f"p = {drawn.p[4]:.2f}"
     stars = page.data[half - 2]
-    assert (stars.name, stars.marker.symbol) == ("random real borderline images", "star")
+    assert (stars.name, stars.marker.symbol) == ("random real borderline", "star")
     assert [point[0] for point in stars.customdata] == [1, 5], "they are test images"
     negatives = page.data[0]
     assert [point[0] for point in negatives.customdata] == [0, 2, 4]

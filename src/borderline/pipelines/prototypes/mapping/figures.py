@@ -16,8 +16,8 @@ from borderline.pipelines.prototypes.choosing.candidates import places_among
 from borderline.records import Clusters, LabelledImages, Part, Places, RealView, Selections
 
 _TITLES = {"umap": "UMAP, fitted on the test set", "tsne": "t-SNE, fitted on both"}
-_STAR: dict[str, Any] = {"s": 110, "marker": "*", "color": "white", "edgecolors": "black"}
-_REAL = "random real borderline images"
+_STAR: dict[str, Any] = {"s": 60, "marker": "*", "color": "white", "edgecolors": "black"}
+_REAL = "random real borderline"
 _SYMBOLS = {
     **{"x": "x-thin-open", "+": "cross-thin-open", "^": "triangle-up", "s": "square"},
     ".": "circle-open",
@@ -82,8 +82,8 @@ def draw_maps(
             axes.scatter(*test.places[kind][real].T, **_STAR, label=_REAL)
         axes.set(title=title, xticks=[], yticks=[])
     figure.suptitle(
-        "2D maps of the model's embedding: real test images (dots), borderline images by cluster "
-        "(coloured markers), prototypes (numbers)"
+        "2D maps of the model's embedding: real test images (dots), random borderline ones of them "
+        "(stars),\ngenerated borderline images by cluster (coloured markers), prototypes (numbers)"
     )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", markerscale=2, fontsize=9)
