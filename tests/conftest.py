@@ -220,6 +220,7 @@ def prototypes_params(**changed: object) -> PrototypesParams:
         "shown": "medoid",
         "images": 1000,
         "criticisms": 2,
+        "real_borderline": 5,
         "validation": {
             "draws": 19,
             "label_draws": 19,
@@ -240,6 +241,7 @@ def prototypes_params(**changed: object) -> PrototypesParams:
             "randomisations": 1,
         },
         "tipping": {"confident": 0.9, "steps": 2, "neighbours": 2},
+        "words": {"images": 100, "permutations": 199, "level": 0.05, "least_effect": 0.2},
         "map": {"neighbors": 5, "perplexity": 5, "images": 40},
     }
     return PrototypesParams.model_validate(values | changed)

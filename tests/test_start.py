@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = {
     *("torch", "torchvision", "torchmetrics", "torch_fidelity", "captum", "IPython", "wandb"),
-    *("pandas", "scipy", "sklearn", "optuna", "umap", "numba", "hdbscan", "kmedoids"),
+    *("pandas", "scipy", "skimage", "sklearn", "optuna", "umap", "numba", "hdbscan", "kmedoids"),
     *("matplotlib", "plotly", "datasets", "onnxruntime", "distributed"),
 }
 PROGRAM = """

@@ -143,6 +143,7 @@ class Pattern(Params):
         errors: Errors of the model among these.
         to_negative: Length of the walk to a confident negative, relative to the distance between
             two random latents; None where no walk or no latent space exists.
+        words: The properties in which its images differ from the model's confident images.
     """
 
     prototype: int
@@ -161,6 +162,7 @@ class Pattern(Params):
     positive_found: bool = False
     to_negative: float | None = None
     to_positive: float | None = None
+    words: str = ""
 
 
 class PatternRating(Params):

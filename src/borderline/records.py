@@ -62,6 +62,13 @@ class Prototypes(Part):
     rows: Tensor  # their rows among the borderline images, int64 (K,)
 
 
+class RealBorderline(LabelledImages):
+    """Random borderline images of the real test set, a baseline for the prototypes."""
+
+    probabilities: Tensor  # p, (K,)
+    rows: Tensor  # their rows among the test images, int64 (K,)
+
+
 class Embeddings(TypedDict):
     """The model's embeddings of the borderline images."""
 
@@ -115,8 +122,8 @@ class Tipping(TypedDict):
 
 
 Attributions = dict[str, "Tensor"]
-"""The attribution of each prototype's pixels by method, shape (K, H, W); positive pixels push the
-model towards the positive class."""
+"""The attribution of each image's pixels by method, shape (K, H, W); positive pixels push the model
+towards the positive class. The images are prototypes or real borderline images."""
 
 References = dict[str, "Tensor"]
 """Real images as the judges see them, by dotted name: ``<judge>.<field of Reference>`` for the

@@ -12,12 +12,12 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
-from kedro.framework.startup import bootstrap_project
 from omegaconf import OmegaConf
 from PIL import Image
 
 from borderline.commands.run import run as run_command
 from borderline.datasets import ImageSource
+from conftest import start_kedro
 from elsewhere import Ink, Net, saved
 
 DIGITS = torch.zeros(2, 1, 28, 28)
@@ -422,7 +422,7 @@ IMAGES = {
 @pytest.fixture
 def kedro(project: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.chdir(project)
-    bootstrap_project(project)
+    start_kedro()
     return CliRunner()
 
 

@@ -18,7 +18,6 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 from omegaconf import OmegaConf
 
@@ -27,7 +26,7 @@ from borderline.datasets import CheckpointDataset, ImageSource
 from borderline.errors import BorderlineError, causes
 from borderline.imported.kinds import read_network
 from borderline.imported.params import RUN_CODE
-from conftest import imported_source
+from conftest import imported_source, start_kedro
 from elsewhere import Net, RunsCode, saved
 
 IMAGES = torch.zeros(2, 1, 12, 12)
@@ -108,7 +107,7 @@ def test_trusted_file_is_read(kind: str, trace: Path) -> None:
 @pytest.fixture
 def kedro(project: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.chdir(project)
-    bootstrap_project(project)
+    start_kedro()
     return CliRunner()
 
 

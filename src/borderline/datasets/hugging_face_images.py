@@ -48,7 +48,10 @@ def read_hugging_face(
         for split in ("train", "test")
         if split in splits
     }
-    files = {split: _files(rows, image, label, split) for split, rows in undecoded.items()}
+    columns = [
+        n for n, kind in splits["train"].features.items() if isinstance(kind, datasets.Value)
+    ]
+    files = {split: _files(rows, image, label, columns, split) for split, rows in undecoded.items()}
     return names, *decode_splits(files, size, colour, broken, path)
 
 
@@ -67,11 +70,14 @@ def _columns(path: str, features: Any, datasets: Any) -> tuple[str, str, tuple[s
     return image, label, tuple(features[label].names)
 
 
-def _files(rows: Any, image: str, label: str, split: str) -> Iterator[ImageFile]:
+def _files(
+    rows: Any, image: str, label: str, columns: list[str], split: str
+) -> Iterator[ImageFile]:
     for number, row in enumerate(rows):
         content, file = row[image]["bytes"], row[image]["path"]
 
         def read(content: bytes | None = content, file: str | None = file) -> bytes:
             return Path(str(file)).read_bytes() if content is None else content
 
-        yield ImageFile(f"row {number} of {split}", int(row[label]), read)
+        values = {name: row.get(name) for name in columns}
+        yield ImageFile(f"row {number} of {split}", int(row[label]), read, values)

@@ -32,7 +32,7 @@ def read_idx_folder(folder: Path) -> ImageArrays:
             f"source.path is {str(folder)!r}, but it holds no train-images and train-labels files "
             "(IDX, gzipped or not): put them there, or name another folder."
         )
-    labels = train[1]
+    labels = train.labels
     count = int(labels.max()) + 1 if len(labels) else 0
     return tuple(map(str, range(count))), train, _read_split(folder, "t10k-", "test-")
 
@@ -57,7 +57,7 @@ def _read_split(folder: Path, *prefixes: str) -> Arrays | None:
             f"{paths['labels'][0].name} one of shape {labels.shape}, but one square image and one "
             "label each are needed: replace the files by a matching pair."
         )
-    return channels_first(images), labels
+    return Arrays(channels_first(images), labels)
 
 
 def read_idx(path: Path) -> np.ndarray:

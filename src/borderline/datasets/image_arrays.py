@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
@@ -9,11 +10,15 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import pandas as pd
 from fsspec.core import url_to_fs
 
 from borderline.datasets.image_files import Arrays, ImageArrays, channels_first, in_order
 from borderline.errors import BorderlineError
 
+logger = logging.getLogger(__name__)
+
+_TEST = "test_"
 _load = partial(np.load, allow_pickle=False)
 _NAMES = {
     "train": (("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train")),
@@ -27,7 +32,8 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
     Args:
         path: An .npz, or a folder of .npy files, or its fsspec address. It holds ``images`` and
             ``labels``, or ``x_train`` and ``y_train``; optional are ``test_images`` and
-            ``test_labels``, or ``x_test`` and ``y_test``.
+            ``test_labels``, or ``x_test`` and ``y_test``. Other arrays with a value for each image
+            are columns; ``test_<name>`` holds the column of the test images.
         scale: The values of black and white; None is 0 and 255 for whole numbers and 0 and 1 for
             others.
 
@@ -36,7 +42,7 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
             would run code), and when the arrays do not fit each other.
     """
     arrays = _arrays(path)
-    splits = {}
+    splits: dict[str, Arrays] = {}
     for split, choices in _NAMES.items():
         names = next((pair for pair in choices if pair[0] in arrays or pair[1] in arrays), None)
         if names is None:
@@ -47,20 +53,23 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
                     f"source.path is {path!r}, whose array {name!r} is missing (there are "
                     f"{', '.join(sorted(arrays))}): add it."
                 )
-        splits[split] = _split(path, *names, arrays[names[0]], arrays[names[1]], scale)
+        of_split = _split(path, *names, arrays[names[0]], arrays[names[1]], scale)
+        splits[split] = of_split._replace(columns=_columns(path, arrays, split, of_split.labels))
     if "train" not in splits:
         raise BorderlineError(
             f"source.path is {path!r}, whose arrays are {', '.join(sorted(arrays)) or 'none'}, but "
             "images and labels, or x_train and y_train, are needed: name them so."
         )
-    classes = in_order({*splits["train"][1].tolist()})
+    classes = in_order({*splits["train"].labels.tolist()})
     if all(isinstance(name, int) for name in classes):
         numbers = tuple(str(label) for label in range(max(classes, default=-1) + 1))
         return numbers, splits["train"], splits.get("test")
     order = {name: label for label, name in enumerate(classes)}
     by_label = {
-        split: (images, np.array([order.get(name, len(order)) for name in labels.tolist()]))
-        for split, (images, labels) in splits.items()
+        split: arrays_of_split._replace(
+            labels=np.array([order.get(n, len(order)) for n in arrays_of_split.labels.tolist()])
+        )
+        for split, arrays_of_split in splits.items()
     }
     return tuple(map(str, classes)), by_label["train"], by_label.get("test")
 
@@ -141,4 +150,31 @@ def _split(
             f"source.range is [{low:g}, {high:g}], but the pixels of {images_name} in {path} go "
             f"from {least:g} to {most:g}: set source.range to the values of black and white."
         )
-    return (values - low) / (high - low) * 2 - 1, labels
+    return Arrays((values - low) / (high - low) * 2 - 1, labels)
+
+
+def _columns(
+    path: str, arrays: dict[str, np.ndarray], split: str, labels: np.ndarray
+) -> pd.DataFrame | None:
+    """The other arrays with a value for each image; those of the test images begin with ``test_``.
+
+    Arrays of other lengths are left out.
+    """
+    known = {name for pairs in _NAMES.values() for pair in pairs for name in pair}
+    columns = {}
+    for name, array in arrays.items():
+        column = name.removeprefix(_TEST)
+        if name in known or (split == "test") != name.startswith(_TEST):
+            continue
+        values = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+        if values.ndim == 1 and len(values) == len(labels):
+            columns[column] = values
+        elif values.ndim == 1:
+            logger.warning(
+                "Left out: %s of %s has %d values for %d images",
+                name,
+                path,
+                len(values),
+                len(labels),
+            )
+    return pd.DataFrame(columns) if columns else None

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageOps
 
 from borderline.errors import BorderlineError
@@ -18,10 +19,6 @@ logger = logging.getLogger(__name__)
 Colour = Literal["grey", "rgb"]
 Broken = Literal["stop", "leave_out"]
 """Unreadable files stop the run, or are left out."""
-Arrays = tuple[np.ndarray, np.ndarray]
-"""Pixels (N, C, H, W), uint8 or in [-1, 1], and labels (N,)."""
-ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
-"""The classes, the training images, and the test images if there are some."""
 
 _SHOWN = 5
 _READERS = 4
@@ -32,17 +29,37 @@ EXTENSIONS = {end for end, name in Image.registered_extensions().items() if name
 AnyName = TypeVar("AnyName", str, int)
 
 
+class Arrays(NamedTuple):
+    """Images as arrays.
+
+    Attributes:
+        pixels: Shape (N, C, H, W), uint8 or in [-1, 1].
+        labels: Shape (N,).
+        columns: Other values of each image, N rows; None for none.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    columns: pd.DataFrame | None = None
+
+
+ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
+"""The classes, the training images, and the test images if there are some."""
+
+
 class ImageFile(NamedTuple):
     """An image file, not yet read.
 
     Attributes:
         name: Its name in messages.
         label: The index of its class.
+        columns: Other values of the image, by name.
     """
 
     name: str
     label: int
     read: Callable[[], bytes]
+    columns: Mapping[str, Any] | None = None
 
 
 def decode_splits(
@@ -68,7 +85,7 @@ def decode_splits(
     for name, files in splits.items():
         arrays[name] = _decoded(list(files), size, colour, broken, source)
         # A colour set may hold grey images, but a grey set no coloured ones.
-        colour = colour or ("grey" if arrays[name][0].shape[1] == 1 else None)
+        colour = colour or ("grey" if arrays[name].pixels.shape[1] == 1 else None)
     return arrays["train"], arrays.get("test")
 
 
@@ -83,7 +100,7 @@ def _decoded(
         results = list(zip(files, readers.map(_opened, files), strict=True))
     bad = [f"{file.name} ({result})" for file, result in results if isinstance(result, str)]
     images = [result for _, result in results if not isinstance(result, str)]
-    labels = [file.label for file, result in results if not isinstance(result, str)]
+    kept = [file for file, result in results if not isinstance(result, str)]
     if bad and (broken == "stop" or not images):
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise BorderlineError(
@@ -106,7 +123,12 @@ def _decoded(
     mode = "L" if grey else "RGB"
     pixels = [np.asarray(_fitted(image, size).convert(mode)) for image in images]
     stacked = np.stack(pixels) if pixels else np.zeros((0, 1, 1), np.uint8)
-    return np.ascontiguousarray(channels_first(stacked)), np.array(labels, dtype=np.int64)
+    columns = pd.DataFrame.from_records([file.columns or {} for file in kept])
+    return Arrays(
+        np.ascontiguousarray(channels_first(stacked)),
+        np.array([file.label for file in kept], dtype=np.int64),
+        columns if len(columns.columns) else None,
+    )
 
 
 def channels_first(images: np.ndarray) -> np.ndarray:

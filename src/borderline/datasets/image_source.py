@@ -14,6 +14,8 @@ from borderline.params import SMALLEST_IMAGE
 from borderline.records import LabelledImages
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from borderline.datasets.image_files import ImageArrays
 
 _KINDS = ("mnist_sample", "idx", "torchvision", "image_folder", "arrays", "hugging_face")
@@ -27,12 +29,16 @@ class SourceImages:
     Attributes:
         name: The name of the source in messages.
         classes: The name of each class; a label is an index into it.
+        train_columns: Other values of each training image, a row an image; None for none.
+        test_columns: The same of the test images.
     """
 
     name: str
     classes: tuple[str, ...]
     train: LabelledImages
     test: LabelledImages | None
+    train_columns: pd.DataFrame | None = None
+    test_columns: pd.DataFrame | None = None
 
     def label_of(self, name: int | str, setting: str) -> int:
         """The label of a class, given by label or by name in a setting.
@@ -105,6 +111,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         broken: For files that cannot be read: ``stop`` ends the run, ``leave_out`` logs a line.
         range: For ``arrays``: the values of black and white; None is 0 and 255 for whole numbers
             and 0 and 1 for others.
+        columns: The columns beside the images to compare patterns in; None for all that have a
+            value for each image.
         metadata: Ignored here; read by kedro-viz.
 
     Example:
@@ -125,6 +133,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         colour: str | None = None,
         broken: str = "stop",
         range: list[float] | None = None,
+        columns: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         _check_known("source.kind", kind, _KINDS)
@@ -144,6 +153,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         self._colour: Any = colour
         self._broken: Any = broken
         self._range = (range[0], range[1]) if range else None
+        self._chosen = tuple(columns) if columns is not None else None
         self._otherwise = ImageSource(**otherwise) if otherwise else None
         self.metadata = metadata
 
@@ -159,7 +169,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             else:
                 classes, train, test = self._read()
                 splits = labelled(train), test and labelled(test)
-                source = SourceImages(self._name, self._classes or classes, *splits)
+                columns = self._columns(train.columns), test and self._columns(test.columns)
+                source = SourceImages(self._name, self._classes or classes, *splits, *columns)
         except BorderlineError:
             raise
         except unreadable as error:
@@ -174,6 +185,20 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
 
     def _describe(self) -> dict[str, Any]:
         return {"kind": self._kind, "path": str(self._folder), "name": self._name}
+
+    def _columns(self, columns: pd.DataFrame | None) -> pd.DataFrame | None:
+        """The columns that ``source.columns`` names."""
+        if self._chosen is None:
+            return columns
+        there = [] if columns is None else [str(name) for name in columns]
+        for name in self._chosen:
+            if name not in there:
+                raise BorderlineError(
+                    f"source.columns names {name!r}{did_you_mean(name, there)}, but "
+                    f"{self._address} has no such column with a value for each image (there are "
+                    f"{', '.join(there) or 'none'}): correct it."
+                )
+        return columns[list(self._chosen)] if columns is not None and self._chosen else None
 
     def _read(self) -> ImageArrays:
         from borderline.datasets import (

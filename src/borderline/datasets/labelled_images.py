@@ -15,7 +15,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 def labelled(arrays: Arrays) -> LabelledImages:
     """Images as tensors, from pixels that are uint8 or already in [-1, 1]."""
-    pixels, labels = arrays
+    pixels, labels, _ = arrays
     values = pixels.astype(np.float32)
     images = torch.from_numpy(values / 127.5 - 1.0 if pixels.dtype == np.uint8 else values)
     return {"images": images, "labels": torch.from_numpy(np.asarray(labels).astype(np.int64))}

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from borderline.datasets.image_files import ImageArrays, channels_first
+from borderline.datasets.image_files import Arrays, ImageArrays, channels_first
 from borderline.errors import BorderlineError
 
 
@@ -17,7 +17,7 @@ def read_mnist_sample() -> ImageArrays:
 
     pixels, labels = mnist_data()
     images = np.asarray(pixels).reshape(-1, 1, 28, 28).astype(np.uint8)
-    return tuple(map(str, range(10))), (images, labels), None
+    return tuple(map(str, range(10))), Arrays(images, labels), None
 
 
 def read_torchvision(name: str, folder: str) -> ImageArrays:
@@ -38,6 +38,7 @@ def read_torchvision(name: str, folder: str) -> ImageArrays:
             "files."
         ) from error
     train, test = (
-        (channels_first(np.asarray(split.data)), np.asarray(split.targets)) for split in splits
+        Arrays(channels_first(np.asarray(split.data)), np.asarray(split.targets))
+        for split in splits
     )
     return tuple(splits[0].classes), train, test

@@ -82,6 +82,7 @@ class SourceGlobals(Params):
     colour: Literal["grey", "rgb"] | None = None
     broken: Literal["stop", "leave_out"] = "stop"
     range: tuple[float, float] | None = None
+    columns: list[str] | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

@@ -115,6 +115,7 @@ def everything(
         "cluster_scores_table": NO_NOTE if clusters else NO_NOTE.assign(note="too few images"),
         "pair_train": train,
         "pair_test": test,
+        "pair_columns_table": pd.DataFrame({"pair_row": pd.Series(dtype=int)}),
         "real_view": {
             "train_p": predict(model, train["images"], cpu),
             "test_p": predict(model, test["images"], cpu),
@@ -142,6 +143,10 @@ def everything(
         call(choosing.select_prototypes),
     )
     made["places"] = call(mapping.place_images)
+    keep(
+        "real_borderline real_attributions real_borderline_figure",
+        call(explaining.explain_real_images),
+    )
     keep("map_figure map_chart", call(mapping.map_prototypes))
     parts: dict[str, Any] = {}
     for part, made["repeats_table"] in call(choosing.repeat_patterns):
@@ -156,6 +161,7 @@ def everything(
         "attributions explanation_scores_table prototypes_figure faithfulness_figure",
         call(explaining.explain_prototypes),
     )
+    made["words_table"] = call(explaining.describe_patterns)
     keep("tipping tipping_table tipping_figure", call(explaining.tip_prototypes))
     keep(
         "errors_near_patterns_table rejection_table rejection_figure",
@@ -220,9 +226,33 @@ def test_walks_reach_both_sides(all_of_it: dict[str, Any]) -> None:
     assert table["share"].to_numpy() == pytest.approx(table["length"].to_numpy() / 10**0.5)
 
 
+def test_real_borderline_images_are_explained_and_on_the_maps(all_of_it: dict[str, Any]) -> None:
+    made, rows = all_of_it, all_of_it["real_borderline"]["rows"]
+    p = made["real_view"]["test_p"]
+    assert (len(rows), len(set(rows.tolist()))) == (5, 5), "of six real borderline images"
+    assert ((p[rows] - 0.5).abs() < BAND.band).all()
+    assert torch.equal(made["real_borderline"]["images"], made["pair_test"]["images"][rows])
+    assert torch.equal(made["real_borderline"]["labels"], made["pair_test"]["labels"][rows])
+    assert set(made["real_attributions"]) == set(made["attributions"])
+    assert made["real_attributions"]["saliency"].shape == (5, 8, 8)
+    shown = made["places"]["test_shown"]
+    stars = [c for c in made["map_chart"].data if c.name == "random real borderline"]
+    assert len(stars) == 2, "one a map"
+    for of_map in stars:
+        assert shown[[point[0] for point in of_map.customdata]].tolist() == rows.tolist()
+
+
+def test_without_real_borderline_images_that_is_said(run: RunParams) -> None:
+    made = everything(prototypes_params(real_borderline=0), run)
+    assert len(made["real_borderline"]["rows"]) == 0
+    assert all(len(maps) == 0 for maps in made["real_attributions"].values())
+    assert "No real borderline images" in made["real_borderline_figure"].texts[0].get_text()
+    assert "random real borderline" not in {t.name for t in made["map_chart"].data}
+
+
 def test_every_figure_can_be_saved(all_of_it: dict[str, Any]) -> None:
     figures = [figure for figure in all_of_it.values() if _is_figure(figure)]
-    assert len(figures) == 8
+    assert len(figures) == 9
     for figure in figures:
         figure.savefig(BytesIO())
 
@@ -234,10 +264,10 @@ def _is_figure(value: object) -> bool:
 def test_everything_repeats(all_of_it: dict[str, Any]) -> None:
     again = everything(prototypes_params(), RunParams(seed=0, device="cpu"))
     tables = [name for name in again if name.endswith("_table")]
-    assert len(tables) == 11
+    assert len(tables) == 13
     for name in tables:
         pd.testing.assert_frame_equal(all_of_it[name], again[name])
-    for name in ("places", "attributions", "tipping"):
+    for name in ("places", "attributions", "real_borderline", "real_attributions", "tipping"):
         for key, tensor in all_of_it[name].items():
             assert torch.equal(tensor, again[name][key]), (name, key)
 
@@ -245,7 +275,7 @@ def test_everything_repeats(all_of_it: dict[str, Any]) -> None:
 def test_no_clusters_are_said_everywhere(run: RunParams) -> None:
     made = everything(prototypes_params(), run, clusters=False)
     assert len(made["prototypes"]["images"]) == 0
-    for name in ("prototypes", "matches", "validation", "explanation_scores", "tipping"):
+    for name in ("prototypes", "matches", "validation", "explanation_scores", "tipping", "words"):
         assert len(made[f"{name}_table"]) == 0, name
     assert made["coverage_curves_table"].columns.tolist() == ["radius"]
     assert made["explanation_scores_table"].columns.tolist() == list(_COLUMNS)

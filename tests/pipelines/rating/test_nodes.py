@@ -37,7 +37,7 @@ def read(tmp_path: Path, run: RunParams) -> Any:
 
     def all_nodes(*texts: str, committee: Opinions | None = None, **changed: Any) -> Any:
         rating, files = rating_params(**changed), {f"{i}.json": t for i, t in enumerate(texts)}
-        (table,) = nodes.read_ratings(files, NAMES, grid=GRID, **{"m.rating_items": ITEMS})
+        table = nodes.read_ratings(files, NAMES, ITEMS, grid=GRID, **{"m.rating_items": ITEMS})
         ratings = saved("ratings", table)
         raters = saved("raters", nodes.check_raters(ratings, ITEMS, rating=rating))
         agreement, verdicts, record = nodes.summarise_ratings(

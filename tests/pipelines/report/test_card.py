@@ -64,6 +64,17 @@ def test_card_without_patterns_says_why() -> None:
     assert "prototypes.png" not in card
 
 
+def test_patterns_are_described_in_words() -> None:
+    findings = findings_of(2)
+    words = "Thinner (0.8 SD) than the model's confident images of <b>bag|x."
+    first = findings.patterns[0].model_copy(update={"words": words})
+    patterns = (first, *findings.patterns[1:])
+    card = write_card("m", findings.model_copy(update={"patterns": patterns}), ORIGIN, None)
+    (line,) = [line for line in card.splitlines() if line.startswith("- Pattern 0: ")]
+    assert line.startswith("- Pattern 0: Thinner (0.8 SD) than the model's confident images of ")
+    assert "&lt;b&gt;bag|x." in MarkdownIt().render(line)
+
+
 def test_names_of_classes_are_no_markup() -> None:
     card = write_card("m", findings_of(positive="<b>bag|x", source="\u6570"), ORIGIN, None)
     page = MarkdownIt("gfm-like", {"linkify": False}).render(ModelCard(card).text)

@@ -105,6 +105,14 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "confident": [True, False, True, True],
             "share": [0.2, 0.3, np.nan, np.nan],
         },
+        "words_table": {
+            "prototype": [0, 0, 0],
+            "compared": "pattern",
+            "class": ["negative", "positive", "positive"],
+            "property": ["thickness", "thickness", "slant"],
+            "effect": [-0.8, 0.1, 1.1],
+            "words": ["thinner (0.8 SD)", "", "more slanted to the right (1.1 SD)"],
+        },
         "real_patterns_table": {"cluster": [0, 0, -1]},
         "errors_near_patterns_table": {
             "cluster": ["0", "any", "none"],
@@ -200,6 +208,10 @@ def test_pattern_has_the_numbers_of_its_tables() -> None:
     assert (pattern.real_borderline, pattern.near, pattern.errors) == (2, 20, 1)
     assert (pattern.negative_found, pattern.positive_found) == (True, False)
     assert (pattern.to_negative, pattern.to_positive) == (0.2, None)
+    assert pattern.words == (
+        "More slanted to the right (1.1 SD) than the model's confident 7s; thinner (0.8 SD) than "
+        "the model's confident 1s."
+    )
     assert (noise.cluster, noise.images, noise.share, noise.stability) == (-1, None, None, None)
     assert (noise.real_borderline, noise.near, noise.found_again) == (0, 0, None)
     # Blends reach the other side, and have no length in latent space.

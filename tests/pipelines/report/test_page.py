@@ -50,7 +50,7 @@ def model(name: str, **changed: Any) -> Model:
             "leaderboard": {"columns": [], "rows": []},
             "charts": dict.fromkeys(("leaderboard", "front", "curves", "histograms"), CHART),
         },
-        {"map": CHART, "patterns": []},
+        {"map": CHART, "patterns": [], "baseline": []},
         {"table": {"measures": [], "rows": []}, "coverage": CHART, "figures": []},
     )
 

@@ -17,7 +17,7 @@ from conftest import findings_of
 SIZE = (1, 9, 9)
 
 
-def section(findings: Findings, patterns: int = 2) -> View:
+def section(findings: Findings, patterns: int = 2, real: int = 2) -> View:
     """The section of three patterns: 12 images in clusters 0, 1, 2 in turn, prototypes first."""
     random = torch.Generator().manual_seed(0)
     labels, images = torch.arange(12) % 3, torch.zeros(12, *SIZE)
@@ -44,6 +44,13 @@ def section(findings: Findings, patterns: int = 2) -> View:
             "real_rows": torch.tensor([[[0, 1], [2, 3]]]).expand(count, 2, 2),
             "real_p": torch.tensor([[[0.1, 0.2], [0.8, 0.9]]]).expand(count, 2, 2),
         },
+        real_borderline={
+            "images": torch.zeros(real, *SIZE),
+            "labels": torch.arange(real) % 2,
+            "probabilities": torch.full((real,), 0.45),
+            "rows": torch.arange(real),
+        },
+        real_attributions={"saliency": torch.ones(real, 9, 9), "unused": torch.ones(real, 9, 9)},
         real_patterns_table=pd.DataFrame(
             {"cluster": [0, 0, -1], "row": [1, 2, 3], "p": [0.45, 0.55, 0.5]}
         ),
@@ -86,7 +93,16 @@ def test_card_in_full_shows_all_about_a_pattern() -> None:
 
 def test_section_without_patterns_has_the_map() -> None:
     assert section(findings_of(0))["patterns"] == []
-    assert set(section(findings_of(0))) == {"map", "patterns"}
+    assert set(section(findings_of(0))) == {"map", "patterns", "baseline"}
+
+
+def test_real_borderline_images_stand_beside_the_patterns() -> None:
+    first, second = section(findings_of(1))["baseline"]
+    assert (first["image"]["caption"], second["image"]["caption"]) == ("is 1", "is 7")
+    assert first["image"]["p"] == "0.45"
+    (attribution,) = first["attributions"]
+    assert attribution["alt"].startswith("saliency of real image 0: red")
+    assert section(findings_of(1), real=0)["baseline"] == []
 
 
 def test_image_of_no_cluster_has_no_members_and_no_real_images() -> None:

@@ -27,14 +27,18 @@ if TYPE_CHECKING:
 
 def select_pair(
     source: SourceImages, *, pair: PairParams, run: RunParams
-) -> tuple[LabelledImages, LabelledImages, dict[str, str]]:
+) -> tuple[LabelledImages, LabelledImages, dict[str, str], DataFrame]:
     """The images of the two classes.
 
     Returns:
-        Training and test images, labelled 1 (positive) and 0 (negative); and the names of the
-        ``source`` and of its classes ``positive`` and ``negative``.
+        Training and test images, labelled 1 (positive) and 0 (negative); the names of the
+        ``source`` and of its classes ``positive`` and ``negative``; and the columns beside them.
     """
-    from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
+    from borderline.pipelines.classifier.pairs import (
+        columns_of_pair,
+        images_of_pair,
+        labels_of_pair,
+    )
 
     positive, negative = labels_of_pair(source, pair)
     train_images, test_images = _split(source, pair, run)
@@ -46,6 +50,7 @@ def select_pair(
             "positive": source.classes[positive],
             "negative": source.classes[negative],
         },
+        columns_of_pair(source, pair, run.seed_for("test images")),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from borderline.errors import BorderlineError
 from borderline.records import LabelledImages, take_rows
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from borderline.datasets.image_source import SourceImages
     from borderline.params import PairParams
 
@@ -67,6 +70,38 @@ def check_counts(source: SourceImages) -> None:
             f"but the judge needs at least {FEWEST_IMAGES} of each class: add some, or remove the "
             "class from the files."
         )
+
+
+def columns_of_pair(source: SourceImages, pair: PairParams, seed: int) -> pd.DataFrame:
+    """The columns beside the images of the pair, first of the training, then of the test images.
+
+    One row an image, with its number as ``pair_row``; no rows if the source has no columns.
+    """
+    import pandas as pd
+    import torch
+
+    if source.train_columns is None and source.test_columns is None:
+        return pd.DataFrame({"pair_row": pd.Series(dtype=int)})
+
+    def numbered(split: LabelledImages, first: int = 0) -> LabelledImages:
+        rows = torch.arange(first, first + len(split["labels"]))
+        return {"images": rows, "labels": split["labels"]}
+
+    # The same selection as that of the images, on the numbers of the rows.
+    count = len(source.train["labels"])
+    test = None if source.test is None else numbered(source.test, count)
+    splits = split_source(
+        replace(source, train=numbered(source.train), test=test), pair.test_share, seed
+    )
+    labels = labels_of_pair(source, pair)
+    rows = torch.cat([images_of_pair(split, *labels)["images"] for split in splits])
+    # A split without columns has missing values.
+    of_train, of_test = source.train_columns, source.test_columns
+    of_train = pd.DataFrame(index=range(count)) if of_train is None else of_train
+    columns = pd.concat([of_train, of_test], ignore_index=True)
+    table = columns.reindex(rows.numpy()).reset_index(drop=True)
+    table.insert(0, "pair_row", range(len(table)))
+    return table
 
 
 def images_of_pair(data: LabelledImages, positive: int, negative: int) -> LabelledImages:

@@ -12,7 +12,9 @@ def create_pipeline() -> Pipeline:
     """The pair and the judge once, then each model under test, trained here or imported."""
     shared = Pipeline(
         [
-            node(nodes.select_pair, ["pair_train", "pair_test", "pair_names"]),
+            node(
+                nodes.select_pair, ["pair_train", "pair_test", "pair_names", "pair_columns_table"]
+            ),
             node(nodes.train_judge, ["judge_checkpoints", "judge_history_table"]),
             node(nodes.keep_best_judge, ["judge", "judge_scores_table"]),
             node(nodes.embed_real_images, "real_features"),

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from borderline.params import RunParams
 
 
+OUTLIER = 0.05
+"""Below this p-value of typicality, an image is near no cluster."""
+
+
 class Clustering(Protocol):
     """Clusters of images."""
 

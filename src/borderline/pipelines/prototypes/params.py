@@ -86,6 +86,27 @@ class TippingParams(Params):
     neighbours: int = Field(ge=1)
 
 
+class WordsParams(Params):
+    """The comparison of each pattern with confident real images, in words.
+
+    Attributes:
+        images: Most images of a pattern and of a class; from more, so many are drawn at random.
+        permutations: Random permutations behind a p-value.
+        level: Significance level of the corrected p-values.
+        least_effect: The least difference to put into words, in standard deviations.
+    """
+
+    images: int = Field(ge=10)
+    permutations: int = Field(ge=19)
+    level: float = Field(gt=0, lt=1)
+    least_effect: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _can_tell(self) -> Self:
+        check_can_tell("permutations", self.permutations, self.level)
+        return self
+
+
 class MapParams(Params):
     """The 2D maps.
 
@@ -108,15 +129,18 @@ class PrototypesParams(Params):
         shown: The selection in the figures.
         images: Most candidates; from more borderline images, so many are drawn at random.
         criticisms: Number of criticisms of MMD-critic.
+        real_borderline: Number of random real borderline images beside the prototypes.
     """
 
     selections: Annotated[tuple[Selection, ...], Field(min_length=1), AfterValidator(distinct)]
     shown: Selection
     images: int = Field(ge=50)
     criticisms: int = Field(ge=0)
+    real_borderline: int = Field(ge=0)
     validation: ValidationParams
     explanation: ExplanationParams
     tipping: TippingParams
+    words: WordsParams
     map: MapParams
 
     @model_validator(mode="after")

@@ -48,9 +48,17 @@ def create_pipeline() -> Pipeline:
                 settings="params:prototypes",
             ),
             node(
+                explaining.explain_real_images,
+                ["real_borderline", "real_attributions", "real_borderline_figure"],
+                settings="params:prototypes",
+            ),
+            node(explaining.describe_patterns, "words_table", settings="params:prototypes"),
+            node(
                 usefulness.evaluate_patterns,
                 ["errors_near_patterns_table", "rejection_table", "rejection_figure"],
             ),
         ]
     )
-    return for_each_model("prototypes", model, shared=["pair_train", "pair_test"])
+    return for_each_model(
+        "prototypes", model, shared=["pair_train", "pair_test", "pair_columns_table"]
+    )

@@ -57,11 +57,17 @@ def write_rating_pages(
 
 
 def read_ratings(
-    rating_answers: dict[str, str], pair_names: dict[str, str], *, grid: Grid, **items: RatingItems
-) -> list[DataFrame]:
-    """The answers of people to the images of each model, in the order of the grid.
+    rating_answers: dict[str, str],
+    pair_names: dict[str, str],
+    rating_items: RatingItems,
+    *,
+    grid: Grid,
+    **items: RatingItems,
+) -> DataFrame:
+    """The answers of people to the images of a model.
 
-    A file belongs to the model of its page.
+    A file belongs to the model of its page, so the items of all models tell whether it belongs to
+    any.
     """
     from borderline.pipelines.rating.answers import raters_by_model
     from borderline.pipelines.rating.items import fingerprint, ids_of
@@ -71,7 +77,9 @@ def read_ratings(
     pages = {model: fingerprint(of_model, pair_names) for model, of_model in by_model.items()}
     ids = {model: ids_of(of_model) for model, of_model in by_model.items()}
     raters = raters_by_model(rating_answers, pages, ids)
-    return [table_of_answers(of_model, raters[model]) for model, of_model in by_model.items()]
+    page = fingerprint(rating_items, pair_names)
+    model = next(model for model in grid.models if pages[model] == page)
+    return table_of_answers(rating_items, raters[model])
 
 
 def check_raters(

@@ -19,18 +19,12 @@ def create_pipeline() -> Pipeline:
     of_model = Pipeline(
         [
             node(nodes.choose_rating_items, "rating_items", confident=confident),
+            node(nodes.read_ratings, "ratings_table", more=items),
             node(nodes.check_raters, "raters_table"),
             node(nodes.summarise_ratings, summaries),
         ]
     )
-    pages, answers = (
-        [f"{model}.{name}" for model in models] for name in ("rating_page", "ratings_table")
-    )
-    of_all = Pipeline(
-        [
-            node(nodes.write_rating_pages, pages, more=items),
-            node(nodes.read_ratings, answers, more=items),
-        ]
-    )
-    shared = ["pair_names", "pair_test"]
+    pages = [f"{model}.rating_page" for model in models]
+    of_all = Pipeline([node(nodes.write_rating_pages, pages, more=items)])
+    shared = ["pair_names", "pair_test", "rating_answers", *items]
     return for_each_model("rating", of_model, shared=shared) + for_all("rating", of_all)

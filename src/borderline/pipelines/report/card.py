@@ -44,6 +44,12 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
             field: _MARKUP.sub(r"\\\g<0>", getattr(findings, field))
             for field in ("source", "positive", "negative")
         }
+        | {
+            "patterns": tuple(
+                pattern.model_copy(update={"words": _MARKUP.sub(r"\\\g<0>", pattern.words)})
+                for pattern in findings.patterns
+            )
+        }
     )
     text = (
         environment(PACKAGE)

@@ -19,6 +19,7 @@ from borderline.findings import (
     number_of,
 )
 from borderline.measures.intervals import Estimate, estimate_of_share
+from borderline.pipelines.report.words import in_words
 
 Row = Mapping[Any, Any]
 Tables = Mapping[str, pd.DataFrame]
@@ -67,7 +68,8 @@ def gather(
     scores = tables["classifier_scores_table"].iloc[0]
     clusters = tables["cluster_scores_table"].iloc[0]
     near = tables["errors_near_patterns_table"].set_index("cluster").to_dict("index")
-    patterns = tuple(_pattern(row, near, tables) for row in prototypes.to_dict("records"))
+    classes = names["negative"], names["positive"]
+    patterns = tuple(_pattern(row, near, tables, classes) for row in prototypes.to_dict("records"))
     shown = str(prototypes["chosen_by"].iloc[0]) if patterns else ""
     validation = tables["validation_table"]
     validation = validation[validation["chosen_by"] == shown]
@@ -206,7 +208,9 @@ def _measures(scores: pd.Series[Any], chosen: pd.Series[Any], near: Row) -> dict
     }
 
 
-def _pattern(prototype: Row, near_patterns: Row, tables: Tables) -> Pattern:
+def _pattern(
+    prototype: Row, near_patterns: Row, tables: Tables, classes: tuple[str, str]
+) -> Pattern:
     number, cluster = int(prototype["prototype"]), int(prototype["cluster"])
     matches, walks = tables["matches_table"], tables["tipping_table"]
     similarities = matches[matches["prototype"] == number]["similarity"]
@@ -233,6 +237,7 @@ def _pattern(prototype: Row, near_patterns: Row, tables: Tables) -> Pattern:
         positive_found="positive" in lengths,
         to_negative=number_of(lengths.get("negative")),
         to_positive=number_of(lengths.get("positive")),
+        words=in_words(tables["words_table"], number, *classes),
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         LabelledImages,
         Part,
         Prototypes,
+        RealBorderline,
         RealView,
         Repeats,
         Tipping,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 TABLES = (
     *("classifier_scores_table", "calibration_table", "leaderboard_table", "cluster_scores_table"),
     *("prototypes_table", "repeats_table", "matches_table", "validation_table"),
-    *("explanation_scores_table", "tipping_table", "real_patterns_table"),
+    *("explanation_scores_table", "tipping_table", "words_table", "real_patterns_table"),
     *("errors_near_patterns_table", "rejection_table"),
 )
 """The tables about a model that its findings rest on."""
@@ -150,6 +151,8 @@ def show_patterns(
     attributions: Attributions,
     explanation_scores_table: pd.DataFrame,
     tipping: Tipping,
+    real_borderline: RealBorderline,
+    real_attributions: Attributions,
     real_patterns_table: pd.DataFrame,
     matches_table: pd.DataFrame,
     repeats: Repeats,
@@ -159,7 +162,10 @@ def show_patterns(
     *,
     report: ReportParams,
 ) -> View:
-    """The section about the patterns: the map, and a card for each, ``report.patterns`` in full."""
+    """The section about the patterns: the map, and a card for each, ``report.patterns`` in full.
+
+    Real borderline images with their attributions stand beside them, as a baseline.
+    """
     from borderline.pages.rendering import chart
     from borderline.pipelines.report import patterns as views
 
@@ -176,7 +182,10 @@ def show_patterns(
     )
     for card, entries in zip(cards, details, strict=False):
         card.update(ChainMap(*entries, {"full": True}))
-    return {"map": chart(map_chart), "patterns": cards}
+    baseline = views.view_real_borderline(
+        model, real_borderline, real_attributions, explanation_scores_table
+    )
+    return {"map": chart(map_chart), "patterns": cards, "baseline": baseline}
 
 
 def show_validation(

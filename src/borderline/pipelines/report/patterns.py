@@ -27,6 +27,7 @@ from borderline.records import (
     LabelledImages,
     Part,
     Prototypes,
+    RealBorderline,
     Repeats,
     Tipping,
 )
@@ -139,12 +140,37 @@ def view_partners(
         yield {"partners": shown}
 
 
-def picture_attributions(images: Tensor, attributions: Mapping[str, Tensor]) -> list[list[Picture]]:
+def view_real_borderline(
+    findings: Findings,
+    real: RealBorderline,
+    attributions: Attributions,
+    explanation_scores: pd.DataFrame,
+) -> list[View]:
+    """Random real borderline images, with their class and their attributions.
+
+    The methods are in the order of the scores; without prototypes there are none, and any will do.
+    """
+    if len(real["rows"]) == 0:
+        return []
+    tiles = pictures(real["images"], real["probabilities"], "Real borderline test image, {p}")
+    classes = (findings.negative, findings.positive)
+    for tile, label in zip(tiles, real["labels"].tolist(), strict=True):
+        tile["caption"] = f"is {classes[label]}"
+    methods = list(explanation_scores["method"]) or list(attributions)
+    pushes = {method: attributions[method] for method in methods}
+    shown = picture_attributions(real["images"], pushes, "real image")
+    return [{"image": t, "attributions": a} for t, a in zip(tiles, shown, strict=True)]
+
+
+def picture_attributions(
+    images: Tensor, attributions: Mapping[str, Tensor], what: str = "prototype"
+) -> list[list[Picture]]:
     """The pictures of each image's attributions, one a method.
 
     Args:
         images: In [-1, 1], shape (K, C, H, W).
         attributions: By method, shape (K, H, W); all images share the scale of a method.
+        what: The name of an image in the alternative texts.
     """
     shown: list[list[Picture]] = [[] for _ in images]
     backgrounds = as_picture(images)
@@ -155,7 +181,7 @@ def picture_attributions(images: Tensor, attributions: Mapping[str, Tensor]) -> 
             (address,) = as_data_uris(laid[None] * 2 - 1)
             places = zip(("red", "blue"), where(push), strict=True)
             words = [f"{c} mostly at the {place}" if place else f"no {c}" for c, place in places]
-            alt = f"{name} of prototype {number}: {', '.join(words)}"
+            alt = f"{name} of {what} {number}: {', '.join(words)}"
             shown[number].append({"src": address, "alt": alt, "name": name})
     return shown
 

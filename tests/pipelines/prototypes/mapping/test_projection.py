@@ -48,25 +48,30 @@ def map_images(count: int, labels: list[int], channels: int = 1) -> MapImages:
 
 
 @pytest.mark.parametrize(
-    ("borderline", "labels", "prototypes"),
-    [(0, [0], []), (9, [-1], []), (9, [0, 1, -1], [0, 1]), (40, list(range(20)), list(range(20)))],
+    ("borderline", "labels", "prototypes", "real"),
+    [
+        (0, [0], [], []),
+        (9, [-1], [], [3]),
+        (9, [0, 1, -1], [0, 1], [0, 5]),
+        (40, list(range(20)), list(range(20)), []),
+    ],
 )
 def test_any_number_of_clusters_can_be_mapped(
-    borderline: int, labels: list[int], prototypes: list[int]
+    borderline: int, labels: list[int], prototypes: list[int], real: list[int]
 ) -> None:
     test, drawn = map_images(6, [0, 1]), map_images(borderline, labels)
-    rows = np.array(prototypes, dtype=int)
-    draw_maps(test, drawn, rows).savefig(BytesIO())
-    page = draw_interactive_map(test, drawn, rows)
+    rows, stars = (np.array(some, dtype=int) for some in (prototypes, real))
+    draw_maps(test, drawn, rows, stars).savefig(BytesIO())
+    page = draw_interactive_map(test, drawn, rows, stars)
     assert len(page.layout.meta["pictures"]) == 6 + borderline
     names = [trace.name for trace in page.data]
     clusters = len(set(np.resize(labels, borderline).tolist()))
-    assert len(names) == 2 * (2 + clusters + 1)
+    assert len(names) == 2 * (2 + clusters + 1 + bool(real))
 
 
 def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None:
     test, drawn = map_images(6, [0, 1]), map_images(9, [0, 1, 2])
-    page = draw_interactive_map(test, drawn, np.array([4, 0]))
+    page = draw_interactive_map(test, drawn, np.array([4, 0]), np.array([1, 5]))
     half = len(page.data) // 2
     assert [trace.visible for trace in page.data] == [None] * half + [False] * half
     shown = [button.args[0]["visible"] for button in page.layout.updatemenus[0].buttons]
@@ -75,5 +80,8 @@ def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None
     assert numbers.text == ("0", "1")
     assert [point[0] for point in numbers.customdata] == [6 + 4, 6 + 0]
     assert numbers.customdata[0][1] == f"p = {drawn.p[4]:.2f}"
+    stars = page.data[half - 2]
+    assert (stars.name, stars.marker.symbol) == ("random real borderline", "star")
+    assert [point[0] for point in stars.customdata] == [1, 5], "they are test images"
     negatives = page.data[0]
     assert [point[0] for point in negatives.customdata] == [0, 2, 4]

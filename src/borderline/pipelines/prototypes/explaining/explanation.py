@@ -54,7 +54,7 @@ def explain(
         return attribute(method, model, images, real, settings, run, attempt)
 
     methods = settings.methods_of(has_gradients(classifier))
-    attributions: Attributions = {method: of_method(method) for method in methods}
+    attributions = attribute_all(classifier, images, real, settings, run)
     if len(images) == 0:
         return attributions, pd.DataFrame(columns=list(_COLUMNS)), {}, []
     common = settings.curve_steps, run.torch_device()
@@ -79,6 +79,18 @@ def explain(
             row[name] = float(np.mean(correlations)) if correlations else np.nan
         rows.append(row | faithfulness(of_methods[method], random))
     return attributions, pd.DataFrame(rows, columns=list(_COLUMNS)), of_methods, random
+
+
+def attribute_all(
+    classifier: nn.Module,
+    images: Tensor,
+    real: LabelledImages,
+    settings: ExplanationParams,
+    run: RunParams,
+) -> Attributions:
+    """Attribute images (K, C, H, W) by every method that the model allows for, without tests."""
+    methods = settings.methods_of(has_gradients(classifier))
+    return {m: attribute(m, classifier, images, real, settings, run) for m in methods}
 
 
 def randomised(

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from borderline.measures.plots import (
+    CLASS_COLOURS,
     PROBABILITY_COLOURS,
     PUSH_COLOURS,
     add_probability_scale,
@@ -28,7 +29,7 @@ from borderline.pipelines.prototypes.choosing.candidates import NOISE
 from borderline.pipelines.prototypes.explaining.attribution import UNITS
 from borderline.pipelines.prototypes.explaining.faithfulness import Curves, shares
 from borderline.pipelines.prototypes.params import TippingParams
-from borderline.records import Tipping
+from borderline.records import RealBorderline, Tipping
 
 _COLUMNS = 8
 _FRAME = 4
@@ -44,16 +45,28 @@ def captions_of(table: pd.DataFrame) -> list[str]:
     ]
 
 
+def captions_of_real(real: RealBorderline) -> list[str]:
+    """The row and the class of each real test image."""
+    names = [list(CLASS_COLOURS)[label] for label in real["labels"].tolist()]
+    rows = zip(real["rows"].tolist(), names, strict=True)
+    return [f"test image {row}\n{name}" for row, name in rows]
+
+
 def draw_prototypes(
-    images: Tensor, p: Tensor, captions: Sequence[str], attributions: Mapping[str, Tensor]
+    images: Tensor,
+    p: Tensor,
+    captions: Sequence[str],
+    attributions: Mapping[str, Tensor],
+    title: str = "Prototypes",
 ) -> Figure:
-    """Each prototype above its attributions.
+    """Each prototype, or another image, above its attributions.
 
     Args:
         images: Prototypes in [-1, 1], shape (K, C, H, W), K at least 1.
         p: Their probabilities, shape (K,).
         captions: The text above each.
         attributions: By method, shape (K, H, W); each method has one scale for all prototypes.
+        title: The name of the images.
     """
     count, height = len(images), 1 + len(attributions)
     columns = min(count, _COLUMNS)
@@ -64,7 +77,7 @@ def draw_prototypes(
         dpi=130,
     )
     figure.suptitle(
-        "Prototypes and the attributions of their pixels\n"
+        f"{title} and the attributions of their pixels\n"
         "(red: to the positive class, blue: to the negative)",
         fontsize=10,
     )

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
-    from borderline.params import RunParams
+    from borderline.params import ConfusionParams, RunParams
+    from borderline.pipelines.prototypes.cluster_model import ClusterModel
     from borderline.pipelines.prototypes.params import PrototypesParams
     from borderline.sampling import Sampler
 
@@ -39,6 +40,69 @@ def explain_prototypes(
         return attributions, table, draw_note(note), draw_note(note)
     sheet = figures.draw_prototypes(images, p, figures.captions_of(prototypes_table), attributions)
     return attributions, table, sheet, figures.draw_faithfulness(table, curves, random)
+
+
+def explain_real_images(
+    pair_test: records.LabelledImages,
+    pair_train: records.LabelledImages,
+    real_view: records.RealView,
+    places: records.Places,
+    classifier: nn.Module,
+    *,
+    confusion: ConfusionParams,
+    settings: PrototypesParams,
+    run: RunParams,
+) -> tuple[records.RealBorderline, records.Attributions, Figure]:
+    """Explain random real borderline images by the same attributions as the prototypes."""
+    from borderline.measures.plots import draw_note
+    from borderline.pipelines.prototypes.explaining import baseline, explanation, figures
+
+    chosen = baseline.choose_real_borderline(
+        pair_test, real_view, places, confusion.band, settings.real_borderline, run
+    )
+    images, p = chosen["images"], chosen["probabilities"]
+    attributions = explanation.attribute_all(
+        classifier, images, pair_train, settings.explanation, run
+    )
+    if len(images) == 0:
+        note = (
+            "No real borderline images: none in the test set, or prototypes.real_borderline is 0."
+        )
+        return chosen, attributions, draw_note(note)
+    captions = figures.captions_of_real(chosen)
+    title = "Random borderline images of the real test set"
+    return chosen, attributions, figures.draw_prototypes(images, p, captions, attributions, title)
+
+
+def describe_patterns(
+    borderline: records.Part,
+    clusters: records.Clusters,
+    prototypes_table: pd.DataFrame,
+    cluster_model: ClusterModel,
+    pair_train: records.LabelledImages,
+    pair_test: records.LabelledImages,
+    pair_columns_table: pd.DataFrame,
+    real_view: records.RealView,
+    *,
+    settings: PrototypesParams,
+    run: RunParams,
+) -> pd.DataFrame:
+    """Compare each pattern with the model's confident images, in properties and in columns."""
+    from itertools import chain
+
+    import torch
+
+    from borderline.pipelines.prototypes.explaining import words
+
+    properties = words.compare_properties(
+        *(borderline, clusters, prototypes_table, pair_train, real_view),
+        *(settings.tipping.confident, settings.words, run),
+    )
+    labels = torch.cat([pair_train["labels"], pair_test["labels"]]).numpy()
+    vectors = torch.cat([real_view["train_embeddings"], real_view["test_embeddings"]]).numpy()
+    real = pair_columns_table, labels, vectors, prototypes_table, cluster_model
+    columns = words.compare_columns(*real, settings.words, run)
+    return words.tabulate(chain(properties, columns), settings.words)
 
 
 def tip_prototypes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,6 +16,8 @@ from borderline.pipelines.prototypes.choosing.candidates import places_among
 from borderline.records import Clusters, LabelledImages, Part, Places, RealView, Selections
 
 _TITLES = {"umap": "UMAP, fitted on the test set", "tsne": "t-SNE, fitted on both"}
+_STAR: dict[str, Any] = {"s": 60, "marker": "*", "color": "white", "edgecolors": "black"}
+_REAL = "random real borderline"
 _SYMBOLS = {
     **{"x": "x-thin-open", "+": "cross-thin-open", "^": "triangle-up", "s": "square"},
     ".": "circle-open",
@@ -63,16 +66,24 @@ def on_maps(
     return test, candidates, places_among(selections[shown], rows).numpy()
 
 
-def draw_maps(test: MapImages, borderline: MapImages, prototypes: np.ndarray) -> Figure:
-    """Both maps side by side; the prototypes are rows (K,) of the borderline images."""
+def draw_maps(
+    test: MapImages, borderline: MapImages, prototypes: np.ndarray, real: np.ndarray
+) -> Figure:
+    """Both maps side by side.
+
+    The prototypes are rows (K,) of the borderline images; ``real`` are the rows of the test images
+    that get a star, the random borderline ones.
+    """
     figure = Figure(figsize=(15, 7), layout="constrained", dpi=120)
     panels = figure.subplots(1, 2)
     for axes, (kind, title) in zip(panels, _TITLES.items(), strict=True):
         _draw_map(axes, kind, test, borderline, prototypes)
+        if len(real):
+            axes.scatter(*test.places[kind][real].T, **_STAR, label=_REAL)
         axes.set(title=title, xticks=[], yticks=[])
     figure.suptitle(
-        "2D maps of the model's embedding: real test images (dots), borderline images by cluster "
-        "(coloured markers), prototypes (numbers)"
+        "2D maps of the model's embedding: real test images (dots), random borderline ones of them "
+        "(stars),\ngenerated borderline images by cluster (coloured markers), prototypes (numbers)"
     )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", markerscale=2, fontsize=9)
@@ -102,9 +113,9 @@ def _draw_map(
 
 
 def draw_interactive_map(
-    test: MapImages, borderline: MapImages, prototypes: np.ndarray
+    test: MapImages, borderline: MapImages, prototypes: np.ndarray, real: np.ndarray
 ) -> go.Figure:
-    """Both maps, one at a time, with zoom and the image under the pointer."""
+    """Both maps of :func:`draw_maps`, one at a time, with zoom and the image under the pointer."""
     traces: dict[str, list[go.Scatter]] = {kind: [] for kind in _TITLES}
     for kind, of_map in traces.items():
         for label, (name, colour) in enumerate(CLASS_COLOURS.items()):
@@ -116,6 +127,9 @@ def draw_interactive_map(
             name, colour, symbol = _style(cluster)
             marker = {"color": colour, "size": 7, "symbol": _SYMBOLS[symbol]}
             of_map.append(_dots(borderline, kind, rows, len(test.images), name, marker))
+        if len(real):
+            marker = {"color": "white", "size": 13, "symbol": "star", "line": {"width": 1}}
+            of_map.append(_dots(test, kind, real, 0, _REAL, marker))
         marker = {"color": "white", "size": 18, "line": {"color": "black", "width": 1.5}}
         numbers = _dots(borderline, kind, prototypes, len(test.images), "prototypes", marker)
         text = [str(n) for n in range(len(prototypes))]

@@ -39,13 +39,17 @@ def map_prototypes(
     places: records.Places,
     pair_test: records.LabelledImages,
     real_view: records.RealView,
+    real_borderline: records.RealBorderline,
     *,
     prototypes: PrototypesParams,
 ) -> tuple[Figure, go.Figure]:
     """Draw the 2D maps as a figure and as a chart."""
+    import numpy as np
+
     from borderline.pipelines.prototypes.mapping import figures
 
     drawn = figures.on_maps(
         borderline, clusters, selections, places, pair_test, real_view, prototypes.shown
     )
-    return figures.draw_maps(*drawn), figures.draw_interactive_map(*drawn)
+    real = np.flatnonzero(np.isin(places["test_shown"], real_borderline["rows"]))
+    return figures.draw_maps(*drawn, real), figures.draw_interactive_map(*drawn, real)

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from borderline.params import RunParams
     from borderline.pipelines.prototypes.cluster_model import ClusterModel
 
-# Below this p-value of typicality, a test image is near no cluster.
-_OUTLIER = 0.05
-
 
 def evaluate_patterns(
     prototypes: records.Prototypes,
@@ -29,13 +26,14 @@ def evaluate_patterns(
     run: RunParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Count the real test errors near each cluster, and compare and draw the ways to abstain."""
+    from borderline.pipelines.prototypes.cluster_model import OUTLIER
     from borderline.pipelines.prototypes.usefulness import rejection
     from borderline.pipelines.prototypes.usefulness.errors import errors_near
 
     p, test = real_view["test_p"], real_view["test_embeddings"].numpy()
     wrong = ((p > 0.5).long() != pair_test["labels"]).numpy()
     labels, _, _ = cluster_model.assign(test)
-    near = cluster_model.typicality(test) >= _OUTLIER
+    near = cluster_model.typicality(test) >= OUTLIER
     errors = errors_near(labels, near, wrong, len(cluster_sizes_table))
     rows = prototypes["rows"], selections["candidates"]
     chosen, candidates = (embeddings["embeddings"][some].numpy() for some in rows)
