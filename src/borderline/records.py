@@ -56,6 +56,29 @@ class Part(TypedDict):
     other_mass: NotRequired[Tensor]  # (N,)
 
 
+class Distances(TypedDict):
+    """Euclidean distances of n images to the real training images of all classes, each (n,)."""
+
+    pixel_nearest: Tensor  # to the nearest one, in pixels
+    pixel_neighbour: Tensor  # to the k-th nearest one, in pixels
+    feature_nearest: Tensor  # to the nearest one, in the judge's features
+    feature_neighbour: Tensor  # to the k-th nearest one, in the judge's features
+
+
+class HeldOut(Distances):
+    """The distances of the pair's real test images, M in place of n."""
+
+    train_features: Tensor  # the judge's features of the training images of all classes, (N, D)
+
+
+class Opinions(Distances):
+    """The opinion of the committee on the borderline images, and their distances."""
+
+    # Only of a committee that has an opinion.
+    probabilities: NotRequired[Tensor]  # mean over the members, (n, K)
+    disagreement: NotRequired[Tensor]  # in nats, (n,)
+
+
 class Prototypes(Part):
     """The shown prototypes."""
 

@@ -47,6 +47,7 @@ def create_pipeline() -> Pipeline:
                 ["tipping", "tipping_table", "tipping_figure"],
                 settings="params:prototypes",
             ),
+            node(usefulness.judge_patterns, "pattern_verdicts_table"),
             node(
                 usefulness.evaluate_patterns,
                 ["errors_near_patterns_table", "rejection_table", "rejection_figure"],

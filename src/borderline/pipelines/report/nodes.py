@@ -33,6 +33,7 @@ TABLES = (
     *("prototypes_table", "repeats_table", "matches_table", "validation_table"),
     *("explanation_scores_table", "tipping_table", "real_patterns_table"),
     *("errors_near_patterns_table", "rejection_table"),
+    *("verdicts_table", "pattern_verdicts_table"),
 )
 """The tables about a model that its findings rest on."""
 
@@ -50,6 +51,7 @@ def gather_findings(
     pair_names: dict[str, str],
     classifier: nn.Module,
     pair_train: LabelledImages,
+    committee_scores_table: pd.DataFrame,
     *,
     confusion: ConfusionParams,
     level: float,
@@ -59,7 +61,8 @@ def gather_findings(
     from borderline.pipelines.report.gathering import gather
 
     train_images = len(pair_train["labels"])
-    findings = gather(tables, pair_names, classifier, train_images, confusion.band, level)
+    judges = int(committee_scores_table["members"].iloc[0])
+    findings = gather(tables, pair_names, classifier, train_images, judges, confusion.band, level)
     return findings.model_dump(mode="json")
 
 

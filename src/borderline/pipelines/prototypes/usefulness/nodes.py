@@ -1,4 +1,4 @@
-"""The node that evaluates the patterns on real test images."""
+"""Nodes that evaluate the patterns: on real test images, and by the verdicts on their images."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 # Below this p-value of typicality, a test image is near no cluster.
 _OUTLIER = 0.05
+
+
+def judge_patterns(
+    verdicts_table: pd.DataFrame, clusters: records.Clusters, cluster_sizes_table: pd.DataFrame
+) -> pd.DataFrame:
+    """The shares of the verdicts among the images of each cluster; see ``share_verdicts``."""
+    from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
+
+    verdicts, labels = verdicts_table["verdict"].to_numpy(dtype=str), clusters["labels"].numpy()
+    return share_verdicts(verdicts, labels, len(cluster_sizes_table))
 
 
 def evaluate_patterns(
