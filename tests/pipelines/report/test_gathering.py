@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from borderline.findings import MEASURES, Findings
+from borderline.findings import MEASURES, VERDICTS, Findings
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import ConfusionParams
+from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from borderline.pipelines.report.gathering import doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
@@ -62,6 +63,7 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "cluster": [0, -1],
             "images": [100, np.nan],
             "stability": [0.7, np.nan],
+            "row": [0, 2],
             "p": [0.51, 0.49],
             "chosen_by": "k_medoids",
         },
@@ -106,16 +108,23 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "abstains_by": ["confidence", "prototypes", "chance"],
             "says": ["First.", "Second.", "Third."],
         },
+        "verdicts_table": {"verdict": ["undecided", "memorised", "ambiguous"]},
+        "pattern_verdicts_table": share_verdicts(
+            np.array(["weakness"] * 300 + ["ambiguous"] * 60 + ["memorised"] * 40),
+            np.repeat([0, 1, -1], [90, 210, 100]),
+            2,
+        ),
     }
     assert set(made) == set(TABLES)
     return {name: pd.DataFrame(columns) for name, columns in made.items()} | changed
 
 
-def gathered(**changed: pd.DataFrame) -> Findings:
+def gathered(judges: int = 3, **changed: pd.DataFrame) -> Findings:
     values = gather_findings(
         pair_names=NAMES,
         classifier=nn.Linear(3, 1),
         pair_train=IMAGES,
+        committee_scores_table=pd.DataFrame({"members": [judges]}),
         confusion=ConfusionParams(band=0.1),
         level=0.05,
         **tables(**changed),
@@ -139,11 +148,17 @@ def test_every_measure_is_that_of_its_table() -> None:
             "cluster_stability": 0.55,
             "coverage": 0.61,
             "found_again": 0.91,
+            "weakness": 300 / 400,
+            "ambiguous": 60 / 400,
+            "another_class": 0,
+            "unrealistic": 0,
+            "memorised": 40 / 400,
             "near_patterns": 120 / 200,
             "errors_near": 4 / 5,
         }
     )
     counted = {"accuracy": (195, 200), "near_patterns": (120, 200), "errors_near": (4, 5)}
+    counted["weakness"] = (300, 400)
     for name, (hits, images) in counted.items():
         share = estimate_of_share(hits, images)
         assert (measures[name].low, measures[name].high) == pytest.approx((share.low, share.high))
@@ -185,6 +200,30 @@ def test_pattern_has_the_numbers_of_its_tables() -> None:
     assert (noise.real_borderline, noise.near, noise.found_again) == (0, 0, None)
     # Blends reach the other side, and have no length in latent space.
     assert (noise.negative_found, noise.to_negative) == (True, None)
+
+
+def test_pattern_has_the_verdict_of_its_cluster_or_of_its_image() -> None:
+    pattern, noise = gathered().patterns
+    assert (pattern.verdict, pattern.verdict_share) == ("weakness", 1)
+    low = estimate_of_share(90, 90).low
+    assert (pattern.verdict_low, pattern.verdict_high) == pytest.approx((low, 1))
+    assert pattern.verdict_shares["weakness"] == 1
+    assert (noise.verdict, noise.verdict_share, noise.verdict_shares) == ("ambiguous", None, {})
+
+
+def test_pattern_without_a_prevailing_verdict_is_mixed() -> None:
+    table = share_verdicts(np.array(["weakness", "ambiguous"] * 20), np.zeros(40), 1)
+    pattern = gathered(pattern_verdicts_table=table).patterns[0]
+    assert (pattern.verdict, pattern.verdict_share, pattern.verdict_low) == ("mixed", None, None)
+    assert pattern.verdict_shares["ambiguous"] == 0.5
+
+
+def test_judge_without_an_opinion_leaves_out_the_measures_of_opinions() -> None:
+    findings = gathered(judges=0)
+    assert findings.judges == 0
+    known = {name for name in VERDICTS if name in MEASURES and findings.measures[name].value}
+    assert known == {"memorised"}
+    assert findings.measures["weakness"].value is None
 
 
 def test_attributions_are_trusted_only_where_they_pass() -> None:
