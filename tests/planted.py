@@ -163,6 +163,7 @@ def planted(world: World, count: int = 200, seed: int = 0) -> dict[str, Tensor]:
     sevens = world.train["images"][world.train["labels"] == 1]
     most = float(np.quantile([slant(image) for image in sevens], 0.5))
     model = model_without_slanted(world, most)
+    sure = [confident(world, images) for images in (positive, negative)]
     weights = 0.4 + 0.2 * torch.rand(count, 1, 1, 1, generator=random)
     _, everything = split_source(world.source, world.pair.test_share, RUN.seed_for("test images"))
     of_pair = torch.tensor(
@@ -172,8 +173,7 @@ def planted(world: World, count: int = 200, seed: int = 0) -> dict[str, Tensor]:
     noise = torch.rand(count, *positive.shape[1:], generator=random) * 2 - 1
     return {
         "slanted": slanted_to_boundary(model, positive)[:count],
-        "blends": weights * some(confident(world, positive))
-        + (1 - weights) * some(confident(world, negative)),
+        "blends": weights * some(sure[0]) + (1 - weights) * some(sure[1]),
         "noise": noise,
         "copies": some(world.train["images"]),
         "third class": some(third),
@@ -197,11 +197,8 @@ def measure(world: World, images: dict[str, Tensor]) -> tuple[pd.DataFrame, pd.D
     ).T
     rows = {}
     for verdict in ("memorised", "unrealistic", "another_class", "weakness", "ambiguous"):
-        of = (
-            "blends"
-            if verdict == "ambiguous"
-            else next(k for k, v in ALLOWED.items() if v == {verdict})
-        )
+        # No kind is ambiguous throughout; blends come nearest.
+        of = next((kind for kind, v in ALLOWED.items() if v == {verdict}), "blends")
         right = [kind for kind, allowed in ALLOWED.items() if verdict in allowed]
         total = shares[verdict].sum()
         precision = shares.loc[right, verdict].sum() / total if total else float("nan")
