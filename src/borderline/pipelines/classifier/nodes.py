@@ -161,7 +161,7 @@ def calibrate_classifier(
     return DataFrame([fit_temperature(p, labels[rows])])
 
 
-@streams("judge_history_table", step="epoch", total=lambda judge: judge.epochs)
+@streams("history_table", step="epoch", total=lambda judge: judge.epochs)
 def train_judge(
     source: SourceImages,
     judge_checkpoints_so_far: Checkpoints,
