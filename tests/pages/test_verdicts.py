@@ -31,7 +31,10 @@ SHARE = "74 % [70, 78] of its images"
             "test image.",
         ),
         ("memorised", f"Memorised: {SHARE} nearly copy a training image."),
-        ("undecided", f"Undecided: no other verdict holds for {SHARE}."),
+        (
+            "undecided",
+            f"Undecided: no other verdict holds for {SHARE} (the model's weakness 74 %).",
+        ),
     ],
 )
 def test_verdict_is_one_sentence_with_its_share(verdict: str, sentence: str) -> None:

@@ -18,9 +18,7 @@ def verdict_on(pattern: Pattern, findings: Findings) -> str:
     if name is None:
         return "No verdict."
     if name == MIXED:
-        shares = sorted(pattern.verdict_shares.items(), key=lambda item: -item[1])
-        listed = (f"{VERDICTS[n].lower()} {_percent(s)}" for n, s in shares if s > 0)
-        return f"Mixed: no verdict prevails ({', '.join(listed)})."
+        return f"Mixed: no verdict prevails{_listed(pattern)}."
     if share is None or pattern.verdict_low is None or pattern.verdict_high is None:
         return f"{VERDICTS[name]}: the verdict on its only image."
     ends = f"[{100 * pattern.verdict_low:.0f}, {100 * pattern.verdict_high:.0f}]"
@@ -33,7 +31,7 @@ def verdict_on(pattern: Pattern, findings: Findings) -> str:
         "another_class": f"{images} are neither {positive} nor {negative} to {judges}",
         "weakness": f"{images} are clearly {positive} or clearly {negative} to {judges}",
         "ambiguous": f"{judges} splits between {positive} and {negative} on {images}",
-        "undecided": f"no other verdict holds for {images}",
+        "undecided": f"no other verdict holds for {images}{_listed(pattern, 'undecided')}",
     }
     return f"{VERDICTS[name]}: {reasons[name]}."
 
@@ -48,6 +46,14 @@ def verdicts_in_short(findings: Findings) -> str:
         return ""
     listed = [f"{VERDICTS[name].lower()} {_percent(share)}" for name, share in known.items()]
     return f"Verdicts of {_judges(findings)} on these images: {', '.join(listed)}; else undecided."
+
+
+def _listed(pattern: Pattern, without: str = "") -> str:
+    """The shares of the verdicts on a pattern in brackets, the largest first."""
+    shares = sorted(pattern.verdict_shares.items(), key=lambda item: -item[1])
+    kept = [(name, share) for name, share in shares if share > 0 and name != without]
+    listed = (f"{VERDICTS[name].lower()} {_percent(share)}" for name, share in kept)
+    return f" ({', '.join(listed)})" if kept else ""
 
 
 def _judges(findings: Findings) -> str:
