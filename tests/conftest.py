@@ -278,6 +278,7 @@ def findings_of(patterns: int = 2, **changed: object) -> Findings:
         "borderline_images": 1000,
         "noise": 0.0 if patterns else None,
         "recipe": "pca + kmeans" if patterns else "",
+        "judges": 3,
         "measures": measures,
         "patterns": [
             Pattern(
@@ -292,6 +293,11 @@ def findings_of(patterns: int = 2, **changed: object) -> Findings:
                 partners=2,
                 repeats=3,
                 found_again=0.9,
+                verdict="weakness",
+                verdict_share=0.74,
+                verdict_low=0.7,
+                verdict_high=0.78,
+                verdict_shares={"weakness": 0.74, "undecided": 0.26},
             )
             for i in range(patterns)
         ],
@@ -408,6 +414,7 @@ def cut_short(project: Path) -> Path:
     settings["clustering"] |= QUICK_CLUSTERS
     for training in (settings["gan"], settings["generators"]["gasten_10"]):
         training["epochs"] = LONG_ENOUGH
+    settings["judge_kinds"]["lenet"]["members"] = 1
     path.write_text(yaml.safe_dump(settings))
     return project
 

@@ -153,6 +153,10 @@ def configure(project: Path, **entries: object) -> None:
             ["prototypes.validation is invalid", "raise draws to 99"],
         ),
         ("prototypes.explanation.shap_baseline=white", ["shap_baseline", "'white'", "'black'"]),
+        ("judge.members=0", ["judge.members is 0", "greater than or equal to 1"]),
+        ("judge.blended=2", ["judge.blended is 2", "less than or equal to 1"]),
+        ("verdicts.split=0.05", ["verdicts is invalid", "must add up to more than 1"]),
+        ("verdicts.memorized=0.1", ["'verdicts.memorized'", "'verdicts.memorised'"]),
         ("prototypes.tipping.confident=0.5", ["prototypes.tipping.confident is 0.5", "0.5"]),
     ],
 )
@@ -486,6 +490,7 @@ def test_checkpoints_made_with_other_settings(kedro: CliRunner, project: Path) -
         "models.mlp_4.filters=9": ["models.mlp_4.filters is 9", "made with 4", "mlp_4"],
         "run.seed=1": ["run.seed", "1", "0"],
         "gan.epochs=2": ["gan.epochs", "2", "3"],
+        "judge.blended=0.2": ["judge.blended is 0.2", "made with 1.0", "judge_2/checkpoints"],
     }.items():
         for arguments in ([], ["--pipelines", "metrics"]):
             result = invoke(kedro, "--params", setting, *arguments)

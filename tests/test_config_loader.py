@@ -95,9 +95,10 @@ def test_every_setting_has_its_default_in_base_and_base_has_no_other() -> None:
     base = yaml.safe_load((ROOT / "conf/base/parameters.yml").read_text())
     assert base[PRESET] is None
     groups = {name: values for name, values in base_settings().items() if "_kinds" not in name}
+    assert groups["judge"] == {"kind": "lenet"}, "the rest is in judge_kinds"
     assert_names(groups, Parameters, set())
     for group, kinds in KINDS_OF.items():
-        defaults = base_settings()[f"{group[:-1]}_kinds"]
+        defaults = base_settings()[f"{group.removesuffix('s')}_kinds"]
         for kind, model in kinds.items():
             if kind in ("cnn", "mlp"):  # without defaults
                 continue
@@ -119,6 +120,8 @@ def test_entry_of_a_kind_comes_before_its_defaults() -> None:
             "three": 5,
         },
         "models": {"mine": {"kind": "imported", "input": {"size": 8}}, "cnn": {"kind": "cnn"}},
+        "judge": {"kind": "lenet", "epochs": 2},
+        "judge_kinds": {"lenet": {"members": 3, "epochs": 10}, "imported": {"columns": None}},
         "generator_kinds": {"gasten": {"alpha": None, "epochs": 7, "early_stopping": None}},
         "model_kinds": {"imported": {"input": {"size": None, "fit": False}}},
     }
@@ -132,7 +135,9 @@ def test_entry_of_a_kind_comes_before_its_defaults() -> None:
             "mine": {"kind": "imported", "input": {"size": 8, "fit": False}},
             "cnn": {"kind": "cnn"},
         },
+        "judge": {"kind": "lenet", "members": 3, "epochs": 2},
     }
+    assert with_kinds({"judge": 3}) == {"judge": 3}
 
 
 def test_pair_environments_are_a_line_each() -> None:

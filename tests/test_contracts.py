@@ -17,6 +17,7 @@ from borderline.hooks.preflight import PreflightHooks
 from borderline.params import flat
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.pipelines.classifier.params import (
+    JudgeParams,
     ModelParams,
     classifier_settings,
     judge_settings,
@@ -51,6 +52,7 @@ def test_environment_is_valid_and_its_pipelines_build(context: BorderlineContext
     models, generators = parameters.grid.models, parameters.grid.generators
     assert namespaces == {
         *("classifier", "gasten", "gasten.gan", "metrics", "report"),
+        *(f"classifier.{member}" for member in context.layout.members[1:]),
         *(f"{model}.{stage}" for model in models for stage in STAGES if stage != "gasten"),
         *(
             f"{model}.{stage}.{generator}"
@@ -115,6 +117,7 @@ def test_pair_environments_hold_the_settings_of_the_paper(
         "grid.generators": generators,
         "classifier.epochs": epochs[0],
         "judge.epochs": 4,
+        "judge.members": 5,
         "gan.preset": "paper",
         "gan.epochs": epochs[1],
         "gan.steps_per_epoch": None,
@@ -140,11 +143,16 @@ def test_fingerprints_of_the_default_run() -> None:
         "validation_share": 0.16666667,
         "patience": 3,
     }
-    assert judge_settings(p.run, p.pair, p.judge) == {
+    assert isinstance(p.judge, JudgeParams)
+    of_judge = {
         **run,
         "pair.test_share": 0.2,
+        "judge.kind": "lenet",
         **{f"judge.{name}": value for name, value in training.items()},
     }
+    assert judge_settings(p.run, p.pair, p.judge) == of_judge
+    of_member = {"judge.member": 2, "judge.blended": 1.0}
+    assert judge_settings(p.run, p.pair, p.judge, 2) == of_judge | of_member
     model = p.models["cnn_2"]
     assert isinstance(model, ModelParams)
     assert classifier_settings(p.run, p.pair, model, p.classifier) == {
@@ -241,7 +249,7 @@ def test_parameters_cover_what_the_nodes_ask_for() -> None:
     }
     # For the hooks, and for what is beside the road.
     beside = {*BESIDE, "tracking", "other_run"}
-    assert asked == {*Parameters.model_fields, "call"} - beside
+    assert asked == {*Parameters.model_fields, "call", "members"} - beside
 
 
 def test_stages_are_listed_without_a_context() -> None:

@@ -148,6 +148,41 @@ def test_step_1_is_left_out_where_no_generator_needs_it() -> None:
     assert not grid.lay_out(lists, settings, trains_gan=False).trains_gan
 
 
+def judges() -> Pipeline:
+    """The training of a judge and the choice of its best epoch."""
+
+    def function(*_: object) -> int:
+        return 0
+
+    train = ["source", "judge_checkpoints_so_far", "params:judge", "params:member"]
+    return Pipeline(
+        [
+            Node(function, train, "judge_checkpoints", name="train"),
+            Node(function, ["judge_checkpoints", "source"], "judge", name="keep"),
+        ]
+    )
+
+
+def test_each_member_of_the_committee_has_its_own_datasets_and_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grid, "_current", grid.Layout(members=tuple(grid.committee(2))))
+    copies = grid.for_each_member("stage", judges())
+    assert {node.name for node in copies.nodes} == {
+        *("stage.train", "stage.keep", "stage.judge_2.train", "stage.judge_2.keep")
+    }
+    assert copies.outputs() == {"judge", "judge_2"}
+    assert copies.datasets() - copies.inputs() - copies.outputs() == {
+        *("judge_checkpoints", "judge_2_checkpoints")
+    }
+    assert copies.inputs() == {
+        *("source", "judge_checkpoints_so_far", "judge_2_checkpoints_so_far"),
+        *("params:judge", "params:members.judge", "params:members.judge_2"),
+    }
+    monkeypatch.setattr(grid, "_current", grid.Layout(members=()))
+    assert not grid.for_each_member("stage", judges()).nodes
+
+
 def test_only_some_of_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     copies = grid.for_each_model("stage", template(), models=["b"])
     assert copies.outputs() == {"b.images"}

@@ -124,15 +124,16 @@ def lines_of(
     return [record.getMessage() for record in caplog.records]
 
 
+@pytest.mark.parametrize("table", ["history_table", "judge_2_history_table"])
 def test_progress_shows_step_total_and_the_numbers_of_the_last_row(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, table: str
 ) -> None:
     declare = streams("history_table", step="epoch", total=lambda settings: settings["steps"])
     rows = [
         {"epoch": 1, "loss": 0.5, "acd": 0.1, "note": ""},
         {"epoch": 2, "loss": 0.25, "acd": None, "note": "slow"},
     ]
-    tables = {"history_table": rows, "scores_table": [{"epoch": 9, "x": 1.0}]}
+    tables = {table: rows, "scores_table": [{"epoch": 9, "x": 1.0}]}
     assert lines_of(caplog, declare, tables) == [
         "cnn_2.work 1/5 loss=0.5 acd=0.1",
         "cnn_2.work 2/5 loss=0.25",

@@ -17,9 +17,11 @@ from borderline.preflight.configuration import (
     Globals,
     Parameters,
     imported_generators,
+    imported_judge,
     imported_models,
     laid_out,
     pair_up,
+    trained_members,
 )
 from borderline.preflight.reading import check_paths, read_globals, read_parameters
 
@@ -61,11 +63,13 @@ class BorderlineContext(KedroContext):
             grid.lay_out(checked.grid, checked.generators, trains_gan=trains_gan),
             pairing=pairing,
             imported=tuple(imported_models(checked)),
+            members=tuple(trained_members(checked)),
         )
         self.checked = laid_out(checked, self.layout)
         beside = Parameters.marked(Mark.BESIDE) | Globals.marked(Mark.BESIDE)
         self.derived = Derived(
             runs=grid.seeds(checked.grid, checked.run),
+            members=trained_members(checked),
             call=CallParams(
                 environment=self.env,
                 changed=dict(flat({n: v for n, v in changed.items() if n not in beside})),
@@ -78,7 +82,10 @@ class BorderlineContext(KedroContext):
         self.config_loader["catalog"] = {
             **_at_home(self.config_loader["catalog"]),
             **imported_files(
-                imported_models(self.checked), imported_generators(self.layout), self.layout
+                imported_models(self.checked),
+                imported_generators(self.layout),
+                imported_judge(self.checked),
+                self.layout,
             ),
         }
         grid.use(self.layout)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from borderline.errors import BorderlineError
 from borderline.params import Params
@@ -35,6 +35,20 @@ VALIDATION_MEASURES = {
     "stability": "stability across seeds",
 }
 """The measures of the validation of prototypes, as sentences and figures call them."""
+
+
+VERDICTS: Mapping[str, str] = {
+    "memorised": "Memorised",
+    "unrealistic": "Unrealistic",
+    "another_class": "Another class",
+    "weakness": "The model's weakness",
+    "ambiguous": "Ambiguous",
+    "undecided": "Undecided",
+}
+"""The verdicts on a borderline image with their names on pages; the first that holds decides."""
+
+MIXED = "mixed"
+"""The verdict on a pattern in which no verdict prevails."""
 
 
 class Described(NamedTuple):
@@ -96,6 +110,30 @@ MEASURES: Mapping[str, Described] = {
         "{:z.2f}",
         "mean cosine similarity to the prototypes of repeats with other seeds",
     ),
+    "weakness": Described(
+        "the model's weakness",
+        "{:z.1%}",
+        "share of the borderline images whose class the committee of judges is sure of",
+    ),
+    "ambiguous": Described(
+        "ambiguous",
+        "{:z.1%}",
+        "share of the borderline images on which the committee splits between the two classes",
+    ),
+    "another_class": Described(
+        "another class",
+        "{:z.1%}",
+        "share of the borderline images that are of neither class to the committee",
+    ),
+    "unrealistic": Described(
+        "unrealistic",
+        "{:z.1%}",
+        "share of the borderline images that are farther from the training images than nearly "
+        "every real test image",
+    ),
+    "memorised": Described(
+        "memorised", "{:z.1%}", "share of the borderline images that nearly copy a training image"
+    ),
     "near_patterns": Described(
         "test images near patterns", "{:z.1%}", "share of the real test images near a pattern"
     ),
@@ -141,6 +179,12 @@ class Pattern(Params):
         repeats: Number of repeats that have clusters.
         near: Real test images near the cluster.
         errors: Errors of the model among these.
+        verdict: The verdict that prevails among its images, one of ``VERDICTS``, or ``mixed``;
+            that on its only image where it has no cluster. See docs/verdicts.md.
+        verdict_share: Share of its images with that verdict; None where ``mixed``.
+        verdict_low: The end of the 95 % interval of this share.
+        verdict_high: The other end.
+        verdict_shares: The shares of all verdicts among its images.
         to_negative: Length of the walk to a confident negative, relative to the distance between
             two random latents; None where no walk or no latent space exists.
         words: The properties in which its images differ from the model's confident images.
@@ -162,6 +206,11 @@ class Pattern(Params):
     positive_found: bool = False
     to_negative: float | None = None
     to_positive: float | None = None
+    verdict: str | None = None
+    verdict_share: float | None = None
+    verdict_low: float | None = None
+    verdict_high: float | None = None
+    verdict_shares: dict[str, float] = Field(default_factory=dict)
     words: str = ""
 
 
@@ -235,6 +284,7 @@ class Findings(Params):
         borderline_images: Number of them that were clustered.
         noise: Share of these that belong to no cluster; None where there are no clusters.
         recipe: The recipe of the clustering; empty where there are no clusters.
+        judges: Members of the committee that have an opinion on classes.
         measures: The measures of ``MEASURES``, by name.
         shown: The selection that chose the prototypes.
         validation: Sentences that compare the prototypes with chance.
@@ -264,6 +314,7 @@ class Findings(Params):
     borderline_images: int
     noise: float | None
     recipe: str
+    judges: int
     measures: dict[str, Measured]
     patterns: tuple[Pattern, ...]
     shown: str

@@ -22,6 +22,8 @@ from borderline.errors import BorderlineError
 from borderline.params import GeneratorParams, Pairing, Params, RunParams
 
 _GAN = "gan"
+JUDGE = "judge"
+"""The judge of realism, and the first member of the committee."""
 GIVEN_STEP_1 = "step_1_checkpoints"
 """The entry of the catalog and of ``globals.yml`` for a step 1 that was trained elsewhere."""
 
@@ -72,6 +74,8 @@ class Layout:
         judges: The judges of realism.
         pairing: The two models that ``compare`` compares.
         imported: The models that were trained elsewhere.
+        members: The members of the committee of judges that are trained here, the judge first; none
+            where the judge is imported.
     """
 
     models: tuple[str, ...] = ()
@@ -81,6 +85,7 @@ class Layout:
     judges: tuple[Judge, ...] = ()
     pairing: Pairing | None = None
     imported: tuple[str, ...] = ()
+    members: tuple[str, ...] = (JUDGE,)
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -121,6 +126,16 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
 def repeated(name: str, run: int) -> str:
     """The name with the number of its repetition, except for the first."""
     return name if run == 1 else f"{name}_run_{run}"
+
+
+def committee(members: int) -> dict[str, int]:
+    """The names of the members of the committee with their numbers.
+
+    Example:
+        >>> committee(3)
+        {'judge': 1, 'judge_2': 2, 'judge_3': 3}
+    """
+    return {JUDGE if n == 1 else f"{JUDGE}_{n}": n for n in range(1, members + 1)}
 
 
 def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
@@ -195,6 +210,30 @@ def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
     return for_all(stage, copies)
 
 
+def for_each_member(stage: str, template: Pipeline) -> Pipeline:
+    """Copy the pipeline of the judge for every member of the committee.
+
+    Datasets called ``judge`` and ``judge_<name>`` become ``judge_2`` and ``judge_2_<name>``;
+    ``params:member`` stands for the number of the member.
+    """
+    copies = Pipeline([])
+    for member in _current.members:
+        parameters = _parameters(template, {"params:member": f"params:members.{member}"})
+        if member == JUDGE:
+            copies += Pipeline(template, parameters=parameters)
+            continue
+        names = {n: n.replace(JUDGE, member, 1) for n in template.datasets() if _is_judge(n)}
+        copies += Pipeline(
+            template,
+            namespace=member,
+            prefix_datasets_with_namespace=False,
+            inputs={name: new for name, new in names.items() if name in template.inputs()},
+            outputs={name: new for name, new in names.items() if name not in template.inputs()},
+            parameters=parameters,
+        )
+    return for_all(stage, copies)
+
+
 def for_each_model(
     stage: str,
     template: Pipeline,
@@ -258,6 +297,10 @@ def _gan_names() -> list[str]:
 
 def _is_dotted(name: str) -> bool:
     return "." in name and not name.startswith("params:")
+
+
+def _is_judge(name: str) -> bool:
+    return name == JUDGE or name.startswith(f"{JUDGE}_")
 
 
 def _of_run(names: Collection[str], run: int) -> dict[str, str]:

@@ -56,6 +56,29 @@ class Part(TypedDict):
     other_mass: NotRequired[Tensor]  # (N,)
 
 
+class Distances(TypedDict):
+    """Euclidean distances of n images to the real training images of all classes, each (n,)."""
+
+    pixel_nearest: Tensor  # to the nearest one, in pixels
+    pixel_neighbour: Tensor  # to the k-th nearest one, in pixels
+    feature_nearest: Tensor  # to the nearest one, in the judge's features
+    feature_neighbour: Tensor  # to the k-th nearest one, in the judge's features
+
+
+class HeldOut(Distances):
+    """The distances of the pair's real test images, M in place of n."""
+
+    train_features: Tensor  # the judge's features of the training images of all classes, (N, D)
+
+
+class Opinions(Distances):
+    """The opinion of the committee on the borderline images, and their distances."""
+
+    # Only of a committee that has an opinion.
+    probabilities: NotRequired[Tensor]  # mean over the members, (n, K)
+    disagreement: NotRequired[Tensor]  # in nats, (n,)
+
+
 class Prototypes(Part):
     """The shown prototypes."""
 
@@ -141,13 +164,6 @@ class RatingItems(TypedDict):
     kind: Tensor  # place in ``items.KINDS`` of the rating, int64 (N,)
     row: Tensor  # among the borderline or the test images, int64 (N,); -1 for blends
     pattern: Tensor  # number of the prototype, int64 (N,); -1 for none
-
-
-class Opinions(TypedDict):
-    """The opinion of a committee of judges on each borderline image."""
-
-    probabilities: Tensor  # mean over the judges, over all classes, (n, K)
-    classes: list[str]  # names of the K classes
 
 
 Parts = Mapping[str, Callable[[], Part]]

@@ -14,7 +14,7 @@ class Stream:
     """A decorator: the function of a node yields a table again and again, longer or further.
 
     Attributes:
-        table: The last part of the name of its dataset, ``history_table``.
+        table: The end of the name of its dataset, ``history_table``.
         step: Its column with the step of each row; ``epoch`` for a node that trains.
         total: Takes parameters of the node's function by name; gives the number of steps.
         first: The first value of that column, 0 or 1.

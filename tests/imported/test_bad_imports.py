@@ -283,6 +283,60 @@ GENERATORS = {
 }
 
 
+def judge(width: int = 2, after: str = "", **changed: Any) -> dict[str, Any]:
+    """A judge of ``elsewhere.Ink``; column 0 is for 1, column 1 for 7."""
+    source = {"kind": "callable", "import_path": "elsewhere.Ink"}
+    arguments = {"outputs": width, "after": after}
+    values = {"source": {**source, "arguments": arguments}, "columns": [1, 0], **changed}
+    return {"judge": {"kind": "imported", **values}}
+
+
+JUDGES = {
+    "missing file": Bad(
+        ["judge.source.path is", "nowhere.pt2", "cannot be read"],
+        settings=judge(source={"kind": "torch_export", "path": "nowhere.pt2", "trust": True}),
+    ),
+    "file that is not trusted": Bad(
+        ["judge.source.trust is False", "can run code"],
+        settings=judge(source={"kind": "pickle", "path": "model.file"}),
+    ),
+    "unknown kind": Bad(
+        ["judge.kind is 'lennet' (did you mean 'lenet'?)"], settings={"judge": {"kind": "lennet"}}
+    ),
+    "misspelt setting": Bad(
+        ["Unknown setting 'judge.member'. Did you mean 'judge.members'"],
+        settings={"judge": {"member": 3}},
+    ),
+    "setting of the other kind": Bad(["Unknown setting 'judge.epochs'"], settings=judge(epochs=3)),
+    "no columns for some of the classes": Bad(
+        ["judge.columns is missing", "gives 2 classes", "images have 10"],
+        settings=judge(columns=None),
+    ),
+    "column that is not there": Bad(
+        ["judge.columns is [1, 2]", "columns 0 to 1"], settings=judge(columns=[1, 2])
+    ),
+    "columns of an encoder": Bad(
+        ["judge is invalid", "has no columns"], settings=judge(outputs=None)
+    ),
+    "logits called probabilities": Bad(
+        ["judge.outputs is 'probabilities'", "set it to 'logits'"],
+        settings=judge(outputs="probabilities"),
+    ),
+    "exchanged classes": Bad(
+        ["judge classifies", "no better than guessing", "judge.columns"],
+        settings=judge(after="flipped"),
+    ),
+    "more features than images": Bad(
+        ["generation.images is 300", "judge's 784 features"],
+        settings=judge(
+            source={"kind": "callable", "import_path": "torch.nn.Flatten"},
+            outputs=None,
+            columns=None,
+        ),
+    ),
+}
+
+
 def digits(folder: Path, broken: dict[str, bytes] | None = None, count: int = 30) -> None:
     """Real digits, in a folder for each class."""
     real = ImageSource(kind="mnist_sample").load().train
@@ -455,6 +509,7 @@ def configure(project: Path, bad: Bad) -> None:
 CASES = [
     *(pytest.param(bad, id=f"model: {name}") for name, bad in MODELS.items()),
     *(pytest.param(bad, id=f"generator: {name}") for name, bad in GENERATORS.items()),
+    *(pytest.param(bad, id=f"judge: {name}") for name, bad in JUDGES.items()),
     *(pytest.param(bad, id=f"images: {name}") for name, bad in IMAGES.items()),
 ]
 

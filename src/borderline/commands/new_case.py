@@ -178,7 +178,7 @@ def make_case(
     known = {option: options[option] for option in ("columns", "embedding") if options[option]}
     trials = try_contracts(source, material, known, usual)
     classifier = material.model(trials[0].params)
-    check_model(name, classifier, material.real, torch.device("cpu"))
+    check_model(f"models.{name}", classifier, material.real, torch.device("cpu"))
     generators = ["latent_search", "pixel_bisection"]
     if classifier.differentiable:
         generators = ["gasten_10", "latent_search", "hybrid", "pixel_bisection"]

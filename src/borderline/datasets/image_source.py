@@ -11,7 +11,7 @@ from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.buckets import is_bucket
 from borderline.errors import BorderlineError, did_you_mean
 from borderline.params import SMALLEST_IMAGE
-from borderline.records import LabelledImages
+from borderline.records import LabelledImages, take_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,29 @@ class SourceImages:
                     f"source.classes names {len(self.classes)} classes, but {self.name} has the "
                     f"label {highest}: name every class."
                 )
+
+
+def split_source(
+    source: SourceImages, test_share: float, seed: int
+) -> tuple[LabelledImages, LabelledImages]:
+    """Training and test images of all classes; a source with test images is not split.
+
+    ``test_share`` of each class, in (0, 1), becomes test images.
+    """
+    import torch
+    from sklearn.model_selection import train_test_split
+
+    if source.test is not None:
+        return source.train, source.test
+    labels = source.train["labels"]
+    train, test = train_test_split(
+        torch.arange(len(labels)).numpy(),
+        test_size=test_share,
+        stratify=labels.numpy(),
+        random_state=seed,
+    )
+    train, test = (take_rows(source.train, torch.from_numpy(rows)) for rows in (train, test))
+    return train, test
 
 
 class ImageSource(ReadOnlyDataset[SourceImages]):

@@ -59,8 +59,10 @@ class ProgressHooks:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Move the bar to the last row of the table that was just saved."""
-        stream, table = self._stream, dataset_name.rpartition(".")[-1]
-        if self._progress is None or stream is None or table != stream.table or data.empty:
+        stream = self._stream
+        if self._progress is None or stream is None or not dataset_name.endswith(stream.table):
+            return
+        if data.empty:
             return
         numbers, total = _numbers(data, stream), self._progress.tasks[0].total
         done = int(data[stream.step].iloc[-1]) + 1 - stream.first

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from borderline.grid import Layout
+from borderline.grid import JUDGE, Layout
 from borderline.imported.params import Source
 
 IMPORTED_FILE = "imported_file"
@@ -13,10 +13,14 @@ IMPORTED_FILE = "imported_file"
 
 
 def imported_files(
-    models: Mapping[str, Source], generators: Mapping[str, Source], layout: Layout
+    models: Mapping[str, Source],
+    generators: Mapping[str, Source],
+    judge: Source | None,
+    layout: Layout,
 ) -> dict[str, dict[str, Any]]:
-    """One catalog entry per imported model, and per imported generator of each model."""
+    """One catalog entry per imported model, per imported generator of each model, and the judge."""
     places = [(name, f"models.{name}", source) for name, source in models.items()]
+    places += [] if judge is None else [(JUDGE, JUDGE, judge)]
     for model in layout.models:
         for name, source in generators.items():
             places.append((f"{model}.{name}", f"generators.{name}", source))

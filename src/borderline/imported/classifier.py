@@ -13,16 +13,86 @@ from borderline.errors import BorderlineError
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.network import NoEmbedding, outputs_of
-from borderline.imported.params import FILE_DIGEST, JUDGE, Contract, ImportedModelParams
+from borderline.imported.params import (
+    FILE_DIGEST,
+    JUDGE,
+    Contract,
+    ImportedModelParams,
+    Source,
+)
 from borderline.params import Setting
 
 _SMALLEST_P = 1e-7
 
 
-class ImportedClassifier(nn.Module):
-    """An imported network and its contract: images (N, C, H, W) in [-1, 1] to logits (N,).
+class Imported(nn.Module):
+    """An imported network behind its contract, for images (N, C, H, W) in [-1, 1].
 
     Copies and pickles consist of the bytes of the file, since not every network can be pickled.
+
+    Args:
+        source: The place of the network.
+        contract: The images that it expects.
+        content: The bytes of its file.
+        image_shape: Channels, height and width of the images.
+
+    Attributes:
+        digest: A fingerprint of the file and of the module that belongs to it.
+
+    Raises:
+        BorderlineError: When the network cannot be read; the sentence begins with ``source.``.
+    """
+
+    def __init__(
+        self, source: Source, contract: Contract, content: bytes, image_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.contract, self.image_shape = contract, image_shape
+        self.network = read_network(source, content)
+        self.digest = digest_of_source(source, content)
+
+    @property
+    def weights(self) -> int:
+        """The number of weights."""
+        return self.network.count_weights()
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [-1, 1] to embeddings (N, D)."""
+        if len(images) == 0:  # Not every network accepts an empty batch.
+            return images.new_zeros(0, self.embed(self.blank().to(images.device)).shape[1])
+        embeddings = self.network.embed(prepared(images, self.contract))
+        return embeddings.reshape(len(images), -1).float()
+
+    def outputs(self, images: Tensor) -> Tensor:
+        """The outputs of the network for images (N, C, H, W) in [-1, 1], as float32."""
+        return outputs_of(self.network(prepared(images, self.contract))).float()
+
+    def blank(self) -> Tensor:
+        """Two grey images on the model's device."""
+        return torch.zeros(2, *self.image_shape, device=self._device())
+
+    def find_layer(self, name: str | None, remedy: str) -> None:
+        """Find the embedding layer.
+
+        Raises:
+            BorderlineError: When there is none of that name; the sentence begins with
+                ``embedding`` and ends with the remedy.
+        """
+        try:
+            self.network.find_layer(name, prepared(self.blank(), self.contract))
+        except Exception as error:
+            if not isinstance(error, NoEmbedding):
+                error = NoEmbedding(f"its layers cannot be listed ({first_line(error)})")
+            raise BorderlineError(
+                f"embedding is {name!r}, but for this network {error}: {remedy}."
+            ) from error
+
+    def _device(self) -> torch.device:
+        return next((weights.device for weights in self.network.parameters()), torch.device("cpu"))
+
+
+class ImportedClassifier(Imported):
+    """An imported model under test: images (N, C, H, W) in [-1, 1] to logits (N,).
 
     Args:
         image_shape: Channels, height and width of the images.
@@ -43,21 +113,21 @@ class ImportedClassifier(nn.Module):
         image_shape: tuple[int, ...],
         judge: nn.Module | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(params.source, params.input, content, image_shape)
         judge = judge if params.embedding == JUDGE else None
         self._arguments = (params, content, image_shape, judge)
         # The columns of the positive and of the negative class.
         self.columns = params.columns or (1, 0)
-        self.params, self.image_shape = params, image_shape
-        self.network = read_network(params.source, content)
+        self.params = params
         # In a list, so that changes to the model's layers leave the judge's layers alone.
         self._judge = [] if judge is None else [judge]
         self.settings: dict[str, Setting] = {
             **params.fingerprint("model"),
-            FILE_DIGEST: digest_of_source(params.source, content),
+            FILE_DIGEST: self.digest,
         }
         if not self._judge:
-            self._find_layer()
+            remedy = f"name a layer, or set it to {JUDGE!r} to cluster by the judge's features"
+            self.find_layer(params.embedding, remedy)
 
     def __reduce__(self) -> Any:
         return type(self), self._arguments
@@ -78,11 +148,6 @@ class ImportedClassifier(nn.Module):
     def most_other_mass(self) -> float | None:
         """The highest probability of the other classes; None for a model of two classes."""
         return self.params.most_other_mass if self._classes > 2 else None
-
-    @property
-    def weights(self) -> int:
-        """The number of weights."""
-        return self.network.count_weights()
 
     @property
     def described(self) -> str:
@@ -126,14 +191,7 @@ class ImportedClassifier(nn.Module):
             judge: Any = self._judge[0].to(images.device).eval()
             features: Tensor = judge.embed(images)
             return features
-        if len(images) == 0:
-            return images.new_zeros(0, self.embed(self.blank().to(images.device)).shape[1])
-        embeddings = self.network.embed(prepared(images, self.params.input))
-        return embeddings.reshape(len(images), -1).float()
-
-    def outputs(self, images: Tensor) -> Tensor:
-        """The outputs of the network for images (N, C, H, W) in [-1, 1], as float32."""
-        return outputs_of(self.network(prepared(images, self.params.input))).float()
+        return super().embed(images)
 
     @cached_property
     def _classes(self) -> int:
@@ -141,25 +199,6 @@ class ImportedClassifier(nn.Module):
             return 2
         with torch.no_grad():
             return self.outputs(self.blank()).shape[1]
-
-    def _device(self) -> torch.device:
-        return next((weights.device for weights in self.network.parameters()), torch.device("cpu"))
-
-    def blank(self) -> Tensor:
-        """Two grey images on the model's device."""
-        return torch.zeros(2, *self.image_shape, device=self._device())
-
-    def _find_layer(self) -> None:
-        layer = self.params.embedding
-        try:
-            self.network.find_layer(layer, prepared(self.blank(), self.params.input))
-        except Exception as error:
-            if not isinstance(error, NoEmbedding):
-                error = NoEmbedding(f"its layers cannot be listed ({first_line(error)})")
-            raise BorderlineError(
-                f"embedding is {layer!r}, but for this network {error}: name a layer, or set it to "
-                f"{JUDGE!r} to cluster by the judge's features."
-            ) from error
 
 
 class BlindJudge(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from borderline.params import Mark, Params
 
@@ -126,6 +126,12 @@ class Contract(Params):
         return self
 
 
+def _two_columns(columns: tuple[int, int] | None) -> tuple[int, int] | None:
+    if columns is not None and (columns[0] == columns[1] or min(columns) < 0):
+        raise ValueError("it must be two different columns from 0 on: [positive, negative]")
+    return columns
+
+
 class ImportedModelParams(Params):
     """An imported model under test.
 
@@ -146,19 +152,39 @@ class ImportedModelParams(Params):
     source: Source
     input: Contract
     outputs: Literal["logit", "probability", "logits", "probabilities"]
-    columns: tuple[int, int] | None
+    columns: Annotated[tuple[int, int] | None, AfterValidator(_two_columns)]
     most_other_mass: float = Field(gt=0, le=1)
     embedding: str | None
-
-    @field_validator("columns")
-    @classmethod
-    def _two_columns(cls, columns: tuple[int, int] | None) -> tuple[int, int] | None:
-        if columns is not None and (columns[0] == columns[1] or min(columns) < 0):
-            raise ValueError("it must be two different columns from 0 on: [positive, negative]")
-        return columns
 
     @model_validator(mode="after")
     def _columns_need_classes(self) -> Self:
         if self.columns is not None and self.outputs in ("logit", "probability"):
             raise ValueError(f"a single {self.outputs} has no columns, so remove columns")
+        return self
+
+
+class ImportedJudgeParams(Params):
+    """A judge that was trained elsewhere; it takes the place of the committee.
+
+    Attributes:
+        outputs: ``logits`` or ``probabilities`` of two or more classes; None for an encoder without
+            a head, which has features but no opinion on classes.
+        columns: The output columns of the positive and the negative class, from 0; None where
+            column i is class i of the source.
+        embedding: The name of the layer whose output are the features; None for the input of the
+            last linear layer, or for the output of an encoder without a head. For a callable, the
+            import path of an embedding function.
+    """
+
+    kind: Literal["imported"]
+    source: Source
+    input: Contract
+    outputs: Literal["logits", "probabilities"] | None
+    columns: Annotated[tuple[int, int] | None, AfterValidator(_two_columns)]
+    embedding: str | None
+
+    @model_validator(mode="after")
+    def _head_has_columns(self) -> Self:
+        if self.outputs is None and self.columns is not None:
+            raise ValueError("an encoder without a head (outputs: null) has no columns: remove it")
         return self

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from borderline.errors import BorderlineError
-from borderline.imported.classifier import ImportedClassifier, prepared
+from borderline.imported.classifier import Imported, ImportedClassifier, prepared
+from borderline.imported.judge import ImportedJudge
 from borderline.imported.kinds import first_line
 from borderline.imported.params import Contract
 from borderline.records import LabelledImages
@@ -22,14 +23,19 @@ _LOGIT_MAY_DIFFER = 0.05
 _OUTSIDE = 1e-4
 
 
-def check_contract(contract: Contract, name: str, image_shape: tuple[int, ...]) -> None:
+def check_contract(contract: Contract, setting: str, image_shape: tuple[int, ...]) -> None:
     """Check that the images have the size and channels that a model expects.
+
+    Args:
+        contract: The images that it expects.
+        setting: The place of its settings, for messages: ``models.<name>`` or ``judge``.
+        image_shape: Channels, height and width of the images.
 
     Raises:
         BorderlineError: When they differ and ``fit`` is false.
     """
     channels, size, _ = image_shape
-    setting = f"models.{name}.input"
+    setting = f"{setting}.input"
     if contract.size not in (None, size) and not contract.fit:
         raise BorderlineError(
             f"{setting}.size is {contract.size}, but the images are {size}x{size}: set "
@@ -51,9 +57,9 @@ def check_contract(contract: Contract, name: str, image_shape: tuple[int, ...]) 
 
 
 def check_model(
-    name: str, classifier: ImportedClassifier, real: LabelledImages, device: torch.device
+    setting: str, classifier: ImportedClassifier, real: LabelledImages, device: torch.device
 ) -> None:
-    """Try a model on real images of the pair.
+    """Try a model, whose settings are at ``setting``, on real images of the pair.
 
     Raises:
         BorderlineError: When it cannot process them, when its outputs contradict its settings, or
@@ -62,18 +68,64 @@ def check_model(
     images, labels = (values.to(device) for values in trial_images(real))
     classifier.to(device).eval()
     with torch.no_grad():
-        _check_outputs(name, classifier, _outputs(name, classifier, images))
+        _check_outputs(setting, classifier, _outputs(setting, classifier, images))
         logits = classifier(images)
-        _check_logits(name, logits)
-        _check_repeats(name, classifier, images, logits)
-        _check_embedding(name, classifier, images)
+        _check_logits(setting, logits)
+        _check_repeats(setting, classifier, images, logits)
+        _check_embedding(setting, classifier, images)
     right = int(((logits > 0) == (labels == 1)).sum())
     if 2 * right <= len(labels):
         raise BorderlineError(
-            f"models.{name} classifies {right} of {len(labels)} real images of the pair correctly, "
-            f"no better than guessing: exchange the classes (models.{name}.columns, or "
-            f"pair.positive and pair.negative), or correct models.{name}.input (range, mean, std)."
+            f"{setting} classifies {right} of {len(labels)} real images of the pair correctly, "
+            f"no better than guessing: exchange the classes ({setting}.columns, or "
+            f"pair.positive and pair.negative), or correct {setting}.input (range, mean, std)."
         )
+
+
+def check_judge(
+    setting: str,
+    judge: ImportedJudge,
+    real: LabelledImages,
+    columns: tuple[int, int],
+    classes: int,
+    device: torch.device,
+) -> int:
+    """Try a judge on real images of the pair.
+
+    Args:
+        setting: The place of its settings, for messages.
+        judge: The judge.
+        real: Real images of the pair.
+        columns: Its columns of the positive and the negative class.
+        classes: The number of classes of the source.
+        device: The device to try it on.
+
+    Returns:
+        The width of its features.
+
+    Raises:
+        BorderlineError: As in :func:`check_model`; an encoder without a head may be no more
+            accurate than guessing.
+    """
+    images, labels = (values.to(device) for values in trial_images(real))
+    judge.to(device).eval()
+    with torch.no_grad():
+        outputs = _outputs(setting, judge, images)
+        if judge.has_head:
+            _check_head(setting, judge, outputs, classes)
+        _check_finite(setting, outputs)
+        _check_repeats(setting, judge, images, judge(images))
+        width = _check_embedding(setting, judge, images)
+    if judge.has_head:
+        positive, negative = columns
+        right = int(((outputs[:, positive] > outputs[:, negative]) == (labels == 1)).sum())
+        if 2 * right <= len(labels):
+            raise BorderlineError(
+                f"{setting} classifies {right} of {len(labels)} real images of the pair correctly, "
+                f"no better than guessing: correct {setting}.columns or {setting}.input (range, "
+                "mean, std)."
+            )
+    return width
 
 
 def trial_images(real: LabelledImages) -> tuple[Tensor, Tensor]:
@@ -83,37 +135,37 @@ def trial_images(real: LabelledImages) -> tuple[Tensor, Tensor]:
     return real["images"][chosen], real["labels"][chosen]
 
 
-def _outputs(name: str, classifier: ImportedClassifier, images: Tensor) -> Tensor:
+def _outputs(setting: str, classifier: Imported, images: Tensor) -> Tensor:
     """The outputs for all images, after a check with all of them and with one."""
-    shape = list(prepared(images[:1], classifier.params.input).shape[1:])
+    shape = list(prepared(images[:1], classifier.contract).shape[1:])
     for count in (len(images), 1):
         try:
             outputs = classifier.outputs(images[:count])
         except Exception as error:
             if isinstance(error, TypeError) and "it gives a" in str(error):
                 raise BorderlineError(
-                    f"models.{name}: {error}: make it return one tensor of outputs."
+                    f"{setting}: {error}: make it return one tensor of outputs."
                 ) from error
             way_out = (
-                f"correct models.{name}.input (size, channels, dtype), or its source"
+                f"correct {setting}.input (size, channels, dtype), or its source"
                 if count > 1
                 else "make it accept any number of images (torch.export: dynamic_shapes)"
             )
             raise BorderlineError(
-                f"models.{name} cannot take {count} images of shape {shape} and type "
-                f"{classifier.params.input.dtype} ({first_line(error)}): {way_out}."
+                f"{setting} cannot take {count} images of shape {shape} and type "
+                f"{classifier.contract.dtype} ({first_line(error)}): {way_out}."
             ) from error
         if outputs.shape[:1] != (count,):
             raise BorderlineError(
-                f"models.{name} gives outputs of shape {tuple(outputs.shape)} for {count} images: "
+                f"{setting} gives outputs of shape {tuple(outputs.shape)} for {count} images: "
                 "make it return one row per image."
             )
     return classifier.outputs(images)
 
 
-def _check_outputs(name: str, classifier: ImportedClassifier, outputs: Tensor) -> None:
+def _check_outputs(model: str, classifier: ImportedClassifier, outputs: Tensor) -> None:
     params = classifier.params
-    setting = f"models.{name}.outputs"
+    setting = f"{model}.outputs"
     width = outputs[0].numel()
     if params.outputs in ("logit", "probability"):
         if width != 1:
@@ -130,70 +182,105 @@ def _check_outputs(name: str, classifier: ImportedClassifier, outputs: Tensor) -
             )
         if params.columns is None and width > 2:
             raise BorderlineError(
-                f"models.{name}.columns is missing, but the model gives {width} classes: set it to "
+                f"{model}.columns is missing, but the model gives {width} classes: set it to "
                 "the columns, from 0 on, of [positive, negative]."
             )
         if max(classifier.columns) >= width:
             raise BorderlineError(
-                f"models.{name}.columns is {list(classifier.columns)}, but the model gives "
+                f"{model}.columns is {list(classifier.columns)}, but the model gives "
                 f"columns 0 to {width - 1}: correct it."
             )
-    if params.outputs in ("probability", "probabilities") and torch.isfinite(outputs).all():
-        low, high = float(outputs.min()), float(outputs.max())
-        sums = outputs.sum(1) if params.outputs == "probabilities" else torch.ones(1)
-        if low < -_OUTSIDE or high > 1 + _OUTSIDE:
-            raise BorderlineError(
-                f"{setting} is {params.outputs!r}, but the model gives numbers from {low:.3g} to "
-                f"{high:.3g}: set it to {'logit' if width == 1 else 'logits'!r}."
-            )
-        if float((sums - 1).abs().max()) > _SUM_MAY_DIFFER:
-            raise BorderlineError(
-                f"{setting} is 'probabilities', but for one image they sum to "
-                f"{float(sums[(sums - 1).abs().argmax()]):.3f} and not to 1: set it to 'logits', "
-                "or end the model with a softmax."
-            )
+    if params.outputs in ("probability", "probabilities"):
+        _check_probabilities(setting, params.outputs, outputs)
 
 
-def _check_logits(name: str, logits: Tensor) -> None:
-    if not torch.isfinite(logits).all():
+def _check_head(setting: str, judge: ImportedJudge, outputs: Tensor, classes: int) -> None:
+    kind, columns = judge.params.outputs, judge.params.columns
+    if outputs.dim() != 2 or outputs.shape[1] < 2:
         raise BorderlineError(
-            f"models.{name} gives NaN or infinite outputs for "
-            f"{int((~torch.isfinite(logits)).sum())} of {len(logits)} real images: correct "
-            f"models.{name}.input (range, mean, std, dtype), or the model."
+            f"{setting}.outputs is {kind!r}, but the judge gives outputs of shape "
+            f"{tuple(outputs.shape)}: make it return one number per class, or set outputs to null "
+            "for an encoder without a head."
         )
+    width = outputs.shape[1]
+    if columns is None and width != classes:
+        raise BorderlineError(
+            f"{setting}.columns is missing, but the judge gives {width} classes and the images "
+            f"have {classes}: set it to the columns, from 0 on, of [positive, negative]."
+        )
+    if columns is not None and max(columns) >= width:
+        raise BorderlineError(
+            f"{setting}.columns is {list(columns)}, but the judge gives columns 0 to {width - 1}: "
+            "correct it."
+        )
+    if kind == "probabilities":
+        _check_probabilities(f"{setting}.outputs", kind, outputs)
+
+
+def _check_probabilities(setting: str, kind: str, outputs: Tensor) -> None:
+    if not torch.isfinite(outputs).all():
+        return
+    low, high = float(outputs.min()), float(outputs.max())
+    sums = outputs.sum(1) if kind == "probabilities" else torch.ones(1)
+    if low < -_OUTSIDE or high > 1 + _OUTSIDE:
+        raise BorderlineError(
+            f"{setting} is {kind!r}, but the model gives numbers from {low:.3g} to "
+            f"{high:.3g}: set it to {'logit' if kind == 'probability' else 'logits'!r}."
+        )
+    if float((sums - 1).abs().max()) > _SUM_MAY_DIFFER:
+        raise BorderlineError(
+            f"{setting} is 'probabilities', but for one image they sum to "
+            f"{float(sums[(sums - 1).abs().argmax()]):.3f} and not to 1: set it to 'logits', "
+            "or end the model with a softmax."
+        )
+
+
+def _check_finite(setting: str, outputs: Tensor) -> None:
+    finite = torch.isfinite(outputs).flatten(1).all(1) if outputs.dim() > 1 else outputs.isfinite()
+    if not finite.all():
+        raise BorderlineError(
+            f"{setting} gives NaN or infinite outputs for "
+            f"{int((~finite).sum())} of {len(outputs)} real images: correct "
+            f"{setting}.input (range, mean, std, dtype), or the model."
+        )
+
+
+def _check_logits(setting: str, logits: Tensor) -> None:
+    _check_finite(setting, logits)
     if float(logits.max() - logits.min()) < 1e-6:
         raise BorderlineError(
-            f"models.{name} gives {len(logits)} real images of both classes the same output "
+            f"{setting} gives {len(logits)} real images of both classes the same output "
             f"({float(torch.sigmoid(logits[0])):.4f}), so it has no boundary: correct "
-            f"models.{name}.input (range, mean, std), or train the model."
+            f"{setting}.input (range, mean, std), or train the model."
         )
 
 
-def _check_repeats(
-    name: str, classifier: ImportedClassifier, images: Tensor, logits: Tensor
-) -> None:
+def _check_repeats(setting: str, classifier: Imported, images: Tensor, logits: Tensor) -> None:
     """Check that a second pass, single images and a copy of the model give the same logits."""
     if float((classifier(images) - logits).abs().max()) > _LOGIT_MAY_DIFFER:
         raise BorderlineError(
-            f"models.{name} gives other outputs for the same images each time: turn dropout off "
+            f"{setting} gives other outputs for the same images each time: turn dropout off "
             "(model.eval()) before you save it."
         )
     alone = torch.cat([classifier(images[i : i + 1]) for i in range(4)])
     if float((alone - logits[:4]).abs().max()) > _LOGIT_MAY_DIFFER:
         raise BorderlineError(
-            f"models.{name} gives an image another output alone than in a batch: set batch "
+            f"{setting} gives an image another output alone than in a batch: set batch "
             "normalisation to evaluation (model.eval()) before you save it."
         )
     again = copy.deepcopy(classifier).to(images.device)(images)
     if float((again - logits).abs().max()) > _LOGIT_MAY_DIFFER:
         raise BorderlineError(
-            f"models.{name} gives other outputs when it is made again from its source, so the "
+            f"{setting} gives other outputs when it is made again from its source, so the "
             "source does not contain its weights: let its code load or set them."
         )
 
 
-def _check_embedding(name: str, classifier: ImportedClassifier, images: Tensor) -> None:
-    setting = f"models.{name}.embedding is {classifier.params.embedding!r}"
+def _check_embedding(
+    setting: str, classifier: ImportedClassifier | ImportedJudge, images: Tensor
+) -> int:
+    """Check the embeddings; returns their width."""
+    setting = f"{setting}.embedding is {classifier.params.embedding!r}"
     try:
         embeddings = classifier.embed(images)
     except Exception as error:
@@ -201,9 +288,11 @@ def _check_embedding(name: str, classifier: ImportedClassifier, images: Tensor) 
             f"{setting}, but the output of {classifier.layer!r} is no embedding "
             f"({first_line(error)}): name another layer."
         ) from error
+    needs = "realism needs" if isinstance(classifier, ImportedJudge) else "clustering needs"
     if embeddings.dim() != 2 or len(embeddings) != len(images) or embeddings.shape[1] < 2:
         raise BorderlineError(
             f"{setting}, whose output for {len(images)} images has shape "
-            f"{tuple(embeddings.shape)}, but clustering needs two or more numbers per image: name "
-            "another layer."
+            f"{tuple(embeddings.shape)}, but {needs} two or more numbers per image: name another "
+            "layer."
         )
+    return embeddings.shape[1]

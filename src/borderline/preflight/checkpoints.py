@@ -12,9 +12,14 @@ from borderline.grid import GIVEN_STEP_1, Layout, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE
 from borderline.imported.params import FILE_DIGEST
 from borderline.params import Setting
-from borderline.pipelines.classifier.params import ModelParams, classifier_settings, judge_settings
+from borderline.pipelines.classifier.params import (
+    JudgeParams,
+    ModelParams,
+    classifier_settings,
+    judge_settings,
+)
 from borderline.pipelines.gasten.params import gan_settings
-from borderline.preflight.configuration import Globals, Parameters
+from borderline.preflight.configuration import Globals, Parameters, trained_members
 
 
 def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Globals) -> None:
@@ -86,7 +91,10 @@ def _trainings(
     p: Parameters, layout: Layout, imports: Mapping[str, str]
 ) -> Iterator[tuple[str, int, dict[str, Setting], dict[str, str]]]:
     """Every training's checkpoints, epochs, fingerprint, and names of its groups of settings."""
-    yield "judge_checkpoints_so_far", p.judge.epochs, judge_settings(p.run, p.pair, p.judge), {}
+    for name, member in trained_members(p).items():
+        assert isinstance(p.judge, JudgeParams)
+        settings = judge_settings(p.run, p.pair, p.judge, member)
+        yield f"{name}_checkpoints_so_far", p.judge.epochs, settings, {}
     runs = {1: p.run} | dict(enumerate(seeds(p.grid, p.run).values(), start=2))
     step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
     for number, settings in step_1.items() if layout.trains_gan else ():

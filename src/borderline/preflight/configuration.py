@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from borderline.grid import Grid, Layout
-from borderline.imported.params import ImportedModelParams, Source
+from borderline.grid import Grid, Layout, committee
+from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
 from borderline.params import (
     SMALLEST_IMAGE,
     CallParams,
@@ -20,13 +20,13 @@ from borderline.params import (
     RunParams,
     TrackingParams,
 )
-from borderline.pipelines.classifier.params import AnyModel, TrainingParams
+from borderline.pipelines.classifier.params import AnyJudge, AnyModel, JudgeParams, TrainingParams
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import AnyGenerator
 from borderline.pipelines.gasten.params import GanParams, GenerationParams
 from borderline.pipelines.gate.params import GateParams
-from borderline.pipelines.metrics.params import MetricsParams
+from borderline.pipelines.metrics.params import MetricsParams, VerdictsParams
 from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.pipelines.rating.params import RatingParams
 from borderline.pipelines.report.params import ReportParams
@@ -41,11 +41,12 @@ class Parameters(Params):
     grid: Grid
     models: dict[str, AnyModel] = Field(min_length=1)
     classifier: TrainingParams
-    judge: TrainingParams
+    judge: AnyJudge
     gan: GanParams
     generators: dict[str, AnyGenerator] = Field(min_length=1)
     generation: GenerationParams
     metrics: MetricsParams
+    verdicts: VerdictsParams
     clustering: ClusteringParams
     prototypes: PrototypesParams
     report: ReportParams
@@ -61,11 +62,13 @@ class Derived(Params):
 
     Attributes:
         runs: The run settings of all repetitions except the first: ``run_2`` and so on.
+        members: The numbers of the members of the committee that are trained here, by name.
         call: The call of the run.
         pairing: The two models that ``compare`` compares.
     """
 
     runs: dict[str, RunParams]
+    members: dict[str, int]
     call: Annotated[CallParams, Mark.NO_RESULT]
     pairing: Annotated[Pairing, Mark.NO_RESULT]
 
@@ -121,6 +124,18 @@ def pair_up(parameters: Parameters) -> Pairing:
     this = compare.this or models[0]
     others = [this] if elsewhere else [*(model for model in models if model != this), this]
     return Pairing(this=this, other=compare.other or others[0], elsewhere=elsewhere)
+
+
+def trained_members(parameters: Parameters) -> dict[str, int]:
+    """The members of the committee that are trained here with their numbers."""
+    judge = parameters.judge
+    return committee(judge.members) if isinstance(judge, JudgeParams) else {}
+
+
+def imported_judge(parameters: Parameters) -> Source | None:
+    """The source of a judge that was trained elsewhere; None for one that is trained here."""
+    judge = parameters.judge
+    return judge.source if isinstance(judge, ImportedJudgeParams) else None
 
 
 def imported_models(parameters: Parameters) -> dict[str, Source]:

@@ -10,16 +10,26 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
 from borderline.errors import BorderlineError
-from borderline.grid import Layout
+from borderline.grid import JUDGE, Layout
 from borderline.imported.catalog import IMPORTED_FILE
 from borderline.imported.import_path import digest_of_source
-from borderline.imported.params import ImportedModelParams
+from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
 from borderline.pipelines.prototypes.params import WITHOUT_GRADIENTS
-from borderline.preflight.configuration import Parameters, imported_generators, imported_models
+from borderline.preflight.configuration import (
+    Parameters,
+    imported_generators,
+    imported_judge,
+    imported_models,
+)
+from borderline.preflight.reading import check_feature_width
 
 if TYPE_CHECKING:
     from borderline.datasets.image_source import SourceImages
     from borderline.imported.classifier import ImportedClassifier
+    from borderline.records import LabelledImages
+
+JUDGE_FILE = f"{JUDGE}.{IMPORTED_FILE}"
+"""The dataset of the file of an imported judge."""
 
 
 def digests_of_imports(
@@ -35,6 +45,9 @@ def digests_of_imports(
     for model in layout.models:
         for generator, source in imported_generators(layout).items():
             sources[f"{model}.{generator}.{IMPORTED_FILE}"] = source
+    judge = imported_judge(parameters)
+    if judge is not None:
+        sources[JUDGE_FILE] = judge
     digests = {}
     for name, source in sources.items():
         try:
@@ -59,25 +72,48 @@ def check_imports(
     from borderline.imported.probe import check_contract, check_model
     from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
 
-    positive, negative = labels_of_pair(source, parameters.pair)
-    real = images_of_pair(source.train, positive, negative)
+    labels = labels_of_pair(source, parameters.pair)
+    real = images_of_pair(source.train, *labels)
     shape = tuple(real["images"].shape[1:])
+    if JUDGE_FILE in pipeline.inputs():
+        _check_judge(catalog.load(JUDGE_FILE), real, labels, len(source.classes), parameters)
     for model in layout.imported:
         name = f"{model}.{IMPORTED_FILE}"
         params = parameters.models[model]
         if name not in pipeline.inputs() or not isinstance(params, ImportedModelParams):
             continue
-        check_contract(params.input, model, shape)
+        check_contract(params.input, f"models.{model}", shape)
         content: bytes = catalog.load(name)
         with _under(f"models.{model}"):
             classifier = ImportedClassifier(params, content, shape, BlindJudge())
-        check_model(model, classifier, real, parameters.run.torch_device())
+        check_model(f"models.{model}", classifier, real, parameters.run.torch_device())
         _check_gradients(model, classifier, parameters, layout)
     for generator, (settings, _) in layout.generators.items():
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
         if name in pipeline.inputs():
             with _under(f"generators.{generator}"):
                 settings.check_file(catalog.load(name), shape)
+
+
+def _check_judge(
+    content: bytes,
+    real: LabelledImages,
+    labels: tuple[int, int],
+    classes: int,
+    parameters: Parameters,
+) -> None:
+    from borderline.imported.judge import ImportedJudge
+    from borderline.imported.probe import check_contract, check_judge
+
+    params = parameters.judge
+    assert isinstance(params, ImportedJudgeParams)
+    shape = tuple(real["images"].shape[1:])
+    check_contract(params.input, JUDGE, shape)
+    with _under(JUDGE):
+        judge = ImportedJudge(params, content, shape)
+    columns, device = params.columns or labels, parameters.run.torch_device()
+    width = check_judge(JUDGE, judge, real, columns, classes, device)
+    check_feature_width(parameters, width)
 
 
 @contextmanager

@@ -11,11 +11,11 @@ from borderline.grid import lay_out
 from borderline.measures import INCEPTION_FEATURES
 from borderline.params import merged
 from borderline.pipeline_registry import STAGES
-from borderline.pipelines.classifier.params import JUDGE_FEATURES
+from borderline.pipelines.classifier.params import JUDGE_FEATURES, JudgeParams
 from borderline.pipelines.gasten.params import GeneratorContext
 from borderline.pipelines.metrics.params import RULES
 from borderline.preflight.configuration import Globals, Parameters
-from borderline.preflight.sentences import KINDS_OF, check_names, unknown, validated
+from borderline.preflight.sentences import KINDS_OF, SINGLE, check_names, unknown, validated
 
 _PARAMETERS = "parameters*.yml"
 
@@ -42,27 +42,35 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
     check_spelling(grid.models, layout.generators)
     check_names("metrics.choose", [rule], [*RULES, *layout.generators], "grid.generators")
     _check_metrics(parameters)
+    if isinstance(parameters.judge, JudgeParams):
+        check_feature_width(parameters, JUDGE_FEATURES)
     _check_compare(parameters)
     return parameters
 
 
 def with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in which each model and generator has the defaults of its kind."""
+    """Settings in which the judge, each model and each generator has the defaults of its kind."""
     filled = dict(raw)
     for group, kinds in KINDS_OF.items():
-        setting = f"{group[:-1]}_kinds"
+        setting = f"{group.removesuffix('s')}_kinds"
         defaults, entries = filled.pop(setting, {}), raw.get(group)
         _check_known([setting], defaults, kinds)
         for kind, values in defaults.items():
             _check_known([setting, kind], values, kinds[kind].model_fields)
-        if isinstance(entries, dict):
-            filled[group] = {
-                name: merged(defaults.get(str(entry.get("kind")), {}), entry)
-                if isinstance(entry, dict)
-                else entry
-                for name, entry in entries.items()
-            }
+        if not isinstance(entries, dict):
+            continue
+        if group in SINGLE:
+            filled[group] = _with_kind(entries, defaults)
+        else:
+            filled[group] = {name: _with_kind(entry, defaults) for name, entry in entries.items()}
     return filled
+
+
+def _with_kind(entry: Any, defaults: Mapping[str, Any]) -> Any:
+    """An entry with the defaults of its kind; what is no group of settings stays."""
+    if not isinstance(entry, dict):
+        return entry
+    return merged(defaults.get(str(entry.get("kind")), {}), entry)
 
 
 def _check_known(groups: list[str], values: Any, known: Iterable[str]) -> None:
@@ -92,8 +100,7 @@ def check_paths(parameters: Parameters, about: Globals, changed: Mapping[str, An
 
 def _check_gan(parameters: Parameters) -> None:
     """Make sure that step 1 can be trained and measured as its settings say."""
-    gan, noise = parameters.gan, parameters.generation.test_noise
-    rule = gan.early_stopping
+    gan, rule = parameters.gan, parameters.gan.early_stopping
     if rule is not None and rule.metric != "fd_lenet":
         raise BorderlineError(
             f"gan.early_stopping.metric is {rule.metric!r}, but step 1 has no model under test: "
@@ -108,13 +115,6 @@ def _check_gan(parameters: Parameters) -> None:
         raise BorderlineError(
             "gan.compile is True, but torch.compile cannot differentiate twice, as gan.loss "
             "'wgan_gp' requires: set gan.compile to False."
-        )
-    generators = lay_out(parameters.grid, parameters.generators, trains_gan=True).generators
-    needed = any(settings.needs_fd_lenet() for settings, _ in generators.values())
-    if (needed or rule is not None) and noise <= JUDGE_FEATURES:
-        raise BorderlineError(
-            f"generation.test_noise is {noise}, but fd_lenet, which early_stopping or start needs, "
-            f"takes more images than the judge's {JUDGE_FEATURES} features: raise it."
         )
 
 
@@ -134,27 +134,43 @@ def _check_generators(parameters: Parameters) -> None:
 def _check_metrics(parameters: Parameters) -> None:
     """Make sure that epochs and generators can be measured on the same number of images."""
     noise = parameters.generation.test_noise
-    sizes = {
-        "metrics.sample_size": parameters.metrics.sample_size,
-        "generation.images": parameters.generation.images,
-    }
-    judges = {"lenet": JUDGE_FEATURES, "inception": INCEPTION_FEATURES}
-    for setting, size in sizes.items():
+    for setting, size in _sizes(parameters).items():
         if size < noise:
             raise BorderlineError(
                 f"{setting} is {size}, but generators must be measured on as many images as epochs "
                 f"(generation.test_noise {noise}): raise {setting} or lower generation.test_noise."
             )
-        for judge in parameters.grid.judges:
-            width = judges.get(judge, 0)
-            if size <= width:
-                raise BorderlineError(
-                    f"{setting} is {size}, but the Fréchet distance of {judge} (grid.judges) needs "
-                    f"more images than its {width} features: raise it, or leave {judge} out."
-                    if judge != "lenet"
-                    else f"{setting} is {size}, but fd_lenet needs more images than the judge's "
-                    f"{width} features: raise it."
-                )
+        if "inception" in parameters.grid.judges and size <= INCEPTION_FEATURES:
+            raise BorderlineError(
+                f"{setting} is {size}, but the Fréchet distance of inception (grid.judges) needs "
+                f"more images than its {INCEPTION_FEATURES} features: raise it, or leave inception "
+                "out."
+            )
+
+
+def check_feature_width(parameters: Parameters, width: int) -> None:
+    """Make sure that fd_lenet can be measured in this number of features of the judge."""
+    for setting, size in _sizes(parameters).items():
+        if size <= width:
+            raise BorderlineError(
+                f"{setting} is {size}, but fd_lenet needs more images than the judge's {width} "
+                "features: raise it."
+            )
+    noise, grid = parameters.generation.test_noise, parameters.grid.model_copy(update={"runs": 1})
+    generators = lay_out(grid, parameters.generators, trains_gan=True).generators
+    needed = any(settings.needs_fd_lenet() for settings, _ in generators.values())
+    if (needed or parameters.gan.early_stopping is not None) and noise <= width:
+        raise BorderlineError(
+            f"generation.test_noise is {noise}, but fd_lenet, which early_stopping or start needs, "
+            f"takes more images than the judge's {width} features: raise it."
+        )
+
+
+def _sizes(parameters: Parameters) -> dict[str, int]:
+    return {
+        "metrics.sample_size": parameters.metrics.sample_size,
+        "generation.images": parameters.generation.images,
+    }
 
 
 def _check_compare(parameters: Parameters) -> None:

@@ -10,14 +10,17 @@ from pydantic_core import ErrorDetails
 
 from borderline.errors import BorderlineError, closest, did_you_mean
 from borderline.params import Params
-from borderline.pipelines.classifier.params import MODEL_KINDS
+from borderline.pipelines.classifier.params import JUDGE_KINDS, MODEL_KINDS
 from borderline.pipelines.gasten.kinds import KINDS
 
 KINDS_OF: dict[str, dict[str, type[Params]]] = {
     "generators": {name: kind.Settings for name, kind in KINDS.items()},
     "models": MODEL_KINDS,
+    "judge": JUDGE_KINDS,
 }
 """The settings of each kind, by group."""
+SINGLE = ("judge",)
+"""The groups that are one entry; the others hold entries by name."""
 AnyParams = TypeVar("AnyParams", bound=Params)
 
 
@@ -72,11 +75,14 @@ def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
 
 
 def _is_tag(location: tuple[int | str, ...]) -> bool:
-    return len(location) == 3 and location[2] in KINDS_OF.get(str(location[0]), ())
+    length = 2 if location[0] in SINGLE else 3
+    return len(location) == length and location[-1] in KINDS_OF.get(str(location[0]), ())
 
 
 def _fields_beside(root: type[Params], raw: dict[str, Any], path: list[int | str]) -> list[str]:
-    if path[0] in KINDS_OF and len(path) > 1:
+    if path[0] in SINGLE and len(path) > 1:
+        root, path = KINDS_OF[str(path[0])][raw[path[0]]["kind"]], path[1:]
+    elif path[0] in KINDS_OF and len(path) > 1:
         root, path = KINDS_OF[str(path[0])][raw[path[0]][path[1]]["kind"]], path[2:]
     model: Any = root
     for part in path[:-1]:

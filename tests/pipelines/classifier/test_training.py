@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
 from borderline.errors import BorderlineError
 from borderline.params import RunParams
 from borderline.pipelines.classifier import training
-from borderline.pipelines.classifier.networks import build_model
+from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.classifier.params import TrainingParams
+from borderline.pipelines.classifier.resampling import blend
 from borderline.records import LabelledImages
 
 PARAMS = TrainingParams(
@@ -71,6 +73,35 @@ def test_resumed_training_ends_with_the_same_bits(
     whole = train(pair_images, run)
     resumed = train(pair_images, run, as_folder(whole[:stopped_after]))
     assert [c["epoch"] for c in resumed] == list(range(stopped_after, 5))
+    assert same(resumed[-1], whole[-1])
+
+
+@pytest.mark.parametrize("stopped_after", [1, 3])
+def test_member_of_a_committee_resumes_with_the_same_bits(
+    pair_images: LabelledImages, run: RunParams, stopped_after: int
+) -> None:
+    """Its resample is drawn again, and its blends go on from the state of the generator."""
+
+    def train_member(so_far: Checkpoints | None = None) -> list[Checkpoint]:
+        with run.global_seed("weights"):
+            network = build_judge(2, (1, 12, 12))
+        return list(
+            training.train(
+                network,
+                pair_images,
+                training.class_loss,
+                params=PARAMS.model_copy(update={"learning_rate": 1e-3}),
+                run=run,
+                purpose="test",
+                settings={"a": 1},
+                so_far=so_far or {},
+                resampled=True,
+                change=partial(blend, classes=2, share=0.5),
+            )
+        )
+
+    whole = train_member()
+    resumed = train_member(as_folder(whole[:stopped_after]))
     assert same(resumed[-1], whole[-1])
 
 

@@ -4,10 +4,9 @@ import itertools
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-import torch
 
-from borderline.errors import BorderlineError
 from borderline.params import RunParams
 from borderline.pipelines.rating.agreement import (
     alpha,
@@ -19,8 +18,7 @@ from borderline.pipelines.rating.agreement import (
     majority,
     table_of_agreement,
 )
-from borderline.records import Opinions
-from raters import ANSWERS, NAMES, items_of, rated, rating_params
+from raters import ANSWERS, items_of, rated, rating_params
 
 
 def counted(*raters: list[int]) -> np.ndarray:
@@ -126,20 +124,20 @@ def test_majority_of_split_people_cannot_tell() -> None:
     ]
 
 
-def opinions(*rows: list[float], classes: tuple[str, ...] = ("1", "4", "7")) -> Opinions:
-    return {"probabilities": torch.tensor(rows), "classes": list(classes)}
+def opinions(*rows: tuple[float, float]) -> pd.DataFrame:
+    """The verdicts table of probabilities of the positive and the negative class."""
+    table = pd.DataFrame(rows, columns=["positive", "negative"])
+    return table.assign(beside=1 - table["positive"] - table["negative"])
 
 
 def test_committee_answers_by_the_rule() -> None:
-    rows = ([0.05, 0.0, 0.95], [0.8, 0.1, 0.1], [0.3, 0.1, 0.6], [0.25, 0.6, 0.15], [0.2, 0, 0.8])
-    assert [ANSWERS[i] for i in committee_answers(opinions(*rows), NAMES)] == [
+    table = opinions((0.95, 0.05), (0.1, 0.8), (0.6, 0.3), (0.15, 0.25), (0.8, 0.2))
+    answers = committee_answers(table, beside=0.5, split=0.25)
+    assert answers is not None
+    assert [ANSWERS[i] for i in answers] == [
         *("positive", "negative", "cannot_tell", "neither", "positive")
     ]
-
-
-def test_committee_of_other_classes_is_refused() -> None:
-    with pytest.raises(BorderlineError, match="knows no class '7', only 1, 4, 9"):
-        committee_answers(opinions([1.0, 0, 0], classes=("1", "4", "9")), NAMES)
+    assert committee_answers(opinions((np.nan, np.nan)), beside=0.5, split=0.25) is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -16,13 +17,13 @@ from borderline.grid import Grid
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import RunParams
 from borderline.pipelines.rating import nodes
-from borderline.records import Opinions
 from conftest import ROOT
 from raters import ANSWERS, NAMES, answers_of, good, items_of, rated, rating_params
 
 DATA = rated()
 ITEMS = items_of(DATA)
 GRID = Grid(models=("m",), generators=("hybrid",), runs=1, judges=("lenet",))
+NO_OPINION = pd.DataFrame({"positive": [np.nan], "negative": np.nan, "beside": np.nan})
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def read(tmp_path: Path, run: RunParams) -> Any:
         dataset.save(table)
         return dataset.load()
 
-    def all_nodes(*texts: str, committee: Opinions | None = None, **changed: Any) -> Any:
+    def all_nodes(*texts: str, opinions: pd.DataFrame = NO_OPINION, **changed: Any) -> Any:
         rating, files = rating_params(**changed), {f"{i}.json": t for i, t in enumerate(texts)}
         table = nodes.read_ratings(files, NAMES, ITEMS, grid=GRID, **{"m.rating_items": ITEMS})
         ratings = saved("ratings", table)
@@ -48,8 +49,10 @@ def read(tmp_path: Path, run: RunParams) -> Any:
             DATA["clusters"],
             DATA["prototypes"],
             NAMES,
-            committee,
+            opinions,
             rating=rating,
+            beside=0.5,
+            split=0.25,
             run=run,
         )
         return ratings, raters, agreement, verdicts, record
@@ -157,14 +160,10 @@ def test_divided_people_have_an_open_verdict(read: Any) -> None:
 
 
 def test_committee_gives_kappa(read: Any) -> None:
-    seven = (torch.arange(40) % 2 == 0).float() * 0.9 + 0.05
-    third = torch.zeros(40)
-    third[torch.arange(40) % 2 == 1] = 0.9
-    committee: Opinions = {
-        "probabilities": torch.stack([1 - seven - third, third, seven], 1),
-        "classes": ["1", "4", "7"],
-    }
-    *_, agreement, _, record = read(answers_of(ITEMS, "anna", good), committee=committee)
+    opinions = pd.DataFrame(
+        {"positive": [0.95, 0.05] * 20, "negative": 0.05, "beside": [0.0, 0.9] * 20}
+    )
+    *_, agreement, _, record = read(answers_of(ITEMS, "anna", good), opinions=opinions)
     row = agreement[agreement["measure"] == "kappa"].iloc[0]
     assert (row["value"], row["images"]) == (1, 8)
     assert Rating.read(record).kappa.value == 1

@@ -13,6 +13,7 @@ from borderline.errors import BorderlineError
 from borderline.findings import (
     MEASURES,
     NOT_RATED,
+    VERDICTS,
     Findings,
     Measured,
     PatternRating,
@@ -21,6 +22,7 @@ from borderline.findings import (
 )
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import ConfusionParams
+from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from borderline.pipelines.report.gathering import OUT_OF_DATE, doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
@@ -72,6 +74,7 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "cluster": [0, -1],
             "images": [100, np.nan],
             "stability": [0.7, np.nan],
+            "row": [0, 2],
             "p": [0.51, 0.49],
             "chosen_by": "k_medoids",
         },
@@ -124,6 +127,12 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "abstains_by": ["confidence", "prototypes", "chance"],
             "says": ["First.", "Second.", "Third."],
         },
+        "verdicts_table": {"verdict": ["undecided", "memorised", "ambiguous"]},
+        "pattern_verdicts_table": share_verdicts(
+            np.array(["weakness"] * 300 + ["ambiguous"] * 60 + ["memorised"] * 40),
+            np.repeat([0, 1, -1], [90, 210, 100]),
+            2,
+        ),
     }
     assert set(made) == set(TABLES)
     return {name: pd.DataFrame(columns) for name, columns in made.items()} | changed
@@ -136,13 +145,16 @@ PATTERNS: dict[str, Any] = {
 }
 
 
-def gathered(human_verdicts: dict[str, Any] | None = None, **changed: pd.DataFrame) -> Findings:
+def gathered(
+    judges: int = 3, human_verdicts: dict[str, Any] | None = None, **changed: pd.DataFrame
+) -> Findings:
     values = gather_findings(
         pair_names=NAMES,
         classifier=nn.Linear(3, 1),
         pair_train=IMAGES,
         **PATTERNS,
         human_verdicts=human_verdicts or {},
+        committee_scores_table=pd.DataFrame({"members": [judges]}),
         confusion=ConfusionParams(band=0.1),
         level=0.05,
         **tables(**changed),
@@ -166,11 +178,17 @@ def test_every_measure_is_that_of_its_table() -> None:
             "cluster_stability": 0.55,
             "coverage": 0.61,
             "found_again": 0.91,
+            "weakness": 300 / 400,
+            "ambiguous": 60 / 400,
+            "another_class": 0,
+            "unrealistic": 0,
+            "memorised": 40 / 400,
             "near_patterns": 120 / 200,
             "errors_near": 4 / 5,
         }
     )
     counted = {"accuracy": (195, 200), "near_patterns": (120, 200), "errors_near": (4, 5)}
+    counted["weakness"] = (300, 400)
     for name, (hits, images) in counted.items():
         share = estimate_of_share(hits, images)
         assert (measures[name].low, measures[name].high) == pytest.approx((share.low, share.high))
@@ -216,6 +234,30 @@ def test_pattern_has_the_numbers_of_its_tables() -> None:
     assert (noise.real_borderline, noise.near, noise.found_again) == (0, 0, None)
     # Blends reach the other side, and have no length in latent space.
     assert (noise.negative_found, noise.to_negative) == (True, None)
+
+
+def test_pattern_has_the_verdict_of_its_cluster_or_of_its_image() -> None:
+    pattern, noise = gathered().patterns
+    assert (pattern.verdict, pattern.verdict_share) == ("weakness", 1)
+    low = estimate_of_share(90, 90).low
+    assert (pattern.verdict_low, pattern.verdict_high) == pytest.approx((low, 1))
+    assert pattern.verdict_shares["weakness"] == 1
+    assert (noise.verdict, noise.verdict_share, noise.verdict_shares) == ("ambiguous", None, {})
+
+
+def test_pattern_without_a_prevailing_verdict_is_mixed() -> None:
+    table = share_verdicts(np.array(["weakness", "ambiguous"] * 20), np.zeros(40), 1)
+    pattern = gathered(pattern_verdicts_table=table).patterns[0]
+    assert (pattern.verdict, pattern.verdict_share, pattern.verdict_low) == ("mixed", None, None)
+    assert pattern.verdict_shares["ambiguous"] == 0.5
+
+
+def test_judge_without_an_opinion_leaves_out_the_measures_of_opinions() -> None:
+    findings = gathered(judges=0)
+    assert findings.judges == 0
+    known = {name for name in VERDICTS if name in MEASURES and findings.measures[name].value}
+    assert known == {"memorised"}
+    assert findings.measures["weakness"].value is None
 
 
 def test_attributions_are_trusted_only_where_they_pass() -> None:
@@ -335,7 +377,7 @@ def test_patterns_are_not_rated_without_answers() -> None:
 
 
 def test_people_see_what_the_rating_says() -> None:
-    findings = gathered(rating())
+    findings = gathered(human_verdicts=rating())
     assert findings.rating is not None
     assert findings.rating_note == ""
     assert findings.people(0) == "Mostly 7."
@@ -344,7 +386,7 @@ def test_people_see_what_the_rating_says() -> None:
 
 
 def test_rating_of_older_patterns_is_out_of_date() -> None:
-    findings = gathered(rating(made_for="0123456789abcdef"))
+    findings = gathered(human_verdicts=rating(made_for="0123456789abcdef"))
     assert findings.rating is None
     assert findings.people(0) == OUT_OF_DATE
     assert "older run" in OUT_OF_DATE
@@ -352,7 +394,7 @@ def test_rating_of_older_patterns_is_out_of_date() -> None:
 
 def test_rating_of_another_version_is_refused() -> None:
     with pytest.raises(BorderlineError, match=r"human_verdicts\.json .* \(raters\).* rating`"):
-        gathered({name: value for name, value in rating().items() if name != "raters"})
+        gathered(human_verdicts={k: v for k, v in rating().items() if k != "raters"})
 
 
 @pytest.mark.parametrize("changed", ["borderline", "clusters", "prototypes"])

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import nn
 
+    from borderline.committee import Committee
     from borderline.datasets.checkpoints import Checkpoints
     from borderline.datasets.image_source import SourceImages
     from borderline.imported.classifier import ImportedClassifier
-    from borderline.imported.params import ImportedModelParams
+    from borderline.imported.judge import ImportedJudge
+    from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
     from borderline.params import ConfusionParams, PairParams, RunParams
     from borderline.pipelines.classifier.networks import Classifier
-    from borderline.pipelines.classifier.params import ModelParams, TrainingParams
+    from borderline.pipelines.classifier.params import JudgeParams, ModelParams, TrainingParams
     from borderline.pipelines.classifier.training import Epoch
     from borderline.records import LabelledImages, RealFeatures, RealView
 
@@ -164,32 +166,41 @@ def calibrate_classifier(
     return DataFrame([fit_temperature(p, labels[rows])])
 
 
-@streams("judge_history_table", step="epoch", total=lambda judge: judge.epochs)
+@streams("history_table", step="epoch", total=lambda judge: judge.epochs)
 def train_judge(
     source: SourceImages,
     judge_checkpoints_so_far: Checkpoints,
     *,
-    judge: TrainingParams,
+    judge: JudgeParams,
+    member: int,
     pair: PairParams,
     run: RunParams,
 ) -> Iterator[Epoch]:
-    """Train the judge on all classes; yields its checkpoint and the history after each epoch."""
+    """Train a judge on all classes; yields its checkpoint and the history after each epoch.
+
+    Each ``member`` but the first has its own seed and resample, and sees blends of images.
+    """
     from borderline.pipelines.classifier.networks import build_judge
     from borderline.pipelines.classifier.params import judge_settings
+    from borderline.pipelines.classifier.resampling import blend
     from borderline.pipelines.classifier.training import as_epoch, class_loss, train
 
     images, _ = _split(source, pair, run)
-    with run.global_seed("judge", "weights"):
-        network = build_judge(len(source.classes), images["images"].shape[1:])
+    classes, first = len(source.classes), member == 1
+    seeded = run if first else run.model_copy(update={"seed": run.seed_for("judge", member)})
+    with seeded.global_seed("judge", "weights"):
+        network = build_judge(classes, images["images"].shape[1:])
     checkpoints = train(
         network,
         images,
         class_loss,
         params=judge,
-        run=run,
+        run=seeded,
         purpose="judge",
-        settings=judge_settings(run, pair, judge),
+        settings=judge_settings(run, pair, judge, member),
         so_far=judge_checkpoints_so_far,
+        resampled=not first,
+        change=None if first else partial(blend, classes=classes, share=judge.blended),
     )
     yield from map(as_epoch, checkpoints)
 
@@ -198,11 +209,11 @@ def keep_best_judge(
     judge_checkpoints: Checkpoints,
     source: SourceImages,
     *,
-    judge: TrainingParams,
+    judge: JudgeParams,
     pair: PairParams,
     run: RunParams,
 ) -> tuple[Classifier, DataFrame]:
-    """The judge with the weights of its best validation loss, and its scores on the test images."""
+    """A judge with the weights of its best validation loss, and its scores on the test images."""
     from pandas import DataFrame
 
     from borderline.pipelines.classifier.networks import build_judge
@@ -217,6 +228,33 @@ def keep_best_judge(
     )
     row = {"accuracy": accuracy, "loss": loss, "test_images": len(labels)}
     return network.cpu(), DataFrame([row])
+
+
+def import_judge(
+    imported_file: bytes, pair_train: LabelledImages, *, judge: ImportedJudgeParams
+) -> ImportedJudge:
+    """A judge that was trained elsewhere."""
+    from borderline.imported.judge import ImportedJudge
+
+    return ImportedJudge(judge, imported_file, tuple(pair_train["images"].shape[1:]))
+
+
+def gather_committee(
+    source: SourceImages,
+    pair_test: LabelledImages,
+    *,
+    pair: PairParams,
+    run: RunParams,
+    **members: nn.Module,
+) -> tuple[Committee, DataFrame]:
+    """The committee of judges, and its scores on the test images of the pair as one row."""
+    from pandas import DataFrame
+
+    from borderline.pipelines.classifier.judges import committee_of, score_committee
+    from borderline.pipelines.classifier.pairs import labels_of_pair
+
+    committee = committee_of(list(members.values()), source.classes, labels_of_pair(source, pair))
+    return committee, DataFrame([score_committee(committee, pair_test, run.torch_device())])
 
 
 def embed_real_images(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from borderline.datasets.image_source import split_source as split_source
 from borderline.errors import BorderlineError
 from borderline.records import LabelledImages, take_rows
 
@@ -15,30 +16,6 @@ if TYPE_CHECKING:
     from borderline.params import PairParams
 
 FEWEST_IMAGES = 10
-
-
-def split_source(
-    source: SourceImages, test_share: float, seed: int
-) -> tuple[LabelledImages, LabelledImages]:
-    """Training and test images of all classes; a source with test images is not split.
-
-    ``test_share`` of each class, in (0, 1), becomes test images.
-    """
-    # Checks before a run import this module, so the heavy libraries wait until they are needed.
-    import torch
-    from sklearn.model_selection import train_test_split
-
-    if source.test is not None:
-        return source.train, source.test
-    labels = source.train["labels"]
-    train, test = train_test_split(
-        torch.arange(len(labels)).numpy(),
-        test_size=test_share,
-        stratify=labels.numpy(),
-        random_state=seed,
-    )
-    train, test = (take_rows(source.train, torch.from_numpy(rows)) for rows in (train, test))
-    return train, test
 
 
 def labels_of_pair(source: SourceImages, pair: PairParams) -> tuple[int, int]:

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all, for_each_model, node
+from borderline.grid import JUDGE, current, for_all, for_each_member, for_each_model, node
+from borderline.imported.catalog import IMPORTED_FILE
 from borderline.pipelines.classifier import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """The pair and the judge once, then each model under test, trained here or imported."""
+    """The pair and the judges once, then each model under test, trained here or imported."""
+    layout, of_all = current(), ["pair_train", "pair_test", "judge"]
     shared = Pipeline(
         [
             node(
                 nodes.select_pair, ["pair_train", "pair_test", "pair_names", "pair_columns_table"]
             ),
-            node(nodes.train_judge, ["judge_checkpoints", "judge_history_table"]),
-            node(nodes.keep_best_judge, ["judge", "judge_scores_table"]),
             node(nodes.embed_real_images, "real_features"),
+            node(
+                nodes.gather_committee,
+                ["committee", "committee_scores_table"],
+                more={name: name for name in layout.members or (JUDGE,)},
+            ),
         ]
     )
+    judges = Pipeline(
+        [
+            node(nodes.train_judge, ["judge_checkpoints", "judge_history_table"]),
+            node(nodes.keep_best_judge, ["judge", "judge_scores_table"]),
+        ]
+    )
+    if not layout.members:
+        imported_file = f"{JUDGE}.{IMPORTED_FILE}"
+        shared += Pipeline([node(nodes.import_judge, "judge", imported_file=imported_file)])
     trained = Pipeline(
         [
             node(nodes.train_classifier, ["classifier_checkpoints", "classifier_history_table"]),
@@ -34,9 +48,9 @@ def create_pipeline() -> Pipeline:
             node(nodes.calibrate_classifier, "calibration_table", training="params:classifier"),
         ]
     )
-    layout, of_all = current(), ["pair_train", "pair_test", "judge"]
     return (
         for_all("classifier", shared)
+        + for_each_member("classifier", judges)
         + for_each_model("classifier", trained, shared=of_all, models=layout.trained)
         + for_each_model("classifier", imported, shared=of_all, models=layout.imported)
         + for_each_model("classifier", evaluated, shared=of_all)

@@ -22,9 +22,12 @@ from borderline.datasets.tensors import digest
 from borderline.params import RunParams, Setting
 from borderline.pipelines.classifier.networks import Classifier, ImageShape
 from borderline.pipelines.classifier.params import TrainingParams
+from borderline.pipelines.classifier.resampling import bootstrap
 from borderline.records import LabelledImages
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Change = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+"""Images and labels of a batch to those that the network sees."""
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame]
 """A checkpoint by the name of its epoch, and the history so far."""
 
@@ -35,7 +38,7 @@ def binary_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of logits (N, K) with class indices (N,)."""
+    """Cross-entropy of logits (N, K) with class indices (N,) or probabilities (N, K)."""
     return F.cross_entropy(logits, labels)
 
 
@@ -49,6 +52,8 @@ def train(
     purpose: str,
     settings: dict[str, Setting],
     so_far: Checkpoints,
+    resampled: bool = False,
+    change: Change | None = None,
 ) -> Iterator[Checkpoint]:
     """Train with Adam and yield a checkpoint after each epoch.
 
@@ -64,6 +69,9 @@ def train(
         purpose: The name of the training in the derivation of its seeds.
         settings: The fingerprint of the training.
         so_far: The existing checkpoints.
+        resampled: Whether to train on a bootstrap resample of the images that are not used for
+            validation.
+        change: Changes each batch of training images and labels, with a generator on the CPU.
 
     Yields:
         Checkpoints; their history has ``train_loss``, ``validation_loss`` and
@@ -78,6 +86,8 @@ def train(
     in_training, in_validation = (
         rows.to(device) for rows in split_validation(data["labels"], params, run, purpose)
     )
+    if resampled:
+        in_training = bootstrap(in_training, labels[in_training], run.seed_for(purpose, "resample"))
     network.to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
     order = run.generator(purpose, "order")
@@ -100,7 +110,10 @@ def train(
         total = torch.zeros((), device=device)
         shuffled = in_training[torch.randperm(len(in_training), generator=order).to(device)]
         for batch in shuffled.split(params.batch_size):
-            batch_loss = loss(network(images[batch]), labels[batch])
+            x, y = images[batch], labels[batch]
+            if change is not None:
+                x, y = change(x, y, order)
+            batch_loss = loss(network(x), y)
             optimiser.zero_grad(set_to_none=True)
             batch_loss.backward()
             optimiser.step()

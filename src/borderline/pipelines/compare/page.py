@@ -12,6 +12,7 @@ from borderline.findings import MEASURES, Findings, with_interval, written
 from borderline.measures.inference import predict
 from borderline.pages import rendering
 from borderline.pages.pictures import pictures
+from borderline.pages.verdicts import verdict_on
 from borderline.pipelines.compare.sides import Side
 from borderline.pipelines.compare.transfer import OPEN, OWN, SHARED
 
@@ -26,12 +27,14 @@ def section(
     patterns = []
     for _, row in table[table["model"] == side.name].iterrows():
         number = int(row["pattern"])
-        here = side.clusters["labels"] == side.findings.patterns[number].cluster
+        pattern = side.findings.patterns[number]
+        here = side.clusters["labels"] == pattern.cluster
         prototype = side.prototypes["images"][number][None]
         images = torch.cat([prototype, side.borderline["images"][here][:members]])
         p = predict(other.classifier, images, device)
         alt = f"Image {{number}} of the pattern, {{p}} for {other.name}"
-        patterns.append({**row.to_dict(), "pictures": pictures(images, p, alt)})
+        doubt = verdict_on(pattern, side.findings)
+        patterns.append({**row.to_dict(), "pictures": pictures(images, p, alt), "doubt": doubt})
     return {"name": side.name, "other": other.name, "patterns": patterns}
 
 

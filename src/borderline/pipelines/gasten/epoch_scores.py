@@ -60,4 +60,6 @@ def score_digests(
     """Digests of the inputs of the scores, for the fingerprint of a training that they stop."""
     if early_stopping is None:
         return {}
-    return {"judge digest": digest_of_weights(judge), "test noise digest": digest(test_noise)}
+    # Not every imported judge shows its weights.
+    of_judge = getattr(judge, "digest", None) or digest_of_weights(judge)
+    return {"judge digest": of_judge, "test noise digest": digest(test_noise)}

@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
     from plotly.graph_objects import Figure as Chart
-    from torch import nn
+    from torch import Tensor, nn
 
+    from borderline.committee import Committee
+    from borderline.datasets.image_source import SourceImages
     from borderline.grid import Grid
-    from borderline.params import ConfusionParams, RunParams
-    from borderline.pipelines.metrics.params import MetricsParams
+    from borderline.params import ConfusionParams, PairParams, RunParams
+    from borderline.pipelines.metrics.params import MetricsParams, VerdictsParams
     from borderline.records import (
         FeatureSamples,
+        HeldOut,
         LabelledImages,
+        Opinions,
         Part,
         Parts,
         RealFeatures,
@@ -236,6 +240,62 @@ def select_borderline(
     parts = images[f"{chosen}.images"]
     borderline = first_borderline(parts, confusion.band, metrics.most_borderline)
     return borderline, draw_borderline(borderline, chosen)
+
+
+def measure_held_out(
+    source: SourceImages,
+    judge: nn.Module,
+    pair_test: LabelledImages,
+    real_features: RealFeatures,
+    *,
+    verdicts: VerdictsParams,
+    pair: PairParams,
+    run: RunParams,
+) -> HeldOut:
+    """The pair's test images beside the training images of all classes."""
+    from borderline.measures.inference import embed
+    from borderline.pipelines.metrics.opinions import measure_distances
+
+    train = _training_images(source, pair, run)
+    features = embed(judge, train, run.torch_device())
+    test = pair_test["images"], real_features["test_features"]
+    return {
+        **measure_distances(*test, train, features, verdicts.neighbours),
+        "train_features": features,
+    }
+
+
+def judge_borderline(
+    borderline: Part,
+    committee: Committee,
+    judge: nn.Module,
+    source: SourceImages,
+    held_out: HeldOut,
+    *,
+    verdicts: VerdictsParams,
+    pair: PairParams,
+    run: RunParams,
+) -> tuple[Opinions, DataFrame]:
+    """The committee's opinion on each borderline image, its distances, and its verdict."""
+    from borderline.measures.inference import embed
+    from borderline.pipelines.metrics.opinions import measure_distances
+    from borderline.pipelines.metrics.verdicts import decide
+
+    images, device = borderline["images"], run.torch_device()
+    features = embed(judge, images, device) if len(images) else held_out["train_features"][:0]
+    train = _training_images(source, pair, run), held_out["train_features"]
+    distances = measure_distances(images, features, *train, verdicts.neighbours)
+    opinions: Opinions = {**distances}  # type: ignore[typeddict-item]
+    if committee.members:
+        opinions["probabilities"], opinions["disagreement"] = committee.opinion(images, device)
+    return opinions, decide(opinions, held_out, committee, verdicts)
+
+
+def _training_images(source: SourceImages, pair: PairParams, run: RunParams) -> Tensor:
+    from borderline.datasets.image_source import split_source
+
+    train, _ = split_source(source, pair.test_share, run.seed_for("test images"))
+    return train["images"]
 
 
 def select_sampler(leaderboard_table: DataFrame, **samplers: Sampler) -> Sampler:

@@ -44,11 +44,12 @@ def create_pipeline() -> Pipeline:
                 ["borderline", "borderline_figure"],
                 more=of_generators("images"),
             ),
+            node(nodes.judge_borderline, ["opinions", "verdicts_table"]),
             node(nodes.select_sampler, "sampler", more=of_generators("sampler")),
         ]
     )
     return (
-        for_all("metrics", Pipeline([real]))
+        for_all("metrics", Pipeline([real, node(nodes.measure_held_out, "held_out")]))
         + for_each_generator(
             "metrics",
             lambda _: Pipeline([generator]),
@@ -60,6 +61,7 @@ def create_pipeline() -> Pipeline:
             model,
             shared=[
                 *("pair_train", "real_features", "real_reference"),
+                *("source", "judge", "committee", "held_out"),
                 *_datasets("history_table", *gans()),
             ],
         )

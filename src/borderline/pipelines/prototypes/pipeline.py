@@ -47,6 +47,7 @@ def create_pipeline() -> Pipeline:
                 ["tipping", "tipping_table", "tipping_figure"],
                 settings="params:prototypes",
             ),
+            node(usefulness.judge_patterns, "pattern_verdicts_table"),
             node(
                 explaining.explain_real_images,
                 ["real_borderline", "real_attributions", "real_borderline_figure"],

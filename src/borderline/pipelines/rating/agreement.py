@@ -5,25 +5,20 @@ Answers are counted by image: integers of shape (N, 4), a column for each of ``A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import torch
 
-from borderline.errors import BorderlineError
 from borderline.measures.intervals import Estimate, estimate
 from borderline.params import RunParams
 from borderline.pipelines.rating.answers import ANSWERS
 from borderline.pipelines.rating.items import KINDS, RIGHT
 from borderline.pipelines.rating.params import RatingParams
-from borderline.records import Opinions, RatingItems
+from borderline.records import RatingItems
 
 COLUMNS = ["measure", "between", "kind", "images", "value", "low", "high"]
-
-# The rule for the answer of a committee; docs/rating.md states it.
-_LEAST_OF_PAIR = 0.5
-_LEAST_OF_BOTH = 0.25
 
 
 def table_of_agreement(
@@ -114,27 +109,19 @@ def majority(counts: np.ndarray) -> np.ndarray:
     return np.where(tied, ANSWERS.index("cannot_tell"), counts.argmax(1))
 
 
-def committee_answers(opinions: Opinions, pair_names: Mapping[str, str]) -> np.ndarray:
-    """The answer of a committee to each image, as places in ``ANSWERS``, int64 (n,).
+def committee_answers(verdicts: pd.DataFrame, *, beside: float, split: float) -> np.ndarray | None:
+    """The answer of the committee to each image, as places in ``ANSWERS``, int64 (n,).
 
-    ``neither`` if the two classes have less than half of the probability together, else
-    ``cannot_tell`` if each has a quarter or more, else the more probable one.
-
-    Raises:
-        BorderlineError: When the committee does not know the classes.
+    ``neither`` if the probability of all other classes is above ``beside``, else ``cannot_tell`` if
+    each of the two classes has at least ``split``, else the more probable one. None where the
+    judge has no opinion.
     """
-    classes = list(opinions["classes"])
-    names = [pair_names[name] for name in ("positive", "negative")]
-    for name in names:
-        if name not in classes:
-            raise BorderlineError(
-                f"The committee of judges knows no class {name!r}, only {', '.join(classes)}: "
-                "give it the classes of this run."
-            )
-    pair = opinions["probabilities"].numpy()[:, [classes.index(name) for name in names]]
+    if verdicts["positive"].isna().any():
+        return None
+    pair = verdicts[["positive", "negative"]].to_numpy(dtype=float)
     answers: np.ndarray = pair.argmax(1)
-    answers[pair.min(1) >= _LEAST_OF_BOTH] = ANSWERS.index("cannot_tell")
-    answers[pair.sum(1) < _LEAST_OF_PAIR] = ANSWERS.index("neither")
+    answers[pair.min(1) >= split] = ANSWERS.index("cannot_tell")
+    answers[verdicts["beside"].to_numpy(dtype=float) > beside] = ANSWERS.index("neither")
     return answers
 
 

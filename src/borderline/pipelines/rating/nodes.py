@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from borderline.records import (
         Clusters,
         LabelledImages,
-        Opinions,
         Part,
         Prototypes,
         RatingItems,
@@ -99,14 +98,17 @@ def summarise_ratings(
     clusters: Clusters,
     prototypes: Prototypes,
     pair_names: dict[str, str],
-    committee: Opinions | None = None,
+    verdicts_table: DataFrame,
     *,
     rating: RatingParams,
+    beside: float,
+    split: float,
     run: RunParams,
 ) -> tuple[DataFrame, DataFrame, dict[str, Any]]:
     """Agreement, verdicts, and both for the report: empty if nobody answered.
 
-    ``committee`` has its opinion on each borderline image; without it there is no kappa.
+    The opinions of the committee are in ``verdicts_table``; ``beside`` and ``split`` are the
+    limits of the verdicts.
     """
     from borderline.findings import digest_of_patterns
     from borderline.pipelines.rating.agreement import committee_answers, table_of_agreement
@@ -116,7 +118,7 @@ def summarise_ratings(
     used = raters_table["rater"][raters_table["used"].astype(bool)]
     answers = ratings_table[ratings_table["rater"].isin(list(used))]
     counts = counts_by_item(answers, len(rating_items["kind"]))
-    opinions = None if committee is None else committee_answers(committee, pair_names)
+    opinions = committee_answers(verdicts_table, beside=beside, split=split)
     agreement = table_of_agreement(counts, rating_items, opinions, rating, run)
     alpha = agreement.set_index(["measure", "kind"])["value"]["alpha", "borderline"]
     rows = prototypes["rows"]

@@ -15,13 +15,19 @@ def create_pipeline() -> Pipeline:
         return Pipeline([])
     items = {name: name for name in (f"{model}.rating_items" for model in models)}
     confident = "params:prototypes.tipping.confident"
+    limits = "params:verdicts"
     summaries = ["agreement_table", "human_verdicts_table", "human_verdicts"]
     of_model = Pipeline(
         [
             node(nodes.choose_rating_items, "rating_items", confident=confident),
             node(nodes.read_ratings, "ratings_table", more=items),
             node(nodes.check_raters, "raters_table"),
-            node(nodes.summarise_ratings, summaries),
+            node(
+                nodes.summarise_ratings,
+                summaries,
+                beside=f"{limits}.beside",
+                split=f"{limits}.split",
+            ),
         ]
     )
     pages = [f"{model}.rating_page" for model in models]

@@ -6,6 +6,7 @@ import re
 
 from borderline.findings import MEASURES, Findings
 from borderline.pages.rendering import environment
+from borderline.pages.verdicts import verdict_on, verdicts_in_short
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
 from borderline.pipelines.report.page import PACKAGE, Origin
 from borderline.pipelines.report.trust import trust_in
@@ -60,6 +61,8 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
             findings=escaped,
             short=in_short(name, escaped),
             trust=[trust_in(pattern, escaped).level for pattern in escaped.patterns],
+            short_verdict=verdicts_in_short(escaped),
+            verdicts=[verdict_on(pattern, escaped) for pattern in escaped.patterns],
             model_limits=limits_of_model(escaped),
             method_limits=limits_of_method(escaped),
             origin=origin,

@@ -11,6 +11,7 @@ from torch import nn
 
 from borderline.findings import (
     MEASURES,
+    MIXED,
     VALIDATION_MEASURES,
     Findings,
     Measured,
@@ -51,6 +52,7 @@ def gather(
     names: dict[str, str],
     classifier: nn.Module,
     train_images: int,
+    judges: int,
     band: float,
     level: float,
 ) -> Findings:
@@ -61,6 +63,7 @@ def gather(
         names: The names of the ``source`` and of the two classes.
         classifier: The model.
         train_images: The number of real training images.
+        judges: The number of judges with an opinion on classes.
         band: Half the width of the borderline band.
         level: The significance level of the validation's q-values.
     """
@@ -77,13 +80,17 @@ def gather(
     rejection = tables["rejection_table"]
     rules = ("confidence", "prototypes", "confidence_and_prototypes")
     cluster_doubts = tuple(filter(None, clusters["doubts"].split("; ")))
-    measures = _measures(scores, chosen, near["any"]) | {
-        "patterns": Measured(value=len(patterns)),
-        # The range of the resamples is not an interval of their mean.
-        "cluster_stability": Measured(value=number_of(clusters["ari_resamples"])),
-        "coverage": _validated(validation, "coverage_area"),
-        "found_again": _validated(validation, "stability"),
-    }
+    measures = (
+        _measures(scores, chosen, near["any"])
+        | _verdicts(tables, judges)
+        | {
+            "patterns": Measured(value=len(patterns)),
+            # The range of the resamples is not an interval of their mean.
+            "cluster_stability": Measured(value=number_of(clusters["ari_resamples"])),
+            "coverage": _validated(validation, "coverage_area"),
+            "found_again": _validated(validation, "stability"),
+        }
+    )
     return Findings(
         **names,
         **_description(classifier),
@@ -100,6 +107,7 @@ def gather(
         borderline_images=int(clusters["images"]),
         noise=number_of(clusters["noise"]),
         recipe=clusters["recipe"],
+        judges=judges,
         measures={name: measures[name] for name in MEASURES},
         patterns=patterns,
         shown=shown,
@@ -238,7 +246,35 @@ def _pattern(
         to_negative=number_of(lengths.get("negative")),
         to_positive=number_of(lengths.get("positive")),
         words=in_words(tables["words_table"], number, *classes),
+        **_verdict(prototype, tables),
     )
+
+
+def _verdict(prototype: Row, tables: Tables) -> dict[str, Any]:
+    """The fields of a pattern about its verdict."""
+    cluster = int(prototype["cluster"])
+    if cluster < 0:
+        return {"verdict": str(tables["verdicts_table"]["verdict"].iloc[int(prototype["row"])])}
+    table = tables["pattern_verdicts_table"]
+    rows = table[table["cluster"].astype(str) == str(cluster)]
+    fields: dict[str, Any] = {
+        "verdict": MIXED,
+        "verdict_shares": dict(zip(rows["verdict"], rows["share"].astype(float), strict=True)),
+    }
+    for row in rows[rows["prevails"].astype(bool)].to_dict("records"):
+        fields |= {"verdict": row["verdict"], "verdict_share": float(row["share"])}
+        fields |= {f"verdict_{end}": float(row[end]) for end in ("low", "high")}
+    return fields
+
+
+def _verdicts(tables: Tables, judges: int) -> dict[str, Measured]:
+    """The shares of the verdicts in all borderline images; those of opinions need a judge."""
+    table = tables["pattern_verdicts_table"]
+    rows = table[table["cluster"] == "all"].set_index("verdict")
+    measured = {name: _share(int(row["images"]), int(row["of"])) for name, row in rows.iterrows()}
+    if judges == 0:
+        measured |= dict.fromkeys(("another_class", "weakness", "ambiguous"), Measured())
+    return {str(name): measure for name, measure in measured.items() if name in MEASURES}
 
 
 def _faithfulness(row: Row) -> str:

@@ -34,6 +34,7 @@ TABLES = (
     *("prototypes_table", "repeats_table", "matches_table", "validation_table"),
     *("explanation_scores_table", "tipping_table", "words_table", "real_patterns_table"),
     *("errors_near_patterns_table", "rejection_table"),
+    *("verdicts_table", "pattern_verdicts_table"),
 )
 """The tables about a model that its findings rest on."""
 
@@ -55,6 +56,7 @@ def gather_findings(
     clusters: Clusters,
     prototypes: Prototypes,
     human_verdicts: dict[str, Any],
+    committee_scores_table: pd.DataFrame,
     *,
     confusion: ConfusionParams,
     level: float,
@@ -68,7 +70,8 @@ def gather_findings(
     from borderline.pipelines.report.gathering import gather, with_rating
 
     train_images = len(pair_train["labels"])
-    findings = gather(tables, pair_names, classifier, train_images, confusion.band, level)
+    judges = int(committee_scores_table["members"].iloc[0])
+    findings = gather(tables, pair_names, classifier, train_images, judges, confusion.band, level)
     patterns = digest_of_patterns(borderline, clusters, prototypes)
     return with_rating(findings, human_verdicts, patterns).model_dump(mode="json")
 

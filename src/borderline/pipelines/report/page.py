@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from borderline.findings import Findings
 from borderline.pages import rendering
+from borderline.pages.verdicts import verdicts_in_short
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
 from borderline.pipelines.report.trust import LEAST_STABILITY
@@ -68,4 +69,5 @@ def render(models: Sequence[Model], origin: Origin) -> str:
         limits_of_model=limits_of_model,
         limits_of_method=limits_of_method,
         least_stability=LEAST_STABILITY,
+        verdicts_in_short=verdicts_in_short,
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 from borderline.findings import Findings, Pattern
 from borderline.measures.plots import as_data_uris, as_picture, cluster_colour, overlay, scale_of
 from borderline.pages.pictures import Picture, pictures
+from borderline.pages.verdicts import verdict_on
 from borderline.pipelines.report.gathering import method_name
 from borderline.pipelines.report.page import View
 from borderline.pipelines.report.trust import trust_in
@@ -36,12 +37,13 @@ _NO_CLUSTER = "#999999"
 
 
 def view_prototypes(findings: Findings, prototypes: Prototypes) -> list[View]:
-    """The head of each card: the pattern's numbers, its trust and its prototype."""
+    """The head of each card: the pattern's numbers, its verdict, its trust and its prototype."""
     alt = f"Prototype {{number}}: an image between {findings.negative} and {findings.positive}, "
     shown = pictures(prototypes["images"], prototypes["probabilities"], alt + "{p}", first=0)
     return [
         {
             "pattern": pattern.model_dump(),
+            "verdict": verdict_on(pattern, findings),
             "trust": trust_in(pattern, findings)._asdict(),
             "colour": cluster_colour(pattern.cluster) if pattern.cluster >= 0 else _NO_CLUSTER,
             "prototype": picture,

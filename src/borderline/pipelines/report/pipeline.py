@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
     if layout.models:
         cards = [f"{model}.model_card" for model in layout.models]
         of_all.append(node(nodes.write_cards, cards, more=findings))
-    shared = ["pair_names", "pair_train", "pair_test"]
+    shared = ["pair_names", "pair_train", "pair_test", "committee_scores_table"]
     return for_each_model("report", model, shared=shared) + for_all("report", Pipeline(of_all))
 
 

@@ -1,4 +1,4 @@
-"""The node that evaluates the patterns on real test images."""
+"""Nodes that evaluate the patterns: on real test images, and by the verdicts on their images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
     from borderline.params import RunParams
     from borderline.pipelines.prototypes.cluster_model import ClusterModel
+
+
+def judge_patterns(
+    verdicts_table: pd.DataFrame, clusters: records.Clusters, cluster_sizes_table: pd.DataFrame
+) -> pd.DataFrame:
+    """The shares of the verdicts among the images of each cluster; see ``share_verdicts``."""
+    from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
+
+    verdicts, labels = verdicts_table["verdict"].to_numpy(dtype=str), clusters["labels"].numpy()
+    return share_verdicts(verdicts, labels, len(cluster_sizes_table))
 
 
 def evaluate_patterns(

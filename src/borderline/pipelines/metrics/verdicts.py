@@ -1,0 +1,114 @@
+"""Verdicts on borderline images: whose doubt each image is.
+
+The decision boundary of one model and true ambiguity are different things (Weiss et al. 2023). The
+mean probability q of a committee of independent judges tells them apart (Lakshminarayanan et al.
+2017). docs/verdicts.md has the rule and its figures.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+from borderline.committee import Committee
+from borderline.findings import VERDICTS
+from borderline.pipelines.metrics.params import VerdictsParams
+from borderline.records import HeldOut, Opinions
+
+COLUMNS = (
+    *("verdict", "positive", "negative", "beside", "top_class", "disagreement"),
+    *("feature_neighbour", "pixel_neighbour", "feature_nearest", "pixel_nearest"),
+)
+MEMORISED, UNREALISTIC, ANOTHER_CLASS, WEAKNESS, AMBIGUOUS, UNDECIDED = VERDICTS
+
+
+class Limits(NamedTuple):
+    """Distances to the real training images at which a verdict begins.
+
+    Attributes:
+        feature_far: An image is unrealistic if its k-th nearest neighbour in the judge's features
+            is farther.
+        pixel_far: The same in pixels.
+        feature_near: An image is memorised if its nearest neighbour in the judge's features and
+            that in pixels are both no farther.
+        pixel_near: See ``feature_near``.
+    """
+
+    feature_far: float
+    pixel_far: float
+    feature_near: float
+    pixel_near: float
+
+    @classmethod
+    def of(cls, real: HeldOut, settings: VerdictsParams) -> Self:
+        """The quantiles of the distances of real test images, which no training has seen."""
+        far, near = settings.unrealistic, settings.memorised
+        return cls(
+            float(np.quantile(real["feature_neighbour"].numpy(), far)),
+            float(np.quantile(real["pixel_neighbour"].numpy(), far)),
+            float(np.quantile(real["feature_nearest"].numpy(), near)),
+            float(np.quantile(real["pixel_nearest"].numpy(), near)),
+        )
+
+
+def is_unrealistic(opinions: Opinions, limits: Limits) -> np.ndarray:
+    """Whether each image is far from all real training images, in features or in pixels, (n,).
+
+    Features alone do not do: those of a classifier collapse for images unlike any that it was
+    trained on, and noise may lie amid them (van Amersfoort et al. 2020).
+    """
+    features = opinions["feature_neighbour"].numpy() > limits.feature_far
+    return np.asarray(features | (opinions["pixel_neighbour"].numpy() > limits.pixel_far))
+
+
+def is_memorised(opinions: Opinions, limits: Limits) -> np.ndarray:
+    """Whether each image copies a training image, (n,); in the manner of Meehan et al. (2020)."""
+    features = opinions["feature_nearest"].numpy() <= limits.feature_near
+    return np.asarray(features & (opinions["pixel_nearest"].numpy() <= limits.pixel_near))
+
+
+def opinion_on_pair(
+    positive: np.ndarray, negative: np.ndarray, settings: VerdictsParams
+) -> np.ndarray:
+    """The verdict of the committee on each image, (n,), from q of the two classes, (n,) each."""
+    conditions = [
+        1 - positive - negative > settings.beside,
+        np.maximum(positive, negative) >= settings.sure,
+        np.minimum(positive, negative) >= settings.split,
+    ]
+    return np.select(conditions, [ANOTHER_CLASS, WEAKNESS, AMBIGUOUS], UNDECIDED)
+
+
+def decide(
+    opinions: Opinions, real: HeldOut, committee: Committee, settings: VerdictsParams
+) -> pd.DataFrame:
+    """The verdict on each image, with the numbers behind it.
+
+    The first rule that holds decides: memorised, unrealistic, another class, weakness, ambiguous.
+    An opinion on the class of an image that is a copy or no image of a class means little, so these
+    two come first. Without an opinion, all other images are undecided.
+
+    Returns:
+        A row an image with ``COLUMNS``: ``positive`` and ``negative`` are q of the pair's classes,
+        ``beside`` is that of all others, ``top_class`` the class with the highest q; then the
+        ``disagreement`` in nats and the distances of ``Distances``.
+    """
+    limits = Limits.of(real, settings)
+    table = pd.DataFrame(index=range(len(opinions["feature_nearest"])), columns=list(COLUMNS))
+    verdicts: np.ndarray = np.full(len(table), UNDECIDED, dtype=object)
+    if "probabilities" in opinions:
+        q = opinions["probabilities"].double().numpy()
+        positive, negative = q[:, committee.positive], q[:, committee.negative]
+        verdicts = opinion_on_pair(positive, negative, settings).astype(object)
+        table["positive"], table["negative"] = positive, negative
+        table["beside"] = np.clip(1 - positive - negative, 0, 1)
+        table["top_class"] = np.array(committee.classes, dtype=object)[q.argmax(1)]
+        table["disagreement"] = opinions["disagreement"].double().numpy()
+    verdicts[is_unrealistic(opinions, limits)] = UNREALISTIC
+    verdicts[is_memorised(opinions, limits)] = MEMORISED
+    table["verdict"] = verdicts
+    for name in COLUMNS[-4:]:
+        table[name] = opinions[name].double().numpy()  # type: ignore[literal-required]
+    return table
