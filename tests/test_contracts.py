@@ -126,7 +126,13 @@ def test_pair_environments_hold_the_settings_of_the_paper(
         "generators.gasten_25.epochs": epochs[2],
         "generators.hybrid.space_of": "gasten_25",
         "generation.images": 15_000,
+        "clustering.pool": 0,
         "clustering.trials": 25,
+        "clustering.reductions": ["umap", "tsne", "pca", "none"],
+        "clustering.clusterings": ["gmm", "hdbscan", "kmeans"],
+        "clustering.objective": "silhouette",
+        "clustering.pca.n_components": [5, 60],
+        "clustering.kmeans.n_clusters": [3, 15],
         "metrics.most_borderline": 4000,
     }
     of_pair = {name: of_case[name] for name in ("pair.positive", "pair.negative")}
@@ -270,9 +276,9 @@ def test_walls_between_the_stages_stand() -> None:
 
 def test_two_environments_in_one_process_do_not_mix() -> None:
     context_of("fashion_3v0")
-    assert len(pipelines["clustering"].nodes) == 21
+    assert len(pipelines["clustering"].nodes) == 24
     context_of("base")
-    assert len(pipelines["clustering"].nodes) == 7
+    assert len(pipelines["clustering"].nodes) == 8
     assert grid.current().models == ("cnn_2",)
 
 

@@ -17,6 +17,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from borderline.findings import MEASURES, Findings, written
+from borderline.pages.verdicts import verdict_on
 from conftest import MODELS, SETTINGS, open_page, reporting_folder, run_here
 
 pytestmark = pytest.mark.road
@@ -209,12 +210,16 @@ def test_page_says_what_the_tables_say(chromium: WebDriver, whole: Path, report:
         for sentence in (*findings.validation, *findings.attributions, *findings.doubts):
             assert sentence in text
         first_lines = chromium.execute_script(
-            "return [...document.querySelectorAll(`#${arguments[0]} .pattern > h4 + p`)]"
-            ".map(line => line.textContent)",
+            "return [...document.querySelectorAll(`#${arguments[0]} .pattern > h4`)].map(head => "
+            "[head, ...Array(2)].map((_, line, lines) => (lines[line] = line ? "
+            "lines[line - 1].nextElementSibling : head).textContent))",
             model,
         )
         assert len(first_lines) == len(findings.patterns)
-        assert all("prototype at p = " in line and "Trust: " in line for line in first_lines)
+        for pattern, (_, verdict, trust) in zip(findings.patterns, first_lines, strict=True):
+            assert verdict == verdict_on(pattern, findings)
+            assert "prototype at p = " in trust
+            assert "Trust: " in trust
     assert f"kedro run --env test --params {SETTINGS}" in text
     assert (reporting_folder(whole) / "report.html").stat().st_size < _MOST_BYTES
 

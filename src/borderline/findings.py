@@ -284,6 +284,7 @@ class Findings(Params):
         borderline_images: Number of them that were clustered.
         noise: Share of these that belong to no cluster; None where there are no clusters.
         recipe: The recipe of the clustering; empty where there are no clusters.
+        continuum: Why the images form a continuum, whose exemplars the patterns are; else empty.
         judges: Members of the committee that have an opinion on classes.
         measures: The measures of ``MEASURES``, by name.
         shown: The selection that chose the prototypes.
@@ -314,6 +315,7 @@ class Findings(Params):
     borderline_images: int
     noise: float | None
     recipe: str
+    continuum: str = ""
     judges: int
     measures: dict[str, Measured]
     patterns: tuple[Pattern, ...]
@@ -326,6 +328,11 @@ class Findings(Params):
     note: str
     rating: Rating | None = None
     rating_note: str = NOT_RATED
+
+    @property
+    def unit(self) -> str:
+        """The word for one of the ``patterns``: ``pattern``, or ``exemplar`` of a continuum."""
+        return "exemplar" if self.continuum else "pattern"
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Findings:

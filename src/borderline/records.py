@@ -99,12 +99,20 @@ class Embeddings(TypedDict):
     fitted: Tensor  # rows that clusterings are fitted on, int64 (m,), ascending
 
 
+class Pool(TypedDict):
+    """Borderline images of all generators of a model, in equal parts; none without a pool."""
+
+    embeddings: Tensor  # in the model, (P, D)
+    features: Tensor  # of the judge, (P, F)
+
+
 class Clusters(TypedDict):
-    """The cluster of each borderline image."""
+    """The cluster of each borderline image, or its nearest exemplar in a continuum."""
 
     labels: Tensor  # int64 (n,), from 0; -1 for noise, and everywhere if there are no clusters
     probability: Tensor  # of membership in that cluster, in [0, 1], (n,)
     reduced: Tensor  # coordinates in the space that was clustered, (n, d)
+    exemplars: NotRequired[Tensor]  # rows of the exemplars of a continuum, int64 (K,)
 
 
 Selections = dict[str, "Tensor"]

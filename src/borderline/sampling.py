@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from borderline import records
 from borderline.params import RunParams
 from borderline.records import LabelledImages, Part, take_rows
 
@@ -129,3 +130,19 @@ def make_part(
         "latents": latents,
         "probabilities": predict(classifier, images, device),
     }
+
+
+def first_borderline(parts: records.Parts, band: float, most: int) -> Part:
+    """At most ``most`` borderline images; the images of a generator come in no order."""
+    import torch
+
+    from borderline.measures.confusion import is_borderline
+
+    kept: list[Part] = []
+    for name in sorted(parts):
+        part = parts[name]()
+        kept.append(take_rows(part, is_borderline(part["probabilities"], band)))
+        if sum(len(part["images"]) for part in kept) >= most:
+            break
+    joined = {name: torch.cat([part[name] for part in kept]) for name in kept[0]}  # type: ignore[literal-required]
+    return take_rows(cast(Part, joined), slice(most))

@@ -10,13 +10,8 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.metrics import adjusted_rand_score
 
-from borderline.datasets import ImageSource, PickleDataset, StudyStorage
-from borderline.measures.inference import embed
+from borderline.datasets import PickleDataset, StudyStorage
 from borderline.params import ConfusionParams, RunParams
-from borderline.pipelines.classifier.networks import build_judge
-from borderline.pipelines.classifier.pairs import split_source
-from borderline.pipelines.classifier.params import TrainingParams
-from borderline.pipelines.classifier.training import class_loss, train
 from borderline.pipelines.clustering.finalists import Stability
 from borderline.pipelines.clustering.nodes import (
     assign_real_images,
@@ -29,7 +24,7 @@ from borderline.pipelines.clustering.nodes import (
 )
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
-from borderline.records import Embeddings, LabelledImages, Part, RealView
+from borderline.records import LabelledImages, Part, RealView
 from conftest import blobs, clustering_params
 
 PARAMS = clustering_params()
@@ -155,47 +150,6 @@ def test_a_less_good_but_stable_recipe_wins(
     assert fitted["chosen"].tolist() == [False, True, False]
     assert fitted["ari_resamples"].tolist()[:2] == [0.5, 0.7]
     assert next(given) == 0.9, "what comes after the winner is not measured"
-
-
-def test_ten_digits_are_found_in_what_the_judge_sees(tmp_path: Path, run: RunParams) -> None:
-    source = ImageSource(kind="mnist_sample").load()
-    images, test = split_source(source, 0.2, run.seed)
-    with run.global_seed("judge", "weights"):
-        judge = build_judge(10, (1, 28, 28))
-    settings = TrainingParams(
-        epochs=3, batch_size=64, learning_rate=1e-3, validation_share=1 / 6, patience=3
-    )
-    for checkpoint in train(
-        judge, images, class_loss, params=settings, run=run, purpose="test", settings={}, so_far={}
-    ):
-        judge.load_state_dict(checkpoint["state"]["best_weights"])
-    rows = torch.arange(500)
-    seen = embed(judge, test["images"][rows], torch.device("cpu")).numpy()
-    params = clustering_params(
-        reductions=["umap"],
-        clusterings=["gmm", "kmeans"],
-        umap={"n_neighbors": [10, 25], "min_dist": [0.01, 0.1], "n_components": [5, 20]},
-        gmm={"n_components": [3, 15]},
-        kmeans={"n_clusters": [3, 15]},
-        search_epochs=100,
-    )
-    storage = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
-    embeddings: Embeddings = {"embeddings": torch.from_numpy(seen), "fitted": rows}
-    *_, (trials, _) = search_clusters(embeddings, storage, clustering=params, run=run)
-    recipe, finalists, _ = choose_recipe(embeddings, trials, clustering=params, run=run)
-    assert abs(finalists["clusters"][0] - 10) <= 1
-    structure = compare_with_noise(embeddings, finalists, clustering=params, run=run)
-    assert structure["p_value"][0] == 0.05
-    images_seen = borderline(seen[:, :10])
-    images_seen["probabilities"] = torch.full((500,), 0.5)
-    stability = pd.DataFrame({"stability": np.ones(int(finalists["clusters"][0]))})
-    structure = pd.DataFrame({"p_value": [0.05], "doubt": [""]})
-    clusters, *_ = cluster_borderline(
-        *(images_seen, embeddings, recipe, finalists, stability, structure),
-        clustering=params,
-        run=run,
-    )
-    assert adjusted_rand_score(test["labels"][rows], clusters["labels"]) > 0.75
 
 
 def test_more_images_than_are_fitted_are_assigned(tmp_path: Path, run: RunParams) -> None:

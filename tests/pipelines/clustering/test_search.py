@@ -78,7 +78,7 @@ def test_every_combination_is_listed_with_its_best_or_the_reason(
     params = clustering_params(
         reductions=["umap", "tsne", "pca", "none"],
         hdbscan={
-            "min_cluster_size": [59, 60],
+            "min_cluster_size": [61, 62],
             "min_samples": 3,
             "cluster_selection_epsilon": [0],
         },

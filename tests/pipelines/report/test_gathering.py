@@ -67,6 +67,7 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "ari_resamples_low": [0.4],
             "ari_resamples_high": [0.7],
             "doubts": ["one cloud; unstable"],
+            "continuum": [""],
             "note": [""],
         },
         "prototypes_table": {

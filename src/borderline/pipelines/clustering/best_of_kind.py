@@ -80,6 +80,7 @@ def cluster_all(
         attempt(spread)
         cut_short = hopeless is not None and hopeless(best[2])
         if not cut_short:
-            attempt([other for other in rest if best[1] is None or other.is_near(best[1])])
+            near = None if "reproducibility" in params.weights else best[1]
+            attempt([other for other in rest if near is None or other.is_near(near)])
     reason = "" if best[0] else Counter(reasons).most_common(1)[0][0]
     return Best(*best, reason, cut_short)

@@ -68,7 +68,7 @@ class Clustering:
         if self.kind == "gmm":
             return GaussianMixture(**self.settings, init_params="k-means++", random_state=seed)
         if self.kind == "kmeans":
-            return KMeans(**self.settings, n_init=3, random_state=seed)
+            return KMeans(**self.settings, n_init=10, random_state=seed)
         cache = {"prediction_data": True} if memory is None else {"memory": memory}
         return hdbscan.HDBSCAN(
             **self.settings, cluster_selection_method="leaf", core_dist_n_jobs=1, **cache

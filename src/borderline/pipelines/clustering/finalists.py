@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,9 +127,12 @@ def best_matches(labels: np.ndarray, others: np.ndarray, clusters: int) -> np.nd
 
 
 def choose(
-    finalists: Sequence[Finalist], params: StabilityParams, run: RunParams
+    finalists: Sequence[Finalist], params: StabilityParams, run: RunParams, objective: object = None
 ) -> tuple[dict[str, str], pd.DataFrame, pd.DataFrame]:
     """Choose the first stable finalist, or the most stable one with a ``doubt``.
+
+    With the objective ``reproducibility``, the recipe has the reason to call the images a
+    ``continuum``, empty if there is none.
 
     The recipe, the table of the finalists and that of its clusters are empty for no finalists.
     """
@@ -155,5 +158,20 @@ def choose(
         f"(clustering.stability.least is {params.least})"
     )
     recipe = {name: str(table[name][chosen]) for name in RECIPE_COLUMNS}
+    if objective == "reproducibility":
+        recipe["continuum"] = _no_number(rows[chosen])
     of_clusters = pd.DataFrame(enumerate(stabilities[chosen].of_clusters), columns=columns)
     return recipe | {"note": "", "doubt": "" if stable else unstable}, table, of_clusters
+
+
+def _no_number(best: Mapping[str, Any]) -> str:
+    """Why no number of clusters is reproducible; empty if the best finalist is."""
+    if best["objective"] > 1:
+        return ""
+    strength = f"a prediction strength of {best['prediction_strength']:.2f}"
+    if pd.isna(best["valley"]):
+        return f"no number of clusters is found again in other images (at best {strength})"
+    return (
+        f"no clusters are separate: {best['clusters']:.0f} clusters are found again ({strength}), "
+        f"but the density between them is {best['valley']:.2f} of that in them"
+    )

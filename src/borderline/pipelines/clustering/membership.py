@@ -12,32 +12,48 @@ from torch import Tensor
 
 from borderline.measures.confusion import is_borderline
 from borderline.params import RunParams
+from borderline.pipelines.clustering.exemplars import ExemplarModel, joint
 from borderline.pipelines.clustering.finalists import STABILITY_SCORES
-from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.params import ClusteringParams, ExemplarsParams
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES
-from borderline.pipelines.clustering.search import fitted_vectors
-from borderline.records import Clusters, Embeddings, Part, RealView
+from borderline.records import Clusters, Embeddings, Part, Pool, RealView
 
 
 def fit_model(
-    embeddings: Embeddings, recipe: Mapping[str, str], params: ClusteringParams, run: RunParams
+    vectors: np.ndarray, recipe: Mapping[str, str], params: ClusteringParams, run: RunParams
 ) -> ClusterModel | NoClusters:
-    """Fit the chosen recipe; no clusters where it has a ``note`` instead."""
+    """Fit the chosen recipe to embeddings (m, D); no clusters where it has a ``note`` instead."""
     if recipe["note"]:
         return NoClusters()
-    vectors = fitted_vectors(embeddings)
     neighbours = neighbours_of(vectors, params)
     model = Recipe.of_row(recipe).fit(vectors, neighbours, params.epochs, run)
     assert model is not None, "choose_recipe fitted the same"
     return model
 
 
-def label_all(embeddings: Embeddings, model: ClusterModel | NoClusters) -> Clusters:
+def choose_exemplars(
+    embeddings: Embeddings, features: np.ndarray, pool: Pool, settings: ExemplarsParams
+) -> ExemplarModel:
+    """Choose the exemplars among the borderline images, with the judge's features (n, F).
+
+    They represent the pool, or these images themselves where there is none.
+    """
+    vectors = embeddings["embeddings"].numpy()
+    candidates = joint(vectors, features)
+    audience = candidates
+    if len(pool["embeddings"]):
+        audience = joint(pool["embeddings"].numpy(), pool["features"].numpy())
+    return ExemplarModel.of(vectors, candidates, audience, settings)
+
+
+def label_all(
+    embeddings: Embeddings, model: ClusterModel | ExemplarModel | NoClusters, *, pooled: bool
+) -> Clusters:
     """The clusters of all images: those of the fit, and for the other images an assignment."""
     vectors, fitted = embeddings["embeddings"].numpy(), embeddings["fitted"].numpy()
-    if isinstance(model, NoClusters):
+    if pooled or not isinstance(model, ClusterModel):
         columns = list(model.assign(vectors))
     else:
         others = np.setdiff1d(np.arange(len(vectors)), fitted)
@@ -48,7 +64,10 @@ def label_all(embeddings: Embeddings, model: ClusterModel | NoClusters) -> Clust
             column[fitted], column[others] = known, assigned
             columns.append(column)
     labels, probability, reduced = (torch.from_numpy(column) for column in columns)
-    return {"labels": labels, "probability": probability, "reduced": reduced}
+    clusters: Clusters = {"labels": labels, "probability": probability, "reduced": reduced}
+    if isinstance(model, ExemplarModel):
+        clusters["exemplars"] = torch.from_numpy(model.rows)
+    return clusters
 
 
 def describe(
@@ -56,13 +75,21 @@ def describe(
     recipe: Mapping[str, str],
     finalists: pd.DataFrame,
     structure: pd.DataFrame,
+    exemplars: int,
 ) -> pd.DataFrame:
-    """The scores of the clusters in one row, with the doubts about them or the reason for none."""
+    """The scores of the clusters in one row, with the doubts about them or the reason for none.
+
+    Of a continuum, the row has the number of its exemplars and the reason to call it one.
+    """
     scores = ("recipe", *SCORES, *STABILITY_SCORES)
     row: dict[str, Any] = {"images": len(embeddings["embeddings"])}
     row |= {"fitted": len(embeddings["fitted"]), **dict.fromkeys((*scores, "structure_p"), np.nan)}
-    row |= {"recipe": "", "clusters": 0, "doubts": "", "note": recipe["note"]}
-    if not recipe["note"]:
+    row |= {"recipe": "", "clusters": 0, "doubts": "", "continuum": "", "note": recipe["note"]}
+    if exemplars:
+        reason = why_continuum(recipe, structure)
+        how = f"facility location, {exemplars} exemplars"
+        row |= {"recipe": how, "clusters": exemplars, "continuum": reason}
+    elif not recipe["note"]:
         chosen, clouds = finalists[finalists["chosen"]].iloc[0], structure.iloc[0]
         row |= {name: chosen[name] for name in scores}
         doubts = "; ".join(filter(None, (clouds["doubt"], recipe["doubt"])))
@@ -70,10 +97,26 @@ def describe(
     return pd.DataFrame([row])
 
 
+def why_continuum(recipe: Mapping[str, str], structure: pd.DataFrame) -> str:
+    """Why the images form a continuum rather than clusters; empty where they do not.
+
+    Only the objective ``reproducibility`` calls them one.
+    """
+    if "continuum" not in recipe:
+        return ""
+    return recipe["continuum"] or str(structure["doubt"].iloc[0] or "")
+
+
 def sizes(borderline: Part, clusters: Clusters, cluster_stability: pd.DataFrame) -> pd.DataFrame:
-    """A row for each cluster: its images, their mean p and membership, its stability."""
+    """A row for each cluster: its images, their mean p and membership, its stability.
+
+    The stability of an exemplar is unknown.
+    """
+    stabilities = cluster_stability["stability"]
+    if "exemplars" in clusters:
+        stabilities = pd.Series(np.nan, index=range(len(clusters["exemplars"])))
     rows = []
-    for cluster, stability in enumerate(cluster_stability["stability"]):
+    for cluster, stability in enumerate(stabilities):
         here = clusters["labels"] == cluster
         mean_p = borderline["probabilities"][here].double().mean().item()
         mean_probability = clusters["probability"][here].mean().item()
@@ -83,7 +126,7 @@ def sizes(borderline: Part, clusters: Clusters, cluster_stability: pd.DataFrame)
 
 
 def assign_borderline(
-    labels: Tensor, view: RealView, model: ClusterModel | NoClusters, band: float
+    labels: Tensor, view: RealView, model: ClusterModel | ExemplarModel | NoClusters, band: float
 ) -> pd.DataFrame:
     """Assign the borderline real test images, whose classes are ``labels`` (M,), to clusters.
 

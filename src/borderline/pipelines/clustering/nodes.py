@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from borderline.streaming import streams
 
@@ -18,7 +18,42 @@ if TYPE_CHECKING:
     from borderline.params import ConfusionParams, RunParams
     from borderline.pipelines.clustering.params import ClusteringParams
     from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
-    from borderline.records import Clusters, Embeddings, LabelledImages, Part, RealView
+    from borderline.records import (
+        Clusters,
+        Embeddings,
+        LabelledImages,
+        Part,
+        Parts,
+        Pool,
+        RealView,
+    )
+
+
+def pool_borderline(
+    classifier: nn.Module,
+    judge: nn.Module,
+    *,
+    clustering: ClusteringParams,
+    confusion: ConfusionParams,
+    run: RunParams,
+    **images: Parts,
+) -> Pool:
+    """The first borderline images of every generator, as model and judge see them."""
+    import torch
+
+    from borderline.measures.inference import embed
+    from borderline.sampling import first_borderline
+
+    made = [parts for parts in images.values() if len(parts)]
+    if clustering.pool == 0 or not made:
+        return {"embeddings": torch.zeros(0, 0), "features": torch.zeros(0, 0)}
+    most = min(clustering.pool, clustering.fit_size // len(made))
+    chosen = [first_borderline(parts, confusion.band, most)["images"] for parts in made]
+    pooled, device = torch.cat(chosen), run.torch_device()
+    return {
+        "embeddings": embed(classifier, pooled, device),
+        "features": embed(judge, pooled, device),
+    }
 
 
 def embed_borderline(
@@ -47,6 +82,7 @@ def embed_borderline(
 def search_clusters(
     embeddings: Embeddings,
     study_storage: BaseStorage,
+    pool: Pool | None = None,
     *,
     clustering: ClusteringParams,
     run: RunParams,
@@ -56,7 +92,8 @@ def search_clusters(
 
     from borderline.pipelines.clustering import search
 
-    tables = search.search(search.fitted_vectors(embeddings), study_storage, clustering, run)
+    vectors = search.fitted_vectors(embeddings, pool)
+    tables = search.search(vectors, study_storage, clustering, run)
     if search.too_few(embeddings, clustering):
         tables = iter([pd.DataFrame(columns=list(search.TRIAL_COLUMNS))])
     for trials in tables:
@@ -67,6 +104,7 @@ def plot_search(
     embeddings: Embeddings,
     trials_table: DataFrame,
     study_storage: BaseStorage,
+    pool: Pool | None = None,
     *,
     clustering: ClusteringParams,
     run: RunParams,
@@ -77,19 +115,26 @@ def plot_search(
 
     if trials_table.empty:
         return draw_search(None, clustering.trials)
-    study = study_of(fitted_vectors(embeddings), study_storage, clustering, run)
+    study = study_of(fitted_vectors(embeddings, pool), study_storage, clustering, run)
     return draw_search(study, clustering.trials)
 
 
 def choose_recipe(
-    embeddings: Embeddings, trials_table: DataFrame, *, clustering: ClusteringParams, run: RunParams
+    embeddings: Embeddings,
+    trials_table: DataFrame,
+    pool: Pool | None = None,
+    *,
+    clustering: ClusteringParams,
+    run: RunParams,
 ) -> tuple[dict[str, str], DataFrame, DataFrame]:
     """Fit the best recipes in full, and choose one; a ``note`` says why there is none."""
     from borderline.pipelines.clustering.finalists import choose, fit_finalists
     from borderline.pipelines.clustering.search import fitted_vectors, why_no_recipe
 
-    fitted = fit_finalists(trials_table, fitted_vectors(embeddings), clustering, run)
-    recipe, finalists, cluster_stability = choose(fitted, clustering.stability, run)
+    fitted = fit_finalists(trials_table, fitted_vectors(embeddings, pool), clustering, run)
+    recipe, finalists, cluster_stability = choose(
+        fitted, clustering.stability, run, clustering.objective
+    )
     if not fitted:
         recipe = {"note": why_no_recipe(embeddings, trials_table, clustering)}
     return recipe, finalists, cluster_stability
@@ -98,21 +143,27 @@ def choose_recipe(
 def compare_with_noise(
     embeddings: Embeddings,
     finalists_table: DataFrame,
+    recipe: Mapping[str, str] | None = None,
+    pool: Pool | None = None,
     *,
     clustering: ClusteringParams,
     run: RunParams,
 ) -> DataFrame:
-    """Test the clusters against clouds without clusters; one row, with a ``doubt`` or none."""
+    """Test the clusters against clouds without clusters; one row, with a ``doubt`` or none.
+
+    The row is empty where the recipe says already that the images are a continuum.
+    """
     import pandas as pd
 
     from borderline.pipelines.clustering.recipe import Recipe
     from borderline.pipelines.clustering.search import fitted_vectors
     from borderline.pipelines.clustering.structure import STRUCTURE_COLUMNS, compare_with_clouds
 
-    if finalists_table.empty:
+    if finalists_table.empty or (recipe or {}).get("continuum"):
         return pd.DataFrame([dict.fromkeys(STRUCTURE_COLUMNS)])
     recipes = [Recipe.of_row(row) for _, row in finalists_table.iterrows()]
-    structure = compare_with_clouds(fitted_vectors(embeddings), recipes, clustering, run)
+    vectors = fitted_vectors(embeddings, pool)
+    structure = compare_with_clouds(vectors, recipes, clustering, run)
     return pd.DataFrame([structure.as_row(clustering.structure)])
 
 
@@ -123,17 +174,30 @@ def cluster_borderline(
     finalists_table: DataFrame,
     cluster_stability_table: DataFrame,
     structure_table: DataFrame,
+    judge: nn.Module | None = None,
+    pool: Pool | None = None,
     *,
     clustering: ClusteringParams,
     run: RunParams,
-) -> tuple[Clusters, ClusterModel | NoClusters, DataFrame, DataFrame, Figure]:
-    """Cluster all borderline images with the chosen recipe."""
-    from borderline.pipelines.clustering import membership
+) -> tuple[Clusters, Any, DataFrame, DataFrame, Figure]:
+    """Cluster all borderline images with the chosen recipe, or choose exemplars of a continuum."""
+    from borderline.measures.inference import embed
+    from borderline.pipelines.clustering import membership, search
     from borderline.pipelines.clustering.figures import draw_borderline
 
-    model = membership.fit_model(embeddings, recipe, clustering, run)
-    clusters = membership.label_all(embeddings, model)
-    scores = membership.describe(embeddings, recipe, finalists_table, structure_table)
+    model: Any
+    if judge is not None and pool is not None and membership.why_continuum(recipe, structure_table):
+        features = embed(judge, borderline["images"], run.torch_device()).numpy()
+        model = membership.choose_exemplars(embeddings, features, pool, clustering.exemplars)
+    else:
+        vectors = search.fitted_vectors(embeddings, pool)
+        model = membership.fit_model(vectors, recipe, clustering, run)
+    pooled = pool is not None and len(pool["embeddings"]) > 0
+    clusters = membership.label_all(embeddings, model, pooled=pooled)
+    scores = membership.describe(
+        *(embeddings, recipe, finalists_table, structure_table),
+        exemplars=len(clusters.get("exemplars", ())),
+    )
     sizes = membership.sizes(borderline, clusters, cluster_stability_table)
     return clusters, model, scores, sizes, draw_borderline(borderline, clusters, sizes)
 

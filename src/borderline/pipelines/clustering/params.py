@@ -10,7 +10,7 @@ from borderline.params import Params, check_can_tell, distinct
 
 ReductionKind = Literal["umap", "tsne", "pca", "none"]
 ClusteringKind = Literal["gmm", "hdbscan", "kmeans"]
-Score = Literal["silhouette", "silhouette_original", "dbcv", "bic"]
+Score = Literal["silhouette", "silhouette_original", "dbcv", "bic", "reproducibility"]
 
 
 def _ordered(bounds: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -98,16 +98,46 @@ class StructureParams(Params):
         return self
 
 
+class ReproducibilityParams(Params):
+    """When a number of clusters is reproducible, for the objective of that name.
+
+    Attributes:
+        splits: Random splits of the images into halves that are clustered apart.
+        least: Least prediction strength over the halves (Tibshirani and Walther 2005: .8 to .9).
+        valley: Largest relative density between two clusters; 1 is no valley, 0 a gap.
+    """
+
+    splits: int = Field(ge=1)
+    least: float = Field(gt=0, le=1)
+    valley: float = Field(gt=0, lt=1)
+
+
+class ExemplarsParams(Params):
+    """How many exemplars stand for a continuum.
+
+    Attributes:
+        most: Largest number.
+        least_gain: An exemplar must close at least this share of the gap which the first exemplar
+            leaves between the mean similarity and 1.
+    """
+
+    most: int = Field(ge=2)
+    least_gain: float = Field(ge=0, lt=1)
+
+
 class ClusteringParams(Params):
     """How the borderline images are clustered.
 
     Attributes:
         fewest_images: Fewest borderline images for a search.
+        pool: Borderline images of each generator that are clustered together; the clusters are then
+            the model's, not those of one generator. 0: only the images of the chosen generator.
         trials: Reductions that the search tries; all clusterings are tried on each.
         objective: Score to maximise: ``silhouette`` (in the reduced space, noise a cluster, as in
             Gomes et al. 2024), ``silhouette_original`` (cosine, in the embedding space, without
-            noise), ``dbcv``, ``bic`` (its negative, for ``none`` and ``gmm`` only), or the weights
-            of several of the first three.
+            noise), ``dbcv``, ``bic`` (its negative, for ``none`` and ``gmm`` only),
+            ``reproducibility`` (the largest number of clusters that is found again, for ``gmm`` and
+            ``kmeans`` only), or the weights of several of the first three.
         search_epochs: Epochs of UMAP during the search (t-SNE: five iterations each).
         finalists: Number of best recipes that are fitted in full, with ``epochs``.
         fit_size: Most images to fit on, drawn at random; the other images are assigned.
@@ -119,6 +149,7 @@ class ClusteringParams(Params):
     """
 
     fewest_images: int = Field(ge=10)
+    pool: int = Field(ge=0)
     trials: int = Field(ge=1)
     reductions: Annotated[tuple[ReductionKind, ...], Field(min_length=1), AfterValidator(distinct)]
     clusterings: Annotated[
@@ -139,13 +170,16 @@ class ClusteringParams(Params):
     gmm: ComponentsSpace
     kmeans: KMeansSpace
     hdbscan: HdbscanSpace
+    reproducibility: ReproducibilityParams
     stability: StabilityParams
     structure: StructureParams
+    exemplars: ExemplarsParams
 
     @field_validator("objective")
     @classmethod
     def _same_scale(cls, objective: Score | dict[Score, float]) -> Score | dict[Score, float]:
-        if isinstance(objective, dict) and ("bic" in objective or not objective):
+        alone = {"bic", "reproducibility"}
+        if isinstance(objective, dict) and (alone & objective.keys() or not objective):
             raise ValueError("its weights must be of silhouette, silhouette_original and dbcv")
         return objective
 
@@ -155,6 +189,11 @@ class ClusteringParams(Params):
             raise ValueError(
                 "objective 'bic' compares likelihoods, which only mixtures in one and the same "
                 "space have: set reductions to [none] and clusterings to [gmm] with it"
+            )
+        if self.objective == "reproducibility" and "hdbscan" in self.clusterings:
+            raise ValueError(
+                "objective 'reproducibility' chooses the number of clusters, which HDBSCAN finds "
+                "itself: take hdbscan out of clusterings with it"
             )
         return self
 

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import for_each_model, node
+from borderline.grid import current, for_each_model, node
 from borderline.pipelines.clustering import nodes
 
 
 def create_pipeline() -> Pipeline:
     """The clusters of each model's borderline images."""
+    images = {name: name for name in (f"{each}.images" for each in current().generators)}
     model = Pipeline(
         [
+            node(nodes.pool_borderline, "pool", more=images),
             node(nodes.embed_borderline, "embeddings"),
-            node(nodes.search_clusters, ["trials_table", "combinations_table"]),
+            node(nodes.search_clusters, ["trials_table", "combinations_table"], pool="pool"),
             node(
                 nodes.plot_search,
                 ["search_history_chart", "search_importances_chart", "search_slices_chart"],
+                pool="pool",
             ),
-            node(nodes.choose_recipe, ["recipe", "finalists_table", "cluster_stability_table"]),
-            node(nodes.compare_with_noise, "structure_table"),
+            node(
+                nodes.choose_recipe,
+                ["recipe", "finalists_table", "cluster_stability_table"],
+                pool="pool",
+            ),
+            node(nodes.compare_with_noise, "structure_table", recipe="recipe", pool="pool"),
             node(
                 nodes.cluster_borderline,
                 [
                     *("clusters", "cluster_model", "cluster_scores_table", "cluster_sizes_table"),
                     "clusters_figure",
                 ],
+                judge="judge",
+                pool="pool",
             ),
             node(nodes.assign_real_images, ["real_patterns_table", "real_patterns_figure"]),
         ],
     )
-    return for_each_model("clustering", model, shared=["pair_test"])
+    return for_each_model("clustering", model, shared=["pair_test", "judge"])

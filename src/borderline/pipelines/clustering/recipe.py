@@ -94,18 +94,9 @@ class ClusterModel:
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """How similar new images (M, D) are to the fitted ones, in (0, 1]; outliers are below .05.
 
-        The conformal p-value of their mean cosine distance to the nearest fitted images: the share
-        of fitted images with at least this distance. Mixtures and k-means have no noise: they
-        assign outliers too, often with a high probability.
+        Mixtures and k-means have no noise: they assign outliers too, often with a high probability.
         """
-        if len(embeddings) == 0:
-            return np.zeros(0)
-        count = min(_NEAREST, len(self.embeddings) - 1)
-        near = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
-        fitted = near.fit(self.embeddings).kneighbors()[0].mean(1)
-        new = near.kneighbors(embeddings)[0].mean(1)
-        as_far = len(fitted) - np.searchsorted(np.sort(fitted), new, side="left")
-        return np.asarray((1 + as_far) / (1 + len(fitted)))
+        return typicality(self.embeddings, embeddings)
 
 
 @dataclass(frozen=True)
@@ -120,3 +111,19 @@ class NoClusters:
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """NaN for all images."""
         return np.full(len(embeddings), np.nan)
+
+
+def typicality(fitted: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+    """How similar new images (M, D) are to others (N, D), in (0, 1]; outliers are below .05.
+
+    The conformal p-value of their mean cosine distance to the nearest of the others: the share of
+    the others with at least this distance.
+    """
+    if len(embeddings) == 0:
+        return np.zeros(0)
+    count = min(_NEAREST, len(fitted) - 1)
+    near = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
+    known = near.fit(fitted).kneighbors()[0].mean(1)
+    new = near.kneighbors(embeddings)[0].mean(1)
+    as_far = len(known) - np.searchsorted(np.sort(known), new, side="left")
+    return np.asarray((1 + as_far) / (1 + len(known)))

@@ -54,7 +54,8 @@ def nearest_neighbours(
 class Reduction:
     """A kind of reduction with its settings.
 
-    ``umap`` and ``tsne`` use cosine distances. The settings are arguments of the library; large
+    ``umap`` and ``tsne`` use cosine distances, and so does ``pca``: it takes unit vectors. The
+    settings are arguments of the library; large
     numbers of dimensions and neighbours are cut to the images.
     """
 
@@ -81,7 +82,7 @@ class Reduction:
                 max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
             ).fit_transform(embeddings)
         elif self.kind == "pca":
-            reduced = self._pca(embeddings).transform(embeddings)
+            reduced = self._pca(embeddings).transform(_unit(embeddings))
         else:
             reduced = embeddings
         return np.asarray(reduced, dtype=np.float64)
@@ -97,7 +98,7 @@ class Reduction:
         if self.kind == "none" or len(embeddings) == 0:
             placed = embeddings.reshape(len(embeddings), fitted_reduced.shape[1])
         elif self.kind == "pca":
-            placed = self._pca(fitted).transform(embeddings)
+            placed = self._pca(fitted).transform(_unit(embeddings))
         else:
             near = KNeighborsRegressor(
                 min(_PLACED_BY, len(fitted)), weights="distance", metric="cosine", algorithm="brute"
@@ -130,4 +131,8 @@ class Reduction:
 
     def _pca(self, embeddings: np.ndarray) -> PCA:
         components = min(int(self.settings["n_components"]), *embeddings.shape)
-        return PCA(components, svd_solver="full").fit(embeddings.astype(np.float64))
+        return PCA(components, svd_solver="full").fit(_unit(embeddings))
+
+
+def _unit(embeddings: np.ndarray) -> np.ndarray:
+    return np.asarray(normalize(embeddings.astype(np.float64)))

@@ -16,13 +16,17 @@ from sklearn.metrics import (
     silhouette_samples,
 )
 
-from borderline.pipelines.clustering.clusterings import NOISE, FittedClustering
+from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
 from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.reproducibility import shallowest_valley, strength_over_halves
 
 SCORES = (
     *("objective", "silhouette", "silhouette_error", "silhouette_original", "dbcv", "bic"),
-    *("davies_bouldin", "calinski_harabasz", "scored", "clusters", "noise", "sizes"),
+    *("davies_bouldin", "calinski_harabasz", "prediction_strength", "valley"),
+    *("scored", "clusters", "noise", "sizes"),
 )
+# The setting of a kind of clustering that is its number of clusters.
+_NUMBER = {"gmm": "n_components", "kmeans": "n_clusters"}
 _NORMAL = 1.959964
 
 
@@ -48,7 +52,7 @@ class Scorer:
     """
 
     def __init__(self, embeddings: np.ndarray, params: ClusteringParams, seed: int) -> None:
-        self.embeddings, self.params = embeddings, params
+        self.embeddings, self.params, self.seed = embeddings, params, seed
         drawn = np.random.default_rng(seed).permutation(len(embeddings))[: params.score_size]
         self.rows: np.ndarray = np.sort(drawn)
 
@@ -78,6 +82,7 @@ class SpaceScorer:
             "silhouette_original": self._original,
             "dbcv": self._dbcv,
             "bic": self._likelihood,
+            "reproducibility": self._reproducibility,
         }
         weights = self.scorer.params.weights
         return sum(weight * values[name](clusters) for name, weight in weights.items())
@@ -89,7 +94,8 @@ class SpaceScorer:
         ``davies_bouldin``, ``calinski_harabasz``. In the embedding space, by cosine distance,
         without noise: ``silhouette_original``. ``dbcv`` is the density-based validity in the
         reduced space (Moulavi et al. 2014). ``silhouette_error`` is half the 95 % interval that is
-        due to scoring only ``scored`` images; ``noise`` is a share.
+        due to scoring only ``scored`` images; ``noise`` is a share. ``prediction_strength`` and
+        ``valley`` are known for the objective ``reproducibility`` only.
         """
         labels = clusters.labels
         sizes = np.bincount(labels[labels != NOISE])
@@ -104,6 +110,9 @@ class SpaceScorer:
                 "davies_bouldin": float(davies_bouldin_score(self.points, labels)),
                 "calinski_harabasz": float(calinski_harabasz_score(self.points, labels)),
             }
+        if "reproducibility" in self.scorer.params.weights:
+            strength, valley = self._strength_and_valley(clusters)
+            values |= {"prediction_strength": strength, "valley": valley}
         return values | {
             "objective": self.objective(clusters),
             "silhouette_original": self._original(clusters),
@@ -144,6 +153,22 @@ class SpaceScorer:
             except (AssertionError, ValueError):
                 # Distances to the power of the dimensions may overflow.
                 return math.nan
+
+    def _reproducibility(self, clusters: FittedClustering) -> float:
+        """The number of clusters plus their prediction strength; the latter alone, which is at most
+        1, where they are not reproducible."""
+        strength, valley = self._strength_and_valley(clusters)
+        limits = self.scorer.params.reproducibility
+        reproducible = strength >= limits.least and valley <= limits.valley
+        return len(clusters.order) + strength if reproducible else strength
+
+    def _strength_and_valley(self, clusters: FittedClustering) -> tuple[float, float]:
+        clustering = Clustering(clusters.kind, {_NUMBER[clusters.kind]: len(clusters.order)})
+        limits, seed = self.scorer.params.reproducibility, self.scorer.seed
+        strength = strength_over_halves(self.points, clustering, limits.splits, seed)
+        if math.isnan(strength) or strength < limits.least:
+            return strength, math.nan
+        return strength, shallowest_valley(self.points, clusters.labels, seed)
 
     def _likelihood(self, clusters: FittedClustering) -> float:
         return -float(clusters.estimator.bic(self.points)) if clusters.kind == "gmm" else math.nan

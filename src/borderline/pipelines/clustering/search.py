@@ -31,7 +31,7 @@ from borderline.pipelines.clustering.params import ClusteringParams, ReductionKi
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, Recipe
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer
-from borderline.records import Embeddings
+from borderline.records import Embeddings, Pool
 
 TRIAL_COLUMNS = ("trial", "state", *RECIPE_COLUMNS[:2], *SCORES, *RECIPE_COLUMNS[2:], "seconds")
 COMBINATION_COLUMNS = (*RECIPE_COLUMNS[:2], "trials", *SCORES, *RECIPE_COLUMNS[2:], "note")
@@ -261,8 +261,10 @@ def combinations(trials: pd.DataFrame, params: ClusteringParams) -> pd.DataFrame
     return table.sort_values("objective", ascending=False, kind="stable", ignore_index=True)
 
 
-def fitted_vectors(embeddings: Embeddings) -> np.ndarray:
-    """The embeddings that clusterings are fitted on, shape (m, D)."""
+def fitted_vectors(embeddings: Embeddings, pool: Pool | None = None) -> np.ndarray:
+    """The embeddings that clusterings are fitted on, shape (m, D): those of the pool, if any."""
+    if pool is not None and len(pool["embeddings"]):
+        return pool["embeddings"].numpy()
     vectors: np.ndarray = embeddings["embeddings"][embeddings["fitted"]].numpy()
     return vectors
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import pandas as pd
 import torch
@@ -18,7 +17,7 @@ from borderline.measures.realism import Moments, Reference, frechet_distance
 from borderline.params import ConfusionParams
 from borderline.pipelines.metrics.comparison import measure_name
 from borderline.pipelines.metrics.params import MetricsParams
-from borderline.records import FeatureSamples, Part, Parts, References, take_rows
+from borderline.records import FeatureSamples, Parts, References
 
 
 def measure_parts(
@@ -94,18 +93,6 @@ def histogram_table(sums: Sequence[Confusion]) -> pd.DataFrame:
             "calibrated": calibrated[0].histogram.numpy() if calibrated else math.nan,
         }
     )
-
-
-def first_borderline(parts: Parts, band: float, most: int) -> Part:
-    """At most ``most`` borderline images; the images of a generator come in no order."""
-    kept: list[Part] = []
-    for name in sorted(parts):
-        part = parts[name]()
-        kept.append(take_rows(part, is_borderline(part["probabilities"], band)))
-        if sum(len(part["images"]) for part in kept) >= most:
-            break
-    joined = {name: torch.cat([part[name] for part in kept]) for name in kept[0]}  # type: ignore[literal-required]
-    return take_rows(cast(Part, joined), slice(most))
 
 
 def describe(judge: str, train: Tensor, test: Tensor, neighbours: int) -> References:

@@ -234,7 +234,7 @@ def select_borderline(
     """The first borderline images of the chosen generator, and a figure of some."""
     from borderline.pipelines.metrics.figures import draw_borderline
     from borderline.pipelines.metrics.leaderboard import chosen_of
-    from borderline.pipelines.metrics.measuring import first_borderline
+    from borderline.sampling import first_borderline
 
     chosen = chosen_of(leaderboard_table)
     parts = images[f"{chosen}.images"]

@@ -21,6 +21,14 @@ def in_short(model: str, findings: Findings) -> str:
     if not findings.patterns:
         return f"{text}It has no patterns: {findings.note}."
     largest = max(findings.patterns, key=lambda pattern: pattern.images or 0)
+    if findings.continuum:
+        return (
+            f"{text}The generator {findings.generator} produced {findings.made:,} borderline "
+            f"images. They form a continuum, not separate patterns: {findings.continuum}. "
+            f"{_counted(len(findings.patterns), 'exemplar represents', 'exemplars represent')} it; "
+            f"the largest share of images nearest to one is "
+            f"{written('{:.0%}', largest.share or 0)}."
+        )
     clustered_all = findings.borderline_images >= findings.made
     text += (
         f"The generator {findings.generator} produced {findings.made:,} borderline images. "
@@ -59,12 +67,12 @@ def limits_of_model(findings: Findings) -> list[str]:
     if near.value is not None and errors.value is not None:
         limits.append(
             f"{errors.text('errors_near')} of its errors and {near.text('near_patterns')} of all "
-            f"test images lie near the patterns. {_frequency(findings.errors_near_p)}"
+            f"test images lie near the {findings.unit}s. {_frequency(findings.errors_near_p)}"
         )
     worst = max(findings.patterns, key=lambda pattern: pattern.errors, default=None)
     if worst is not None and worst.errors > 0:
         limits.append(
-            f"Pattern {worst.prototype} has the most errors near it: "
+            f"{findings.unit.capitalize()} {worst.prototype} has the most errors near it: "
             f"{_counted(worst.errors, 'error', 'errors')} in "
             f"{_counted(worst.near, 'test image', 'test images')}."
         )
@@ -74,11 +82,11 @@ def limits_of_model(findings: Findings) -> list[str]:
 def limits_of_method(findings: Findings) -> list[str]:
     """The limits of the method that finds the patterns, a sentence or two each."""
     limits = [
-        "The patterns consist of generated images. They show where the model is unsure, not how "
-        "often such images occur: only real images show that.",
-        f"The patterns come from one generator, {findings.generator} (chosen by: {findings.rule}). "
-        "Another generator may lead to other patterns. Patterns that no generator produces remain "
-        "unknown.",
+        f"The {findings.unit}s consist of generated images. They show where the model is unsure, "
+        "not how often such images occur: only real images show that.",
+        f"The {findings.unit}s come from one generator, {findings.generator} (chosen by: "
+        f"{findings.rule}). Another generator may lead to other {findings.unit}s. Patterns that no "
+        "generator produces remain unknown.",
         f"Images that are neither {findings.positive} nor {findings.negative} are not covered. The "
         "model assigns one of the two classes to them too.",
         "The intervals cover the random choice of the images. They do not cover another training "

@@ -107,6 +107,7 @@ def gather(
         borderline_images=int(clusters["images"]),
         noise=number_of(clusters["noise"]),
         recipe=clusters["recipe"],
+        continuum=clusters["continuum"],
         judges=judges,
         measures={name: measures[name] for name in MEASURES},
         patterns=patterns,

@@ -1,8 +1,9 @@
 """One line on each pattern: what it is, and how far to trust it.
 
-Trust rests on four findings: resamples find the cluster again, all repeats find the prototype
-again, real test images lie near it, and nothing puts the clustering in doubt. It is high where all
-four hold, moderate where three do, and low otherwise.
+Trust in a pattern rests on four findings: resamples find the cluster again, all repeats find the
+prototype again, real test images lie near it, and nothing puts the clustering in doubt. It is high
+where all four hold, moderate where three do, and low otherwise. Trust in an exemplar of a continuum
+rests on the second and the third.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class Trust(NamedTuple):
 
 def trust_in(pattern: Pattern, findings: Findings) -> Trust:
     """The trust in a pattern, from the findings about its model."""
+    if findings.continuum:
+        return _trust_in_exemplar(pattern, findings)
     doubtful = bool(findings.cluster_doubts)
     clustering = "the clustering is" if doubtful else "nothing puts the clustering"
     real = "real test images lie" if pattern.near else "no real test image lies"
@@ -48,6 +51,22 @@ def trust_in(pattern: Pattern, findings: Findings) -> Trust:
     return Trust(
         level,
         f"{size}, prototype at p = {pattern.p:.2f}. "
+        f"Trust: {level}. {reasons[0].upper()}{reasons[1:]}.",
+    )
+
+
+def _trust_in_exemplar(exemplar: Pattern, findings: Findings) -> Trust:
+    """The trust in an exemplar: high if repeats find it again and real test images lie near it."""
+    real = "real test images lie" if exemplar.near else "no real test image lies"
+    checks = (_found_again(exemplar), (exemplar.near > 0, f"{real} near it"))
+    good = [words for passed, words in checks if passed]
+    bad = [words for passed, words in checks if not passed]
+    level = _LEVELS[len(bad)]
+    reasons = ", but ".join(_joined(words) for words in (good, bad) if words)
+    return Trust(
+        level,
+        f"The nearest exemplar of {exemplar.images or 0:,} of {findings.borderline_images:,} "
+        f"borderline images ({written('{:.0%}', exemplar.share or 0)}), at p = {exemplar.p:.2f}. "
         f"Trust: {level}. {reasons[0].upper()}{reasons[1:]}.",
     )
 

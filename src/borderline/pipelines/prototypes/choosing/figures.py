@@ -63,8 +63,8 @@ def draw_validation(table: pd.DataFrame, level: float) -> Figure:
 
 
 def _draw_measure(axes: Axes, rows: pd.DataFrame, names: list[str], level: float) -> None:
-    if RANDOM_BORDERLINE in rows.index:
-        band = rows.loc[[RANDOM_BORDERLINE]].iloc[0]
+    band = rows.reindex([RANDOM_BORDERLINE]).iloc[0]
+    if pd.notna(band["value"]):
         axes.axvspan(band["low"], band["high"], color="#dddddd", zorder=0)
         axes.axvline(band["value"], color=CHANCE_COLOUR, linewidth=1, zorder=1)
     for height, name in enumerate(reversed(names)):

@@ -14,9 +14,10 @@ Selection = Literal[
     "random",
     "k_medoids",
     "mmd_critic",
+    "exemplars",
 ]
 SELECTIONS: tuple[Selection, ...] = get_args(Selection)
-OVER_ALL: tuple[Selection, ...] = ("k_medoids", "mmd_critic")
+OVER_ALL: tuple[Selection, ...] = ("k_medoids", "mmd_critic", "exemplars")
 """The selections that do not use the clusters."""
 
 MOST_AMBIGUOUS = "most_ambiguous"
@@ -35,6 +36,7 @@ NAMES = {
     "random": "Random images of each cluster",
     "k_medoids": "k-medoids of all images",
     "mmd_critic": "Prototypes of MMD-critic",
+    "exemplars": "Exemplars",
     REAL_BORDERLINE: "Random real borderline images",
     RANDOM_BORDERLINE: "Random borderline images",
     MOST_AMBIGUOUS: "Most ambiguous images",

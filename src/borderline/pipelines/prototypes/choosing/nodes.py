@@ -33,9 +33,10 @@ def select_prototypes(
     from borderline.pipelines.prototypes.choosing import figures, selection
 
     selections = selection.choose(borderline, embeddings, clusters, prototypes, run)
-    rows = selections[prototypes.shown]
+    name = selection.shown_in(selections, prototypes)
+    rows = selections[name]
     shown: records.Prototypes = {**records.take_rows(borderline, rows), "rows": rows}
-    table = selection.tabulate(shown, clusters, cluster_sizes_table, prototypes.shown)
+    table = selection.tabulate(shown, clusters, cluster_sizes_table, name)
     figure = figures.draw_criticisms(records.take_rows(borderline, selections["criticisms"]))
     return selections, shown, table, figure
 
@@ -77,6 +78,7 @@ def repeat_patterns(
 def match_prototypes(
     prototypes: records.Prototypes,
     embeddings: records.Embeddings,
+    selections: records.Selections,
     repeats: records.Repeats,
     *,
     settings: PrototypesParams,
@@ -88,7 +90,8 @@ def match_prototypes(
     loaded = repetition.repeats_with_clusters(repeats)
     vectors = embeddings["embeddings"][prototypes["rows"]].numpy()
     others = [(number, candidates) for number, _, candidates in loaded]
-    table = matching.match(vectors, others, selection.way_of(settings.shown, run))
+    way = selection.way_of(selection.shown_in(selections, settings), run)
+    table = matching.match(vectors, others, way)
     images = {number: repeat["images"] for number, repeat, _ in loaded}
     return table, figures.draw_found_again(prototypes["images"], table, images)
 
@@ -117,6 +120,9 @@ def validate_prototypes(
     wanted = min(len(borderline["images"]), settings.repeat_images)
     evidence = validation.Evidence.of(candidates, selections, places, repeats, real, wanted)
     table = validation.validate(evidence, settings, run)
+    if selection.EXEMPLARS in selections:
+        reason = "in a continuum each image belongs to its nearest exemplar by definition"
+        table = validation.without_measure(table, "precision", reason)
     table["says"] = [say(row, settings.level) for _, row in table.iterrows()]
     curves = validation.coverage_curves(evidence, run)
     figure = figures.draw_validation(table, settings.level)

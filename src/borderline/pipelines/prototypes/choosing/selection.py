@@ -10,7 +10,9 @@ The first selections choose one image of each cluster, in the space that was clu
   Quesenberry 1965).
 - ``random``: any.
 
-``k_medoids`` and ``mmd_critic`` choose among all images and do not use the clusters.
+``k_medoids``, ``mmd_critic`` and ``exemplars`` (the greedy maximum of facility location, Nemhauser
+et al. 1978) choose among all images and do not use the clusters. In a continuum the stage before
+has chosen the exemplars; they are shown.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from borderline.pipelines.prototypes.choosing.names import Selection
 from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.records import Clusters, Embeddings, Part, Prototypes, Repeat, Selections
 
+EXEMPLARS: Selection = "exemplars"
+"""The selection of a continuum."""
 _EMBEDDING = "_embedding"
 _RANDOM_STARTS = 4
 _COLUMNS = ("prototype", "cluster", "images", "mean_p", "stability", "row", "p", "chosen_by")
@@ -52,17 +56,25 @@ def choose(
 ) -> Selections:
     """Draw the candidates, and choose from them by every selection of the settings."""
     drawn = torch.randperm(len(borderline["images"]), generator=run.generator("candidates"))
-    rows = drawn[: settings.images].sort().values
+    exemplars = clusters.get("exemplars", drawn[:0])
+    rows = torch.cat([exemplars, drawn[: settings.images]]).unique()
     selections = {"candidates": rows}
     candidates = candidates_of(selections, borderline, embeddings, clusters)
     for name in settings.selections:
         selections[name] = rows[way_of(name, run)(candidates)]
+    if "exemplars" in clusters:
+        selections[EXEMPLARS] = exemplars
     criticisms = np.zeros(0, dtype=np.int64)
     if number := len(candidates.clusters):
         distances = candidates.cosine_distances
         prototypes = choose_prototypes(distances, number)
         criticisms = choose_criticisms(distances, prototypes, settings.criticisms)
     return {**selections, "criticisms": rows[criticisms]}
+
+
+def shown_in(selections: Selections, settings: PrototypesParams) -> Selection:
+    """The selection that is shown: exemplars if the images form a continuum."""
+    return EXEMPLARS if EXEMPLARS in selections else settings.shown
 
 
 def candidates_of(
@@ -120,6 +132,8 @@ def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarra
         return k_medoids(candidates.cosine_distances, len(clusters), seed)
     if selection == "mmd_critic":
         return choose_prototypes(candidates.cosine_distances, len(clusters))
+    if selection == EXEMPLARS:
+        return greedy_facility_location(candidates.cosine_distances, len(clusters))
     rule = selection.removesuffix(_EMBEDDING)
     in_embedding = selection != rule
     members = [np.flatnonzero(candidates.labels == cluster) for cluster in clusters]
@@ -164,6 +178,18 @@ def k_medoids(distances: np.ndarray, count: int, seed: int) -> np.ndarray:
     farthest = np.argsort(-distances[:, best].min(1), kind="stable")
     others = farthest[~np.isin(farthest, best)][: count - len(best)]
     return np.sort(np.concatenate([best, others]))
+
+
+def greedy_facility_location(distances: np.ndarray, count: int) -> np.ndarray:
+    """The greedy choice of the smallest mean distance to the nearest one, in order, (count,)."""
+    nearest = np.full(len(distances), np.inf)
+    rows: list[int] = []
+    for _ in range(min(count, len(distances))):
+        means = np.minimum(distances, nearest).mean(1)
+        means[rows] = np.inf
+        rows.append(int(means.argmin()))
+        nearest = np.minimum(nearest, distances[rows[-1]])
+    return np.array(rows, dtype=np.int64)
 
 
 def _cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -110,6 +110,15 @@ def real_borderline(view: RealView, places: Places, model: ClusterModel, band: f
     return Chosen(embeddings, labels, places["test_umap"][rows].numpy(), None)
 
 
+def without_measure(table: pd.DataFrame, measure: str, reason: str) -> pd.DataFrame:
+    """The table of ``validate`` without the values of a measure that means nothing here."""
+    table = table.copy()
+    rows = table["measure"] == measure
+    table.loc[rows, list(COLUMNS[4:-1])] = math.nan
+    table.loc[rows, "note"] = reason
+    return table
+
+
 def validate(evidence: Evidence, settings: ValidationParams, run: RunParams) -> pd.DataFrame:
     """Measure every selection and every baseline.
 

@@ -24,11 +24,13 @@ def place_images(
 ) -> records.Places:
     """Place all test images and candidates on the 2D maps."""
     from borderline.pipelines.prototypes.choosing.candidates import places_among
+    from borderline.pipelines.prototypes.choosing.selection import shown_in
     from borderline.pipelines.prototypes.mapping.projection import place
 
     test = real_view["test_embeddings"].numpy()
     candidates = embeddings["embeddings"][selections["candidates"]].numpy()
-    shown = places_among(selections[prototypes.shown], selections["candidates"])
+    prototypes_rows = selections[shown_in(selections, prototypes)]
+    shown = places_among(prototypes_rows, selections["candidates"])
     return place(test, candidates, shown, prototypes.map, run)
 
 
@@ -46,10 +48,10 @@ def map_prototypes(
     """Draw the 2D maps as a figure and as a chart."""
     import numpy as np
 
+    from borderline.pipelines.prototypes.choosing.selection import shown_in
     from borderline.pipelines.prototypes.mapping import figures
 
-    drawn = figures.on_maps(
-        borderline, clusters, selections, places, pair_test, real_view, prototypes.shown
-    )
+    name = shown_in(selections, prototypes)
+    drawn = figures.on_maps(borderline, clusters, selections, places, pair_test, real_view, name)
     real = np.flatnonzero(np.isin(places["test_shown"], real_borderline["rows"]))
     return figures.draw_maps(*drawn, real), figures.draw_interactive_map(*drawn, real)

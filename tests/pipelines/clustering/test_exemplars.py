@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from borderline.params import RunParams
+from borderline.pipelines.clustering.exemplars import ExemplarModel, facility_location, joint
+from borderline.pipelines.clustering.params import ExemplarsParams
+from conftest import blobs
+
+POINTS, LABELS = blobs(60, 40, 20)
+UNIT = POINTS / np.linalg.norm(POINTS, axis=1, keepdims=True)
+
+
+def test_greedy_choice_is_nested_and_within_the_bound_of_the_best() -> None:
+    similarities = UNIT[::6] @ UNIT.T
+    rows, values = facility_location(similarities, 3)
+    fewer, _ = facility_location(similarities, 2)
+    assert rows[:2].tolist() == fewer.tolist()
+    assert (np.diff(values) > 0).all()
+    every = [
+        np.maximum(similarities[i], np.maximum(similarities[j], similarities[k])).mean()
+        for i in range(20)
+        for j in range(i)
+        for k in range(j)
+    ]
+    assert max(every) >= values[2] >= (1 - 1 / np.e) * max(every)
+
+
+def test_it_ends_when_an_exemplar_adds_too_little() -> None:
+    rows, values = facility_location(UNIT @ UNIT.T, 15, least_gain=0.04)
+    assert sorted(LABELS[rows[:3]]) == [0, 1, 2], "one of each group comes first"
+    assert len(rows) == 3
+    _, more = facility_location(UNIT @ UNIT.T, 4)
+    assert more[3] - more[2] < 0.04 * (1 - values[0])
+
+
+def test_products_of_joint_vectors_are_mean_cosines() -> None:
+    first, second = joint(POINTS[:2], POINTS[60:62])
+    features = UNIT[60] @ UNIT[61]
+    assert first @ second == pytest.approx((UNIT[0] @ UNIT[1] + features) / 2, rel=1e-5)
+    assert first @ first == pytest.approx(1)
+
+
+def test_model_assigns_new_images_to_the_nearest_exemplar_and_chooses_again() -> None:
+    settings = ExemplarsParams(most=15, least_gain=0.04)
+    model = ExemplarModel.of(POINTS, UNIT, UNIT, settings)
+    new, labels = blobs(30, 30, 30, seed=1)
+    assigned, similarity, points = model.assign(new)
+    assert points.shape == (90, 3)
+    assert ((similarity >= 0) & (similarity <= 1)).all()
+    assert (LABELS[model.rows][assigned] == labels).all()
+    assert (model.typicality(new) > 0.05).mean() > 0.8
+    run = RunParams(seed=0, device="cpu")
+    again = model.again(new, run, attempt=1)
+    assert again.points.shape == (90, 3)
+    assert all(len(set(again.clusters.labels[labels == group])) == 1 for group in range(3))
+    assert [len(column) for column in model.assign(new[:0])] == [0, 0, 0]

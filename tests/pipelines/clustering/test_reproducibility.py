@@ -1,0 +1,90 @@
+"""Planted structures: clusters are found in the right number, noise and bent clouds are none."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from borderline.datasets import ImageSource
+from borderline.measures.inference import embed
+from borderline.params import RunParams
+from borderline.pipelines.clustering.best_of_kind import cluster_all
+from borderline.pipelines.clustering.reductions import Reduction
+from borderline.pipelines.clustering.reproducibility import prediction_strength, shallowest_valley
+from borderline.pipelines.clustering.scores import Scorer
+from conftest import blobs, clustering_params
+from planted import world_of
+
+
+def number_of_clusters(embeddings: np.ndarray, seed: int, most: int = 9) -> int:
+    """The number that the objective chooses; 1 for a continuum."""
+    params = clustering_params(
+        objective="reproducibility",
+        clusterings=["kmeans"],
+        kmeans={"n_clusters": [2, most]},
+        reproducibility={"splits": 3, "least": 0.8, "valley": 0.7},
+    )
+    run = RunParams(seed=seed, device="cpu")
+    points = Reduction("pca", {"n_components": 15}).reduce(embeddings, None, seed, 0)
+    space = Scorer(embeddings, params, run.seed_for("scored images")).in_space(points)
+    best = cluster_all("kmeans", space, params, run)
+    return len(best.clusters.order) if best.clusters is not None and best.objective > 1 else 1
+
+
+def bent(seed: int, angle: float) -> np.ndarray:
+    """A cloud along an arc of that angle, (400, 20)."""
+    random = np.random.default_rng(seed)
+    along = random.uniform(-angle / 2, angle / 2, 400)
+    points = random.normal(0, 0.15, (400, 20))
+    points[:, 0] += np.cos(along)
+    points[:, 1] += np.sin(along)
+    points[:, 2] += 2
+    return points
+
+
+@cache
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """The embedded digits in the features of a judge, and their classes."""
+    source = ImageSource(kind="mnist_sample").load()
+    world = world_of(source, 7, 1, members=1, epochs=4)
+    images = source.train["images"]
+    features = embed(world.committee.members[0], images, torch.device("cpu"))
+    return features.numpy(), source.train["labels"].numpy()
+
+
+def test_strength_is_the_worst_share_of_pairs_that_stay_together() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 1])
+    assert prediction_strength(labels, labels) == 1
+    # Of the second cluster, 2 of 6 pairs stay together.
+    assert prediction_strength(labels, np.array([0, 0, 0, 1, 1, 2, 2])) == pytest.approx(2 / 6)
+    assert prediction_strength(np.array([0, 1, 1]), np.array([0, 1, 1])) == 0, "a cluster of one"
+
+
+def test_valley_is_deep_between_blobs_and_flat_within_a_cloud() -> None:
+    points, labels = blobs(100, 100)
+    assert shallowest_valley(points.astype(np.float64), labels, 0) < 0.2
+    cloud = np.random.default_rng(0).normal(size=(300, 5))
+    assert shallowest_valley(cloud, (cloud[:, 0] > 0).astype(int), 0) > 0.8
+
+
+@pytest.mark.parametrize("number", [3, 7])
+def test_blobs_are_counted(number: int) -> None:
+    found = [number_of_clusters(blobs(*[40] * number, seed=s)[0], s) for s in range(10)]
+    assert found == [number] * 10
+
+
+def test_ten_digits_are_counted_in_what_the_judge_sees() -> None:
+    features, _ = digits()
+    chosen = [np.random.default_rng(s).permutation(len(features))[:1000] for s in range(2)]
+    assert [number_of_clusters(features[rows], s, 12) for s, rows in enumerate(chosen)] == [10] * 2
+
+
+def test_one_cloud_is_a_continuum_however_it_is_bent() -> None:
+    random, scales = np.random.default_rng(0), np.linspace(2, 0.2, 20)
+    straight = [3 + scales * random.normal(size=(400, 20)) for _ in range(5)]
+    clouds = straight + [bent(s, a * np.pi) for a in (0.5, 1.0, 1.5) for s in range(5)]
+    found = [number_of_clusters(cloud, seed, 5) for seed, cloud in enumerate(clouds)]
+    assert found.count(1) >= 18
