@@ -30,13 +30,16 @@ from borderline.pipelines.clustering.search import search
 IMAGES = 2_000
 TRIALS = 20
 FOLDS = 5
-SETTINGS = Path(__file__).parents[1] / "conf/base/parameters_clustering.yml"
+CONF = Path(__file__).parents[1] / "conf"
 
 
 def clustering_params(**changed: object) -> ClusteringParams:
-    """The settings of the default run, some of them changed."""
-    values = yaml.safe_load(SETTINGS.read_text())["clustering"]
-    return ClusteringParams.model_validate(values | changed)
+    """The settings of the search of Gomes et al. 2024, some of them changed."""
+    base, paper = (
+        yaml.safe_load((CONF / name).read_text())["clustering"]
+        for name in ("base/parameters_clustering.yml", "presets/paper.yml")
+    )
+    return ClusteringParams.model_validate(base | paper | changed)
 
 
 PARAMS = clustering_params(reductions=["umap"], clusterings=["gmm"])
