@@ -284,6 +284,8 @@ class Findings(Params):
         borderline_images: Number of them that were clustered.
         noise: Share of these that belong to no cluster; None where there are no clusters.
         recipe: The recipe of the clustering; empty where there are no clusters.
+        found_by_chance: Mean similarity of as many random borderline images to their partners in
+            repeats; None where unknown.
         continuum: Why the images form a continuum, whose exemplars the patterns are; else empty.
         judges: Members of the committee that have an opinion on classes.
         measures: The measures of ``MEASURES``, by name.
@@ -316,6 +318,7 @@ class Findings(Params):
     noise: float | None
     recipe: str
     continuum: str = ""
+    found_by_chance: float | None = None
     judges: int
     measures: dict[str, Measured]
     patterns: tuple[Pattern, ...]

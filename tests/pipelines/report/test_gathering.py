@@ -94,6 +94,7 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "high": [0.62, np.nan, 0.1],
             **{f"q_value{end}": [0.01, 0.2, np.nan] for end in ("", "_of_cluster")},
             "q_value_of_labels": [0.01, 0.02, np.nan],
+            "random": [0.5, 0.8, 0.8],
             "note": ["", "one repeat failed", ""],
             "says": ["Coverage.", "Stability.", "Another."],
         },

@@ -59,6 +59,27 @@ def test_trust_rests_on_stability_repeats_real_images_and_doubts(
     assert trust_in(pattern(**changed), findings).level == level
 
 
+@pytest.mark.parametrize("continuum", ["", "no number of clusters is found again"])
+def test_partner_counts_if_it_is_clearly_more_similar_than_random_images(continuum: str) -> None:
+    findings = findings_of(found_by_chance=0.94, continuum=continuum)
+    assert trust_in(pattern(found_again=0.97), findings).level == "high"
+    less = trust_in(pattern(found_again=0.96), findings)
+    assert less.level == "moderate"
+    words = "repeats find nothing that is clearly like it (similarity 0.96, random images 0.94)"
+    assert words in less.line
+
+
+def test_exemplar_is_trusted_for_its_repeats_and_real_images() -> None:
+    findings = findings_of(continuum="no number of clusters is found again")
+    assert trust_in(pattern(stability=None), findings) == (
+        "high",
+        "The nearest exemplar of 311 of 1,000 borderline images (31 %), at p = 0.48. Trust: high. "
+        "All 5 repeats find it again and real test images lie near it.",
+    )
+    assert trust_in(pattern(near=0), findings).level == "moderate"
+    assert trust_in(pattern(near=0, partners=2), findings).level == "low"
+
+
 def test_every_condition_is_named() -> None:
     low = trust_in(
         pattern(stability=0.3, partners=0, repeats=0, near=0), findings_of(cluster_doubts=DOUBT)

@@ -76,9 +76,12 @@ def _note(text: str) -> go.Figure:
 
 
 def draw_borderline(borderline: Part, clusters: Clusters, sizes: pd.DataFrame) -> Figure:
-    """Borderline images of each cluster, with its size and stability."""
-    caption = "{0.cluster}: {0.images} images\nstability {0.stability:.2f}"
-    captions = [caption.format(row) for row in sizes.itertuples()]
+    """Borderline images of each cluster, with its size and, where it is known, its stability."""
+    captions = [
+        f"{row['cluster']}: {row['images']} images"
+        + ("" if pd.isna(row["stability"]) else f"\nstability {row['stability']:.2f}")
+        for row in sizes.to_dict("records")
+    ]
     title = "Borderline images of each cluster, framed in the colour of p"
     images, p = borderline["images"], borderline["probabilities"]
     return draw_clusters(images, p, clusters["labels"], captions, title)

@@ -168,10 +168,10 @@ def _no_number(best: Mapping[str, Any]) -> str:
     """Why no number of clusters is reproducible; empty if the best finalist is."""
     if best["objective"] > 1:
         return ""
-    strength = f"a prediction strength of {best['prediction_strength']:.2f}"
+    strength = f"prediction strength {best['prediction_strength']:.2f}"
     if pd.isna(best["valley"]):
         return f"no number of clusters is found again in other images (at best {strength})"
     return (
-        f"no clusters are separate: {best['clusters']:.0f} clusters are found again ({strength}), "
-        f"but the density between them is {best['valley']:.2f} of that in them"
+        f"{best['clusters']:.0f} clusters are found again in other images ({strength}), but they "
+        f"are not separate (density between them: {best['valley']:.2f} of that in them)"
     )

@@ -108,6 +108,7 @@ def gather(
         noise=number_of(clusters["noise"]),
         recipe=clusters["recipe"],
         continuum=clusters["continuum"],
+        found_by_chance=_found_by_chance(validation),
         judges=judges,
         measures={name: measures[name] for name in MEASURES},
         patterns=patterns,
@@ -301,6 +302,11 @@ def _faithfulness(row: Row) -> str:
 
 def _share(hits: int, images: int) -> Measured:
     return Measured.of(estimate_of_share(hits, images), images)
+
+
+def _found_by_chance(validation: pd.DataFrame) -> float | None:
+    rows = validation[validation["measure"] == "stability"]
+    return number_of(rows["random"].iloc[0]) if len(rows) else None
 
 
 def _validated(validation: pd.DataFrame, measure: str) -> Measured:

@@ -1,7 +1,8 @@
 """One line on each pattern: what it is, and how far to trust it.
 
 Trust in a pattern rests on four findings: resamples find the cluster again, all repeats find the
-prototype again, real test images lie near it, and nothing puts the clustering in doubt. It is high
+prototype again (its partner there closes at least half of the gap between the similarity of random
+images and 1), real test images lie near it, and nothing puts the clustering in doubt. It is high
 where all four hold, moderate where three do, and low otherwise. Trust in an exemplar of a continuum
 rests on the second and the third.
 """
@@ -34,7 +35,7 @@ def trust_in(pattern: Pattern, findings: Findings) -> Trust:
     real = "real test images lie" if pattern.near else "no real test image lies"
     checks = (
         _stable(pattern),
-        _found_again(pattern),
+        _found_again(pattern, findings),
         (pattern.near > 0, f"{real} near it"),
         (not doubtful, f"{clustering} in doubt"),
     )
@@ -58,7 +59,7 @@ def trust_in(pattern: Pattern, findings: Findings) -> Trust:
 def _trust_in_exemplar(exemplar: Pattern, findings: Findings) -> Trust:
     """The trust in an exemplar: high if repeats find it again and real test images lie near it."""
     real = "real test images lie" if exemplar.near else "no real test image lies"
-    checks = (_found_again(exemplar), (exemplar.near > 0, f"{real} near it"))
+    checks = (_found_again(exemplar, findings), (exemplar.near > 0, f"{real} near it"))
     good = [words for passed, words in checks if passed]
     bad = [words for passed, words in checks if not passed]
     level = _LEVELS[len(bad)]
@@ -79,10 +80,18 @@ def _stable(pattern: Pattern) -> tuple[bool, str]:
     return False, f"the cluster is not stable ({pattern.stability:.2f}, below {LEAST_STABILITY})"
 
 
-def _found_again(pattern: Pattern) -> tuple[bool, str]:
+def _found_again(pattern: Pattern, findings: Findings) -> tuple[bool, str]:
+    """Whether all repeats have a partner that closes half of the gap from random images to 1.
+
+    Having a partner is not enough: as many prototypes in a repeat always give one.
+    """
     partners, repeats = pattern.partners, pattern.repeats
+    chance, similarity = findings.found_by_chance, pattern.found_again
     if repeats == 0:
         return False, "no repeat found clusters"
+    if chance is not None and similarity is not None and similarity < (1 + chance) / 2:
+        numbers = f"similarity {similarity:.2f}, random images {chance:.2f}"
+        return False, f"repeats find nothing that is clearly like it ({numbers})"
     if partners >= repeats:
         few = {1: "the only repeat finds", 2: "both repeats find"}
         return True, f"{few.get(repeats, f'all {repeats} repeats find')} it again"

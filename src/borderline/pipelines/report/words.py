@@ -36,7 +36,7 @@ def in_words(table: pd.DataFrame, prototype: int, negative: str, positive: str) 
         sentences.append(_in_properties(of_pattern, classes, shared))
     if shared and len(of_pattern):
         said = _joined(shared.values())
-        sentences.append(f"Like all patterns, {said} than the confident images")
+        sentences.append(f"Like all others, {said} than the confident images")
     if len(real):
         sentences.append(_in_columns(real, classes))
     return f"{'. '.join(sentences)}."

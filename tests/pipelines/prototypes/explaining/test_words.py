@@ -177,7 +177,7 @@ def test_difference_of_all_patterns_stands_alone() -> None:
     table["compared"] = "pattern"
     assert in_words(table, 0, "sandal", "sneaker") == (
         "No other measured property differs from the confident images of sneaker or images of "
-        "sandal. Like all patterns, less sharp than the confident images."
+        "sandal. Like all others, less sharp than the confident images."
     )
     assert in_words(table, 1, "1", "7").startswith(
         "Thicker (0.5 SD) than the model's confident 7s;"
@@ -185,7 +185,7 @@ def test_difference_of_all_patterns_stands_alone() -> None:
     of_one_class = table[table["class"] == "negative"]
     assert in_words(of_one_class, 1, "1", "7") == (
         "Thicker (0.5 SD) than the model's confident 1s; too few confident 7s to compare. Like all "
-        "patterns, less sharp than the confident images."
+        "others, less sharp than the confident images."
     )
     alone = table[table["prototype"] == 1]
     assert in_words(alone, 1, "1", "7").startswith("Less sharp (2.0 SD) and thicker (0.5 SD) than")

@@ -36,13 +36,13 @@ _FRAME = 4
 
 
 def captions_of(table: pd.DataFrame) -> list[str]:
-    """The size and the stability of each prototype's cluster."""
-    return [
-        f"{row.images:.0f} images\nstability {row.stability:.2f}"
-        if row.cluster != NOISE
-        else "no cluster"
-        for row in table.itertuples()
-    ]
+    """The size and, where it is known, the stability of each prototype's cluster."""
+    captions = []
+    for row in table.to_dict("records"):
+        stability = "" if pd.isna(row["stability"]) else f"\nstability {row['stability']:.2f}"
+        size = "no cluster" if row["cluster"] == NOISE else f"{row['images']:.0f} images"
+        captions.append(size if row["cluster"] == NOISE else size + stability)
+    return captions
 
 
 def captions_of_real(real: RealBorderline) -> list[str]:
