@@ -35,7 +35,8 @@ def section(
         alt = f"Image {{number}} of the pattern, {{p}} for {other.name}"
         doubt = verdict_on(pattern, side.findings)
         patterns.append({**row.to_dict(), "pictures": pictures(images, p, alt), "doubt": doubt})
-    return {"name": side.name, "other": other.name, "patterns": patterns}
+    units = {"unit": side.findings.unit, "other_unit": other.findings.unit}
+    return {"name": side.name, "other": other.name, "patterns": patterns, **units}
 
 
 def render(
@@ -61,9 +62,10 @@ def render(
 
 def _verdicts(section: dict[str, Any]) -> str:
     name, verdicts = section["name"], [pattern["verdict"] for pattern in section["patterns"]]
+    unit = section["unit"]
     if not verdicts:
-        return f"{name} has no patterns to compare."
-    patterns = "1 pattern" if len(verdicts) == 1 else f"{len(verdicts)} patterns"
+        return f"{name} has no {unit}s to compare."
+    patterns = f"1 {unit}" if len(verdicts) == 1 else f"{len(verdicts)} {unit}s"
     return (
         f"{name} has {patterns}: {verdicts.count(SHARED)} shared with {section['other']}, "
         f"{verdicts.count(OWN)} of {name} only, {verdicts.count(OPEN)} open."
