@@ -204,7 +204,7 @@ def clustering_params(**changed: object) -> ClusteringParams:
             "min_samples": 3,
             "cluster_selection_epsilon": [0, 0.5],
         },
-        "reproducibility": {"splits": 5, "least": 0.8, "valley": 0.7},
+        "reproducibility": {"splits": 5, "least": 0.8, "valley": 0.65},
         "stability": {"resamples": 4, "seeds": 2, "images": 1000, "least": None},
         "structure": {"clouds": 19, "images": 200, "level": 0.05},
         "exemplars": {"most": 15, "least_gain": 0.04},

@@ -25,7 +25,7 @@ def number_of_clusters(embeddings: np.ndarray, seed: int, most: int = 9) -> int:
         objective="reproducibility",
         clusterings=["kmeans"],
         kmeans={"n_clusters": [2, most]},
-        reproducibility={"splits": 3, "least": 0.8, "valley": 0.7},
+        reproducibility={"splits": 3, "least": 0.8, "valley": 0.65},
     )
     run = RunParams(seed=seed, device="cpu")
     points = Reduction("pca", {"n_components": 15}).reduce(embeddings, None, seed, 0)
@@ -87,4 +87,4 @@ def test_one_cloud_is_a_continuum_however_it_is_bent() -> None:
     straight = [3 + scales * random.normal(size=(400, 20)) for _ in range(5)]
     clouds = straight + [bent(s, a * np.pi) for a in (0.5, 1.0, 1.5) for s in range(5)]
     found = [number_of_clusters(cloud, seed, 5) for seed, cloud in enumerate(clouds)]
-    assert found.count(1) >= 18
+    assert found.count(1) >= 18, found
