@@ -92,8 +92,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test draws and imports does not depend on the tests before it."""
+def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random draws and imports of a test do not depend on the tests before it."""
     torch.manual_seed(0)
     # Kedro puts the source of every project that it starts before these.
     monkeypatch.setattr(sys, "path", list(sys.path))

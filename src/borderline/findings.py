@@ -215,7 +215,7 @@ class Pattern(Params):
 
 
 class PatternRating(Params):
-    """What people see in the rated images of a pattern.
+    """The answers of people to the rated images of a pattern.
 
     Attributes:
         shares: Share of each answer, ``positive``, ``negative``, ``neither`` and ``cannot_tell``.
@@ -231,7 +231,7 @@ class PatternRating(Params):
 
 
 class Rating(Params):
-    """What people see in a model's images, as ``kedro run --pipelines rating`` found it.
+    """The answers of people to a model's images, from ``kedro run --pipelines rating``.
 
     Attributes:
         made_for: The fingerprint of the rated patterns, ``digest_of_patterns``.
@@ -295,7 +295,7 @@ class Findings(Params):
         abstaining: Sentences on the effect of abstaining near patterns.
         doubts: The evidence against the patterns, with that against the clusters.
         note: The reason why there are no patterns; empty where there are some.
-        rating: What people see in the images; None where they were not asked.
+        rating: The answers of people to the images; None where nobody was asked.
         rating_note: The reason why there is no rating; empty where there is one.
     """
 
@@ -347,7 +347,7 @@ class Findings(Params):
         return _read(cls, values, "findings.json", "report")
 
     def people(self, prototype: int) -> str:
-        """What people see in the images of a pattern, in words."""
+        """The answers of people to the images of a pattern, in words."""
         if self.rating is None:
             return self.rating_note
         rated = self.rating.patterns.get(prototype)

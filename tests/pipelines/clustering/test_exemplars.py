@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from borderline.measures.facility_location import facility_location
 from borderline.params import RunParams
-from borderline.pipelines.clustering.exemplars import ExemplarModel, facility_location, joint
+from borderline.pipelines.clustering.exemplars import ExemplarModel, joint
 from borderline.pipelines.clustering.params import ExemplarsParams
 from conftest import blobs
 

@@ -1,4 +1,4 @@
-"""What people see in each pattern and in the controls, as a table and in words."""
+"""The answers of people to each pattern and to the controls, as a table and in words."""
 
 from __future__ import annotations
 

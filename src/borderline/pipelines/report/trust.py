@@ -27,49 +27,32 @@ class Trust(NamedTuple):
 
 
 def trust_in(pattern: Pattern, findings: Findings) -> Trust:
-    """The trust in a pattern, from the findings about its model."""
+    """The trust in a pattern or an exemplar, from the findings about its model."""
+    real = "real test images lie" if pattern.near else "no real test image lies"
+    found_again, near = _found_again(pattern, findings), (pattern.near > 0, f"{real} near it")
+    share = written("{:.0%}", pattern.share or 0)
+    images = (
+        f"{pattern.images or 0:,} of {findings.borderline_images:,} borderline images ({share})"
+    )
     if findings.continuum:
-        return _trust_in_exemplar(pattern, findings)
+        return _trust(f"The nearest exemplar of {images}, at", pattern.p, [found_again, near])
+    if pattern.images is None:
+        images = "A single image that belongs to no cluster"
     doubtful = bool(findings.cluster_doubts)
     clustering = "the clustering is" if doubtful else "nothing puts the clustering"
-    real = "real test images lie" if pattern.near else "no real test image lies"
-    checks = (
-        _stable(pattern),
-        _found_again(pattern, findings),
-        (pattern.near > 0, f"{real} near it"),
-        (not doubtful, f"{clustering} in doubt"),
+    doubt = not doubtful, f"{clustering} in doubt"
+    return _trust(
+        f"{images}, prototype at", pattern.p, [_stable(pattern), found_again, near, doubt]
     )
+
+
+def _trust(head: str, p: float, checks: list[tuple[bool, str]]) -> Trust:
+    """The level by the number of checks that fail, and the line with the words of all checks."""
     good = [words for passed, words in checks if passed]
     bad = [words for passed, words in checks if not passed]
     level = _LEVELS[len(bad)]
     reasons = ", but ".join(_joined(words) for words in (good, bad) if words)
-    size = (
-        "A single image that belongs to no cluster"
-        if pattern.images is None
-        else f"{pattern.images:,} of {findings.borderline_images:,} borderline images "
-        f"({written('{:.0%}', pattern.share or 0)})"
-    )
-    return Trust(
-        level,
-        f"{size}, prototype at p = {pattern.p:.2f}. "
-        f"Trust: {level}. {reasons[0].upper()}{reasons[1:]}.",
-    )
-
-
-def _trust_in_exemplar(exemplar: Pattern, findings: Findings) -> Trust:
-    """The trust in an exemplar: high if repeats find it again and real test images lie near it."""
-    real = "real test images lie" if exemplar.near else "no real test image lies"
-    checks = (_found_again(exemplar, findings), (exemplar.near > 0, f"{real} near it"))
-    good = [words for passed, words in checks if passed]
-    bad = [words for passed, words in checks if not passed]
-    level = _LEVELS[len(bad)]
-    reasons = ", but ".join(_joined(words) for words in (good, bad) if words)
-    return Trust(
-        level,
-        f"The nearest exemplar of {exemplar.images or 0:,} of {findings.borderline_images:,} "
-        f"borderline images ({written('{:.0%}', exemplar.share or 0)}), at p = {exemplar.p:.2f}. "
-        f"Trust: {level}. {reasons[0].upper()}{reasons[1:]}.",
-    )
+    return Trust(level, f"{head} p = {p:.2f}. Trust: {level}. {reasons[0].upper()}{reasons[1:]}.")
 
 
 def _stable(pattern: Pattern) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""What distinguishes a pattern, in words: sentences from the significant rows of a table."""
+"""The differences of a pattern in words: sentences from the significant rows of a table."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ import pandas as pd
 import torch
 from scipy.spatial.distance import cdist
 
+from borderline.measures.facility_location import facility_location
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import (
     Candidates,
@@ -133,7 +134,7 @@ def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarra
     if selection == "mmd_critic":
         return choose_prototypes(candidates.cosine_distances, len(clusters))
     if selection == EXEMPLARS:
-        return greedy_facility_location(candidates.cosine_distances, len(clusters))
+        return facility_location(1 - candidates.cosine_distances, len(clusters))[0]
     rule = selection.removesuffix(_EMBEDDING)
     in_embedding = selection != rule
     members = [np.flatnonzero(candidates.labels == cluster) for cluster in clusters]
@@ -178,18 +179,6 @@ def k_medoids(distances: np.ndarray, count: int, seed: int) -> np.ndarray:
     farthest = np.argsort(-distances[:, best].min(1), kind="stable")
     others = farthest[~np.isin(farthest, best)][: count - len(best)]
     return np.sort(np.concatenate([best, others]))
-
-
-def greedy_facility_location(distances: np.ndarray, count: int) -> np.ndarray:
-    """The greedy choice of the smallest mean distance to the nearest one, in order, (count,)."""
-    nearest = np.full(len(distances), np.inf)
-    rows: list[int] = []
-    for _ in range(min(count, len(distances))):
-        means = np.minimum(distances, nearest).mean(1)
-        means[rows] = np.inf
-        rows.append(int(means.argmin()))
-        nearest = np.minimum(nearest, distances[rows[-1]])
-    return np.array(rows, dtype=np.int64)
 
 
 def _cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:

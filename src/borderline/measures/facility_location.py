@@ -1,0 +1,38 @@
+"""Exemplars of a set of images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def facility_location(
+    similarities: np.ndarray, most: int, least_gain: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The greedy maximum of facility location (Nemhauser et al. 1978).
+
+    ``f(S)`` is the mean over all images of the similarity to the most similar exemplar in S. The
+    choice is nested: the first k exemplars are the greedy choice of k. It ends before an exemplar
+    that would close less than ``least_gain`` of the gap which the first one leaves to 1.
+
+    Args:
+        similarities: Of candidates to the images that they should represent, at most 1, (n, P).
+        most: The largest number of exemplars.
+        least_gain: A share in [0, 1].
+
+    Returns:
+        The rows of the exemplars (K,), and f of the first 1 to K of them, (K,).
+    """
+    best = np.full(similarities.shape[1], -np.inf)
+    rows: list[int] = []
+    values: list[float] = []
+    while len(rows) < min(most, len(similarities)):
+        gains = np.maximum(similarities, best).mean(1)
+        gains[rows] = -np.inf
+        row = int(gains.argmax())
+        value = float(gains[row])
+        if values and value - values[-1] < least_gain * (1 - values[0]):
+            break
+        rows.append(row)
+        values.append(value)
+        best = np.maximum(best, similarities[row])
+    return np.array(rows, dtype=np.int64), np.array(values)
