@@ -20,6 +20,7 @@ import torch
 from clustering_search import clustering_params
 from common import RUN, borderline_embeddings, machine
 from matplotlib.figure import Figure
+from torch import nn
 
 from borderline.datasets import StudyStorage
 from borderline.pipelines.clustering import nodes
@@ -43,12 +44,13 @@ def stage(vectors: np.ndarray, folder: Path) -> dict[str, float]:
     embeddings = {"embeddings": torch.from_numpy(vectors), "fitted": fitted.sort().values}
     storage = StudyStorage(filepath=str(folder / "studies.sqlite")).load()
     settings = {"clustering": params, "run": RUN}
-    *_, (trials, _) = nodes.search_clusters(embeddings, storage, **settings)
-    recipe, finalists, stability = nodes.choose_recipe(embeddings, trials, **settings)
-    structure = nodes.compare_with_noise(embeddings, finalists, **settings)
+    alone = {"pool": {}, "gans": {}, **settings}
+    *_, (trials, _) = nodes.search_clusters(embeddings, storage, **alone)
+    recipe, finalists, stability = nodes.choose_recipe(embeddings, trials, **alone)
+    structure = nodes.compare_with_noise(embeddings, finalists, recipe, {}, **settings)
     images = {"images": torch.zeros(count, 1, 28, 28), "probabilities": torch.full((count,), 0.5)}
     _, _, scores, _, _ = nodes.cluster_borderline(
-        images, embeddings, recipe, finalists, stability, structure, **settings
+        images, embeddings, recipe, finalists, stability, structure, nn.Module(), **alone
     )
     return {name: float(scores[name].iloc[0]) for name in ("silhouette", "silhouette_error")}
 
@@ -56,7 +58,7 @@ def stage(vectors: np.ndarray, folder: Path) -> dict[str, float]:
 def one_fit(vectors: np.ndarray, _: Path) -> dict[str, float]:
     """One recipe on every image."""
     params = clustering_params()
-    model = RECIPE.fit(vectors, neighbours_of(vectors, params), params.epochs, RUN)
+    model = RECIPE.fit(vectors, neighbours_of(vectors, params), params, RUN)
     assert model is not None
     scores = Scorer(vectors, params, 0).in_space(model.points).all(model.clusters)
     return {name: float(scores[name]) for name in ("silhouette", "silhouette_error")}

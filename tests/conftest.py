@@ -56,7 +56,7 @@ GENERATORS = (*TRAINED, "latent_search", "hybrid", "pixel_bisection")
 # Of a project that is cut short.
 FEW_GENERATORS = ("gasten_10", "hybrid", "pixel_bisection")
 QUICK_CLUSTERS = {
-    "pool": 100,
+    "together": True,
     "reductions": ["pca"],
     "clusterings": ["kmeans"],
     "objective": "reproducibility",
@@ -181,7 +181,8 @@ def clustering_params(**changed: object) -> ClusteringParams:
     """Settings of the clustering stage, quick ones; of a group, only some may be given."""
     values: dict[str, object] = {
         "fewest_images": 10,
-        "pool": 0,
+        "together": False,
+        "pool": 100,
         "trials": 4,
         "reductions": ["pca", "none"],
         "clusterings": ["gmm", "hdbscan", "kmeans"],
@@ -204,7 +205,7 @@ def clustering_params(**changed: object) -> ClusteringParams:
             "min_samples": 3,
             "cluster_selection_epsilon": [0, 0.5],
         },
-        "reproducibility": {"splits": 5, "least": 0.8, "valley": 0.65},
+        "reproducibility": {"splits": 5, "least": 0.8, "valley": 0.65, "artefact": 0.95},
         "stability": {"resamples": 4, "seeds": 2, "images": 1000, "least": None},
         "structure": {"clouds": 19, "images": 200, "level": 0.05},
         "exemplars": {"most": 15, "least_gain": 0.04},

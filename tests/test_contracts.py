@@ -126,7 +126,7 @@ def test_pair_environments_hold_the_settings_of_the_paper(
         "generators.gasten_25.epochs": epochs[2],
         "generators.hybrid.space_of": "gasten_25",
         "generation.images": 15_000,
-        "clustering.pool": 0,
+        "clustering.together": False,
         "clustering.trials": 25,
         "clustering.reductions": ["umap", "tsne", "pca", "none"],
         "clustering.clusterings": ["gmm", "hdbscan", "kmeans"],

@@ -99,11 +99,9 @@ class Embeddings(TypedDict):
     fitted: Tensor  # rows that clusterings are fitted on, int64 (m,), ascending
 
 
-class Pool(TypedDict):
-    """Borderline images of all generators of a model, in equal parts; none without a pool."""
-
-    embeddings: Tensor  # in the model, (P, D)
-    features: Tensor  # of the judge, (P, F)
+Pool = dict[str, "Tensor"]
+"""Borderline images of each generator of a model that has any, by dotted name:
+``<generator>.embeddings`` in the model (n, D) and ``<generator>.features`` of the judge (n, F)."""
 
 
 class Clusters(TypedDict):
@@ -125,7 +123,9 @@ class Repeat(TypedDict):
 
     images: NotRequired[Tensor]  # (n, C, H, W)
     probabilities: NotRequired[Tensor]  # p, (n,)
-    embeddings: NotRequired[Tensor]  # (n, D)
+    embeddings: NotRequired[Tensor]  # in the model, (n, D)
+    features: NotRequired[Tensor]  # of the judge, (n, F)
+    exemplars: NotRequired[Tensor]  # rows of the exemplars of a continuum, int64 (K,)
     reduced: NotRequired[Tensor]  # coordinates in the space that was clustered, (n, d)
     labels: Tensor  # clusters, int64 (n,), -1 for noise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.preprocessing import normalize
 
 
 def facility_location(
@@ -36,3 +37,14 @@ def facility_location(
         values.append(value)
         best = np.maximum(best, similarities[row])
     return np.array(rows, dtype=np.int64), np.array(values)
+
+
+def joint(embeddings: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Vectors (N, D + F) whose product is the mean of two cosine similarities: in the model's
+    embedding (N, D) and in the judge's features (N, F).
+
+    The model alone does not see what its embedding ignores; the judge alone does not see what
+    confuses the model.
+    """
+    both = normalize(embeddings.astype(np.float64)), normalize(features.astype(np.float64))
+    return np.asarray(np.hstack(both) / np.sqrt(2))

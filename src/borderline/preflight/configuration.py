@@ -62,12 +62,14 @@ class Derived(Params):
 
     Attributes:
         runs: The run settings of all repetitions except the first: ``run_2`` and so on.
+        gans: The number of the GAN of each generator.
         members: The numbers of the members of the committee that are trained here, by name.
         call: The call of the run.
         pairing: The two models that ``compare`` compares.
     """
 
     runs: dict[str, RunParams]
+    gans: dict[str, int]
     members: dict[str, int]
     call: Annotated[CallParams, Mark.NO_RESULT]
     pairing: Annotated[Pairing, Mark.NO_RESULT]

@@ -3,11 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from borderline.measures.facility_location import facility_location
+from borderline.measures.facility_location import facility_location, joint
 from borderline.params import RunParams
-from borderline.pipelines.clustering.exemplars import ExemplarModel, joint
-from borderline.pipelines.clustering.params import ExemplarsParams
-from conftest import blobs
+from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.exemplars import ExemplarModel
+from borderline.pipelines.clustering.recipe import Recipe
+from borderline.pipelines.clustering.reductions import Reduction
+from conftest import blobs, clustering_params
 
 POINTS, LABELS = blobs(60, 40, 20)
 UNIT = POINTS / np.linalg.norm(POINTS, axis=1, keepdims=True)
@@ -44,8 +46,9 @@ def test_products_of_joint_vectors_are_mean_cosines() -> None:
 
 
 def test_model_assigns_new_images_to_the_nearest_exemplar_and_chooses_again() -> None:
-    settings = ExemplarsParams(most=15, least_gain=0.04)
-    model = ExemplarModel.of(POINTS, UNIT, UNIT, settings)
+    recipe = Recipe(Reduction("none", {}), Clustering("kmeans", {"n_clusters": 2}))
+    params = clustering_params(objective="reproducibility", clusterings=["kmeans"])
+    model = ExemplarModel.of(recipe, params, POINTS, UNIT, UNIT)
     new, labels = blobs(30, 30, 30, seed=1)
     assigned, similarity, points = model.assign(new)
     assert points.shape == (90, 3)
@@ -53,7 +56,14 @@ def test_model_assigns_new_images_to_the_nearest_exemplar_and_chooses_again() ->
     assert (LABELS[model.rows][assigned] == labels).all()
     assert (model.typicality(new) > 0.05).mean() > 0.8
     run = RunParams(seed=0, device="cpu")
-    again = model.again(new, run, attempt=1)
+    again = model.again(new, new, run, attempt=1)
     assert again.points.shape == (90, 3)
-    assert all(len(set(again.clusters.labels[labels == group])) == 1 for group in range(3))
+    assert all(len(set(again.labels[labels == group])) == 1 for group in range(3))
+    assert again.exemplars is not None
+    assert sorted(labels[again.exemplars]) == [0, 1, 2]
+    assert model.choose_number(new, new, run) == ("clusters", 3)
+    cloud = np.random.default_rng(0).normal(0, 0.3, (90, 10)) + np.eye(10)[0]
+    mode, number = model.choose_number(cloud, cloud, run)
+    assert mode == "continuum"
+    assert number > 1
     assert [len(column) for column in model.assign(new[:0])] == [0, 0, 0]

@@ -23,8 +23,9 @@ from borderline.pipelines.clustering.nodes import (
     search_clusters,
 )
 from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.pool import generators_in
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
-from borderline.records import LabelledImages, Part, RealView
+from borderline.records import LabelledImages, Part, Pool, RealView
 from conftest import blobs, clustering_params
 
 PARAMS = clustering_params()
@@ -52,20 +53,28 @@ def borderline(points: np.ndarray) -> Part:
 
 
 def stage(
-    points: np.ndarray, folder: Path, params: ClusteringParams, run: RunParams
+    points: np.ndarray,
+    folder: Path,
+    params: ClusteringParams,
+    run: RunParams,
+    pool: Pool | None = None,
 ) -> dict[str, Any]:
     """The whole stage on these embeddings, up to the clusters."""
     images = borderline(points)
     storage = StudyStorage(filepath=str(folder / "studies.sqlite")).load()
     settings: dict[str, Any] = {"clustering": params, "run": run}
+    pool = pool or {}
+    gans = {"gans": {name: 1 for name in generators_in(pool)}}
     embeddings = embed_borderline(images, Sees(), **settings)
-    *_, (trials, combinations) = search_clusters(embeddings, storage, **settings)
-    recipe, finalists, stability = choose_recipe(embeddings, trials, **settings)
-    structure = compare_with_noise(embeddings, finalists, **settings)
+    *_, (trials, combinations) = search_clusters(embeddings, storage, pool, **settings, **gans)
+    recipe, finalists, stability = choose_recipe(embeddings, trials, pool, **settings, **gans)
+    structure = compare_with_noise(embeddings, finalists, recipe, pool, **settings)
     clusters, model, scores, sizes, figure = cluster_borderline(
-        images, embeddings, recipe, finalists, stability, structure, **settings
+        *(images, embeddings, recipe, finalists, stability, structure, Sees(), pool),
+        **settings,
+        **gans,
     )
-    plots = plot_search(embeddings, trials, storage, **settings)
+    plots = plot_search(embeddings, trials, storage, pool, **settings)
     return locals()
 
 
@@ -105,6 +114,72 @@ def test_planted_groups_are_found_and_described(tmp_path: Path, run: RunParams) 
     assert sizes["stability"].tolist() == [1, 1, 1]
     assert "stability 1.00" in made["figure"].axes[0].texts[0].get_text()
     assert len(made["combinations"]) == 6
+
+
+def pool_of(**groups: np.ndarray) -> Pool:
+    """The embeddings of each generator, which its features equal."""
+    fields = ("embeddings", "features")
+    return {f"{n}.{field}": torch.from_numpy(x) for n, x in groups.items() for field in fields}
+
+
+PATTERNS = clustering_params(
+    **{"together": True, "objective": "reproducibility", "clusterings": ["kmeans"]},
+    **{"reductions": ["pca"], "trials": 1, "pca": {"n_components": [10, 10]}},
+)
+
+
+def test_a_cluster_that_only_one_generator_fills_is_an_artefact_and_no_pattern(
+    tmp_path: Path, run: RunParams
+) -> None:
+    own, truth = blobs(60, 60, 60, 60)
+    others = {name: blobs(60, 60, 60, seed=n)[0] for n, name in enumerate(("other", "third"), 1)}
+    made = stage(own, tmp_path, PATTERNS, run, pool_of(own=own, **others))
+    assert made["finalists"]["clusters"].iloc[0] == 4
+    labels, scores = made["clusters"]["labels"].numpy(), made["scores"].iloc[0]
+    assert adjusted_rand_score(truth[:180], labels[:180]) == 1
+    assert set(labels[180:]) == {-1}
+    assert made["sizes"]["images"].tolist() == [60] * 3
+    assert made["sizes"]["stability"].tolist() == [1] * 3
+    assert scores["artefacts"] == (
+        "60 of 240 borderline images are an artefact of own, which makes at least 95% of such "
+        "images (no pattern)"
+    )
+    assert scores["doubts"] == scores["continuum"] == ""
+    assert set(made["model"].assign(own)[0][180:]) == {-1}
+
+    params = PATTERNS.model_copy(update={"together": False})
+    alone = stage(own, tmp_path, params, run, pool_of(own=own, **others))
+    assert set(alone["clusters"]["labels"].tolist()) == {0, 1, 2, 3}
+    assert "artefact of own" in alone["scores"]["doubts"].iloc[0]
+
+
+def test_artefacts_alone_are_no_clusters_and_have_no_exemplar(
+    tmp_path: Path, run: RunParams
+) -> None:
+    own, _ = blobs(150, 60)
+    others = {name: blobs(150, seed=n)[0] for n, name in enumerate(("other", "third"), 1)}
+    made = stage(own, tmp_path, PATTERNS, run, pool_of(own=own, **others))
+    scores = made["scores"].iloc[0]
+    assert "all but one are artefacts of a single generator or GAN" in scores["continuum"]
+    assert scores["artefacts"].startswith("60 of 210 borderline images are an artefact of own")
+    labels = made["clusters"]["labels"].numpy()
+    assert (labels[150:] == -1).all()
+    assert (labels[:150] >= 0).all()
+    assert (made["clusters"]["exemplars"] < 150).all()
+
+
+def test_clusters_that_the_other_generators_do_not_give_are_a_continuum(
+    tmp_path: Path, run: RunParams
+) -> None:
+    own, _ = blobs(80, 80, 80)
+    # The others fill the gap between two of the clusters.
+    steps = np.linspace(0, 1, 120)[:, None].astype(np.float32)
+    between = own[:1] * (1 - steps) + own[80:81] * steps
+    noise = np.random.default_rng(0).normal(0, 0.3, (2, 120, 10)).astype(np.float32)
+    others = {"other": between + noise[0], "third": between + noise[1]}
+    made = stage(own, tmp_path, PATTERNS, run, pool_of(own=own, **others))
+    assert made["scores"]["continuum"].iloc[0] != ""
+    assert made["scores"]["artefacts"].iloc[0] == ""
 
 
 def test_same_seed_same_labels_and_another_seed_the_same_groups(

@@ -12,8 +12,14 @@ from borderline.datasets import ImageSource
 from borderline.measures.inference import embed
 from borderline.params import RunParams
 from borderline.pipelines.clustering.best_of_kind import cluster_all
+from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.pool import find_artefacts
 from borderline.pipelines.clustering.reductions import Reduction
-from borderline.pipelines.clustering.reproducibility import prediction_strength, shallowest_valley
+from borderline.pipelines.clustering.reproducibility import (
+    prediction_strength,
+    shallowest_valley,
+    strength_over_generators,
+)
 from borderline.pipelines.clustering.scores import Scorer
 from conftest import blobs, clustering_params
 from planted import world_of
@@ -25,7 +31,7 @@ def number_of_clusters(embeddings: np.ndarray, seed: int, most: int = 9) -> int:
         objective="reproducibility",
         clusterings=["kmeans"],
         kmeans={"n_clusters": [2, most]},
-        reproducibility={"splits": 3, "least": 0.8, "valley": 0.65},
+        reproducibility={"splits": 3, "least": 0.8, "valley": 0.65, "artefact": 0.95},
     )
     run = RunParams(seed=seed, device="cpu")
     points = Reduction("pca", {"n_components": 15}).reduce(embeddings, None, seed, 0)
@@ -68,6 +74,28 @@ def test_valley_is_deep_between_blobs_and_flat_within_a_cloud() -> None:
     assert shallowest_valley(points.astype(np.float64), labels, 0) < 0.2
     cloud = np.random.default_rng(0).normal(size=(300, 5))
     assert shallowest_valley(cloud, (cloud[:, 0] > 0).astype(int), 0) > 0.8
+
+
+def test_strength_over_generators_is_that_without_the_one_that_adds_most() -> None:
+    points, labels = blobs(50, 50, 50)
+    kmeans = Clustering("kmeans", {"n_clusters": 3})
+    groups = {name: np.arange(150) % 3 == n for n, name in enumerate("abc")}
+    points = points.astype(np.float64)
+    assert strength_over_generators(points, labels, kmeans, groups, 0.95, 0) == 1
+    assert np.isnan(strength_over_generators(points, labels, kmeans, {}, 0.95, 0))
+    # Only "a" makes most of the third cluster: without it, two clusters are found in three parts.
+    rows = np.where(labels == 2, 0, np.arange(150) % 3)
+    rows[-6:] = 1
+    groups = {name: rows == n for n, name in enumerate("abc")}
+    assert find_artefacts(labels, groups, 0.8) == {2: "a"}
+    assert find_artefacts(labels, groups, 0.99) == {}
+    assert strength_over_generators(points, labels, kmeans, groups, 0.8, 0) == 1
+
+
+def test_few_images_of_one_generator_are_no_artefact() -> None:
+    labels = np.array([0] * 57 + [1] * 3)
+    groups = {"a": np.arange(60) >= 30, "b": np.arange(60) < 30}
+    assert find_artefacts(labels, groups, 0.95) == {}
 
 
 @pytest.mark.parametrize("number", [3, 7])

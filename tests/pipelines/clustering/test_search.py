@@ -243,7 +243,7 @@ def test_finalists_have_the_epochs_of_a_full_fit(tmp_path: Path, run: RunParams)
     trials = last(search(POINTS, storage(tmp_path), params, run))
     ((model, scores),) = fit_finalists(trials, POINTS, params, run)
     neighbours = neighbours_of(POINTS, params)
-    full = model.recipe.fit(POINTS, neighbours, 200, run)
+    full = model.recipe.fit(POINTS, neighbours, params, run)
     assert full is not None
     assert np.array_equal(model.points, full.points)
     assert scores["objective"] != scores["searched"] == trials["objective"].max()

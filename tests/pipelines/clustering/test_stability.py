@@ -17,7 +17,7 @@ PARAMS = clustering_params().stability
 
 def fitted(points: np.ndarray, clusters: int, run: RunParams) -> ClusterModel:
     recipe = Recipe(Reduction("none", {}), Clustering("kmeans", {"n_clusters": clusters}))
-    model = recipe.fit(points, None, 10, run)
+    model = recipe.fit(points, None, clustering_params(), run)
     assert model is not None
     return model
 

@@ -34,6 +34,11 @@ class Clustering:
     kind: ClusteringKind
     settings: Mapping[str, float]
 
+    def of_number(self, clusters: int) -> Clustering:
+        """The same kind with a number of clusters, which HDBSCAN does not have."""
+        name = {"gmm": "n_components", "kmeans": "n_clusters"}[self.kind]
+        return Clustering(self.kind, {name: clusters})
+
     def is_near(self, best: Clustering) -> bool:
         """Whether this may be better than the best of the spread clusterings.
 

@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.preprocessing import normalize
 
-from borderline.measures.facility_location import facility_location
+from borderline.measures.facility_location import facility_location, joint
 from borderline.params import RunParams
-from borderline.pipelines.clustering.params import ExemplarsParams
-from borderline.pipelines.clustering.recipe import typicality
-
-
-def joint(embeddings: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Vectors (N, D + F) whose product is the mean of two cosine similarities: in the model's
-    embedding (N, D) and in the judge's features (N, F).
-
-    The model alone does not see what its embedding ignores; the judge alone does not see what
-    confuses the model.
-    """
-    both = normalize(embeddings.astype(np.float64)), normalize(features.astype(np.float64))
-    return np.asarray(np.hstack(both) / np.sqrt(2))
-
-
-class Labels(NamedTuple):
-    """The nearest exemplar of each image, (n,)."""
-
-    labels: np.ndarray
-
-
-class Choice(NamedTuple):
-    """Exemplars of other images: the nearest one of each image, and the similarities (n, K)."""
-
-    clusters: Labels
-    points: np.ndarray
+from borderline.pipelines.clustering.clusterings import NOISE
+from borderline.pipelines.clustering.number import Number, choose_number
+from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.recipe import Again, ClusterModel, Recipe
+from borderline.pipelines.clustering.typicality import typicality
 
 
 @dataclass(frozen=True)
@@ -43,43 +21,77 @@ class ExemplarModel:
     """Exemplars that new images join by cosine similarity in the model's embedding.
 
     Attributes:
+        recipe: The best recipe for clusters, which were not found again.
+        params: The settings of the search.
         rows: The exemplars among the borderline images, (K,).
         embeddings: The embeddings of all borderline images, (n, D).
+        clusters: Clusters of which all but one are artefacts: images of these have no exemplar.
+            None without artefacts.
     """
 
+    recipe: Recipe
+    params: ClusteringParams
     rows: np.ndarray
     embeddings: np.ndarray
+    clusters: ClusterModel | None = None
 
     @classmethod
     def of(
         cls,
+        recipe: Recipe,
+        params: ClusteringParams,
         embeddings: np.ndarray,
         vectors: np.ndarray,
         audience: np.ndarray,
-        settings: ExemplarsParams,
+        clusters: ClusterModel | None = None,
     ) -> ExemplarModel:
-        """Choose exemplars among images with embeddings (n, D) and vectors (n, J) of length 1 that
-        represent an audience (P, J)."""
-        rows, _ = facility_location(vectors @ audience.T, settings.most, settings.least_gain)
-        return cls(rows, embeddings)
+        """Choose exemplars that represent an audience.
+
+        Args:
+            recipe: See the class.
+            params: See the class.
+            embeddings: Of the borderline images, (n, D).
+            vectors: Their joint vectors, (n, J).
+            audience: The joint vectors of the audience, (P, J).
+            clusters: See the class.
+        """
+        candidates = np.flatnonzero(_patterns(clusters, embeddings))
+        similarities, limits = vectors[candidates] @ audience.T, params.exemplars
+        rows, _ = facility_location(similarities, limits.most, limits.least_gain)
+        return cls(recipe, params, candidates[rows], embeddings, clusters)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The nearest exemplar (M,) of embeddings (M, D), its similarity (M,) in [0, 1], and the
-        similarities to all (M, K)."""
+        """The nearest exemplar (M,) of embeddings (M, D), -1 for an artefact; its similarity (M,)
+        in [0, 1], and the similarities to all (M, K)."""
         if len(embeddings) == 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros((0, len(self.rows)))
         exemplars = normalize(self.embeddings[self.rows].astype(np.float64))
         similarities = normalize(embeddings.astype(np.float64)) @ exemplars.T
-        return similarities.argmax(1), similarities.max(1).clip(0, 1), similarities
+        nearest = np.where(_patterns(self.clusters, embeddings), similarities.argmax(1), NOISE)
+        return nearest, similarities.max(1).clip(0, 1), similarities
 
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """How similar new images (M, D) are to the borderline ones, as of a ``ClusterModel``."""
         return typicality(self.embeddings, embeddings)
 
-    def again(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> Choice:
+    def again(
+        self, embeddings: np.ndarray, features: np.ndarray, run: RunParams, attempt: int
+    ) -> Again:
         """Choose as many exemplars among other images (M, D), which represent these images."""
-        vectors = normalize(embeddings.astype(np.float64))
-        similarities = vectors @ vectors.T
-        rows, _ = facility_location(similarities, len(self.rows))
-        points = similarities[:, rows]
-        return Choice(Labels(points.argmax(1)), points)
+        vectors = joint(embeddings, features)
+        rows, _ = facility_location(vectors @ vectors.T, len(self.rows))
+        unit = normalize(embeddings.astype(np.float64))
+        points = unit @ unit[rows].T
+        return Again(points.argmax(1), points, rows)
+
+    def choose_number(self, embeddings: np.ndarray, features: np.ndarray, run: RunParams) -> Number:
+        """The number of clusters or exemplars of other images (M, D); see ``choose_number``."""
+        steps = self.recipe.reduction, self.recipe.clustering
+        return choose_number(*steps, embeddings, features, self.params, run)
+
+
+def _patterns(clusters: ClusterModel | None, embeddings: np.ndarray) -> np.ndarray:
+    """Which images (M, D) are no artefact, bool (M,)."""
+    if clusters is None:
+        return np.ones(len(embeddings), dtype=bool)
+    return np.asarray(clusters.assign(embeddings)[0] != NOISE)

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE
 from borderline.pipelines.clustering.params import ClusteringParams, StabilityParams
+from borderline.pipelines.clustering.pool import Groups
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer
@@ -28,9 +29,15 @@ _COLUMNS = ("recipe", "chosen", "trial", "searched", *SCORES, *STABILITY_SCORES,
 
 
 def fit_finalists(
-    trials: pd.DataFrame, embeddings: np.ndarray, params: ClusteringParams, run: RunParams
+    trials: pd.DataFrame,
+    embeddings: np.ndarray,
+    params: ClusteringParams,
+    run: RunParams,
+    groups: Groups | None = None,
 ) -> list[Finalist]:
     """Fit the best recipes of a search in full; best first, without degenerate ones.
+
+    ``groups`` are the embeddings of each generator and GAN.
 
     The search uses a short UMAP, which may flatter a recipe, so the ranking is by the full fit.
     """
@@ -38,12 +45,12 @@ def fit_finalists(
     if ranked.empty:  # as there may be no image at all
         return []
     neighbours = neighbours_of(embeddings, params)
-    scorer = Scorer(embeddings, params, run.seed_for("scored images"))
+    scorer = Scorer(embeddings, params, run.seed_for("scored images"), groups)
     fitted: list[Finalist] = []
     for _, row in ranked.iterrows():
         if len(fitted) == params.finalists:
             break
-        model = Recipe.of_row(row).fit(embeddings, neighbours, params.epochs, run)
+        model = Recipe.of_row(row).fit(embeddings, neighbours, params, run)
         if model is None:
             continue
         with threadpool_limits(1):
@@ -94,7 +101,7 @@ def measure_stability(model: ClusterModel, params: StabilityParams, run: RunPara
     seeds, resamples, similarities = [], [], []
 
     def refit(rows: np.ndarray, attempt: int) -> np.ndarray:
-        refitted = model.again(model.embeddings[rows], run, attempt)
+        refitted = model.refit(model.embeddings[rows], run, attempt)
         return np.full(len(rows), NOISE) if refitted is None else refitted.clusters.labels
 
     for number in range(1, params.seeds + 1):
@@ -169,9 +176,13 @@ def _no_number(best: Mapping[str, Any]) -> str:
     if best["objective"] > 1:
         return ""
     strength = f"prediction strength {best['prediction_strength']:.2f}"
-    if pd.isna(best["valley"]):
+    found = f"{best['clusters']:.0f} clusters are found again in other images ({strength}), but"
+    if pd.notna(best["valley"]):
+        valley = f"density between them: {best['valley']:.2f} of that in them"
+        return f"{found} they are not separate ({valley})"
+    generators = best["strength_over_generators"]
+    if pd.isna(generators):
         return f"no number of clusters is found again in other images (at best {strength})"
-    return (
-        f"{best['clusters']:.0f} clusters are found again in other images ({strength}), but they "
-        f"are not separate (density between them: {best['valley']:.2f} of that in them)"
-    )
+    if best["clusters"] - best["artefact_clusters"] < 2:
+        return f"{found} all but one are artefacts of a single generator or GAN"
+    return f"{found} not without one of the generators (prediction strength {generators:.2f})"

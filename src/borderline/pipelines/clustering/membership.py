@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,17 @@ import torch
 from torch import Tensor
 
 from borderline.measures.confusion import is_borderline
+from borderline.measures.facility_location import joint
 from borderline.params import RunParams
-from borderline.pipelines.clustering.exemplars import ExemplarModel, joint
+from borderline.pipelines.clustering.clusterings import NOISE
+from borderline.pipelines.clustering.exemplars import ExemplarModel
 from borderline.pipelines.clustering.finalists import STABILITY_SCORES
-from borderline.pipelines.clustering.params import ClusteringParams, ExemplarsParams
+from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.pool import find_artefacts, groups_of, joined
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES
+from borderline.pipelines.clustering.search import fitted_vectors
 from borderline.records import Clusters, Embeddings, Part, Pool, RealView
 
 
@@ -28,36 +33,102 @@ def fit_model(
     if recipe["note"]:
         return NoClusters()
     neighbours = neighbours_of(vectors, params)
-    model = Recipe.of_row(recipe).fit(vectors, neighbours, params.epochs, run)
+    model = Recipe.of_row(recipe).fit(vectors, neighbours, params, run)
     assert model is not None, "choose_recipe fitted the same"
     return model
 
 
-def choose_exemplars(
-    embeddings: Embeddings, features: np.ndarray, pool: Pool, settings: ExemplarsParams
-) -> ExemplarModel:
-    """Choose the exemplars among the borderline images, with the judge's features (n, F).
+class Found(NamedTuple):
+    """The clusters or exemplars of a run.
 
-    They represent the pool, or these images themselves where there is none.
+    Attributes:
+        model: Assigns images to them.
+        removed: The clusters of the fit that are no pattern, because they are artefacts.
+        artefacts: Sentences about them.
+        doubt: Sentences about artefacts that are not removed.
     """
+
+    model: ClusterModel | ExemplarModel | NoClusters
+    removed: Collection[int]
+    artefacts: str = ""
+    doubt: str = ""
+
+
+def find(
+    embeddings: Embeddings,
+    features: Callable[[], np.ndarray],
+    recipe: Mapping[str, str],
+    structure: pd.DataFrame,
+    pool: Pool,
+    gans: Mapping[str, int],
+    params: ClusteringParams,
+    run: RunParams,
+) -> Found:
+    """Fit the recipe, name the artefacts among its clusters, and choose exemplars of a continuum.
+
+    Args:
+        embeddings: Of the borderline images.
+        features: Gives their features of the judge, (n, F), which only a continuum needs.
+        recipe: The recipe, or the ``note`` why there is none.
+        structure: The table of the test for clusters.
+        pool: The borderline images of all generators.
+        gans: The number of the GAN of each generator.
+        params: The settings.
+        run: Gives the seeds.
+    """
+    model = fit_model(fitted_vectors(embeddings, pool, params), recipe, params, run)
+    if isinstance(model, NoClusters):
+        return Found(model, ())
+    groups, share = groups_of(pool, gans), params.reproducibility.artefact
+    artefacts: dict[int, str] = {}
+    if groups:
+        artefacts = find_artefacts(model.assign(joined(pool, "embeddings"))[0], groups, share)
+    patterns = len(model.clusters.order) - len(artefacts)
     vectors = embeddings["embeddings"].numpy()
+    of_borderline, _, _ = model.assign(vectors)
+    continuum = why_continuum(recipe, structure)
+    removes = params.together and patterns >= 1 and not (continuum and patterns > 1)
+    says = say_artefacts(artefacts, of_borderline, share, removed=removes)
+    if removes:
+        model = replace(model, artefacts=artefacts)
+    if continuum:
+        exemplars = choose_exemplars(vectors, features(), pool, model)
+        return Found(exemplars, (), artefacts=says if removes else "")
+    return Found(model, artefacts, artefacts=says) if removes else Found(model, (), doubt=says)
+
+
+def choose_exemplars(
+    vectors: np.ndarray, features: np.ndarray, pool: Pool, model: ClusterModel
+) -> ExemplarModel:
+    """Choose the exemplars among the borderline images.
+
+    They represent the images of all generators, or these images alone where the generators are not
+    clustered together. Images of an artefact have none, unless all are of one.
+
+    Args:
+        vectors: Embeddings of the borderline images, (n, D).
+        features: Their features of the judge, (n, F).
+        pool: The borderline images of all generators.
+        model: The clusters that are not found again, perhaps with artefacts.
+    """
     candidates = joint(vectors, features)
     audience = candidates
-    if len(pool["embeddings"]):
-        audience = joint(pool["embeddings"].numpy(), pool["features"].numpy())
-    return ExemplarModel.of(vectors, candidates, audience, settings)
+    if model.params.together and pool:
+        audience = joint(joined(pool, "embeddings"), joined(pool, "features"))
+    clusters = model if model.artefacts and (model.assign(vectors)[0] != NOISE).any() else None
+    return ExemplarModel.of(model.recipe, model.params, vectors, candidates, audience, clusters)
 
 
 def label_all(
-    embeddings: Embeddings, model: ClusterModel | ExemplarModel | NoClusters, *, pooled: bool
+    embeddings: Embeddings, model: ClusterModel | ExemplarModel | NoClusters, *, together: bool
 ) -> Clusters:
     """The clusters of all images: those of the fit, and for the other images an assignment."""
     vectors, fitted = embeddings["embeddings"].numpy(), embeddings["fitted"].numpy()
-    if pooled or not isinstance(model, ClusterModel):
+    if together or not isinstance(model, ClusterModel):
         columns = list(model.assign(vectors))
     else:
         others = np.setdiff1d(np.arange(len(vectors)), fitted)
-        of_fit = model.clusters.labels, model.clusters.probabilities(model.points), model.points
+        of_fit = model.labels, model.clusters.probabilities(model.points), model.points
         columns = []
         for known, assigned in zip(of_fit, model.assign(vectors[others]), strict=True):
             column = np.empty((len(vectors), *known.shape[1:]), dtype=known.dtype)
@@ -76,15 +147,19 @@ def describe(
     finalists: pd.DataFrame,
     structure: pd.DataFrame,
     exemplars: int,
+    artefacts: str,
+    doubt: str,
 ) -> pd.DataFrame:
     """The scores of the clusters in one row, with the doubts about them or the reason for none.
 
     Of a continuum, the row has the number of its exemplars and the reason to call it one.
+    ``artefacts`` says which images are an artefact, and ``doubt`` which clusters.
     """
     scores = ("recipe", *SCORES, *STABILITY_SCORES)
     row: dict[str, Any] = {"images": len(embeddings["embeddings"])}
     row |= {"fitted": len(embeddings["fitted"]), **dict.fromkeys((*scores, "structure_p"), np.nan)}
     row |= {"recipe": "", "clusters": 0, "doubts": "", "continuum": "", "note": recipe["note"]}
+    row["artefacts"] = artefacts
     if exemplars:
         reason = why_continuum(recipe, structure)
         how = f"facility location, {exemplars} exemplars"
@@ -92,9 +167,26 @@ def describe(
     elif not recipe["note"]:
         chosen, clouds = finalists[finalists["chosen"]].iloc[0], structure.iloc[0]
         row |= {name: chosen[name] for name in scores}
-        doubts = "; ".join(filter(None, (clouds["doubt"], recipe["doubt"])))
+        doubts = "; ".join(filter(None, (clouds["doubt"], recipe["doubt"], doubt)))
         row |= {"structure_p": clouds["p_value"], "doubts": doubts}
     return pd.DataFrame([row])
+
+
+def say_artefacts(
+    artefacts: Mapping[int, str], labels: np.ndarray, share: float, *, removed: bool
+) -> str:
+    """One sentence for each artefact; ``labels`` (n,) are the clusters before any is removed."""
+    sentences = []
+    for cluster, name in artefacts.items():
+        count = int((labels == cluster).sum())
+        images = f"{count:,} of {len(labels):,} borderline images" if count else "a cluster"
+        verb = "are" if count > 1 else "is"
+        what = "no pattern" if removed else f"cluster {cluster}"
+        sentences.append(
+            f"{images} {verb} an artefact of {name}, which makes at least {share:.0%} of such "
+            f"images ({what})"
+        )
+    return "; ".join(sentences)
 
 
 def why_continuum(recipe: Mapping[str, str], structure: pd.DataFrame) -> str:
@@ -107,12 +199,17 @@ def why_continuum(recipe: Mapping[str, str], structure: pd.DataFrame) -> str:
     return recipe["continuum"] or str(structure["doubt"].iloc[0] or "")
 
 
-def sizes(borderline: Part, clusters: Clusters, cluster_stability: pd.DataFrame) -> pd.DataFrame:
+def sizes(
+    borderline: Part,
+    clusters: Clusters,
+    cluster_stability: pd.DataFrame,
+    artefacts: Collection[int] = (),
+) -> pd.DataFrame:
     """A row for each cluster: its images, their mean p and membership, its stability.
 
-    The stability of an exemplar is unknown.
+    The stability of an exemplar is unknown. ``artefacts`` are removed clusters.
     """
-    stabilities = cluster_stability["stability"]
+    stabilities = cluster_stability["stability"].drop(list(artefacts))
     if "exemplars" in clusters:
         stabilities = pd.Series(np.nan, index=range(len(clusters["exemplars"])))
     rows = []

@@ -9,6 +9,7 @@ from borderline.streaming import streams
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import numpy as np
     import plotly.graph_objects as go
     from matplotlib.figure import Figure
     from optuna.storages import BaseStorage
@@ -38,22 +39,22 @@ def pool_borderline(
     run: RunParams,
     **images: Parts,
 ) -> Pool:
-    """The first borderline images of every generator, as model and judge see them."""
-    import torch
+    """The first borderline images of every generator, as model and judge see them.
 
+    ``images`` are those of the generators, by ``<generator>.images``.
+    """
     from borderline.measures.inference import embed
     from borderline.sampling import first_borderline
 
-    made = [parts for parts in images.values() if len(parts)]
-    if clustering.pool == 0 or not made:
-        return {"embeddings": torch.zeros(0, 0), "features": torch.zeros(0, 0)}
-    most = min(clustering.pool, clustering.fit_size // len(made))
-    chosen = [first_borderline(parts, confusion.band, most)["images"] for parts in made]
-    pooled, device = torch.cat(chosen), run.torch_device()
-    return {
-        "embeddings": embed(classifier, pooled, device),
-        "features": embed(judge, pooled, device),
-    }
+    made = {name.removesuffix(".images"): parts for name, parts in images.items() if len(parts)}
+    most = min(clustering.pool, clustering.fit_size // max(len(made), 1))
+    pool: Pool = {}
+    for name, parts in made.items():
+        chosen = first_borderline(parts, confusion.band, most)["images"]
+        if len(chosen):
+            pool[f"{name}.embeddings"] = embed(classifier, chosen, run.torch_device())
+            pool[f"{name}.features"] = embed(judge, chosen, run.torch_device())
+    return pool
 
 
 def embed_borderline(
@@ -82,18 +83,21 @@ def embed_borderline(
 def search_clusters(
     embeddings: Embeddings,
     study_storage: BaseStorage,
-    pool: Pool | None = None,
+    pool: Pool,
     *,
     clustering: ClusteringParams,
+    gans: dict[str, int],
     run: RunParams,
 ) -> Iterator[tuple[DataFrame, DataFrame]]:
     """Yield the tables of trials and combinations after each trial; none with too few images."""
     import pandas as pd
 
     from borderline.pipelines.clustering import search
+    from borderline.pipelines.clustering.pool import groups_of
 
-    vectors = search.fitted_vectors(embeddings, pool)
-    tables = search.search(vectors, study_storage, clustering, run)
+    vectors = search.fitted_vectors(embeddings, pool, clustering)
+    groups = groups_of(pool, gans) if clustering.together else {}
+    tables = search.search(vectors, study_storage, clustering, run, groups)
     if search.too_few(embeddings, clustering):
         tables = iter([pd.DataFrame(columns=list(search.TRIAL_COLUMNS))])
     for trials in tables:
@@ -104,7 +108,7 @@ def plot_search(
     embeddings: Embeddings,
     trials_table: DataFrame,
     study_storage: BaseStorage,
-    pool: Pool | None = None,
+    pool: Pool,
     *,
     clustering: ClusteringParams,
     run: RunParams,
@@ -115,23 +119,28 @@ def plot_search(
 
     if trials_table.empty:
         return draw_search(None, clustering.trials)
-    study = study_of(fitted_vectors(embeddings, pool), study_storage, clustering, run)
+    vectors = fitted_vectors(embeddings, pool, clustering)
+    study = study_of(vectors, study_storage, clustering, run)
     return draw_search(study, clustering.trials)
 
 
 def choose_recipe(
     embeddings: Embeddings,
     trials_table: DataFrame,
-    pool: Pool | None = None,
+    pool: Pool,
     *,
     clustering: ClusteringParams,
+    gans: dict[str, int],
     run: RunParams,
 ) -> tuple[dict[str, str], DataFrame, DataFrame]:
     """Fit the best recipes in full, and choose one; a ``note`` says why there is none."""
     from borderline.pipelines.clustering.finalists import choose, fit_finalists
+    from borderline.pipelines.clustering.pool import groups_of
     from borderline.pipelines.clustering.search import fitted_vectors, why_no_recipe
 
-    fitted = fit_finalists(trials_table, fitted_vectors(embeddings, pool), clustering, run)
+    vectors = fitted_vectors(embeddings, pool, clustering)
+    groups = groups_of(pool, gans) if clustering.together else {}
+    fitted = fit_finalists(trials_table, vectors, clustering, run, groups)
     recipe, finalists, cluster_stability = choose(
         fitted, clustering.stability, run, clustering.objective
     )
@@ -143,8 +152,8 @@ def choose_recipe(
 def compare_with_noise(
     embeddings: Embeddings,
     finalists_table: DataFrame,
-    recipe: Mapping[str, str] | None = None,
-    pool: Pool | None = None,
+    recipe: Mapping[str, str],
+    pool: Pool,
     *,
     clustering: ClusteringParams,
     run: RunParams,
@@ -159,10 +168,10 @@ def compare_with_noise(
     from borderline.pipelines.clustering.search import fitted_vectors
     from borderline.pipelines.clustering.structure import STRUCTURE_COLUMNS, compare_with_clouds
 
-    if finalists_table.empty or (recipe or {}).get("continuum"):
+    if finalists_table.empty or recipe.get("continuum"):
         return pd.DataFrame([dict.fromkeys(STRUCTURE_COLUMNS)])
     recipes = [Recipe.of_row(row) for _, row in finalists_table.iterrows()]
-    vectors = fitted_vectors(embeddings, pool)
+    vectors = fitted_vectors(embeddings, pool, clustering)
     structure = compare_with_clouds(vectors, recipes, clustering, run)
     return pd.DataFrame([structure.as_row(clustering.structure)])
 
@@ -174,32 +183,34 @@ def cluster_borderline(
     finalists_table: DataFrame,
     cluster_stability_table: DataFrame,
     structure_table: DataFrame,
-    judge: nn.Module | None = None,
-    pool: Pool | None = None,
+    judge: nn.Module,
+    pool: Pool,
     *,
     clustering: ClusteringParams,
+    gans: dict[str, int],
     run: RunParams,
 ) -> tuple[Clusters, Any, DataFrame, DataFrame, Figure]:
     """Cluster all borderline images with the chosen recipe, or choose exemplars of a continuum."""
     from borderline.measures.inference import embed
-    from borderline.pipelines.clustering import membership, search
+    from borderline.pipelines.clustering import membership
     from borderline.pipelines.clustering.figures import draw_borderline
 
-    model: Any
-    if judge is not None and pool is not None and membership.why_continuum(recipe, structure_table):
-        features = embed(judge, borderline["images"], run.torch_device()).numpy()
-        model = membership.choose_exemplars(embeddings, features, pool, clustering.exemplars)
-    else:
-        vectors = search.fitted_vectors(embeddings, pool)
-        model = membership.fit_model(vectors, recipe, clustering, run)
-    pooled = pool is not None and len(pool["embeddings"]) > 0
-    clusters = membership.label_all(embeddings, model, pooled=pooled)
+    def features() -> np.ndarray:
+        return embed(judge, borderline["images"], run.torch_device()).numpy()
+
+    found = membership.find(
+        *(embeddings, features, recipe, structure_table, pool, gans, clustering, run)
+    )
+    clusters = membership.label_all(embeddings, found.model, together=clustering.together)
     scores = membership.describe(
         *(embeddings, recipe, finalists_table, structure_table),
         exemplars=len(clusters.get("exemplars", ())),
+        artefacts=found.artefacts,
+        doubt=found.doubt,
     )
-    sizes = membership.sizes(borderline, clusters, cluster_stability_table)
-    return clusters, model, scores, sizes, draw_borderline(borderline, clusters, sizes)
+    sizes = membership.sizes(borderline, clusters, cluster_stability_table, found.removed)
+    figure = draw_borderline(borderline, clusters, sizes)
+    return clusters, found.model, scores, sizes, figure
 
 
 def assign_real_images(

@@ -103,13 +103,17 @@ class ReproducibilityParams(Params):
 
     Attributes:
         splits: Random splits of the images into halves that are clustered apart.
-        least: Least prediction strength over the halves (Tibshirani and Walther 2005: .8 to .9).
+        least: Least prediction strength over the halves and without any one generator or GAN
+            (Tibshirani and Walther 2005: .8 to .9).
         valley: Largest relative density between two clusters; 1 is no valley, 0 a gap.
+        artefact: A cluster is an artefact of a generator or of a GAN that makes at least this share
+            of its images.
     """
 
     splits: int = Field(ge=1)
     least: float = Field(gt=0, le=1)
     valley: float = Field(gt=0, lt=1)
+    artefact: float = Field(gt=0.5, le=1)
 
 
 class ExemplarsParams(Params):
@@ -130,8 +134,10 @@ class ClusteringParams(Params):
 
     Attributes:
         fewest_images: Fewest borderline images for a search.
-        pool: Borderline images of each generator that are clustered together; the clusters are then
-            the model's, not those of one generator. 0: only the images of the chosen generator.
+        together: Whether the borderline images of all generators are clustered together, so that
+            the clusters are the model's and not those of one generator; else those of the chosen
+            one.
+        pool: Borderline images of each generator, for that and for the comparison of generators.
         trials: Reductions that the search tries; all clusterings are tried on each.
         objective: Score to maximise: ``silhouette`` (in the reduced space, noise a cluster, as in
             Gomes et al. 2024), ``silhouette_original`` (cosine, in the embedding space, without
@@ -149,7 +155,8 @@ class ClusteringParams(Params):
     """
 
     fewest_images: int = Field(ge=10)
-    pool: int = Field(ge=0)
+    together: bool
+    pool: int = Field(ge=20)
     trials: int = Field(ge=1)
     reductions: Annotated[tuple[ReductionKind, ...], Field(min_length=1), AfterValidator(distinct)]
     clusterings: Annotated[

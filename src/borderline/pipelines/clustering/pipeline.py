@@ -15,26 +15,22 @@ def create_pipeline() -> Pipeline:
         [
             node(nodes.pool_borderline, "pool", more=images),
             node(nodes.embed_borderline, "embeddings"),
-            node(nodes.search_clusters, ["trials_table", "combinations_table"], pool="pool"),
+            node(nodes.search_clusters, ["trials_table", "combinations_table"]),
             node(
                 nodes.plot_search,
                 ["search_history_chart", "search_importances_chart", "search_slices_chart"],
-                pool="pool",
             ),
             node(
                 nodes.choose_recipe,
                 ["recipe", "finalists_table", "cluster_stability_table"],
-                pool="pool",
             ),
-            node(nodes.compare_with_noise, "structure_table", recipe="recipe", pool="pool"),
+            node(nodes.compare_with_noise, "structure_table"),
             node(
                 nodes.cluster_borderline,
                 [
                     *("clusters", "cluster_model", "cluster_scores_table", "cluster_sizes_table"),
                     "clusters_figure",
                 ],
-                judge="judge",
-                pool="pool",
             ),
             node(nodes.assign_real_images, ["real_patterns_table", "real_patterns_figure"]),
         ],

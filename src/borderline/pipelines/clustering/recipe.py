@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
+from borderline.pipelines.clustering.number import Number, choose_number
+from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, nearest_neighbours
+from borderline.pipelines.clustering.typicality import typicality
 
-_NEAREST = 10
 RECIPE_COLUMNS = ("reduction", "clustering", "reduction_settings", "clustering_settings")
 
 
@@ -52,7 +53,7 @@ class Recipe:
         self,
         embeddings: np.ndarray,
         neighbours: Neighbours | None,
-        epochs: int,
+        params: ClusteringParams,
         run: RunParams,
         attempt: int = 0,
     ) -> ClusterModel | None:
@@ -60,36 +61,84 @@ class Recipe:
         first, second = (run.seed_for(step, attempt) for step in ("reduction", "clustering"))
         # The points are few, and another number of threads would change the last bits.
         with threadpool_limits(1):
-            points = self.reduction.reduce(embeddings, neighbours, first, epochs)
+            points = self.reduction.reduce(embeddings, neighbours, first, params.epochs)
             clusters = self.clustering.fit(points, second)
         if clusters is None:
             return None
-        return ClusterModel(self, epochs, embeddings, points, clusters)
+        return ClusterModel(self, params, embeddings, points, clusters)
+
+
+class Again(NamedTuple):
+    """Clusters or exemplars of other images.
+
+    Attributes:
+        labels: The cluster of each image, or its nearest exemplar, (M,); -1 for noise.
+        points: Coordinates in the space that was clustered, (M, d).
+        exemplars: Rows of the exemplars of a continuum, (K,); None for clusters.
+    """
+
+    labels: np.ndarray
+    points: np.ndarray
+    exemplars: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class ClusterModel:
     """The fit of a recipe, which can assign new images to its clusters.
 
-    It has the fitted embeddings (N, D) and their coordinates (N, d), float64, in the reduced space.
+    Attributes:
+        recipe: The recipe.
+        params: The settings of the search.
+        embeddings: The fitted embeddings, (N, D).
+        points: Their coordinates in the reduced space, float64 (N, d).
+        clusters: The clusters of the fit, with artefacts.
+        artefacts: The clusters that only one generator or GAN fills, with its name; their images
+            are noise.
     """
 
     recipe: Recipe
-    epochs: int
+    params: ClusteringParams
     embeddings: np.ndarray
     points: np.ndarray
     clusters: FittedClustering
+    artefacts: Mapping[int, str] = field(default_factory=dict)
 
-    def again(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> ClusterModel | None:
+    @property
+    def labels(self) -> np.ndarray:
+        """The clusters of the fitted images without the artefacts, (N,), from 0; -1 for noise."""
+        return self._without_artefacts(self.clusters.labels)
+
+    def refit(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> ClusterModel | None:
         """Fit the recipe to other embeddings (M, D), with the seeds of another attempt."""
         k = int(self.recipe.reduction.settings.get("n_neighbors", 2))
         neighbours = nearest_neighbours(embeddings, k)
-        return self.recipe.fit(embeddings, neighbours, self.epochs, run, attempt)
+        return self.recipe.fit(embeddings, neighbours, self.params, run, attempt)
+
+    def again(
+        self, embeddings: np.ndarray, features: np.ndarray, run: RunParams, attempt: int
+    ) -> Again | None:
+        """The clusters of the recipe in other images (M, D); None where it gives none."""
+        model = self.refit(embeddings, run, attempt)
+        return None if model is None else Again(model.clusters.labels, model.points)
+
+    def choose_number(self, embeddings: np.ndarray, features: np.ndarray, run: RunParams) -> Number:
+        """The number of clusters or exemplars of other images (M, D); see ``choose_number``."""
+        steps = self.recipe.reduction, self.recipe.clustering
+        return choose_number(*steps, embeddings, features, self.params, run)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels (M,), their probabilities (M,) and coordinates (M, d) of new embeddings (M, D)."""
         points = self.recipe.reduction.place(embeddings, self.embeddings, self.points)
-        return (*self.clusters.assign(points), points)
+        labels, probabilities = self.clusters.assign(points)
+        return self._without_artefacts(labels), probabilities, points
+
+    def _without_artefacts(self, labels: np.ndarray) -> np.ndarray:
+        if not self.artefacts:
+            return labels
+        kept = [c for c in range(len(self.clusters.order)) if c not in self.artefacts]
+        renumbered = np.full(len(self.clusters.order) + 1, NOISE)
+        renumbered[kept] = range(len(kept))
+        return np.asarray(renumbered[labels])
 
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """How similar new images (M, D) are to the fitted ones, in (0, 1]; outliers are below .05.
@@ -111,19 +160,3 @@ class NoClusters:
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """NaN for all images."""
         return np.full(len(embeddings), np.nan)
-
-
-def typicality(fitted: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
-    """How similar new images (M, D) are to others (N, D), in (0, 1]; outliers are below .05.
-
-    The conformal p-value of their mean cosine distance to the nearest of the others: the share of
-    the others with at least this distance.
-    """
-    if len(embeddings) == 0:
-        return np.zeros(0)
-    count = min(_NEAREST, len(fitted) - 1)
-    near = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
-    known = near.fit(fitted).kneighbors()[0].mean(1)
-    new = near.kneighbors(embeddings)[0].mean(1)
-    as_far = len(known) - np.searchsorted(np.sort(known), new, side="left")
-    return np.asarray((1 + as_far) / (1 + len(known)))

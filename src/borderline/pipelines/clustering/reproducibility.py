@@ -1,8 +1,9 @@
 """The number of clusters that is found again, and the valleys between clusters.
 
-Two questions decide whether clusters exist. Does another half of the images give the same clusters?
-Are there fewer images between two clusters than in them? The first alone does not do: halves of one
-bent or long cloud are cut at the same place, again and again.
+Three questions decide whether clusters exist. Does another half of the images give the same
+clusters? Do the images of all generators but one give them too? Are there fewer images between two
+clusters than in them? The first alone does not do: halves of one bent or long cloud are cut at the
+same place, again and again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering
+from borderline.pipelines.clustering.pool import Groups, find_artefacts
 
 _GRID = 400
 # A part of a cluster has at least so many images.
@@ -42,12 +44,13 @@ def prediction_strength(labels: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def strength_over_halves(
-    points: np.ndarray, clustering: Clustering, splits: int, seed: int
+    points: np.ndarray, clustering: Clustering, splits: int, seed: int, least: float = 0.0
 ) -> float:
     """The mean prediction strength of a clustering over random halves of points (N, d).
 
     Each half is clustered, and assigned to the clusters of the other half. NaN where a half has no
-    clusters.
+    clusters. It ends early, with the mean until then, where the mean cannot reach ``least`` any
+    more.
     """
     random, values = np.random.default_rng(seed), []
     for split in range(splits):
@@ -59,7 +62,47 @@ def strength_over_halves(
         for this, other in ((0, 1), (1, 0)):
             assigned, _ = fits[other].assign(halves[this])  # type: ignore[union-attr]
             values.append(prediction_strength(fits[this].labels, assigned))  # type: ignore[union-attr]
+        if sum(values) + 2 * splits - len(values) < 2 * splits * least:
+            break
     return float(np.mean(values))
+
+
+def strength_over_generators(
+    points: np.ndarray,
+    labels: np.ndarray,
+    clustering: Clustering,
+    groups: Groups,
+    artefact: float,
+    seed: int,
+) -> float:
+    """The least prediction strength of clusters when a generator or a GAN is left out.
+
+    The images of all others are clustered, into as many clusters as are not an artefact of the one
+    left out, and all images of these clusters are assigned to them. NaN without groups.
+
+    Args:
+        points: Points (N, d).
+        labels: Their clusters, (N,).
+        clustering: Gives the clusters.
+        groups: The rows of each generator and of each GAN.
+        artefact: The share of ``find_artefacts``.
+        seed: Of the clusterings.
+    """
+    artefacts = find_artefacts(labels, groups, artefact)
+    strengths = []
+    for name, rows in groups.items():
+        own = [cluster for cluster, owner in artefacts.items() if owner == name]
+        number = len(np.unique(labels[labels != NOISE])) - len(own)
+        if number < 2:
+            strengths.append(1.0)
+            continue
+        others = clustering.of_number(number).fit(points[~rows], seed)
+        if others is None:
+            return math.nan
+        kept = ~np.isin(labels, own)
+        assigned, _ = others.assign(points[kept])
+        strengths.append(prediction_strength(labels[kept], assigned))
+    return min(strengths, default=math.nan)
 
 
 def shallowest_valley(points: np.ndarray, labels: np.ndarray, seed: int) -> float:

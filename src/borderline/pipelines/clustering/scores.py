@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from hdbscan.validity import validity_index
@@ -18,16 +20,38 @@ from sklearn.metrics import (
 
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
 from borderline.pipelines.clustering.params import ClusteringParams
-from borderline.pipelines.clustering.reproducibility import shallowest_valley, strength_over_halves
+from borderline.pipelines.clustering.pool import Groups, find_artefacts
+from borderline.pipelines.clustering.reproducibility import (
+    shallowest_valley,
+    strength_over_generators,
+    strength_over_halves,
+)
 
 SCORES = (
     *("objective", "silhouette", "silhouette_error", "silhouette_original", "dbcv", "bic"),
-    *("davies_bouldin", "calinski_harabasz", "prediction_strength", "valley"),
+    *("davies_bouldin", "calinski_harabasz"),
+    *("prediction_strength", "strength_over_generators", "valley", "artefact_clusters"),
     *("scored", "clusters", "noise", "sizes"),
 )
-# The setting of a kind of clustering that is its number of clusters.
-_NUMBER = {"gmm": "n_components", "kmeans": "n_clusters"}
 _NORMAL = 1.959964
+
+
+class Reproduced(NamedTuple):
+    """Whether clusters are found again.
+
+    Each of the three figures is measured only where those before it are good enough, else NaN.
+
+    Attributes:
+        strength: Prediction strength over halves.
+        generators: The same over generators; NaN too where there is only one.
+        valley: The shallowest valley between two clusters.
+        patterns: The number of clusters that are no artefact, 0 where they are not found again.
+    """
+
+    strength: float
+    generators: float
+    valley: float
+    patterns: int
 
 
 def degenerate(labels: np.ndarray, params: ClusteringParams) -> str:
@@ -49,10 +73,18 @@ class Scorer:
     """Scores clusters of the same embeddings (N, D) in many reduced spaces.
 
     Silhouettes and DBCV compare all pairs, so they use a random sample of ``score_size`` images.
+    ``groups`` are the embeddings of each generator and of each GAN, where several have made them.
     """
 
-    def __init__(self, embeddings: np.ndarray, params: ClusteringParams, seed: int) -> None:
+    def __init__(
+        self,
+        embeddings: np.ndarray,
+        params: ClusteringParams,
+        seed: int,
+        groups: Groups | None = None,
+    ) -> None:
         self.embeddings, self.params, self.seed = embeddings, params, seed
+        self.groups = groups or {}
         drawn = np.random.default_rng(seed).permutation(len(embeddings))[: params.score_size]
         self.rows: np.ndarray = np.sort(drawn)
 
@@ -72,6 +104,7 @@ class SpaceScorer:
 
     scorer: Scorer
     points: np.ndarray
+    _measured: dict[tuple[str, int], Reproduced] = field(default_factory=dict)
 
     def objective(self, clusters: FittedClustering) -> float:
         """The objective of the search; NaN for degenerate clusters or where it is undefined."""
@@ -94,8 +127,9 @@ class SpaceScorer:
         ``davies_bouldin``, ``calinski_harabasz``. In the embedding space, by cosine distance,
         without noise: ``silhouette_original``. ``dbcv`` is the density-based validity in the
         reduced space (Moulavi et al. 2014). ``silhouette_error`` is half the 95 % interval that is
-        due to scoring only ``scored`` images; ``noise`` is a share. ``prediction_strength`` and
-        ``valley`` are known for the objective ``reproducibility`` only.
+        due to scoring only ``scored`` images; ``noise`` is a share. ``prediction_strength``,
+        ``strength_over_generators``, ``valley`` and ``artefact_clusters`` (see ``Reproduced``)
+        are known for the objective ``reproducibility`` only.
         """
         labels = clusters.labels
         sizes = np.bincount(labels[labels != NOISE])
@@ -111,8 +145,13 @@ class SpaceScorer:
                 "calinski_harabasz": float(calinski_harabasz_score(self.points, labels)),
             }
         if "reproducibility" in self.scorer.params.weights:
-            strength, valley = self._strength_and_valley(clusters)
-            values |= {"prediction_strength": strength, "valley": valley}
+            again = self.reproduced(clusters)
+            values |= {
+                "prediction_strength": again.strength,
+                "strength_over_generators": again.generators,
+                "valley": again.valley,
+                "artefact_clusters": len(self._artefacts(clusters)),
+            }
         return values | {
             "objective": self.objective(clusters),
             "silhouette_original": self._original(clusters),
@@ -154,21 +193,40 @@ class SpaceScorer:
                 # Distances to the power of the dimensions may overflow.
                 return math.nan
 
-    def _reproducibility(self, clusters: FittedClustering) -> float:
-        """The number of clusters plus their prediction strength; the latter alone, which is at most
-        1, where they are not reproducible."""
-        strength, valley = self._strength_and_valley(clusters)
-        limits = self.scorer.params.reproducibility
-        reproducible = strength >= limits.least and valley <= limits.valley
-        return len(clusters.order) + strength if reproducible else strength
+    def reproduced(self, clusters: FittedClustering) -> Reproduced:
+        """Whether clusters are found again, in halves and without any one generator."""
+        key = clusters.kind, len(clusters.order)
+        if key not in self._measured:
+            self._measured[key] = self._reproduce(clusters)
+        return self._measured[key]
 
-    def _strength_and_valley(self, clusters: FittedClustering) -> tuple[float, float]:
-        clustering = Clustering(clusters.kind, {_NUMBER[clusters.kind]: len(clusters.order)})
+    def _reproduce(self, clusters: FittedClustering) -> Reproduced:
         limits, seed = self.scorer.params.reproducibility, self.scorer.seed
-        strength = strength_over_halves(self.points, clustering, limits.splits, seed)
-        if math.isnan(strength) or strength < limits.least:
-            return strength, math.nan
-        return strength, shallowest_valley(self.points, clusters.labels, seed)
+        clustering = Clustering(clusters.kind, {}).of_number(len(clusters.order))
+        strength = strength_over_halves(self.points, clustering, limits.splits, seed, limits.least)
+        if not strength >= limits.least:
+            return Reproduced(strength, math.nan, math.nan, 0)
+        groups, labels = self.scorer.groups, clusters.labels
+        generators = strength_over_generators(
+            self.points, labels, clustering, groups, limits.artefact, seed
+        )
+        if groups and not generators >= limits.least:
+            return Reproduced(strength, generators, math.nan, 0)
+        kept = np.where(np.isin(labels, list(self._artefacts(clusters))), NOISE, labels)
+        valley = shallowest_valley(self.points, kept, seed)
+        patterns = len(np.unique(kept[kept != NOISE]))
+        found = patterns if valley <= limits.valley else 0
+        return Reproduced(strength, generators, valley, found)
+
+    def _artefacts(self, clusters: FittedClustering) -> Mapping[int, str]:
+        limits = self.scorer.params.reproducibility
+        return find_artefacts(clusters.labels, self.scorer.groups, limits.artefact)
+
+    def _reproducibility(self, clusters: FittedClustering) -> float:
+        """The number of patterns plus their prediction strength; the latter alone, which is at most
+        1, where they are not found again."""
+        again = self.reproduced(clusters)
+        return again.patterns + again.strength if again.patterns > 1 else again.strength
 
     def _likelihood(self, clusters: FittedClustering) -> float:
         return -float(clusters.estimator.bic(self.points)) if clusters.kind == "gmm" else math.nan

@@ -28,6 +28,7 @@ from borderline.datasets.tensors import digest
 from borderline.params import RunParams
 from borderline.pipelines.clustering.best_of_kind import cluster_all
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
+from borderline.pipelines.clustering.pool import Groups, joined
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, Recipe
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer
@@ -45,9 +46,15 @@ chance; a number that depends on ``trials`` would change a search that goes on w
 
 
 def search(
-    embeddings: np.ndarray, storage: BaseStorage, params: ClusteringParams, run: RunParams
+    embeddings: np.ndarray,
+    storage: BaseStorage,
+    params: ClusteringParams,
+    run: RunParams,
+    groups: Groups | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Maximise the objective with Optuna's TPE; yield the table of trials after each trial.
+
+    ``groups`` are the embeddings of each generator and GAN.
 
     The same search goes on where it stopped; another one has its own study. Each trial has its
     own seed: an interrupted search gives the same trials as an uninterrupted one. Several processes
@@ -61,7 +68,7 @@ def search(
         return
     design = _initial_design(params)
     neighbours = neighbours_of(embeddings, params)
-    scorer = Scorer(embeddings, params, run.seed_for("scored images"))
+    scorer = Scorer(embeddings, params, run.seed_for("scored images"), groups)
     lost = False
 
     def attempt(trial: Trial) -> float:
@@ -261,10 +268,11 @@ def combinations(trials: pd.DataFrame, params: ClusteringParams) -> pd.DataFrame
     return table.sort_values("objective", ascending=False, kind="stable", ignore_index=True)
 
 
-def fitted_vectors(embeddings: Embeddings, pool: Pool | None = None) -> np.ndarray:
-    """The embeddings that clusterings are fitted on, shape (m, D): those of the pool, if any."""
-    if pool is not None and len(pool["embeddings"]):
-        return pool["embeddings"].numpy()
+def fitted_vectors(embeddings: Embeddings, pool: Pool, params: ClusteringParams) -> np.ndarray:
+    """The embeddings that clusterings are fitted on, shape (m, D): those of the pool where the
+    generators are clustered together."""
+    if params.together and pool:
+        return joined(pool, "embeddings")
     vectors: np.ndarray = embeddings["embeddings"][embeddings["fitted"]].numpy()
     return vectors
 
@@ -275,7 +283,7 @@ def too_few(embeddings: Embeddings, params: ClusteringParams) -> str:
     setting = f"(clustering.fewest_images is {limit})"
     if count < limit:
         return f"only {count} borderline images {setting}"
-    distinct = len(np.unique(fitted_vectors(embeddings), axis=0))
+    distinct = len(np.unique(embeddings["embeddings"][embeddings["fitted"]].numpy(), axis=0))
     if distinct < limit:
         return f"the model distinguishes only {distinct} of its borderline images {setting}"
     return ""

@@ -1,0 +1,64 @@
+"""The pool: borderline images of all generators, by generator and by GAN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from borderline.records import Pool
+
+Groups = Mapping[str, np.ndarray]
+"""Rows of the pool, bool (P,): those of each generator, and those of each GAN, by name."""
+
+# With fewer expected images of the others, their absence may be chance.
+_FEWEST_EXPECTED = 10
+
+
+def generators_in(pool: Pool) -> list[str]:
+    """The generators that have borderline images in the pool."""
+    return sorted(n.removesuffix(".embeddings") for n in pool if n.endswith(".embeddings"))
+
+
+def joined(pool: Pool, field: str) -> np.ndarray:
+    """The ``embeddings`` or the ``features`` of all generators, (P, D)."""
+    parts = [pool[f"{name}.{field}"].numpy() for name in generators_in(pool)]
+    return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+
+
+def groups_of(pool: Pool, gans: Mapping[str, int]) -> Groups:
+    """The rows of each generator and of each GAN; empty where there is only one.
+
+    Args:
+        pool: The pool.
+        gans: The number of the GAN of each generator.
+    """
+    names = generators_in(pool)
+    counts = [len(pool[f"{name}.embeddings"]) for name in names]
+    owners = np.repeat(names, counts)
+    numbers = np.repeat([gans[name] for name in names], counts)
+    groups = {name: owners == name for name in names} if len(names) > 1 else {}
+    of_gans = {f"GAN {number}": numbers == number for number in np.unique(numbers)}
+    return groups | (of_gans if len(of_gans) > 1 else {})
+
+
+def find_artefacts(labels: np.ndarray, groups: Groups, share: float) -> dict[int, str]:
+    """The clusters that only one generator or one GAN fills, with its name.
+
+    A cluster is an artefact of a group if the group makes at least ``share`` of its images, were
+    all to make as many borderline images, and if chance alone does not leave the others out.
+
+    Args:
+        labels: The cluster of each image of the pool, (P,); -1 for none.
+        groups: The rows of each generator and of each GAN.
+        share: A share in (0, 1].
+    """
+    artefacts: dict[int, str] = {}
+    for cluster in np.unique(labels[labels >= 0]):
+        here = labels == cluster
+        for name, rows in groups.items():
+            own, others = here[rows].mean(), here[~rows].mean()
+            expected = own * (~rows).sum()
+            if expected >= _FEWEST_EXPECTED and own >= share * (own + others):
+                artefacts.setdefault(int(cluster), name)
+    return artefacts
