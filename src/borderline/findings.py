@@ -286,6 +286,9 @@ class Findings(Params):
         recipe: The recipe of the clustering; empty where there are no clusters.
         found_by_chance: Mean similarity of as many random borderline images to their partners in
             repeats; None where unknown.
+        artefacts: The images that are an artefact of one generator or GAN, and therefore no
+            pattern; empty for none.
+        reproducibility: Where the patterns are found again, in words; empty where there are none.
         continuum: Why the images form a continuum, whose exemplars the patterns are; else empty.
         judges: Members of the committee that have an opinion on classes.
         measures: The measures of ``MEASURES``, by name.
@@ -318,6 +321,8 @@ class Findings(Params):
     noise: float | None
     recipe: str
     continuum: str = ""
+    artefacts: str = ""
+    reproducibility: str = ""
     found_by_chance: float | None = None
     judges: int
     measures: dict[str, Measured]

@@ -184,3 +184,8 @@ Repeats = Mapping[str, Callable[[], Repeat]]
 def take_rows(record: Record, rows: Any) -> Record:
     """The same rows of every tensor of a record."""
     return cast(Record, {name: tensor[rows] for name, tensor in record.items()})
+
+
+def generators_in(pool: Pool) -> list[str]:
+    """The generators that have borderline images in the pool."""
+    return sorted(n.removesuffix(".embeddings") for n in pool if n.endswith(".embeddings"))

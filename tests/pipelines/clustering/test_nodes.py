@@ -23,9 +23,8 @@ from borderline.pipelines.clustering.nodes import (
     search_clusters,
 )
 from borderline.pipelines.clustering.params import ClusteringParams
-from borderline.pipelines.clustering.pool import generators_in
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
-from borderline.records import LabelledImages, Part, Pool, RealView
+from borderline.records import LabelledImages, Part, Pool, RealView, generators_in
 from conftest import blobs, clustering_params
 
 PARAMS = clustering_params()

@@ -27,7 +27,7 @@ from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.pipelines.prototypes.usefulness import nodes as usefulness
 from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, make_part
-from conftest import prototypes_params
+from conftest import clustering_params, prototypes_params
 
 BAND = ConfusionParams(band=0.1)
 NO_NOTE = pd.DataFrame({"note": [""], "doubts": [""]})
@@ -100,7 +100,7 @@ def everything(
     (borderline,) = sampler.sample(model, pair(), 80, run)
     vectors = borderline["images"].flatten(1)
     recipe = Recipe(Reduction("pca", {"n_components": 2}), Clustering("kmeans", {"n_clusters": 2}))
-    fitted = recipe.fit(vectors.numpy(), None, 50, run)
+    fitted = recipe.fit(vectors.numpy(), None, clustering_params(), run)
     assert fitted is not None
     labels = torch.from_numpy(fitted.clusters.labels) if clusters else torch.full((80,), -1)
     reduced = torch.from_numpy(fitted.points) if clusters else torch.zeros(80, 0)
@@ -123,9 +123,23 @@ def everything(
             "test_embeddings": embed(model, test["images"], cpu),
         },
         "classifier": model,
+        "judge": model,
         "sampler": sampler,
+        "leaderboard_table": pd.DataFrame({"source": ["tiny", "other"], "chosen": [True, False]}),
     }
-    given = {"prototypes": settings, "settings": settings, "confusion": BAND, "run": run}
+    parts_of_pool = {"tiny": vectors, "other": vectors[::2]}
+    made["pool"] = {
+        f"{name}.{field}": part
+        for name, part in parts_of_pool.items()
+        for field in ("embeddings", "features")
+    }
+    given = {
+        "gans": {"tiny": 1, "other": 1},
+        "prototypes": settings,
+        "settings": settings,
+        "confusion": BAND,
+        "run": run,
+    }
 
     def call(function: Any) -> Any:
         return function(
@@ -153,6 +167,10 @@ def everything(
         parts |= {name: lambda tensors=tensors: tensors for name, tensors in part.items()}
     made["repeats"] = parts
     keep("matches_table found_again_figure", call(choosing.match_prototypes))
+    keep(
+        "reproducibility_table comparisons_table reproducibility_figure",
+        call(choosing.measure_reproducibility),
+    )
     keep(
         "validation_table coverage_curves_table validation_figure coverage_chart",
         call(choosing.validate_prototypes),

@@ -12,7 +12,7 @@ from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE
 from borderline.pipelines.clustering.number import Number, choose_number
 from borderline.pipelines.clustering.params import ClusteringParams
-from borderline.pipelines.clustering.recipe import Again, ClusterModel, Recipe
+from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.typicality import typicality
 
 
@@ -70,19 +70,32 @@ class ExemplarModel:
         nearest = np.where(_patterns(self.clusters, embeddings), similarities.argmax(1), NOISE)
         return nearest, similarities.max(1).clip(0, 1), similarities
 
+    @property
+    def labels(self) -> np.ndarray:
+        """The nearest exemplar of each borderline image, (n,); -1 for an artefact."""
+        return self.assign(self.embeddings)[0]
+
+    @property
+    def points(self) -> np.ndarray:
+        """The similarities of the borderline images to the exemplars, (n, K)."""
+        return self.assign(self.embeddings)[2]
+
+    @property
+    def exemplars(self) -> np.ndarray:
+        """The same as ``rows``."""
+        return self.rows
+
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """How similar new images (M, D) are to the borderline ones, as of a ``ClusterModel``."""
         return typicality(self.embeddings, embeddings)
 
     def again(
         self, embeddings: np.ndarray, features: np.ndarray, run: RunParams, attempt: int
-    ) -> Again:
+    ) -> ExemplarModel:
         """Choose as many exemplars among other images (M, D), which represent these images."""
         vectors = joint(embeddings, features)
         rows, _ = facility_location(vectors @ vectors.T, len(self.rows))
-        unit = normalize(embeddings.astype(np.float64))
-        points = unit @ unit[rows].T
-        return Again(points.argmax(1), points, rows)
+        return ExemplarModel(self.recipe, self.params, rows, embeddings)
 
     def choose_number(self, embeddings: np.ndarray, features: np.ndarray, run: RunParams) -> Number:
         """The number of clusters or exemplars of other images (M, D); see ``choose_number``."""

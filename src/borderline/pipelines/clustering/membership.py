@@ -179,7 +179,9 @@ def say_artefacts(
     sentences = []
     for cluster, name in artefacts.items():
         count = int((labels == cluster).sum())
-        images = f"{count:,} of {len(labels):,} borderline images" if count else "a cluster"
+        if count == 0:  # Other generators made it.
+            continue
+        images = f"{count:,} of {len(labels):,} borderline images"
         verb = "are" if count > 1 else "is"
         what = "no pattern" if removed else f"cluster {cluster}"
         sentences.append(

@@ -6,18 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from borderline.records import Pool
+from borderline.records import Pool, generators_in
 
 Groups = Mapping[str, np.ndarray]
 """Rows of the pool, bool (P,): those of each generator, and those of each GAN, by name."""
 
 # With fewer expected images of the others, their absence may be chance.
 _FEWEST_EXPECTED = 10
-
-
-def generators_in(pool: Pool) -> list[str]:
-    """The generators that have borderline images in the pool."""
-    return sorted(n.removesuffix(".embeddings") for n in pool if n.endswith(".embeddings"))
 
 
 def joined(pool: Pool, field: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -68,20 +68,6 @@ class Recipe:
         return ClusterModel(self, params, embeddings, points, clusters)
 
 
-class Again(NamedTuple):
-    """Clusters or exemplars of other images.
-
-    Attributes:
-        labels: The cluster of each image, or its nearest exemplar, (M,); -1 for noise.
-        points: Coordinates in the space that was clustered, (M, d).
-        exemplars: Rows of the exemplars of a continuum, (K,); None for clusters.
-    """
-
-    labels: np.ndarray
-    points: np.ndarray
-    exemplars: np.ndarray | None = None
-
-
 @dataclass(frozen=True)
 class ClusterModel:
     """The fit of a recipe, which can assign new images to its clusters.
@@ -108,6 +94,10 @@ class ClusterModel:
         """The clusters of the fitted images without the artefacts, (N,), from 0; -1 for noise."""
         return self._without_artefacts(self.clusters.labels)
 
+    @property
+    def exemplars(self) -> None:
+        """None: there are clusters."""
+
     def refit(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> ClusterModel | None:
         """Fit the recipe to other embeddings (M, D), with the seeds of another attempt."""
         k = int(self.recipe.reduction.settings.get("n_neighbors", 2))
@@ -116,10 +106,9 @@ class ClusterModel:
 
     def again(
         self, embeddings: np.ndarray, features: np.ndarray, run: RunParams, attempt: int
-    ) -> Again | None:
-        """The clusters of the recipe in other images (M, D); None where it gives none."""
-        model = self.refit(embeddings, run, attempt)
-        return None if model is None else Again(model.clusters.labels, model.points)
+    ) -> ClusterModel | None:
+        """The same as ``refit``; clusters do not depend on the judge's features (M, F)."""
+        return self.refit(embeddings, run, attempt)
 
     def choose_number(self, embeddings: np.ndarray, features: np.ndarray, run: RunParams) -> Number:
         """The number of clusters or exemplars of other images (M, D); see ``choose_number``."""

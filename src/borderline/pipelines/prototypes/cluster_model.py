@@ -14,28 +14,32 @@ OUTLIER = 0.05
 """Below this p-value of typicality, an image is near no cluster."""
 
 
-class Clustering(Protocol):
-    """Clusters of images."""
+class Number(Protocol):
+    """The number of clusters, or of exemplars where the mode is ``continuum``."""
 
     @property
-    def labels(self) -> np.ndarray:
-        """The cluster of each image, shape (n,), -1 for noise."""
-
-
-class Fitted(Protocol):
-    """The clusters that a recipe gives for other images."""
+    def mode(self) -> str:
+        """``clusters`` or ``continuum``."""
 
     @property
-    def clusters(self) -> Clustering:
-        """The clusters."""
-
-    @property
-    def points(self) -> np.ndarray:
-        """Coordinates in the space that was clustered, shape (n, d)."""
+    def number(self) -> int:
+        """The number."""
 
 
 class ClusterModel(Protocol):
-    """Fitted clusters, which new images can join, and their recipe."""
+    """Fitted clusters or exemplars, which new images can join."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The cluster of each fitted image, or its nearest exemplar, (N,); -1 for noise."""
+
+    @property
+    def points(self) -> np.ndarray:
+        """Coordinates of the fitted images in the space that was clustered, (N, d)."""
+
+    @property
+    def exemplars(self) -> np.ndarray | None:
+        """Rows of the exemplars of a continuum, (K,); None for clusters."""
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels (M,), their probabilities (M,) and coordinates (M, d) of embeddings (M, D)."""
@@ -43,5 +47,17 @@ class ClusterModel(Protocol):
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """The p-value that embeddings (M, D) are like the clustered images, shape (M,)."""
 
-    def again(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> Fitted | None:
-        """The clusters of the same recipe in other embeddings (M, D); None for none."""
+    def again(
+        self, embeddings: np.ndarray, features: np.ndarray, run: RunParams, attempt: int
+    ) -> ClusterModel | None:
+        """The same recipe fitted to other images, or as many exemplars of them; None for none.
+
+        Args:
+            embeddings: Of the images in the model, (M, D).
+            features: Of the judge, (M, F).
+            run: Gives the seeds.
+            attempt: Another number gives other seeds.
+        """
+
+    def choose_number(self, embeddings: np.ndarray, features: np.ndarray, run: RunParams) -> Number:
+        """The number of clusters or exemplars that other images (M, D) would have been given."""

@@ -28,6 +28,11 @@ def create_pipeline() -> Pipeline:
                 settings="params:prototypes",
             ),
             node(
+                choosing.measure_reproducibility,
+                ["reproducibility_table", "comparisons_table", "reproducibility_figure"],
+                settings="params:prototypes",
+            ),
+            node(
                 choosing.validate_prototypes,
                 [
                     *("validation_table", "coverage_curves_table"),
@@ -61,5 +66,5 @@ def create_pipeline() -> Pipeline:
         ]
     )
     return for_each_model(
-        "prototypes", model, shared=["pair_train", "pair_test", "pair_columns_table"]
+        "prototypes", model, shared=["pair_train", "pair_test", "pair_columns_table", "judge"]
     )

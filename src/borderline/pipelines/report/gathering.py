@@ -20,7 +20,7 @@ from borderline.findings import (
     number_of,
 )
 from borderline.measures.intervals import Estimate, estimate_of_share
-from borderline.pipelines.report.words import in_words
+from borderline.pipelines.report.words import in_words, reproducibility_in_words
 
 Row = Mapping[Any, Any]
 Tables = Mapping[str, pd.DataFrame]
@@ -108,6 +108,13 @@ def gather(
         noise=number_of(clusters["noise"]),
         recipe=clusters["recipe"],
         continuum=clusters["continuum"],
+        artefacts=clusters["artefacts"],
+        reproducibility=reproducibility_in_words(
+            tables["reproducibility_table"],
+            "exemplars" if clusters["continuum"] else "prototypes",
+        )
+        if patterns
+        else "",
         found_by_chance=_found_by_chance(validation),
         judges=judges,
         measures={name: measures[name] for name in MEASURES},

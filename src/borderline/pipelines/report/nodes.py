@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 TABLES = (
     *("classifier_scores_table", "calibration_table", "leaderboard_table", "cluster_scores_table"),
-    *("prototypes_table", "repeats_table", "matches_table", "validation_table"),
+    *("prototypes_table", "repeats_table", "matches_table", "reproducibility_table"),
+    "validation_table",
     *("explanation_scores_table", "tipping_table", "words_table", "real_patterns_table"),
     *("errors_near_patterns_table", "rejection_table"),
     *("verdicts_table", "pattern_verdicts_table"),
@@ -194,6 +195,7 @@ def show_patterns(
 def show_validation(
     findings: dict[str, Any],
     validation_table: pd.DataFrame,
+    reproducibility_figure: bytes,
     validation_figure: bytes,
     coverage_chart: go.Figure,
     faithfulness_figure: bytes,
@@ -203,7 +205,7 @@ def show_validation(
     from borderline.pages.rendering import chart
     from borderline.pipelines.report.views import view_figures, view_validation
 
-    figures = (validation_figure, faithfulness_figure, rejection_figure)
+    figures = (reproducibility_figure, validation_figure, faithfulness_figure, rejection_figure)
     return {
         "table": view_validation(validation_table),
         "coverage": chart(coverage_chart),

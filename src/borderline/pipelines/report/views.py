@@ -118,10 +118,19 @@ def view_validation(validation: pd.DataFrame) -> View:
 
 
 def view_figures(
-    findings: Findings, validation: bytes, faithfulness: bytes, rejection: bytes
+    findings: Findings,
+    reproducibility: bytes,
+    validation: bytes,
+    faithfulness: bytes,
+    rejection: bytes,
 ) -> list[View]:
     """The figures of the validation with their texts, each a PNG."""
     return [
+        of_file(
+            reproducibility,
+            "Comparison with other images, generators and GANs: a dot for each, a diamond for their "
+            f"mean with its 95 % interval. {findings.reproducibility}",
+        ),
         of_file(
             validation,
             "All selections of prototypes by all measures with 95 % intervals, beside the range of "

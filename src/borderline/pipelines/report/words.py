@@ -42,6 +42,25 @@ def in_words(table: pd.DataFrame, prototype: int, negative: str, positive: str) 
     return f"{'. '.join(sentences)}."
 
 
+def reproducibility_in_words(levels: pd.DataFrame, many: str) -> str:
+    """Where the prototypes or exemplars are found again; ``levels`` is ``reproducibility_table``."""
+    by = {
+        verdict: [str(words) for words in rows["compared_with"]]
+        for verdict, rows in levels.groupby(levels["reproducible"].astype(str))
+    }
+    sentences = []
+    if "yes" in by:
+        sentences.append(f"The {many} are found again in {_joined(by['yes'])}")
+    if "no" in by:
+        start = "They" if sentences else f"The {many}"
+        sentences.append(f"{start} are not found again in {_joined(by['no'])}")
+    rest = levels[levels["compared"] == 0]
+    if len(rest):
+        reasons = (f"{row['compared_with']} ({row['note']})" for _, row in rest.iterrows())
+        sentences.append(f"Not compared: {_joined(reasons)}")
+    return "".join(f"{sentence}. " for sentence in sentences).strip()
+
+
 def _in_properties(
     rows: pd.DataFrame, classes: Mapping[str, str], shared: Mapping[str, str]
 ) -> str:

@@ -14,13 +14,14 @@ from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.pipelines.prototypes.choosing.repetition import (
+    agreement,
     cluster_again,
     count_clusters,
     generate_borderline,
 )
-from borderline.records import LabelledImages, Part
+from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler
-from conftest import blobs
+from conftest import blobs, clustering_params
 
 REAL: LabelledImages = {"images": torch.zeros(4, 1, 2, 2), "labels": torch.arange(4) % 2}
 
@@ -79,35 +80,38 @@ def test_generator_that_misses_the_boundary_comes_to_an_end(
 def model(run: RunParams) -> ClusterModel:
     points, _ = blobs(30, 30, 30)
     recipe = Recipe(Reduction("pca", {"n_components": 3}), Clustering("kmeans", {"n_clusters": 3}))
-    fitted = recipe.fit(points, None, 50, run)
+    fitted = recipe.fit(points, None, clustering_params(), run)
     assert fitted is not None
     return fitted
 
 
-def part_of(points: np.ndarray) -> Part:
-    images = torch.from_numpy(points)[:, None, None, :]
-    return {"images": images, "probabilities": torch.full((len(images),), 0.5)}
-
-
 def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> None:
     points, labels = blobs(20, 40, 30, seed=7)
-    repeat = cluster_again(part_of(points), Brightness(), model, run, 1)
-    assert repeat is not None
-    assert count_clusters(repeat["labels"]) == 3
-    joined, _, _ = model.assign(repeat["embeddings"].numpy())
-    assert adjusted_rand_score(joined, repeat["labels"].numpy()) == 1
-    assert len(repeat["reduced"]) == 90
-    assert {tuple(np.unique(repeat["labels"].numpy()[labels == c])) for c in range(3)} == {
-        (0,),
-        (1,),
-        (2,),
-    }
+    other = cluster_again(points, points, model, run, 1)
+    assert other is not None
+    assert count_clusters(other.labels) == 3
+    assert agreement(model, blobs(30, 30, 30)[0], other, points) == 1
+    assert len(other.points) == 90
+    assert {tuple(np.unique(other.labels[labels == c])) for c in range(3)} == {(0,), (1,), (2,)}
+    assert model.choose_number(points, points, run) == ("clusters", 3)
+
+
+def test_agreement_is_the_mean_of_both_directions(model: ClusterModel, run: RunParams) -> None:
+    own, other = blobs(30, 30, 30)[0], blobs(50, 50, seed=3)[0]
+    merged = model.again(other, other, run, 1)
+    assert merged is not None
+    expected = [
+        adjusted_rand_score(model.assign(images)[0], merged.assign(images)[0])
+        for images in (own, other)
+    ]
+    assert expected[0] < expected[1]
+    assert agreement(model, own, merged, other) == pytest.approx(np.mean(expected))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 19])
 def test_too_few_images_are_no_clusters(count: int, model: ClusterModel, run: RunParams) -> None:
     points, _ = blobs(20, 40, 30, seed=7)
-    assert cluster_again(part_of(points[:count]), Brightness(), model, run, 1) is None
+    assert cluster_again(points[:count], points[:count], model, run, 1) is None
 
 
 def test_blends_of_neighbours_are_others_with_another_seed_and_none_comes_twice(

@@ -27,12 +27,14 @@ class Candidates:
         reduced: Shape (n, d).
         labels: Clusters, shape (n,), from 0; -1 for noise.
         distances: Confusion distances, shape (n,), in [0, 0.5].
+        exemplars: Rows of the exemplars of a continuum, (K,), where they are known.
     """
 
     embeddings: np.ndarray
     reduced: np.ndarray
     labels: np.ndarray
     distances: np.ndarray
+    exemplars: np.ndarray | None = None
 
     @classmethod
     def of(cls, repeat: Repeat) -> Self:
@@ -42,6 +44,7 @@ class Candidates:
             repeat["reduced"].double().numpy(),
             repeat["labels"].numpy(),
             confusion_distance(repeat["probabilities"].double()).numpy(),
+            repeat["exemplars"].numpy() if "exemplars" in repeat else None,
         )
 
     def __len__(self) -> int:

@@ -23,6 +23,7 @@ from borderline.measures.plots import (
 from borderline.pipelines.prototypes.choosing.names import (
     BASELINES,
     BETTER,
+    LEVELS,
     NAMES,
     RANDOM_BORDERLINE,
 )
@@ -100,6 +101,41 @@ def draw_coverage(curves: pd.DataFrame) -> go.Figure:
         yaxis={"title": "share of borderline images", "range": [0, 1], "tickformat": ".0%"},
         hovermode="x",
     )
+
+
+def draw_reproducibility(comparisons: pd.DataFrame, levels: pd.DataFrame) -> Figure:
+    """A point for each comparison, and the mean of each level with its 95 % interval."""
+    if comparisons.empty:
+        return draw_note("There is nothing to compare.")
+    panels = {
+        "ari": "adjusted Rand index",
+        "closed": "share of the gap closed,\nmodel's embedding",
+        "judge_closed": "share of the gap closed,\njudge's features",
+    }
+    figure = Figure(figsize=(9, 3.4), layout="constrained", dpi=110)
+    figure.suptitle("The patterns in other images, generators and GANs", fontsize=10)
+    axes = figure.subplots(1, len(panels), sharey=True)
+    names = [name for name in LEVELS if (levels["level"] == name).any()]
+    for ax, (column, title) in zip(axes, panels.items(), strict=True):
+        ax.axvline(0, color=CHANCE_COLOUR, linewidth=1)
+        for height, name in enumerate(reversed(names)):
+            points = comparisons[comparisons["level"] == name][column]
+            ax.plot(points, [height] * len(points), "o", color=CHANCE_COLOUR, alpha=0.6, zorder=1)
+            row = levels[levels["level"] == name].iloc[0]
+            ends = [row[f"{column}_low"], row[f"{column}_high"]]
+            ax.plot(ends, [height, height], color="black", linewidth=1.5, zorder=2)
+            ax.plot(row[column], height, "D", color="black", zorder=3)
+        ax.set_title(title, fontsize=9)
+        low = min(0.0, comparisons[column].min(skipna=True)) - 0.05
+        ax.set_xlim(low, 1.05)
+        ax.tick_params(labelsize=8)
+        for spine in ("top", "right"):
+            ax.spines[spine].set_visible(False)
+    compared = levels.set_index("level")["compared"]
+    labels = [f"{LEVELS[n]}\n({compared[n] or 'not'} compared)" for n in reversed(names)]
+    axes[0].set_yticks(range(len(names)), labels, fontsize=8)
+    axes[0].set_ylim(-0.6, len(names) - 0.4)
+    return figure
 
 
 def draw_found_again(

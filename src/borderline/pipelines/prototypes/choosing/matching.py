@@ -57,11 +57,15 @@ def stability(embeddings: np.ndarray, repeats: Sequence[np.ndarray]) -> Estimate
 
     Where a repeat has fewer, those left over count with the most similar one there.
     """
-    similarities = [_mean_match(embeddings, repeat) for repeat in repeats]
+    similarities = [mean_match(embeddings, repeat) for repeat in repeats]
     return estimate_of_repeats(similarities).within(*RANGES["stability"])
 
 
-def _mean_match(first: np.ndarray, second: np.ndarray) -> float:
+def mean_match(first: np.ndarray, second: np.ndarray) -> float:
+    """The mean similarity of embeddings (K, D) with their partners among others (L, D).
+
+    Where there are fewer others, those left over count with the most similar one.
+    """
     if len(first) == 0 or len(second) == 0:
         return math.nan
     similarities, _ = matched_similarities(first, second)

@@ -56,3 +56,12 @@ BETTER = {
 
 NULLS = {"": "random", "_of_cluster": "random_of_cluster", "_of_labels": "shuffled_labels"}
 """Null hypotheses: p-value column suffix -> column with the mean under that null."""
+
+LEVELS = {
+    "seeds": "other seeds",
+    "resamples": "resamples of the images",
+    "images": "other images of the generator",
+    "generators": "other generators",
+    "gans": "other GANs",
+}
+"""What the patterns are compared with, the nearest first, in words."""

@@ -50,6 +50,7 @@ def select_prototypes(
 def repeat_patterns(
     sampler: Sampler,
     classifier: nn.Module,
+    judge: nn.Module,
     pair_train: records.LabelledImages,
     embeddings: records.Embeddings,
     cluster_model: ClusterModel,
@@ -66,10 +67,12 @@ def repeat_patterns(
 
     settings, rows = prototypes.validation, []
     model = cluster_model if len(cluster_sizes_table) else None
-    wanted = min(len(embeddings["embeddings"]), settings.repeat_images)
+    own = embeddings["embeddings"].numpy()
+    wanted = min(len(own), settings.repeat_images)
     for number in range(1 if model is None else settings.repeats):
         repeat, row = repetition.repeat_clusters(
-            number, sampler, classifier, pair_train, model, confusion.band, wanted, run
+            *(number, sampler, classifier, judge, pair_train, own, model, confusion.band),
+            *(wanted, run),
         )
         rows.append(row)
         yield {f"part_{number:05d}": repeat}, pd.DataFrame(rows, columns=repetition.COLUMNS)
@@ -94,6 +97,44 @@ def match_prototypes(
     table = matching.match(vectors, others, way)
     images = {number: repeat["images"] for number, repeat, _ in loaded}
     return table, figures.draw_found_again(prototypes["images"], table, images)
+
+
+def measure_reproducibility(
+    borderline: records.Part,
+    embeddings: records.Embeddings,
+    prototypes: records.Prototypes,
+    selections: records.Selections,
+    pool: records.Pool,
+    repeats: records.Repeats,
+    cluster_model: ClusterModel,
+    judge: nn.Module,
+    leaderboard_table: pd.DataFrame,
+    *,
+    gans: dict[str, int],
+    settings: PrototypesParams,
+    run: RunParams,
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Compare the prototypes with those of other images, generators and GANs.
+
+    Returns the table of the levels, that of the single comparisons, and a figure of both.
+    """
+    from borderline.measures.inference import embed
+    from borderline.pipelines.prototypes.choosing import figures, reproducibility, selection
+
+    features = embed(judge, borderline["images"], run.torch_device()).numpy()
+    name = selection.shown_in(selections, settings)
+    generator = str(leaderboard_table["source"][leaderboard_table["chosen"]].iloc[0])
+    this = reproducibility.Run(
+        reproducibility.Seen(embeddings["embeddings"].numpy(), features),
+        *(cluster_model, prototypes["rows"].numpy(), selection.way_of(name, run), generator, gans),
+    )
+    count = settings.validation.repeats if len(prototypes["rows"]) else 0
+    others = reproducibility.others(this, pool, repeats, count, run) if count else ()
+    rows = [reproducibility.compare(this, other, run) for other in others]
+    comparisons = reproducibility.tabulate(rows)
+    own = "continuum" if name == selection.EXEMPLARS else "clusters"
+    table = reproducibility.by_level(comparisons, own, gans)
+    return table, comparisons, figures.draw_reproducibility(comparisons, table)
 
 
 def validate_prototypes(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.metrics import adjusted_rand_score
-from torch import Tensor, nn
+from torch import nn
 
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed
@@ -17,7 +17,7 @@ from borderline.pipelines.prototypes.cluster_model import ClusterModel
 from borderline.records import LabelledImages, Part, Repeat, Repeats, take_rows
 from borderline.sampling import Sampler, sample_within_pair
 
-COLUMNS = ["repeat", "images", "clusters", "ari", "note"]
+COLUMNS = ["repeat", "images", "clusters", "mode", "number", "ari", "note"]
 """The columns of the table of repeats."""
 
 # A generator that rarely reaches the boundary makes at most so many times the wanted images.
@@ -32,7 +32,9 @@ def repeat_clusters(
     number: int,
     sampler: Sampler,
     classifier: nn.Module,
+    judge: nn.Module,
     real: LabelledImages,
+    own: np.ndarray,
     model: ClusterModel | None,
     band: float,
     wanted: int,
@@ -40,10 +42,10 @@ def repeat_clusters(
 ) -> tuple[Repeat, dict[str, Any]]:
     """Generate ``wanted`` images and cluster them; returns the repeat and its row in the table.
 
-    ``ari`` is the adjusted Rand index of the new clusters and those of ``model`` that the images
-    would join.
+    ``ari`` is that of ``agreement`` with ``model``, whose images have the embeddings ``own``
+    (n, D). ``mode`` and ``number`` are those that the new images would have been given.
     """
-    row = {"repeat": number, "images": 0, "clusters": 0}
+    row: dict[str, Any] = {"repeat": number, "images": 0, "clusters": 0}
     nothing: Repeat = {"labels": torch.zeros(0, dtype=torch.long)}
     if model is None:
         return nothing, {**row, "note": "there are no clusters to repeat"}
@@ -51,14 +53,28 @@ def repeat_clusters(
     part = generate_borderline(sampler, classifier, real, band, wanted, run)
     made = len(part["images"])
     fewer = f"only {made} of {wanted} images" if made < wanted else ""
-    repeat = cluster_again(part, classifier, model, run, number)
-    if repeat is None:
+    embeddings, features = (
+        embed(m, part["images"], run.torch_device()) for m in (classifier, judge)
+    )
+    seen = embeddings.numpy(), features.numpy()
+    other = cluster_again(*seen, model, run, number)
+    if other is None:
         images = fewer or f"{wanted} images"
         return nothing, {**row, "note": f"{images}, in which the recipe gives no two clusters"}
-    joined, _, _ = model.assign(repeat["embeddings"].numpy())
-    ari = float(adjusted_rand_score(joined, repeat["labels"].numpy()))
-    clusters = count_clusters(repeat["labels"])
-    return repeat, {**row, "images": made, "clusters": clusters, "ari": ari, "note": fewer}
+    repeat: Repeat = {
+        "images": part["images"],
+        "probabilities": part["probabilities"],
+        "embeddings": embeddings,
+        "features": features,
+        "reduced": torch.from_numpy(other.points),
+        "labels": torch.from_numpy(other.labels),
+    }
+    if other.exemplars is not None:
+        repeat["exemplars"] = torch.from_numpy(other.exemplars)
+    row |= {"images": made, "clusters": count_clusters(other.labels)}
+    chosen = model.choose_number(*seen, run)
+    row |= {"mode": chosen.mode, "number": chosen.number}
+    return repeat, {**row, "ari": agreement(model, own, other, seen[0]), "note": fewer}
 
 
 def repeats_with_clusters(repeats: Repeats) -> list[tuple[int, Repeat, Candidates]]:
@@ -104,25 +120,34 @@ def generate_borderline(
 
 
 def cluster_again(
-    part: Part, classifier: nn.Module, model: ClusterModel, run: RunParams, attempt: int
-) -> Repeat | None:
-    """Cluster new images with the same recipe; None where it gives fewer than two clusters."""
-    if len(part["images"]) < _FEWEST_CLUSTERED:
+    embeddings: np.ndarray,
+    features: np.ndarray,
+    model: ClusterModel,
+    run: RunParams,
+    attempt: int,
+) -> ClusterModel | None:
+    """Cluster other images (M, D) with the same recipe; None where it gives no two clusters."""
+    if len(embeddings) < _FEWEST_CLUSTERED:
         return None
-    embeddings = embed(classifier, part["images"], run.torch_device())
-    fitted = model.again(embeddings.numpy(), run, attempt)
-    if fitted is None:
-        return None
-    repeat: Repeat = {
-        "images": part["images"],
-        "probabilities": part["probabilities"],
-        "embeddings": embeddings,
-        "reduced": torch.from_numpy(fitted.points),
-        "labels": torch.from_numpy(fitted.clusters.labels),
-    }
-    return repeat if count_clusters(repeat["labels"]) > 1 else None
+    other = model.again(embeddings, features, run, attempt)
+    return None if other is None or count_clusters(other.labels) < 2 else other
 
 
-def count_clusters(labels: Tensor) -> int:
+def agreement(
+    model: ClusterModel, embeddings: np.ndarray, other: ClusterModel, others: np.ndarray
+) -> float:
+    """The adjusted Rand index of two models, the mean over the images of both.
+
+    Args:
+        model: A model.
+        embeddings: The embeddings of its images, (n, D).
+        other: Another model.
+        others: The embeddings of the images of that, (M, D).
+    """
+    sides = [[each.assign(images)[0] for each in (model, other)] for images in (embeddings, others)]
+    return float(np.mean([adjusted_rand_score(*labels) for labels in sides]))
+
+
+def count_clusters(labels: np.ndarray) -> int:
     """The number of clusters among labels (n,), without the noise."""
-    return len(labels[labels >= 0].unique())
+    return len(np.unique(labels[labels >= 0]))

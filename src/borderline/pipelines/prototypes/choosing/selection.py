@@ -134,6 +134,8 @@ def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarra
     if selection == "mmd_critic":
         return choose_prototypes(candidates.cosine_distances, len(clusters))
     if selection == EXEMPLARS:
+        if candidates.exemplars is not None:
+            return candidates.exemplars
         return facility_location(1 - candidates.cosine_distances, len(clusters))[0]
     rule = selection.removesuffix(_EMBEDDING)
     in_embedding = selection != rule

@@ -1,0 +1,208 @@
+"""Whether other images, generators and GANs give the same patterns.
+
+Each comparison takes other images alone: the recipe is fitted to them, or as many exemplars chosen
+among them, and the prototypes of both are matched. The run itself may cluster the images of all
+generators together, so the figures are too low rather than too high.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from borderline.measures.intervals import estimate_of_repeats
+from borderline.params import RunParams
+from borderline.pipelines.prototypes.choosing.candidates import Candidates
+from borderline.pipelines.prototypes.choosing.matching import mean_match
+from borderline.pipelines.prototypes.choosing.names import LEVELS
+from borderline.pipelines.prototypes.choosing.repetition import agreement, cluster_again
+from borderline.pipelines.prototypes.choosing.selection import Way
+from borderline.pipelines.prototypes.cluster_model import ClusterModel
+from borderline.records import Pool, Repeats, generators_in
+
+LEAST_ARI = 0.8
+"""Clusters are found again from this adjusted Rand index on."""
+LEAST_CLOSED = 0.5
+"""Exemplars are found again if they close this share of the gap from random images to 1."""
+
+_FIGURES = ("ari", "closed", "judge_closed")
+_MATCHED = ("similarity", "similarity_random", "closed")
+_COMPARISON = (
+    *("level", "other", "images", "mode", "number", "ari"),
+    *_MATCHED,
+    *(f"judge_{name}" for name in _MATCHED),
+    "note",
+)
+_DRAWS = 99
+
+
+class Seen(NamedTuple):
+    """Borderline images as the model, (n, D), and the judge, (n, F), see them."""
+
+    embeddings: np.ndarray
+    features: np.ndarray
+
+    def rows(self, rows: np.ndarray) -> Seen:
+        """Some of the images."""
+        return Seen(self.embeddings[rows], self.features[rows])
+
+
+class Run(NamedTuple):
+    """What is compared with others: the images of a run, its model and its prototypes.
+
+    Attributes:
+        seen: The borderline images.
+        model: Their clusters or exemplars.
+        chosen: The rows of the shown prototypes, (K,).
+        way: Chooses prototypes.
+        generator: The chosen generator.
+        gans: The number of the GAN of each generator.
+    """
+
+    seen: Seen
+    model: ClusterModel
+    chosen: np.ndarray
+    way: Way
+    generator: str
+    gans: Mapping[str, int]
+
+
+class Other(NamedTuple):
+    """Other images to compare with: their level and name, and the attempt that gives the seeds."""
+
+    level: str
+    name: str
+    seen: Seen
+    attempt: int = 0
+
+
+def others(this: Run, pool: Pool, repeats: Repeats, count: int, run: RunParams) -> Iterator[Other]:
+    """The images of all levels, ``count`` times those with other seeds and the resamples."""
+    images = len(this.seen.embeddings)
+    if this.model.exemplars is None:
+        for number in range(1, count + 1):
+            yield Other("seeds", str(number), this.seen, number)
+    for number in range(1, count + 1):
+        random = np.random.default_rng(run.seed_for("resample", number))
+        rows = np.unique(random.choice(images, images))
+        yield Other("resamples", str(number), this.seen.rows(rows), count + number)
+    for number, name in enumerate(sorted(repeats)):
+        repeat = repeats[name]()
+        if len(repeat["labels"]):
+            seen = Seen(repeat["embeddings"].numpy(), repeat["features"].numpy())
+            yield Other("images", str(number), seen, number)
+    for name in generators_in(pool):
+        level = _level(name, this)
+        if level:
+            seen = Seen(*(pool[f"{name}.{field}"].numpy() for field in Seen._fields))
+            yield Other(level, name, seen)
+
+
+def _level(name: str, this: Run) -> str:
+    """The level of another generator; empty for a generator of another kind and another GAN."""
+    own, gan = this.gans[this.generator], this.gans[name]
+    if gan == own:
+        return "" if name == this.generator else "generators"
+    kinds = {n.removesuffix(f"_run_{number}") for n, number in ((this.generator, own), (name, gan))}
+    return "gans" if len(kinds) == 1 else ""
+
+
+def compare(this: Run, other: Other, run: RunParams) -> dict[str, Any]:
+    """A run and other images, by the columns of the table of comparisons."""
+    row: dict[str, Any] = dict.fromkeys(_COMPARISON, math.nan)
+    row |= {"level": other.level, "other": other.name, "images": len(other.seen.embeddings)}
+    row |= {"mode": "", "note": ""}
+    again = run.model_copy(update={"seed": run.seed_for("again", other.level, other.name)})
+    model = cluster_again(*other.seen, this.model, again, other.attempt)
+    if model is None:
+        return row | {"note": "the recipe gives no two clusters in these images"}
+    number = this.model.choose_number(*other.seen, again)
+    ari = agreement(this.model, this.seen.embeddings, model, other.seen.embeddings)
+    row |= {"mode": number.mode, "number": number.number, "ari": ari}
+    # No prototype is chosen by its confusion distance.
+    distances = np.zeros(len(model.labels))
+    embeddings = other.seen.embeddings.astype(np.float64)
+    candidates = Candidates(embeddings, model.points, model.labels, distances, model.exemplars)
+    chosen = this.way(candidates)
+    random = np.random.default_rng(again.seed)
+    sides = zip(("", "judge_"), this.seen, other.seen, strict=True)
+    for prefix, first, second in sides:
+        matched = _matched(first, this.chosen, second, chosen, random)
+        row |= {prefix + name: value for name, value in zip(_MATCHED, matched, strict=True)}
+    return row
+
+
+def _matched(
+    first: np.ndarray,
+    rows: np.ndarray,
+    second: np.ndarray,
+    others: np.ndarray,
+    random: np.random.Generator,
+) -> tuple[float, float, float]:
+    """The mean similarity of matched prototypes, that of as many random images, and the share of
+    the gap between the latter and 1 that is closed."""
+    similarity = mean_match(first[rows], second[others])
+    draws = [
+        mean_match(
+            first[random.choice(len(first), len(rows), replace=False)],
+            second[random.choice(len(second), len(others), replace=False)],
+        )
+        for _ in range(_DRAWS)
+    ]
+    chance = float(np.mean(draws))
+    return similarity, chance, (similarity - chance) / (1 - chance) if chance < 1 else math.nan
+
+
+def by_level(comparisons: pd.DataFrame, own: str, gans: Mapping[str, int]) -> pd.DataFrame:
+    """One row a level: the means of the comparisons with their intervals, and a verdict.
+
+    Args:
+        comparisons: The table of comparisons.
+        own: The mode of the run, ``clusters`` or ``continuum``.
+        gans: The number of the GAN of each generator.
+    """
+    rows = []
+    for level in LEVELS:
+        table = comparisons[comparisons["level"] == level]
+        known = table[table["ari"].notna()]
+        row: dict[str, Any] = {"level": level, "compared_with": LEVELS[level]}
+        row |= {"compared": len(table), "fitted": len(known)}
+        row |= {"same_mode": int((known["mode"] == own).sum())}
+        row |= {"number_least": known["number"].min(), "number_most": known["number"].max()}
+        for name in ("ari", *_MATCHED, *(f"judge_{name}" for name in _MATCHED)):
+            estimate = estimate_of_repeats(known[name].to_list())
+            row[name] = estimate.value
+            if name in _FIGURES:
+                row |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        row["reproducible"] = _verdict(row, own) if len(table) else ""
+        rows.append(row | {"note": "" if len(table) else _why_not(level, gans)})
+    return pd.DataFrame(rows)
+
+
+def _verdict(row: Mapping[str, Any], own: str) -> str:
+    if row["fitted"] < row["compared"] or 2 * row["same_mode"] <= row["compared"]:
+        return "no"
+    if own == "clusters":
+        return "yes" if row["ari"] >= LEAST_ARI else "no"
+    closed = min(row["closed"], row["judge_closed"])
+    return "yes" if closed >= LEAST_CLOSED else "no"
+
+
+def _why_not(level: str, gans: Mapping[str, int]) -> str:
+    """Why nothing is compared on a level."""
+    several = len(set(gans.values())) > 1
+    return {
+        "seeds": "the choice of exemplars has no random part",
+        "images": "no repeat gave images with clusters",
+        "generators": "no other generator has borderline images",
+        "gans": "the other GANs have no such images" if several else "grid.runs is 1",
+    }.get(level, "there are no prototypes")
+
+
+def tabulate(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The table of comparisons."""
+    return pd.DataFrame(rows, columns=list(_COMPARISON))
