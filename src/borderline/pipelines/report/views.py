@@ -128,8 +128,8 @@ def view_figures(
     return [
         of_file(
             reproducibility,
-            "Comparison with other images, generators and GANs: a dot for each, a diamond for their "
-            f"mean with its 95 % interval. {findings.reproducibility}",
+            "Comparison with other images, generators and GANs: a dot for each, a diamond for "
+            f"their mean with its 95 % interval. {findings.reproducibility}",
         ),
         of_file(
             validation,

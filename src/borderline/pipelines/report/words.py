@@ -43,7 +43,7 @@ def in_words(table: pd.DataFrame, prototype: int, negative: str, positive: str) 
 
 
 def reproducibility_in_words(levels: pd.DataFrame, many: str) -> str:
-    """Where the prototypes or exemplars are found again; ``levels`` is ``reproducibility_table``."""
+    """Where the prototypes or exemplars are found again, from the ``reproducibility_table``."""
     by = {
         verdict: [str(words) for words in rows["compared_with"]]
         for verdict, rows in levels.groupby(levels["reproducible"].astype(str))
