@@ -277,7 +277,7 @@ def _is_figure(value: object) -> bool:
 def test_everything_repeats(all_of_it: dict[str, Any]) -> None:
     again = everything(prototypes_params(), RunParams(seed=0, device="cpu"))
     tables = [name for name in again if name.endswith("_table")]
-    assert len(tables) == 13
+    assert len(tables) == 16
     for name in tables:
         pd.testing.assert_frame_equal(all_of_it[name], again[name])
     for name in ("places", "attributions", "real_borderline", "real_attributions", "tipping"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,10 @@ from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE
 from borderline.pipelines.clustering.number import Number, choose_number
 from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.pool import audience_of
 from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.typicality import typicality
+from borderline.records import Pool
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,30 @@ class ExemplarModel:
         return typicality(self.embeddings, embeddings)
 
     def again(
-        self, embeddings: np.ndarray, features: np.ndarray, run: RunParams, attempt: int
+        self,
+        embeddings: np.ndarray,
+        features: np.ndarray,
+        pool: Pool,
+        run: RunParams,
+        attempt: int,
     ) -> ExemplarModel:
-        """Choose as many exemplars among other images (M, D), which represent these images."""
-        vectors = joint(embeddings, features)
-        rows, _ = facility_location(vectors @ vectors.T, len(self.rows))
+        """Choose as many exemplars among other images; see ``prototypes.cluster_model``."""
+        candidates = joint(embeddings, features)
+        similarities = candidates @ audience_of(candidates, pool, self.params).T
+        rows, _ = facility_location(similarities, len(self.rows))
         return ExemplarModel(self.recipe, self.params, rows, embeddings)
 
-    def choose_number(self, embeddings: np.ndarray, features: np.ndarray, run: RunParams) -> Number:
-        """The number of clusters or exemplars of other images (M, D); see ``choose_number``."""
+    def choose_number(
+        self,
+        embeddings: np.ndarray,
+        features: np.ndarray,
+        pool: Pool,
+        gans: Mapping[str, int],
+        run: RunParams,
+    ) -> Number:
+        """The number of clusters or exemplars of other images; see ``choose_number``."""
         steps = self.recipe.reduction, self.recipe.clustering
-        return choose_number(*steps, embeddings, features, self.params, run)
+        return choose_number(*steps, embeddings, features, pool, gans, self.params, run)
 
 
 def _patterns(clusters: ClusterModel | None, embeddings: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from borderline.pipelines.clustering.clusterings import NOISE
 from borderline.pipelines.clustering.exemplars import ExemplarModel
 from borderline.pipelines.clustering.finalists import STABILITY_SCORES
 from borderline.pipelines.clustering.params import ClusteringParams
-from borderline.pipelines.clustering.pool import find_artefacts, groups_of, joined
+from borderline.pipelines.clustering.pool import audience_of, find_artefacts, groups_of, joined
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES
@@ -112,9 +112,7 @@ def choose_exemplars(
         model: The clusters that are not found again, perhaps with artefacts.
     """
     candidates = joint(vectors, features)
-    audience = candidates
-    if model.params.together and pool:
-        audience = joint(joined(pool, "embeddings"), joined(pool, "features"))
+    audience = audience_of(candidates, pool, model.params)
     clusters = model if model.artefacts and (model.assign(vectors)[0] != NOISE).any() else None
     return ExemplarModel.of(model.recipe, model.params, vectors, candidates, audience, clusters)
 

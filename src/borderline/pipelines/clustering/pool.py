@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from borderline.measures.facility_location import joint
+from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.records import Pool, generators_in
 
 Groups = Mapping[str, np.ndarray]
@@ -19,6 +21,14 @@ def joined(pool: Pool, field: str) -> np.ndarray:
     """The ``embeddings`` or the ``features`` of all generators, (P, D)."""
     parts = [pool[f"{name}.{field}"].numpy() for name in generators_in(pool)]
     return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+
+
+def audience_of(candidates: np.ndarray, pool: Pool, params: ClusteringParams) -> np.ndarray:
+    """The joint vectors that exemplars represent: those of all generators, (P, J), or those of the
+    candidates (n, J) where the generators are not clustered together."""
+    if not (params.together and pool):
+        return candidates
+    return joint(joined(pool, "embeddings"), joined(pool, "features"))
 
 
 def groups_of(pool: Pool, gans: Mapping[str, int]) -> Groups:

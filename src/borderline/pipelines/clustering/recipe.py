@@ -15,8 +15,10 @@ from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
 from borderline.pipelines.clustering.number import Number, choose_number
 from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.pool import joined
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, nearest_neighbours
 from borderline.pipelines.clustering.typicality import typicality
+from borderline.records import Pool
 
 RECIPE_COLUMNS = ("reduction", "clustering", "reduction_settings", "clustering_settings")
 
@@ -105,15 +107,29 @@ class ClusterModel:
         return self.recipe.fit(embeddings, neighbours, self.params, run, attempt)
 
     def again(
-        self, embeddings: np.ndarray, features: np.ndarray, run: RunParams, attempt: int
+        self,
+        embeddings: np.ndarray,
+        features: np.ndarray,
+        pool: Pool,
+        run: RunParams,
+        attempt: int,
     ) -> ClusterModel | None:
-        """The same as ``refit``; clusters do not depend on the judge's features (M, F)."""
-        return self.refit(embeddings, run, attempt)
+        """Fit the recipe to other images; see ``prototypes.cluster_model``."""
+        together = self.params.together and pool
+        vectors = joined(pool, "embeddings") if together else embeddings
+        return self.refit(vectors, run, attempt)
 
-    def choose_number(self, embeddings: np.ndarray, features: np.ndarray, run: RunParams) -> Number:
-        """The number of clusters or exemplars of other images (M, D); see ``choose_number``."""
+    def choose_number(
+        self,
+        embeddings: np.ndarray,
+        features: np.ndarray,
+        pool: Pool,
+        gans: Mapping[str, int],
+        run: RunParams,
+    ) -> Number:
+        """The number of clusters or exemplars of other images; see ``choose_number``."""
         steps = self.recipe.reduction, self.recipe.clustering
-        return choose_number(*steps, embeddings, features, self.params, run)
+        return choose_number(*steps, embeddings, features, pool, gans, self.params, run)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels (M,), their probabilities (M,) and coordinates (M, d) of new embeddings (M, D)."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from borderline.params import RunParams
+    from borderline.records import Pool
 
 
 OUTLIER = 0.05
@@ -30,6 +33,10 @@ class ClusterModel(Protocol):
     """Fitted clusters or exemplars, which new images can join."""
 
     @property
+    def embeddings(self) -> np.ndarray:
+        """The embeddings of the fitted images, (N, D)."""
+
+    @property
     def labels(self) -> np.ndarray:
         """The cluster of each fitted image, or its nearest exemplar, (N,); -1 for noise."""
 
@@ -48,16 +55,33 @@ class ClusterModel(Protocol):
         """The p-value that embeddings (M, D) are like the clustered images, shape (M,)."""
 
     def again(
-        self, embeddings: np.ndarray, features: np.ndarray, run: RunParams, attempt: int
+        self,
+        embeddings: np.ndarray,
+        features: np.ndarray,
+        pool: Pool,
+        run: RunParams,
+        attempt: int,
     ) -> ClusterModel | None:
         """The same recipe fitted to other images, or as many exemplars of them; None for none.
 
         Args:
             embeddings: Of the images in the model, (M, D).
             features: Of the judge, (M, F).
+            pool: The images of all generators, with these. The clusters are theirs, and the
+                exemplars represent them, if the run clusters all generators together.
             run: Gives the seeds.
             attempt: Another number gives other seeds.
         """
 
-    def choose_number(self, embeddings: np.ndarray, features: np.ndarray, run: RunParams) -> Number:
-        """The number of clusters or exemplars that other images (M, D) would have been given."""
+    def choose_number(
+        self,
+        embeddings: np.ndarray,
+        features: np.ndarray,
+        pool: Pool,
+        gans: Mapping[str, int],
+        run: RunParams,
+    ) -> Number:
+        """The number of clusters or exemplars that other images would have been given.
+
+        The arguments are those of ``again``, and the number of the GAN of each generator.
+        """

@@ -14,6 +14,7 @@ from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.pipelines.prototypes.choosing.repetition import (
+    Settled,
     agreement,
     cluster_again,
     count_clusters,
@@ -76,42 +77,48 @@ def test_generator_that_misses_the_boundary_comes_to_an_end(
     assert len(part["images"]) < 300
 
 
+OWN, _ = blobs(30, 30, 30)
+
+
+def settled(model: ClusterModel) -> Settled:
+    return Settled(model, OWN, {}, "tiny", {"tiny": 1})
+
+
 @pytest.fixture
 def model(run: RunParams) -> ClusterModel:
-    points, _ = blobs(30, 30, 30)
     recipe = Recipe(Reduction("pca", {"n_components": 3}), Clustering("kmeans", {"n_clusters": 3}))
-    fitted = recipe.fit(points, None, clustering_params(), run)
+    fitted = recipe.fit(OWN, None, clustering_params(), run)
     assert fitted is not None
     return fitted
 
 
 def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> None:
     points, labels = blobs(20, 40, 30, seed=7)
-    other = cluster_again(points, points, model, run, 1)
+    other = cluster_again(points, points, {}, model, run, 1)
     assert other is not None
     assert count_clusters(other.labels) == 3
-    assert agreement(model, blobs(30, 30, 30)[0], other, points) == 1
+    assert agreement(settled(model), other.model, points) == 1
     assert len(other.points) == 90
     assert {tuple(np.unique(other.labels[labels == c])) for c in range(3)} == {(0,), (1,), (2,)}
-    assert model.choose_number(points, points, run) == ("clusters", 3)
+    assert model.choose_number(points, points, {}, {}, run) == ("clusters", 3)
 
 
 def test_agreement_is_the_mean_of_both_directions(model: ClusterModel, run: RunParams) -> None:
-    own, other = blobs(30, 30, 30)[0], blobs(50, 50, seed=3)[0]
-    merged = model.again(other, other, run, 1)
+    other = blobs(50, 50, seed=3)[0]
+    merged = model.again(other, other, {}, run, 1)
     assert merged is not None
     expected = [
         adjusted_rand_score(model.assign(images)[0], merged.assign(images)[0])
-        for images in (own, other)
+        for images in (OWN, other)
     ]
     assert expected[0] < expected[1]
-    assert agreement(model, own, merged, other) == pytest.approx(np.mean(expected))
+    assert agreement(settled(model), merged, other) == pytest.approx(np.mean(expected))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 19])
 def test_too_few_images_are_no_clusters(count: int, model: ClusterModel, run: RunParams) -> None:
     points, _ = blobs(20, 40, 30, seed=7)
-    assert cluster_again(points[:count], points[:count], model, run, 1) is None
+    assert cluster_again(points[:count], points[:count], {}, model, run, 1) is None
 
 
 def test_blends_of_neighbours_are_others_with_another_seed_and_none_comes_twice(

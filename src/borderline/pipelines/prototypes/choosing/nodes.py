@@ -55,9 +55,12 @@ def repeat_patterns(
     embeddings: records.Embeddings,
     cluster_model: ClusterModel,
     cluster_sizes_table: pd.DataFrame,
+    pool: records.Pool,
+    leaderboard_table: pd.DataFrame,
     *,
     confusion: ConfusionParams,
     prototypes: PrototypesParams,
+    gans: dict[str, int],
     run: RunParams,
 ) -> Iterator[tuple[dict[str, records.Repeat], pd.DataFrame]]:
     """Generate and cluster images again with other seeds; yields each repeat and its table."""
@@ -65,17 +68,23 @@ def repeat_patterns(
 
     from borderline.pipelines.prototypes.choosing import repetition
 
-    settings, rows = prototypes.validation, []
-    model = cluster_model if len(cluster_sizes_table) else None
-    own = embeddings["embeddings"].numpy()
+    settings = prototypes.validation
+    if len(cluster_sizes_table) == 0:
+        yield repetition.no_repeat()
+        return
+    own, rows = embeddings["embeddings"].numpy(), []
+    this = repetition.Settled(cluster_model, own, pool, _chosen(leaderboard_table), gans)
     wanted = min(len(own), settings.repeat_images)
-    for number in range(1 if model is None else settings.repeats):
+    for number in range(settings.repeats):
         repeat, row = repetition.repeat_clusters(
-            *(number, sampler, classifier, judge, pair_train, own, model, confusion.band),
-            *(wanted, run),
+            *(number, sampler, classifier, judge, pair_train, this, confusion.band, wanted, run)
         )
         rows.append(row)
         yield {f"part_{number:05d}": repeat}, pd.DataFrame(rows, columns=repetition.COLUMNS)
+
+
+def _chosen(leaderboard: pd.DataFrame) -> str:
+    return str(leaderboard["source"][leaderboard["chosen"]].iloc[0])
 
 
 def match_prototypes(
@@ -119,21 +128,27 @@ def measure_reproducibility(
     Returns the table of the levels, that of the single comparisons, and a figure of both.
     """
     from borderline.measures.inference import embed
-    from borderline.pipelines.prototypes.choosing import figures, reproducibility, selection
+    from borderline.pipelines.prototypes.choosing import (
+        figures,
+        repetition,
+        reproducibility,
+        selection,
+    )
 
     features = embed(judge, borderline["images"], run.torch_device()).numpy()
+    own, rows = embeddings["embeddings"].numpy(), prototypes["rows"].numpy()
     name = selection.shown_in(selections, settings)
-    generator = str(leaderboard_table["source"][leaderboard_table["chosen"]].iloc[0])
     this = reproducibility.Run(
-        reproducibility.Seen(embeddings["embeddings"].numpy(), features),
-        *(cluster_model, prototypes["rows"].numpy(), selection.way_of(name, run), generator, gans),
+        repetition.Settled(cluster_model, own, pool, _chosen(leaderboard_table), gans),
+        *(reproducibility.Seen(own, features), rows, selection.way_of(name, run)),
     )
-    count = settings.validation.repeats if len(prototypes["rows"]) else 0
-    others = reproducibility.others(this, pool, repeats, count, run) if count else ()
-    rows = [reproducibility.compare(this, other, run) for other in others]
-    comparisons = reproducibility.tabulate(rows)
-    own = "continuum" if name == selection.EXEMPLARS else "clusters"
-    table = reproducibility.by_level(comparisons, own, gans)
+    count = settings.validation.repeats
+    others = reproducibility.others(this, repeats, count, run) if len(rows) else ()
+    comparisons = reproducibility.tabulate(
+        [reproducibility.compare(this, other, run) for other in others]
+    )
+    mode = "continuum" if name == selection.EXEMPLARS else "clusters"
+    table = reproducibility.by_level(comparisons, mode, gans)
     return table, comparisons, figures.draw_reproducibility(comparisons, table)
 
 

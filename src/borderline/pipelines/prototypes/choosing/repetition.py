@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
@@ -14,7 +16,7 @@ from borderline.measures.inference import embed
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.cluster_model import ClusterModel
-from borderline.records import LabelledImages, Part, Repeat, Repeats, take_rows
+from borderline.records import LabelledImages, Part, Pool, Repeat, Repeats, take_rows
 from borderline.sampling import Sampler, sample_within_pair
 
 COLUMNS = ["repeat", "images", "clusters", "mode", "number", "ari", "note"]
@@ -28,36 +30,68 @@ _FEWEST_ENOUGH = 15_000
 _FEWEST_CLUSTERED = 20
 
 
+class Settled(NamedTuple):
+    """Clusters or exemplars that are compared with others.
+
+    Attributes:
+        model: The clusters or exemplars.
+        embeddings: The embeddings of their borderline images, (n, D).
+        pool: The borderline images of all generators.
+        generator: The generator of the borderline images.
+        gans: The number of the GAN of each generator.
+    """
+
+    model: ClusterModel
+    embeddings: np.ndarray
+    pool: Pool
+    generator: str
+    gans: Mapping[str, int]
+
+    def pool_with(self, embeddings: np.ndarray, features: np.ndarray) -> Pool:
+        """The pool with other images (M, D), (M, F) in place of those of the generator."""
+        pool = dict(self.pool)
+        for field, vectors in (("embeddings", embeddings), ("features", features)):
+            name = f"{self.generator}.{field}"
+            most = len(pool.get(name, vectors))
+            pool[name] = torch.from_numpy(vectors[:most])
+        return pool
+
+
+class Again(NamedTuple):
+    """Clusters or exemplars of other images: their model, labels (M,) and coordinates (M, d)."""
+
+    model: ClusterModel
+    labels: np.ndarray
+    points: np.ndarray
+
+
 def repeat_clusters(
     number: int,
     sampler: Sampler,
     classifier: nn.Module,
     judge: nn.Module,
     real: LabelledImages,
-    own: np.ndarray,
-    model: ClusterModel | None,
+    this: Settled,
     band: float,
     wanted: int,
     run: RunParams,
 ) -> tuple[Repeat, dict[str, Any]]:
     """Generate ``wanted`` images and cluster them; returns the repeat and its row in the table.
 
-    ``ari`` is that of ``agreement`` with ``model``, whose images have the embeddings ``own``
-    (n, D). ``mode`` and ``number`` are those that the new images would have been given.
+    ``ari`` is that of ``agreement``. ``mode`` and ``number`` are those that the new images would
+    have been given.
     """
     row: dict[str, Any] = {"repeat": number, "images": 0, "clusters": 0}
     nothing: Repeat = {"labels": torch.zeros(0, dtype=torch.long)}
-    if model is None:
-        return nothing, {**row, "note": "there are no clusters to repeat"}
     run = run.model_copy(update={"seed": run.seed_for("repeat", number)})
     part = generate_borderline(sampler, classifier, real, band, wanted, run)
     made = len(part["images"])
     fewer = f"only {made} of {wanted} images" if made < wanted else ""
-    embeddings, features = (
-        embed(m, part["images"], run.torch_device()) for m in (classifier, judge)
-    )
+    nets, device = (classifier, judge), run.torch_device()
+    embeddings, features = (embed(net, part["images"], device) for net in nets)
     seen = embeddings.numpy(), features.numpy()
-    other = cluster_again(*seen, model, run, number)
+    pool = this.pool_with(*seen)
+    other = cluster_again(*seen, pool, this.model, run, number)
     if other is None:
         images = fewer or f"{wanted} images"
         return nothing, {**row, "note": f"{images}, in which the recipe gives no two clusters"}
@@ -69,12 +103,19 @@ def repeat_clusters(
         "reduced": torch.from_numpy(other.points),
         "labels": torch.from_numpy(other.labels),
     }
-    if other.exemplars is not None:
-        repeat["exemplars"] = torch.from_numpy(other.exemplars)
+    if other.model.exemplars is not None:
+        repeat["exemplars"] = torch.from_numpy(other.model.exemplars)
     row |= {"images": made, "clusters": count_clusters(other.labels)}
-    chosen = model.choose_number(*seen, run)
+    chosen = this.model.choose_number(*seen, pool, this.gans, run)
     row |= {"mode": chosen.mode, "number": chosen.number}
-    return repeat, {**row, "ari": agreement(model, own, other, seen[0]), "note": fewer}
+    return repeat, {**row, "ari": agreement(this, other.model, seen[0]), "note": fewer}
+
+
+def no_repeat() -> tuple[dict[str, Repeat], pd.DataFrame]:
+    """The only part and the table where there are no clusters to repeat."""
+    nothing: Repeat = {"labels": torch.zeros(0, dtype=torch.long)}
+    row = {"repeat": 0, "images": 0, "clusters": 0, "note": "there are no clusters to repeat"}
+    return {"part_00000": nothing}, pd.DataFrame([row], columns=COLUMNS)
 
 
 def repeats_with_clusters(repeats: Repeats) -> list[tuple[int, Repeat, Candidates]]:
@@ -122,29 +163,30 @@ def generate_borderline(
 def cluster_again(
     embeddings: np.ndarray,
     features: np.ndarray,
+    pool: Pool,
     model: ClusterModel,
     run: RunParams,
     attempt: int,
-) -> ClusterModel | None:
+) -> Again | None:
     """Cluster other images (M, D) with the same recipe; None where it gives no two clusters."""
     if len(embeddings) < _FEWEST_CLUSTERED:
         return None
-    other = model.again(embeddings, features, run, attempt)
-    return None if other is None or count_clusters(other.labels) < 2 else other
+    other = model.again(embeddings, features, pool, run, attempt)
+    if other is None:
+        return None
+    labels, points = other.labels, other.points
+    if other.embeddings is not embeddings:
+        labels, _, points = other.assign(embeddings)
+    return Again(other, labels, points) if count_clusters(labels) > 1 else None
 
 
-def agreement(
-    model: ClusterModel, embeddings: np.ndarray, other: ClusterModel, others: np.ndarray
-) -> float:
+def agreement(this: Settled, other: ClusterModel, others: np.ndarray) -> float:
     """The adjusted Rand index of two models, the mean over the images of both.
 
-    Args:
-        model: A model.
-        embeddings: The embeddings of its images, (n, D).
-        other: Another model.
-        others: The embeddings of the images of that, (M, D).
+    ``others`` are the embeddings of the images of the other model, (M, D).
     """
-    sides = [[each.assign(images)[0] for each in (model, other)] for images in (embeddings, others)]
+    models = this.model, other
+    sides = [[each.assign(images)[0] for each in models] for images in (this.embeddings, others)]
     return float(np.mean([adjusted_rand_score(*labels) for labels in sides]))
 
 

@@ -1,8 +1,9 @@
 """Whether other images, generators and GANs give the same patterns.
 
-Each comparison takes other images alone: the recipe is fitted to them, or as many exemplars chosen
-among them, and the prototypes of both are matched. The run itself may cluster the images of all
-generators together, so the figures are too low rather than too high.
+Each comparison fits the recipe again, or chooses as many exemplars, and matches the prototypes of
+both. Where the run clusters all generators together, so does each comparison: with the other images
+in place of those of the chosen generator, with the other generators without the chosen one, or with
+the generators of another GAN.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.choosing.matching import mean_match
 from borderline.pipelines.prototypes.choosing.names import LEVELS
-from borderline.pipelines.prototypes.choosing.repetition import agreement, cluster_again
+from borderline.pipelines.prototypes.choosing.repetition import (
+    Settled,
+    agreement,
+    cluster_again,
+)
 from borderline.pipelines.prototypes.choosing.selection import Way
-from borderline.pipelines.prototypes.cluster_model import ClusterModel
 from borderline.records import Pool, Repeats, generators_in
 
 LEAST_ARI = 0.8
@@ -52,57 +56,62 @@ class Seen(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What is compared with others: the images of a run, its model and its prototypes.
+    """What is compared with others.
 
     Attributes:
+        settled: The clusters or exemplars.
         seen: The borderline images.
-        model: Their clusters or exemplars.
         chosen: The rows of the shown prototypes, (K,).
         way: Chooses prototypes.
-        generator: The chosen generator.
-        gans: The number of the GAN of each generator.
     """
 
+    settled: Settled
     seen: Seen
-    model: ClusterModel
     chosen: np.ndarray
     way: Way
-    generator: str
-    gans: Mapping[str, int]
 
 
 class Other(NamedTuple):
-    """Other images to compare with: their level and name, and the attempt that gives the seeds."""
+    """Other images to compare with.
+
+    Attributes:
+        level: The level of the comparison.
+        name: Their name on this level.
+        seen: The images.
+        pool: The images of all generators of that side.
+        attempt: The number that gives the seeds.
+    """
 
     level: str
     name: str
     seen: Seen
+    pool: Pool
     attempt: int = 0
 
 
-def others(this: Run, pool: Pool, repeats: Repeats, count: int, run: RunParams) -> Iterator[Other]:
+def others(this: Run, repeats: Repeats, count: int, run: RunParams) -> Iterator[Other]:
     """The images of all levels, ``count`` times those with other seeds and the resamples."""
-    images = len(this.seen.embeddings)
-    if this.model.exemplars is None:
+    images, settled = len(this.seen.embeddings), this.settled
+    if settled.model.exemplars is None:
         for number in range(1, count + 1):
-            yield Other("seeds", str(number), this.seen, number)
+            yield Other("seeds", str(number), this.seen, settled.pool, number)
     for number in range(1, count + 1):
         random = np.random.default_rng(run.seed_for("resample", number))
-        rows = np.unique(random.choice(images, images))
-        yield Other("resamples", str(number), this.seen.rows(rows), count + number)
+        seen = this.seen.rows(np.unique(random.choice(images, images)))
+        yield Other("resamples", str(number), seen, settled.pool_with(*seen), count + number)
     for number, name in enumerate(sorted(repeats)):
         repeat = repeats[name]()
         if len(repeat["labels"]):
             seen = Seen(repeat["embeddings"].numpy(), repeat["features"].numpy())
-            yield Other("images", str(number), seen, number)
-    for name in generators_in(pool):
-        level = _level(name, this)
+            yield Other("images", str(number), seen, settled.pool_with(*seen), number)
+    for name in generators_in(settled.pool):
+        level = _level(name, settled)
         if level:
-            seen = Seen(*(pool[f"{name}.{field}"].numpy() for field in Seen._fields))
-            yield Other(level, name, seen)
+            seen = Seen(*(settled.pool[f"{name}.{field}"].numpy() for field in Seen._fields))
+            yield Other(level, name, seen, _pool_of(level, name, settled))
 
 
-def _level(name: str, this: Run) -> str:
+def _level(name: str, this: Settled) -> str:
     """The level of another generator; empty for a generator of another kind and another GAN."""
     own, gan = this.gans[this.generator], this.gans[name]
     if gan == own:
@@ -111,24 +120,35 @@ def _level(name: str, this: Run) -> str:
     return "gans" if len(kinds) == 1 else ""
 
 
+def _pool_of(level: str, name: str, this: Settled) -> Pool:
+    """The images of all generators but the run's, or those of another GAN."""
+
+    def kept(generator: str) -> bool:
+        if level == "generators":
+            return generator != this.generator
+        return this.gans[generator] == this.gans[name]
+
+    return {key: part for key, part in this.pool.items() if kept(key.rpartition(".")[0])}
+
+
 def compare(this: Run, other: Other, run: RunParams) -> dict[str, Any]:
     """A run and other images, by the columns of the table of comparisons."""
     row: dict[str, Any] = dict.fromkeys(_COMPARISON, math.nan)
     row |= {"level": other.level, "other": other.name, "images": len(other.seen.embeddings)}
     row |= {"mode": "", "note": ""}
-    again = run.model_copy(update={"seed": run.seed_for("again", other.level, other.name)})
-    model = cluster_again(*other.seen, this.model, again, other.attempt)
-    if model is None:
+    seed = run.seed_for("again", other.level, other.name)
+    run, settled = run.model_copy(update={"seed": seed}), this.settled
+    again = cluster_again(*other.seen, other.pool, settled.model, run, other.attempt)
+    if again is None:
         return row | {"note": "the recipe gives no two clusters in these images"}
-    number = this.model.choose_number(*other.seen, again)
-    ari = agreement(this.model, this.seen.embeddings, model, other.seen.embeddings)
+    number = settled.model.choose_number(*other.seen, other.pool, settled.gans, run)
+    ari = agreement(settled, again.model, other.seen.embeddings)
     row |= {"mode": number.mode, "number": number.number, "ari": ari}
+    embeddings, labels = other.seen.embeddings.astype(np.float64), again.labels
     # No prototype is chosen by its confusion distance.
-    distances = np.zeros(len(model.labels))
-    embeddings = other.seen.embeddings.astype(np.float64)
-    candidates = Candidates(embeddings, model.points, model.labels, distances, model.exemplars)
-    chosen = this.way(candidates)
-    random = np.random.default_rng(again.seed)
+    unknown = np.zeros(len(labels))
+    chosen = this.way(Candidates(embeddings, again.points, labels, unknown, again.model.exemplars))
+    random = np.random.default_rng(seed)
     sides = zip(("", "judge_"), this.seen, other.seen, strict=True)
     for prefix, first, second in sides:
         matched = _matched(first, this.chosen, second, chosen, random)
