@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -185,6 +186,7 @@ def by_level(comparisons: pd.DataFrame, own: str, gans: Mapping[str, int]) -> pd
         own: The mode of the run, ``clusters`` or ``continuum``.
         gans: The number of the GAN of each generator.
     """
+    why = partial(_why_not, nothing=comparisons.empty, gans=gans)
     rows = []
     for level in LEVELS:
         table = comparisons[comparisons["level"] == level]
@@ -199,7 +201,7 @@ def by_level(comparisons: pd.DataFrame, own: str, gans: Mapping[str, int]) -> pd
             if name in _FIGURES:
                 row |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         row["reproducible"] = _verdict(row, own) if len(table) else ""
-        rows.append(row | {"note": "" if len(table) else _why_not(level, gans)})
+        rows.append(row | {"note": "" if len(table) else why(level)})
     return pd.DataFrame(rows)
 
 
@@ -212,15 +214,17 @@ def _verdict(row: Mapping[str, Any], own: str) -> str:
     return "yes" if closed >= LEAST_CLOSED else "no"
 
 
-def _why_not(level: str, gans: Mapping[str, int]) -> str:
+def _why_not(level: str, nothing: bool, gans: Mapping[str, int]) -> str:
     """Why nothing is compared on a level."""
+    if nothing:
+        return "there are no prototypes"
     several = len(set(gans.values())) > 1
     return {
         "seeds": "the choice of exemplars has no random part",
         "images": "no repeat gave images with clusters",
         "generators": "no other generator has borderline images",
         "gans": "the other GANs have no such images" if several else "grid.runs is 1",
-    }.get(level, "there are no prototypes")
+    }.get(level, "")
 
 
 def tabulate(rows: list[dict[str, Any]]) -> pd.DataFrame:
