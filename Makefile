@@ -35,7 +35,7 @@ lint: $(INSTALLED) ## Check style, types and import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## Measure speed side by side with reference code; a line `ratio` is theirs / ours
+bench: $(INSTALLED) ## Measure speed beside reference code (a line `ratio` is theirs / ours), and reproducibility
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/boundary_search.py
@@ -44,6 +44,8 @@ bench: $(INSTALLED) ## Measure speed side by side with reference code; a line `r
 	$(BIN)/python benchmarks/clustering_search.py
 	$(BIN)/python benchmarks/clustering_scale.py
 	$(BIN)/python benchmarks/scaling.py
+	@# Twelve runs, about two hours: the last one.
+	$(BIN)/python benchmarks/reproducibility.py
 
 notebook: $(INSTALLED) ## Open the notebooks
 	$(BIN)/kedro jupyter lab notebooks
