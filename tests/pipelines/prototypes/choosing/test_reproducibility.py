@@ -17,7 +17,7 @@ from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.prototypes.choosing import reproducibility
 from borderline.pipelines.prototypes.choosing.names import LEVELS
-from borderline.pipelines.prototypes.choosing.repetition import Settled
+from borderline.pipelines.prototypes.choosing.repetition import Settled, agreement, cluster_again
 from borderline.pipelines.prototypes.choosing.reproducibility import Run, Seen
 from borderline.pipelines.prototypes.choosing.selection import select
 from borderline.pipelines.report.words import reproducibility_in_words
@@ -53,13 +53,25 @@ def this_run(images: np.ndarray, pool: Pool, run: RunParams, shown: Any = "medoi
 
 
 def tables_of(this: Run, run: RunParams, repeat: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+    model, seen = this.settled.model, (repeat, repeat)
+    pool = this.settled.pool_with(*seen)
+    again = cluster_again(*seen, pool, model, run, 1)
+    assert again is not None
     record: Repeat = {
         "embeddings": torch.from_numpy(repeat),
         "features": torch.from_numpy(repeat),
-        "labels": torch.zeros(len(repeat), dtype=torch.long),
+        "reduced": torch.from_numpy(again.points),
+        "labels": torch.from_numpy(again.labels),
+        "probabilities": torch.full((len(repeat),), 0.5),
     }
-    others = reproducibility.others(this, {"part_00000": lambda: record}, 2, run)
-    comparisons = reproducibility.tabulate([reproducibility.compare(this, o, run) for o in others])
+    if again.model.exemplars is not None:
+        record["exemplars"] = torch.from_numpy(again.model.exemplars)
+    number = model.choose_number(*seen, pool, GANS, run)
+    known = {"images": len(repeat), "mode": number.mode, "number": number.number, "note": ""}
+    known["ari"] = agreement(this.settled, again.model, repeat)
+    comparisons = reproducibility.compare_all(
+        this, {"part_00000": lambda: record}, pd.DataFrame([known]), 2, run
+    )
     mode = "clusters" if this.settled.model.exemplars is None else "continuum"
     return reproducibility.by_level(comparisons, mode, GANS), comparisons
 
@@ -115,7 +127,7 @@ def test_exemplars_of_a_continuum_are_compared_without_seeds(run: RunParams) -> 
 def test_other_images_replace_those_of_the_generator_in_the_pool(run: RunParams) -> None:
     images = {name: blobs(50, 40, 30, seed=n)[0] for n, name in enumerate(GANS)}
     this = this_run(images["hybrid"], pool_of(**images), run)
-    others = {o.level: o for o in reproducibility.others(this, {}, 1, run)}
+    others = {o.level: o for o in reproducibility.others(this, 1, run)}
     seen = others["resamples"].seen.embeddings
     assert 60 < len(seen) < 90
     pools = {level: other.pool for level, other in others.items()}
@@ -123,6 +135,10 @@ def test_other_images_replace_those_of_the_generator_in_the_pool(run: RunParams)
     assert {n.partition(".")[0] for n in pools["generators"]} == set(GANS) - {"hybrid"}
     assert {n.partition(".")[0] for n in pools["gans"]} == {n for n in GANS if GANS[n] == 2}
     assert pools["seeds"].keys() == pools["resamples"].keys() == this.settled.pool.keys()
+
+
+def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=reproducibility.NOTHING.columns)
 
 
 def row(**changed: Any) -> dict[str, Any]:
@@ -142,7 +158,7 @@ def row(**changed: Any) -> dict[str, Any]:
     ],
 )
 def test_verdict_on_a_level(mode: str, rows: list[dict[str, Any]], verdict: str) -> None:
-    levels = reproducibility.by_level(reproducibility.tabulate(rows), mode, GANS)
+    levels = reproducibility.by_level(table(rows), mode, GANS)
     assert levels.set_index("level")["reproducible"]["images"] == verdict
 
 
@@ -151,13 +167,13 @@ def test_verdict_on_a_level(mode: str, rows: list[dict[str, Any]], verdict: str)
     [({"hybrid": 1}, "grid.runs is 1"), (GANS, "the other GANs have no such images")],
 )
 def test_the_reason_for_no_comparison_is_said(gans: dict[str, int], note: str) -> None:
-    levels = reproducibility.by_level(reproducibility.tabulate([row()]), "continuum", gans)
+    levels = reproducibility.by_level(table([row()]), "continuum", gans)
     words = reproducibility_in_words(levels, "exemplars")
     assert words.startswith(
         "The exemplars are found again in other images of the generator. Not compared: other seeds "
         "(the choice of exemplars has no random part), "
     )
     assert words.endswith(f" and other GANs ({note}).")
-    nothing = reproducibility.by_level(reproducibility.tabulate([]), "clusters", gans)
+    nothing = reproducibility.by_level(reproducibility.NOTHING, "clusters", gans)
     assert set(nothing["reproducible"]) == {""}
     assert set(nothing["note"]) == {"there are no prototypes"}

@@ -115,6 +115,7 @@ def measure_reproducibility(
     selections: records.Selections,
     pool: records.Pool,
     repeats: records.Repeats,
+    repeats_table: pd.DataFrame,
     cluster_model: ClusterModel,
     judge: nn.Module,
     leaderboard_table: pd.DataFrame,
@@ -142,11 +143,11 @@ def measure_reproducibility(
         repetition.Settled(cluster_model, own, pool, _chosen(leaderboard_table), gans),
         *(reproducibility.Seen(own, features), rows, selection.way_of(name, run)),
     )
-    count = settings.validation.repeats
-    others = reproducibility.others(this, repeats, count, run) if len(rows) else ()
-    comparisons = reproducibility.tabulate(
-        [reproducibility.compare(this, other, run) for other in others]
-    )
+    comparisons = reproducibility.NOTHING
+    if len(rows):
+        comparisons = reproducibility.compare_all(
+            this, repeats, repeats_table, settings.validation.repeats, run
+        )
     mode = "continuum" if name == selection.EXEMPLARS else "clusters"
     table = reproducibility.by_level(comparisons, mode, gans)
     return table, comparisons, figures.draw_reproducibility(comparisons, table)

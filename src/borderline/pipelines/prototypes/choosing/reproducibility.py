@@ -44,6 +44,9 @@ _COMPARISON = (
 )
 _DRAWS = 99
 
+NOTHING = pd.DataFrame(columns=list(_COMPARISON))
+"""The table of comparisons of a run without prototypes."""
+
 
 class Seen(NamedTuple):
     """Borderline images as the model, (n, D), and the judge, (n, F), see them."""
@@ -90,8 +93,8 @@ class Other(NamedTuple):
     attempt: int = 0
 
 
-def others(this: Run, repeats: Repeats, count: int, run: RunParams) -> Iterator[Other]:
-    """The images of all levels, ``count`` times those with other seeds and the resamples."""
+def others(this: Run, count: int, run: RunParams) -> Iterator[Other]:
+    """The images of all levels but ``images``, ``count`` times with other seeds and resamples."""
     images, settled = len(this.seen.embeddings), this.settled
     if settled.model.exemplars is None:
         for number in range(1, count + 1):
@@ -100,11 +103,6 @@ def others(this: Run, repeats: Repeats, count: int, run: RunParams) -> Iterator[
         random = np.random.default_rng(run.seed_for("resample", number))
         seen = this.seen.rows(np.unique(random.choice(images, images)))
         yield Other("resamples", str(number), seen, settled.pool_with(*seen), count + number)
-    for number, name in enumerate(sorted(repeats)):
-        repeat = repeats[name]()
-        if len(repeat["labels"]):
-            seen = Seen(repeat["embeddings"].numpy(), repeat["features"].numpy())
-            yield Other("images", str(number), seen, settled.pool_with(*seen), number)
     for name in generators_in(settled.pool):
         level = _level(name, settled)
         if level:
@@ -132,11 +130,33 @@ def _pool_of(level: str, name: str, this: Settled) -> Pool:
     return {key: part for key, part in this.pool.items() if kept(key.rpartition(".")[0])}
 
 
+def compare_all(
+    this: Run, repeats: Repeats, repeats_table: pd.DataFrame, count: int, run: RunParams
+) -> pd.DataFrame:
+    """One row a comparison.
+
+    Args:
+        this: The run.
+        repeats: Its repeats, which are the level ``images``.
+        repeats_table: Their table.
+        count: The number of other seeds and of resamples.
+        run: Gives the seeds.
+    """
+    rows = [compare(this, other, run) for other in others(this, count, run)]
+    for number, name in enumerate(sorted(repeats)):
+        known, repeat = repeats_table.iloc[number], repeats[name]()
+        row = _row("images", str(number), int(known["images"]))
+        if len(repeat["labels"]):
+            row |= {key: known[key] for key in ("mode", "number", "ari")}
+            seen = Seen(repeat["embeddings"].numpy(), repeat["features"].numpy())
+            row |= _similarities(this, seen, Candidates.of(repeat), run.seed_for("repeat", number))
+        rows.append(row | {"note": known["note"]})
+    return pd.DataFrame(rows, columns=list(_COMPARISON))
+
+
 def compare(this: Run, other: Other, run: RunParams) -> dict[str, Any]:
     """A run and other images, by the columns of the table of comparisons."""
-    row: dict[str, Any] = dict.fromkeys(_COMPARISON, math.nan)
-    row |= {"level": other.level, "other": other.name, "images": len(other.seen.embeddings)}
-    row |= {"mode": "", "note": ""}
+    row = _row(other.level, other.name, len(other.seen.embeddings))
     seed = run.seed_for("again", other.level, other.name)
     run, settled = run.model_copy(update={"seed": seed}), this.settled
     again = cluster_again(*other.seen, other.pool, settled.model, run, other.attempt)
@@ -144,14 +164,25 @@ def compare(this: Run, other: Other, run: RunParams) -> dict[str, Any]:
         return row | {"note": "the recipe gives no two clusters in these images"}
     number = settled.model.choose_number(*other.seen, other.pool, settled.gans, run)
     ari = agreement(settled, again.model, other.seen.embeddings)
-    row |= {"mode": number.mode, "number": number.number, "ari": ari}
     embeddings, labels = other.seen.embeddings.astype(np.float64), again.labels
     # No prototype is chosen by its confusion distance.
     unknown = np.zeros(len(labels))
-    chosen = this.way(Candidates(embeddings, again.points, labels, unknown, again.model.exemplars))
-    random = np.random.default_rng(seed)
-    sides = zip(("", "judge_"), this.seen, other.seen, strict=True)
-    for prefix, first, second in sides:
+    exemplars = again.model.exemplars
+    candidates = Candidates(embeddings, again.points, labels, unknown, exemplars)
+    row |= {"mode": number.mode, "number": number.number, "ari": ari}
+    return row | _similarities(this, other.seen, candidates, seed)
+
+
+def _row(level: str, name: str, images: int) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(_COMPARISON, math.nan)
+    return row | {"level": level, "other": name, "images": images, "mode": "", "note": ""}
+
+
+def _similarities(this: Run, seen: Seen, candidates: Candidates, seed: int) -> dict[str, float]:
+    """The similarity of the prototypes to those of other images, in both spaces."""
+    chosen, random = this.way(candidates), np.random.default_rng(seed)
+    row: dict[str, float] = {}
+    for prefix, first, second in zip(("", "judge_"), this.seen, seen, strict=True):
         matched = _matched(first, this.chosen, second, chosen, random)
         row |= {prefix + name: value for name, value in zip(_MATCHED, matched, strict=True)}
     return row
@@ -225,8 +256,3 @@ def _why_not(level: str, nothing: bool, gans: Mapping[str, int]) -> str:
         "generators": "no other generator has borderline images",
         "gans": "the other GANs have no such images" if several else "grid.runs is 1",
     }.get(level, "")
-
-
-def tabulate(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """The table of comparisons."""
-    return pd.DataFrame(rows, columns=list(_COMPARISON))
