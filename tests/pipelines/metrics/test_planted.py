@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from borderline.datasets import ImageSource
+from borderline.measures.facility_location import joint
+from borderline.measures.inference import embed
+from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.exemplars import ExemplarModel
+from borderline.pipelines.clustering.recipe import Recipe
+from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
-from planted import World, measure, planted, world_of
+from conftest import clustering_params
+from planted import CPU, World, measure, model_without_slanted, planted, world_of
 
 # One worker trains the judges.
 pytestmark = pytest.mark.xdist_group("planted")
@@ -22,8 +30,13 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def images(world: World) -> dict[str, Tensor]:
-    return planted(world, 100)
+def weak(world: World) -> nn.Module:
+    return model_without_slanted(world)
+
+
+@pytest.fixture(scope="module")
+def images(world: World, weak: nn.Module) -> dict[str, Tensor]:
+    return planted(world, weak, 100)
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +84,26 @@ def test_verdict_of_each_planted_pattern_prevails(world: World, images: dict[str
         "copies": "memorised",
         "third class": "another_class",
     }
+
+
+def test_exemplars_of_a_weak_model_show_its_weakness_and_not_the_ambiguous(
+    world: World, weak: nn.Module, images: dict[str, Tensor]
+) -> None:
+    shown = torch.cat([images["slanted"], images["blends"]])
+    kinds = np.repeat(["slanted", "blends"], [len(images[k]) for k in ("slanted", "blends")])
+    seen = [embed(net, shown, CPU).numpy() for net in (weak, world.committee.members[0])]
+    recipe = Recipe(Reduction("none", {}), Clustering("kmeans", {"n_clusters": 2}))
+    params = clustering_params(objective="reproducibility", clusterings=["kmeans"])
+    vectors = joint(*seen)
+    labels = ExemplarModel.of(recipe, params, seen[0], vectors, vectors).labels
+    number = labels.max() + 1
+    assert number > 2
+    verdicts = world.verdicts(shown)["verdict"].to_numpy(dtype=str)
+    table = share_verdicts(verdicts, labels, number)
+    prevailing = table[table["prevails"]].set_index("cluster")["verdict"]
+    slanted = [(kinds[labels == cluster] == "slanted").mean() for cluster in range(number)]
+    weakness = [prevailing.get(str(cluster)) == "weakness" for cluster in range(number)]
+    assert any(weakness)
+    assert min(share for share, says in zip(slanted, weakness, strict=True) if says) > 0.7
+    assert not any(says for share, says in zip(slanted, weakness, strict=True) if share < 0.3)
+    assert np.array(weakness)[labels[kinds == "slanted"]].mean() > 0.5

@@ -103,8 +103,14 @@ def draw_coverage(curves: pd.DataFrame) -> go.Figure:
     )
 
 
-def draw_reproducibility(comparisons: pd.DataFrame, levels: pd.DataFrame) -> Figure:
-    """A point for each comparison, and the mean of each level with its 95 % interval."""
+def draw_reproducibility(
+    comparisons: pd.DataFrame, levels: pd.DataFrame, limits: Mapping[str, float]
+) -> Figure:
+    """A point for each comparison, and the mean of each level with its 95 % interval.
+
+    ``limits`` are the least values of the columns that decide, from which on patterns are found
+    again; a dashed line shows each.
+    """
     if comparisons.empty:
         return draw_note("There is nothing to compare.")
     panels = {
@@ -113,11 +119,16 @@ def draw_reproducibility(comparisons: pd.DataFrame, levels: pd.DataFrame) -> Fig
         "judge_closed": "share of the gap closed,\njudge's features",
     }
     figure = Figure(figsize=(9, 3.4), layout="constrained", dpi=110)
-    figure.suptitle("The patterns in other images, generators and GANs", fontsize=10)
+    title = (
+        "The patterns in other images, generators and GANs (found again: right of the dashed line)"
+    )
+    figure.suptitle(title, fontsize=10)
     axes = figure.subplots(1, len(panels), sharey=True)
     names = [name for name in LEVELS if (levels["level"] == name).any()]
     for ax, (column, title) in zip(axes, panels.items(), strict=True):
         ax.axvline(0, color=CHANCE_COLOUR, linewidth=1)
+        if column in limits:
+            ax.axvline(limits[column], color=CHANCE_COLOUR, linewidth=1, linestyle="dashed")
         for height, name in enumerate(reversed(names)):
             points = comparisons[comparisons["level"] == name][column]
             ax.plot(points, [height] * len(points), "o", color=CHANCE_COLOUR, alpha=0.6, zorder=1)

@@ -150,7 +150,8 @@ def measure_reproducibility(
         )
     mode = "continuum" if name == selection.EXEMPLARS else "clusters"
     table = reproducibility.by_level(comparisons, mode, gans)
-    return table, comparisons, figures.draw_reproducibility(comparisons, table)
+    limits = reproducibility.LIMITS[mode]
+    return table, comparisons, figures.draw_reproducibility(comparisons, table, limits)
 
 
 def validate_prototypes(

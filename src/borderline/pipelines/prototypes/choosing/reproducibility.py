@@ -29,10 +29,8 @@ from borderline.pipelines.prototypes.choosing.repetition import (
 from borderline.pipelines.prototypes.choosing.selection import Way
 from borderline.records import Pool, Repeats, generators_in
 
-LEAST_ARI = 0.8
-"""Clusters are found again from this adjusted Rand index on."""
-LEAST_CLOSED = 0.5
-"""Exemplars are found again if they close this share of the gap from random images to 1."""
+LIMITS = {"clusters": {"ari": 0.8}, "continuum": {"closed": 0.5, "judge_closed": 0.5}}
+"""The least means with which the patterns of a mode are found again."""
 
 _FIGURES = ("ari", "closed", "judge_closed")
 _MATCHED = ("similarity", "similarity_random", "closed")
@@ -227,7 +225,7 @@ def by_level(comparisons: pd.DataFrame, own: str, gans: Mapping[str, int]) -> pd
         row |= {"same_mode": int((known["mode"] == own).sum())}
         row |= {"number_least": known["number"].min(), "number_most": known["number"].max()}
         for name in ("ari", *_MATCHED, *(f"judge_{name}" for name in _MATCHED)):
-            estimate = estimate_of_repeats(known[name].to_list())
+            estimate = estimate_of_repeats(known[name].to_list()).within(-1, 1)
             row[name] = estimate.value
             if name in _FIGURES:
                 row |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}
@@ -239,10 +237,8 @@ def by_level(comparisons: pd.DataFrame, own: str, gans: Mapping[str, int]) -> pd
 def _verdict(row: Mapping[str, Any], own: str) -> str:
     if row["fitted"] < row["compared"] or 2 * row["same_mode"] <= row["compared"]:
         return "no"
-    if own == "clusters":
-        return "yes" if row["ari"] >= LEAST_ARI else "no"
-    closed = min(row["closed"], row["judge_closed"])
-    return "yes" if closed >= LEAST_CLOSED else "no"
+    found = all(row[name] >= least for name, least in LIMITS[own].items())
+    return "yes" if found else "no"
 
 
 def _why_not(level: str, nothing: bool, gans: Mapping[str, int]) -> str:
