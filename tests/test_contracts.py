@@ -255,7 +255,7 @@ def test_parameters_cover_what_the_nodes_ask_for() -> None:
     }
     # For the hooks, and for what is beside the road.
     beside = {*BESIDE, "tracking", "other_run"}
-    assert asked == {*Parameters.model_fields, "call", "members"} - beside
+    assert asked == {*Parameters.model_fields, "call", "gans", "members"} - beside
 
 
 def test_stages_are_listed_without_a_context() -> None:

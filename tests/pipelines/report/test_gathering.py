@@ -68,6 +68,7 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "ari_resamples_high": [0.7],
             "doubts": ["one cloud; unstable"],
             "continuum": [""],
+            "artefacts": ["3 images are one"],
             "note": [""],
         },
         "prototypes_table": {
@@ -78,6 +79,12 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "row": [0, 2],
             "p": [0.51, 0.49],
             "chosen_by": "k_medoids",
+        },
+        "reproducibility_table": {
+            "compared_with": ["resamples", "other generators", "other GANs"],
+            "compared": [5, 3, 0],
+            "reproducible": ["yes", "no", ""],
+            "note": ["", "", "grid.runs is 1"],
         },
         "repeats_table": {"repeat": [0, 1, 2], "images": [50, 0, 60]},
         "matches_table": {
@@ -209,6 +216,11 @@ def test_model_and_its_patterns_are_described() -> None:
     assert (findings.made, findings.borderline_images, findings.noise) == (800, 400, 0.25)
     assert (findings.shown, findings.validation) == ("k_medoids", ("Coverage.", "Stability."))
     assert findings.abstaining == ("First.", "Second.")
+    assert findings.artefacts == "3 images are one"
+    assert findings.reproducibility == (
+        "The prototypes are found again in resamples. They are not found again in other "
+        "generators. Not compared: other GANs (grid.runs is 1)."
+    )
     assert findings.cluster_doubts == ("one cloud", "unstable")
     assert findings.doubts == (
         *findings.cluster_doubts,
