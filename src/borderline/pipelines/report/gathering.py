@@ -74,6 +74,7 @@ def gather(
     classes = names["negative"], names["positive"]
     patterns = tuple(_pattern(row, near, tables, classes) for row in prototypes.to_dict("records"))
     shown = str(prototypes["chosen_by"].iloc[0]) if patterns else ""
+    many = "exemplars" if clusters["continuum"] else "prototypes"
     validation = tables["validation_table"]
     validation = validation[validation["chosen_by"] == shown]
     attributions = tables["explanation_scores_table"].to_dict("records")
@@ -109,10 +110,7 @@ def gather(
         recipe=clusters["recipe"],
         continuum=clusters["continuum"],
         artefacts=clusters["artefacts"],
-        reproducibility=reproducibility_in_words(
-            tables["reproducibility_table"],
-            "exemplars" if clusters["continuum"] else "prototypes",
-        )
+        reproducibility=reproducibility_in_words(tables["reproducibility_table"], many)
         if patterns
         else "",
         found_by_chance=_found_by_chance(validation),
@@ -123,7 +121,7 @@ def gather(
         validation=tuple(validation["says"]),
         attributions=tuple(_faithfulness(row) for row in attributions),
         abstaining=tuple(dict.fromkeys(rejection[rejection["abstains_by"].isin(rules)]["says"])),
-        doubts=(*cluster_doubts, *doubts_about(validation, level)),
+        doubts=(*cluster_doubts, *doubts_about(validation, level, many)),
         cluster_doubts=cluster_doubts,
         note=clusters["note"],
     )
@@ -145,8 +143,11 @@ def with_rating(findings: Findings, human_verdicts: Row, patterns: str) -> Findi
     return findings.model_copy(update={"rating": rating, "rating_note": ""})
 
 
-def doubts_about(validation: pd.DataFrame, level: float) -> list[str]:
-    """The measures in which the shown prototypes do not beat chance, and notes on the repeats."""
+def doubts_about(validation: pd.DataFrame, level: float, shown: str = "prototypes") -> list[str]:
+    """The measures in which the shown prototypes do not beat chance, and notes on the repeats.
+
+    ``shown`` is the word for them, ``exemplars`` in a continuum.
+    """
     stability = validation["measure"] == "stability"
     doubts = []
     for suffix, others in _OTHERS.items():
@@ -155,7 +156,7 @@ def doubts_about(validation: pd.DataFrame, level: float) -> list[str]:
         short = validation["measure"][(validation[f"q_value{suffix}"] > level) | unknown]
         if len(short):
             named = ", ".join(VALIDATION_MEASURES[measure] for measure in short)
-            doubts.append(f"the prototypes are not significantly better than {others} in: {named}")
+            doubts.append(f"the {shown} are not significantly better than {others} in: {named}")
     return [*doubts, *filter(None, validation["note"][stability])]
 
 
