@@ -39,8 +39,8 @@ from kedro.framework.startup import bootstrap_project
 from sklearn.metrics import adjusted_rand_score
 
 from borderline.measures.inference import embed
-from borderline.pipelines.metrics.leaderboard import chosen_of
 from borderline.pipelines.prototypes.choosing.matching import matched_similarities
+from borderline.sampling import chosen_generator
 
 OUTPUTS = [f"{MODEL}.{name}" for name in ("leaderboard_table", "prototypes")]
 DRAWS = 199
@@ -107,7 +107,7 @@ def result_of(folder: Path, condition: Condition) -> tuple[Result, dict[str, Any
         "run": condition.name,
         "mode": result.mode,
         "number": int(scores["clusters"]),
-        "generator": chosen_of(catalog.load(f"{MODEL}.leaderboard_table")),
+        "generator": chosen_generator(catalog.load(f"{MODEL}.leaderboard_table")),
         "images": len(images),
         "seconds": made["seconds"],
         "revision": made["revision"],

@@ -69,7 +69,7 @@ class BorderlineContext(KedroContext):
         beside = Parameters.marked(Mark.BESIDE) | Globals.marked(Mark.BESIDE)
         self.derived = Derived(
             runs=grid.seeds(checked.grid, checked.run),
-            gans={name: placed.run for name, placed in self.layout.generators.items()},
+            gans=self.layout.gans(),
             members=trained_members(checked),
             call=CallParams(
                 environment=self.env,

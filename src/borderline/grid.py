@@ -87,6 +87,13 @@ class Layout:
     imported: tuple[str, ...] = ()
     members: tuple[str, ...] = (JUDGE,)
 
+    def gans(self) -> dict[str, int]:
+        """The number of the GAN of each generator; 0 if it has none, or if step 1 was given."""
+        return {
+            name: placed.run if self.trains_gan and placed.settings.needs_gan() else 0
+            for name, placed in self.generators.items()
+        }
+
     @property
     def trained(self) -> tuple[str, ...]:
         """The models that were not trained elsewhere."""

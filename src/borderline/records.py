@@ -101,7 +101,8 @@ class Embeddings(TypedDict):
 
 Pool = dict[str, "Tensor"]
 """Borderline images of each generator of a model that has any, by dotted name:
-``<generator>.embeddings`` in the model (n, D) and ``<generator>.features`` of the judge (n, F)."""
+``<generator>.embeddings`` in the model (n, D) and ``<generator>.features`` of the judge (n, F);
+``<generator>.other_embeddings`` and ``<generator>.other_features`` are of other images of it."""
 
 
 class Clusters(TypedDict):

@@ -13,6 +13,7 @@ from borderline.records import LabelledImages, Part, take_rows
 
 if TYPE_CHECKING:
     import torch
+    from pandas import DataFrame
     from torch import Tensor, nn
 
 Parts = Generator[Part, None, str]
@@ -130,6 +131,11 @@ def make_part(
         "latents": latents,
         "probabilities": predict(classifier, images, device),
     }
+
+
+def chosen_generator(leaderboard: DataFrame) -> str:
+    """The name of the chosen generator."""
+    return str(leaderboard["source"][leaderboard["chosen"]].iloc[0])
 
 
 def first_borderline(parts: records.Parts, band: float, most: int) -> Part:

@@ -62,7 +62,7 @@ class Derived(Params):
 
     Attributes:
         runs: The run settings of all repetitions except the first: ``run_2`` and so on.
-        gans: The number of the GAN of each generator.
+        gans: The number of the GAN of each generator, 0 for none.
         members: The numbers of the members of the committee that are trained here, by name.
         call: The call of the run.
         pairing: The two models that ``compare`` compares.

@@ -56,7 +56,7 @@ def test_model_assigns_new_images_to_the_nearest_exemplar_and_chooses_again() ->
     assert (LABELS[model.rows][assigned] == labels).all()
     assert (model.typicality(new) > 0.05).mean() > 0.8
     run = RunParams(seed=0, device="cpu")
-    again = model.again(new, new, {}, run, attempt=1)
+    again = model.again(new, new, {}, {}, run, attempt=1)
     assert again.points.shape == (90, 3)
     assert all(len(set(again.labels[labels == group])) == 1 for group in range(3))
     assert again.exemplars is not None

@@ -139,9 +139,10 @@ def test_a_cluster_that_only_one_generator_fills_is_an_artefact_and_no_pattern(
     assert set(labels[180:]) == {-1}
     assert made["sizes"]["images"].tolist() == [60] * 3
     assert made["sizes"]["stability"].tolist() == [1] * 3
+    assert (scores["clusters"], scores["sizes"], scores["noise"]) == (3, "60 60 60", 0.25)
     assert scores["artefacts"] == (
-        "60 of 240 borderline images are an artefact of own, which makes at least 95% of such "
-        "images (no pattern)"
+        "60 of 240 borderline images are an artefact of own, which makes at least 95% of the "
+        "images like them. They are no pattern"
     )
     assert scores["doubts"] == scores["continuum"] == ""
     assert set(made["model"].assign(own)[0][180:]) == {-1}
@@ -159,12 +160,34 @@ def test_artefacts_alone_are_no_clusters_and_have_no_exemplar(
     others = {name: blobs(150, seed=n)[0] for n, name in enumerate(("other", "third"), 1)}
     made = stage(own, tmp_path, PATTERNS, run, pool_of(own=own, **others))
     scores = made["scores"].iloc[0]
-    assert "all but one are artefacts of a single generator or GAN" in scores["continuum"]
+    assert "at most one of them is not an artefact of one generator" in scores["continuum"]
     assert scores["artefacts"].startswith("60 of 210 borderline images are an artefact of own")
     labels = made["clusters"]["labels"].numpy()
     assert (labels[150:] == -1).all()
     assert (labels[:150] >= 0).all()
     assert (made["clusters"]["exemplars"] < 150).all()
+
+
+def test_images_that_are_all_artefacts_are_no_pattern_and_the_note_says_so(
+    tmp_path: Path, run: RunParams
+) -> None:
+    everything, truth = blobs(100, 100, 100, 100)
+    own, rest = everything[truth == 3], everything[truth < 3]
+    others = {"other": rest[::2], "third": rest[1::2]}
+    made = stage(own, tmp_path, PATTERNS, run, pool_of(own=own, **others))
+    scores = made["scores"].iloc[0]
+    assert scores["note"].startswith("100 of 100 borderline images are an artefact of own")
+    assert (scores["clusters"], len(made["sizes"])) == (0, 0)
+    assert set(made["clusters"]["labels"].tolist()) == {-1}
+
+
+def test_a_generator_with_few_images_does_not_decide(tmp_path: Path, run: RunParams) -> None:
+    own, truth = blobs(100, 100, 100)
+    for count in (2, 7, 12):
+        few = own[truth == 0][:count]
+        made = stage(own, tmp_path, PATTERNS, run, pool_of(own=own, few=few))
+        assert made["scores"]["clusters"].iloc[0] == 3, count
+        assert made["scores"]["continuum"].iloc[0] == made["scores"]["artefacts"].iloc[0] == ""
 
 
 def test_clusters_that_the_other_generators_do_not_give_are_a_continuum(

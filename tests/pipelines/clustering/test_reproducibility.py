@@ -92,7 +92,20 @@ def test_strength_over_generators_is_that_without_the_one_that_adds_most() -> No
     assert strength_over_generators(points, labels, kmeans, groups, 0.8, 0) == 1
 
 
+def test_an_artefact_of_one_generator_is_left_out_with_its_gan_too() -> None:
+    points, labels = blobs(50, 50, 50, 50)
+    kmeans, generator = Clustering("kmeans", {"n_clusters": 4}), np.arange(200) % 4
+    generator[labels == 3] = 2
+    groups = {name: generator == n for n, name in enumerate("abcd")}
+    groups |= {"GAN 1": generator < 2, "GAN 2": generator >= 2}
+    assert find_artefacts(labels, groups, 0.95) == {3: "c"}
+    found = strength_over_generators(points.astype(np.float64), labels, kmeans, groups, 0.95, 0)
+    assert found == 1
+
+
 def test_few_images_of_one_generator_are_no_artefact() -> None:
+    tiny = {"tiny": np.arange(400) < 2, "large": np.arange(400) >= 2}
+    assert find_artefacts((np.arange(400) < 40).astype(int), tiny, 0.9) == {}
     labels = np.array([0] * 57 + [1] * 3)
     groups = {"a": np.arange(60) >= 30, "b": np.arange(60) < 30}
     assert find_artefacts(labels, groups, 0.95) == {}

@@ -131,7 +131,7 @@ def everything(
     made["pool"] = {
         f"{name}.{field}": part
         for name, part in parts_of_pool.items()
-        for field in ("embeddings", "features")
+        for field in ("embeddings", "features", "other_embeddings", "other_features")
     }
     given = {"prototypes": settings, "settings": settings, "confusion": BAND, "run": run}
     given |= {"gans": {"tiny": 1, "other": 1}}
@@ -328,7 +328,7 @@ def test_repeats_that_fail_keep_their_numbers(all_of_it: dict[str, Any]) -> None
     failed = {"labels": torch.zeros(0, dtype=torch.long)}
     repeats = {"part_00000": lambda: failed, "part_00001": made["repeats"]["part_00001"]}
     settings, run = prototypes_params(), RunParams(seed=0, device="cpu")
-    inputs = {name: made[name] for name in ("prototypes", "embeddings", "selections")}
+    inputs = {name: made[name] for name in ("prototypes", "embeddings", "clusters")}
     table, figure = choosing.match_prototypes(**inputs, repeats=repeats, settings=settings, run=run)
     assert set(table["repeat"]) == {1}
     assert "repeat 1" in [ax.get_title() for ax in figure.axes]

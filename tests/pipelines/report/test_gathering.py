@@ -81,7 +81,8 @@ def tables(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "chosen_by": "k_medoids",
         },
         "reproducibility_table": {
-            "compared_with": ["resamples", "other generators", "other GANs"],
+            "words": ["in resamples", "with other generators", "with other GANs"],
+            "rule": "much",
             "compared": [5, 3, 0],
             "reproducible": ["yes", "no", ""],
             "note": ["", "", "grid.runs is 1"],
@@ -218,8 +219,8 @@ def test_model_and_its_patterns_are_described() -> None:
     assert findings.abstaining == ("First.", "Second.")
     assert findings.artefacts == "3 images are one"
     assert findings.reproducibility == (
-        "The prototypes are found again in resamples. They are not found again in other "
-        "generators. Not compared: other GANs (grid.runs is 1)."
+        "The prototypes are found again in resamples. They are not found again with other "
+        "generators. Not compared with other GANs: grid.runs is 1. Found again means: much."
     )
     assert findings.cluster_doubts == ("one cloud", "unstable")
     assert findings.doubts == (

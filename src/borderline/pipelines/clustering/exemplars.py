@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.preprocessing import normalize
@@ -30,6 +30,7 @@ class ExemplarModel:
         embeddings: The embeddings of all borderline images, (n, D).
         clusters: Clusters of which all but one are artefacts: images of these have no exemplar.
             None without artefacts.
+        tested: Whether only the test for clusters calls the images a continuum.
     """
 
     recipe: Recipe
@@ -37,6 +38,7 @@ class ExemplarModel:
     rows: np.ndarray
     embeddings: np.ndarray
     clusters: ClusterModel | None = None
+    tested: bool = False
 
     @classmethod
     def of(
@@ -58,10 +60,11 @@ class ExemplarModel:
             audience: The joint vectors of the audience, (P, J).
             clusters: See the class.
         """
-        candidates = np.flatnonzero(_patterns(clusters, embeddings))
+        model = cls(recipe, params, np.zeros(0, dtype=np.int64), embeddings, clusters)
+        candidates = np.flatnonzero(~model.is_artefact(embeddings))
         similarities, limits = vectors[candidates] @ audience.T, params.exemplars
         rows, _ = facility_location(similarities, limits.most, limits.least_gain)
-        return cls(recipe, params, candidates[rows], embeddings, clusters)
+        return replace(model, rows=candidates[rows])
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The nearest exemplar (M,) of embeddings (M, D), -1 for an artefact; its similarity (M,)
@@ -70,7 +73,7 @@ class ExemplarModel:
             return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros((0, len(self.rows)))
         exemplars = normalize(self.embeddings[self.rows].astype(np.float64))
         similarities = normalize(embeddings.astype(np.float64)) @ exemplars.T
-        nearest = np.where(_patterns(self.clusters, embeddings), similarities.argmax(1), NOISE)
+        nearest = np.where(self.is_artefact(embeddings), NOISE, similarities.argmax(1))
         return nearest, similarities.max(1).clip(0, 1), similarities
 
     @property
@@ -88,6 +91,12 @@ class ExemplarModel:
         """The same as ``rows``."""
         return self.rows
 
+    def is_artefact(self, embeddings: np.ndarray) -> np.ndarray:
+        """Which images (M, D) belong to an artefact, bool (M,)."""
+        if self.clusters is None:
+            return np.zeros(len(embeddings), dtype=bool)
+        return self.clusters.is_artefact(embeddings)
+
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """How similar new images (M, D) are to the borderline ones, as of a ``ClusterModel``."""
         return typicality(self.embeddings, embeddings)
@@ -97,14 +106,16 @@ class ExemplarModel:
         embeddings: np.ndarray,
         features: np.ndarray,
         pool: Pool,
+        gans: Mapping[str, int],
         run: RunParams,
         attempt: int,
     ) -> ExemplarModel:
         """Choose as many exemplars among other images; see ``prototypes.cluster_model``."""
-        candidates = joint(embeddings, features)
-        similarities = candidates @ audience_of(candidates, pool, self.params).T
-        rows, _ = facility_location(similarities, len(self.rows))
-        return ExemplarModel(self.recipe, self.params, rows, embeddings)
+        vectors = joint(embeddings, features)
+        candidates = np.flatnonzero(~self.is_artefact(embeddings))
+        audience = audience_of(vectors, pool, self.params)
+        rows, _ = facility_location(vectors[candidates] @ audience.T, len(self.rows))
+        return replace(self, rows=candidates[rows], embeddings=embeddings)
 
     def choose_number(
         self,
@@ -115,12 +126,5 @@ class ExemplarModel:
         run: RunParams,
     ) -> Number:
         """The number of clusters or exemplars of other images; see ``choose_number``."""
-        steps = self.recipe.reduction, self.recipe.clustering
-        return choose_number(*steps, embeddings, features, pool, gans, self.params, run)
-
-
-def _patterns(clusters: ClusterModel | None, embeddings: np.ndarray) -> np.ndarray:
-    """Which images (M, D) are no artefact, bool (M,)."""
-    if clusters is None:
-        return np.ones(len(embeddings), dtype=bool)
-    return np.asarray(clusters.assign(embeddings)[0] != NOISE)
+        images = embeddings, features, pool, gans
+        return choose_number(self.recipe, *images, self.params, run, tested=self.tested)

@@ -14,7 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE
-from borderline.pipelines.clustering.params import ClusteringParams, StabilityParams
+from borderline.pipelines.clustering.params import (
+    ClusteringParams,
+    ReproducibilityParams,
+    StabilityParams,
+)
 from borderline.pipelines.clustering.pool import Groups
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
@@ -134,7 +138,7 @@ def best_matches(labels: np.ndarray, others: np.ndarray, clusters: int) -> np.nd
 
 
 def choose(
-    finalists: Sequence[Finalist], params: StabilityParams, run: RunParams, objective: object = None
+    finalists: Sequence[Finalist], params: ClusteringParams, run: RunParams
 ) -> tuple[dict[str, str], pd.DataFrame, pd.DataFrame]:
     """Choose the first stable finalist, or the most stable one with a ``doubt``.
 
@@ -145,13 +149,13 @@ def choose(
     """
     rows: list[dict[str, Any]] = []
     stabilities: list[Stability] = []
-    stable = False
+    stable, least = False, params.stability.least
     for model, scores in finalists:
         row: dict[str, Any] = {"recipe": str(model.recipe), "chosen": False, **scores}
         if not stable:
-            stabilities.append(measure_stability(model, params, run))
+            stabilities.append(measure_stability(model, params.stability, run))
             row |= stabilities[-1].as_row()
-            stable = params.least is None or row["ari_resamples"] >= params.least
+            stable = least is None or row["ari_resamples"] >= least
         rows.append(row | model.recipe.as_row())
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     columns = ["cluster", "stability"]
@@ -162,27 +166,28 @@ def choose(
     unstable = (
         f"none of the {len(rows)} best recipes is stable: the best of them has an adjusted Rand "
         f"index of {table['ari_resamples'][chosen]:.2f} over resamples "
-        f"(clustering.stability.least is {params.least})"
+        f"(clustering.stability.least is {least})"
     )
     recipe = {name: str(table[name][chosen]) for name in RECIPE_COLUMNS}
-    if objective == "reproducibility":
-        recipe["continuum"] = _no_number(rows[chosen])
+    if params.objective == "reproducibility":
+        recipe["continuum"] = _no_number(rows[chosen], params.reproducibility)
     of_clusters = pd.DataFrame(enumerate(stabilities[chosen].of_clusters), columns=columns)
     return recipe | {"note": "", "doubt": "" if stable else unstable}, table, of_clusters
 
 
-def _no_number(best: Mapping[str, Any]) -> str:
+def _no_number(best: Mapping[str, Any], limits: ReproducibilityParams) -> str:
     """Why no number of clusters is reproducible; empty if the best finalist is."""
     if best["objective"] > 1:
         return ""
     strength = f"prediction strength {best['prediction_strength']:.2f}"
-    found = f"{best['clusters']:.0f} clusters are found again in other images ({strength}), but"
-    if pd.notna(best["valley"]):
-        valley = f"density between them: {best['valley']:.2f} of that in them"
-        return f"{found} they are not separate ({valley})"
-    generators = best["strength_over_generators"]
-    if pd.isna(generators):
+    if not best["prediction_strength"] >= limits.least:
         return f"no number of clusters is found again in other images (at best {strength})"
+    found = f"{best['clusters']:.0f} clusters are found again in other images ({strength}), but"
+    generators, valley = best["strength_over_generators"], best["valley"]
+    if generators < limits.least:
+        return f"{found} not without one of the generators (prediction strength {generators:.2f})"
     if best["clusters"] - best["artefact_clusters"] < 2:
-        return f"{found} all but one are artefacts of a single generator or GAN"
-    return f"{found} not without one of the generators (prediction strength {generators:.2f})"
+        return f"{found} at most one of them is not an artefact of one generator or GAN"
+    if pd.isna(valley):
+        return f"{found} they have too few images to tell whether they are separate"
+    return f"{found} they are not separate (density between them: {valley:.2f} of that in them)"

@@ -14,7 +14,6 @@ from torch import Tensor
 from borderline.measures.confusion import is_borderline
 from borderline.measures.facility_location import joint
 from borderline.params import RunParams
-from borderline.pipelines.clustering.clusterings import NOISE
 from borderline.pipelines.clustering.exemplars import ExemplarModel
 from borderline.pipelines.clustering.finalists import STABILITY_SCORES
 from borderline.pipelines.clustering.params import ClusteringParams
@@ -46,18 +45,21 @@ class Found(NamedTuple):
         removed: The clusters of the fit that are no pattern, because they are artefacts.
         artefacts: Sentences about them.
         doubt: Sentences about artefacts that are not removed.
+        note: Why there are no patterns; empty where there are some.
     """
 
     model: ClusterModel | ExemplarModel | NoClusters
-    removed: Collection[int]
+    removed: Collection[int] = ()
     artefacts: str = ""
     doubt: str = ""
+    note: str = ""
 
 
 def find(
     embeddings: Embeddings,
     features: Callable[[], np.ndarray],
     recipe: Mapping[str, str],
+    finalists: pd.DataFrame,
     structure: pd.DataFrame,
     pool: Pool,
     gans: Mapping[str, int],
@@ -66,10 +68,14 @@ def find(
 ) -> Found:
     """Fit the recipe, name the artefacts among its clusters, and choose exemplars of a continuum.
 
+    Artefacts are removed where the generators are clustered together, and, in a continuum, where
+    they are the reason for it.
+
     Args:
         embeddings: Of the borderline images.
         features: Gives their features of the judge, (n, F), which only a continuum needs.
         recipe: The recipe, or the ``note`` why there is none.
+        finalists: The table of the finalists.
         structure: The table of the test for clusters.
         pool: The borderline images of all generators.
         gans: The number of the GAN of each generator.
@@ -78,23 +84,32 @@ def find(
     """
     model = fit_model(fitted_vectors(embeddings, pool, params), recipe, params, run)
     if isinstance(model, NoClusters):
-        return Found(model, ())
-    groups, share = groups_of(pool, gans), params.reproducibility.artefact
+        return Found(model, note=recipe["note"])
+    limits, groups = params.reproducibility, groups_of(pool, gans)
     artefacts: dict[int, str] = {}
     if groups:
-        artefacts = find_artefacts(model.assign(joined(pool, "embeddings"))[0], groups, share)
-    patterns = len(model.clusters.order) - len(artefacts)
-    vectors = embeddings["embeddings"].numpy()
-    of_borderline, _, _ = model.assign(vectors)
-    continuum = why_continuum(recipe, structure)
-    removes = params.together and patterns >= 1 and not (continuum and patterns > 1)
-    says = say_artefacts(artefacts, of_borderline, share, removed=removes)
+        in_pool, _, _ = model.assign(joined(pool, "embeddings"))
+        artefacts = find_artefacts(in_pool, groups, limits.artefact)
+    vectors, continuum = embeddings["embeddings"].numpy(), why_continuum(recipe, structure)
+    labels, _, _ = model.assign(vectors)
+    all_of_one = bool(artefacts) and bool(np.isin(labels, list(artefacts)).all())
+    removes = params.together
+    if continuum:
+        held = finalists[finalists["chosen"]].iloc[0]["prediction_strength"] >= limits.least
+        alone = len(model.clusters.order) - len(artefacts) == 1
+        removes &= bool(held) and alone and not all_of_one
+    says = say_artefacts(artefacts, labels, limits.artefact, removed=removes)
     if removes:
         model = replace(model, artefacts=artefacts)
     if continuum:
         exemplars = choose_exemplars(vectors, features(), pool, model)
-        return Found(exemplars, (), artefacts=says if removes else "")
-    return Found(model, artefacts, artefacts=says) if removes else Found(model, (), doubt=says)
+        exemplars = replace(exemplars, tested=not recipe["continuum"])
+        return Found(exemplars, artefacts=says if removes else "")
+    if not removes:
+        return Found(model, doubt=says)
+    if all_of_one:
+        return Found(NoClusters(), range(len(model.clusters.order)), note=says)
+    return Found(model, artefacts, artefacts=says)
 
 
 def choose_exemplars(
@@ -103,7 +118,7 @@ def choose_exemplars(
     """Choose the exemplars among the borderline images.
 
     They represent the images of all generators, or these images alone where the generators are not
-    clustered together. Images of an artefact have none, unless all are of one.
+    clustered together. Images of an artefact have none.
 
     Args:
         vectors: Embeddings of the borderline images, (n, D).
@@ -113,7 +128,7 @@ def choose_exemplars(
     """
     candidates = joint(vectors, features)
     audience = audience_of(candidates, pool, model.params)
-    clusters = model if model.artefacts and (model.assign(vectors)[0] != NOISE).any() else None
+    clusters = model if model.artefacts else None
     return ExemplarModel.of(model.recipe, model.params, vectors, candidates, audience, clusters)
 
 
@@ -141,32 +156,38 @@ def label_all(
 
 def describe(
     embeddings: Embeddings,
+    clusters: Clusters,
     recipe: Mapping[str, str],
     finalists: pd.DataFrame,
     structure: pd.DataFrame,
-    exemplars: int,
-    artefacts: str,
-    doubt: str,
+    found: Found,
 ) -> pd.DataFrame:
     """The scores of the clusters in one row, with the doubts about them or the reason for none.
 
-    Of a continuum, the row has the number of its exemplars and the reason to call it one.
-    ``artefacts`` says which images are an artefact, and ``doubt`` which clusters.
+    Of a continuum, the row has the number of its exemplars and the reason to call it one. Scores
+    are those of the fit; number, sizes and noise are without artefacts, if these are removed.
     """
     scores = ("recipe", *SCORES, *STABILITY_SCORES)
     row: dict[str, Any] = {"images": len(embeddings["embeddings"])}
     row |= {"fitted": len(embeddings["fitted"]), **dict.fromkeys((*scores, "structure_p"), np.nan)}
-    row |= {"recipe": "", "clusters": 0, "doubts": "", "continuum": "", "note": recipe["note"]}
-    row["artefacts"] = artefacts
+    row |= {"recipe": "", "clusters": 0, "doubts": "", "continuum": "", "note": found.note}
+    row["artefacts"] = found.artefacts
+    exemplars = len(clusters.get("exemplars", ()))
     if exemplars:
         reason = why_continuum(recipe, structure)
         how = f"facility location, {exemplars} exemplars"
         row |= {"recipe": how, "clusters": exemplars, "continuum": reason}
-    elif not recipe["note"]:
+    elif not found.note:
         chosen, clouds = finalists[finalists["chosen"]].iloc[0], structure.iloc[0]
         row |= {name: chosen[name] for name in scores}
-        doubts = "; ".join(filter(None, (clouds["doubt"], recipe["doubt"], doubt)))
+        doubts = "; ".join(filter(None, (clouds["doubt"], recipe["doubt"], found.doubt)))
         row |= {"structure_p": clouds["p_value"], "doubts": doubts}
+        if found.removed:
+            labels = clusters["labels"]
+            sizes = labels[labels >= 0].bincount()
+            row |= {"clusters": chosen["clusters"] - len(found.removed)}
+            row |= {"sizes": " ".join(map(str, sizes.tolist()))}
+            row |= {"noise": (labels < 0).double().mean().item()}
     return pd.DataFrame([row])
 
 
@@ -180,13 +201,12 @@ def say_artefacts(
         if count == 0:  # Other generators made it.
             continue
         images = f"{count:,} of {len(labels):,} borderline images"
-        verb = "are" if count > 1 else "is"
-        what = "no pattern" if removed else f"cluster {cluster}"
+        which = "They are no pattern" if removed else f"They are cluster {cluster}"
         sentences.append(
-            f"{images} {verb} an artefact of {name}, which makes at least {share:.0%} of such "
-            f"images ({what})"
+            f"{images} are an artefact of {name}, which makes at least {share:.0%} of the images "
+            f"like them. {which}"
         )
-    return "; ".join(sentences)
+    return ". ".join(sentences)
 
 
 def why_continuum(recipe: Mapping[str, str], structure: pd.DataFrame) -> str:

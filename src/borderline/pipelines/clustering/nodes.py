@@ -39,7 +39,7 @@ def pool_borderline(
     run: RunParams,
     **images: Parts,
 ) -> Pool:
-    """The first borderline images of every generator, as model and judge see them.
+    """The first borderline images of every generator, as model and judge see them, and others.
 
     ``images`` are those of the generators, by ``<generator>.images``.
     """
@@ -50,10 +50,12 @@ def pool_borderline(
     most = min(clustering.pool, clustering.fit_size // max(len(made), 1))
     pool: Pool = {}
     for name, parts in made.items():
-        chosen = first_borderline(parts, confusion.band, most)["images"]
-        if len(chosen):
-            pool[f"{name}.embeddings"] = embed(classifier, chosen, run.torch_device())
-            pool[f"{name}.features"] = embed(judge, chosen, run.torch_device())
+        chosen = first_borderline(parts, confusion.band, 2 * most)["images"]
+        for field, network in (("embeddings", classifier), ("features", judge)):
+            if len(chosen):
+                seen = embed(network, chosen, run.torch_device())
+                pool[f"{name}.{field}"] = seen[:most]
+                pool[f"{name}.other_{field}"] = seen[most:]
     return pool
 
 
@@ -141,9 +143,7 @@ def choose_recipe(
     vectors = fitted_vectors(embeddings, pool, clustering)
     groups = groups_of(pool, gans) if clustering.together else {}
     fitted = fit_finalists(trials_table, vectors, clustering, run, groups)
-    recipe, finalists, cluster_stability = choose(
-        fitted, clustering.stability, run, clustering.objective
-    )
+    recipe, finalists, cluster_stability = choose(fitted, clustering, run)
     if not fitted:
         recipe = {"note": why_no_recipe(embeddings, trials_table, clustering)}
     return recipe, finalists, cluster_stability
@@ -199,15 +199,12 @@ def cluster_borderline(
         return embed(judge, borderline["images"], run.torch_device()).numpy()
 
     found = membership.find(
-        *(embeddings, features, recipe, structure_table, pool, gans, clustering, run)
+        *(embeddings, features, recipe, finalists_table, structure_table, pool, gans),
+        *(clustering, run),
     )
     clusters = membership.label_all(embeddings, found.model, together=clustering.together)
-    scores = membership.describe(
-        *(embeddings, recipe, finalists_table, structure_table),
-        exemplars=len(clusters.get("exemplars", ())),
-        artefacts=found.artefacts,
-        doubt=found.doubt,
-    )
+    tables = recipe, finalists_table, structure_table
+    scores = membership.describe(embeddings, clusters, *tables, found)
     sizes = membership.sizes(borderline, clusters, cluster_stability_table, found.removed)
     figure = draw_borderline(borderline, clusters, sizes)
     return clusters, found.model, scores, sizes, figure

@@ -11,11 +11,12 @@ from threadpoolctl import threadpool_limits
 from borderline.measures.facility_location import facility_location, joint
 from borderline.params import RunParams
 from borderline.pipelines.clustering.best_of_kind import cluster_all
-from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.pool import audience_of, groups_of, joined
-from borderline.pipelines.clustering.reductions import Reduction, neighbours_of
+from borderline.pipelines.clustering.recipe import Recipe
+from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
+from borderline.pipelines.clustering.structure import compare_with_clouds
 from borderline.records import Pool
 
 
@@ -27,26 +28,27 @@ class Number(NamedTuple):
 
 
 def choose_number(
-    reduction: Reduction,
-    clustering: Clustering,
+    recipe: Recipe,
     embeddings: np.ndarray,
     features: np.ndarray,
     pool: Pool,
     gans: Mapping[str, int],
     params: ClusteringParams,
     run: RunParams,
+    *,
+    tested: bool,
 ) -> Number:
-    """Choose the number anew, in the same reduction and by the same objective.
+    """Choose the number anew, in the same reduction and by the same objective, without artefacts.
 
     Args:
-        reduction: The reduction of the recipe.
-        clustering: The clustering of the recipe, of which only the kind counts.
+        recipe: The recipe; its number of clusters does not count.
         embeddings: Embeddings of other images, (M, D).
         features: Their features of the judge, (M, F).
         pool: The images of all generators with them, as in the run that is compared.
         gans: The number of the GAN of each generator.
         params: The settings of the search.
         run: Gives the seeds.
+        tested: Whether clusters must also pass the test for clusters.
     """
     seed = run.seed_for("reduction", 0)
     together = params.together and bool(pool)
@@ -54,12 +56,18 @@ def choose_number(
     groups = groups_of(pool, gans) if together else {}
     with threadpool_limits(1):
         neighbours = neighbours_of(vectors, params)
-        points = reduction.reduce(vectors, neighbours, seed, params.search_epochs)
-        scorer = Scorer(vectors, params, run.seed_for("scored images"), groups)
-        best = cluster_all(clustering.kind, scorer.in_space(points), params, run)
-    if params.objective == "reproducibility" and not best.objective > 1:
-        candidates, limits = joint(embeddings, features), params.exemplars
-        similarities = candidates @ audience_of(candidates, pool, params).T
-        rows, _ = facility_location(similarities, limits.most, limits.least_gain)
-        return Number("continuum", len(rows))
-    return Number("clusters", 0 if best.clusters is None else len(best.clusters.order))
+        points = recipe.reduction.reduce(vectors, neighbours, seed, params.search_epochs)
+        space = Scorer(vectors, params, run.seed_for("scored images"), groups).in_space(points)
+        best = cluster_all(recipe.clustering.kind, space, params, run)
+    if params.objective != "reproducibility":
+        return Number("clusters", 0 if best.clusters is None else len(best.clusters.order))
+    patterns = 0 if best.clusters is None else space.reproduced(best.clusters).patterns
+    if patterns > 1 and tested:
+        structure = compare_with_clouds(vectors, [recipe], params, run)
+        patterns = patterns if structure.p_value <= params.structure.level else 0
+    if patterns > 1:
+        return Number("clusters", patterns)
+    candidates, limits = joint(embeddings, features), params.exemplars
+    similarities = candidates @ audience_of(candidates, pool, params).T
+    rows, _ = facility_location(similarities, limits.most, limits.least_gain)
+    return Number("continuum", len(rows))

@@ -13,8 +13,9 @@ from borderline.records import Pool, generators_in
 Groups = Mapping[str, np.ndarray]
 """Rows of the pool, bool (P,): those of each generator, and those of each GAN, by name."""
 
-# With fewer expected images of the others, their absence may be chance.
-_FEWEST_EXPECTED = 10
+# With fewer images of a generator in a cluster, or fewer expected images of the others, the absence
+# of the others may be chance.
+_FEWEST = 10
 
 
 def joined(pool: Pool, field: str) -> np.ndarray:
@@ -36,14 +37,14 @@ def groups_of(pool: Pool, gans: Mapping[str, int]) -> Groups:
 
     Args:
         pool: The pool.
-        gans: The number of the GAN of each generator.
+        gans: The number of the GAN of each generator, 0 for none.
     """
     names = generators_in(pool)
     counts = [len(pool[f"{name}.embeddings"]) for name in names]
     owners = np.repeat(names, counts)
     numbers = np.repeat([gans[name] for name in names], counts)
     groups = {name: owners == name for name in names} if len(names) > 1 else {}
-    of_gans = {f"GAN {number}": numbers == number for number in np.unique(numbers)}
+    of_gans = {f"GAN {number}": numbers == number for number in np.unique(numbers) if number}
     return groups | (of_gans if len(of_gans) > 1 else {})
 
 
@@ -63,7 +64,7 @@ def find_artefacts(labels: np.ndarray, groups: Groups, share: float) -> dict[int
         here = labels == cluster
         for name, rows in groups.items():
             own, others = here[rows].mean(), here[~rows].mean()
-            expected = own * (~rows).sum()
-            if expected >= _FEWEST_EXPECTED and own >= share * (own + others):
+            enough = min(here[rows].sum(), own * (~rows).sum()) >= _FEWEST
+            if enough and own >= share * (own + others):
                 artefacts.setdefault(int(cluster), name)
     return artefacts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
-from borderline.pipelines.clustering.number import Number, choose_number
 from borderline.pipelines.clustering.params import ClusteringParams
-from borderline.pipelines.clustering.pool import joined
+from borderline.pipelines.clustering.pool import find_artefacts, groups_of, joined
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, nearest_neighbours
 from borderline.pipelines.clustering.typicality import typicality
-from borderline.records import Pool
+from borderline.records import Pool, generators_in
+
+if TYPE_CHECKING:
+    from borderline.pipelines.clustering.number import Number
 
 RECIPE_COLUMNS = ("reduction", "clustering", "reduction_settings", "clustering_settings")
 
@@ -50,6 +52,10 @@ class Recipe:
         reduction, clustering, *settings = (row[column] for column in RECIPE_COLUMNS)
         first, second = (json.loads(text) for text in settings)
         return cls(Reduction(reduction, first), Clustering(clustering, second))
+
+    def of_number(self, clusters: int) -> Self:
+        """The same recipe with another number of clusters."""
+        return type(self)(self.reduction, self.clustering.of_number(clusters))
 
     def fit(
         self,
@@ -111,13 +117,30 @@ class ClusterModel:
         embeddings: np.ndarray,
         features: np.ndarray,
         pool: Pool,
+        gans: Mapping[str, int],
         run: RunParams,
         attempt: int,
     ) -> ClusterModel | None:
-        """Fit the recipe to other images; see ``prototypes.cluster_model``."""
-        together = self.params.together and pool
-        vectors = joined(pool, "embeddings") if together else embeddings
-        return self.refit(vectors, run, attempt)
+        """Fit the recipe to other images, and find the artefacts among the clusters.
+
+        Clusters that are an artefact of a generator or GAN that is not in the pool are not expected
+        again. See ``prototypes.cluster_model``.
+        """
+        if not (self.params.together and pool):
+            return self.refit(embeddings, run, attempt)
+        names = generators_in(pool)
+        present = {*names, *(f"GAN {gans[name]}" for name in names)}
+        absent = sum(owner not in present for owner in self.artefacts.values())
+        model = self
+        if absent:
+            number = max(len(self.clusters.order) - absent, 1)
+            model = replace(self, recipe=self.recipe.of_number(number))
+        fitted = model.refit(joined(pool, "embeddings"), run, attempt)
+        if fitted is None:
+            return None
+        share = self.params.reproducibility.artefact
+        artefacts = find_artefacts(fitted.clusters.labels, groups_of(pool, gans), share)
+        return replace(fitted, artefacts=artefacts)
 
     def choose_number(
         self,
@@ -128,14 +151,22 @@ class ClusterModel:
         run: RunParams,
     ) -> Number:
         """The number of clusters or exemplars of other images; see ``choose_number``."""
-        steps = self.recipe.reduction, self.recipe.clustering
-        return choose_number(*steps, embeddings, features, pool, gans, self.params, run)
+        # It fits recipes.
+        from borderline.pipelines.clustering.number import choose_number
+
+        images = embeddings, features, pool, gans
+        return choose_number(self.recipe, *images, self.params, run, tested=False)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels (M,), their probabilities (M,) and coordinates (M, d) of new embeddings (M, D)."""
         points = self.recipe.reduction.place(embeddings, self.embeddings, self.points)
         labels, probabilities = self.clusters.assign(points)
         return self._without_artefacts(labels), probabilities, points
+
+    def is_artefact(self, embeddings: np.ndarray) -> np.ndarray:
+        """Which images (M, D) belong to an artefact, bool (M,)."""
+        points = self.recipe.reduction.place(embeddings, self.embeddings, self.points)
+        return np.isin(self.clusters.assign(points)[0], list(self.artefacts))
 
     def _without_artefacts(self, labels: np.ndarray) -> np.ndarray:
         if not self.artefacts:

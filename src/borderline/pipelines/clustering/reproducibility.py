@@ -22,6 +22,8 @@ _GRID = 400
 # A part of a cluster has at least so many images.
 _FEWEST_IN_PART = 8
 _NEAREST_PARTS = 2
+# With fewer images a cluster, the other generators cannot tell.
+_FEWEST_OF_OTHERS = 25
 
 
 def prediction_strength(labels: np.ndarray, predicted: np.ndarray) -> float:
@@ -78,7 +80,8 @@ def strength_over_generators(
     """The least prediction strength of clusters when a generator or a GAN is left out.
 
     The images of all others are clustered, into as many clusters as are not an artefact of the one
-    left out, and all images of these clusters are assigned to them. NaN without groups.
+    left out, and all images of these clusters are assigned to them. NaN without groups, and where
+    none leaves enough images of the others.
 
     Args:
         points: Points (N, d).
@@ -88,17 +91,18 @@ def strength_over_generators(
         artefact: The share of ``find_artefacts``.
         seed: Of the clusterings.
     """
-    artefacts = find_artefacts(labels, groups, artefact)
     strengths = []
     for name, rows in groups.items():
-        own = [cluster for cluster, owner in artefacts.items() if owner == name]
+        own = list(find_artefacts(labels, {name: rows}, artefact))
         number = len(np.unique(labels[labels != NOISE])) - len(own)
         if number < 2:
             strengths.append(1.0)
             continue
+        if (~rows).sum() < number * _FEWEST_OF_OTHERS:
+            continue
         others = clustering.of_number(number).fit(points[~rows], seed)
         if others is None:
-            return math.nan
+            continue
         kept = ~np.isin(labels, own)
         assigned, _ = others.assign(points[kept])
         strengths.append(prediction_strength(labels[kept], assigned))

@@ -43,7 +43,7 @@ class Reproduced(NamedTuple):
 
     Attributes:
         strength: Prediction strength over halves.
-        generators: The same over generators; NaN too where there is only one.
+        generators: The same over generators; NaN too where the others have too few images.
         valley: The shallowest valley between two clusters.
         patterns: The number of clusters that are no artefact, 0 where they are not found again.
     """
@@ -210,7 +210,7 @@ class SpaceScorer:
         generators = strength_over_generators(
             self.points, labels, clustering, groups, limits.artefact, seed
         )
-        if groups and not generators >= limits.least:
+        if generators < limits.least:
             return Reproduced(strength, generators, math.nan, 0)
         kept = np.where(np.isin(labels, list(self._artefacts(clusters))), NOISE, labels)
         valley = shallowest_valley(self.points, kept, seed)

@@ -210,6 +210,7 @@ def study_of(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # These change the length of the search and the use of its result, not its trials.
     later = {"trials", "fewest_images", "finalists", "epochs", "stability", "structure"}
+    later |= {"together", "pool", "exemplars"}
     settings = json.dumps(params.model_dump(exclude=later) | {"seed": run.seed})
     content = torch.from_numpy(np.ascontiguousarray(embeddings))
     name = digest(content, torch.tensor(list(settings.encode()), dtype=torch.uint8))

@@ -102,10 +102,5 @@ def generators_of(leaderboard: pd.DataFrame) -> pd.DataFrame:
     return leaderboard[leaderboard["source"] != REAL]
 
 
-def chosen_of(leaderboard: pd.DataFrame) -> str:
-    """The name of the chosen generator."""
-    return str(leaderboard["source"][leaderboard["chosen"]].iloc[0])
-
-
 def _lowest(candidates: pd.DataFrame, column: str) -> str:
     return str(candidates.sort_values(column, kind="stable")["source"].iloc[0])

@@ -152,12 +152,13 @@ def find_front(
     """The Pareto front of Fréchet distance and ACD over epochs and generators, and its chart."""
     from borderline.pipelines.metrics.charts import draw_front
     from borderline.pipelines.metrics.front import front_of
-    from borderline.pipelines.metrics.leaderboard import chosen_of, generators_of
+    from borderline.pipelines.metrics.leaderboard import generators_of
+    from borderline.sampling import chosen_generator
 
     generators = generators_of(leaderboard_table)
     samples = {name: features[f"{name}.features"]["lenet.all"] for name in generators["source"]}
     points = front_of(epochs_table, generators, samples, real_features["features"], metrics)
-    return points, draw_front(points, chosen_of(leaderboard_table))
+    return points, draw_front(points, chosen_generator(leaderboard_table))
 
 
 def choose_generator(
@@ -233,10 +234,9 @@ def select_borderline(
 ) -> tuple[Part, Figure]:
     """The first borderline images of the chosen generator, and a figure of some."""
     from borderline.pipelines.metrics.figures import draw_borderline
-    from borderline.pipelines.metrics.leaderboard import chosen_of
-    from borderline.sampling import first_borderline
+    from borderline.sampling import chosen_generator, first_borderline
 
-    chosen = chosen_of(leaderboard_table)
+    chosen = chosen_generator(leaderboard_table)
     parts = images[f"{chosen}.images"]
     borderline = first_borderline(parts, confusion.band, metrics.most_borderline)
     return borderline, draw_borderline(borderline, chosen)
@@ -300,6 +300,6 @@ def _training_images(source: SourceImages, pair: PairParams, run: RunParams) -> 
 
 def select_sampler(leaderboard_table: DataFrame, **samplers: Sampler) -> Sampler:
     """The sampler of the chosen generator."""
-    from borderline.pipelines.metrics.leaderboard import chosen_of
+    from borderline.sampling import chosen_generator
 
-    return samplers[f"{chosen_of(leaderboard_table)}.sampler"]
+    return samplers[f"{chosen_generator(leaderboard_table)}.sampler"]

@@ -51,6 +51,9 @@ class ClusterModel(Protocol):
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels (M,), their probabilities (M,) and coordinates (M, d) of embeddings (M, D)."""
 
+    def is_artefact(self, embeddings: np.ndarray) -> np.ndarray:
+        """Which images (M, D) belong to an artefact, bool (M,)."""
+
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """The p-value that embeddings (M, D) are like the clustered images, shape (M,)."""
 
@@ -59,6 +62,7 @@ class ClusterModel(Protocol):
         embeddings: np.ndarray,
         features: np.ndarray,
         pool: Pool,
+        gans: Mapping[str, int],
         run: RunParams,
         attempt: int,
     ) -> ClusterModel | None:
@@ -69,6 +73,7 @@ class ClusterModel(Protocol):
             features: Of the judge, (M, F).
             pool: The images of all generators, with these. The clusters are theirs, and the
                 exemplars represent them, if the run clusters all generators together.
+            gans: The number of the GAN of each generator.
             run: Gives the seeds.
             attempt: Another number gives other seeds.
         """
@@ -83,5 +88,5 @@ class ClusterModel(Protocol):
     ) -> Number:
         """The number of clusters or exemplars that other images would have been given.
 
-        The arguments are those of ``again``, and the number of the GAN of each generator.
+        The arguments are those of ``again``.
         """

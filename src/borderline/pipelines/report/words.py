@@ -45,20 +45,22 @@ def in_words(table: pd.DataFrame, prototype: int, negative: str, positive: str) 
 def reproducibility_in_words(levels: pd.DataFrame, many: str) -> str:
     """Where the prototypes or exemplars are found again, from the ``reproducibility_table``."""
     by = {
-        verdict: [str(words) for words in rows["compared_with"]]
+        verdict: [str(words) for words in rows["words"]]
         for verdict, rows in levels.groupby(levels["reproducible"].astype(str))
     }
     sentences = []
     if "yes" in by:
-        sentences.append(f"The {many} are found again in {_joined(by['yes'])}")
+        sentences.append(f"The {many} are found again {_joined(by['yes'])}")
     if "no" in by:
         start = "They" if sentences else f"The {many}"
-        sentences.append(f"{start} are not found again in {_joined(by['no'])}")
-    rest = levels[levels["compared"] == 0]
-    if len(rest):
-        reasons = (f"{row['compared_with']} ({row['note']})" for _, row in rest.iterrows())
-        sentences.append(f"Not compared: {_joined(reasons)}")
-    return "".join(f"{sentence}. " for sentence in sentences).strip()
+        sentences.append(f"{start} are not found again {_joined(by['no'])}")
+    sentences += [
+        f"Not compared {row['words']}: {row['note']}"
+        for _, row in levels[levels["compared"] == 0].iterrows()
+    ]
+    if "yes" in by or "no" in by:
+        sentences.append(f"Found again means: {levels['rule'].iloc[0]}")
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def _in_properties(

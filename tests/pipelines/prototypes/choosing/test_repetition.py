@@ -14,6 +14,7 @@ from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.pipelines.prototypes.choosing.repetition import (
+    Seen,
     Settled,
     agreement,
     cluster_again,
@@ -94,7 +95,7 @@ def model(run: RunParams) -> ClusterModel:
 
 def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> None:
     points, labels = blobs(20, 40, 30, seed=7)
-    other = cluster_again(points, points, {}, model, run, 1)
+    other = cluster_again(Seen(points, points), {}, settled(model), run, 1)
     assert other is not None
     assert count_clusters(other.labels) == 3
     assert agreement(settled(model), other.model, points) == 1
@@ -105,7 +106,7 @@ def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> N
 
 def test_agreement_is_the_mean_of_both_directions(model: ClusterModel, run: RunParams) -> None:
     other = blobs(50, 50, seed=3)[0]
-    merged = model.again(other, other, {}, run, 1)
+    merged = model.again(other, other, {}, {}, run, 1)
     assert merged is not None
     expected = [
         adjusted_rand_score(model.assign(images)[0], merged.assign(images)[0])
@@ -118,7 +119,7 @@ def test_agreement_is_the_mean_of_both_directions(model: ClusterModel, run: RunP
 @pytest.mark.parametrize("count", [0, 1, 3, 19])
 def test_too_few_images_are_no_clusters(count: int, model: ClusterModel, run: RunParams) -> None:
     points, _ = blobs(20, 40, 30, seed=7)
-    assert cluster_again(points[:count], points[:count], {}, model, run, 1) is None
+    assert cluster_again(Seen(points[:count], points[:count]), {}, settled(model), run, 1) is None
 
 
 def test_blends_of_neighbours_are_others_with_another_seed_and_none_comes_twice(

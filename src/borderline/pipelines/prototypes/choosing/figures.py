@@ -143,7 +143,9 @@ def draw_reproducibility(
         for spine in ("top", "right"):
             ax.spines[spine].set_visible(False)
     compared = levels.set_index("level")["compared"]
-    labels = [f"{LEVELS[n]}\n({compared[n] or 'not'} compared)" for n in reversed(names)]
+    labels = [
+        f"{LEVELS[n].partition(' ')[2]}\n({compared[n] or 'not'} compared)" for n in reversed(names)
+    ]
     axes[0].set_yticks(range(len(names)), labels, fontsize=8)
     axes[0].set_ylim(-0.6, len(names) - 0.4)
     return figure

@@ -58,10 +58,10 @@ NULLS = {"": "random", "_of_cluster": "random_of_cluster", "_of_labels": "shuffl
 """Null hypotheses: p-value column suffix -> column with the mean under that null."""
 
 LEVELS = {
-    "seeds": "other seeds",
-    "resamples": "resamples of the images",
-    "images": "other images of the generator",
-    "generators": "other generators",
-    "gans": "other GANs",
+    "seeds": "with other seeds",
+    "resamples": "in resamples of the images",
+    "images": "in other images of the generators",
+    "generators": "with other generators",
+    "gans": "with other GANs",
 }
-"""What the patterns are compared with, the nearest first, in words."""
+"""Where the patterns may be found again, the nearest first, in words."""

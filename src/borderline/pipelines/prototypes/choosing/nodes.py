@@ -33,7 +33,7 @@ def select_prototypes(
     from borderline.pipelines.prototypes.choosing import figures, selection
 
     selections = selection.choose(borderline, embeddings, clusters, prototypes, run)
-    name = selection.shown_in(selections, prototypes)
+    name = selection.shown_in(clusters, prototypes)
     rows = selections[name]
     shown: records.Prototypes = {**records.take_rows(borderline, rows), "rows": rows}
     table = selection.tabulate(shown, clusters, cluster_sizes_table, name)
@@ -67,13 +67,14 @@ def repeat_patterns(
     import pandas as pd
 
     from borderline.pipelines.prototypes.choosing import repetition
+    from borderline.sampling import chosen_generator
 
     settings = prototypes.validation
     if len(cluster_sizes_table) == 0:
         yield repetition.no_repeat()
         return
     own, rows = embeddings["embeddings"].numpy(), []
-    this = repetition.Settled(cluster_model, own, pool, _chosen(leaderboard_table), gans)
+    this = repetition.Settled(cluster_model, own, pool, chosen_generator(leaderboard_table), gans)
     wanted = min(len(own), settings.repeat_images)
     for number in range(settings.repeats):
         repeat, row = repetition.repeat_clusters(
@@ -83,14 +84,10 @@ def repeat_patterns(
         yield {f"part_{number:05d}": repeat}, pd.DataFrame(rows, columns=repetition.COLUMNS)
 
 
-def _chosen(leaderboard: pd.DataFrame) -> str:
-    return str(leaderboard["source"][leaderboard["chosen"]].iloc[0])
-
-
 def match_prototypes(
     prototypes: records.Prototypes,
     embeddings: records.Embeddings,
-    selections: records.Selections,
+    clusters: records.Clusters,
     repeats: records.Repeats,
     *,
     settings: PrototypesParams,
@@ -102,7 +99,7 @@ def match_prototypes(
     loaded = repetition.repeats_with_clusters(repeats)
     vectors = embeddings["embeddings"][prototypes["rows"]].numpy()
     others = [(number, candidates) for number, _, candidates in loaded]
-    way = selection.way_of(selection.shown_in(selections, settings), run)
+    way = selection.way_of(selection.shown_in(clusters, settings), run)
     table = matching.match(vectors, others, way)
     images = {number: repeat["images"] for number, repeat, _ in loaded}
     return table, figures.draw_found_again(prototypes["images"], table, images)
@@ -112,7 +109,7 @@ def measure_reproducibility(
     borderline: records.Part,
     embeddings: records.Embeddings,
     prototypes: records.Prototypes,
-    selections: records.Selections,
+    clusters: records.Clusters,
     pool: records.Pool,
     repeats: records.Repeats,
     repeats_table: pd.DataFrame,
@@ -135,20 +132,22 @@ def measure_reproducibility(
         reproducibility,
         selection,
     )
+    from borderline.sampling import chosen_generator
 
     features = embed(judge, borderline["images"], run.torch_device()).numpy()
     own, rows = embeddings["embeddings"].numpy(), prototypes["rows"].numpy()
-    name = selection.shown_in(selections, settings)
+    name = selection.shown_in(clusters, settings)
+    generator = chosen_generator(leaderboard_table)
     this = reproducibility.Run(
-        repetition.Settled(cluster_model, own, pool, _chosen(leaderboard_table), gans),
-        *(reproducibility.Seen(own, features), rows, selection.way_of(name, run)),
+        repetition.Settled(cluster_model, own, pool, generator, gans),
+        *(repetition.Seen(own, features), rows, selection.way_of(name, run)),
     )
     comparisons = reproducibility.NOTHING
     if len(rows):
         comparisons = reproducibility.compare_all(
             this, repeats, repeats_table, settings.validation.repeats, run
         )
-    mode = "continuum" if name == selection.EXEMPLARS else "clusters"
+    mode = "continuum" if "exemplars" in clusters else "clusters"
     table = reproducibility.by_level(comparisons, mode, gans)
     limits = reproducibility.LIMITS[mode]
     return table, comparisons, figures.draw_reproducibility(comparisons, table, limits)
@@ -178,7 +177,7 @@ def validate_prototypes(
     wanted = min(len(borderline["images"]), settings.repeat_images)
     evidence = validation.Evidence.of(candidates, selections, places, repeats, real, wanted)
     table = validation.validate(evidence, settings, run)
-    if selection.EXEMPLARS in selections:
+    if "exemplars" in clusters:
         reason = "in a continuum each image belongs to its nearest exemplar by definition"
         table = validation.without_measure(table, "precision", reason)
     table["says"] = [say(row, settings.level) for _, row in table.iterrows()]

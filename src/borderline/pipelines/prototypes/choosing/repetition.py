@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,7 +17,15 @@ from borderline.measures.inference import embed
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.cluster_model import ClusterModel
-from borderline.records import LabelledImages, Part, Pool, Repeat, Repeats, take_rows
+from borderline.records import (
+    LabelledImages,
+    Part,
+    Pool,
+    Repeat,
+    Repeats,
+    generators_in,
+    take_rows,
+)
 from borderline.sampling import Sampler, sample_within_pair
 
 COLUMNS = ["repeat", "images", "clusters", "mode", "number", "ari", "note"]
@@ -26,8 +35,19 @@ COLUMNS = ["repeat", "images", "clusters", "mode", "number", "ari", "note"]
 _MOST_IN_VAIN = 50
 _FEWEST_MADE = 256
 _FEWEST_ENOUGH = 15_000
-# Fewer images cannot be clustered.
-_FEWEST_CLUSTERED = 20
+FEWEST_CLUSTERED = 20
+"""Fewer images cannot be clustered."""
+
+
+class Seen(NamedTuple):
+    """Borderline images as the model, (n, D), and the judge, (n, F), see them."""
+
+    embeddings: np.ndarray
+    features: np.ndarray
+
+    def rows(self, rows: np.ndarray) -> Seen:
+        """Some of the images."""
+        return Seen(self.embeddings[rows], self.features[rows])
 
 
 class Settled(NamedTuple):
@@ -38,7 +58,7 @@ class Settled(NamedTuple):
         embeddings: The embeddings of their borderline images, (n, D).
         pool: The borderline images of all generators.
         generator: The generator of the borderline images.
-        gans: The number of the GAN of each generator.
+        gans: The number of the GAN of each generator, 0 for none.
     """
 
     model: ClusterModel
@@ -47,14 +67,30 @@ class Settled(NamedTuple):
     generator: str
     gans: Mapping[str, int]
 
-    def pool_with(self, embeddings: np.ndarray, features: np.ndarray) -> Pool:
-        """The pool with other images (M, D), (M, F) in place of those of the generator."""
-        pool = dict(self.pool)
-        for field, vectors in (("embeddings", embeddings), ("features", features)):
-            name = f"{self.generator}.{field}"
-            most = len(pool.get(name, vectors))
-            pool[name] = torch.from_numpy(vectors[:most])
+    def of_generator(self, name: str) -> Seen:
+        """Other images of a generator than those that the run has clustered.
+
+        The same ones where it has made fewer than half as many others.
+        """
+        same, other = (
+            Seen(*(self.pool[f"{name}.{which}{field}"].numpy() for field in Seen._fields))
+            for which in ("", "other_")
+        )
+        return other if 2 * len(other.embeddings) >= len(same.embeddings) else same
+
+    def pool_of(self, images: Mapping[str, Seen]) -> Pool:
+        """A pool of these images of generators, as many of each as in the run's."""
+        pool: Pool = {}
+        for name, seen in images.items():
+            most = len(self.pool.get(f"{name}.embeddings", seen.embeddings))
+            for field, vectors in zip(Seen._fields, seen, strict=True):
+                pool[f"{name}.{field}"] = torch.from_numpy(vectors[:most])
         return pool
+
+    def others_with(self, seen: Seen) -> Pool:
+        """A pool of other images of all generators, with these of the run's generator."""
+        others = {name: self.of_generator(name) for name in generators_in(self.pool)}
+        return self.pool_of({**others, self.generator: seen})
 
 
 class Again(NamedTuple):
@@ -89,9 +125,9 @@ def repeat_clusters(
     fewer = f"only {made} of {wanted} images" if made < wanted else ""
     nets, device = (classifier, judge), run.torch_device()
     embeddings, features = (embed(net, part["images"], device) for net in nets)
-    seen = embeddings.numpy(), features.numpy()
-    pool = this.pool_with(*seen)
-    other = cluster_again(*seen, pool, this.model, run, number)
+    seen = Seen(embeddings.numpy(), features.numpy())
+    pool = this.others_with(seen)
+    other = cluster_again(seen, pool, this, run, number)
     if other is None:
         images = fewer or f"{wanted} images"
         return nothing, {**row, "note": f"{images}, in which the recipe gives no two clusters"}
@@ -108,7 +144,7 @@ def repeat_clusters(
     row |= {"images": made, "clusters": count_clusters(other.labels)}
     chosen = this.model.choose_number(*seen, pool, this.gans, run)
     row |= {"mode": chosen.mode, "number": chosen.number}
-    return repeat, {**row, "ari": agreement(this, other.model, seen[0]), "note": fewer}
+    return repeat, {**row, "ari": agreement(this, other.model, seen.embeddings), "note": fewer}
 
 
 def no_repeat() -> tuple[dict[str, Repeat], pd.DataFrame]:
@@ -161,33 +197,44 @@ def generate_borderline(
 
 
 def cluster_again(
-    embeddings: np.ndarray,
-    features: np.ndarray,
-    pool: Pool,
-    model: ClusterModel,
-    run: RunParams,
-    attempt: int,
+    seen: Seen, pool: Pool, this: Settled, run: RunParams, attempt: int
 ) -> Again | None:
-    """Cluster other images (M, D) with the same recipe; None where it gives no two clusters."""
-    if len(embeddings) < _FEWEST_CLUSTERED:
+    """Cluster other images as the run does; None where that gives no two clusters.
+
+    One is enough where the run has only one.
+    """
+    embeddings = seen.embeddings
+    if len(embeddings) < FEWEST_CLUSTERED:
         return None
-    other = model.again(embeddings, features, pool, run, attempt)
-    if other is None:
+    other = this.model.again(*seen, pool, this.gans, run, attempt)
+    wanted = min(2, count_clusters(this.model.labels))
+    if other is None or count_clusters(other.labels) < wanted:
         return None
-    labels, points = other.labels, other.points
-    if other.embeddings is not embeddings:
-        labels, _, points = other.assign(embeddings)
-    return Again(other, labels, points) if count_clusters(labels) > 1 else None
+    if other.embeddings is embeddings:
+        return Again(other, other.labels, other.points)
+    labels, _, points = other.assign(embeddings)
+    return Again(other, labels, points) if count_clusters(labels) else None
 
 
 def agreement(this: Settled, other: ClusterModel, others: np.ndarray) -> float:
     """The adjusted Rand index of two models, the mean over the images of both.
 
-    ``others`` are the embeddings of the images of the other model, (M, D).
+    Images of an artefact are left out. Images that both put into one cluster say nothing and are
+    left out too; NaN if all do.
+
+    Args:
+        this: A model and its images.
+        other: The other model.
+        others: The embeddings of the images of the other model, (M, D).
     """
-    models = this.model, other
-    sides = [[each.assign(images)[0] for each in models] for images in (this.embeddings, others)]
-    return float(np.mean([adjusted_rand_score(*labels) for labels in sides]))
+    values = []
+    for images in (this.embeddings, others):
+        models = this.model, other
+        kept = ~np.any([model.is_artefact(images) for model in models], axis=0)
+        labels = [model.assign(images[kept])[0] for model in models]
+        if any(len(np.unique(column)) > 1 for column in labels):
+            values.append(adjusted_rand_score(*labels))
+    return float(np.mean(values)) if values else math.nan
 
 
 def count_clusters(labels: np.ndarray) -> int:

@@ -1,16 +1,16 @@
 """Whether other images, generators and GANs give the same patterns.
 
 Each comparison fits the recipe again, or chooses as many exemplars, and matches the prototypes of
-both. Where the run clusters all generators together, so does each comparison: with the other images
-in place of those of the chosen generator, with the other generators without the chosen one, or with
-the generators of another GAN.
+both. Where the run clusters all generators together, so does each comparison: on resamples or other
+images of all generators, on the other generators without the chosen one, or on those of another
+GAN.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,8 @@ from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.choosing.matching import mean_match
 from borderline.pipelines.prototypes.choosing.names import LEVELS
 from borderline.pipelines.prototypes.choosing.repetition import (
+    FEWEST_CLUSTERED,
+    Seen,
     Settled,
     agreement,
     cluster_again,
@@ -31,6 +33,13 @@ from borderline.records import Pool, Repeats, generators_in
 
 LIMITS = {"clusters": {"ari": 0.8}, "continuum": {"closed": 0.5, "judge_closed": 0.5}}
 """The least means with which the patterns of a mode are found again."""
+RULES = {
+    "clusters": "most comparisons have clusters too, and their mean adjusted Rand index is at "
+    "least {ari}",
+    "continuum": "most comparisons are a continuum too, and their exemplars close on average at "
+    "least {closed:.0%} of the gap between random images and 1, for the model and for the judge",
+}
+"""The rule of each mode in words."""
 
 _FIGURES = ("ari", "closed", "judge_closed")
 _MATCHED = ("similarity", "similarity_random", "closed")
@@ -44,17 +53,6 @@ _DRAWS = 99
 
 NOTHING = pd.DataFrame(columns=list(_COMPARISON))
 """The table of comparisons of a run without prototypes."""
-
-
-class Seen(NamedTuple):
-    """Borderline images as the model, (n, D), and the judge, (n, F), see them."""
-
-    embeddings: np.ndarray
-    features: np.ndarray
-
-    def rows(self, rows: np.ndarray) -> Seen:
-        """Some of the images."""
-        return Seen(self.embeddings[rows], self.features[rows])
 
 
 class Run(NamedTuple):
@@ -93,39 +91,55 @@ class Other(NamedTuple):
 
 def others(this: Run, count: int, run: RunParams) -> Iterator[Other]:
     """The images of all levels but ``images``, ``count`` times with other seeds and resamples."""
-    images, settled = len(this.seen.embeddings), this.settled
+    settled, names = this.settled, generators_in(this.settled.pool)
     if settled.model.exemplars is None:
         for number in range(1, count + 1):
             yield Other("seeds", str(number), this.seen, settled.pool, number)
     for number in range(1, count + 1):
         random = np.random.default_rng(run.seed_for("resample", number))
-        seen = this.seen.rows(np.unique(random.choice(images, images)))
-        yield Other("resamples", str(number), seen, settled.pool_with(*seen), count + number)
-    for name in generators_in(settled.pool):
+        parts = {
+            name: Seen(*(settled.pool[f"{name}.{field}"].numpy() for field in Seen._fields))
+            for name in names
+        }
+        drawn = {name: part.rows(_resample(part, random)) for name, part in parts.items()}
+        seen = this.seen.rows(_resample(this.seen, random))
+        pool = settled.pool_of({**drawn, settled.generator: seen})
+        yield Other("resamples", str(number), seen, pool, count + number)
+    for name in names:
         level = _level(name, settled)
         if level:
-            seen = Seen(*(settled.pool[f"{name}.{field}"].numpy() for field in Seen._fields))
-            yield Other(level, name, seen, _pool_of(level, name, settled))
+            kept = [n for n in names if _on_side(n, level, name, settled)]
+            pool = settled.pool_of({n: settled.of_generator(n) for n in kept})
+            yield Other(level, name, settled.of_generator(name), pool)
+
+
+def _resample(seen: Seen, random: np.random.Generator) -> np.ndarray:
+    """The distinct rows of a bootstrap resample: repeated images would form a cluster."""
+    return np.unique(random.choice(len(seen.embeddings), len(seen.embeddings)))
 
 
 def _level(name: str, this: Settled) -> str:
-    """The level of another generator; empty for a generator of another kind and another GAN."""
+    """The level of another generator; empty for the same one, and for another one of another GAN.
+
+    Repetitions of a generator without a GAN are the same generator.
+    """
     own, gan = this.gans[this.generator], this.gans[name]
-    if gan == own:
-        return "" if name == this.generator else "generators"
-    kinds = {n.removesuffix(f"_run_{number}") for n, number in ((this.generator, own), (name, gan))}
-    return "gans" if len(kinds) == 1 else ""
+    same_kind = _kind(name) == _kind(this.generator)
+    if own and gan and own != gan:
+        return "gans" if same_kind else ""
+    return "" if same_kind else "generators"
 
 
-def _pool_of(level: str, name: str, this: Settled) -> Pool:
-    """The images of all generators but the run's, or those of another GAN."""
+def _kind(name: str) -> str:
+    """A generator's name without the number of its repetition."""
+    return re.sub(r"_run_\d+$", "", name)
 
-    def kept(generator: str) -> bool:
-        if level == "generators":
-            return generator != this.generator
-        return this.gans[generator] == this.gans[name]
 
-    return {key: part for key, part in this.pool.items() if kept(key.rpartition(".")[0])}
+def _on_side(generator: str, level: str, name: str, this: Settled) -> bool:
+    """Whether a generator belongs to the side of ``name``: all but the run's, or one GAN's."""
+    if level == "generators":
+        return _kind(generator) != _kind(this.generator)
+    return this.gans[generator] == this.gans[name]
 
 
 def compare_all(
@@ -154,10 +168,13 @@ def compare_all(
 
 def compare(this: Run, other: Other, run: RunParams) -> dict[str, Any]:
     """A run and other images, by the columns of the table of comparisons."""
-    row = _row(other.level, other.name, len(other.seen.embeddings))
+    images = len(other.seen.embeddings)
+    row = _row(other.level, other.name, images)
+    if images < FEWEST_CLUSTERED:
+        return row | {"note": f"left out: it has only {images} borderline images"}
     seed = run.seed_for("again", other.level, other.name)
     run, settled = run.model_copy(update={"seed": seed}), this.settled
-    again = cluster_again(*other.seen, other.pool, settled.model, run, other.attempt)
+    again = cluster_again(other.seen, other.pool, settled, run, other.attempt)
     if again is None:
         return row | {"note": "the recipe gives no two clusters in these images"}
     number = settled.model.choose_number(*other.seen, other.pool, settled.gans, run)
@@ -210,45 +227,48 @@ def _matched(
 def by_level(comparisons: pd.DataFrame, own: str, gans: Mapping[str, int]) -> pd.DataFrame:
     """One row a level: the means of the comparisons with their intervals, and a verdict.
 
+    The comparisons with other generators share one fit, so their means have no interval.
+
     Args:
         comparisons: The table of comparisons.
         own: The mode of the run, ``clusters`` or ``continuum``.
         gans: The number of the GAN of each generator.
     """
-    why = partial(_why_not, nothing=comparisons.empty, gans=gans)
-    rows = []
-    for level in LEVELS:
+    rows, limits = [], LIMITS[own]
+    for level, words in LEVELS.items():
         table = comparisons[comparisons["level"] == level]
-        known = table[table["ari"].notna()]
-        row: dict[str, Any] = {"level": level, "compared_with": LEVELS[level]}
-        row |= {"compared": len(table), "fitted": len(known)}
-        row |= {"same_mode": int((known["mode"] == own).sum())}
+        left_out = table[table["note"].str.startswith("left out")]
+        table = table.drop(left_out.index)
+        known = table[table["mode"] != ""]
+        row: dict[str, Any] = {"level": level, "words": words, "compared": len(table)}
+        row |= {"fitted": len(known), "same_mode": int((known["mode"] == own).sum())}
         row |= {"number_least": known["number"].min(), "number_most": known["number"].max()}
         for name in ("ari", *_MATCHED, *(f"judge_{name}" for name in _MATCHED)):
             estimate = estimate_of_repeats(known[name].to_list()).within(-1, 1)
             row[name] = estimate.value
             if name in _FIGURES:
-                row |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        row["reproducible"] = _verdict(row, own) if len(table) else ""
-        rows.append(row | {"note": "" if len(table) else why(level)})
+                ends = estimate[1:] if level != "generators" else (math.nan, math.nan)
+                row |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+        # Most comparisons must be of the same mode; those without clusters are not.
+        found = 2 * row["same_mode"] > len(table)
+        found &= all(row[name] >= least for name, least in limits.items())
+        row["reproducible"] = ("yes" if found else "no") if len(table) else ""
+        row["rule"] = RULES[own].format(**limits)
+        note = "; ".join(f"{n}: {why}" for n, why in left_out[["other", "note"]].to_numpy())
+        rows.append(
+            row | {"note": note or ("" if len(table) else _why_not(level, comparisons, gans))}
+        )
     return pd.DataFrame(rows)
 
 
-def _verdict(row: Mapping[str, Any], own: str) -> str:
-    if row["fitted"] < row["compared"] or 2 * row["same_mode"] <= row["compared"]:
-        return "no"
-    found = all(row[name] >= least for name, least in LIMITS[own].items())
-    return "yes" if found else "no"
-
-
-def _why_not(level: str, nothing: bool, gans: Mapping[str, int]) -> str:
+def _why_not(level: str, comparisons: pd.DataFrame, gans: Mapping[str, int]) -> str:
     """Why nothing is compared on a level."""
-    if nothing:
+    if comparisons.empty:
         return "there are no prototypes"
-    several = len(set(gans.values())) > 1
     return {
         "seeds": "the choice of exemplars has no random part",
-        "images": "no repeat gave images with clusters",
         "generators": "no other generator has borderline images",
-        "gans": "the other GANs have no such images" if several else "grid.runs is 1",
+        "gans": "its generators have no borderline images"
+        if len({number for number in gans.values() if number}) > 1
+        else "there is only one, because grid.runs is 1 or step 1 was given",
     }.get(level, "")

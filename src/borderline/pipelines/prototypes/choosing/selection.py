@@ -73,9 +73,9 @@ def choose(
     return {**selections, "criticisms": rows[criticisms]}
 
 
-def shown_in(selections: Selections, settings: PrototypesParams) -> Selection:
+def shown_in(clusters: Clusters, settings: PrototypesParams) -> Selection:
     """The selection that is shown: exemplars if the images form a continuum."""
-    return EXEMPLARS if EXEMPLARS in selections else settings.shown
+    return EXEMPLARS if "exemplars" in clusters else settings.shown
 
 
 def candidates_of(

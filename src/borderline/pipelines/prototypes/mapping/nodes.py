@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def place_images(
     embeddings: records.Embeddings,
+    clusters: records.Clusters,
     selections: records.Selections,
     real_view: records.RealView,
     *,
@@ -29,7 +30,7 @@ def place_images(
 
     test = real_view["test_embeddings"].numpy()
     candidates = embeddings["embeddings"][selections["candidates"]].numpy()
-    prototypes_rows = selections[shown_in(selections, prototypes)]
+    prototypes_rows = selections[shown_in(clusters, prototypes)]
     shown = places_among(prototypes_rows, selections["candidates"])
     return place(test, candidates, shown, prototypes.map, run)
 
@@ -51,7 +52,7 @@ def map_prototypes(
     from borderline.pipelines.prototypes.choosing.selection import shown_in
     from borderline.pipelines.prototypes.mapping import figures
 
-    name = shown_in(selections, prototypes)
+    name = shown_in(clusters, prototypes)
     drawn = figures.on_maps(borderline, clusters, selections, places, pair_test, real_view, name)
     real = np.flatnonzero(np.isin(places["test_shown"], real_borderline["rows"]))
     return figures.draw_maps(*drawn, real), figures.draw_interactive_map(*drawn, real)
