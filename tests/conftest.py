@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,6 +70,12 @@ LONG_ENOUGH = 4 + 2 * KILLS  # epochs
 
 # Of the whole run.
 SETTINGS = "gan.epochs=4"
+
+# Of figures in pixels per inch: small ones take a third of the time. The whole run has real ones.
+mpl.rc("savefig", dpi=40)
+os.environ["MATPLOTLIBRC"] = str(Path(__file__).with_name("matplotlibrc"))  # of other processes
+# Python's own numbers are for small programs: a tenth of the time would go into looking for cycles.
+gc.set_threshold(20_000, 20, 10)
 
 needs_fashion = pytest.mark.skipif(
     not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
@@ -457,7 +465,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def whole(once: Callable[..., Path]) -> Path:
     """A project after one uninterrupted run."""
-    return once("whole", copy_project, "--env", "test", "--params", SETTINGS)
+    with mpl.rc_context({"savefig.dpi": "figure"}):
+        return once("whole", copy_project, "--env", "test", "--params", SETTINGS)
 
 
 @pytest.fixture(scope="session")
