@@ -13,10 +13,11 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
+from kedro.framework.cli.utils import KedroCliError
 
 from borderline.commands.run import run as run_command
 from borderline.preflight import inputs
-from conftest import kedro_run, start_kedro
+from conftest import kedro_run, run_here, start_kedro
 
 
 @pytest.fixture
@@ -515,7 +516,9 @@ def test_checkpoints_made_with_other_settings(kedro: CliRunner, project: Path) -
 
 
 @pytest.mark.road
-def test_the_real_command_is_quick_and_plain(project: Path) -> None:
+def test_the_real_command_is_quick_and_plain(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def seconds() -> float:
         # Of a core, which do not depend on what else the machine does.
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -531,5 +534,6 @@ def test_the_real_command_is_quick_and_plain(project: Path) -> None:
     assert "Traceback" not in result.stdout + result.stderr
     assert result.stderr.strip().splitlines()[-1].startswith("Error: pair.positive is 12, but")
     assert_nothing_written(project)
-    verbose = kedro_run(project, "--env", "test", "--params", "pair.positive=12", "--verbose")
-    assert "Traceback" in verbose.stdout + verbose.stderr
+    monkeypatch.setattr(KedroCliError, "VERBOSE_ERROR", False)  # what --verbose sets, for good
+    verbose = run_here(project, "--env", "test", "--params", "pair.positive=12", "--verbose")
+    assert "Traceback" in verbose.output
