@@ -24,13 +24,12 @@ def test_every_function_that_umap_compiles_is_kept() -> None:
     reducer = umap.UMAP(n_neighbors=5, metric="cosine", n_epochs=5, random_state=0, n_jobs=1)
     reducer.fit(points).transform(points)
     functions = compiled(umap)
-    # The slowest to compile.
     assert {"smooth_knn_dist", "fast_knn_indices"} <= functions.keys()
     for name, function in functions.items():
         assert function.stats.cache_path, name
         # Each variant was read, or is written now.
-        moves = [*function.stats.cache_hits, *function.stats.cache_misses]
-        assert set(function.signatures) <= set(moves), name
+        moves = (*function.stats.cache_hits.values(), *function.stats.cache_misses.values())
+        assert sum(moves) >= len(function.signatures), name
 
 
 def test_nothing_is_kept_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
