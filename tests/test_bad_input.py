@@ -99,7 +99,7 @@ def configure(project: Path, **entries: object) -> None:
         ("generator_kinds.gasten.alpha=x", [".alpha is 'x'"]),
         ("gan.preset=quick", ["gan.preset", "'quick'", "'paper' or 'fast'"]),
         ("gan.loss=wgan", ["gan.loss", "'wgan'", "'ns' or 'wgan_gp'"]),
-        ("gan.disc_iters=9", ["gan.disc_iters is 9", "only 4 steps"]),
+        ("gan.disc_iters=9", ["gan.disc_iters is 9", "only 8 steps"]),
         ("grid.runs=0", ["grid.runs", "0", "greater than or equal to 1"]),
         ("runs.run_2.seed=3", ["Unknown setting 'runs'"]),
         ("call.environment=mine", ["Unknown setting 'call'"]),

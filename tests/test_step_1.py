@@ -49,9 +49,9 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
     for name, weights in searched.state_dict().items():
         assert torch.equal(weights, theirs["generator"][name])
 
-    result = run_here(project, *TRAIN, "--params", "gan.batch_size=32")
+    result = run_here(project, *TRAIN, "--params", "gan.batch_size=64")
     assert result.exit_code == 1
-    assert "gan.batch_size is 32, but the checkpoints" in " ".join(result.stderr.split())
+    assert "gan.batch_size is 64, but the checkpoints" in " ".join(result.stderr.split())
 
     # What is given does not repeat, so repetitions differ from step 2 on.
     result = run_here(project, *TRAIN, "--params", "grid.runs=2")
