@@ -22,7 +22,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 from borderline.pipeline_registry import BESIDE, STAGES
 from conftest import MODELS, open_page
 
-pytestmark = pytest.mark.road
+# One worker builds the page.
+pytestmark = [pytest.mark.road, pytest.mark.xdist_group("viz")]
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
