@@ -27,6 +27,8 @@ from selenium.webdriver.chrome.options import Options as ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.remote.webdriver import WebDriver
 from torch import Tensor
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from borderline.cli import cli
 from borderline.config_loader import base_parameters
@@ -50,6 +52,11 @@ ENVIRONMENTS = sorted(
 _CASE = "mnist_sample_7v1"
 # Projects that are made once for all workers.
 SHARED = {"whole", "short"}
+# What the tests of these files share is slow to make: one worker runs them.
+ON_ONE_WORKER = {
+    *("tests/pipelines/metrics/test_planted.py", "tests/runners/test_dask_cluster.py"),
+    "tests/test_viz.py",
+}
 
 MODELS = ("cnn_1", "mlp_4")
 TRAINED = ("gasten_10", "gasten_25")
@@ -97,6 +104,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             made |= wanted
     roads = [*first, *among, *last]
     items[:] = roads + [item for item in items if item not in roads]
+
+
+class Scheduler(LoadScopeScheduling):
+    """Gives workers a test at a time, or all tests of a file.
+
+    The groups of pytest-xdist 3.8 would be the same, but pytest 9.2 does not see them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in ON_ONE_WORKER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+    return Scheduler(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from borderline.pipeline_registry import BESIDE, STAGES
 from conftest import MODELS, open_page
 
-# One worker builds the page.
-pytestmark = [pytest.mark.road, pytest.mark.xdist_group("viz")]
+pytestmark = pytest.mark.road
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

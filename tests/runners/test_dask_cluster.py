@@ -22,9 +22,6 @@ from borderline.errors import BorderlineError
 from borderline.runners import DaskRunner
 from runners import plain_nodes
 
-# One worker of pytest starts the cluster.
-pytestmark = pytest.mark.xdist_group("cluster")
-
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

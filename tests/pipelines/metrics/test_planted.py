@@ -11,9 +11,6 @@ from borderline.datasets import ImageSource
 from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from planted import World, measure, planted, world_of
 
-# One worker trains the judges.
-pytestmark = pytest.mark.xdist_group("planted")
-
 
 @pytest.fixture(scope="module")
 def world() -> World:
