@@ -21,7 +21,7 @@ install: $(INSTALLED) ## Install only
 
 test: $(INSTALLED) ## Run the tests
 	@# One thread per worker: more threads than cores would slow both down.
-	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 viz: $(INSTALLED) ## Open the graph of the pipelines in the browser
 	$(BIN)/kedro viz run $(if $(ENV),--env $(ENV))

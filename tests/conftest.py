@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +27,8 @@ from selenium.webdriver.chrome.options import Options as ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.remote.webdriver import WebDriver
 from torch import Tensor
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from borderline.cli import cli
 from borderline.config_loader import base_parameters
@@ -48,6 +52,11 @@ ENVIRONMENTS = sorted(
 _CASE = "mnist_sample_7v1"
 # Projects that are made once for all workers.
 SHARED = {"whole", "short"}
+# What the tests of these files share is slow to make: one worker runs them.
+ON_ONE_WORKER = {
+    *("tests/pipelines/metrics/test_planted.py", "tests/runners/test_dask_cluster.py"),
+    "tests/test_viz.py",
+}
 
 MODELS = ("cnn_1", "mlp_4")
 TRAINED = ("gasten_10", "gasten_25")
@@ -62,12 +71,18 @@ QUICK_CLUSTERS = {
     "objective": "reproducibility",
 }
 
-# How often test_resume.py kills a training in each of its steps.
+# How often test_resume.py kills a training in step 2, and once less in step 1.
 KILLS = int(os.environ.get("BORDERLINE_KILLS", "1"))
-LONG_ENOUGH = 4 + 2 * KILLS  # epochs
+LONG_ENOUGH = 3 + 2 * KILLS  # epochs
 
 # Of the whole run.
 SETTINGS = "gan.epochs=4"
+
+# Of figures in pixels per inch: small ones take a third of the time. The whole run has real ones.
+mpl.rc("savefig", dpi=40)
+os.environ["MATPLOTLIBRC"] = str(Path(__file__).with_name("matplotlibrc"))  # of other processes
+# Python's own numbers are for small programs: a tenth of the time would go into looking for cycles.
+gc.set_threshold(20_000, 20, 10)
 
 needs_fashion = pytest.mark.skipif(
     not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
@@ -89,6 +104,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             made |= wanted
     roads = [*first, *among, *last]
     items[:] = roads + [item for item in items if item not in roads]
+
+
+class Scheduler(LoadScopeScheduling):
+    """Gives workers a test at a time, or all tests of a file.
+
+    The groups of pytest-xdist 3.8 would be the same, but pytest 9.2 does not see them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in ON_ONE_WORKER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+    return Scheduler(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -458,7 +489,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def whole(once: Callable[..., Path]) -> Path:
     """A project after one uninterrupted run."""
-    return once("whole", copy_project, "--env", "test", "--params", SETTINGS)
+    with mpl.rc_context({"savefig.dpi": "figure"}):
+        return once("whole", copy_project, "--env", "test", "--params", SETTINGS)
 
 
 @pytest.fixture(scope="session")

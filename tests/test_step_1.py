@@ -10,10 +10,11 @@ import torch
 import yaml
 
 from borderline.datasets import CheckpointDataset, PickleDataset, TensorFolder
-from conftest import SETTINGS, models_folder, reporting_folder, run_here
+from conftest import models_folder, reporting_folder, run_here
 
 pytestmark = pytest.mark.road
-STAGES = ("--env", "test", "--pipelines", "classifier,gasten,metrics")
+TRAIN = ("--env", "test", "--pipelines", "classifier,gasten")
+MEASURE = ("--env", "test", "--pipelines", "classifier,gasten,metrics")
 
 
 def configure(project: Path, file: str, **entries: object) -> None:
@@ -32,7 +33,7 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
     grid = {"models": ["cnn_1"], "generators": ["gasten_10", "latent_search"]}
     configure(project, "parameters", grid=grid)
     configure(project, "globals", step_1_checkpoints=str(given))
-    result = run_here(project, *STAGES)
+    result = run_here(project, *TRAIN)
     assert result.exit_code == 0, result.output
     assert given.read_bytes() == before
     assert not (models_folder(project) / "gan").exists()
@@ -48,12 +49,12 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
     for name, weights in searched.state_dict().items():
         assert torch.equal(weights, theirs["generator"][name])
 
-    result = run_here(project, *STAGES, "--params", "gan.batch_size=32")
+    result = run_here(project, *TRAIN, "--params", "gan.batch_size=64")
     assert result.exit_code == 1
-    assert "gan.batch_size is 32, but the checkpoints" in " ".join(result.stderr.split())
+    assert "gan.batch_size is 64, but the checkpoints" in " ".join(result.stderr.split())
 
     # What is given does not repeat, so repetitions differ from step 2 on.
-    result = run_here(project, *STAGES, "--params", "grid.runs=2")
+    result = run_here(project, *TRAIN, "--params", "grid.runs=2")
     assert result.exit_code == 0, result.output
     images = [images_of(project, name) for name in ("gasten_10", "gasten_10_run_2")]
     assert not torch.equal(*images)
@@ -68,7 +69,7 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
         "gan.filters=5": "networks are not those of gan.architecture 'dcgan', gan.filters 5",
         "pair.positive=9": "pair.positive is 9, but step_1_checkpoints",
     }.items():
-        result = run_here(project, *STAGES, "--params", setting)
+        result = run_here(project, *TRAIN, "--params", setting)
         assert result.exit_code == 1
         assert words in " ".join(result.stderr.split())
 
@@ -81,7 +82,7 @@ def test_repetitions_and_starts_are_generators_of_their_own(project: Path) -> No
     parameters["generators"]["gasten_10"] = {"epochs": 1, "start": [1, "last"]}
     parameters["generators"]["hybrid"] = {"space_of": "gasten_10_from_1"}
     path.write_text(yaml.safe_dump(parameters))
-    result = run_here(project, *STAGES)
+    result = run_here(project, *MEASURE)
     assert result.exit_code == 0, result.output
     names = ["gasten_10_from_1", "gasten_10_from_last", "hybrid"]
     names += [f"{name}_run_2" for name in names]
@@ -92,7 +93,8 @@ def test_repetitions_and_starts_are_generators_of_their_own(project: Path) -> No
 
     # The first repetition is the run itself.
     configure(project, "globals", data_folder="data/once")
-    result = run_here(project, *STAGES, "--params", "grid.runs=1")
+    tuned = "cnn_1.gasten.gasten_10_from_1.keep_networks"
+    result = run_here(project, *TRAIN, "--to-nodes", tuned, "--params", "grid.runs=1")
     assert result.exit_code == 0, result.output
     once = project / "data/once/06_models/mnist_sample_7v1/cnn_1/gasten_10_from_1/generator.pickle"
     alone, repeated = (
@@ -102,11 +104,11 @@ def test_repetitions_and_starts_are_generators_of_their_own(project: Path) -> No
     assert all(torch.equal(alone[name], repeated[name]) for name in alone)
 
 
-def test_generator_that_diverges_is_noted_and_the_others_go_on(whole: Path, project: Path) -> None:
+def test_generator_that_diverges_is_noted_and_the_others_go_on(project: Path) -> None:
     grid = {"models": ["cnn_1"], "generators": ["gasten_10", "gasten_25"]}
     configure(project, "parameters", grid=grid)
     broken = "generators.gasten_25.alpha=1e39"
-    result = run_here(project, *STAGES, "--params", f"{SETTINGS},{broken}")
+    result = run_here(project, *MEASURE, "--params", broken)
     assert result.exit_code == 0, result.output
     leaderboard = pd.read_csv(reporting_folder(project) / "cnn_1/leaderboard.csv")
     notes = leaderboard.set_index("source")["note"].fillna("")

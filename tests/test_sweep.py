@@ -272,9 +272,10 @@ def test_mean_and_spread_are_over_the_seeds_that_are_done() -> None:
 
 STAGES = "classifier,gasten,metrics"
 GRID = ("cnn_1", "gasten_10", "pixel_bisection")
+ONE_JUDGE = "judge_kinds.lenet.members=1"
 SWEEP = (
     *("sweep", "--env", "test", "--pipelines", STAGES, "--seeds", "0,1"),
-    *("--models", GRID[0], "--generators", ",".join(GRID[1:])),
+    *("--models", GRID[0], "--generators", ",".join(GRID[1:]), "--params", ONE_JUDGE),
 )
 
 
@@ -333,7 +334,7 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
     assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
 
     lists = f"grid.models=[{GRID[0]}],grid.generators=[{','.join(GRID[1:])}]"
-    params = f"run.seed=1,{lists},data_folder=data/single"
+    params = f"run.seed=1,{ONE_JUDGE},{lists},data_folder=data/single"
     single = run_here(project, "--env", "test", "--pipelines", STAGES, "--params", params)
     assert single.exit_code == 0, single.output
     board = pd.read_csv(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -55,6 +56,7 @@ def hooks(context: BorderlineContext) -> TrackingHooks:
 def tracker(monkeypatch: pytest.MonkeyPatch) -> Tracker:
     for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_RUN_GROUP"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(mpl.rcParams, "savefig.dpi", "figure")  # the sizes are compared
     return use(monkeypatch, Tracker())
 
 

@@ -180,6 +180,7 @@ def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(pro
     settings = yaml.safe_load(path.read_text())
     searched = {"kind": "latent_search", "space_of": "theirs"}
     settings["generators"] |= {"theirs": theirs, "searched": searched}
+    settings["prototypes"]["explanation"]["window"] = 48
     path.write_text(yaml.safe_dump(settings))
     run_in(project, "--env", "ink")
     case = project / "data/07_model_output/ink_sevenvone/ink"
@@ -220,7 +221,7 @@ def test_residual_gan_in_32_pixels_follows_the_gradients_of_a_function(project: 
             "models": {"ink": {"kind": "imported", "source": source, "outputs": "logits"}},
         },
     )
-    settings = "gan.architecture=resnet,confusion.band=0.5"
+    settings = "gan.architecture=resnet,gan.learning_rate=0.001,confusion.band=0.5"
     run_in(project, "--env", "resized", "--params", settings)
     case = project / "data/07_model_output/resized_sevenvone/ink"
     images = load_file(case / "gasten_10/images/part_00000.safetensors")["images"]
@@ -228,3 +229,7 @@ def test_residual_gan_in_32_pixels_follows_the_gradients_of_a_function(project: 
     summary = pd.read_csv(project / "data/08_reporting/resized_sevenvone/summary.csv")
     assert summary["accuracy"].iloc[0] > 0.6
     assert np.isfinite(summary["yield"].iloc[0])
+    # A search in vain has no images for the next stages, which say why.
+    board = pd.read_csv(project / "data/08_reporting/resized_sevenvone/ink/leaderboard.csv")
+    hybrid = board.set_index("source").loc["hybrid"]
+    assert hybrid["images"] > 0 or "on one side of the boundary" in hybrid["note"]

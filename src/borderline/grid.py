@@ -204,9 +204,8 @@ def for_all(stage: str, template: Pipeline) -> Pipeline:
 
 def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
     """Copy a pipeline for every repetition of step 1; no copies if its checkpoints are given."""
-    copies = Pipeline([])
-    for run, name in enumerate(gans(), start=1):
-        copies += Pipeline(
+    copies = [
+        Pipeline(
             template,
             namespace=name,
             prefix_datasets_with_namespace=False,
@@ -214,7 +213,9 @@ def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
             outputs=_of_run(template.outputs(), run),
             parameters=_parameters(template, {"params:run": _run_parameters(run)}),
         )
-    return for_all(stage, copies)
+        for run, name in enumerate(gans(), start=1)
+    ]
+    return for_all(stage, Pipeline(copies))
 
 
 def for_each_member(stage: str, template: Pipeline) -> Pipeline:
@@ -223,14 +224,14 @@ def for_each_member(stage: str, template: Pipeline) -> Pipeline:
     Datasets called ``judge`` and ``judge_<name>`` become ``judge_2`` and ``judge_2_<name>``;
     ``params:member`` stands for the number of the member.
     """
-    copies = Pipeline([])
+    copies = []
     for member in _current.members:
         parameters = _parameters(template, {"params:member": f"params:members.{member}"})
         if member == JUDGE:
-            copies += Pipeline(template, parameters=parameters)
+            copies.append(Pipeline(template, parameters=parameters))
             continue
         names = {n: n.replace(JUDGE, member, 1) for n in template.datasets() if _is_judge(n)}
-        copies += Pipeline(
+        copy = Pipeline(
             template,
             namespace=member,
             prefix_datasets_with_namespace=False,
@@ -238,7 +239,8 @@ def for_each_member(stage: str, template: Pipeline) -> Pipeline:
             outputs={name: new for name, new in names.items() if name not in template.inputs()},
             parameters=parameters,
         )
-    return for_all(stage, copies)
+        copies.append(copy)
+    return for_all(stage, Pipeline(copies))
 
 
 def for_each_model(
@@ -252,15 +254,17 @@ def for_each_model(
 
     ``params:model`` stands for the settings of the model; all models share the inputs ``shared``.
     """
-    copies = Pipeline([])
-    for model in _current.models if models is None else models:
-        copies += Pipeline(
-            for_all(stage, template),
+    folded = for_all(stage, template)
+    copies = [
+        Pipeline(
+            folded,
             namespace=model,
             inputs=set(shared) & template.inputs(),
             parameters=_parameters(template, {"params:model": f"params:models.{model}"}),
         )
-    return copies
+        for model in (_current.models if models is None else models)
+    ]
+    return Pipeline(copies)
 
 
 def for_each_generator(
@@ -280,7 +284,7 @@ def for_each_generator(
         shared: Names of the inputs that all models share.
         of_model: Names of the inputs that all generators of a model share.
     """
-    copies = Pipeline([])
+    of_one = []
     for name, (settings, run) in _current.generators.items():
         nodes = template(settings)
         inputs = {i: i for i in {*shared, *of_model} & nodes.inputs()}
@@ -288,12 +292,14 @@ def for_each_generator(
             "params:generator": f"params:generators.{name}",
             "params:run": _run_parameters(run),
         }
-        copies += Pipeline(
+        copy = Pipeline(
             nodes,
             namespace=name,
             inputs=inputs | _of_run({i for i in nodes.inputs() if _is_dotted(i)}, run),
             parameters=_parameters(nodes, recipes),
         )
+        of_one.append(copy)
+    copies = Pipeline(of_one)
     of_gans = {i for i in copies.inputs() if i.partition(".")[0] in {GIVEN_STEP_1, *_gan_names()}}
     return for_each_model(stage, copies, shared={*shared, *of_gans})
 

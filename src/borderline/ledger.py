@@ -70,7 +70,7 @@ def check(
     names = {node.name for node in running.nodes}
     if not names:
         return
-    road = sum(stages.values(), Pipeline([]))
+    road = Pipeline(stages.values())
     outside = [node for node in road.to_nodes(*names).nodes if node.name not in names]
     following = {node.name for node in road.from_nodes(*names).nodes}
     touched = {place[name] for name in names}
@@ -98,7 +98,7 @@ def check(
 
 def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline) -> dict[str, Entry]:
     """The entries at the start of a run: empty for its nodes and all nodes after them."""
-    road = sum(stages.values(), Pipeline([]))
+    road = Pipeline(stages.values())
     following = road.from_nodes(*(node.name for node in running.nodes)).nodes
     return {node.name: {} for node in following if node.name in ledger}
 

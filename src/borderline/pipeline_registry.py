@@ -16,4 +16,4 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines = find_pipelines(raise_errors=True)
     stages = {name: pipelines[name] for name in STAGES}
     beside = {name: pipelines[name] for name in BESIDE}
-    return {"__default__": sum(stages.values(), Pipeline([])), **stages, **beside}
+    return {"__default__": Pipeline(stages.values()), **stages, **beside}

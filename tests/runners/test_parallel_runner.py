@@ -23,8 +23,9 @@ pytestmark = pytest.mark.road
 
 
 # One test for each way, so that each run happens once for all pytest workers.
-@pytest.mark.parametrize("context", ["fork", "spawn"])
-def test_first_stages_are_as_ever(context: str, short: Path, project: Path) -> None:
+# One spawned process is like the other, and each imports everything again.
+@pytest.mark.parametrize(("context", "workers"), [("fork", 2), ("spawn", 1)])
+def test_first_stages_are_as_ever(context: str, workers: int, short: Path, project: Path) -> None:
     """Nothing tells the processes how many threads to use."""
     assert torch.get_num_threads() == 1, "set OMP_NUM_THREADS=1 for the tests, as make test does"
     file = project / "tracker.jsonl"
@@ -38,7 +39,7 @@ def test_first_stages_are_as_ever(context: str, short: Path, project: Path) -> N
     result = subprocess.run(
         kedro_run_command(
             *("--env", "test", "--pipelines", "classifier,gasten", "--runner", "ParallelRunner"),
-            *("--runner-params", "max_workers=2", "--params", "tracking.mode=offline"),
+            *("--runner-params", f"max_workers={workers}", "--params", "tracking.mode=offline"),
         ),
         cwd=cut_short(project),
         env=environment,

@@ -26,6 +26,7 @@ class ModuleNetwork(Network):
         self.module = module
         # In lists, because they share their weights with the module.
         self._extractor: list[nn.Module] = []
+        self._traced = False
         self._hooked: list[tuple[nn.Module, bool]] = []
 
     def forward(self, images: Tensor) -> Tensor:
@@ -35,7 +36,12 @@ class ModuleNetwork(Network):
 
     def embed(self, images: Tensor) -> Tensor:
         """The output of the layer."""
-        if self._extractor:
+        if self._traced:
+            if not self._extractor:
+                # Only now: it is slow to make, and most nodes take no embeddings.
+                with torch.inference_mode(False):
+                    extractor = create_feature_extractor(self.module, {self.layer: _LAYER})
+                self._extractor = [extractor.eval()]
             # Its buffers are copies, which do not move with the module.
             features: Tensor = self._extractor[0].to(images.device)(images)[_LAYER]
             return features
@@ -57,8 +63,7 @@ class ModuleNetwork(Network):
             name = names[node]
         elif name not in names.values():
             raise no_such_layer(name, list(names.values()))
-        extractor = create_feature_extractor(self.module, {name: _LAYER})
-        self._extractor, self.layer = [extractor.eval()], name
+        self._traced, self.layer = True, name
 
     def _is_linear(self, node: torch.fx.Node) -> bool:
         if node.op == "call_module":

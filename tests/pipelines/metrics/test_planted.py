@@ -19,9 +19,6 @@ from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from conftest import clustering_params
 from planted import CPU, World, measure, model_without_slanted, planted, world_of
 
-# One worker trains the judges.
-pytestmark = pytest.mark.xdist_group("planted")
-
 
 @pytest.fixture(scope="module")
 def world() -> World:

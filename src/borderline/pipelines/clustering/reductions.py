@@ -12,6 +12,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 from sklearn.preprocessing import normalize
 
+from borderline.compiled import import_umap
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
 
 # scikit-learn's t-SNE exaggerates clusters during its first 250 iterations.
@@ -109,8 +110,7 @@ class Reduction:
     def _umap(
         self, embeddings: np.ndarray, neighbours: Neighbours, seed: int, epochs: int
     ) -> np.ndarray:
-        import umap  # compiles for seconds
-
+        umap = import_umap()
         # UMAP's spectral start needs fewer dimensions than images.
         most = len(embeddings) // 2
         n_neighbors = min(int(self.settings["n_neighbors"]), most)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.manifold import TSNE
 
+from borderline.compiled import import_umap
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.params import MapParams
 from borderline.records import Places
@@ -50,8 +51,7 @@ def umap_2d(
 
     The same seed gives the same bits; n may be 0.
     """
-    import umap  # compiles for seconds
-
+    umap = import_umap()
     reducer = umap.UMAP(
         n_neighbors=min(neighbors, len(test_embeddings) - 1),
         metric="cosine",

@@ -1,0 +1,48 @@
+"""What numba compiles for UMAP is there for the next process."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from borderline.compiled import import_umap
+
+
+def compiled(umap: ModuleType) -> dict[str, Any]:
+    """The functions of UMAP that numba has compiled in this process, by their names."""
+    modules = (umap.umap_, umap.utils, umap.layouts)
+    functions = [value for module in modules for value in vars(module).values()]
+    return {f.__qualname__: f for f in functions if hasattr(f, "enable_caching") and f.signatures}
+
+
+def test_every_function_that_umap_compiles_is_kept() -> None:
+    umap = import_umap()
+    points = np.random.default_rng(0).random((40, 5), dtype=np.float32)
+    reducer = umap.UMAP(n_neighbors=5, metric="cosine", n_epochs=5, random_state=0, n_jobs=1)
+    reducer.fit(points).transform(points)
+    functions = compiled(umap)
+    assert {"smooth_knn_dist", "fast_knn_indices"} <= functions.keys()
+    for name, function in functions.items():
+        assert function.stats.cache_path, name
+        # Each variant was read, or is written now.
+        moves = (*function.stats.cache_hits.values(), *function.stats.cache_misses.values())
+        assert sum(moves) >= len(function.signatures), name
+
+
+def test_nothing_is_kept_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    umap = import_umap()
+
+    def refuse() -> None:
+        raise RuntimeError("cannot cache function: no locator available")
+
+    class Stats:
+        cache_path = None
+
+    class Function:
+        stats, enable_caching = Stats, staticmethod(refuse)
+
+    monkeypatch.setattr(umap.utils, "refuses", Function(), raising=False)
+    assert import_umap() is umap
