@@ -129,7 +129,7 @@ def view_figures(
         of_file(
             reproducibility,
             "Comparison with other images, generators and GANs: a dot for each, a diamond for "
-            f"their mean with its 95 % interval. {findings.reproducibility}",
+            f"their mean with its 95 % interval. {findings.reproducibility}".strip(),
         ),
         of_file(
             validation,
