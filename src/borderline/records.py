@@ -8,9 +8,10 @@ latent vector. Images are float32 in [-1, 1]; p is the model's probability of th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict, TypeVar, cast
 
 if TYPE_CHECKING:
+    from numpy import ndarray
     from torch import Tensor
 
 Record = TypeVar("Record", bound=Mapping[str, Any])
@@ -185,6 +186,23 @@ Repeats = Mapping[str, Callable[[], Repeat]]
 def take_rows(record: Record, rows: Any) -> Record:
     """The same rows of every tensor of a record."""
     return cast(Record, {name: tensor[rows] for name, tensor in record.items()})
+
+
+class Side(NamedTuple):
+    """Other borderline images, clustered to compare them with a run's.
+
+    Attributes:
+        embeddings: Of the images in the model, (M, D).
+        features: Of the judge, (M, F).
+        pool: The images of all generators, with these. The clusters are theirs, and the exemplars
+            represent them, if the run clusters all generators together.
+        gans: The number of the GAN of each generator, 0 for none.
+    """
+
+    embeddings: ndarray
+    features: ndarray
+    pool: Pool
+    gans: Mapping[str, int]
 
 
 def generators_in(pool: Pool) -> list[str]:

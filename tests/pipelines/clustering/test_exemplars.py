@@ -9,6 +9,7 @@ from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.exemplars import ExemplarModel
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import Reduction
+from borderline.records import Side
 from conftest import blobs, clustering_params
 
 POINTS, LABELS = blobs(60, 40, 20)
@@ -56,14 +57,14 @@ def test_model_assigns_new_images_to_the_nearest_exemplar_and_chooses_again() ->
     assert (LABELS[model.rows][assigned] == labels).all()
     assert (model.typicality(new) > 0.05).mean() > 0.8
     run = RunParams(seed=0, device="cpu")
-    again = model.again(new, new, {}, {}, run, attempt=1)
+    again = model.again(Side(new, new, {}, {}), run, attempt=1)
     assert again.points.shape == (90, 3)
     assert all(len(set(again.labels[labels == group])) == 1 for group in range(3))
     assert again.exemplars is not None
     assert sorted(labels[again.exemplars]) == [0, 1, 2]
-    assert model.choose_number(new, new, {}, {}, run) == ("clusters", 3)
+    assert model.choose_number(Side(new, new, {}, {}), run) == ("clusters", 3)
     cloud = np.random.default_rng(0).normal(0, 0.3, (90, 10)) + np.eye(10)[0]
-    mode, number = model.choose_number(cloud, cloud, {}, {}, run)
+    mode, number = model.choose_number(Side(cloud, cloud, {}, {}), run)
     assert mode == "continuum"
     assert number > 1
     assert [len(column) for column in model.assign(new[:0])] == [0, 0, 0]

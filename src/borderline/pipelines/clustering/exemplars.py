@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +15,7 @@ from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.pool import audience_of
 from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.typicality import typicality
-from borderline.records import Pool
+from borderline.records import Side
 
 
 @dataclass(frozen=True)
@@ -101,30 +100,14 @@ class ExemplarModel:
         """How similar new images (M, D) are to the borderline ones, as of a ``ClusterModel``."""
         return typicality(self.embeddings, embeddings)
 
-    def again(
-        self,
-        embeddings: np.ndarray,
-        features: np.ndarray,
-        pool: Pool,
-        gans: Mapping[str, int],
-        run: RunParams,
-        attempt: int,
-    ) -> ExemplarModel:
+    def again(self, side: Side, run: RunParams, attempt: int) -> ExemplarModel:
         """Choose as many exemplars among other images; see ``prototypes.cluster_model``."""
-        vectors = joint(embeddings, features)
-        candidates = np.flatnonzero(~self.is_artefact(embeddings))
-        audience = audience_of(vectors, pool, self.params)
+        vectors = joint(side.embeddings, side.features)
+        candidates = np.flatnonzero(~self.is_artefact(side.embeddings))
+        audience = audience_of(vectors, side.pool, self.params)
         rows, _ = facility_location(vectors[candidates] @ audience.T, len(self.rows))
-        return replace(self, rows=candidates[rows], embeddings=embeddings)
+        return replace(self, rows=candidates[rows], embeddings=side.embeddings)
 
-    def choose_number(
-        self,
-        embeddings: np.ndarray,
-        features: np.ndarray,
-        pool: Pool,
-        gans: Mapping[str, int],
-        run: RunParams,
-    ) -> Number:
+    def choose_number(self, side: Side, run: RunParams) -> Number:
         """The number of clusters or exemplars of other images; see ``choose_number``."""
-        images = embeddings, features, pool, gans
-        return choose_number(self.recipe, *images, self.params, run, tested=self.tested)
+        return choose_number(self.recipe, side, self.params, run, tested=self.tested)

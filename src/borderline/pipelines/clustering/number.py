@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from borderline.measures.facility_location import facility_location, joint
@@ -17,7 +15,7 @@ from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
 from borderline.pipelines.clustering.structure import compare_with_clouds
-from borderline.records import Pool
+from borderline.records import Side
 
 
 class Number(NamedTuple):
@@ -28,32 +26,21 @@ class Number(NamedTuple):
 
 
 def choose_number(
-    recipe: Recipe,
-    embeddings: np.ndarray,
-    features: np.ndarray,
-    pool: Pool,
-    gans: Mapping[str, int],
-    params: ClusteringParams,
-    run: RunParams,
-    *,
-    tested: bool,
+    recipe: Recipe, side: Side, params: ClusteringParams, run: RunParams, *, tested: bool
 ) -> Number:
     """Choose the number anew, in the same reduction and by the same objective, without artefacts.
 
     Args:
         recipe: The recipe; its number of clusters does not count.
-        embeddings: Embeddings of other images, (M, D).
-        features: Their features of the judge, (M, F).
-        pool: The images of all generators with them, as in the run that is compared.
-        gans: The number of the GAN of each generator.
+        side: The other images.
         params: The settings of the search.
         run: Gives the seeds.
         tested: Whether clusters must also pass the test for clusters.
     """
     seed = run.seed_for("reduction", 0)
-    together = params.together and bool(pool)
-    vectors = joined(pool, "embeddings") if together else embeddings
-    groups = groups_of(pool, gans) if together else {}
+    together = params.together and bool(side.pool)
+    vectors = joined(side.pool, "embeddings") if together else side.embeddings
+    groups = groups_of(side.pool, side.gans) if together else {}
     with threadpool_limits(1):
         neighbours = neighbours_of(vectors, params)
         points = recipe.reduction.reduce(vectors, neighbours, seed, params.search_epochs)
@@ -67,7 +54,7 @@ def choose_number(
         patterns = patterns if structure.p_value <= params.structure.level else 0
     if patterns > 1:
         return Number("clusters", patterns)
-    candidates, limits = joint(embeddings, features), params.exemplars
-    similarities = candidates @ audience_of(candidates, pool, params).T
+    candidates, limits = joint(side.embeddings, side.features), params.exemplars
+    similarities = candidates @ audience_of(candidates, side.pool, params).T
     rows, _ = facility_location(similarities, limits.most, limits.least_gain)
     return Number("continuum", len(rows))

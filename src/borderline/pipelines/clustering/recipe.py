@@ -17,7 +17,7 @@ from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.pool import find_artefacts, groups_of, joined
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, nearest_neighbours
 from borderline.pipelines.clustering.typicality import typicality
-from borderline.records import Pool, generators_in
+from borderline.records import Side, generators_in
 
 if TYPE_CHECKING:
     from borderline.pipelines.clustering.number import Number
@@ -112,22 +112,15 @@ class ClusterModel:
         neighbours = nearest_neighbours(embeddings, k)
         return self.recipe.fit(embeddings, neighbours, self.params, run, attempt)
 
-    def again(
-        self,
-        embeddings: np.ndarray,
-        features: np.ndarray,
-        pool: Pool,
-        gans: Mapping[str, int],
-        run: RunParams,
-        attempt: int,
-    ) -> ClusterModel | None:
+    def again(self, side: Side, run: RunParams, attempt: int) -> ClusterModel | None:
         """Fit the recipe to other images, and find the artefacts among the clusters.
 
         Clusters that are an artefact of a generator or GAN that is not in the pool are not expected
         again. See ``prototypes.cluster_model``.
         """
+        pool, gans = side.pool, side.gans
         if not (self.params.together and pool):
-            return self.refit(embeddings, run, attempt)
+            return self.refit(side.embeddings, run, attempt)
         names = generators_in(pool)
         present = {*names, *(f"GAN {gans[name]}" for name in names)}
         absent = sum(owner not in present for owner in self.artefacts.values())
@@ -142,20 +135,12 @@ class ClusterModel:
         artefacts = find_artefacts(fitted.clusters.labels, groups_of(pool, gans), share)
         return replace(fitted, artefacts=artefacts)
 
-    def choose_number(
-        self,
-        embeddings: np.ndarray,
-        features: np.ndarray,
-        pool: Pool,
-        gans: Mapping[str, int],
-        run: RunParams,
-    ) -> Number:
+    def choose_number(self, side: Side, run: RunParams) -> Number:
         """The number of clusters or exemplars of other images; see ``choose_number``."""
         # It fits recipes.
         from borderline.pipelines.clustering.number import choose_number
 
-        images = embeddings, features, pool, gans
-        return choose_number(self.recipe, *images, self.params, run, tested=False)
+        return choose_number(self.recipe, side, self.params, run, tested=False)
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels (M,), their probabilities (M,) and coordinates (M, d) of new embeddings (M, D)."""

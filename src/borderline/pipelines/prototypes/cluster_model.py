@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
 
     from borderline.params import RunParams
-    from borderline.records import Pool
+    from borderline.records import Side
 
 
 OUTLIER = 0.05
@@ -57,36 +55,11 @@ class ClusterModel(Protocol):
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """The p-value that embeddings (M, D) are like the clustered images, shape (M,)."""
 
-    def again(
-        self,
-        embeddings: np.ndarray,
-        features: np.ndarray,
-        pool: Pool,
-        gans: Mapping[str, int],
-        run: RunParams,
-        attempt: int,
-    ) -> ClusterModel | None:
+    def again(self, side: Side, run: RunParams, attempt: int) -> ClusterModel | None:
         """The same recipe fitted to other images, or as many exemplars of them; None for none.
 
-        Args:
-            embeddings: Of the images in the model, (M, D).
-            features: Of the judge, (M, F).
-            pool: The images of all generators, with these. The clusters are theirs, and the
-                exemplars represent them, if the run clusters all generators together.
-            gans: The number of the GAN of each generator.
-            run: Gives the seeds.
-            attempt: Another number gives other seeds.
+        Another attempt has other seeds.
         """
 
-    def choose_number(
-        self,
-        embeddings: np.ndarray,
-        features: np.ndarray,
-        pool: Pool,
-        gans: Mapping[str, int],
-        run: RunParams,
-    ) -> Number:
-        """The number of clusters or exemplars that other images would have been given.
-
-        The arguments are those of ``again``.
-        """
+    def choose_number(self, side: Side, run: RunParams) -> Number:
+        """The number of clusters or exemplars that other images would have been given."""

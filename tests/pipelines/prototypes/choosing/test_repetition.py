@@ -14,14 +14,13 @@ from borderline.pipelines.clustering.recipe import ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.pipelines.prototypes.choosing.repetition import (
-    Seen,
     Settled,
     agreement,
     cluster_again,
     count_clusters,
     generate_borderline,
 )
-from borderline.records import LabelledImages
+from borderline.records import LabelledImages, Side
 from borderline.sampling import Parts, Sampler
 from conftest import blobs, clustering_params
 
@@ -85,6 +84,10 @@ def settled(model: ClusterModel) -> Settled:
     return Settled(model, OWN, {}, "tiny", {"tiny": 1})
 
 
+def side(points: np.ndarray) -> Side:
+    return Side(points, points, {}, {})
+
+
 @pytest.fixture
 def model(run: RunParams) -> ClusterModel:
     recipe = Recipe(Reduction("pca", {"n_components": 3}), Clustering("kmeans", {"n_clusters": 3}))
@@ -95,18 +98,18 @@ def model(run: RunParams) -> ClusterModel:
 
 def test_same_patterns_are_found_again(model: ClusterModel, run: RunParams) -> None:
     points, labels = blobs(20, 40, 30, seed=7)
-    other = cluster_again(Seen(points, points), {}, settled(model), run, 1)
+    other = cluster_again(side(points), settled(model), run, 1)
     assert other is not None
     assert count_clusters(other.labels) == 3
     assert agreement(settled(model), other.model, points) == 1
     assert len(other.points) == 90
     assert {tuple(np.unique(other.labels[labels == c])) for c in range(3)} == {(0,), (1,), (2,)}
-    assert model.choose_number(points, points, {}, {}, run) == ("clusters", 3)
+    assert model.choose_number(side(points), run) == ("clusters", 3)
 
 
 def test_agreement_is_the_mean_of_both_directions(model: ClusterModel, run: RunParams) -> None:
     other = blobs(50, 50, seed=3)[0]
-    merged = model.again(other, other, {}, {}, run, 1)
+    merged = model.again(side(other), run, 1)
     assert merged is not None
     expected = [
         adjusted_rand_score(model.assign(images)[0], merged.assign(images)[0])
@@ -119,7 +122,7 @@ def test_agreement_is_the_mean_of_both_directions(model: ClusterModel, run: RunP
 @pytest.mark.parametrize("count", [0, 1, 3, 19])
 def test_too_few_images_are_no_clusters(count: int, model: ClusterModel, run: RunParams) -> None:
     points, _ = blobs(20, 40, 30, seed=7)
-    assert cluster_again(Seen(points[:count], points[:count]), {}, settled(model), run, 1) is None
+    assert cluster_again(side(points[:count]), settled(model), run, 1) is None
 
 
 def test_blends_of_neighbours_are_others_with_another_seed_and_none_comes_twice(

@@ -66,8 +66,8 @@ def this_run(images: np.ndarray, pool: Pool, run: RunParams, shown: Any = "medoi
 
 def tables_of(this: Run, run: RunParams, repeat: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
     model, seen = this.settled.model, Seen(repeat, repeat)
-    pool = this.settled.others_with(seen)
-    again = cluster_again(seen, pool, this.settled, run, 1)
+    side = this.settled.side(seen, this.settled.others_with(seen))
+    again = cluster_again(side, this.settled, run, 1)
     assert again is not None
     record: Repeat = {
         "embeddings": torch.from_numpy(repeat),
@@ -78,7 +78,7 @@ def tables_of(this: Run, run: RunParams, repeat: np.ndarray) -> tuple[pd.DataFra
     }
     if again.model.exemplars is not None:
         record["exemplars"] = torch.from_numpy(again.model.exemplars)
-    number = model.choose_number(*seen, pool, this.settled.gans, run)
+    number = model.choose_number(side, run)
     known = {"images": len(repeat), "mode": number.mode, "number": number.number, "note": ""}
     known["ari"] = agreement(this.settled, again.model, repeat)
     comparisons = reproducibility.compare_all(

@@ -23,6 +23,7 @@ from borderline.records import (
     Pool,
     Repeat,
     Repeats,
+    Side,
     generators_in,
     take_rows,
 )
@@ -78,6 +79,10 @@ class Settled(NamedTuple):
         )
         return other if 2 * len(other.embeddings) >= len(same.embeddings) else same
 
+    def side(self, seen: Seen, pool: Pool) -> Side:
+        """Other images and the pool that belongs to them."""
+        return Side(*seen, pool, self.gans)
+
     def pool_of(self, images: Mapping[str, Seen]) -> Pool:
         """A pool of these images of generators, as many of each as in the run's."""
         pool: Pool = {}
@@ -126,8 +131,8 @@ def repeat_clusters(
     nets, device = (classifier, judge), run.torch_device()
     embeddings, features = (embed(net, part["images"], device) for net in nets)
     seen = Seen(embeddings.numpy(), features.numpy())
-    pool = this.others_with(seen)
-    other = cluster_again(seen, pool, this, run, number)
+    side = this.side(seen, this.others_with(seen))
+    other = cluster_again(side, this, run, number)
     if other is None:
         images = fewer or f"{wanted} images"
         return nothing, {**row, "note": f"{images}, in which the recipe gives no two clusters"}
@@ -142,7 +147,7 @@ def repeat_clusters(
     if other.model.exemplars is not None:
         repeat["exemplars"] = torch.from_numpy(other.model.exemplars)
     row |= {"images": made, "clusters": count_clusters(other.labels)}
-    chosen = this.model.choose_number(*seen, pool, this.gans, run)
+    chosen = this.model.choose_number(side, run)
     row |= {"mode": chosen.mode, "number": chosen.number}
     return repeat, {**row, "ari": agreement(this, other.model, seen.embeddings), "note": fewer}
 
@@ -196,17 +201,15 @@ def generate_borderline(
     return {"images": images[:count], "probabilities": p[:count]}
 
 
-def cluster_again(
-    seen: Seen, pool: Pool, this: Settled, run: RunParams, attempt: int
-) -> Again | None:
+def cluster_again(side: Side, this: Settled, run: RunParams, attempt: int) -> Again | None:
     """Cluster other images as the run does; None where that gives no two clusters.
 
     One is enough where the run has only one.
     """
-    embeddings = seen.embeddings
+    embeddings = side.embeddings
     if len(embeddings) < FEWEST_CLUSTERED:
         return None
-    other = this.model.again(*seen, pool, this.gans, run, attempt)
+    other = this.model.again(side, run, attempt)
     wanted = min(2, count_clusters(this.model.labels))
     if other is None or count_clusters(other.labels) < wanted:
         return None

@@ -174,10 +174,11 @@ def compare(this: Run, other: Other, run: RunParams) -> dict[str, Any]:
         return row | {"note": f"left out: it has only {images} borderline images"}
     seed = run.seed_for("again", other.level, other.name)
     run, settled = run.model_copy(update={"seed": seed}), this.settled
-    again = cluster_again(other.seen, other.pool, settled, run, other.attempt)
+    side = settled.side(other.seen, other.pool)
+    again = cluster_again(side, settled, run, other.attempt)
     if again is None:
         return row | {"note": "the recipe gives no two clusters in these images"}
-    number = settled.model.choose_number(*other.seen, other.pool, settled.gans, run)
+    number = settled.model.choose_number(side, run)
     ari = agreement(settled, again.model, other.seen.embeddings)
     embeddings, labels = other.seen.embeddings.astype(np.float64), again.labels
     # No prototype is chosen by its confusion distance.
