@@ -164,7 +164,7 @@ def draw_found_again(
     rows, columns = len(prototypes), 1 + len(repeats)
     figure = Figure(figsize=(1.15 * columns + 1, 1.3 * rows + 1.1), layout="constrained", dpi=110)
     figure.suptitle(
-        "Prototypes and their matches in repeats with other seeds\n"
+        "The shown images and their matches in repeats with other seeds\n"
         "(cosine similarity in the model's embedding)",
         fontsize=10,
     )

@@ -38,7 +38,9 @@ def explain_prototypes(
     if len(images) == 0:
         note = f"No prototypes: {cluster_scores_table['note'].iloc[0]}."
         return attributions, table, draw_note(note), draw_note(note)
-    sheet = figures.draw_prototypes(images, p, figures.captions_of(prototypes_table), attributions)
+    title = "Exemplars" if prototypes_table["chosen_by"].iloc[0] == "exemplars" else "Prototypes"
+    captions = figures.captions_of(prototypes_table)
+    sheet = figures.draw_prototypes(images, p, captions, attributions, title)
     return attributions, table, sheet, figures.draw_faithfulness(table, curves, random)
 
 
