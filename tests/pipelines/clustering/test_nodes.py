@@ -141,7 +141,7 @@ def test_a_cluster_that_only_one_generator_fills_is_an_artefact_and_no_pattern(
     assert made["sizes"]["stability"].tolist() == [1] * 3
     assert (scores["clusters"], scores["sizes"], scores["noise"]) == (3, "60 60 60", 0.25)
     assert scores["artefacts"] == (
-        "60 of 240 borderline images are an artefact of own, which makes at least 95% of the "
+        "60 of 240 borderline images are an artefact of own, which makes at least 95 % of the "
         "images like them. They are no pattern"
     )
     assert scores["doubts"] == scores["continuum"] == ""

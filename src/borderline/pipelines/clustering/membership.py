@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from borderline.findings import written
 from borderline.measures.confusion import is_borderline
 from borderline.measures.facility_location import joint
 from borderline.params import RunParams
@@ -203,8 +204,8 @@ def say_artefacts(
         images = f"{count:,} of {len(labels):,} borderline images"
         which = "They are no pattern" if removed else f"They are cluster {cluster}"
         sentences.append(
-            f"{images} are an artefact of {name}, which makes at least {share:.0%} of the images "
-            f"like them. {which}"
+            f"{images} are an artefact of {name}, which makes at least "
+            f"{written('{:.0%}', share)} of the images like them. {which}"
         )
     return ". ".join(sentences)
 

@@ -37,7 +37,7 @@ RULES = {
     "clusters": "most comparisons have clusters too, and their mean adjusted Rand index is at "
     "least {ari}",
     "continuum": "most comparisons are a continuum too, and their exemplars close on average at "
-    "least {closed:.0%} of the gap between random images and 1, for the model and for the judge",
+    "least {closed} of the gap between random images and 1, for the model and for the judge",
 }
 """The rule of each mode in words."""
 
