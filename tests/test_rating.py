@@ -145,14 +145,14 @@ def test_rater_on_a_phone_goes_back_and_downloads_at_half_time(
 def test_reload_loses_nothing_and_delete_forgets_all(page: WebDriver, address: str) -> None:
     page.find_element(By.ID, "rater").send_keys("ada", Keys.ENTER)
     press(page, *(KEY[word] for word in WORDS[:3]))
-    open_page(page, address, SCREEN)
+    page.refresh()
     assert page.find_element(By.ID, "rater").get_property("value") == "ada"
     assert text(page, "place") == f"Image 4 of {COUNT}"
     assert page.find_element(By.ID, "progress").get_property("value") == 3
     press(page, Keys.BACKSPACE)
     assert text(page, "place") == f"Image 3 of {COUNT}"
     page.execute_script("window.confirm = () => true; document.getElementById('delete').click()")
-    open_page(page, address, SCREEN)
+    page.refresh()
     assert page.find_element(By.ID, "rater").get_property("value") == ""
     assert text(page, "place") == f"Image 1 of {COUNT}"
     assert text(page, "count") == "0 answered"
