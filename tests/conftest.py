@@ -69,6 +69,7 @@ QUICK_CLUSTERS = {
     "reductions": ["pca"],
     "clusterings": ["kmeans"],
     "objective": "reproducibility",
+    "reproducibility": {"splits": 2},
 }
 
 # How often test_resume.py kills a training in step 2, and once less in step 1.

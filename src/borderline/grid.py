@@ -10,6 +10,7 @@ nodes contain the stage too, so that kedro-viz folds the graph by model, stage a
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -89,10 +90,14 @@ class Layout:
 
     def gans(self) -> dict[str, int]:
         """The number of the GAN of each generator; 0 if it has none, or if step 1 was given."""
-        return {
-            name: placed.run if self.trains_gan and placed.settings.needs_gan() else 0
-            for name, placed in self.generators.items()
-        }
+        return {name: self._gan_of(placed) for name, placed in self.generators.items()}
+
+    def _gan_of(self, placed: Placed) -> int:
+        source = placed.settings.goes_on_from()
+        before = self.generators.get(repeated(source, placed.run)) if source else None
+        if before is not None:
+            return self._gan_of(before)
+        return placed.run if self.trains_gan and placed.settings.needs_gan() else 0
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -133,6 +138,16 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
 def repeated(name: str, run: int) -> str:
     """The name with the number of its repetition, except for the first."""
     return name if run == 1 else f"{name}_run_{run}"
+
+
+def base_name(name: str) -> str:
+    """The name of a generator without the number of its repetition.
+
+    Example:
+        >>> base_name(repeated("hybrid", 2))
+        'hybrid'
+    """
+    return re.sub(r"_run_\d+$", "", name)
 
 
 def committee(members: int) -> dict[str, int]:

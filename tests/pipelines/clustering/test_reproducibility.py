@@ -13,7 +13,7 @@ from borderline.measures.inference import embed
 from borderline.params import RunParams
 from borderline.pipelines.clustering.best_of_kind import cluster_all
 from borderline.pipelines.clustering.clusterings import Clustering
-from borderline.pipelines.clustering.pool import find_artefacts
+from borderline.pipelines.clustering.pool import find_artefacts, groups_of
 from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.clustering.reproducibility import (
     prediction_strength,
@@ -101,6 +101,24 @@ def test_an_artefact_of_one_generator_is_left_out_with_its_gan_too() -> None:
     assert find_artefacts(labels, groups, 0.95) == {3: "c"}
     found = strength_over_generators(points.astype(np.float64), labels, kmeans, groups, 0.95, 0)
     assert found == 1
+
+
+def test_groups_are_generators_their_repetitions_and_gans() -> None:
+    images = torch.zeros(3, 2)
+    names = ("hybrid", "hybrid_run_2", "blends")
+    groups = groups_of(
+        {f"{name}.embeddings": images for name in names},
+        {"hybrid": 1, "hybrid_run_2": 2, "blends": 0},
+    )
+    assert {name: rows.nonzero()[0].tolist() for name, rows in groups.items()} == {
+        "blends": [0, 1, 2],
+        "hybrid": [3, 4, 5],
+        "hybrid_run_2": [6, 7, 8],
+        "all repetitions of hybrid": [3, 4, 5, 6, 7, 8],
+        "GAN 1": [3, 4, 5],
+        "GAN 2": [6, 7, 8],
+    }
+    assert groups_of({"hybrid.embeddings": images}, {"hybrid": 1}) == {}
 
 
 def test_few_images_of_one_generator_are_no_artefact() -> None:

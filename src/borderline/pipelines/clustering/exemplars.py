@@ -100,10 +100,12 @@ class ExemplarModel:
         """How similar new images (M, D) are to the borderline ones, as of a ``ClusterModel``."""
         return typicality(self.embeddings, embeddings)
 
-    def again(self, side: Side, run: RunParams, attempt: int) -> ExemplarModel:
+    def again(self, side: Side, run: RunParams, attempt: int) -> ExemplarModel | None:
         """Choose as many exemplars among other images; see ``prototypes.cluster_model``."""
         vectors = joint(side.embeddings, side.features)
         candidates = np.flatnonzero(~self.is_artefact(side.embeddings))
+        if len(candidates) == 0:
+            return None
         audience = audience_of(vectors, side.pool, self.params)
         rows, _ = facility_location(vectors[candidates] @ audience.T, len(self.rows))
         return replace(self, rows=candidates[rows], embeddings=side.embeddings)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from borderline.grid import base_name
 from borderline.measures.facility_location import joint
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.records import Pool, generators_in
@@ -33,7 +34,8 @@ def audience_of(candidates: np.ndarray, pool: Pool, params: ClusteringParams) ->
 
 
 def groups_of(pool: Pool, gans: Mapping[str, int]) -> Groups:
-    """The rows of each generator and of each GAN; empty where there is only one.
+    """The rows of each generator, of all repetitions of one, and of each GAN; empty where there is
+    only one generator.
 
     Args:
         pool: The pool.
@@ -43,7 +45,11 @@ def groups_of(pool: Pool, gans: Mapping[str, int]) -> Groups:
     counts = [len(pool[f"{name}.embeddings"]) for name in names]
     owners = np.repeat(names, counts)
     numbers = np.repeat([gans[name] for name in names], counts)
-    groups = {name: owners == name for name in names} if len(names) > 1 else {}
+    kinds = np.array([base_name(name) for name in owners])
+    repeated = [kind for kind in np.unique(kinds) if len(np.unique(owners[kinds == kind])) > 1]
+    groups = {name: owners == name for name in names}
+    groups |= {f"all repetitions of {kind}": kinds == kind for kind in repeated}
+    groups = {name: rows for name, rows in groups.items() if not rows.all()}
     of_gans = {f"GAN {number}": numbers == number for number in np.unique(numbers) if number}
     return groups | (of_gans if len(of_gans) > 1 else {})
 

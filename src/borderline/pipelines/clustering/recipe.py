@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from borderline.grid import base_name
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
 from borderline.pipelines.clustering.params import ClusteringParams
@@ -123,6 +124,7 @@ class ClusterModel:
             return self.refit(side.embeddings, run, attempt)
         names = generators_in(pool)
         present = {*names, *(f"GAN {gans[name]}" for name in names)}
+        present |= {f"all repetitions of {base_name(name)}" for name in names}
         absent = sum(owner not in present for owner in self.artefacts.values())
         model = self
         if absent:

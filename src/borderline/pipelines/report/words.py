@@ -56,7 +56,7 @@ def reproducibility_in_words(levels: pd.DataFrame, many: str) -> str:
         sentences.append(f"{start} are not found again {_joined(by['no'])}")
     sentences += [
         f"Not compared {row['words']}: {row['note']}"
-        for _, row in levels[levels["compared"] == 0].iterrows()
+        for _, row in levels[levels["reproducible"].astype(str) == ""].iterrows()
     ]
     if "yes" in by or "no" in by:
         sentences.append(f"Found again means: {levels['rule'].iloc[0]}")

@@ -237,6 +237,7 @@ def row(**changed: Any) -> dict[str, Any]:
         ("continuum", [row(), row(ari=np.nan, mode="")], "no"),
         ("continuum", [row(), row(), row(ari=np.nan, mode="")], "yes"),
         ("clusters", [row(mode="clusters")], "no"),
+        ("clusters", [row(mode="clusters", ari=np.nan)], ""),
         ("clusters", [row(mode="clusters", ari=0.8, closed=0.1)], "yes"),
     ],
 )

@@ -9,13 +9,13 @@ GAN.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from borderline.grid import base_name
 from borderline.measures.intervals import estimate_of_repeats
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
@@ -50,6 +50,7 @@ _COMPARISON = (
     "note",
 )
 _DRAWS = 99
+_ONE_PATTERN = "all images lie in one pattern, so that there is no agreement to measure"
 
 NOTHING = pd.DataFrame(columns=list(_COMPARISON))
 """The table of comparisons of a run without prototypes."""
@@ -124,21 +125,16 @@ def _level(name: str, this: Settled) -> str:
     Repetitions of a generator without a GAN are the same generator.
     """
     own, gan = this.gans[this.generator], this.gans[name]
-    same_kind = _kind(name) == _kind(this.generator)
+    same_kind = base_name(name) == base_name(this.generator)
     if own and gan and own != gan:
         return "gans" if same_kind else ""
     return "" if same_kind else "generators"
 
 
-def _kind(name: str) -> str:
-    """A generator's name without the number of its repetition."""
-    return re.sub(r"_run_\d+$", "", name)
-
-
 def _on_side(generator: str, level: str, name: str, this: Settled) -> bool:
     """Whether a generator belongs to the side of ``name``: all but the run's, or one GAN's."""
     if level == "generators":
-        return _kind(generator) != _kind(this.generator)
+        return base_name(generator) != base_name(this.generator)
     return this.gans[generator] == this.gans[name]
 
 
@@ -177,7 +173,7 @@ def compare(this: Run, other: Other, run: RunParams) -> dict[str, Any]:
     side = settled.side(other.seen, other.pool)
     again = cluster_again(side, settled, run, other.attempt)
     if again is None:
-        return row | {"note": "the recipe gives no two clusters in these images"}
+        return row | {"note": "these images give no clusters or exemplars"}
     number = settled.model.choose_number(side, run)
     ari = agreement(settled, again.model, other.seen.embeddings)
     embeddings, labels = other.seen.embeddings.astype(np.float64), again.labels
@@ -253,12 +249,16 @@ def by_level(comparisons: pd.DataFrame, own: str, gans: Mapping[str, int]) -> pd
         # Most comparisons must be of the same mode; those without clusters are not.
         found = 2 * row["same_mode"] > len(table)
         found &= all(row[name] >= least for name, least in limits.items())
-        row["reproducible"] = ("yes" if found else "no") if len(table) else ""
+        undefined = len(known) > 0 and all(math.isnan(row[name]) for name in limits)
+        tells = len(table) > 0 and not undefined
+        row["reproducible"] = ("yes" if found else "no") if tells else ""
         row["rule"] = RULES[own].format(**limits)
         note = "; ".join(f"{n}: {why}" for n, why in left_out[["other", "note"]].to_numpy())
-        rows.append(
-            row | {"note": note or ("" if len(table) else _why_not(level, comparisons, gans))}
-        )
+        if undefined:
+            note = _ONE_PATTERN
+        elif not len(table):
+            note = note or _why_not(level, comparisons, gans)
+        rows.append(row | {"note": note})
     return pd.DataFrame(rows)
 
 
