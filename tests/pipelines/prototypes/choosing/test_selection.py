@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from borderline.pipelines.prototypes.choosing.candidates import (
     Candidates,
@@ -11,8 +12,14 @@ from borderline.pipelines.prototypes.choosing.candidates import (
     directions,
 )
 from borderline.pipelines.prototypes.choosing.names import OVER_ALL, SELECTIONS, Selection
-from borderline.pipelines.prototypes.choosing.selection import k_medoids, most_ambiguous, select
-from conftest import candidates_of
+from borderline.pipelines.prototypes.choosing.selection import (
+    k_medoids,
+    most_ambiguous,
+    select,
+    shown_in,
+)
+from borderline.records import Clusters
+from conftest import candidates_of, prototypes_params
 
 
 def cosine_by_hand(a: np.ndarray, b: np.ndarray) -> float:
@@ -133,3 +140,14 @@ def test_most_ambiguous_are_nearest_to_the_boundary() -> None:
     candidates = candidates_of(np.repeat(np.arange(7), 18), spread=0.15)
     rows = most_ambiguous(candidates)
     assert sorted(candidates.distances)[:7] == candidates.distances[rows].tolist()
+
+
+def test_exemplars_are_shown_in_a_continuum_only() -> None:
+    settings = prototypes_params(selections=["medoid", "exemplars"], shown="medoid")
+    clusters: Clusters = {
+        "labels": torch.zeros(3, dtype=torch.long),
+        "probability": torch.ones(3),
+        "reduced": torch.zeros(3, 2),
+    }
+    assert shown_in(clusters, settings) == "medoid"
+    assert shown_in({**clusters, "exemplars": torch.tensor([1])}, settings) == "exemplars"
