@@ -34,7 +34,7 @@ THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")
 
 @dataclass(frozen=True)
 class Condition:
-    """What differs between two runs: ``run.seed``, threads, and ``ATEN_CPU_CAPABILITY``."""
+    """The settings that differ between two runs: seed, threads, and ``ATEN_CPU_CAPABILITY``."""
 
     seed: int
     threads: int

@@ -58,7 +58,7 @@ CLOSED = 0.5  # least median, in both spaces
 
 @dataclass(frozen=True)
 class Result:
-    """What is compared of a run: n borderline images, and the rows of K prototypes among them."""
+    """The result of a run to compare: n borderline images, and the rows of K prototypes."""
 
     condition: Condition
     mode: str

@@ -52,7 +52,7 @@ ENVIRONMENTS = sorted(
 _CASE = "mnist_sample_7v1"
 # Projects that are made once for all workers.
 SHARED = {"whole", "short"}
-# What the tests of these files share is slow to make: one worker runs them.
+# The shared fixtures of these files are slow to make: one worker runs all tests of a file.
 ON_ONE_WORKER = {
     *("tests/pipelines/metrics/test_planted.py", "tests/runners/test_dask_cluster.py"),
     "tests/test_viz.py",

@@ -1,4 +1,4 @@
-"""What numba compiles for UMAP is there for the next process."""
+"""The functions that numba compiles for UMAP are kept for the next process."""
 
 from __future__ import annotations
 

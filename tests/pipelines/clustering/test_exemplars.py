@@ -56,7 +56,7 @@ def test_model_assigns_new_images_to_the_nearest_exemplar_and_chooses_again() ->
     assigned, similarity, points = model.assign(new)
     assert points.shape == (90, 3)
     assert ((similarity >= 0) & (similarity <= 1)).all()
-    assert (LABELS[model.rows][assigned] == labels).all()
+    assert (LABELS[model.exemplars][assigned] == labels).all()
     assert (model.typicality(new) > 0.05).mean() > 0.8
     run = RunParams(seed=0, device="cpu")
     again = model.again(Side(new, new, {}, {}), run, attempt=1)

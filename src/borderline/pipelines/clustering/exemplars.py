@@ -25,7 +25,7 @@ class ExemplarModel:
     Attributes:
         recipe: The best recipe for clusters, which were not found again.
         params: The settings of the search.
-        rows: The exemplars among the borderline images, (K,).
+        exemplars: The rows of the exemplars among the borderline images, (K,).
         embeddings: The embeddings of all borderline images, (n, D).
         clusters: Clusters of which all but one are artefacts: images of these have no exemplar.
             None without artefacts.
@@ -34,7 +34,7 @@ class ExemplarModel:
 
     recipe: Recipe
     params: ClusteringParams
-    rows: np.ndarray
+    exemplars: np.ndarray
     embeddings: np.ndarray
     clusters: ClusterModel | None = None
     tested: bool = False
@@ -63,15 +63,15 @@ class ExemplarModel:
         candidates = np.flatnonzero(~model.is_artefact(embeddings))
         similarities, limits = vectors[candidates] @ audience.T, params.exemplars
         rows, _ = facility_location(similarities, limits.most, limits.least_gain)
-        return replace(model, rows=candidates[rows])
+        return replace(model, exemplars=candidates[rows])
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The nearest exemplar (M,) of embeddings (M, D), -1 for an artefact; its similarity (M,)
         in [0, 1], and the similarities to all (M, K)."""
         if len(embeddings) == 0:
-            return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros((0, len(self.rows)))
-        exemplars = normalize(self.embeddings[self.rows].astype(np.float64))
-        similarities = normalize(embeddings.astype(np.float64)) @ exemplars.T
+            return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros((0, len(self.exemplars)))
+        vectors = normalize(self.embeddings[self.exemplars].astype(np.float64))
+        similarities = normalize(embeddings.astype(np.float64)) @ vectors.T
         nearest = np.where(self.is_artefact(embeddings), NOISE, similarities.argmax(1))
         return nearest, similarities.max(1).clip(0, 1), similarities
 
@@ -84,11 +84,6 @@ class ExemplarModel:
     def points(self) -> np.ndarray:
         """The similarities of the borderline images to the exemplars, (n, K)."""
         return self.assign(self.embeddings)[2]
-
-    @property
-    def exemplars(self) -> np.ndarray:
-        """The same as ``rows``."""
-        return self.rows
 
     def is_artefact(self, embeddings: np.ndarray) -> np.ndarray:
         """Which images (M, D) belong to an artefact, bool (M,)."""
@@ -107,8 +102,8 @@ class ExemplarModel:
         if len(candidates) == 0:
             return None
         audience = audience_of(vectors, side.pool, self.params)
-        rows, _ = facility_location(vectors[candidates] @ audience.T, len(self.rows))
-        return replace(self, rows=candidates[rows], embeddings=side.embeddings)
+        rows, _ = facility_location(vectors[candidates] @ audience.T, len(self.exemplars))
+        return replace(self, exemplars=candidates[rows], embeddings=side.embeddings)
 
     def choose_number(self, side: Side, run: RunParams) -> Number:
         """The number of clusters or exemplars of other images; see ``choose_number``."""

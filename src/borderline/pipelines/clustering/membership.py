@@ -151,7 +151,7 @@ def label_all(
     labels, probability, reduced = (torch.from_numpy(column) for column in columns)
     clusters: Clusters = {"labels": labels, "probability": probability, "reduced": reduced}
     if isinstance(model, ExemplarModel):
-        clusters["exemplars"] = torch.from_numpy(model.rows)
+        clusters["exemplars"] = torch.from_numpy(model.exemplars)
     return clusters
 
 

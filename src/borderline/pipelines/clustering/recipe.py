@@ -152,6 +152,8 @@ class ClusterModel:
 
     def is_artefact(self, embeddings: np.ndarray) -> np.ndarray:
         """Which images (M, D) belong to an artefact, bool (M,)."""
+        if not self.artefacts:
+            return np.zeros(len(embeddings), dtype=bool)
         points = self.recipe.reduction.place(embeddings, self.embeddings, self.points)
         return np.isin(self.clusters.assign(points)[0], list(self.artefacts))
 

@@ -127,7 +127,7 @@ def test_exemplars_of_a_continuum_are_compared_without_seeds(run: RunParams) -> 
     joint = own / np.linalg.norm(own, axis=1, keepdims=True)
     model = ExemplarModel.of(RECIPE, TOGETHER, own, joint, joint)
     settled = Settled(model, own, pool, "hybrid", GANS)
-    this = Run(settled, Seen(own, own), model.rows, partial(select, "exemplars", seed=0))
+    this = Run(settled, Seen(own, own), model.exemplars, partial(select, "exemplars", seed=0))
     levels, comparisons = tables_of(this, run, cloud(7))
     by = levels.set_index("level")
     assert by["compared"].tolist() == [0, 2, 1, 1, 1]

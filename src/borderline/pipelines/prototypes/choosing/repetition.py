@@ -123,7 +123,6 @@ def repeat_clusters(
     have been given.
     """
     row: dict[str, Any] = {"repeat": number, "images": 0, "clusters": 0}
-    nothing: Repeat = {"labels": torch.zeros(0, dtype=torch.long)}
     run = run.model_copy(update={"seed": run.seed_for("repeat", number)})
     part = generate_borderline(sampler, classifier, real, band, wanted, run)
     made = len(part["images"])
@@ -135,7 +134,7 @@ def repeat_clusters(
     other = cluster_again(side, this, run, number)
     if other is None:
         images = fewer or f"{wanted} images"
-        return nothing, {**row, "note": f"{images}, in which the recipe gives no two clusters"}
+        return _nothing(), {**row, "note": f"{images}, in which the recipe gives no two clusters"}
     repeat: Repeat = {
         "images": part["images"],
         "probabilities": part["probabilities"],
@@ -154,9 +153,12 @@ def repeat_clusters(
 
 def no_repeat() -> tuple[dict[str, Repeat], pd.DataFrame]:
     """The only part and the table where there are no clusters to repeat."""
-    nothing: Repeat = {"labels": torch.zeros(0, dtype=torch.long)}
     row = {"repeat": 0, "images": 0, "clusters": 0, "note": "there are no clusters to repeat"}
-    return {"part_00000": nothing}, pd.DataFrame([row], columns=COLUMNS)
+    return {"part_00000": _nothing()}, pd.DataFrame([row], columns=COLUMNS)
+
+
+def _nothing() -> Repeat:
+    return {"labels": torch.zeros(0, dtype=torch.long)}
 
 
 def repeats_with_clusters(repeats: Repeats) -> list[tuple[int, Repeat, Candidates]]:

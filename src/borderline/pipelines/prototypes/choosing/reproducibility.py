@@ -57,7 +57,7 @@ NOTHING = pd.DataFrame(columns=list(_COMPARISON))
 
 
 class Run(NamedTuple):
-    """What is compared with others.
+    """A run that is compared with other images.
 
     Attributes:
         settled: The clusters or exemplars.
