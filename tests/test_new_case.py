@@ -13,9 +13,10 @@ from click.testing import CliRunner, Result
 from kedro.framework.session import KedroSession
 
 from borderline.cli import cli
-from borderline.commands.new_case import kind_of_images, kind_of_model
 from borderline.context import BorderlineContext
 from borderline.datasets import ImageSource
+from borderline.datasets.image_kinds import kind_of_images
+from borderline.imported.file_kinds import kind_of_model
 from conftest import start_kedro
 from elsewhere import SOURCES, Ink, Net, saved
 

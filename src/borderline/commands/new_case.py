@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import zipfile
 from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,14 @@ from kedro.utils import find_kedro_project
 
 from borderline.commands.run import PlainSpokenCommand
 from borderline.config_loader import base_parameters
+from borderline.datasets.image_kinds import kind_of_images
 from borderline.errors import BorderlineError
-from borderline.imported.params import NO_CODE, RUN_CODE
+from borderline.imported.file_kinds import kind_of_model
 
 if TYPE_CHECKING:
     from borderline.imported.classifier import ImportedClassifier
     from borderline.imported.contracts import Material, Trial
 
-_KINDS = {".pt2": "torch_export", ".onnx": "onnx", ".safetensors": "state_dict"}
 _CONF = Path("conf")
 
 
@@ -78,64 +77,6 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
     if not classifier.differentiable:
         click.echo("The model has no gradients, so generators that need them are left out.")
     click.echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")
-
-
-def kind_of_images(path: str) -> str:
-    """The kind of an image source, from the files at its path."""
-    folder = Path(path).expanduser()
-    if path == "mnist_sample":
-        return path
-    if folder.suffix == ".npz":
-        return "arrays"
-    patterns = {
-        "idx": ("train-images*",),
-        "hugging_face": ("dataset_dict.json", "dataset_info.json", "state.json"),
-        "arrays": ("*.npy",),
-        "image_folder": ("*/",),
-    }
-    for kind, names in patterns.items():
-        if any(any(folder.glob(name)) for name in names):
-            return kind
-    raise BorderlineError(
-        f"images is {path!r}, but there are none: name a folder with one folder per class, or with "
-        "IDX files, .npy files or a dataset of save_to_disk; or an .npz file; or mnist_sample."
-    )
-
-
-def kind_of_model(path: str | None, import_path: str | None, *, trust: bool) -> dict[str, Any]:
-    """The source of a model, its kind from the file's name and format.
-
-    Raises:
-        BorderlineError: When there is no such file, or when it can run code and is not trusted.
-    """
-    if path is None:
-        return {"kind": "callable", "import_path": import_path}
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise BorderlineError(f"model is {path!r}, but there is no such file: correct it.")
-    kind = _KINDS.get(file.suffix)
-    if kind is None and _is_torchscript(file):
-        kind = "torchscript"
-    if kind is None and import_path is None and _is_state_dict(file):
-        kind = "state_dict"
-    kind = kind or ("state_dict" if import_path else "pickle")
-    if kind == "state_dict" and import_path is None:
-        raise BorderlineError(
-            f"model is {path!r}, which holds weights and no model: name its class with "
-            "--import-path package.module.Name (and --arguments)."
-        )
-    if import_path is not None and kind != "state_dict":
-        raise BorderlineError(
-            f"--import-path is {import_path!r}, but {path} is of kind {kind}, which contains its "
-            "code: remove it."
-        )
-    if kind in RUN_CODE and not trust:
-        raise BorderlineError(
-            f"--trust is missing, but {path} is of kind {kind}, which can run code on your machine "
-            f"when it is read: add --trust if you trust the author of the file, or {NO_CODE}."
-        )
-    source = {"kind": kind, "path": path, "import_path": import_path, "trust": trust or None}
-    return {name: value for name, value in source.items() if value is not None}
 
 
 def check_name(name: str) -> None:
@@ -247,23 +188,6 @@ def _from_project(path: str, project: Path) -> str:
     whole = Path(path).expanduser()
     whole = whole if whole.is_absolute() else whole.resolve()
     return str(whole.relative_to(project) if whole.is_relative_to(project) else whole)
-
-
-def _is_torchscript(file: Path) -> bool:
-    """Whether a file is an archive with code, as only TorchScript's are."""
-    if not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return any("/code/" in name for name in archive.namelist())
-
-
-def _is_state_dict(file: Path) -> bool:
-    import torch
-
-    try:
-        return isinstance(torch.load(file, map_location="cpu", weights_only=True), dict)
-    except Exception:
-        return False
 
 
 def _listed(option: str, text: str, kind: type[Any]) -> list[Any]:
