@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -20,8 +22,10 @@ import torch
 import yaml
 from click.testing import CliRunner, Result
 from filelock import FileLock
+from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
 from moto.server import ThreadedMotoServer
+from omegaconf import OmegaConf
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options as ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
@@ -130,6 +134,39 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
     # Kedro puts the source of every project that it starts before these.
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _read_once() -> Iterator[None]:
+    """The same files of ``conf`` are parsed, and the same catalog is resolved, once in a process.
+
+    A third of a start would go into it, and there are hundreds of them.
+    """
+    parsed, catalogs = dict[str, bytes](), dict[tuple[object, ...], bytes]()
+    load, read = OmegaConf.load, OmegaConfigLoader.__getitem__
+
+    def load_once(file: Any) -> Any:
+        if not isinstance(file, io.StringIO):
+            return load(file)
+        text = file.getvalue()
+        if text not in parsed:
+            parsed[text] = pickle.dumps(load(file))
+        return pickle.loads(parsed[text])
+
+    def read_once(loader: OmegaConfigLoader, key: str) -> Any:
+        if key != "catalog" or key in loader.data:
+            return read(loader, key)
+        folders = [Path(loader.conf_source) / str(env) for env in (loader.base_env, loader.env)]
+        texts = [path.read_text() for folder in folders for path in folder.glob("catalog*")]
+        same = (*sorted(texts), repr(loader["globals"]), repr(loader.runtime_params))
+        if same not in catalogs:
+            catalogs[same] = pickle.dumps(read(loader, key))
+        return pickle.loads(catalogs[same])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", load_once)
+        patch.setattr(OmegaConfigLoader, "__getitem__", read_once)
+        yield
 
 
 @pytest.fixture(scope="session")
