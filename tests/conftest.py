@@ -59,6 +59,7 @@ SHARED = {"whole", "short"}
 # The shared fixtures of these files are slow to make: one worker runs all tests of a file.
 ON_ONE_WORKER = {
     *("tests/pipelines/metrics/test_planted.py", "tests/runners/test_dask_cluster.py"),
+    "tests/pipelines/prototypes/choosing/test_validation.py",
     "tests/test_viz.py",
 }
 
@@ -434,15 +435,21 @@ def open_page(chromium: WebDriver, address: str, width: int = 1280, height: int 
 
 
 def copy_project(folder: Path) -> Path:
-    """A project of its own, so that a test's run touches nothing else."""
-    for name in ("conf", "src"):
-        shutil.copytree(
-            *(ROOT / name, folder / name),
-            ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "conftest.py"),
-        )
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copy(ROOT / ".telemetry", folder)
+    """A project of its own, so that a test's run touches nothing else.
+
+    Its code is that of the package, as in a project whose package is installed.
+    """
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    (folder / "src").mkdir()
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder)
     return folder
+
+
+def copy_code(project: Path) -> None:
+    """Give a project code of its own, which its processes use in place of the package's."""
+    hidden = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "src", project / "src", ignore=hidden, dirs_exist_ok=True)
 
 
 @pytest.fixture
