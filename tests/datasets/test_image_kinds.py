@@ -71,7 +71,7 @@ def test_images_are_cut_to_a_square_about_their_middle_and_resized(tmp_path: Pat
     for name in CLASSES:
         (tmp_path / name).mkdir()
         Image.fromarray(wide).save(tmp_path / name / "wide.png")
-    source = ImageSource(kind="image_folder", path=str(tmp_path), size=10).load()
+    source = ImageSource(kind="image_folder", path=str(tmp_path), size=10, fit="crop").load()
     assert source.train["images"].shape == (3, 3, 10, 10)
     assert torch.equal(source.train["images"][..., 1:-1], torch.ones(3, 3, 10, 8))
     # The filter sees a little of what is beside the square.
