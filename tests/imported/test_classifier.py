@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 import elsewhere
@@ -19,6 +20,7 @@ from borderline.imported.classifier import (
 )
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedModelParams
+from borderline.imported.probe import check_contract
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.explanation import randomised
 from conftest import contract_of, imported_model, imported_source
@@ -218,6 +220,28 @@ def test_contract_of_range_and_normalisation(
     inputs = prepared(x, contract_of(**contract))
     assert inputs.flatten().tolist() == pytest.approx(expected)
     assert str(inputs.dtype) == f"torch.{contract.get('dtype', 'float32')}"
+
+
+def test_model_of_images_that_are_not_square() -> None:
+    contract = contract_of(size=[6, 24], fit=True)
+    assert contract.shape == (6, 24)
+    assert contract_of(size=[6]).size == 6
+    square = torch.linspace(-1, 1, 12)[:, None].expand(2, 1, 12, 12)
+    images = prepared(square, contract)
+    assert images.shape == (2, 1, 6, 24)
+    assert images[..., 0].std() > 0.1, "height stays height"
+    assert torch.allclose(images[..., 0], images[..., -1])
+    check_contract(contract, "judge", (1, 12, 12))
+    words = r"judge.input.size is \[6, 24\], but the images are 12x12: set judge.input.fit to true"
+    with pytest.raises(BorderlineError, match=words):
+        check_contract(contract_of(size=[6, 24]), "judge", (1, 12, 12))
+    check_contract(contract_of(size=[12, 12]), "judge", (1, 12, 12))
+
+
+@pytest.mark.parametrize("size", [0, [6, 0], [1, 2, 3], [], 6.5, "6", True])
+def test_size_that_no_image_has(size: Any) -> None:
+    with pytest.raises(ValidationError, match=r"a whole number from 1 on, or two: \[height, width"):
+        contract_of(size=size)
 
 
 def test_contract_of_size_and_channels() -> None:

@@ -281,12 +281,11 @@ def _size(contract: Contract, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _fitted(images: Tensor, contract: Contract) -> Tensor:
-    channels, size = images.shape[1], images.shape[-1]
+    channels, shape = images.shape[1], contract.shape
     if contract.channels == 1 and channels == 3:
         images = images.mean(1, keepdim=True)
     elif contract.channels == 3 and channels == 1:
         images = images.expand(-1, 3, -1, -1)
-    if contract.size is not None and contract.size != size:
-        shape = (contract.size, contract.size)
+    if shape is not None and shape != images.shape[-2:]:
         images = F.interpolate(images, shape, mode="bilinear", antialias=True).clamp(-1, 1)
     return images

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from borderline.params import Mark, Params
 
@@ -89,6 +96,15 @@ class Source(Params):
         return self
 
 
+def _one_or_two_sides(size: Any) -> Any:
+    sides = size if isinstance(size, list | tuple) else [size]
+    if size is not None and (
+        len(sides) not in (1, 2) or not all(type(side) is int and side >= 1 for side in sides)
+    ):
+        raise ValueError("it must be a whole number from 1 on, or two: [height, width]")
+    return sides[0] if len(sides) == 1 else tuple(sides)
+
+
 class Contract(Params):
     """The images that a model expects.
 
@@ -96,7 +112,8 @@ class Contract(Params):
     ``mean`` and ``std``, cast to ``dtype``, order the axes by ``layout``.
 
     Attributes:
-        size: Side of the square image in pixels; None for the size of the images.
+        size: Side of the square image in pixels, or its height and width; None for the size of the
+            images.
         channels: 1 or 3; None for the channels of the images.
         range: The values of black and white before normalisation.
         mean: Numbers to subtract, one per channel; None for no normalisation.
@@ -108,7 +125,7 @@ class Contract(Params):
             pixels per image in that order, as in scikit-learn.
     """
 
-    size: int | None = Field(ge=1)
+    size: Annotated[int | tuple[int, int] | None, BeforeValidator(_one_or_two_sides)]
     channels: Literal[1, 3] | None
     range: tuple[float, float]
     mean: tuple[float, ...] | None
@@ -116,6 +133,11 @@ class Contract(Params):
     dtype: Literal["float32", "float64", "float16", "bfloat16", "uint8"]
     fit: bool
     layout: ImageLayout
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """The height and width of the image; None for those of the images."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
