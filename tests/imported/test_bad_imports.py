@@ -469,6 +469,11 @@ IMAGES = {
         images=ARRAYS,
         files=lambda f: arrays(f, labels=np.array([1, 0] * 30)),
     ),
+    "copies of an image": Bad(
+        ["pair.fewest_distinct is 10", "30 training images of the class 7", "only 1 different"],
+        images=ARRAYS,
+        files=lambda f: arrays(f, images=np.repeat(DIGITS[:1, 0].numpy(), 60, 0)),
+    ),
     "address that cannot be reached": Bad(
         ["source.path is 'nosuch://own'", "cannot be read"],
         images={"kind": "image_folder", "path": "nosuch://own"},
