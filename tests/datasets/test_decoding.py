@@ -189,3 +189,14 @@ def test_black_and_white_of_every_mode(name: str) -> None:
         row = np.asarray(image)[4]
         assert row[0].max() < 40, "black"
         assert row[15].min() > 215, "white"
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "TIFF", "WEBP"])
+def test_first_frame_of_several_is_read(kind: str) -> None:
+    black, white = (Image.new("RGB", (8, 8), colour) for colour in ("black", "white"))
+    content = file_of(black, kind, save_all=True, append_images=[white, black])
+    picture = decoded("own", content, None)
+    assert picture.frames == 3
+    assert np.asarray(picture.image.convert("RGB")).max() < 10
+    single = decoded("own", file_of(black, kind), None)
+    assert single.frames == 1

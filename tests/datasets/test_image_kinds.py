@@ -124,6 +124,17 @@ def test_pixels_whose_range_nobody_knows_are_refused(tmp_path: Path) -> None:
         ImageSource(kind="image_folder", path=str(tmp_path)).load()
 
 
+def test_files_of_several_frames_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cat").mkdir()
+    image = Image.fromarray(pixels()[0][0])
+    image.save(tmp_path / "cat/a.tiff", save_all=True, append_images=[image])
+    ImageSource(kind="image_folder", path=str(tmp_path)).load()
+    assert "1 images of" in caplog.text
+    assert "only the first one is read: cat/a.tiff" in caplog.text
+
+
 def test_numbers_for_names_are_sorted_and_meant_as_numbers(tmp_path: Path) -> None:
     for name in (1, 2, 10, 3):
         (tmp_path / str(name)).mkdir()

@@ -25,6 +25,7 @@ EXTENSIONS |= DICOM_EXTENSIONS
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _MIN_IS_WHITE = 258, 262, 0  # of TIFF
 # Of the two bytes of a value, Pillow gives the first one in B, and the second one in L.
 _OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+_OF_FRAMES = ("GIF", "PNG", "TIFF", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "La")
 
 
@@ -44,11 +45,13 @@ class Picture(NamedTuple):
             transparency.
         span: The values of its pixels in the file, and the scale that was used.
         bits: The bits of a channel in the file.
+        frames: The frames of the file, of which this is the first.
     """
 
     image: Image.Image
     span: Span
     bits: int
+    frames: int = 1
 
 
 class _Stored(NamedTuple):
@@ -86,9 +89,15 @@ def decoded(name: str, content: bytes, scale: Scale | None) -> Picture:
         return decoded_dicom(name, content, scale)
     with Image.open(BytesIO(content), formats=PILLOW) as file:
         stored = _stored(file)
+        # Cameras add smaller images to a JPEG.
+        frames = getattr(file, "n_frames", 1) if file.format in _OF_FRAMES else 1
         file.load()
         # Cameras save the orientation beside the pixels.
         image = ImageOps.exif_transpose(file)
+    return _picture(image, content, stored, scale)._replace(frames=frames)
+
+
+def _picture(image: Image.Image, content: bytes, stored: _Stored, scale: Scale | None) -> Picture:
     if image.mode == "LAB":
         image = _of_lab(image)
     if stored.cut and scale is not None:

@@ -141,7 +141,7 @@ def _split(
             "are needed: convert them."
         )
     images = channels_first(images)
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
+    if images.dtype.kind == "f" and not np.isfinite(images.astype(np.float32)).all():
         raise BorderlineError(
             f"source.path is {path!r}, whose {images_name} hold NaN or infinite pixels: replace "
             "them."

@@ -131,7 +131,15 @@ def _opened_files(
         )
     for name in bad:
         logger.warning("Left out, because it cannot be read: %s", name)
-    return [file for file, result in results if not isinstance(result, str)], pictures
+    kept = [file for file, result in results if not isinstance(result, str)]
+    longer = [file.name for file, picture in zip(kept, pictures, strict=True) if picture.frames > 1]
+    if longer:
+        logger.warning(
+            "%d images of %s have several frames, of which only the first one is read: %s%s",
+            *(len(longer), source, ", ".join(longer[:_SHOWN])),
+            ", ..." if len(longer) > _SHOWN else "",
+        )
+    return kept, pictures
 
 
 def _check_scale(pictures: list[Picture], scale: Scale | None, source: str) -> None:

@@ -37,10 +37,10 @@ def scaled(pixels: np.ndarray, scale: Scale | None, where: str) -> np.ndarray:
     Raises:
         BorderlineError: When a pixel is outside of the scale.
     """
-    span = span_of(pixels, scale)
-    check_inside([span], where)
-    low, high = span.scale
-    return (pixels.astype(np.float32) - low) / (high - low) * 2 - 1
+    low, high = span_of(pixels, scale).scale
+    values = pixels.astype(np.float32)
+    check_inside([span_of(values, (low, high))], where)
+    return (values - low) / (high - low) * 2 - 1
 
 
 def span_of(pixels: np.ndarray, scale: Scale | None) -> Span:
