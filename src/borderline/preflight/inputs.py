@@ -120,12 +120,7 @@ def check_data_folder(folder: Path) -> None:
 
 def check_source(source: SourceImages, parameters: Parameters) -> None:
     """Check that the source has the classes of the pair, and enough images of every class."""
-    from borderline.pipelines.classifier.pairs import (
-        check_counts,
-        check_distinct,
-        labels_of_pair,
-        split_source,
-    )
+    from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_source
 
     positive, negative = labels_of_pair(source, parameters.pair)
     check_counts(source)
@@ -144,7 +139,6 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
             f"the pair in {source.name}, but at least {_FEWEST_OF_A_CLASS} are needed of each: "
             "choose another share, or classes with more images."
         )
-    check_distinct(source, parameters.pair)
     neighbours, images = parameters.metrics.neighbours, sum(counts[0])
     if neighbours >= images:
         raise BorderlineError(
