@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from borderline.errors import BorderlineError
-from borderline.imported.declared import check_declared, sides
+from borderline.imported.declared import check_declared
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.network import NoEmbedding, NoScores, floating
@@ -179,7 +179,7 @@ class ImportedClassifier(Imported):
         """A short description for pages."""
         classes = f", {self._classes} classes" if self._classes > 2 else ""
         shape = self.image_shape[1:]
-        size = _size(self.contract, shape)
+        size = self.contract.shape or shape
         resized = "" if size == shape else f", images resized to {size[0]}x{size[1]}"
         return f"imported ({self.params.source.kind}{classes}{resized}), embedding: {self.layer}"
 
@@ -273,11 +273,6 @@ def prepared(images: Tensor, contract: Contract) -> Tensor:
     if contract.layout.startswith("flat"):
         images = images.flatten(1)
     return images.to(getattr(torch, contract.dtype))
-
-
-def _size(contract: Contract, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Height and width of the images that the model gets, for images of height and width."""
-    return shape if contract.size is None else sides(contract.size)
 
 
 def _fitted(images: Tensor, contract: Contract) -> Tensor:

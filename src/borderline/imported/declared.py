@@ -123,7 +123,7 @@ def check_declared(
             f"and the images have {image_shape[0]}: set it to {declared['channels']}, and "
             "input.fit to true to convert the images for the model."
         )
-    size = sides(contract.size) if contract.size is not None else tuple(image_shape[1:])
+    size = contract.shape or tuple(image_shape[1:])
     if "size" in declared and sides(declared["size"]) != size:
         height, width = sides(declared["size"])
         raise BorderlineError(
