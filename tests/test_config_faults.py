@@ -77,6 +77,7 @@ def test_syntax_error(conf: Path, file: str, content: bytes, words: list[str]) -
     [
         ("globals.yml", "x: ${nope}", ["x in line 1 of ", "'${nope}'", "the globals files"]),
         ("globals.yml", "a: ${b}\nb: ${a}", ["a in line 1 of ", "leads back to itself"]),
+        ("globals.yml", "a: ${globals:x}", ["write ${<name>} for its own entries"]),
         ("globals.yml", "a: ${runtime_params:x}", ["cannot refer to --params"]),
         ("parameters.yml", "a: ${globals:datset}", ["no entry 'datset' (did you mean 'dataset'?)"]),
         ("parameters.yml", "\na: {b: '${env:X}'}", ["a.b in line 2 of ", "no kind of reference"]),
@@ -120,6 +121,14 @@ def test_the_same_setting_in_two_files(conf: Path) -> None:
     assert found.startswith(
         "gan.epochs is set in conf/mine/parameters.yml and conf/mine/parameters_gan.yml: remove"
     )
+
+
+def test_list_for_a_group(conf: Path) -> None:
+    (conf / "mine/parameters.yml").write_text("gan: [1]")
+    assert load(conf, "parameters")["gan"] == [1], "the checks of the settings refuse it"
+    assert load(conf, "parameters", env="base", gan=[1])["gan"] == [1]
+    (conf / "mine/parameters_gan.yml").write_text("gan: {epochs: 1}")
+    assert "once as a list and once as a group" in sentence(conf, "parameters")
 
 
 @pytest.mark.parametrize("name", ["globals.yaml", "global.yml", "params.yml", "Globals.yml"])

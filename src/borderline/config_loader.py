@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from borderline.errors import BorderlineError, closest, did_you_mean
@@ -44,7 +44,7 @@ class ConfigLoader(OmegaConfigLoader):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.files: dict[str, dict[Path, DictConfig]] = {}
+        self.files: dict[str, dict[Path, Any]] = {}
         self._checked: set[str] = set()
         super().__init__(*args, **kwargs)
 
@@ -129,7 +129,13 @@ class ConfigLoader(OmegaConfigLoader):
         except Exception as error:
             self._explain(error, conf_path, patterns, key)
             raise
-        self.files.setdefault(key, {}).update(configs)
+        # Plain values, because Kedro merges other settings into these objects.
+        self.files.setdefault(key, {}).update(
+            {
+                path: OmegaConf.to_container(config, resolve=False)
+                for path, config in configs.items()
+            }
+        )
         return configs
 
     def _has_folder(self, folder: Path) -> bool:
@@ -197,11 +203,35 @@ class ConfigLoader(OmegaConfigLoader):
         Raises:
             BorderlineError: When a reference cannot be resolved.
         """
+        given = self.runtime_params
         try:
-            values: dict[str, Any] = super()._merge_and_resolve(key, config_per_file)
+            try:
+                values: dict[str, Any] = super()._merge_and_resolve(key, config_per_file)
+            except TypeError:
+                # A list in --params for a group; the checks of the settings say so.
+                self.runtime_params = {}
+                values = merged(super()._merge_and_resolve(key, config_per_file), given or {})
+        except TypeError as error:
+            files = " and ".join(sorted(map(self.shown, config_per_file)))
+            raise BorderlineError(
+                f"{files} set the same setting, once as a list and once as a group: remove it from "
+                "one of these files."
+            ) from error
         except (OmegaConfBaseException, RecursionError) as error:
             raise BorderlineError(self._unresolved(error, key, config_per_file)) from error
+        finally:
+            self.runtime_params = given
         return values
+
+    def _merge_configs(
+        self, config: dict[str, Any], env_config: dict[str, Any], key: str, env_path: str
+    ) -> Any:
+        """The settings of an environment above those of ``conf/base``."""
+        try:
+            return super()._merge_configs(config, env_config, key, env_path)
+        except TypeError:
+            # A list for a group; the checks of the settings say so.
+            return merged(config, env_config)
 
     def _unresolved(self, error: Exception, key: str, files: Iterable[Path]) -> str:
         name, message = str(getattr(error, "full_key", None) or ""), str(error)
@@ -243,6 +273,8 @@ class ConfigLoader(OmegaConfigLoader):
                 f"{resolver[1]!r} is no kind of reference: use ${{globals:<name>}}, "
                 "${runtime_params:<name>} or ${<name>}"
             )
+        if "'_globals'" in message:
+            return "globals.yml is read first: write ${<name>} for its own entries"
         missing = re.search(r"Interpolation key '(.+?)' not found", message)
         if missing:
             return (

@@ -11,6 +11,7 @@ from kedro.framework.context import KedroContext
 from borderline import grid
 from borderline.config_loader import PRESETS
 from borderline.datasets.buckets import with_credentials
+from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files
 from borderline.params import CallParams, Mark, flat
 from borderline.preflight.configuration import (
@@ -130,6 +131,12 @@ class BorderlineContext(KedroContext):
 
 def _at_home(catalog: dict[str, Any]) -> dict[str, Any]:
     """The catalog with ``~`` expanded in the path of the images."""
+    for name, entry in catalog.items():
+        if not isinstance(entry, dict):
+            raise BorderlineError(
+                f"The entry {name!r} of the catalog is {entry!r}, but it must be a group of "
+                "settings with a type: correct it in conf/<env>/catalog*.yml."
+            )
     source = catalog["source"]
     path = source.get("path")
     if isinstance(path, str) and path.startswith("~"):

@@ -32,11 +32,12 @@ _REASONS = {
     r"could not find expected ':'": (
         "a name has no colon, or no blank after it: write <name>: <value>"
     ),
-    r"expected <block end>, but found '(?:\]|\})'": "a bracket closes that is not open: remove it",
+    r"but found '(?:\]|\})'": "a bracket closes that is not open: remove it",
     r"expected <block end>": (
         "it does not continue the lines above: correct its indentation, or put the whole text in "
         "quotes"
     ),
+    r"node content, but found '<stream end>'": "a bracket is not closed: close it",
     r"expected ',' or '(.)'": "a bracket is not closed: close it with {0}",
     r"unexpected end of stream": "a quote is not closed: close it",
     r"another document": "it begins a second document: keep one document in the file",

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from borderline.errors import BorderlineError
 from borderline.yaml_text import Fault, decoded, fault_in, scalars, value_fault
 
+_DOTTED = re.compile(r"[^\s.\[\]{}]+(\.[^\s.\[\]{}]+)*")
 _OPENING, _CLOSING = "[{", "]}"
 
 
@@ -32,21 +32,26 @@ def settings(option: str, value: Any) -> dict[str, Any]:
             raise BorderlineError(
                 f"{option} has {item!r}, but a setting is <name>=<value>: correct it."
             )
-        if name in known:
-            raise BorderlineError(f"{option} sets {name} twice: remove one.")
+        if not _DOTTED.fullmatch(name):
+            raise BorderlineError(
+                f"{option} has {item!r}, but {name!r} is no name of a setting: write a dotted "
+                "name, such as gan.epochs=3."
+            )
+        for other in known:
+            if name == other or name.startswith(f"{other}.") or other.startswith(f"{name}."):
+                raise BorderlineError(
+                    f"{option} sets {name} twice: remove one."
+                    if name == other
+                    else f"{option} sets {other} and {name}, of which one contains the other: "
+                    "remove one."
+                )
         known[name] = text
         fault = value_fault(text)
         if fault is not None:
             raise BorderlineError(
                 f"{option} has {item!r}, which cannot be read, because {fault.reason}."
             )
-        try:
-            config.merge_with_dotlist([f"{name}={text}"])
-        except (OmegaConfBaseException, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise BorderlineError(
-                f"{option} has {item!r}, but {name!r} is no name of a setting beside the others of "
-                f"{option}: write dotted names, such as gan.epochs=3."
-            ) from error
+        config.merge_with_dotlist([f"{name}={text}"])
     nested: Any = OmegaConf.to_container(config)
     if option == "--params" and nested:
         _check_names(nested, known)

@@ -22,7 +22,7 @@ from borderline.params import merged
 # Kedro's messages about unknown pipelines, nodes and namespaces.
 _NO_PIPELINE = re.compile(r"Failed to find the pipeline named '(.*?)'")
 _NOT_FOUND = re.compile(
-    r"Pipeline does not contain |An exception occurred when parsing config for dataset "
+    r"Pipeline does not contain |Catalog entry '|An exception occurred when parsing config for "
 )
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 

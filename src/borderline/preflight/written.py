@@ -11,7 +11,6 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel
 
 from borderline.errors import BorderlineError
@@ -32,13 +31,13 @@ def check_files(loader: ConfigLoader, kinds: tuple[str, ...], model: type[Params
         BorderlineError: When a name is not read as it is written.
     """
     for kind in kinds:
-        for path, config in loader.files.get(kind, {}).items():
+        for path, values in loader.files.get(kind, {}).items():
 
             def written(name: str, path: Any = path) -> tuple[str, str] | None:
                 scalar = loader.written(path, name)
                 return scalar and (scalar.text, f"line {scalar.line} of {loader.shown(path)}")
 
-            check_names_as_written(_plain(config), model, written)
+            check_names_as_written(values, model, written)
 
 
 def check_names_as_written(
@@ -52,7 +51,7 @@ def check_names_as_written(
     for name, value, accepted in _suspicious(values, (model,), ""):
         text, place = written(name) or (None, "")
         number = isinstance(value, int) and not isinstance(value, bool)
-        if number and int in accepted and (text is None or _PLAIN_NUMBER.fullmatch(text)):
+        if number and {int, float} & accepted and (text is None or _PLAIN_NUMBER.fullmatch(text)):
             continue
         raise BorderlineError(_sentence(name, value, text, place))
 
@@ -71,12 +70,6 @@ def _sentence(name: str, value: Any, text: str | None, place: str) -> str:
     if text == str(value):
         return f"{name} is {value!r} in {place}, but it must be text: {remedy}."
     return f"{name} is {value!r}, but it is written as {text} in {place}: {remedy}."
-
-
-def _plain(config: DictConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(values, dict)
-    return values  # type: ignore[return-value]
 
 
 def _suspicious(
