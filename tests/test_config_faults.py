@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kedro.framework.cli.utils import KedroCliError
 
+from borderline.__main__ import main
+from borderline.commands.sentences import speak_plainly
 from borderline.config_loader import ConfigLoader
 from borderline.errors import BorderlineError
 from conftest import ROOT
@@ -173,3 +177,33 @@ def test_files_without_a_fault(conf: Path) -> None:
     (conf / "mine/airflow.yml").write_text("default:")
     assert load(conf)["dataset"] == "mnist_sample"
     assert load(conf, "parameters")["gan"]["epochs"] == 9
+
+
+def test_other_commands_end_with_the_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, place: seen.append(error))
+    monkeypatch.setattr(KedroCliError, "VERBOSE_ERROR", False)
+    speak_plainly()
+    wrapped = RuntimeError("of a library")
+    wrapped.__cause__ = BorderlineError("gan is 3: correct it.")
+    sys.excepthook(RuntimeError, wrapped, None)
+    assert capsys.readouterr().err == "Error: gan is 3: correct it.\n"
+    assert not seen
+    bug = RuntimeError("a bug")
+    sys.excepthook(RuntimeError, bug, None)
+    assert seen == [bug]
+
+
+def test_notebooks_show_the_sentence() -> None:
+    # IPython asks the exception for its lines.
+    assert BorderlineError("gan is 3.")._render_traceback_() == ["Error: gan is 3."]
+
+
+def test_fault_of_the_logging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/logging.yml").write_text("version: 1\nversion: 1")
+    with pytest.raises(SystemExit, match=r"line 2, column 1 of conf/logging\.yml cannot be read"):
+        main()

@@ -16,6 +16,7 @@ from borderline.params import Mark, RunParams
 from borderline.preflight.configuration import Globals, Parameters
 from borderline.preflight.reading import read_globals, read_parameters
 from borderline.quick import lowered
+from borderline.sweeps.plan import default_name
 from conftest import ENVIRONMENTS, ROOT, start_kedro
 
 
@@ -77,6 +78,13 @@ def test_every_environment_has_a_quick_run_of_the_same_case(environment: str) ->
     for name in full.grid.generators:
         epochs = getattr(full.generators[name], "epochs", 0)
         assert getattr(quick.generators[name], "epochs", 0) == min(epochs, 2)
+
+
+def test_a_quick_sweep_has_its_own_folder() -> None:
+    quick = parameters_of(ROOT / "conf", "test", run={"quick": True})
+    assert default_name("test", quick) == "test_quick"
+    full = quick.model_copy(update={"run": quick.run.model_copy(update={"quick": False})})
+    assert default_name("test", full) == "test"
 
 
 def test_params_precede_the_limits() -> None:

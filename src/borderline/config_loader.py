@@ -40,7 +40,7 @@ class ConfigLoader(OmegaConfigLoader):
     quick run the limits of ``conf/presets/quick.yml`` hold for all but ``--params``.
 
     Attributes:
-        files: The files that were read with their values as written, by kind.
+        files: The values as written of all files that were read, by kind and path.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -122,20 +122,16 @@ class ConfigLoader(OmegaConfigLoader):
                 conf_path, patterns, key, processed_files, read_environment_variables
             )
             for path, config in configs.items():
-                if _is_suspicious(config, deep=key != "catalog"):
+                # Plain values, because Kedro merges other settings into these objects.
+                values = config if key == "catalog" else _as_written(config)
+                if _is_suspicious(values, deep=key != "catalog"):
                     self._raise_fault(path, key)
+                self.files.setdefault(key, {})[path] = values
         except (MissingConfigException, BorderlineError):
             raise
         except Exception as error:
             self._explain(error, conf_path, patterns, key)
             raise
-        # Plain values, because Kedro merges other settings into these objects.
-        self.files.setdefault(key, {}).update(
-            {
-                path: OmegaConf.to_container(config, resolve=False)
-                for path, config in configs.items()
-            }
-        )
         return configs
 
     def _has_folder(self, folder: Path) -> bool:
@@ -223,16 +219,6 @@ class ConfigLoader(OmegaConfigLoader):
             self.runtime_params = given
         return values
 
-    def _merge_configs(
-        self, config: dict[str, Any], env_config: dict[str, Any], key: str, env_path: str
-    ) -> Any:
-        """The settings of an environment above those of ``conf/base``."""
-        try:
-            return super()._merge_configs(config, env_config, key, env_path)
-        except TypeError:
-            # A list for a group; the checks of the settings say so.
-            return merged(config, env_config)
-
     def _unresolved(self, error: Exception, key: str, files: Iterable[Path]) -> str:
         name, message = str(getattr(error, "full_key", None) or ""), str(error)
         place, shown = f"{key} in conf", ""
@@ -314,26 +300,28 @@ def _values_at(config: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _is_suspicious(config: Any, *, deep: bool) -> bool:
+def _as_written(config: Any) -> Any:
+    """The values of a file with their references."""
+    return OmegaConf.to_container(config, resolve=False)
+
+
+def _is_suspicious(values: Any, *, deep: bool) -> bool:
     """Whether a file may have no names with values, or names that are no text."""
-    if not isinstance(config, DictConfig):
+    if not isinstance(values, Mapping):
         return True
-    items = list(config.items_ex(resolve=False))
     # OmegaConf makes a name without a value of a text.
-    lonely = len(items) == 1 and items[0][1] is None
-    return lonely or any(
-        not isinstance(name, str)
-        or (deep and isinstance(value, DictConfig) and _has_other_names(value))
-        for name, value in items
-    )
+    lonely = len(values) == 1 and None in (values[name] for name in values if deep)
+    return lonely or _has_other_names(values, deep=deep)
 
 
-def _has_other_names(config: DictConfig) -> bool:
-    if config._is_none() or config._is_missing() or config._is_interpolation():
-        return False
-    return any(
-        not isinstance(name, str) or (isinstance(value, DictConfig) and _has_other_names(value))
-        for name, value in config.items_ex(resolve=False)
+def _has_other_names(values: Mapping[Any, Any], *, deep: bool) -> bool:
+    return not all(isinstance(name, str) for name in values) or (
+        deep
+        and any(
+            _has_other_names(value, deep=True)
+            for value in values.values()
+            if isinstance(value, Mapping)
+        )
     )
 
 
@@ -341,12 +329,14 @@ def _not_read(path: Path) -> str:
     """The reason why Kedro would pass over a file in silence; empty for no reason."""
     if path.suffix not in _SUFFIXES or path.name.startswith("."):
         return ""
-    kind = closest(path.stem.lower(), _KINDS, cutoff=0.7)
     if path.is_dir():
         return "it is a folder: put its files into the folder above, or rename it"
     if not path.exists():
         return "it is a link to a file that is not there: correct the link, or remove it"
-    if path.name == "globals.yml" or path.name.startswith(_KINDS[1:]) or kind is None:
+    if path.name == "globals.yml" or path.name.startswith(_KINDS[1:]):
+        return ""
+    kind = closest(path.stem.lower(), _KINDS, cutoff=0.7)
+    if kind is None:
         return ""
     name = "globals.yml" if kind == "globals" else f"{kind}{path.suffix}"
     return f"settings stand in globals.yml, parameters*.yml and catalog*.yml: rename it to {name}"

@@ -155,7 +155,7 @@ def make_plan(
     parameters, about = context.checked, context.about
     stages = _checked_stages(lists["pipelines"])
     seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
-    name = name if name is not None else _default_name(env or "base", parameters)
+    name = name if name is not None else default_name(env or "base", parameters)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise BorderlineError(
             f"--name is {name!r}, but it names a folder: use letters, digits, '_', '-' and '.'."
@@ -195,7 +195,7 @@ def make_plan(
     )
 
 
-def _default_name(env: str, parameters: Parameters) -> str:
+def default_name(env: str, parameters: Parameters) -> str:
     """The name of a sweep; quick runs have their own folder."""
     return quick_name(env) if parameters.run.quick else env
 
