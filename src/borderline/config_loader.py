@@ -73,6 +73,17 @@ class ConfigLoader(OmegaConfigLoader):
             self._globals_oc = None
         super().__setitem__(key, value)
 
+    @staticmethod
+    def _soft_merge(
+        config: dict[str, Any], env_config: dict[str, Any], env_path: str | None = None
+    ) -> dict[str, Any]:
+        """Merge the settings of an environment into those of ``conf/base``.
+
+        Both are plain and resolved here. Kedro's own merge converts them to OmegaConf and back,
+        which takes a tenth of a second.
+        """
+        return merged(config, env_config)
+
     def _preset(self, name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
         """The settings of a preset and of the preset that it names; ``below`` named this one."""
         folder = self._get_conf_env_path(PRESETS)

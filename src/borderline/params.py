@@ -275,11 +275,13 @@ class PairParams(Params):
 
     Attributes:
         test_share: The share of the images that become test images if the source has none.
+        fewest_distinct: The least number of different training images of each class of the pair.
     """
 
     positive: int | str
     negative: int | str
     test_share: float = Field(gt=0, lt=1)
+    fewest_distinct: Annotated[int, Mark.NO_RESULT] = Field(default=10, ge=1)
 
 
 class GeneratorParams(Params):

@@ -32,6 +32,8 @@ _CONF = Path("conf")
 )
 @click.option("--import-path", help="Class of the state dict, or a callable: package.module.Name.")
 @click.option("--arguments", default="{}", help="Arguments of that class: '{num_classes: 10}'.")
+@click.option("--key", help="Weights in a checkpoint that holds several: ema, state_dict.student.")
+@click.option("--output", help="Output with the class scores, where the model has several.")
 @click.option(
     "--trust",
     is_flag=True,
@@ -104,8 +106,7 @@ def make_case(
     from borderline.imported.contracts import USUAL, try_contracts
     from borderline.imported.probe import check_model
 
-    if options["arguments"]:
-        source["arguments"] = options["arguments"]
+    source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
     columns = options["columns"]
     if len(columns) not in (0, 2):
         raise BorderlineError(

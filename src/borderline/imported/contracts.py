@@ -12,9 +12,12 @@ from torch import Tensor
 
 from borderline.errors import BorderlineError
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
-from borderline.imported.kinds import first_line
-from borderline.imported.params import JUDGE, ImportedModelParams
+from borderline.imported.declared import settings_to_try, sides
+from borderline.imported.kinds import first_line, read_network
+from borderline.imported.network import NoScores
+from borderline.imported.params import JUDGE, ImportedModelParams, Source
 from borderline.imported.probe import trial_images
+from borderline.imported.user_code import CodeFault
 from borderline.params import merged
 from borderline.records import LabelledImages
 
@@ -64,6 +67,24 @@ class Material(NamedTuple):
         shape = tuple(self.real["images"].shape[1:])
         return ImportedClassifier(settings, self.content, shape, BlindJudge())
 
+    def with_declared(
+        self, source: Mapping[str, Any], usual: Mapping[str, dict[str, Any]]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The contracts to try, by name, with the settings that the file itself declares."""
+        whole = merged(self.defaults["source"], source)
+        network = read_network(Source.model_validate(whole), self.content)
+        image_shape = tuple(self.real["images"].shape[1:])
+        needed = settings_to_try(network.input_shape, network.declared(), image_shape)
+        tried: list[dict[str, Any]] = []
+        for name, contract in _contracts(image_shape[0], usual):
+            for settings in needed:
+                both = {**contract, **settings}
+                if both not in tried:
+                    tried.append(both)
+                    layout = f" and {settings['layout']}" if len(needed) > 1 else ""
+                    size = "x".join(map(str, sides(settings["size"]))) if "size" in settings else ""
+                    yield f"{name}{layout}{size and f', resized to {size}'}", both
+
 
 class _Undecided(BorderlineError):
     """An error that no other contract avoids."""
@@ -82,7 +103,7 @@ def try_contracts(
     """
     trials: list[Trial] = []
     first_error: BorderlineError | None = None
-    for name, contract in _contracts(material.real["images"].shape[1], usual):
+    for name, contract in material.with_declared(source, usual):
         try:
             trials.append(_try(name, source, contract, material, options))
         except _Undecided:
@@ -121,11 +142,14 @@ def _try(
     with torch.no_grad():
         try:
             outputs = model.outputs(images)
+        except NoScores as error:
+            raise _Undecided(f"model cannot be used: {error}: correct its outputs.") from error
         except Exception as error:
+            in_code = isinstance(error, CodeFault)
             raise BorderlineError(
                 f"model cannot process images of shape {list(images.shape[1:])} "
-                f"({first_line(error)}): change them with --images and --size, or write its input "
-                "into conf/ by hand."
+                f"({first_line(error)}): change them with --images and --size, or "
+                f"{'correct that line' if in_code else 'write its input into conf/ by hand'}."
             ) from error
         params |= _settings_of_outputs(outputs, material, options) | options
         logits = material.model({**params, "embedding": JUDGE})(images)

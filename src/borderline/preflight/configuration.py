@@ -89,6 +89,7 @@ class SourceGlobals(Params):
     classes: list[ClassName] | None = None
     otherwise: SourceGlobals | None = None
     size: int | None = Field(default=None, ge=SMALLEST_IMAGE)
+    fit: Literal["crop", "pad", "stretch"] | None = None
     colour: Literal["grey", "rgb"] | None = None
     broken: Literal["stop", "leave_out"] = "stop"
     range: tuple[float, float] | None = None
@@ -98,8 +99,6 @@ class SourceGlobals(Params):
     def _makes_sense(self) -> Self:
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range is {list(self.range)}, whose second number must be greater")
-        if self.range is not None and self.kind != "arrays":
-            raise ValueError("range is for arrays: remove it")
         return self
 
 

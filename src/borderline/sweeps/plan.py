@@ -16,7 +16,7 @@ from borderline.errors import BorderlineError
 from borderline.grid import lay_out
 from borderline.params import GeneratorParams, Mark, flat, merged
 from borderline.pipeline_registry import STAGES
-from borderline.pipelines.classifier.pairs import labels_of_pair
+from borderline.pipelines.classifier.pairs import check_distinct, labels_of_pair
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.inputs import check_data_folder, check_source, digest_of_images
 from borderline.quick import quick_name
@@ -250,6 +250,7 @@ def _checked_pairs(
         positive, negative = pair
         settings = parameters.pair.model_copy(update={"positive": positive, "negative": negative})
         check_source(source, parameters.model_copy(update={"pair": settings}))
+        check_distinct(source, settings)
         labels.append(labels_of_pair(source, settings))
         if labels[-1] in labels[:-1]:
             raise BorderlineError(
