@@ -47,6 +47,7 @@ class PreflightHooks:
 
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
+        command += " --quick" if self.parameters.run.quick else ""
         requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
         names = [*STAGES, *(name for name in BESIDE if name in requested)]
         stages = {name: pipelines[name] for name in names}
