@@ -29,6 +29,7 @@ class SourceImages:
     Attributes:
         name: The name of the source in messages.
         classes: The name of each class; a label is an index into it.
+        train: Training images; ``validation`` marks validation images if the source has some.
         train_columns: Other values of each training image, a row an image; None for none.
         test_columns: The same of the test images.
     """
@@ -90,22 +91,30 @@ def split_source(
 ) -> tuple[LabelledImages, LabelledImages]:
     """Training and test images of all classes; a source with test images is not split.
 
-    ``test_share`` of each class, in (0, 1), becomes test images.
+    ``test_share`` of each class, in (0, 1), becomes test images. Validation images remain training
+    images.
     """
     import torch
     from sklearn.model_selection import train_test_split
 
     if source.test is not None:
         return source.train, source.test
-    labels = source.train["labels"]
-    train, test = train_test_split(
-        torch.arange(len(labels)).numpy(),
-        test_size=test_share,
-        stratify=labels.numpy(),
-        random_state=seed,
+    labels, marked = source.train["labels"], source.train.get("validation")
+    rows = torch.arange(len(labels)) if marked is None else (~marked).nonzero()[:, 0]
+    train, test = map(
+        torch.from_numpy,
+        train_test_split(
+            rows.numpy(),
+            test_size=test_share,
+            stratify=labels[rows].numpy(),
+            random_state=seed,
+        ),
     )
-    train, test = (take_rows(source.train, torch.from_numpy(rows)) for rows in (train, test))
-    return train, test
+    if marked is not None:
+        train = torch.cat([train, marked.nonzero()[:, 0]])
+    test_images = take_rows(source.train, test)
+    test_images.pop("validation", None)
+    return take_rows(source.train, train), test_images
 
 
 class ImageSource(ReadOnlyDataset[SourceImages]):
