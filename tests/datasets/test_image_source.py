@@ -13,6 +13,7 @@ from kedro.io import DatasetError
 
 from borderline.datasets import ImageSource
 from borderline.datasets.idx_files import read_idx
+from borderline.datasets.image_kinds import kind_of_images
 from borderline.errors import BorderlineError
 from conftest import FASHION, needs_fashion
 
@@ -53,6 +54,21 @@ def test_idx_folder_round_trip(
     assert source.train["labels"].tolist() == labels.tolist()
     assert source.test is None
     assert source.label_of("b", "pair.positive") == source.label_of(1, "pair.positive") == 1
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_idx_files_in_folders_of_their_names(tmp_path: Path, beside: bool) -> None:
+    arrays = {"images-idx3-ubyte": np.full((10, 8, 8), 7), "labels-idx1-ubyte": np.arange(10) % 2}
+    for name, array in arrays.items():
+        (tmp_path / f"train-{name}").mkdir()
+        write_idx(tmp_path / f"train-{name}" / f"train-{name}", 0 * array if beside else array)
+        (tmp_path / f"train-{name}" / "._other").touch()
+        if beside:
+            write_idx(tmp_path / f"train-{name.replace('-', '.', 1)}", array)
+    assert kind_of_images(str(tmp_path)) == "idx"
+    source = ImageSource(kind="idx", path=str(tmp_path)).load()
+    assert ((source.train["images"] + 1) * 127.5).unique().tolist() == [7]
+    assert source.train["labels"].tolist() == [0, 1] * 5
 
 
 def test_idx_test_set_is_kept_apart(tmp_path: Path) -> None:

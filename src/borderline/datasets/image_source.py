@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from borderline.datasets.image_files import ImageArrays
 
-_KINDS = ("mnist_sample", "idx", "torchvision", "image_folder", "arrays", "hugging_face")
+logger = logging.getLogger(__name__)
+
+_KINDS = ("mnist_sample", "idx", "torchvision", "image_folder", "arrays", "hugging_face", "table")
 _TORCHVISION = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10")
 
 
@@ -124,7 +127,9 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
     * ``idx``: a folder of IDX files, gzipped or not, with the names of MNIST's files
       (``train-images-idx3-ubyte.gz`` ...); the test files (``t10k-`` or ``test-``) may be missing.
     * ``torchvision``: MNIST, FashionMNIST, KMNIST or CIFAR10, downloaded once and checked.
-    * ``image_folder``: a folder for each class; or ``train`` and ``test`` with such folders.
+    * ``image_folder``: a folder for each class; or ``train``, ``val`` and ``test`` with such
+      folders; or images with a ``metadata.csv`` of their labels.
+    * ``table``: a CSV, TSV, JSON Lines or Parquet file of paths and labels.
     * ``arrays``: an .npz, or a folder of .npy files, with ``images`` and ``labels``.
     * ``hugging_face``: a folder that ``save_to_disk`` of the library ``datasets`` wrote.
 
@@ -141,6 +146,12 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             and 0 and 1 for others.
         columns: The columns beside the images to compare patterns in; None for all that have a
             value for each image.
+        levels: For ``image_folder``: what the folders are, from the outer ones inwards, such as
+            ``[site, class]``.
+        file_column: For ``table``: the column of the paths.
+        label_column: For ``table`` and ``image_folder``: the column of the classes.
+        split_column: For ``table``: the column of train, validation and test.
+        folder: For ``table``: the folder that paths start from; None for that of the table.
         metadata: Ignored here; read by kedro-viz.
 
     Example:
@@ -162,6 +173,11 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         broken: str = "stop",
         range: list[float] | None = None,
         columns: list[str] | None = None,
+        levels: list[str] | None = None,
+        file_column: str | None = None,
+        label_column: str | None = None,
+        split_column: str | None = None,
+        folder: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         _check_known("source.kind", kind, _KINDS)
@@ -182,6 +198,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         self._broken: Any = broken
         self._range = (range[0], range[1]) if range else None
         self._chosen = tuple(columns) if columns is not None else None
+        self._levels = tuple(levels) if levels else None
+        self._table = file_column, label_column, split_column, folder
         self._otherwise = ImageSource(**otherwise) if otherwise else None
         self.metadata = metadata
 
@@ -209,6 +227,12 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         fit = partial(fitted, size=self._size, colour=self._colour)
         source = replace(source, train=fit(source.train), test=source.test and fit(source.test))
         source.check_usable()
+        if source.test is None and "validation" in source.train:
+            logger.warning(
+                "%s has validation images but no test images: pair.test_share of its training "
+                "images become test images",
+                source.name,
+            )
         return source
 
     def _describe(self) -> dict[str, Any]:
@@ -234,6 +258,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             idx_files,
             image_arrays,
             image_folder,
+            image_tables,
             library_images,
         )
 
@@ -248,7 +273,18 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             case "arrays":
                 return image_arrays.read_image_arrays(self._address, self._range)
             case "image_folder":
-                return image_folder.read_image_folder(self._address, self._classes, *fit)
+                return image_folder.read_image_folder(
+                    self._address,
+                    self._classes,
+                    *fit,
+                    levels=self._levels,
+                    label_column=self._table[1],
+                )
+            case "table":
+                columns = image_tables.Columns(*self._table)
+                return image_tables.read_image_table(
+                    self._address, self._classes, *fit, columns=columns
+                )
             case _:
                 return hugging_face_images.read_hugging_face(self._address, *fit)
 

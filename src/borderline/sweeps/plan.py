@@ -14,7 +14,7 @@ from borderline.context import BorderlineContext
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import lay_out
-from borderline.params import GeneratorParams, Mark, flat, merged
+from borderline.params import GeneratorParams, Mark, flat, merged, name_of_pair
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import labels_of_pair
 from borderline.preflight.configuration import Parameters
@@ -49,7 +49,7 @@ class SweepRun:
     @property
     def pair(self) -> str:
         """The pair as it stands in paths."""
-        return f"{self.positive}v{self.negative}"
+        return name_of_pair(self.positive, self.negative)
 
     @property
     def name(self) -> str:
