@@ -57,10 +57,10 @@ def _read_csv(content: BytesIO, tabs: bool, texts: Iterable[str]) -> pd.DataFram
 
     def read(**options: Any) -> pd.DataFrame:
         content.seek(0)
-        table = pd.read_csv(
+        table: pd.DataFrame = pd.read_csv(
             content, sep=delimiter, encoding="utf-8-sig", index_col=False, **options
         )
-        return table.rename(columns=lambda name: str(name).strip())
+        return table.set_axis(table.columns.map(str).str.strip(), axis="columns")
 
     table = read()
     as_text = read(dtype=str, keep_default_na=False) if texts else table
