@@ -85,6 +85,8 @@ def test_classes_that_fall_short_of_the_labels(tmp_path: Path) -> None:
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.arange(4))
     with pytest.raises(DatasetError, match=r"source\.classes names 2 classes"):
         ImageSource(kind="idx", path=str(tmp_path), classes=["a", "b"]).load()
+    with pytest.raises(DatasetError, match=r"source\.classes names 'a' twice"):
+        ImageSource(kind="idx", path=str(tmp_path), classes=["a", "b", "a", "c"]).load()
 
 
 def test_other_source_serves_where_the_folder_is_missing(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def find_splits(fs: Any, root: str, path: str, classes: Collection[str] | None) 
         return whole
     splits = splits_among(folders, f"source.path is {path!r}, which")
     if others:
-        logger.warning("Not read, because %s has a split: %s", path, ", ".join(others))
+        logger.warning("Not read, because they are beside %s: %s in %s", train, others, path)
     return {split: folders[name] for split, name in splits.items()}
 
 
@@ -138,7 +138,7 @@ def class_folders(
             inner |= {(*names, name): Place(p, {}) for name, p in there.folders.items()}
         places = inner
     if stray:
-        logger.warning("%d images in %s were not read: no class has them", stray, folder)
+        logger.warning("Not read, because they are in no class: %d images in %s", stray, folder)
     depth = levels.index(CLASS)
     classes: dict[str, list[Place]] = {}
     seen: dict[tuple[str, ...], set[str]] = {}

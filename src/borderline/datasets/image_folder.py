@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,6 +122,7 @@ def _of_folders(
         labels = {file.label for file in files[split]}
         empty = [name for label, name in enumerate(names) if label not in labels]
         if empty:
+            walker.report()
             raise BorderlineError(
                 f"source.path is {path!r}, but {splits[split]} holds no images of "
                 f"{', '.join(empty)} ({', '.join(FORMATS)}): put some there, or leave the "
@@ -186,7 +188,9 @@ def _of_table(
         rows = columns[split]
         images = [f for f in walker.images(folder, split, beside=METADATA) if f not in rows]
         if images:
-            logger.warning("%d images in %s were not read: no row names them", len(images), folder)
+            logger.warning(
+                "Not read, because no row names them: %d images in %s", len(images), path
+            )
         others = [{k: v for k, v in row.items() if k != label} for row in rows.values()]
         names = [file.removeprefix(folder).lstrip("/") for file in rows]
         table = Rows(names, [(fs, file) for file in rows], labels[split], others)
@@ -237,7 +241,8 @@ def _columns(fs: Any, path: str, folder: str, root: str, *texts: str) -> _Column
             "add it, or remove the file."
         )
     table = read_table(fs, f"{table_folder}/{name}", where, (_FILE_NAME, *texts))
-    paths = [f"{table_folder}/{name}" for name in table.pop(_FILE_NAME)]
+    names = table.pop(_FILE_NAME).map(str).map(posixpath.normpath)
+    paths = [f"{table_folder}/{name}" for name in names]
     there = set(fs.find(table_folder))
     missing = [file for file in paths if file not in there and not fs.isfile(file)]
     if missing or len(set(paths)) < len(paths):

@@ -64,6 +64,9 @@ class SourceImages:
             BorderlineError: When images are not square, of one size and large enough, or a label
                 has no class.
         """
+        twice = next((name for name in self.classes if self.classes.count(name) > 1), None)
+        if twice is not None:
+            raise BorderlineError(f"source.classes names {twice!r} twice: rename or remove one.")
         for split in (self.train, self.test):
             if split is None:
                 continue
