@@ -144,6 +144,7 @@ def test_folders_are_splits_or_classes(
         (["train", "test"], "hold images but no folders of classes"),
         (["test/a", "test/b", "val/a", "val/b"], "no 'train'"),
         (["train/a", "train/b", "val/a", "valid/a"], "both 'val' and 'valid'"),
+        (["A/train", "A/test", "B/train", "B/test"], "put the splits outside, such as train/A"),
         (["A/cat", "A/dog", "B/cat", "B/dog"], r"source.levels to \[class\].*\[site, class\]"),
     ],
 )
@@ -177,6 +178,8 @@ def test_levels_say_which_folders_are_classes(tmp_path: Path) -> None:
     assert source.train_columns is not None
     assert source.train_columns["animal"].tolist() == ["cat", "dog", "cat", "dog"]
     assert load(tmp_path, levels=["class"]).train_columns is None
+    with pytest.raises(DatasetError, match=r"no folders as deep as that"):
+        load(tmp_path, levels=["site", "class", "patient"])
     write(tmp_path, ["B/emu/5.png"])
     with pytest.raises(DatasetError, match=r"A in .* holds the classes cat, dog and all together"):
         load(tmp_path, levels=["site", "class"])
@@ -206,6 +209,33 @@ def test_labels_of_a_metadata_table(
     assert source.train_columns["age"].tolist() == [3, 1, 2]
     assert list(source.train_columns) == ["age"]
     assert "1 images in" in caplog.text
+
+
+def test_splits_of_a_metadata_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = ["a.png", "b.png", "c.png", "d.png"]
+    write(tmp_path, names)
+    table = pd.DataFrame({"file_name": names, "label": list("xyxy"), "split": ["train"] * 4})
+    table.loc[2:, "split"] = "test"
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    source = load(tmp_path)
+    assert levels(source) == [("x", 0), ("y", 1)]
+    assert source.test is not None
+    write(tmp_path, [f"x/{name}" for name in names])
+    write(tmp_path, [f"y/{name}" for name in names])
+    table.assign(file_name="x/" + table["file_name"]).drop(columns="label").to_csv(
+        tmp_path / "metadata.csv", index=False
+    )
+    load(tmp_path)
+    assert "Not used to split" in caplog.text
+
+
+def test_split_without_labels_is_refused(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write(tmp_path / split, ["a.png", "b.png"])
+    text = "file_name,label\na.png,x\nb.png,y\n"
+    (tmp_path / "train/metadata.csv").write_text(text)
+    with pytest.raises(DatasetError, match=r"no table labels the images in .*test: add"):
+        load(tmp_path)
 
 
 def test_label_column_beside_folders_of_classes(tmp_path: Path) -> None:

@@ -100,17 +100,19 @@ def test_split_column(tmp_path: Path, given: str | None) -> None:
         ({"file": [f"lost/{i}.png" for i in range(4)]}, "none of them is in .*source.folder"),
         ({"file": ["0.png", "1.png", "2.png", "x.png"]}, r"1 of 4.*x.png \(there is no such file"),
         ({"file": ["0.png", "1.png", "2.png", "pipe.png"]}, r"1 of 4.*pipe.png \(there is no"),
+        ({"file": []}, "holds no rows"),
         ({"label": ["a", "", "b", "b"]}, r"1 of 4.*1.png \(it has no label\)"),
     ],
 )
 def test_bad_tables_are_one_sentence(tmp_path: Path, changed: dict[str, Any], words: str) -> None:
     table = pd.DataFrame({"file": write_images(tmp_path), "label": ["a", "b", "a", "b"]})
     os.mkfifo(tmp_path / "pipe.png")
+    table = table[:0] if changed == {"file": []} else table.assign(**changed)
     with pytest.raises(DatasetError, match=words):
-        load(save(table.assign(**changed), tmp_path / "own.csv"))
+        load(save(table, tmp_path / "own.csv"))
 
 
-@pytest.mark.parametrize("content", ["", 'file,label\n"', "\xe9,label\n"])
+@pytest.mark.parametrize("content", ["", 'file,label\n"', "\xe9,label\n", "file,label\na,b,c\n"])
 def test_file_that_is_no_table(tmp_path: Path, content: str) -> None:
     (tmp_path / "own.csv").write_bytes(content.encode("latin-1"))
     with pytest.raises(DatasetError, match=r"own.csv'.* cannot be read"):

@@ -105,11 +105,17 @@ def find_levels(
     same = len(outer) > 1 and len(inner[0]) > 1 and all(names == inner[0] for names in inner)
     if not same or any(is_image(name) for there in inside for name in there.files):
         return (CLASS,)
+    names = in_order(outer), in_order(inner[0])
+    shown = [", ".join(level[:4]) + (", ..." if len(level) > 4 else "") for level in names]
+    if any(split_of(name) == "train" for name in inner[0]):
+        raise BorderlineError(
+            f"source.path is {path!r}, whose folders {shown[0]} all hold {shown[1]}: put the "
+            f"splits outside, such as train/{names[0][0]}, or set source.levels to [class] to mix "
+            "them."
+        )
     named = set(classes or ())
     if named and (named <= {*outer}) != (named <= inner[0]):
         return (CLASS,) if named <= {*outer} else ("site", CLASS)
-    names = in_order(outer), in_order(inner[0])
-    shown = [", ".join(level[:4]) + (", ..." if len(level) > 4 else "") for level in names]
     raise BorderlineError(
         f"source.path is {path!r}, whose folders {shown[0]} all hold the folders {shown[1]}, and "
         "either may be the classes: set source.levels to [class] if the outer folders are the "

@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 from fsspec.core import url_to_fs
 
 from borderline.datasets.folder_layouts import (
@@ -27,7 +28,13 @@ from borderline.datasets.image_files import (
     ImageFile,
     decode_splits,
 )
-from borderline.datasets.image_tables import Rows, known_classes
+from borderline.datasets.image_tables import (
+    Rows,
+    find_split_column,
+    known_classes,
+    split_columns,
+    splits_of,
+)
 from borderline.datasets.metadata_tables import class_names, read_table
 from borderline.errors import BorderlineError
 
@@ -78,16 +85,40 @@ def read_image_folder(
     label = None
     if levels is None:
         label = _label_column(fs, splits["train"], path, columns["train"], label_column)
-    if label is not None:
-        columns = {
-            split: _columns(fs, path, folder, root, label) for split, folder in splits.items()
-        }
-        names, files = _of_table(fs, path, splits, columns, label, classes, walker)
-    else:
+    if label is None:
+        _check_splits(columns["train"], path, split=len(splits) > 1)
         found = levels or find_levels(fs, splits["train"], path, classes)
         names, files = _of_folders(fs, path, splits, columns, found, classes, walker)
+    else:
+        columns = {s: _columns(fs, path, folder, root, label) for s, folder in splits.items()}
+        if splits == {"train": root}:
+            splits, columns = _split_by_table(root, path, columns["train"])
+        names, files = _of_table(fs, path, splits, columns, label, classes, walker)
     walker.report()
     return names, *decode_splits(files, size, colour, broken, path)
+
+
+def _check_splits(columns: _Columns, path: str, *, split: bool) -> None:
+    """Warn of a column that splits the images, because folders of classes do not use it."""
+    found = [] if split else split_columns(pd.DataFrame(list(columns.values())))
+    if found:
+        logger.warning("Not used to split %s: the column %s of its table", path, found[0])
+
+
+def _split_by_table(
+    root: str, path: str, columns: _Columns
+) -> tuple[dict[str, str], dict[str, _Columns]]:
+    """The folder and the rows of each split, from the column of the table that splits."""
+    table = pd.DataFrame(list(columns.values()))
+    column = find_split_column(table, None, path)
+    if column is None:
+        return {"train": root}, {"train": columns}
+    of_rows = dict(zip(columns, splits_of(table[column], column, path), strict=True))
+    rows: dict[str, _Columns] = {}
+    for file, split in of_rows.items():
+        values = {name: value for name, value in columns[file].items() if name != column}
+        rows.setdefault(split, {})[file] = values
+    return dict.fromkeys(rows, root), rows
 
 
 def _of_folders(
@@ -105,6 +136,11 @@ def _of_folders(
         for split, folder in splits.items()
     }
     names = classes or tuple(folders_of["train"])
+    if not names and len(levels) > 1:
+        raise BorderlineError(
+            f"source.levels is {list(levels)}, but {path} holds no folders as deep as that: "
+            "correct it."
+        )
     if not names:
         raise BorderlineError(
             f"source.path is {path!r}, which holds no folders: put the images of each class into a "
@@ -180,17 +216,23 @@ def _of_table(
     """The names of the classes and the files of each split, from the labels of a table."""
     where, labels = f"The table of {path}", {}
     for split, rows in columns.items():
+        if not rows:
+            raise BorderlineError(
+                f"source.path is {path!r}, but no table labels the images in {splits[split]}: add "
+                f"a {METADATA[0]} there."
+            )
         values = [row.get(label) for row in rows.values()]
         labels[split] = class_names(values, "source.label_column", where)
     known = known_classes(labels["train"], classes, where)
+    named = {file for rows in columns.values() for file in rows}
+    for folder in dict.fromkeys(splits.values()):
+        images = walker.images(folder, folder, beside=METADATA)
+        unnamed = sum(file not in named for file in images)
+        if unnamed:
+            logger.warning("Not read, because no row names them: %d images in %s", unnamed, folder)
     files = {}
     for split, folder in splits.items():
         rows = columns[split]
-        images = [f for f in walker.images(folder, split, beside=METADATA) if f not in rows]
-        if images:
-            logger.warning(
-                "Not read, because no row names them: %d images in %s", len(images), path
-            )
         others = [{k: v for k, v in row.items() if k != label} for row in rows.values()]
         names = [file.removeprefix(folder).lstrip("/") for file in rows]
         table = Rows(names, [(fs, file) for file in rows], labels[split], others)

@@ -81,13 +81,13 @@ def read_image_table(
     table = read_table(fs, file, where)
     path_column = choose_column(table, columns.file, "source.file_column", FILE_NAMES, path)
     label_column = choose_column(table, columns.label, "source.label_column", LABEL_NAMES, path)
-    split_column = _split_column(table, columns.split, path)
+    split_column = find_split_column(table, columns.split, path)
     texts = [name for name in (path_column, label_column, split_column) if name is not None]
     table = read_table(fs, file, where, texts)
     labels = class_names(table.pop(label_column), "source.label_column", path)
     splits: list[str] = ["train"] * len(table)
     if split_column is not None:
-        splits = _splits(table.pop(split_column), split_column, path)
+        splits = splits_of(table.pop(split_column), split_column, path)
     names = [str(name) for name in table.pop(path_column)]
     twice = next((name for name, n in pd.Series(names).value_counts().items() if n > 1), None)
     if twice is not None:
@@ -96,10 +96,12 @@ def read_image_table(
     if columns.folder is not None:
         base = url_to_fs(columns.folder)
     places = [_place(name, *base) for name in names]
+    if not names:
+        raise BorderlineError(f"{where} holds no rows: add a row for each image.")
     if not any(fs.isfile(place) for fs, place in places):
         raise BorderlineError(
             f"{where} names {len(names)} files, but none of them is in {base[1]} (the first is "
-            f"{names[0] if names else 'missing'}): set source.folder to the folder that the paths "
+            f"{names[0]}): set source.folder to the folder that the paths "
             "start from."
         )
     rows = Rows(names, places, labels, table.to_dict("records"))  # type: ignore[arg-type]
@@ -173,15 +175,15 @@ def known_classes(
     return {name: label for label, name in enumerate(classes or there)}
 
 
-def _split_column(table: pd.DataFrame, given: str | None, source: str) -> str | None:
-    """The column that splits the images: the named one, or the only one of names of splits."""
+def find_split_column(table: pd.DataFrame, given: str | None, source: str) -> str | None:
+    """The column that splits the images: the named one, or the only one of names of splits.
+
+    Raises:
+        BorderlineError: When there is no such column, or more than one.
+    """
     if given is not None:
         return choose_column(table, given, "source.split_column", (), source)
-    found = []
-    for name in map(str, table):
-        splits = {split_of(str(value)) for value in table[name].unique()}
-        if "train" in splits and (None not in splits or name.lower() == "split"):
-            found.append(name)
+    found = split_columns(table)
     if len(found) > 1:
         raise BorderlineError(
             f"source.split_column is missing, and the columns {', '.join(found)} of {source} all "
@@ -190,7 +192,22 @@ def _split_column(table: pd.DataFrame, given: str | None, source: str) -> str | 
     return found[0] if found else None
 
 
-def _splits(values: Iterable[Any], column: str, source: str) -> list[str]:
+def split_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that hold names of splits."""
+    found = []
+    for name in map(str, table):
+        splits = {split_of(str(value)) for value in table[name].unique()}
+        if "train" in splits and (None not in splits or name.lower() == "split"):
+            found.append(name)
+    return found
+
+
+def splits_of(values: Iterable[Any], column: str, source: str) -> list[str]:
+    """The split of each value of a column.
+
+    Raises:
+        BorderlineError: When a value is no name of a split, or none means training.
+    """
     splits = []
     for value in values:
         split = split_of(str(value))

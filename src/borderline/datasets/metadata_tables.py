@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import warnings
 from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
@@ -36,7 +37,10 @@ def read_table(fs: Any, file: str, where: str, texts: Iterable[str] = ()) -> pd.
                 table = pd.read_parquet(content)
             case ".jsonl":
                 lines = content.read().decode("utf-8-sig").splitlines()
-                table = pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+                rows = [json.loads(line) for line in lines if line.strip()]
+                if not all(isinstance(row, dict) for row in rows):
+                    raise ValueError("a line is no object")
+                table = pd.DataFrame(rows)
             case _:
                 table = _read_csv(content, suffix == ".tsv", texts)
     except ImportError as error:
@@ -44,7 +48,8 @@ def read_table(fs: Any, file: str, where: str, texts: Iterable[str] = ()) -> pd.
             f"{where} is a Parquet file, which needs the library pyarrow: install it "
             "(pip install pyarrow), or save a CSV."
         ) from error
-    except (ValueError, OSError) as error:  # pandas' errors of parsing and Python's of decoding
+    # pandas' errors of parsing and Python's of decoding are ValueErrors.
+    except (ValueError, OSError, pd.errors.ParserWarning) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BorderlineError(f"{where} cannot be read ({reason}): correct it.") from error
     table.columns = table.columns.map(str)
@@ -57,9 +62,12 @@ def _read_csv(content: BytesIO, tabs: bool, texts: Iterable[str]) -> pd.DataFram
 
     def read(**options: Any) -> pd.DataFrame:
         content.seek(0)
-        table: pd.DataFrame = pd.read_csv(
-            content, sep=delimiter, encoding="utf-8-sig", index_col=False, **options
-        )
+        with warnings.catch_warnings():
+            # A row with more values than columns would be cut.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table: pd.DataFrame = pd.read_csv(
+                content, sep=delimiter, encoding="utf-8-sig", index_col=False, **options
+            )
         return table.set_axis(table.columns.map(str).str.strip(), axis="columns")
 
     table = read()

@@ -238,7 +238,7 @@ def _checked_pairs(
     words: list[str] | None, source: SourceImages, parameters: Parameters
 ) -> list[tuple[int | str, int | str]]:
     default = (parameters.pair.positive, parameters.pair.negative)
-    pairs = [default] if words is None else [_pair(word, source) for word in words]
+    pairs = [default] if words is None else [pair_of(word, source) for word in words]
     labels = []
     for pair in pairs:
         positive, negative = pair
@@ -252,7 +252,7 @@ def _checked_pairs(
     return pairs
 
 
-def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
+def pair_of(word: str, source: SourceImages) -> tuple[int | str, int | str]:
     """The two classes of a pair: by number, or by a name that a folder can have."""
     numbers = re.fullmatch(r"(\d+)v(\d+)", word)
     if numbers:
