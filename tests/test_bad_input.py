@@ -229,14 +229,6 @@ def test_source_that_is_not_there(
         ({"pair": {"positiv": 7, "negative": 1}}, ["pair.positive", "missing", "globals.yml"]),
         ({"source": "mnist_sample"}, ["source", "'mnist_sample'"]),
         (
-            {"source": {"kind": "image_folder", "path": "x", "levels": ["site", "sort"]}},
-            ["levels is ['site', 'sort']", "one of which is class", "globals.yml"],
-        ),
-        (
-            {"source": {"kind": "arrays", "path": "x", "label_column": "y"}},
-            ["label_column is for table and image_folder: remove it"],
-        ),
-        (
             {"source": {"kind": "mnist_sample", "clases": []}},
             ["Unknown setting 'source.clases'. Did you mean 'source.classes'"],
         ),
