@@ -13,6 +13,7 @@ from typing import Literal
 import pandas as pd
 import psutil
 import pytest
+import torch
 from click.testing import CliRunner
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
@@ -20,8 +21,9 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
 from borderline.cli import cli
+from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.sweeps.plan import Plan, SweepRun, make_plan
+from borderline.sweeps.plan import Plan, SweepRun, make_plan, pair_of
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
@@ -36,6 +38,21 @@ def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(project)
     start_kedro()
     return project
+
+
+@pytest.mark.parametrize(
+    ("word", "classes", "pair"),
+    [
+        ("3v0", "0123", (3, 0)),
+        ("01v02", ["01", "02", "03"], ("01", "02")),
+        ("catv01", ["01", "cat"], ("cat", "01")),
+    ],
+)
+def test_names_of_classes_in_a_pair_stay_as_written(
+    word: str, classes: Sequence[str], pair: tuple[int | str, int | str]
+) -> None:
+    images = {"images": torch.zeros(1), "labels": torch.zeros(1)}
+    assert pair_of(word, SourceImages("toy", tuple(classes), images, None)) == pair  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

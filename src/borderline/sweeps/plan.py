@@ -14,7 +14,7 @@ from borderline.context import BorderlineContext
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import lay_out
-from borderline.params import GeneratorParams, Mark, flat, merged
+from borderline.params import GeneratorParams, Mark, flat, merged, name_of_pair
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import check_distinct, labels_of_pair
 from borderline.preflight.configuration import Parameters
@@ -50,7 +50,7 @@ class SweepRun:
     @property
     def pair(self) -> str:
         """The pair as it stands in paths."""
-        return f"{self.positive}v{self.negative}"
+        return name_of_pair(self.positive, self.negative)
 
     @property
     def name(self) -> str:
@@ -244,7 +244,7 @@ def _checked_pairs(
     words: list[str] | None, source: SourceImages, parameters: Parameters
 ) -> list[tuple[int | str, int | str]]:
     default = (parameters.pair.positive, parameters.pair.negative)
-    pairs = [default] if words is None else [_pair(word, source) for word in words]
+    pairs = [default] if words is None else [pair_of(word, source) for word in words]
     labels = []
     for pair in pairs:
         positive, negative = pair
@@ -259,11 +259,11 @@ def _checked_pairs(
     return pairs
 
 
-def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
+def pair_of(word: str, source: SourceImages) -> tuple[int | str, int | str]:
     """The two classes of a pair: by number, or by a name that a folder can have."""
     numbers = re.fullmatch(r"(\d+)v(\d+)", word)
     if numbers:
-        return int(numbers[1]), int(numbers[2])
+        return _as_written(numbers[1]), _as_written(numbers[2])
     known = {name for name in source.classes if re.fullmatch(r"[A-Za-z0-9_.-]+", name)}
     known |= {str(number) for number in range(len(source.classes))}
     splits = [(word[:i], word[i + 1 :]) for i, letter in enumerate(word) if letter == "v"]
@@ -277,8 +277,13 @@ def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
             f"--pairs has {word!r}, but a pair is <positive>v<negative>, such as 3v0: "
             f"name both classes of {source.name} by their numbers ({classes})."
         )
-    first, second = (int(name) if name.isdecimal() else name for name in matches[0])
+    first, second = map(_as_written, matches[0])
     return first, second
+
+
+def _as_written(name: str) -> int | str:
+    """The name of a class; a number only where no digit is lost, so that 01 stays a text."""
+    return int(name) if name.isdecimal() and name == str(int(name)) else name
 
 
 def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) -> frozenset[str]:
