@@ -105,7 +105,7 @@ def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
         (["--pairs", "3v12"], ["pair.negative is 12", "choose one of"]),
         (["--pairs", "3v3"], ["both 3", "choose two classes"]),
         (["--pairs", "3v0,3v0"], ["--pairs names '3v0' twice"]),
-        (["--pairs", "3v0,03v0"], ["--pairs names 3v0 twice, once in another spelling"]),
+        (["--pairs", "3v0,03v0"], ["pair.positive is '03'", "'3'"]),
         (["--pairs", ""], ["--pairs is ''", "such as 3v0"]),
         (["--seeds", "0,,1"], ["--seeds is '0,,1'", "has an empty entry"]),
         (["--seeds", "1,01"], ["--seeds names 1 twice"]),
