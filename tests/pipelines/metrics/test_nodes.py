@@ -40,13 +40,14 @@ from borderline.records import (
     References,
     take_rows,
 )
-from conftest import metrics_params
+from conftest import generator_settings, metrics_params
 
 METRICS = metrics_params(sample_size=150, fewest_images=10, neighbours=3)
 GRID = Grid(models=("m",), generators=("x", "y"), runs=1, judges=("lenet", "classifier"))
 BAND = ConfusionParams(band=0.1)
 OUTCOME = pd.DataFrame([{"images": 0, "seconds": 1.0, "note": "one-sided"}])
 CALIBRATION = pd.DataFrame([{"temperature": 2.0}])
+PIXELS = generator_settings("pixel_bisection")
 T = TypeVar("T")
 
 
@@ -210,7 +211,9 @@ def test_from_images_to_the_choice(
         metrics=METRICS,
         confusion=BAND,
         **by_name("scores_table", scores),
+        **by_name("settings", [generator_settings("latent_search"), PIXELS]),
     )
+    assert leaderboard["baseline"].tolist() == ["", "blends of two real images", ""]
     assert leaderboard["source"].tolist() == ["x", "y", REAL]
     assert leaderboard["chosen"].tolist() == [True, False, False]
     assert figure.data
