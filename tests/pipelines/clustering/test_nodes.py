@@ -57,14 +57,17 @@ def stage(
     params: ClusteringParams,
     run: RunParams,
     pool: Pool | None = None,
+    train: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """The whole stage on these embeddings, up to the clusters."""
+    """The whole stage on these embeddings, up to the clusters; by default they are real ones."""
     images = borderline(points)
     storage = StudyStorage(filepath=str(folder / "studies.sqlite")).load()
     settings: dict[str, Any] = {"clustering": params, "run": run}
     pool = pool or {}
     gans = {"gans": {name: 1 for name in generators_in(pool)}}
-    embeddings = embed_borderline(images, Sees(), **settings)
+    real = pictures(points if train is None else train)
+    pair_train: LabelledImages = {"images": real, "labels": torch.zeros(len(real))}
+    embeddings = embed_borderline(images, Sees(), pair_train, **settings)
     *_, (trials, combinations) = search_clusters(embeddings, storage, pool, **settings, **gans)
     recipe, finalists, stability = choose_recipe(embeddings, trials, pool, **settings, **gans)
     structure = compare_with_noise(embeddings, finalists, recipe, pool, **settings)
@@ -339,3 +342,26 @@ def test_outliers_are_not_typical_however_sure_their_cluster(
     assert (model.typicality(unlike) < 0.05).all()
     assert (model.typicality(like) < 0.05).mean() < 0.15
     assert len(model.typicality(like[:0])) == 0
+
+
+@pytest.mark.parametrize(("images", "train", "clusters"), [(40, 40, 2), (60, 25, 1), (15, 60, 0)])
+def test_no_more_patterns_than_the_images_can_carry(
+    tmp_path: Path, run: RunParams, images: int, train: int, clusters: int
+) -> None:
+    params = clustering_params(
+        **{"images_per_pattern": 20, "trials": 1, "finalists": 1, "clusterings": ["kmeans"]},
+        **{"reductions": ["pca"], "structure": {"clouds": 1, "images": 20, "level": 0.5}},
+        stability={"resamples": 2, "seeds": 1, "images": 40, "least": None},
+    )
+    points, _ = blobs(*[images // 5] * 5)
+    made = stage(points, tmp_path, params, run, train=blobs(*[train // 5] * 5)[0])
+    scores = made["scores"].iloc[0]
+    if clusters == 2:
+        assert (scores["clusters"], scores["note"]) == (2, "")
+        return
+    which = "25 real training" if clusters else "15 borderline"
+    assert scores["note"] == (
+        f"only {which} images are distinct, too few for two patterns "
+        "(clustering.images_per_pattern is 20)"
+    )
+    assert (scores["clusters"], len(made["sizes"]), len(made["trials"])) == (0, 0, 0)

@@ -61,8 +61,10 @@ class ExemplarModel:
         """
         model = cls(recipe, params, np.zeros(0, dtype=np.int64), embeddings, clusters)
         candidates = np.flatnonzero(~model.is_artefact(embeddings))
-        similarities, limits = vectors[candidates] @ audience.T, params.exemplars
-        rows, _ = facility_location(similarities, limits.most, limits.least_gain)
+        similarities = vectors[candidates] @ audience.T
+        rows, _ = facility_location(
+            similarities, params.most_exemplars, params.exemplars.least_gain
+        )
         return replace(model, exemplars=candidates[rows])
 
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -60,6 +60,8 @@ def degenerate(labels: np.ndarray, params: ClusteringParams) -> str:
     noise = float((labels == NOISE).mean())
     if len(sizes) < 2:
         return "fewer than two clusters"
+    if params.most_patterns is not None and len(sizes) > params.most_patterns:
+        return f"more clusters than these images can carry ({params.most_patterns})"
     if sizes.min() < params.fewest_in_cluster:
         return f"a cluster of {sizes.min()} images"
     if noise > params.most_noise:
