@@ -15,6 +15,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from torch import Tensor
 
 from borderline.findings import Findings, Pattern
+from borderline.measures.directions import in_range
 from borderline.measures.plots import as_data_uris, as_picture, cluster_colour, overlay, scale_of
 from borderline.pages.pictures import Picture, pictures
 from borderline.pages.verdicts import verdict_on
@@ -102,7 +103,7 @@ def view_members(
     """The images of each cluster, the most similar to the prototype first."""
     if not patterns:
         return
-    vectors, labels = embeddings["embeddings"].numpy(), clusters["labels"].numpy()
+    vectors, labels = in_range(embeddings["embeddings"].numpy()), clusters["labels"].numpy()
     distances = cosine_distances(vectors[prototypes["rows"].numpy()], vectors)
     alt = "Image {number} of the cluster, {p}"
     for pattern in patterns:

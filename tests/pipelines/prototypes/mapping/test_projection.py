@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,3 +86,20 @@ def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None
     assert [point[0] for point in stars.customdata] == [1, 5], "they are test images"
     negatives = page.data[0]
     assert [point[0] for point in negatives.customdata] == [0, 2, 4]
+
+
+@pytest.mark.parametrize("place", [umap_2d, tsne_2d])
+@pytest.mark.parametrize("value", [0, 1, 1e-30])
+def test_images_that_are_not_told_apart_lie_at_one_place(place: Any, value: float) -> None:
+    alike = np.full((12, 3), value, dtype=np.float32)
+    maps = place(alike, alike[:4], 5, seed=0)
+    assert [places.shape for places in maps] == [(12, 2), (4, 2)]
+    assert not any(places.any() for places in maps)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_tiny_and_huge_embeddings_are_mapped(scale: float) -> None:
+    points = np.random.default_rng(0).random((16, 4)).astype(np.float32) * np.float32(scale)
+    places = np.concatenate(tsne_2d(points[:10], points[10:], 5, seed=0))
+    assert np.isfinite(places).all()
+    assert np.ptp(places) > 1
