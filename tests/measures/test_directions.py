@@ -8,7 +8,7 @@ from borderline.measures.directions import in_range, tells_apart
 POINTS = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("scale", [1, 1e-5, 1e10, 0])
+@pytest.mark.parametrize("scale", [1, 1e-3, 1e10, 0])
 def test_usual_embeddings_stay_as_they_are(scale: float) -> None:
     points = POINTS * np.float32(scale)
     assert in_range(points) is points

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.preprocessing import normalize
 
-# Within these, squares and variances of float32 are neither 0 nor infinite.
-_SMALLEST, _LARGEST = 1e-6, 1e12
+# Within these, squares and variances of float32 are neither 0 nor infinite. Lengths below ten times
+# the precision count as 0 in scikit-learn.
+_SMALLEST, _LARGEST = 1e-4, 1e12
 # Cosines of directions that differ by less are rounding.
 _ROUNDING = 1e-6
 

@@ -145,4 +145,4 @@ class Reduction:
 
 
 def _unit(embeddings: np.ndarray) -> np.ndarray:
-    return np.asarray(normalize(embeddings.astype(np.float64)))
+    return np.asarray(normalize(in_range(embeddings.astype(np.float64))))
