@@ -27,6 +27,7 @@ from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
 from borderline.records import LabelledImages, Part, Pool, RealView, generators_in
 from conftest import blobs, clustering_params
 
+NAMES = {"source": "digits", "negative": "1", "positive": "7"}
 PARAMS = clustering_params()
 POINTS, TRUTH = blobs(60, 40, 20)
 
@@ -72,7 +73,7 @@ def stage(
     recipe, finalists, stability = choose_recipe(embeddings, trials, pool, **settings, **gans)
     structure = compare_with_noise(embeddings, finalists, recipe, pool, **settings)
     clusters, model, scores, sizes, figure = cluster_borderline(
-        *(images, embeddings, recipe, finalists, stability, structure, Sees(), pool),
+        *(images, embeddings, recipe, finalists, stability, structure, Sees(), pool, NAMES),
         **settings,
         **gans,
     )
@@ -96,7 +97,8 @@ def assign(
 ) -> tuple[pd.DataFrame, Figure]:
     real: LabelledImages = {"images": images, "labels": torch.arange(len(images)) % 2}
     confusion = ConfusionParams(band=band)
-    return assign_real_images(real, view_of(images), model, made["sizes"], confusion=confusion)
+    sizes = made["sizes"]
+    return assign_real_images(real, view_of(images), model, sizes, NAMES, confusion=confusion)
 
 
 def test_planted_groups_are_found_and_described(tmp_path: Path, run: RunParams) -> None:

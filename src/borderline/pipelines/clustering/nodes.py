@@ -206,12 +206,14 @@ def cluster_borderline(
     structure_table: DataFrame,
     judge: nn.Module,
     pool: Pool,
+    pair_names: dict[str, str],
     *,
     clustering: ClusteringParams,
     gans: dict[str, int],
     run: RunParams,
 ) -> tuple[Clusters, Any, DataFrame, DataFrame, Figure]:
     """Cluster all borderline images with the chosen recipe, or choose exemplars of a continuum."""
+    from borderline.measures.class_names import ClassNames
     from borderline.measures.inference import embed
     from borderline.pipelines.clustering import membership
     from borderline.pipelines.clustering.carrying import limited
@@ -230,7 +232,7 @@ def cluster_borderline(
     tables = recipe, finalists_table, structure_table
     scores = membership.describe(embeddings, clusters, *tables, found)
     sizes = membership.sizes(borderline, clusters, cluster_stability_table, found.removed)
-    figure = draw_borderline(borderline, clusters, sizes)
+    figure = draw_borderline(borderline, clusters, sizes, ClassNames.of(pair_names))
     return clusters, found.model, scores, sizes, figure
 
 
@@ -239,12 +241,19 @@ def assign_real_images(
     real_view: RealView,
     cluster_model: ClusterModel | NoClusters,
     cluster_sizes_table: DataFrame,
+    pair_names: dict[str, str],
     *,
     confusion: ConfusionParams,
 ) -> tuple[DataFrame, Figure]:
     """Assign each borderline real test image to a cluster."""
+    from borderline.measures.class_names import ClassNames
+    from borderline.pipelines.clustering.exemplars import ExemplarModel
     from borderline.pipelines.clustering.figures import draw_real
     from borderline.pipelines.clustering.membership import assign_borderline
 
     table = assign_borderline(pair_test["labels"], real_view, cluster_model, confusion.band)
-    return table, draw_real(pair_test["images"], table, len(cluster_sizes_table))
+    figure = draw_real(
+        *(pair_test["images"], table, len(cluster_sizes_table), ClassNames.of(pair_names)),
+        continuum=isinstance(cluster_model, ExemplarModel),
+    )
+    return table, figure

@@ -195,26 +195,33 @@ def choose_generator(
 
 
 def show_histograms(
-    leaderboard_table: DataFrame, *, confusion: ConfusionParams, **histograms: DataFrame
+    leaderboard_table: DataFrame,
+    pair_names: dict[str, str],
+    *,
+    confusion: ConfusionParams,
+    **histograms: DataFrame,
 ) -> Chart:
     """The histograms of p of all generators, uncalibrated and calibrated."""
+    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.metrics.charts import draw_histograms
     from borderline.pipelines.metrics.leaderboard import generators_of
 
     names = generators_of(leaderboard_table)["source"]
     tables = {name: histograms[f"{name}.histogram_table"] for name in names}
-    return draw_histograms(tables, confusion.band)
+    return draw_histograms(tables, confusion.band, ClassNames.of(pair_names))
 
 
 def compare_generators(
     leaderboard_table: DataFrame,
     pair_train: LabelledImages,
     real_view: RealView,
+    pair_names: dict[str, str],
     *,
     confusion: ConfusionParams,
     **images: Parts,
 ) -> Figure:
     """The real borderline images and each generator's, side by side."""
+    from borderline.measures.class_names import ClassNames
     from borderline.measures.confusion import is_borderline
     from borderline.pipelines.metrics.figures import draw_side_by_side
     from borderline.pipelines.metrics.leaderboard import generators_of
@@ -230,24 +237,26 @@ def compare_generators(
         rows = is_borderline(p, confusion.band)
         scores = f"yield {row['yield']:.1%}, ACD {row['acd']:.3f}" if row["images"] else "no images"
         strips.append((f"{row['source']}\n{scores}", part["images"][rows], p[rows]))
-    return draw_side_by_side(strips)
+    return draw_side_by_side(strips, ClassNames.of(pair_names))
 
 
 def select_borderline(
     leaderboard_table: DataFrame,
+    pair_names: dict[str, str],
     *,
     confusion: ConfusionParams,
     metrics: MetricsParams,
     **images: Parts,
 ) -> tuple[Part, Figure]:
     """The first borderline images of the chosen generator, and a figure of some."""
+    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.metrics.figures import draw_borderline
     from borderline.sampling import chosen_generator, first_borderline
 
     chosen = chosen_generator(leaderboard_table)
     parts = images[f"{chosen}.images"]
     borderline = first_borderline(parts, confusion.band, metrics.most_borderline)
-    return borderline, draw_borderline(borderline, chosen)
+    return borderline, draw_borderline(borderline, chosen, ClassNames.of(pair_names))
 
 
 def measure_held_out(

@@ -61,7 +61,7 @@ def create_pipeline() -> Pipeline:
             "metrics",
             model,
             shared=[
-                *("pair_train", "real_features", "real_reference"),
+                *("pair_train", "pair_names", "real_features", "real_reference"),
                 *("source", "judge", "committee", "held_out"),
                 *_datasets("history_table", *gans()),
             ],
