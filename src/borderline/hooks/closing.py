@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 import rich
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
-from rich.console import Console
+from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from borderline.datasets.buckets import address_of, folder_of
 from borderline.errors import GateClosed
@@ -53,11 +56,13 @@ class SummaryHooks:
             console = Console(width=_WIDTH_OF_LOGS)
         for name, dataset in outputs.items():
             if has_mark(dataset, "summary"):
-                console.print(_summary(catalog.load(name)))
-                console.print("Pictures:", *_folders(outputs.values()), sep="\n  ")
+                console.print(_summary(catalog.load(name), console))
+                folders = _folders(outputs.values())
+                console.print("Pictures:", *folders, sep="\n  ", markup=False, soft_wrap=True)
         for name, dataset in outputs.items():
             if has_mark(dataset, "page"):
-                console.print(f"{_title(name)}:\n  {address_of(dataset)}", soft_wrap=True)
+                place = f"{_title(name)}:\n  {address_of(dataset)}"
+                console.print(place, soft_wrap=True, markup=False)
 
 
 class GateHooks:
@@ -93,20 +98,58 @@ def _folders(datasets: Any) -> list[str]:
     return sorted({folder_of(one) for one in datasets if isinstance(one, MatplotlibDataset)})
 
 
-def _summary(summary: pd.DataFrame) -> Table:
-    table = Table(title="Results by model")
-    for column in _COLUMNS:
-        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
-    for _, row in summary.iterrows():
-        table.add_row(*(_cell(row, column) for column in _COLUMNS))
+def _summary(summary: pd.DataFrame, console: Console) -> Group:
+    """The table with a row for each model, or columns where rows do not fit; then sentences.
+
+    No name is broken: a table of columns has no more models than fit.
+    """
+    cells = [[_cell(row, column) for column in _COLUMNS] for _, row in summary.iterrows()]
+    heads = [column.replace("_", " ") for column in _COLUMNS]
+    tables = [_table(heads, cells)]
+    if not _fits(tables[0], console):
+        # The N of a score stands beside it.
+        columns = [[text.replace("\n", ", ") for text in of_model] for of_model in cells]
+        tables = _by_columns(heads, columns, console)
+    tables[0].title = "Results by model"
     sentences = [
-        sentence.format(row["model"], row[column])
+        Text(sentence.format(row["model"], row[column]))
         for column, sentence in _SENTENCES.items()
         for _, row in summary[summary[column] != ""].iterrows()
     ]
-    if sentences:
-        table.caption, table.caption_justify = "\n".join(sentences), "left"
+    return Group(*tables, *sentences)
+
+
+def _by_columns(heads: list[str], columns: list[list[str]], console: Console) -> list[Table]:
+    """Tables with a column for each model, as many in each as fit."""
+    tables, shown = [], columns[:1]
+    for column in columns[1:]:
+        if _fits(_transposed(heads, [*shown, column]), console):
+            shown.append(column)
+        else:
+            tables.append(_transposed(heads, shown))
+            shown = [column]
+    return [*tables, _transposed(heads, shown)]
+
+
+def _transposed(heads: list[str], columns: list[list[str]]) -> Table:
+    first, *rows = zip(heads, *columns, strict=True)
+    return _table(list(first), [list(row) for row in rows])
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> Table:
+    table = Table()
+    for head in heads:
+        # A single name that is wider than the console goes on in the next line.
+        table.add_column(Text(head), justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
+
+
+def _fits(table: Table, console: Console) -> bool:
+    """Whether no word of a table must be broken."""
+    anything = console.options.update(max_width=sys.maxsize)
+    return Measurement.get(console, anything, table).minimum <= console.width
 
 
 def _cell(row: pd.Series, column: str) -> str:
