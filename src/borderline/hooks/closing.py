@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import TYPE_CHECKING, Any
 
 import rich
@@ -11,13 +10,13 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from rich.console import Console, Group
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from borderline.datasets.buckets import address_of, folder_of
 from borderline.errors import GateClosed
 from borderline.hooks.marks import has_mark
+from borderline.printing import table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,8 +104,9 @@ def _summary(summary: pd.DataFrame, console: Console) -> Group:
     """
     cells = [[_cell(row, column) for column in _COLUMNS] for _, row in summary.iterrows()]
     heads = [column.replace("_", " ") for column in _COLUMNS]
-    tables = [_table(heads, cells)]
-    if not _fits(tables[0], console):
+    table, fits = table_of(heads, cells, console, right=True)
+    tables = [table]
+    if not fits:
         # The N of a score stands beside it.
         columns = [[text.replace("\n", ", ") for text in of_model] for of_model in cells]
         tables = _by_columns(heads, columns, console)
@@ -121,35 +121,25 @@ def _summary(summary: pd.DataFrame, console: Console) -> Group:
 
 def _by_columns(heads: list[str], columns: list[list[str]], console: Console) -> list[Table]:
     """Tables with a column for each model, as many in each as fit."""
-    tables, shown = [], columns[:1]
-    for column in columns[1:]:
-        if _fits(_transposed(heads, [*shown, column]), console):
-            shown.append(column)
+    tables: list[Table] = []
+    shown: list[list[str]] = []
+    for column in columns:
+        table, fits = _transposed(heads, [*shown, column], console)
+        if not fits and shown:
+            shown = []
+            table, _ = _transposed(heads, [column], console)
+            tables.append(table)
+        elif shown:
+            tables[-1] = table
         else:
-            tables.append(_transposed(heads, shown))
-            shown = [column]
-    return [*tables, _transposed(heads, shown)]
+            tables.append(table)
+        shown.append(column)
+    return tables
 
 
-def _transposed(heads: list[str], columns: list[list[str]]) -> Table:
+def _transposed(heads: list[str], columns: list[list[str]], console: Console) -> tuple[Table, bool]:
     first, *rows = zip(heads, *columns, strict=True)
-    return _table(list(first), [list(row) for row in rows])
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> Table:
-    table = Table()
-    for head in heads:
-        # A single name that is wider than the console goes on in the next line.
-        table.add_column(Text(head), justify="right", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
-
-
-def _fits(table: Table, console: Console) -> bool:
-    """Whether no word of a table must be broken."""
-    anything = console.options.update(max_width=sys.maxsize)
-    return Measurement.get(console, anything, table).minimum <= console.width
+    return table_of(first, rows, console, right=True)
 
 
 def _cell(row: pd.Series, column: str) -> str:
