@@ -50,7 +50,9 @@ def stage(vectors: np.ndarray, folder: Path) -> dict[str, float]:
     structure = nodes.compare_with_noise(embeddings, finalists, recipe, {}, **settings)
     images = {"images": torch.zeros(count, 1, 28, 28), "probabilities": torch.full((count,), 0.5)}
     _, _, scores, _, _ = nodes.cluster_borderline(
-        images, embeddings, recipe, finalists, stability, structure, nn.Module(), **alone
+        *(images, embeddings, recipe, finalists, stability, structure, nn.Module()),
+        pair_names={"negative": "1", "positive": "7"},
+        **alone,
     )
     return {name: float(scores[name].iloc[0]) for name in ("silhouette", "silhouette_error")}
 

@@ -262,6 +262,7 @@ def clustering_params(**changed: object) -> ClusteringParams:
         "epochs": 60,
         "fit_size": 1000,
         "score_size": 500,
+        "images_per_pattern": 5,
         "fewest_in_cluster": 3,
         "most_noise": 0.5,
         "most_in_cluster": 0.95,

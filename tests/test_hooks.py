@@ -68,6 +68,23 @@ def test_summary_shows_every_score_with_its_n_and_a_dash_for_none(
     assert "nan" not in text
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("models", [1, 4])
+def test_no_name_in_the_summary_is_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, models: int
+) -> None:
+    monkeypatch.setattr("borderline.hooks.closing._WIDTH_OF_LOGS", width)
+    row = ROW | {"generator": "pixel_bisection", "fd_lenet_borderline_n": 2000}
+    rows = pd.DataFrame([row | {"model": f"cnn_{n}", "note": "few [b]"} for n in range(models)])
+    table = MemoryDataset(rows, metadata=marked("summary"))
+    text = closing(capsys, DataCatalog({"models_table": table}))
+    assert text.count("pixel_bisection") == models
+    for name in ("accuracy", "silhouette", "prototypes", "borderline", "cnn_0", "98.5%", "0.457"):
+        assert name in text
+    assert "cnn_0 has no prototypes: few [b]." in text, "brackets are no markup"
+    assert max(map(len, text.splitlines()[:12])) <= width
+
+
 def test_summary_tells_the_doubts_about_patterns(capsys: pytest.CaptureFixture[str]) -> None:
     row = ROW | {"note": "", "silhouette": 0.4, "stability": 0.31, "doubts": "one cloud"}
     text = closing(capsys, summary_of(row))

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
+from rich.console import Console
 
 from borderline.cli import cli
 from borderline.datasets.image_source import SourceImages
@@ -27,7 +29,7 @@ from borderline.sweeps.plan import Plan, SweepRun, make_plan, pair_of
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
-from borderline.sweeps.tables import gather, over_seeds, picture
+from borderline.sweeps.tables import for_console, gather, over_seeds, picture
 from conftest import copy_code, copy_project, run_here, start_kedro
 
 SWEEP_RUN = SweepRun(7, 1, 0)
@@ -380,3 +382,14 @@ def test_the_node_that_failed_is_found_in_the_frames() -> None:
         assert outcome_of(error).began
     assert outcome_of(raised.value).says == "RuntimeError: two lines"
     assert outcome_of(BorderlineError("No run.")) == Outcome("BorderlineError: No run.")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_name_in_the_printed_table_is_broken(width: int) -> None:
+    names = {"pair": "ankle bootvsneaker", "model": "resnet_18", "generator": "pixel_bisection"}
+    scores = {"seeds": 3, "chosen": 0.5, "yield": 0.5, "yield_sd": 0.1, "acd": 0.123, "fd_lenet": 9}
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(for_console(pd.DataFrame([names | scores]), console))
+    text = console.export_text()
+    for word in ("resnet_18", "pixel_bisection", "bootvsneaker", "0.123", "seeds", "lenet"):
+        assert word in text

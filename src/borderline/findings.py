@@ -39,7 +39,6 @@ VALIDATION_MEASURES = {
 }
 """The measures of the validation of prototypes, as sentences and figures call them."""
 
-
 VERDICTS: Mapping[str, str] = {
     "memorised": "Memorised",
     "unrealistic": "Unrealistic",
@@ -185,8 +184,7 @@ class Pattern(Params):
         verdict: The verdict that prevails among its images, one of ``VERDICTS``, or ``mixed``;
             that on its only image where it has no cluster. See docs/verdicts.md.
         verdict_share: Share of its images with that verdict; None where ``mixed``.
-        verdict_low: The end of the 95 % interval of this share.
-        verdict_high: The other end.
+        verdict_low: The low end of its 95 % interval; ``verdict_high`` is the high one.
         verdict_shares: The shares of all verdicts among its images.
         to_negative: Length of the walk to a confident negative, relative to the distance between
             two random latents; None where no walk or no latent space exists.
@@ -285,6 +283,7 @@ class Findings(Params):
         band: An image is borderline when ``|p - 0.5|`` is below it.
         temperature: Divisor of the logits that calibrates the model; None where none does.
         rule: The rule that chose the generator.
+        baseline: What its images are, if it is a baseline; else empty.
         made: Number of borderline images that it produced.
         borderline_images: Number of them that were clustered.
         noise: Share of these that belong to no cluster; None where there are no clusters.
@@ -305,6 +304,7 @@ class Findings(Params):
         note: The reason why there are no patterns; empty where there are some.
         rating: The answers of people to the images; None where nobody was asked.
         rating_note: The reason why there is no rating; empty where there is one.
+        quick: Whether the run was a quick look with reduced settings.
     """
 
     source: str
@@ -322,6 +322,7 @@ class Findings(Params):
     temperature: float | None
     generator: str
     rule: str
+    baseline: str = ""
     made: int
     borderline_images: int
     noise: float | None
@@ -342,6 +343,7 @@ class Findings(Params):
     note: str
     rating: Rating | None = None
     rating_note: str = NOT_RATED
+    quick: bool = False
 
     @property
     def said_weights(self) -> str:

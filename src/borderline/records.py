@@ -106,6 +106,8 @@ class Embeddings(TypedDict):
 
     embeddings: Tensor  # (n, D)
     fitted: Tensor  # rows that clusterings are fitted on, int64 (m,), ascending
+    # Distinct borderline images, and distinct real training images, at most n; int64 (2,).
+    distinct: NotRequired[Tensor]
 
 
 Pool = dict[str, "Tensor"]

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 
+from borderline.errors import BorderlineError
 from borderline.measures.inference import embed, in_batches, predict
 from borderline.pipelines.classifier.networks import build_model
 
@@ -28,3 +32,15 @@ def test_predict_and_embed_are_the_view_of_the_model() -> None:
     assert not model.training
     assert torch.allclose(p, torch.sigmoid(model.head(embed(model, images, CPU)))[:, 0], atol=1e-6)
     assert ((p >= 0) & (p <= 1)).all()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_embedding_that_is_no_finite_number_is_refused(value: float) -> None:
+    class Broken(torch.nn.Module):
+        def embed(self, images: torch.Tensor) -> torch.Tensor:
+            return images.flatten(1).masked_fill(images.flatten(1) > 0.5, value)
+
+    images = torch.zeros(3, 1, 2, 2)
+    images[1] = 1
+    with pytest.raises(BorderlineError, match=r"of Broken have NaN or infinite .* 1 of 3 images"):
+        embed(Broken(), images, CPU)

@@ -9,12 +9,14 @@ import rich
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from borderline.datasets.buckets import address_of, folder_of
 from borderline.errors import GateClosed
 from borderline.hooks.marks import has_mark
+from borderline.printing import table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,11 +55,13 @@ class SummaryHooks:
             console = Console(width=_WIDTH_OF_LOGS)
         for name, dataset in outputs.items():
             if has_mark(dataset, "summary"):
-                console.print(_summary(catalog.load(name)))
-                console.print("Pictures:", *_folders(outputs.values()), sep="\n  ")
+                console.print(_summary(catalog.load(name), console))
+                folders = _folders(outputs.values())
+                console.print("Pictures:", *folders, sep="\n  ", markup=False, soft_wrap=True)
         for name, dataset in outputs.items():
             if has_mark(dataset, "page"):
-                console.print(f"{_title(name)}:\n  {address_of(dataset)}", soft_wrap=True)
+                place = f"{_title(name)}:\n  {address_of(dataset)}"
+                console.print(place, soft_wrap=True, markup=False)
 
 
 class GateHooks:
@@ -93,20 +97,49 @@ def _folders(datasets: Any) -> list[str]:
     return sorted({folder_of(one) for one in datasets if isinstance(one, MatplotlibDataset)})
 
 
-def _summary(summary: pd.DataFrame) -> Table:
-    table = Table(title="Results by model")
-    for column in _COLUMNS:
-        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
-    for _, row in summary.iterrows():
-        table.add_row(*(_cell(row, column) for column in _COLUMNS))
+def _summary(summary: pd.DataFrame, console: Console) -> Group:
+    """The table with a row for each model, or columns where rows do not fit; then sentences.
+
+    No name is broken: a table of columns has no more models than fit.
+    """
+    cells = [[_cell(row, column) for column in _COLUMNS] for _, row in summary.iterrows()]
+    heads = [column.replace("_", " ") for column in _COLUMNS]
+    table, fits = table_of(heads, cells, console, right=True)
+    tables = [table]
+    if not fits:
+        # The N of a score stands beside it.
+        columns = [[text.replace("\n", ", ") for text in of_model] for of_model in cells]
+        tables = _by_columns(heads, columns, console)
+    tables[0].title = "Results by model"
     sentences = [
-        sentence.format(row["model"], row[column])
+        Text(sentence.format(row["model"], row[column]))
         for column, sentence in _SENTENCES.items()
         for _, row in summary[summary[column] != ""].iterrows()
     ]
-    if sentences:
-        table.caption, table.caption_justify = "\n".join(sentences), "left"
-    return table
+    return Group(*tables, *sentences)
+
+
+def _by_columns(heads: list[str], columns: list[list[str]], console: Console) -> list[Table]:
+    """Tables with a column for each model, as many in each as fit."""
+    tables: list[Table] = []
+    shown: list[list[str]] = []
+    for column in columns:
+        table, fits = _transposed(heads, [*shown, column], console)
+        if not fits and shown:
+            shown = []
+            table, _ = _transposed(heads, [column], console)
+            tables.append(table)
+        elif shown:
+            tables[-1] = table
+        else:
+            tables.append(table)
+        shown.append(column)
+    return tables
+
+
+def _transposed(heads: list[str], columns: list[list[str]], console: Console) -> tuple[Table, bool]:
+    first, *rows = zip(heads, *columns, strict=True)
+    return table_of(first, rows, console, right=True)
 
 
 def _cell(row: pd.Series, column: str) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.preprocessing import normalize
 
+from borderline.measures.directions import in_range
+
+_ROUNDING = 1e-12
+
 
 def facility_location(
     similarities: np.ndarray, most: int, least_gain: float = 0.0
@@ -13,7 +17,8 @@ def facility_location(
 
     ``f(S)`` is the mean over all images of the similarity to the most similar exemplar in S. The
     choice is nested: the first k exemplars are the greedy choice of k. It ends before an exemplar
-    that would close less than ``least_gain`` of the gap which the first one leaves to 1.
+    that would close less than ``least_gain`` of the gap which the first one leaves to 1, or nothing
+    of it, unless ``least_gain`` is 0.
 
     Args:
         similarities: Of candidates to the images that they should represent, at most 1, (n, P).
@@ -31,7 +36,8 @@ def facility_location(
         gains[rows] = -np.inf
         row = int(gains.argmax())
         value = float(gains[row])
-        if values and value - values[-1] < least_gain * (1 - values[0]):
+        # Rounding is no gain: equal images leave a gap of 0 or of nearly 0.
+        if values and least_gain and value - values[-1] < least_gain * (1 - values[0]) + _ROUNDING:
             break
         rows.append(row)
         values.append(value)
@@ -46,5 +52,5 @@ def joint(embeddings: np.ndarray, features: np.ndarray) -> np.ndarray:
     The model alone does not see what its embedding ignores; the judge alone does not see what
     confuses the model.
     """
-    both = normalize(embeddings.astype(np.float64)), normalize(features.astype(np.float64))
-    return np.asarray(np.hstack(both) / np.sqrt(2))
+    both = (normalize(in_range(v.astype(np.float64))) for v in (embeddings, features))
+    return np.asarray(np.hstack(list(both)) / np.sqrt(2))

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from borderline.errors import BorderlineError
+
 # Small enough for a processor's cache, large enough to keep an accelerator busy.
 BATCH_SIZE = 512
 
@@ -53,6 +55,18 @@ def has_gradients(classifier: nn.Module) -> bool:
 
 
 def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """Embeddings (N, D) of images, by the network's method ``embed``."""
+    """Embeddings (N, D) of images, by the network's method ``embed``.
+
+    Raises:
+        BorderlineError: When an embedding has a value that is no finite number.
+    """
     network = network.to(device).eval()
-    return in_batches(network.embed, images, device=device)  # type: ignore[arg-type]
+    embeddings = in_batches(network.embed, images, device=device)  # type: ignore[arg-type]
+    finite = embeddings.isfinite().flatten(1).all(1)
+    if not finite.all():
+        raise BorderlineError(
+            f"The embeddings of {type(network).__name__} have NaN or infinite values for "
+            f"{int((~finite).sum())} of {len(finite)} images: name another layer as the embedding "
+            "of this network, or correct the network."
+        )
+    return embeddings

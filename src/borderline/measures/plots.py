@@ -15,10 +15,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from borderline.measures.class_names import ClassNames, in_figure, p_of
+
 # Blue, yellow, red: the boundary is the bright middle; colour-blind people can tell the ends apart.
 PROBABILITY_COLOURS = matplotlib.colormaps["RdYlBu_r"]
-CLASS_COLOURS = {"negative": "#4575b4", "positive": "#d73027"}
-"""Colours of the two classes: the ends of the scale of p."""
+CLASS_COLOURS = ("#4575b4", "#d73027")
+"""Colours of the negative and of the positive class: the ends of the scale of p."""
 PUSH_COLOURS = matplotlib.colormaps["RdBu_r"]
 """Colours of attributions: red pushes towards the positive class, as in the scale of p."""
 
@@ -29,6 +31,7 @@ CLUSTER_COLOURS = len(_COLOURS)
 """With more clusters than this, colours repeat."""
 CHANCE_COLOUR = "#777777"
 
+_LABEL = 18  # characters of a line beside a row of images
 _SHORTEST_SIDE = 56
 _FRAME = 6
 _GAP = 4
@@ -58,17 +61,27 @@ def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
 
 
 def add_probability_scale(
-    figure: Figure | SubFigure, axes: Axes | list[Axes], location: str = "right"
+    figure: Figure | SubFigure,
+    axes: Axes | list[Axes],
+    location: str = "right",
+    names: ClassNames | None = None,
 ) -> None:
-    """Draw the colour scale of the frames beside the axes."""
+    """Draw the colour scale of the frames beside the axes, with the positive class if given."""
     scale = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
     bar = figure.colorbar(scale, ax=axes, location=location, fraction=0.04, pad=0.02)
     # Two lines on the right: a single row of images leaves no room for a longer one.
     separator = "\n" if location == "right" else " "
-    bar.set_label(f"p(positive),{separator}boundary at 0.5", fontsize=9)
+    p = in_figure(f"{p_of(names)},", _LABEL)
+    bar.set_label(f"{p}{separator}boundary at 0.5", fontsize=9)
 
 
-def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int = 8) -> Figure:
+def draw_image_grid(
+    images: Tensor,
+    p: Tensor | None,
+    title: str,
+    columns: int = 8,
+    names: ClassNames | None = None,
+) -> Figure:
     """A figure of :func:`framed_grid`, with a scale if p is given; a note for no images."""
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(0.9 * columns + 1.5, 0.9 * rows + 0.8), layout="constrained", dpi=120)
@@ -80,7 +93,7 @@ def draw_image_grid(images: Tensor, p: Tensor | None, title: str, columns: int =
         return figure
     axes.imshow(framed_grid(images, p, columns), interpolation="nearest")
     if p is not None:
-        add_probability_scale(figure, axes)
+        add_probability_scale(figure, axes, names=names)
     return figure
 
 

@@ -80,7 +80,6 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
     """Write the tables, print the means, list the failures."""
     import rich
     from rich.console import Console
-    from rich.table import Table
 
     from borderline.datasets import CSVDataset, MatplotlibDataset
     from borderline.sweeps import tables
@@ -93,15 +92,10 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
     if "fd_lenet" in table:
         figure = tables.picture(table)
         MatplotlibDataset(filepath=str(plan.folder / "results.png")).save(figure)
-    shown = Table(title="Mean over the seeds ± standard deviation")
-    for header in (*means.columns[:4], *tables.SHOWN):
-        shown.add_column(header.replace("_", " "), overflow="fold")
-    for _, row in means.iterrows():
-        cells = [str(row[name]) for name in means.columns[:4]]
-        shown.add_row(*cells, *(tables.cell(row, name) for name in tables.SHOWN))
     console = rich.get_console()
-    # A log file has no width, and the table needs more than 80 columns.
-    (console if console.is_terminal else Console(width=120)).print(shown)
+    if not console.is_terminal:
+        console = Console(width=120)  # A log file has no width.
+    console.print(tables.for_console(means, console))
     click.echo(f"All scores: {plan.folder}/results.csv, over_seeds.csv and results.png")
     failures = [(r.sweep_run, failure) for r in state.records.values() for failure in r.failures]
     for run, failure in failures:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from borderline.measures.plots import cluster_colour, cluster_marker
+from borderline.printing import table_of
 from borderline.sweeps.plan import Plan
 from borderline.sweeps.state import Record, State
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 _ROW = ["pair", "model", "generator", "seed"]
 _STATUS = ["status", "failed"]
 _OVER_SEEDS = ("yield", "acd", "fd_lenet", "fd_classifier", "fid", "fd_lenet_borderline")
 SHOWN = ("yield", "acd", "fd_lenet")
 """The scores that the command prints."""
+_TITLE = "Mean over the seeds ± standard deviation"
 _PANEL = 3.2
 
 
@@ -123,6 +129,25 @@ def _scores(folder: Path) -> dict[str, dict[Any, Any]]:
             known = scores[row["generator"]]
             known |= {name: value for name, value in row.items() if name not in (*known, *_ROW)}
     return scores
+
+
+def for_console(means: pd.DataFrame, console: Console) -> Table:
+    """The table of ``over_seeds`` with the scores of ``SHOWN``.
+
+    Pair, model and generator stand below each other where they do not fit beside each other.
+    """
+    heads, rows = [*_ROW[:-1], "seeds"], means[[*_ROW[:-1], "seeds"]].astype(str)
+    scores = [[cell(row, name) for name in SHOWN] for _, row in means.iterrows()]
+    shown = [name.replace("_", " ") for name in SHOWN]
+
+    def table(names: list[list[str]]) -> tuple[Table, bool]:
+        first, *rest = names
+        cells = [[*of_row, *of_scores] for of_row, of_scores in zip(rest, scores, strict=True)]
+        return table_of([*first, *shown], cells, console, title=_TITLE)
+
+    names = [heads, *rows.to_numpy().tolist()]
+    wide, fits = table(names)
+    return wide if fits else table([["\n".join(row[:-1]), row[-1]] for row in names])[0]
 
 
 def cell(row: pd.Series, name: str) -> str:

@@ -10,6 +10,7 @@ from borderline.pipelines.classifier.networks import Classifier, build_model
 from borderline.pipelines.classifier.nodes import evaluate_classifier, view_real_images
 from borderline.records import LabelledImages, take_rows
 
+NAMES = {"source": "digits", "negative": "1", "positive": "7"}
 CPU = torch.device("cpu")
 BAND = ConfusionParams(band=0.1)
 
@@ -30,7 +31,7 @@ def test_view_has_p_and_embeddings_of_all_real_images(
         p, embeddings = view[f"{part}_p"], view[f"{part}_embeddings"]  # type: ignore[literal-required]
         assert torch.equal(p, predict(classifier, data["images"], CPU))
         assert torch.equal(embeddings, embed(classifier, data["images"], CPU))
-    table, _ = evaluate_classifier(view, test, confusion=BAND)
+    table, _ = evaluate_classifier(view, test, NAMES, confusion=BAND)
     assert table["test_images"][0] == 20
     assert table["embedding_width"][0] == view["test_embeddings"].shape[1]
     assert "other_mass" not in table
@@ -49,6 +50,6 @@ def test_only_a_model_of_more_classes_has_other_mass(
     view = view_real_images(model, pair_images, pair_images, run=run)
     mass = other_mass(model, pair_images["images"], CPU)
     assert torch.equal(view["test_other_mass"], mass)
-    table, _ = evaluate_classifier(view, pair_images, confusion=BAND)
+    table, _ = evaluate_classifier(view, pair_images, NAMES, confusion=BAND)
     assert list(table)[-2:] == ["other_mass", "embedding_width"]
     assert table["other_mass"][0] == pytest.approx(mass.mean().item())

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import math
-from io import BytesIO
 
 import pytest
 import torch
 
+from borderline.measures.class_names import ClassNames
 from borderline.measures.confusion import at_temperature
 from borderline.params import RunParams
 from borderline.pipelines.classifier.nodes import calibrate_classifier
@@ -17,6 +17,7 @@ from borderline.pipelines.classifier.scores import (
 )
 from borderline.pipelines.classifier.training import split_validation
 from borderline.records import LabelledImages
+from odd_names import ODD_NAMES, shows, texts_outside
 
 P = torch.tensor([0.9, 0.8, 0.45, 0.1, 0.55, 0.2])
 LABELS = torch.tensor([1, 1, 1, 0, 0, 0])
@@ -45,8 +46,11 @@ def test_one_class_only_still_has_a_whole_matrix() -> None:
     assert (scores["true_negative"], scores["false_negative"], scores["true_positive"]) == (0, 1, 1)
 
 
-def test_figure_can_be_drawn() -> None:
-    draw_classifier_scores(P, LABELS, score_classifier(P, LABELS, 0.1), 0.1).savefig(BytesIO())
+@pytest.mark.parametrize("names", ODD_NAMES)
+def test_figure_shows_the_names_of_the_classes(names: ClassNames) -> None:
+    figure = draw_classifier_scores(P, LABELS, score_classifier(P, LABELS, 0.1), 0.1, names)
+    assert texts_outside(figure) == []
+    assert shows(figure, names)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

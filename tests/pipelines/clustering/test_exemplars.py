@@ -83,3 +83,19 @@ def test_where_only_the_test_found_a_continuum_others_are_tested_too() -> None:
     tested = replace(tested, params=params.model_copy(update={"structure": strict}))
     assert tested.choose_number(side, run).mode == "continuum"
     assert replace(tested, tested=False).choose_number(side, run) == ("clusters", 3)
+
+
+def test_no_more_exemplars_than_the_images_can_carry() -> None:
+    recipe = Recipe(Reduction("none", {}), Clustering("kmeans", {"n_clusters": 2}))
+    params = clustering_params(objective="reproducibility", clusterings=["kmeans"])
+    for most, count in ((2, 2), (50, 3)):
+        model = ExemplarModel.of(recipe, params.limited_to(most), POINTS, UNIT, UNIT)
+        assert len(model.exemplars) == count
+
+
+@pytest.mark.parametrize("noise", [0, 1e-9])
+def test_equal_images_have_one_exemplar(noise: float) -> None:
+    images = np.ones((60, 4)) + noise * np.random.default_rng(0).normal(size=(60, 4))
+    vectors = joint(images, images)
+    assert len(facility_location(vectors @ vectors.T, 15, least_gain=0.04)[0]) == 1
+    assert len(facility_location(vectors @ vectors.T, 15)[0]) == 15, "as many as asked for"

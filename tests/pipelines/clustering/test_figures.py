@@ -2,13 +2,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 from borderline.datasets import StudyStorage
+from borderline.measures.class_names import ClassNames
 from borderline.params import RunParams
-from borderline.pipelines.clustering.figures import draw_clusters, draw_search
+from borderline.pipelines.clustering.figures import (
+    draw_borderline,
+    draw_clusters,
+    draw_real,
+    draw_search,
+)
 from borderline.pipelines.clustering.search import search, study_of
+from borderline.records import Clusters, Part
 from conftest import blobs, clustering_params
 
 POINTS, _ = blobs(60, 40, 20)
@@ -56,3 +64,21 @@ def test_clusters_are_drawn_a_row_each_and_an_empty_one_stays_empty() -> None:
     assert [axes.texts[0].get_text() for axes in figure.axes[:3]] == ["a", "b", "c"]
     nothing = draw_clusters(images[:0], p[:0], labels[:0], [], "Title")
     assert "no clusters" in [text.get_text() for text in nothing.texts]
+
+
+@pytest.mark.parametrize(
+    ("continuum", "words"), [(False, "of each cluster"), (True, "nearest to each exemplar")]
+)
+def test_titles_speak_of_exemplars_in_a_continuum(continuum: bool, words: str) -> None:
+    names, labels = ClassNames("1", "7"), torch.tensor([0, 1])
+    part: Part = {"images": torch.zeros(2, 1, 8, 8), "probabilities": torch.full((2,), 0.5)}
+    clusters: Clusters = {"labels": labels, "probability": labels, "reduced": labels}
+    if continuum:
+        clusters["exemplars"] = labels
+    sizes = pd.DataFrame({"cluster": [0, 1], "images": [1, 1], "stability": [0.5, 0.5]})
+    figure = draw_borderline(part, clusters, sizes, names)
+    assert figure.get_suptitle() == f"Borderline images {words}, framed in the colour of p"
+    assert figure.axes[-1].get_ylabel() == "p(7),\nboundary at 0.5"
+    table = pd.DataFrame({"row": [0], "p": [0.5], "cluster": [0]})
+    real = draw_real(part["images"], table, 2, names, continuum=continuum)
+    assert f"real test images {words}" in real.get_suptitle()

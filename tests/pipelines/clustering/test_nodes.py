@@ -27,6 +27,7 @@ from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
 from borderline.records import LabelledImages, Part, Pool, RealView, generators_in
 from conftest import blobs, clustering_params
 
+NAMES = {"source": "digits", "negative": "1", "positive": "7"}
 PARAMS = clustering_params()
 POINTS, TRUTH = blobs(60, 40, 20)
 
@@ -57,19 +58,22 @@ def stage(
     params: ClusteringParams,
     run: RunParams,
     pool: Pool | None = None,
+    train: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """The whole stage on these embeddings, up to the clusters."""
+    """The whole stage on these embeddings, up to the clusters; by default they are real ones."""
     images = borderline(points)
     storage = StudyStorage(filepath=str(folder / "studies.sqlite")).load()
     settings: dict[str, Any] = {"clustering": params, "run": run}
     pool = pool or {}
     gans = {"gans": {name: 1 for name in generators_in(pool)}}
-    embeddings = embed_borderline(images, Sees(), **settings)
+    real = pictures(points if train is None else train)
+    pair_train: LabelledImages = {"images": real, "labels": torch.zeros(len(real))}
+    embeddings = embed_borderline(images, Sees(), pair_train, **settings)
     *_, (trials, combinations) = search_clusters(embeddings, storage, pool, **settings, **gans)
     recipe, finalists, stability = choose_recipe(embeddings, trials, pool, **settings, **gans)
     structure = compare_with_noise(embeddings, finalists, recipe, pool, **settings)
     clusters, model, scores, sizes, figure = cluster_borderline(
-        *(images, embeddings, recipe, finalists, stability, structure, Sees(), pool),
+        *(images, embeddings, recipe, finalists, stability, structure, Sees(), pool, NAMES),
         **settings,
         **gans,
     )
@@ -93,7 +97,8 @@ def assign(
 ) -> tuple[pd.DataFrame, Figure]:
     real: LabelledImages = {"images": images, "labels": torch.arange(len(images)) % 2}
     confusion = ConfusionParams(band=band)
-    return assign_real_images(real, view_of(images), model, made["sizes"], confusion=confusion)
+    sizes = made["sizes"]
+    return assign_real_images(real, view_of(images), model, sizes, NAMES, confusion=confusion)
 
 
 def test_planted_groups_are_found_and_described(tmp_path: Path, run: RunParams) -> None:
@@ -339,3 +344,26 @@ def test_outliers_are_not_typical_however_sure_their_cluster(
     assert (model.typicality(unlike) < 0.05).all()
     assert (model.typicality(like) < 0.05).mean() < 0.15
     assert len(model.typicality(like[:0])) == 0
+
+
+@pytest.mark.parametrize(("images", "train", "clusters"), [(40, 40, 2), (60, 25, 1), (15, 60, 0)])
+def test_no_more_patterns_than_the_images_can_carry(
+    tmp_path: Path, run: RunParams, images: int, train: int, clusters: int
+) -> None:
+    params = clustering_params(
+        **{"images_per_pattern": 20, "trials": 1, "finalists": 1, "clusterings": ["kmeans"]},
+        **{"reductions": ["pca"], "structure": {"clouds": 1, "images": 20, "level": 0.5}},
+        stability={"resamples": 2, "seeds": 1, "images": 40, "least": None},
+    )
+    points, _ = blobs(*[images // 5] * 5)
+    made = stage(points, tmp_path, params, run, train=blobs(*[train // 5] * 5)[0])
+    scores = made["scores"].iloc[0]
+    if clusters == 2:
+        assert (scores["clusters"], scores["note"]) == (2, "")
+        return
+    which = "25 real training" if clusters else "15 borderline"
+    assert scores["note"] == (
+        f"only {which} images are distinct, too few for two patterns "
+        "(clustering.images_per_pattern is 20)"
+    )
+    assert (scores["clusters"], len(made["sizes"]), len(made["trials"])) == (0, 0, 0)

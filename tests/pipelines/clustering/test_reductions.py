@@ -70,3 +70,34 @@ def test_unit_vectors_have_the_neighbours_that_cosines_have() -> None:
     by_unit_vectors = nearest_neighbours(points, 10, most_by_cosine=100)
     assert np.array_equal(by_cosine[0], by_unit_vectors[0])
     assert np.allclose(by_cosine[1], by_unit_vectors[1], atol=1e-5)
+
+
+NOISE = np.random.default_rng(0).normal(size=(20, 5))
+ALIKE = {
+    "ones": np.ones((20, 5), dtype=np.float32),
+    "zeros": np.zeros((20, 5), dtype=np.float32),
+    "nearly ones": 1 + 1e-9 * NOISE,
+    "rounded": (1e5 + 1e-3 * NOISE).astype(np.float32),
+    "one number": np.abs(NOISE[:, :1]),
+}
+
+
+@pytest.mark.parametrize("points", ALIKE.values(), ids=list(ALIKE))
+@pytest.mark.parametrize("reduction", REDUCTIONS[:3], ids=lambda reduction: reduction.kind)
+def test_images_that_are_not_told_apart_lie_at_one_place(
+    reduction: Reduction, points: np.ndarray
+) -> None:
+    reduced = reduction.reduce(points, nearest_neighbours(points, 10), seed=0, epochs=10)
+    assert len(reduced) == 20
+    assert not reduced.any()
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25, 1e-38])
+@pytest.mark.parametrize("reduction", REDUCTIONS[1:3], ids=lambda reduction: reduction.kind)
+def test_scale_of_the_embeddings_does_not_matter(reduction: Reduction, scale: float) -> None:
+    points = (POINTS[::6] * np.float32(scale)).astype(np.float32)
+    reduced = reduction.reduce(points, None, seed=0, epochs=10)
+    assert np.isfinite(reduced).all()
+    assert np.ptp(reduced) > 0.1
+    rows, _ = nearest_neighbours(points, 3)
+    assert (LABELS[::6][rows] == LABELS[::6][:, None]).all()

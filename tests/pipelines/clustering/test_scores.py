@@ -99,3 +99,11 @@ def test_high_dimensions_are_no_crash() -> None:
     scores = space.all(labelled(np.arange(60) % 3))
     assert math.isnan(float(scores["dbcv"])) or -1 <= float(scores["dbcv"]) <= 1
     assert not math.isnan(float(scores["silhouette"]))
+
+
+def test_more_clusters_than_the_images_can_carry_are_degenerate() -> None:
+    labels, params = np.repeat(np.arange(4), 10), clustering_params()
+    assert degenerate(labels, params) == degenerate(labels, params.limited_to(4)) == ""
+    assert "more clusters than these images can carry (3)" in degenerate(
+        labels, params.limited_to(3)
+    )

@@ -87,3 +87,15 @@ def test_other_images_or_classes_are_not_compared() -> None:
     swapped = side(3, positive="1", negative="7")
     with pytest.raises(BorderlineError, match="b tells 1 from 7, and a 7 from 1"):
         compare_models(pairing=PAIRING, **wired(side(0), swapped))
+
+
+def test_a_side_with_blends_or_a_quick_look_marks_the_page(run: RunParams) -> None:
+    blends = {"generator": "pixels", "baseline": "blends of two real images"}
+    settings: dict[str, Any] = {"pairing": PAIRING, "compare": COMPARE, "run": run}
+    sides = wired(side(0), side(3, quick=True, **blends))
+    patterns = carry_patterns_over(**settings, **sides)
+    measures, errors = compare_models(pairing=PAIRING, **sides)
+    page = write_comparison(measures, errors, patterns, **settings, **sides)
+    assert "Quick look: settings reduced" in page
+    assert "<h2>Patterns of a</h2>" in page
+    assert "<h2>Patterns of b: blends of two real images</h2>" in page

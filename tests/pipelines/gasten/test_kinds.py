@@ -56,6 +56,13 @@ def test_kind_keeps_to_the_interface(kind: str) -> None:
         assert {"checkpoints", "generator", "discriminator"} <= pipeline.all_outputs()
 
 
+def test_only_the_kind_that_blends_real_images_is_a_baseline() -> None:
+    baselines = {kind: module.Settings.baseline for kind, module in KINDS.items()}
+    assert {kind: words for kind, words in baselines.items() if words} == {
+        "pixel_bisection": "blends of two real images"
+    }
+
+
 def test_search_in_a_tuned_generator_takes_its_networks() -> None:
     pipeline = pipeline_of("latent_search", space_of="other")
     assert "other.generator" in pipeline.inputs()

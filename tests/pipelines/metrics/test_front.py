@@ -3,12 +3,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
-from borderline.pipelines.metrics.front import knee, pareto_front
+from borderline.pipelines.metrics.front import front_of, knee, pareto_front
+from conftest import metrics_params
 
 
-def front_of(points: list[tuple[float, float]]) -> list[bool]:
+def points_on_front(points: list[tuple[float, float]]) -> list[bool]:
     return pareto_front(*np.array(points, dtype=float).T).tolist()
 
 
@@ -18,11 +21,11 @@ def knee_of(points: list[tuple[float, float]]) -> int | None:
 
 def test_front_holds_the_unbeaten() -> None:
     points = [(1.0, 0.5), (2, 0.2), (3, 0.1), (2.5, 0.3), (3, 0.2), (math.nan, 0), (0, math.nan)]
-    assert front_of(points) == [True, True, True, False, False, False, False]
+    assert points_on_front(points) == [True, True, True, False, False, False, False]
 
 
 def test_equal_points_share_the_front() -> None:
-    assert front_of([(1, 0.5), (1, 0.5), (1, 0.6)]) == [True, True, False]
+    assert points_on_front([(1, 0.5), (1, 0.5), (1, 0.6)]) == [True, True, False]
 
 
 def test_front_agrees_with_brute_force() -> None:
@@ -53,3 +56,15 @@ def test_front_agrees_with_brute_force() -> None:
 )
 def test_knee(points: list[tuple[float, float]], at: int | None) -> None:
     assert knee_of(points) == at
+
+
+def test_baseline_is_drawn_but_is_neither_on_the_front_nor_its_knee() -> None:
+    generators = pd.DataFrame({"source": ["x", "baseline"], "acd": [0.2, 0.1]})
+    metrics = metrics_params(sample_size=50, fewest_images=10, neighbours=3)
+    samples = {"x": torch.randn(50, 2) + 1, "baseline": torch.randn(50, 2)}
+    epochs = pd.DataFrame(columns=["source", "epoch", "images", "fd_lenet", "acd"])
+    real = torch.randn(50, 2)
+    points = front_of(epochs, generators, samples, real, metrics, ["x"])
+    assert points["fd_lenet"].notna().all()
+    assert points["on_front"].tolist() == points["knee"].tolist() == [True, False]
+    assert front_of(epochs, generators, samples, real, metrics)["knee"].tolist() == [False, True]

@@ -7,7 +7,7 @@ import pytest
 
 from borderline.errors import BorderlineError
 from borderline.pipelines.metrics.comparison import COLUMNS, REAL
-from borderline.pipelines.metrics.leaderboard import choose, lay_out_leaderboard
+from borderline.pipelines.metrics.leaderboard import choose, gather_scores, lay_out_leaderboard
 
 SCORES = pd.DataFrame(
     {
@@ -107,3 +107,44 @@ def test_unknown_rule(leaderboard: pd.DataFrame) -> None:
         choose(leaderboard, "best", None)
     with pytest.raises(BorderlineError, match="real images"):
         choose(leaderboard, "real images", None)
+
+
+def with_baselines(*names: str, **changed: list[float]) -> pd.DataFrame:
+    """The leaderboard in which these generators are baselines."""
+    words = ["two images" if name in names else "" for name in SCORES["source"]]
+    return lay_out_leaderboard(SCORES.assign(baseline=words, **changed), realism())
+
+
+@pytest.mark.parametrize(
+    ("baselines", "rule", "chosen"),
+    [
+        (("near",), "knee", "between"),
+        (("near", "between"), "knee", "blends"),
+        (("near", "blends"), "max_yield", "between"),
+        (("near", "blends"), "min_acd", "between"),
+        (("near",), "near", "near"),
+    ],
+)
+def test_baseline_is_chosen_only_by_name(
+    baselines: tuple[str, ...], rule: str, chosen: str
+) -> None:
+    bound = 500.0 if rule == "min_acd" else None
+    board = with_baselines(*baselines)
+    assert choose(board, rule, bound)[0] == chosen
+    assert not board.set_index("source").loc[list(baselines), "on_front"].any()
+
+
+def test_baselines_that_are_alone_are_chosen_by_the_rule() -> None:
+    name, words = choose(with_baselines(*SCORES["source"][:-1]), "max_yield", None)
+    assert (name, words) == ("near", "highest yield; all generators are baselines")
+
+
+def test_baseline_is_not_chosen_where_only_it_has_borderline_images() -> None:
+    name, words = choose(with_baselines("blends", borderline=[0, 0, 0, 9, 0]), "max_yield", None)
+    assert (name, words) == ("near", "highest yield; only baselines have borderline images")
+
+
+def test_scores_say_what_the_images_of_a_baseline_are() -> None:
+    row = pd.DataFrame([{"acd": 0.1}])
+    table = gather_scores({"x": row, "y": row}, {"acd": 0.4}, {"x": "", "y": "two images"})
+    assert table["baseline"].tolist() == ["", "two images", ""]

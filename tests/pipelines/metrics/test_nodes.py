@@ -40,13 +40,15 @@ from borderline.records import (
     References,
     take_rows,
 )
-from conftest import metrics_params
+from conftest import generator_settings, metrics_params
 
 METRICS = metrics_params(sample_size=150, fewest_images=10, neighbours=3)
 GRID = Grid(models=("m",), generators=("x", "y"), runs=1, judges=("lenet", "classifier"))
 BAND = ConfusionParams(band=0.1)
 OUTCOME = pd.DataFrame([{"images": 0, "seconds": 1.0, "note": "one-sided"}])
 CALIBRATION = pd.DataFrame([{"temperature": 2.0}])
+NAMES = {"source": "digits", "negative": "1", "positive": "7"}
+PIXELS = generator_settings("pixel_bisection")
 T = TypeVar("T")
 
 
@@ -210,7 +212,9 @@ def test_from_images_to_the_choice(
         metrics=METRICS,
         confusion=BAND,
         **by_name("scores_table", scores),
+        **by_name("settings", [generator_settings("latent_search"), PIXELS]),
     )
+    assert leaderboard["baseline"].tolist() == ["", "blends of two real images", ""]
     assert leaderboard["source"].tolist() == ["x", "y", REAL]
     assert leaderboard["chosen"].tolist() == [True, False, False]
     assert figure.data
@@ -242,6 +246,7 @@ def test_from_images_to_the_choice(
     assert front.data
     shown = show_histograms(
         leaderboard_table=leaderboard,
+        pair_names=NAMES,
         confusion=BAND,
         **by_name("histogram_table", histograms),
     ).data
@@ -306,6 +311,7 @@ def test_chosen_generators_borderline_images_are_selected(most: int, kept: int) 
     parts = [{f"part_{i:05d}": lambda part=part: part for i in range(2)} for part in images]
     borderline, figure = select_borderline(
         leaderboard_table=leaderboard,
+        pair_names=NAMES,
         confusion=BAND,
         metrics=metrics,
         **by_name("images", parts),
@@ -330,10 +336,12 @@ def test_real_and_generated_borderline_images_stand_side_by_side(
         leaderboard_table=leaderboard,
         pair_train=pair_images,
         real_view=real_view,
+        pair_names=NAMES,
         confusion=BAND,
         **by_name("images", parts),
     )
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert figure.axes[-1].get_ylabel() == "p(7),\nboundary at 0.5"
     borderline = int(((real_view["train_p"] - 0.5).abs() < 0.1).sum())
     assert f"real training images\n{borderline} borderline" in texts
     assert {"x\nyield 20.0%, ACD 0.250", "y\nno images"} <= set(texts)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from borderline.measures.class_names import ClassNames
 from borderline.pipelines.prototypes.choosing.figures import (
     draw_coverage,
     draw_found_again,
@@ -15,6 +16,7 @@ from borderline.pipelines.prototypes.choosing.figures import (
 from borderline.pipelines.prototypes.choosing.names import BETTER, RANDOM_BORDERLINE
 from borderline.pipelines.prototypes.explaining.faithfulness import Curves
 from borderline.pipelines.prototypes.explaining.figures import (
+    captions_of_real,
     draw_faithfulness,
     draw_prototypes,
     draw_tipping,
@@ -22,6 +24,9 @@ from borderline.pipelines.prototypes.explaining.figures import (
 from borderline.pipelines.prototypes.usefulness.rejection import compare_rejection, draw_rejection
 from borderline.records import Tipping
 from conftest import prototypes_params
+from odd_names import ODD_NAMES, shows, texts_outside
+
+NAMES = ClassNames("1", "7")
 
 
 @pytest.mark.parametrize("count", [1, 8, 11])
@@ -51,7 +56,7 @@ def test_strips_have_p_under_every_image(neighbours: int, steps: int, count: int
     }
     table = pd.DataFrame({"prototype": [0], "confident": [False], "share": [0.5]})
     settings, real = prototypes_params().tipping, torch.rand(2 * neighbours, 1, 8, 8)
-    figure = draw_tipping(tipping, real, table, settings, latent=True)
+    figure = draw_tipping(tipping, real, table, settings, NAMES, latent=True)
     figure.savefig(BytesIO())
     texts = [text.get_text() for text in figure.axes[0].texts]
     images = 2 * neighbours + 2 * steps + 1
@@ -108,10 +113,37 @@ def test_faithfulness_and_rejection_are_drawn() -> None:
     of_model = Curves(np.random.rand(3, 5), np.random.rand(3, 5))
     scores = {"deletion": 0.2, "deletion_p": 0.05, "insertion": 0.1, "insertion_p": 0.4}
     table = pd.DataFrame([{"method": "saliency", **scores}])
-    figure = draw_faithfulness(table, {"saliency": of_model}, [of_model, of_model])
+    figure = draw_faithfulness(table, {"saliency": of_model}, [of_model, of_model], NAMES)
     figure.savefig(BytesIO())
     assert figure.axes[0].get_title() == "saliency: +0.20 (p = 0.05)"
     sure, wrong = {"confidence": np.ones(4)}, np.arange(4) > 2
     rejection = draw_rejection(sure, compare_rejection(sure, wrong, 0), wrong)
     rejection.savefig(BytesIO())
     assert rejection.axes[0].get_title().endswith("1 errors on 4 real test images")
+
+
+@pytest.mark.parametrize("names", ODD_NAMES)
+def test_figures_show_the_names_of_the_classes(names: ClassNames) -> None:
+    labels = {"rows": torch.arange(2), "labels": torch.arange(2)}
+    captions = captions_of_real(labels, names)  # type: ignore[arg-type]
+    pushes = {"saliency": torch.randn(2, 8, 8)}
+    p = torch.full((2,), 0.5)
+    sheet = draw_prototypes(torch.zeros(2, 1, 8, 8), p, captions, pushes, "Images", names)
+    tipping: Tipping = {
+        "walks": torch.rand(1, 3, 1, 8, 8),
+        "walks_p": torch.rand(1, 3),
+        "real_rows": torch.zeros(1, 2, 1, dtype=torch.long),
+        "real_p": torch.rand(1, 2, 1),
+    }
+    table = pd.DataFrame({"prototype": [0], "confident": [False], "share": [0.5]})
+    real = torch.zeros(1, 1, 8, 8)
+    walk = draw_tipping(tipping, real, table, prototypes_params().tipping, names, latent=True)
+    for figure in (sheet, walk):
+        assert texts_outside(figure) == []
+        assert shows(figure, names)
+
+
+def test_without_names_the_colours_mean_p() -> None:
+    figure = draw_prototypes(torch.zeros(1, 1, 8, 8), torch.ones(1), ["one"], {})
+    assert "(red: raises p, blue: lowers p)" in figure.get_suptitle().replace("\n", " ")
+    assert figure.axes[-1].get_ylabel() == "p,\nboundary at 0.5"

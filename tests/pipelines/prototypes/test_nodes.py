@@ -115,6 +115,7 @@ def everything(
         "cluster_scores_table": NO_NOTE if clusters else NO_NOTE.assign(note="too few images"),
         "pair_train": train,
         "pair_test": test,
+        "pair_names": {"source": "digits", "negative": "1", "positive": "7"},
         "pair_columns_table": pd.DataFrame({"pair_row": pd.Series(dtype=int)}),
         "real_view": {
             "train_p": predict(model, train["images"], cpu),

@@ -110,3 +110,15 @@ def test_card_says_what_people_see() -> None:
     card = write_card("m", findings_of(rating=rating, rating_note=""), ORIGIN, None)
     lines = ("2 raters.", "Pattern 0: Not rated by people.", "Pattern 1: Mostly 7: 75 %.")
     assert "\n".join(f"- {line}" for line in lines) in card
+
+
+def test_card_of_a_baseline_and_a_quick_look_is_marked_below_its_title() -> None:
+    blends = {"generator": "pixels", "baseline": "blends of two real images"}
+    card = write_card("m", findings_of(quick=True, **blends), ORIGIN, None)
+    page = MarkdownIt().render(ModelCard(card).text)
+    head = page[: page.index("<h2>Model details</h2>")]
+    assert "<strong>Quick look: settings reduced for a run of two minutes." in head
+    assert "<strong>The images of m are blends of two real images." in head
+    assert "<h2>Where the model is unsure: blends of two real images</h2>" in page
+    assert "The patterns consist of blends of two real images." in page
+    assert "Quick look" not in write_card("m", findings_of(), ORIGIN, None)

@@ -22,7 +22,7 @@ from borderline.findings import (
 )
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.measures.intervals import estimate_of_share
-from borderline.params import ConfusionParams
+from borderline.params import ConfusionParams, RunParams
 from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from borderline.pipelines.report.gathering import OUT_OF_DATE, doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
@@ -172,6 +172,7 @@ def gathered(
         committee_scores_table=pd.DataFrame({"members": [judges]}),
         confusion=ConfusionParams(band=0.1),
         level=0.05,
+        run=RunParams(seed=0, device="cpu"),
         **tables(**changed),
     )
     return Findings.read(values)
@@ -434,3 +435,18 @@ def test_digest_is_of_images_clusters_and_prototypes(changed: str) -> None:
     first = next(iter(parts[changed]))
     parts[changed][first] = parts[changed][first] + 1
     assert digest_of_patterns(**parts) != digest_of_patterns(**PATTERNS)  # type: ignore[arg-type]
+
+
+def test_without_patterns_the_note_names_the_baseline_that_is_not_chosen() -> None:
+    known = tables()
+    board = known["leaderboard_table"].assign(baseline=["two images", "", ""], borderline=[7, 0, 3])
+    clusters = known["cluster_scores_table"].assign(note="only 0 borderline images")
+    changed = {"leaderboard_table": board, "cluster_scores_table": clusters}
+    note = (
+        "only 0 borderline images; the baseline plain has 7 borderline images, but they are two "
+        "images, which are shown only if metrics.choose is plain"
+    )
+    assert gathered(**changed).note == note
+    named = board.assign(chosen=[True, False, False])
+    findings = gathered(**changed | {"leaderboard_table": named})
+    assert (findings.baseline, findings.note) == ("two images", "only 0 borderline images")

@@ -73,7 +73,7 @@ async function zoom(id, cluster) {
     return Plotly.relayout(plot, {'xaxis.autorange': true, 'yaxis.autorange': true});
   }
   const index = plot.data.findIndex(
-    (trace) => trace.name === `cluster ${cluster}` && ![false, 'legendonly'].includes(trace.visible),
+    (trace) => [`cluster ${cluster}`, `exemplar ${cluster}`].includes(trace.name) && ![false, 'legendonly'].includes(trace.visible),
   );
   if (index < 0) return undefined;
   const range = (name) => {

@@ -133,11 +133,16 @@ def view_real_images(
 
 
 def evaluate_classifier(
-    real_view: RealView, pair_test: LabelledImages, *, confusion: ConfusionParams
+    real_view: RealView,
+    pair_test: LabelledImages,
+    pair_names: dict[str, str],
+    *,
+    confusion: ConfusionParams,
 ) -> tuple[DataFrame, Figure]:
     """Scores of a model under test on the real test images, as one row and as a figure."""
     from pandas import DataFrame
 
+    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.classifier.scores import draw_classifier_scores, score_classifier
 
     p, labels = real_view["test_p"], pair_test["labels"]
@@ -145,7 +150,8 @@ def evaluate_classifier(
     if "test_other_mass" in real_view:
         scores["other_mass"] = float(real_view["test_other_mass"].mean())
     scores["embedding_width"] = real_view["test_embeddings"].shape[1]
-    return DataFrame([scores]), draw_classifier_scores(p, labels, scores, confusion.band)
+    names = ClassNames.of(pair_names)
+    return DataFrame([scores]), draw_classifier_scores(p, labels, scores, confusion.band, names)
 
 
 def calibrate_classifier(

@@ -11,7 +11,7 @@ from borderline.pipelines.classifier import nodes
 
 def create_pipeline() -> Pipeline:
     """The pair and the judges once, then each model under test, trained here or imported."""
-    layout, of_all = current(), ["pair_train", "pair_test", "judge"]
+    layout, of_all = current(), ["pair_train", "pair_test", "pair_names", "judge"]
     shared = Pipeline(
         [
             node(

@@ -13,11 +13,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_calibration_error
 
+from borderline.measures.class_names import ClassNames, in_figure, p_of
 from borderline.measures.confusion import at_temperature, is_borderline
 
 CALIBRATION_BINS = 15
 HIGHEST_TEMPERATURE = 20.0
 _AT_THE_BOUND = 0.99
+# Characters of a line at a tick, and at an axis.
+_TICK, _AXIS = 14, 30
 
 
 def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]:
@@ -45,7 +48,7 @@ def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]
 
 
 def draw_classifier_scores(
-    p: Tensor, labels: Tensor, scores: dict[str, float], band: float
+    p: Tensor, labels: Tensor, scores: dict[str, float], band: float, names: ClassNames
 ) -> Figure:
     """Confusion matrix, calibration curve and the histogram of p, with their scores."""
     figure = Figure(figsize=(12, 4), layout="constrained")
@@ -57,20 +60,22 @@ def draw_classifier_scores(
     counts = ("true_negative", "false_positive", "false_negative", "true_positive")
     ConfusionMatrixDisplay(
         np.array([scores[name] for name in counts]).reshape(2, 2),
-        display_labels=["negative", "positive"],
+        display_labels=[in_figure(name, _TICK) for name in names],
     ).plot(ax=matrix, colorbar=False, cmap="Blues", values_format="d")
     matrix.set_title("Confusion matrix")
     CalibrationDisplay.from_predictions(
         labels.numpy(), p.numpy(), n_bins=10, strategy="quantile", ax=calibration
     )
     calibration.set(
-        title="Calibration", xlabel="Predicted p(positive)", ylabel="Share of positive images"
+        title="Calibration",
+        xlabel=in_figure(f"Predicted {p_of(names)}", _AXIS),
+        ylabel=in_figure(f"Share of images of {names.positive}", _AXIS),
     )
     histogram.hist(p.numpy(), bins=20, range=(0, 1), color="#4477aa")
     histogram.axvspan(0.5 - band, 0.5 + band, color="#ddaa33", alpha=0.4, label="borderline band")
     histogram.set(
         title=f"{scores['borderline_test_images']:.0f} test images are borderline",
-        xlabel="p(positive)",
+        xlabel=in_figure(p_of(names), _AXIS),
         ylabel="Test images",
     )
     histogram.legend()

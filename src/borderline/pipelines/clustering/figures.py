@@ -13,6 +13,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial
 from torch import Tensor
 
+from borderline.measures.class_names import ClassNames
 from borderline.measures.plots import add_probability_scale, framed_grid
 from borderline.pipelines.clustering.search import ROWS, finished
 from borderline.records import Clusters, Part
@@ -75,29 +76,51 @@ def _note(text: str) -> go.Figure:
     return chart.update_layout(template="plotly_white", xaxis_visible=False, yaxis_visible=False)
 
 
-def draw_borderline(borderline: Part, clusters: Clusters, sizes: pd.DataFrame) -> Figure:
-    """Borderline images of each cluster, with its size and, where it is known, its stability."""
+def draw_borderline(
+    borderline: Part, clusters: Clusters, sizes: pd.DataFrame, names: ClassNames
+) -> Figure:
+    """Borderline images of each cluster, with its size and, where it is known, its stability.
+
+    In a continuum, those nearest to each exemplar.
+    """
     captions = [
         f"{row['cluster']}: {row['images']} images"
         + ("" if pd.isna(row["stability"]) else f"\nstability {row['stability']:.2f}")
         for row in sizes.to_dict("records")
     ]
-    title = "Borderline images of each cluster, framed in the colour of p"
+    of_each = "nearest to each exemplar" if "exemplars" in clusters else "of each cluster"
+    title = f"Borderline images {of_each}, framed in the colour of p"
     images, p = borderline["images"], borderline["probabilities"]
-    return draw_clusters(images, p, clusters["labels"], captions, title)
+    return draw_clusters(images, p, clusters["labels"], captions, title, names)
 
 
-def draw_real(test_images: Tensor, table: pd.DataFrame, clusters: int) -> Figure:
-    """Borderline real test images by cluster, from the table of their assignment."""
+def draw_real(
+    test_images: Tensor,
+    table: pd.DataFrame,
+    clusters: int,
+    names: ClassNames,
+    *,
+    continuum: bool = False,
+) -> Figure:
+    """Borderline real test images by cluster, from the table of their assignment.
+
+    In a ``continuum``, they are by exemplar.
+    """
     rows, p, labels = (torch.tensor(table[name].to_numpy()) for name in ("row", "p", "cluster"))
     counts = torch.bincount(labels[labels >= 0], minlength=clusters).tolist()
     captions = [f"{cluster}: {count} images" for cluster, count in enumerate(counts)]
-    title = "Borderline real test images of each cluster, framed in the colour of p"
-    return draw_clusters(test_images[rows], p, labels, captions, title)
+    of_each = "nearest to each exemplar" if continuum else "of each cluster"
+    title = f"Borderline real test images {of_each}, framed in the colour of p"
+    return draw_clusters(test_images[rows], p, labels, captions, title, names)
 
 
 def draw_clusters(
-    images: Tensor, p: Tensor, labels: Tensor, captions: list[str], title: str
+    images: Tensor,
+    p: Tensor,
+    labels: Tensor,
+    captions: list[str],
+    title: str,
+    names: ClassNames | None = None,
 ) -> Figure:
     """The first images (N, C, H, W) of each cluster, a row a cluster, framed in the colour of p.
 
@@ -119,5 +142,5 @@ def draw_clusters(
         axes.text(
             -0.01, 0.5, caption, transform=axes.transAxes, ha="right", va="center", fontsize=9
         )
-    add_probability_scale(figure, rows)
+    add_probability_scale(figure, rows, names=names)
     return figure

@@ -60,11 +60,17 @@ def pool_borderline(
 
 
 def embed_borderline(
-    borderline: Part, classifier: nn.Module, *, clustering: ClusteringParams, run: RunParams
+    borderline: Part,
+    classifier: nn.Module,
+    pair_train: LabelledImages,
+    *,
+    clustering: ClusteringParams,
+    run: RunParams,
 ) -> Embeddings:
-    """Embed the borderline images, and draw those that clusterings are fitted on."""
+    """Embed the borderline images, draw those that clusterings are fitted on, and count all."""
     import torch
 
+    from borderline.measures.distinct import count_distinct
     from borderline.measures.inference import embed
 
     images = borderline["images"]
@@ -72,7 +78,14 @@ def embed_borderline(
     padded = torch.cat([images, images.new_zeros(1, *images.shape[1:])])
     embeddings = embed(classifier, padded, run.torch_device())[:-1]
     drawn = torch.randperm(len(images), generator=run.generator("fitted images"))
-    return {"embeddings": embeddings, "fitted": drawn[: clustering.fit_size].sort().values}
+    borderline_images = count_distinct(images)
+    # More training images than borderline ones are no limit.
+    training_images = count_distinct(pair_train["images"], most=len(images))
+    return {
+        "embeddings": embeddings,
+        "fitted": drawn[: clustering.fit_size].sort().values,
+        "distinct": torch.tensor([borderline_images, training_images]),
+    }
 
 
 @streams(
@@ -95,12 +108,14 @@ def search_clusters(
     import pandas as pd
 
     from borderline.pipelines.clustering import search
+    from borderline.pipelines.clustering.carrying import limited, too_few
     from borderline.pipelines.clustering.pool import groups_of
 
+    clustering = limited(clustering, embeddings)
     vectors = search.fitted_vectors(embeddings, pool, clustering)
     groups = groups_of(pool, gans) if clustering.together else {}
     tables = search.search(vectors, study_storage, clustering, run, groups)
-    if search.too_few(embeddings, clustering):
+    if too_few(embeddings, clustering):
         tables = iter([pd.DataFrame(columns=list(search.TRIAL_COLUMNS))])
     for trials in tables:
         yield trials, search.combinations(trials, clustering)
@@ -116,9 +131,11 @@ def plot_search(
     run: RunParams,
 ) -> tuple[go.Figure, go.Figure, go.Figure]:
     """Draw Optuna's charts of the search: history, importances, and slices of the space."""
+    from borderline.pipelines.clustering.carrying import limited
     from borderline.pipelines.clustering.figures import draw_search
     from borderline.pipelines.clustering.search import fitted_vectors, study_of
 
+    clustering = limited(clustering, embeddings)
     if trials_table.empty:
         return draw_search(None, clustering.trials)
     vectors = fitted_vectors(embeddings, pool, clustering)
@@ -136,10 +153,12 @@ def choose_recipe(
     run: RunParams,
 ) -> tuple[dict[str, str], DataFrame, DataFrame]:
     """Fit the best recipes in full, and choose one; a ``note`` says why there is none."""
+    from borderline.pipelines.clustering.carrying import limited
     from borderline.pipelines.clustering.finalists import choose, fit_finalists
     from borderline.pipelines.clustering.pool import groups_of
     from borderline.pipelines.clustering.search import fitted_vectors, why_no_recipe
 
+    clustering = limited(clustering, embeddings)
     vectors = fitted_vectors(embeddings, pool, clustering)
     groups = groups_of(pool, gans) if clustering.together else {}
     fitted = fit_finalists(trials_table, vectors, clustering, run, groups)
@@ -164,10 +183,12 @@ def compare_with_noise(
     """
     import pandas as pd
 
+    from borderline.pipelines.clustering.carrying import limited
     from borderline.pipelines.clustering.recipe import Recipe
     from borderline.pipelines.clustering.search import fitted_vectors
     from borderline.pipelines.clustering.structure import STRUCTURE_COLUMNS, compare_with_clouds
 
+    clustering = limited(clustering, embeddings)
     if finalists_table.empty or recipe.get("continuum"):
         return pd.DataFrame([dict.fromkeys(STRUCTURE_COLUMNS)])
     recipes = [Recipe.of_row(row) for _, row in finalists_table.iterrows()]
@@ -185,15 +206,20 @@ def cluster_borderline(
     structure_table: DataFrame,
     judge: nn.Module,
     pool: Pool,
+    pair_names: dict[str, str],
     *,
     clustering: ClusteringParams,
     gans: dict[str, int],
     run: RunParams,
 ) -> tuple[Clusters, Any, DataFrame, DataFrame, Figure]:
     """Cluster all borderline images with the chosen recipe, or choose exemplars of a continuum."""
+    from borderline.measures.class_names import ClassNames
     from borderline.measures.inference import embed
     from borderline.pipelines.clustering import membership
+    from borderline.pipelines.clustering.carrying import limited
     from borderline.pipelines.clustering.figures import draw_borderline
+
+    clustering = limited(clustering, embeddings)
 
     def features() -> np.ndarray:
         return embed(judge, borderline["images"], run.torch_device()).numpy()
@@ -206,7 +232,7 @@ def cluster_borderline(
     tables = recipe, finalists_table, structure_table
     scores = membership.describe(embeddings, clusters, *tables, found)
     sizes = membership.sizes(borderline, clusters, cluster_stability_table, found.removed)
-    figure = draw_borderline(borderline, clusters, sizes)
+    figure = draw_borderline(borderline, clusters, sizes, ClassNames.of(pair_names))
     return clusters, found.model, scores, sizes, figure
 
 
@@ -215,12 +241,19 @@ def assign_real_images(
     real_view: RealView,
     cluster_model: ClusterModel | NoClusters,
     cluster_sizes_table: DataFrame,
+    pair_names: dict[str, str],
     *,
     confusion: ConfusionParams,
 ) -> tuple[DataFrame, Figure]:
     """Assign each borderline real test image to a cluster."""
+    from borderline.measures.class_names import ClassNames
+    from borderline.pipelines.clustering.exemplars import ExemplarModel
     from borderline.pipelines.clustering.figures import draw_real
     from borderline.pipelines.clustering.membership import assign_borderline
 
     table = assign_borderline(pair_test["labels"], real_view, cluster_model, confusion.band)
-    return table, draw_real(pair_test["images"], table, len(cluster_sizes_table))
+    figure = draw_real(
+        *(pair_test["images"], table, len(cluster_sizes_table), ClassNames.of(pair_names)),
+        continuum=isinstance(cluster_model, ExemplarModel),
+    )
+    return table, figure

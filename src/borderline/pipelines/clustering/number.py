@@ -54,7 +54,7 @@ def choose_number(
         patterns = patterns if structure.p_value <= params.structure.level else 0
     if patterns > 1:
         return Number("clusters", patterns)
-    candidates, limits = joint(side.embeddings, side.features), params.exemplars
+    candidates = joint(side.embeddings, side.features)
     similarities = candidates @ audience_of(candidates, side.pool, params).T
-    rows, _ = facility_location(similarities, limits.most, limits.least_gain)
+    rows, _ = facility_location(similarities, params.most_exemplars, params.exemplars.least_gain)
     return Number("continuum", len(rows))

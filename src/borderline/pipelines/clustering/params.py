@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
 from borderline.params import Params, check_can_tell, distinct
 
@@ -148,6 +148,9 @@ class ClusteringParams(Params):
         finalists: Number of best recipes that are fitted in full, with ``epochs``.
         fit_size: Most images to fit on, drawn at random; the other images are assigned.
         score_size: Most images to score, drawn at random.
+        images_per_pattern: Distinct images for each pattern or exemplar: with 40 distinct
+            borderline images and a value of 10 there are at most 4. Distinct real training images
+            count in the same way, because generators only learn from them.
         fewest_in_cluster: Fewest images of a cluster; a recipe with a smaller one never wins.
         most_noise: Largest share of noise of a recipe that may win.
         most_in_cluster: Largest share of the clustered images in one cluster, for the same; above
@@ -168,6 +171,7 @@ class ClusteringParams(Params):
     epochs: int = Field(ge=10)
     fit_size: int = Field(ge=100)
     score_size: int = Field(ge=50)
+    images_per_pattern: int = Field(ge=1)
     fewest_in_cluster: int = Field(ge=3)
     most_noise: float = Field(ge=0, lt=1)
     most_in_cluster: float = Field(gt=0.5, le=1)
@@ -181,6 +185,7 @@ class ClusteringParams(Params):
     stability: StabilityParams
     structure: StructureParams
     exemplars: ExemplarsParams
+    _most_patterns: int | None = PrivateAttr(default=None)
 
     @field_validator("objective")
     @classmethod
@@ -208,3 +213,20 @@ class ClusteringParams(Params):
     def weights(self) -> dict[Score, float]:
         """The objective as weights of scores."""
         return dict(self.objective) if isinstance(self.objective, dict) else {self.objective: 1.0}
+
+    @property
+    def most_patterns(self) -> int | None:
+        """The number of patterns that the images can carry; None where it is not known."""
+        return self._most_patterns
+
+    @property
+    def most_exemplars(self) -> int:
+        """The largest number of exemplars of a continuum."""
+        limits = (self.exemplars.most, self.most_patterns)
+        return min(limit for limit in limits if limit is not None)
+
+    def limited_to(self, patterns: int) -> Self:
+        """The same settings for images that can carry this number of patterns."""
+        copy = self.model_copy()
+        copy._most_patterns = patterns
+        return copy

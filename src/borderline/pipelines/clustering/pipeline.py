@@ -35,4 +35,6 @@ def create_pipeline() -> Pipeline:
             node(nodes.assign_real_images, ["real_patterns_table", "real_patterns_figure"]),
         ],
     )
-    return for_each_model("clustering", model, shared=["pair_test", "judge"])
+    return for_each_model(
+        "clustering", model, shared=["pair_train", "pair_test", "pair_names", "judge"]
+    )

@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 from sklearn.preprocessing import normalize
 
 from borderline.compiled import import_umap
+from borderline.measures.directions import in_range, tells_apart
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
 
 # scikit-learn's t-SNE exaggerates clusters during its first 250 iterations.
@@ -39,7 +40,7 @@ def nearest_neighbours(
     embeddings: np.ndarray, k: int, *, most_by_cosine: int = _MOST_BY_COSINE
 ) -> Neighbours:
     """The k nearest rows of each of the embeddings (N, D), counting the row itself; at most N."""
-    k = min(k, len(embeddings))
+    k, embeddings = min(k, len(embeddings)), in_range(embeddings)
     by_cosine = len(embeddings) <= most_by_cosine
     metric = "cosine" if by_cosine else "euclidean"
     exact = NearestNeighbors(n_neighbors=k - 1, metric=metric, algorithm="brute")
@@ -69,8 +70,12 @@ class Reduction:
         """Reduce embeddings (N, D) to (N, d), float64.
 
         UMAP takes at least ``n_neighbors`` neighbours of each row; the other kinds take none.
-        ``epochs`` are those of UMAP, and a fifth of the iterations of t-SNE.
+        ``epochs`` are those of UMAP, and a fifth of the iterations of t-SNE. Images that the model
+        does not tell apart lie at one place, the origin, except with ``none``.
         """
+        if self.kind != "none" and not tells_apart(embeddings):
+            # t-SNE would end the process, and UMAP would invent a structure.
+            return np.zeros((len(embeddings), self._dimensions(embeddings)))
         if self.kind == "umap":
             assert neighbours is not None, "UMAP takes the shared graph"
             reduced = self._umap(embeddings, neighbours, seed, epochs)
@@ -81,7 +86,7 @@ class Reduction:
                 metric="cosine",
                 random_state=seed,
                 max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
-            ).fit_transform(embeddings)
+            ).fit_transform(in_range(embeddings))
         elif self.kind == "pca":
             reduced = self._pca(embeddings).transform(_unit(embeddings))
         else:
@@ -104,20 +109,26 @@ class Reduction:
             near = KNeighborsRegressor(
                 min(_PLACED_BY, len(fitted)), weights="distance", metric="cosine", algorithm="brute"
             )
-            placed = near.fit(fitted, fitted_reduced).predict(embeddings)
+            placed = near.fit(in_range(fitted), fitted_reduced).predict(in_range(embeddings))
         return np.asarray(placed, dtype=np.float64)
+
+    def _dimensions(self, embeddings: np.ndarray) -> int:
+        if self.kind == "tsne":
+            return 2
+        components = int(self.settings["n_components"])
+        # UMAP's spectral start needs fewer dimensions than images.
+        most = len(embeddings) // 2 if self.kind == "umap" else min(embeddings.shape)
+        return min(components, most)
 
     def _umap(
         self, embeddings: np.ndarray, neighbours: Neighbours, seed: int, epochs: int
     ) -> np.ndarray:
         umap = import_umap()
-        # UMAP's spectral start needs fewer dimensions than images.
-        most = len(embeddings) // 2
-        n_neighbors = min(int(self.settings["n_neighbors"]), most)
+        n_neighbors = min(int(self.settings["n_neighbors"]), len(embeddings) // 2)
         reducer = umap.UMAP(
             n_neighbors=n_neighbors,
             min_dist=self.settings["min_dist"],
-            n_components=min(int(self.settings["n_components"]), most),
+            n_components=self._dimensions(embeddings),
             metric="cosine",
             n_epochs=epochs,
             random_state=seed,
@@ -127,12 +138,11 @@ class Reduction:
         with warnings.catch_warnings():
             expected = "precomputed_knn|connected components|[Ss]pectral"
             warnings.filterwarnings("ignore", message=f".*({expected})")
-            return np.asarray(reducer.fit_transform(embeddings))
+            return np.asarray(reducer.fit_transform(in_range(embeddings)))
 
     def _pca(self, embeddings: np.ndarray) -> PCA:
-        components = min(int(self.settings["n_components"]), *embeddings.shape)
-        return PCA(components, svd_solver="full").fit(_unit(embeddings))
+        return PCA(self._dimensions(embeddings), svd_solver="full").fit(_unit(embeddings))
 
 
 def _unit(embeddings: np.ndarray) -> np.ndarray:
-    return np.asarray(normalize(embeddings.astype(np.float64)))
+    return np.asarray(normalize(in_range(embeddings.astype(np.float64))))

@@ -18,6 +18,7 @@ from sklearn.metrics import (
     silhouette_samples,
 )
 
+from borderline.measures.directions import in_range
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.pool import Groups, find_artefacts
@@ -60,6 +61,8 @@ def degenerate(labels: np.ndarray, params: ClusteringParams) -> str:
     noise = float((labels == NOISE).mean())
     if len(sizes) < 2:
         return "fewer than two clusters"
+    if params.most_patterns is not None and len(sizes) > params.most_patterns:
+        return f"more clusters than these images can carry ({params.most_patterns})"
     if sizes.min() < params.fewest_in_cluster:
         return f"a cluster of {sizes.min()} images"
     if noise > params.most_noise:
@@ -91,7 +94,8 @@ class Scorer:
     @cached_property
     def cosine_distances(self) -> np.ndarray:
         """Between the scored images, in the embedding space."""
-        return np.asarray(pairwise_distances(self.embeddings[self.rows], metric="cosine")).clip(0)
+        embeddings = in_range(self.embeddings[self.rows])
+        return np.asarray(pairwise_distances(embeddings, metric="cosine")).clip(0)
 
     def in_space(self, points: np.ndarray) -> SpaceScorer:
         """A scorer of clusters in one space."""

@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 from borderline.datasets.tensors import digest
 from borderline.params import RunParams
 from borderline.pipelines.clustering.best_of_kind import cluster_all
+from borderline.pipelines.clustering.carrying import too_few
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
 from borderline.pipelines.clustering.pool import Groups, joined
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, Recipe
@@ -210,8 +211,9 @@ def study_of(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # These change the length of the search and the use of its result, not its trials.
     later = {"trials", "fewest_images", "finalists", "epochs", "stability", "structure"}
-    later |= {"together", "pool", "exemplars"}
-    settings = json.dumps(params.model_dump(exclude=later) | {"seed": run.seed})
+    later |= {"together", "pool", "exemplars", "images_per_pattern"}
+    more = {"seed": run.seed, "most_patterns": params.most_patterns}
+    settings = json.dumps(params.model_dump(exclude=later) | more)
     content = torch.from_numpy(np.ascontiguousarray(embeddings))
     name = digest(content, torch.tensor(list(settings.encode()), dtype=torch.uint8))
     return optuna.create_study(
@@ -276,18 +278,6 @@ def fitted_vectors(embeddings: Embeddings, pool: Pool, params: ClusteringParams)
         return joined(pool, "embeddings")
     vectors: np.ndarray = embeddings["embeddings"][embeddings["fitted"]].numpy()
     return vectors
-
-
-def too_few(embeddings: Embeddings, params: ClusteringParams) -> str:
-    """Why there are too few images for a search; empty where there are enough."""
-    count, limit = len(embeddings["embeddings"]), params.fewest_images
-    setting = f"(clustering.fewest_images is {limit})"
-    if count < limit:
-        return f"only {count} borderline images {setting}"
-    distinct = len(np.unique(embeddings["embeddings"][embeddings["fitted"]].numpy(), axis=0))
-    if distinct < limit:
-        return f"the model distinguishes only {distinct} of its borderline images {setting}"
-    return ""
 
 
 def why_no_recipe(embeddings: Embeddings, trials: pd.DataFrame, params: ClusteringParams) -> str:

@@ -49,4 +49,5 @@ def write_comparison(
         section(side, opposite, compared_patterns_table, compare.members, run.torch_device())
         for side, opposite in ((this, other), (other, this))
     ]
-    return render(this.findings, sections, compared_measures_table, compared_errors, compare.unsure)
+    findings = {side.name: side.findings for side in (this, other)}
+    return render(findings, sections, compared_measures_table, compared_errors, compare.unsure)

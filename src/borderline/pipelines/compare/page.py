@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import torch
 from borderline.findings import MEASURES, Findings, with_interval, written
 from borderline.measures.inference import predict
 from borderline.pages import rendering
+from borderline.pages.banners import banners, headed
 from borderline.pages.pictures import pictures
 from borderline.pages.verdicts import verdict_on
 from borderline.pipelines.compare.sides import Side
@@ -36,22 +37,27 @@ def section(
         doubt = verdict_on(pattern, side.findings)
         patterns.append({**row.to_dict(), "pictures": pictures(images, p, alt), "doubt": doubt})
     units = {"unit": side.findings.unit, "other_unit": other.findings.unit}
-    return {"name": side.name, "other": other.name, "patterns": patterns, **units}
+    title = headed(f"{side.findings.unit.capitalize()}s of {side.name}", side.findings)
+    return {"name": side.name, "other": other.name, "title": title, "patterns": patterns, **units}
 
 
 def render(
-    findings: Findings,
+    findings: Mapping[str, Findings],
     sections: Sequence[dict[str, Any]],
     measures: pd.DataFrame,
     errors: dict[str, Any],
     unsure: float,
 ) -> str:
-    """The page: the source and classes of the findings, the measures, errors, and both sections."""
+    """The page: the source and classes of the findings, the measures, errors, and both sections.
+
+    ``findings`` are those of both models, by name.
+    """
     return rendering.render(
         "borderline.pipelines.compare",
         "comparison.html",
         charts=False,
-        this=findings,
+        this=next(iter(findings.values())),
+        banners=banners(findings),
         names=[section["name"] for section in sections],
         in_short=[*map(_verdicts, sections), _errors(sections[0], errors)],
         rows=[_row(row) for _, row in measures.iterrows()],

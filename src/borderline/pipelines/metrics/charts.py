@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from matplotlib.colors import to_hex
 from plotly.subplots import make_subplots
 
+from borderline.measures.class_names import ClassNames, in_chart, p_of
 from borderline.measures.plots import PROBABILITY_COLOURS
 from borderline.pipelines.metrics.comparison import REAL
 
@@ -18,6 +19,7 @@ from borderline.pipelines.metrics.comparison import REAL
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A6A00", "#000000")
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _GREY = "#777777"
+_AXIS = 30  # characters of a line below a panel
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagon")
 
 _DISTANCES = {"fd_lenet": "fd_lenet", "fd_classifier": "fd_classifier", "fid": "FID"}
@@ -40,7 +42,9 @@ _HEADLINES = {
 }
 
 
-def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.Figure:
+def draw_histograms(
+    histograms: Mapping[str, pd.DataFrame], band: float, names: ClassNames
+) -> go.Figure:
     """The histogram of p of each generator's images (``histogram_table``), one panel each."""
     columns = min(3, len(histograms))
     rows = math.ceil(len(histograms) / columns)
@@ -83,7 +87,7 @@ def draw_histograms(histograms: Mapping[str, pd.DataFrame], band: float) -> go.F
             figure.add_vline(edge, line=_DASHED, **place)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     figure.update_xaxes(range=[0, 1], showticklabels=True)
-    figure.update_xaxes(title="p(positive)", row=rows)
+    figure.update_xaxes(title=in_chart(p_of(names), _AXIS), row=rows)
     return _finished(
         figure,
         "Histogram of p by generator; images between the dashed lines are borderline",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from borderline.measures.class_names import ClassNames
 from borderline.measures.plots import add_probability_scale, draw_image_grid, framed_grid
 from borderline.records import Part
 
 _SHOWN = 64
 
 
-def draw_side_by_side(strips: list[tuple[str, Tensor, Tensor]], columns: int = 14) -> Figure:
+def draw_side_by_side(
+    strips: list[tuple[str, Tensor, Tensor]], names: ClassNames, columns: int = 14
+) -> Figure:
     """A strip of borderline images for each source, by its name; without images it is a note."""
     figure = Figure(figsize=(14, 0.95 * len(strips) + 0.6), layout="constrained", dpi=120)
     panels = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
@@ -25,13 +28,13 @@ def draw_side_by_side(strips: list[tuple[str, Tensor, Tensor]], columns: int = 1
         axes.imshow(strip, interpolation="nearest", aspect="equal")
         axes.set_anchor("W")
     figure.suptitle("Borderline images, real and generated", fontsize=11)
-    add_probability_scale(figure, list(panels))
+    add_probability_scale(figure, list(panels), names=names)
     return figure
 
 
-def draw_borderline(borderline: Part, chosen: str) -> Figure:
+def draw_borderline(borderline: Part, chosen: str, names: ClassNames) -> Figure:
     """The first borderline images of the chosen generator."""
     images, p = borderline["images"], borderline["probabilities"]
     note = f", the first {_SHOWN} of them" if len(images) > _SHOWN else ""
     title = f"{len(images)} borderline images of {chosen}{note}"
-    return draw_image_grid(images[:_SHOWN], p[:_SHOWN], title)
+    return draw_image_grid(images[:_SHOWN], p[:_SHOWN], title, names=names)

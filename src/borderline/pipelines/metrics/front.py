@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -51,8 +51,11 @@ def front_of(
     samples: Mapping[str, Tensor],
     real: Tensor,
     metrics: MetricsParams,
+    candidates: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """The points of all epochs and finished generators, with the front and the knee marked.
+
+    A baseline is neither on the front nor its knee, unless all generators are baselines.
 
     All distances are measured at one number of images: that of the epochs, or by ``metrics`` where
     nothing was trained.
@@ -60,6 +63,7 @@ def front_of(
     Args:
         epochs: One row for each epoch of each training.
         generators: One row for each finished generator, with ``source`` and ``acd``.
+        candidates: The generators that a rule may choose, by source; None for all.
         samples: The LeNet's features of each generator's images, by source.
         real: The LeNet's features of the real training images, shape (N, D).
 
@@ -87,6 +91,9 @@ def front_of(
     points = pd.concat([trained, pd.DataFrame(finished)], ignore_index=True)
     points = points.reindex(columns=["source", "epoch", "n", DECIDING, "acd"])
     fd, acd = (points[name].to_numpy(dtype=float) for name in (DECIDING, "acd"))
+    if candidates is not None:
+        left_out = points["source"].isin([n for n in generators["source"] if n not in candidates])
+        fd = np.where(left_out, np.nan, fd)
     return points.assign(on_front=pareto_front(fd, acd), knee=points.index == knee(fd, acd))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -21,14 +22,21 @@ _GROUPS = {
 }
 
 
-def gather_scores(tables: Mapping[str, pd.DataFrame], floor: Mapping[str, float]) -> pd.DataFrame:
-    """One row for each generator, by source, and a last one for the real test images, the floor."""
+def gather_scores(
+    tables: Mapping[str, pd.DataFrame],
+    floor: Mapping[str, float],
+    baselines: Mapping[str, str] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """One row for each generator, by source, and a last one for the real test images, the floor.
+
+    ``baseline`` says what the images of a baseline are, from ``baselines``; it is empty for others.
+    """
     real = pd.DataFrame([{**floor, "note": ""}])
     table = pd.concat([*tables.values(), real], ignore_index=True)
     # These distances are of all images; the comparisons bring distances at equal N.
     table = table.loc[:, ~table.columns.str.startswith(("fd_", "fid"))]
     table.insert(0, "source", [*tables, REAL])
-    return table
+    return table.assign(baseline=[baselines.get(source, "") for source in table["source"]])
 
 
 def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataFrame:
@@ -37,7 +45,7 @@ def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataF
     Returns:
         The scores and the main measures at equal N: a column for the value, ``_low`` and ``_high``
         for the interval, ``_n`` for N. ``on_front`` marks the generators on the Pareto front of
-        ``fd_lenet`` and ACD.
+        ``fd_lenet`` and ACD, of those that a rule may choose.
     """
     table = scores
     for (images, against), suffix in _GROUPS.items():
@@ -50,15 +58,16 @@ def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataF
             columns = {"value": f"{name}{suffix}"}
             columns |= {end: f"{name}{suffix}_{end}" for end in ("low", "high", "n")}
             table = table.join(values[list(columns)].rename(columns=columns), on="source")
-    generators = (table["source"] != REAL).to_numpy()
-    fd = np.where(generators, table[DECIDING], np.nan)
+    candidates = table["source"].isin(candidates_of(table)["source"]).to_numpy()
+    fd = np.where(candidates, table[DECIDING], np.nan)
     return table.assign(on_front=pareto_front(fd, table["acd"].to_numpy(dtype=float)))
 
 
 def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tuple[str, str]:
     """The name of the generator that a rule chooses, and the rule in words.
 
-    A generator without borderline images comes last, unless it is named: it has no prototypes.
+    A generator without borderline images comes last, unless it is named: it has no prototypes. A
+    baseline is chosen only by name, or where all generators are baselines.
 
     Raises:
         BorderlineError: When the rule is neither one of ``RULES`` nor the name of a generator.
@@ -71,8 +80,18 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
             f"metrics.choose is {rule!r}: choose one of {', '.join(RULES)}, or a generator of "
             f"grid.generators ({', '.join(generators['source'])})."
         )
-    useful = generators[generators["borderline"] > 0]
-    candidates = (useful if len(useful) else generators).reset_index(drop=True)
+    candidates = candidates_of(leaderboard)
+    useful = candidates[candidates["borderline"] > 0]
+    name, words = _by_rule(useful if len(useful) else candidates, rule, fd_at_most)
+    if is_baseline(candidates).all():
+        words = f"{words}; all generators are baselines"
+    elif useful.empty and (generators["borderline"] > 0).any():
+        words = f"{words}; only baselines have borderline images"
+    return name, words
+
+
+def _by_rule(candidates: pd.DataFrame, rule: str, fd_at_most: float | None) -> tuple[str, str]:
+    candidates = candidates.reset_index(drop=True)
     fd = candidates[DECIDING].to_numpy(dtype=float)
     acd = candidates["acd"].to_numpy(dtype=float)
     if rule == "max_yield":
@@ -100,6 +119,18 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
 def generators_of(leaderboard: pd.DataFrame) -> pd.DataFrame:
     """The rows of the generators, without the floor."""
     return leaderboard[leaderboard["source"] != REAL]
+
+
+def candidates_of(leaderboard: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the generators that a rule may choose: no baseline, if there is any other."""
+    generators = generators_of(leaderboard)
+    others = generators[~is_baseline(generators)]
+    return others if len(others) else generators
+
+
+def is_baseline(table: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each row is that of a baseline."""
+    return table.get("baseline", pd.Series("", index=table.index)) != ""
 
 
 def _lowest(candidates: pd.DataFrame, column: str) -> str:

@@ -5,7 +5,7 @@ Datasets of several generators arrive by dotted name, ``<generator>.<dataset>``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,12 +152,14 @@ def find_front(
     """The Pareto front of Fréchet distance and ACD over epochs and generators, and its chart."""
     from borderline.pipelines.metrics.charts import draw_front
     from borderline.pipelines.metrics.front import front_of
-    from borderline.pipelines.metrics.leaderboard import generators_of
+    from borderline.pipelines.metrics.leaderboard import candidates_of, generators_of
     from borderline.sampling import chosen_generator
 
     generators = generators_of(leaderboard_table)
     samples = {name: features[f"{name}.features"]["lenet.all"] for name in generators["source"]}
-    points = front_of(epochs_table, generators, samples, real_features["features"], metrics)
+    candidates = list(candidates_of(leaderboard_table)["source"])
+    real = real_features["features"]
+    points = front_of(epochs_table, generators, samples, real, metrics, candidates)
     return points, draw_front(points, chosen_generator(leaderboard_table))
 
 
@@ -169,17 +171,23 @@ def choose_generator(
     grid: Grid,
     metrics: MetricsParams,
     confusion: ConfusionParams,
-    **scores: DataFrame,
+    **generators: Any,
 ) -> tuple[DataFrame, Chart]:
-    """The leaderboard of a model's generators with the floor and the choice, and its chart."""
+    """The leaderboard of a model's generators with the floor and the choice, and its chart.
+
+    ``generators`` are the table of scores and the settings of each, by ``<generator>.scores_table``
+    and ``<generator>.settings``.
+    """
     from borderline.pipelines.metrics.charts import draw_leaderboard
     from borderline.pipelines.metrics.leaderboard import choose, gather_scores, lay_out_leaderboard
     from borderline.pipelines.metrics.measuring import confusion_columns, confusion_sums
 
     temperature = float(calibration_table["temperature"].iloc[0])
     floor = confusion_columns(confusion_sums(real_view["test_p"], temperature, metrics, confusion))
-    tables = {name: scores[f"{name}.scores_table"] for name in grid.generators}
-    table = gather_scores(tables, floor | {"temperature": temperature})
+    tables = {name: generators[f"{name}.scores_table"] for name in grid.generators}
+    settings = {name: generators.get(f"{name}.settings") for name in grid.generators}
+    baselines = {name: kind.baseline for name, kind in settings.items() if kind is not None}
+    table = gather_scores(tables, floor | {"temperature": temperature}, baselines)
     leaderboard = lay_out_leaderboard(table, realism_table)
     chosen, rule = choose(leaderboard, metrics.choose, metrics.fd_at_most)
     leaderboard = leaderboard.assign(chosen=leaderboard["source"] == chosen, rule=rule)
@@ -187,26 +195,33 @@ def choose_generator(
 
 
 def show_histograms(
-    leaderboard_table: DataFrame, *, confusion: ConfusionParams, **histograms: DataFrame
+    leaderboard_table: DataFrame,
+    pair_names: dict[str, str],
+    *,
+    confusion: ConfusionParams,
+    **histograms: DataFrame,
 ) -> Chart:
     """The histograms of p of all generators, uncalibrated and calibrated."""
+    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.metrics.charts import draw_histograms
     from borderline.pipelines.metrics.leaderboard import generators_of
 
     names = generators_of(leaderboard_table)["source"]
     tables = {name: histograms[f"{name}.histogram_table"] for name in names}
-    return draw_histograms(tables, confusion.band)
+    return draw_histograms(tables, confusion.band, ClassNames.of(pair_names))
 
 
 def compare_generators(
     leaderboard_table: DataFrame,
     pair_train: LabelledImages,
     real_view: RealView,
+    pair_names: dict[str, str],
     *,
     confusion: ConfusionParams,
     **images: Parts,
 ) -> Figure:
     """The real borderline images and each generator's, side by side."""
+    from borderline.measures.class_names import ClassNames
     from borderline.measures.confusion import is_borderline
     from borderline.pipelines.metrics.figures import draw_side_by_side
     from borderline.pipelines.metrics.leaderboard import generators_of
@@ -222,24 +237,26 @@ def compare_generators(
         rows = is_borderline(p, confusion.band)
         scores = f"yield {row['yield']:.1%}, ACD {row['acd']:.3f}" if row["images"] else "no images"
         strips.append((f"{row['source']}\n{scores}", part["images"][rows], p[rows]))
-    return draw_side_by_side(strips)
+    return draw_side_by_side(strips, ClassNames.of(pair_names))
 
 
 def select_borderline(
     leaderboard_table: DataFrame,
+    pair_names: dict[str, str],
     *,
     confusion: ConfusionParams,
     metrics: MetricsParams,
     **images: Parts,
 ) -> tuple[Part, Figure]:
     """The first borderline images of the chosen generator, and a figure of some."""
+    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.metrics.figures import draw_borderline
     from borderline.sampling import chosen_generator, first_borderline
 
     chosen = chosen_generator(leaderboard_table)
     parts = images[f"{chosen}.images"]
     borderline = first_borderline(parts, confusion.band, metrics.most_borderline)
-    return borderline, draw_borderline(borderline, chosen)
+    return borderline, draw_borderline(borderline, chosen, ClassNames.of(pair_names))
 
 
 def measure_held_out(

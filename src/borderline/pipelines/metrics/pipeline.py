@@ -19,6 +19,7 @@ def create_pipeline() -> Pipeline:
     def of_generators(dataset: str) -> dict[str, str]:
         return _datasets(dataset, *layout.generators)
 
+    settings = {f"{name}.settings": f"params:generators.{name}" for name in layout.generators}
     needed = ("inception", "pair_train", "pair_test") if "inception" in layout.judges else ()
     real = node(nodes.describe_real_images, "real_reference", more={name: name for name in needed})
     generator = node(
@@ -33,7 +34,7 @@ def create_pipeline() -> Pipeline:
             node(
                 nodes.choose_generator,
                 ["leaderboard_table", "leaderboard_chart"],
-                more=of_generators("scores_table"),
+                more=of_generators("scores_table") | settings,
             ),
             node(nodes.gather_epochs, ["epochs_table", "curves_chart"], more=histories),
             node(nodes.find_front, ["front_table", "front_chart"], more=of_generators("features")),
@@ -60,7 +61,7 @@ def create_pipeline() -> Pipeline:
             "metrics",
             model,
             shared=[
-                *("pair_train", "real_features", "real_reference"),
+                *("pair_train", "pair_names", "real_features", "real_reference"),
                 *("source", "judge", "committee", "held_out"),
                 *_datasets("history_table", *gans()),
             ],

@@ -66,5 +66,7 @@ def create_pipeline() -> Pipeline:
         ]
     )
     return for_each_model(
-        "prototypes", model, shared=["pair_train", "pair_test", "pair_columns_table", "judge"]
+        "prototypes",
+        model,
+        shared=["pair_train", "pair_test", "pair_names", "pair_columns_table", "judge"],
     )

@@ -20,18 +20,19 @@ def in_short(model: str, findings: Findings) -> str:
     )
     if not findings.patterns:
         return f"{text}It has no patterns: {findings.note}."
+    blends = f", which are {findings.baseline}" if findings.baseline else ""
     largest = max(findings.patterns, key=lambda pattern: pattern.images or 0)
     if findings.continuum:
         return (
             f"{text}The generator {findings.generator} produced {findings.made:,} borderline "
-            f"images. They form a continuum, not separate patterns: {findings.continuum}. "
+            f"images{blends}. They form a continuum, not separate patterns: {findings.continuum}. "
             f"{_counted(len(findings.patterns), 'exemplar represents', 'exemplars represent')} it; "
             f"the largest share of images nearest to one is "
             f"{written('{:.0%}', largest.share or 0)}."
         )
     clustered_all = findings.borderline_images >= findings.made
     text += (
-        f"The generator {findings.generator} produced {findings.made:,} borderline images. "
+        f"The generator {findings.generator} produced {findings.made:,} borderline images{blends}. "
         f"{'They' if clustered_all else f'{findings.borderline_images:,} of them'} form "
         f"{_counted(len(findings.patterns), 'pattern', 'patterns')}"
     )
@@ -82,8 +83,8 @@ def limits_of_model(findings: Findings) -> list[str]:
 def limits_of_method(findings: Findings) -> list[str]:
     """The limits of the method that finds the patterns, a sentence or two each."""
     limits = [
-        f"The {findings.unit}s consist of generated images. They show where the model is unsure, "
-        "not how often such images occur: only real images show that.",
+        f"The {findings.unit}s consist of {findings.baseline or 'generated images'}. They show "
+        "where the model is unsure, not how often such images occur: only real images show that.",
         f"The {findings.unit}s come from one generator, {findings.generator} (chosen by: "
         f"{findings.rule}). Another generator may lead to other {findings.unit}s. Patterns that no "
         "generator produces remain unknown.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from borderline.findings import MEASURES, Findings
+from borderline.pages.banners import banners, headed
 from borderline.pages.rendering import environment
 from borderline.pages.verdicts import verdict_on, verdicts_in_short
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
@@ -59,6 +60,8 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
             card_data=data.to_yaml(),
             name=name,
             findings=escaped,
+            banners=banners({name: escaped}),
+            headed=headed,
             short=in_short(name, escaped),
             trust=[trust_in(pattern, escaped).level for pattern in escaped.patterns],
             short_verdict=verdicts_in_short(escaped),

@@ -56,6 +56,8 @@ def gather(
     judges: int,
     band: float,
     level: float,
+    *,
+    quick: bool = False,
 ) -> Findings:
     """The findings about one model.
 
@@ -67,6 +69,7 @@ def gather(
         judges: The number of judges with an opinion on classes.
         band: Half the width of the borderline band.
         level: The significance level of the validation's q-values.
+        quick: Whether the run was a quick look.
     """
     prototypes, chosen = tables["prototypes_table"], _chosen(tables)
     scores = tables["classifier_scores_table"].iloc[0]
@@ -105,6 +108,7 @@ def gather(
         temperature=number_of(tables["calibration_table"]["temperature"].iloc[0]),
         generator=str(chosen["source"]),
         rule=str(chosen["rule"]),
+        baseline=str(chosen.get("baseline", "")),
         made=int(chosen["borderline"]),
         borderline_images=int(clusters["images"]),
         noise=number_of(clusters["noise"]),
@@ -124,7 +128,8 @@ def gather(
         abstaining=tuple(dict.fromkeys(rejection[rejection["abstains_by"].isin(rules)]["says"])),
         doubts=(*cluster_doubts, *doubts_about(validation, level, many)),
         cluster_doubts=cluster_doubts,
-        note=clusters["note"],
+        note=clusters["note"] + _beside(tables) if clusters["note"] else "",
+        quick=quick,
     )
 
 
@@ -195,6 +200,19 @@ def method_name(method: str) -> str:
 def _chosen(tables: Tables) -> pd.Series[Any]:
     board = tables["leaderboard_table"]
     return board[board["chosen"]].iloc[0]
+
+
+def _beside(tables: Tables) -> str:
+    """The baselines that have borderline images although the chosen generator has no patterns."""
+    board = tables["leaderboard_table"]
+    if "baseline" not in board or _chosen(tables)["baseline"]:
+        return ""
+    others = board[(board["baseline"].fillna("") != "") & (board["borderline"] > 0)]
+    return "".join(
+        f"; the baseline {row['source']} has {row['borderline']:,.0f} borderline images, but they "
+        f"are {row['baseline']}, which are shown only if metrics.choose is {row['source']}"
+        for row in others.to_dict("records")
+    )
 
 
 def _description(classifier: nn.Module) -> dict[str, Any]:

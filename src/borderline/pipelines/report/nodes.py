@@ -61,6 +61,7 @@ def gather_findings(
     *,
     confusion: ConfusionParams,
     level: float,
+    run: RunParams,
     **tables: pd.DataFrame,
 ) -> dict[str, Any]:
     """The findings about a model, from ``TABLES``; ``level`` is that of the validation.
@@ -72,7 +73,10 @@ def gather_findings(
 
     train_images = len(pair_train["labels"])
     judges = int(committee_scores_table["members"].iloc[0])
-    findings = gather(tables, pair_names, classifier, train_images, judges, confusion.band, level)
+    findings = gather(
+        *(tables, pair_names, classifier, train_images, judges, confusion.band, level),
+        quick=run.quick,
+    )
     patterns = digest_of_patterns(borderline, clusters, prototypes)
     return with_rating(findings, human_verdicts, patterns).model_dump(mode="json")
 

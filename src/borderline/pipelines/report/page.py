@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from borderline.findings import Findings
 from borderline.pages import rendering
+from borderline.pages.banners import banners, headed
 from borderline.pages.verdicts import verdicts_in_short
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
@@ -70,4 +71,9 @@ def render(models: Sequence[Model], origin: Origin) -> str:
         limits_of_method=limits_of_method,
         least_stability=LEAST_STABILITY,
         verdicts_in_short=verdicts_in_short,
+        banners=banners({model.name: model.findings for model in models}),
+        headed=headed,
+        headline=headed(
+            "Where, how and why is the model unsure?", *(model.findings for model in models)
+        ),
     )

@@ -15,6 +15,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from torch import Tensor
 
 from borderline.findings import Findings, Pattern
+from borderline.measures.directions import in_range
 from borderline.measures.plots import as_data_uris, as_picture, cluster_colour, overlay, scale_of
 from borderline.pages.pictures import Picture, pictures
 from borderline.pages.verdicts import verdict_on
@@ -38,7 +39,8 @@ _NO_CLUSTER = "#999999"
 
 def view_prototypes(findings: Findings, prototypes: Prototypes) -> list[View]:
     """The head of each card: the pattern's numbers, its verdict, its trust and its prototype."""
-    alt = f"Prototype {{number}}: an image between {findings.negative} and {findings.positive}, "
+    one = "Exemplar" if findings.continuum else "Prototype"
+    alt = f"{one} {{number}}: an image between {findings.negative} and {findings.positive}, "
     shown = pictures(prototypes["images"], prototypes["probabilities"], alt + "{p}", first=0)
     return [
         {
@@ -102,9 +104,9 @@ def view_members(
     """The images of each cluster, the most similar to the prototype first."""
     if not patterns:
         return
-    vectors, labels = embeddings["embeddings"].numpy(), clusters["labels"].numpy()
+    vectors, labels = in_range(embeddings["embeddings"].numpy()), clusters["labels"].numpy()
     distances = cosine_distances(vectors[prototypes["rows"].numpy()], vectors)
-    alt = "Image {number} of the cluster, {p}"
+    alt = "Image {number} of this group, {p}"
     for pattern in patterns:
         rows = np.flatnonzero((labels == pattern.cluster) & (pattern.cluster >= 0))
         rows = rows[distances[pattern.prototype, rows].argsort(kind="stable")][:most]

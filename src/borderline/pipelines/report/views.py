@@ -80,10 +80,17 @@ def view_strips(
         part = parts[name][min(parts[name])]()
         images, p = part["images"][:most], part["probabilities"][:most]
         shown = pictures(images, p, f"Image {{number}} of {name}, {{p}}")
-        strips.append({"name": name, "chosen": bool(row["chosen"]), "pictures": shown})
+        strips.append(
+            {
+                "name": name,
+                "chosen": bool(row["chosen"]),
+                "baseline": row.get("baseline", ""),
+                "pictures": shown,
+            }
+        )
     images, p = (tensor[:most] for tensor in real)
     shown = pictures(images, p, "Real training image {number}, {p}")
-    return [*strips, {"name": REAL, "chosen": False, "pictures": shown}]
+    return [*strips, {"name": REAL, "chosen": False, "baseline": "", "pictures": shown}]
 
 
 def view_leaderboard(leaderboard: pd.DataFrame) -> View:
@@ -93,6 +100,7 @@ def view_leaderboard(leaderboard: pd.DataFrame) -> View:
         {
             "source": row["source"],
             "chosen": bool(row["chosen"]),
+            "baseline": bool(row.get("baseline", "")),
             "images": int(row["images"]),
             "borderline": int(row["borderline"]),
             "cells": [_score(row, name) for name in columns],

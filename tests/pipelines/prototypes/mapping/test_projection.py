@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import html
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from borderline.measures.class_names import ClassNames
 from borderline.pipelines.prototypes.mapping.figures import (
     MapImages,
+    Words,
     draw_interactive_map,
     draw_maps,
 )
 from borderline.pipelines.prototypes.mapping.projection import tsne_2d, umap_2d
+from odd_names import ODD_NAMES, shows, texts_outside
+
+WORDS = Words(ClassNames("1", "7"))
 
 
 @pytest.mark.parametrize("images", [0, 15])
@@ -61,8 +68,8 @@ def test_any_number_of_clusters_can_be_mapped(
 ) -> None:
     test, drawn = map_images(6, [0, 1]), map_images(borderline, labels)
     rows, stars = (np.array(some, dtype=int) for some in (prototypes, real))
-    draw_maps(test, drawn, rows, stars).savefig(BytesIO())
-    page = draw_interactive_map(test, drawn, rows, stars)
+    draw_maps(test, drawn, rows, stars, WORDS).savefig(BytesIO())
+    page = draw_interactive_map(test, drawn, rows, stars, WORDS)
     assert len(page.layout.meta["pictures"]) == 6 + borderline
     names = [trace.name for trace in page.data]
     clusters = len(set(np.resize(labels, borderline).tolist()))
@@ -71,7 +78,7 @@ def test_any_number_of_clusters_can_be_mapped(
 
 def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None:
     test, drawn = map_images(6, [0, 1]), map_images(9, [0, 1, 2])
-    page = draw_interactive_map(test, drawn, np.array([4, 0]), np.array([1, 5]))
+    page = draw_interactive_map(test, drawn, np.array([4, 0]), np.array([1, 5]), WORDS)
     half = len(page.data) // 2
     assert [trace.visible for trace in page.data] == [None] * half + [False] * half
     shown = [button.args[0]["visible"] for button in page.layout.updatemenus[0].buttons]
@@ -85,3 +92,59 @@ def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None
     assert [point[0] for point in stars.customdata] == [1, 5], "they are test images"
     negatives = page.data[0]
     assert [point[0] for point in negatives.customdata] == [0, 2, 4]
+
+
+@pytest.mark.parametrize("place", [umap_2d, tsne_2d])
+@pytest.mark.parametrize("value", [0, 1, 1e-30])
+def test_images_that_are_not_told_apart_lie_at_one_place(place: Any, value: float) -> None:
+    alike = np.full((12, 3), value, dtype=np.float32)
+    maps = place(alike, alike[:4], 5, seed=0)
+    assert [places.shape for places in maps] == [(12, 2), (4, 2)]
+    assert not any(places.any() for places in maps)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_tiny_and_huge_embeddings_are_mapped(scale: float) -> None:
+    points = np.random.default_rng(0).random((16, 4)).astype(np.float32) * np.float32(scale)
+    places = np.concatenate(tsne_2d(points[:10], points[10:], 5, seed=0))
+    assert np.isfinite(places).all()
+    assert np.ptp(places) > 1
+
+
+@pytest.mark.parametrize("names", ODD_NAMES[1:])
+def test_legends_show_the_names_of_the_classes(names: ClassNames) -> None:
+    test, drawn = map_images(6, [0, 1]), map_images(4, [0, 1])
+    nothing = np.zeros(0, dtype=int)
+    figure = draw_maps(test, drawn, nothing, nothing, Words(names))
+    assert texts_outside(figure) == []
+    assert shows(figure, names)
+    page = draw_interactive_map(test, drawn, nothing, nothing, Words(names))
+    for trace, name in zip(page.data, names, strict=False):
+        shown = html.unescape(trace.name.replace("<br>", ""))
+        assert shown.replace(" ", "") == f"testset:{name}".replace(" ", "")
+        assert "<b>" not in trace.name
+        assert trace.hovertemplate == "%{customdata[1]}<extra>%{fullData.name}</extra>"
+
+
+def test_maps_of_a_continuum_speak_of_exemplars() -> None:
+    test, drawn = map_images(6, [0, 1]), map_images(4, [0, -1])
+    words = Words(ClassNames("1", "7"), continuum=True)
+    rows = np.array([0]), np.zeros(0, dtype=int)
+    figure = draw_maps(test, drawn, *rows, words)
+    title = (
+        "generated borderline images by nearest exemplar (coloured markers), exemplars (numbers)"
+    )
+    assert title in figure.get_suptitle()
+    names = [trace.name for trace in draw_interactive_map(test, drawn, *rows, words).data]
+    assert names[:5] == ["test set: 1", "test set: 7", "no exemplar", "exemplar 0", "exemplars"]
+
+
+def test_map_with_one_place_says_that_the_images_are_not_told_apart() -> None:
+    test, drawn = map_images(6, [0, 1]), map_images(4, [0])
+    for images in (test, drawn):
+        images.places["tsne"] = np.zeros((len(images.images), 2))
+    nothing = np.zeros(0, dtype=int)
+    figure = draw_maps(test, drawn, nothing, nothing, WORDS)
+    titles = [axes.get_title() for axes in figure.axes[:2]]
+    assert titles[0] == "UMAP, fitted on the test set"
+    assert titles[1] == "t-SNE, fitted on both: the model does not tell these images apart"

@@ -6,7 +6,7 @@ generator is needed: the images are blends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from kedro.pipeline import Pipeline
 from pydantic import Field
@@ -26,6 +26,8 @@ class Settings(GeneratorParams):
     Attributes:
         tolerance: Largest distance of the probability from 0.5.
     """
+
+    baseline: ClassVar[str] = "blends of two real images"
 
     kind: Literal["pixel_bisection"]
     pairs: Pairs

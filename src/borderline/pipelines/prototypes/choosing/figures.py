@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from borderline.findings import VALIDATION_MEASURES
+from borderline.measures.class_names import ClassNames
 from borderline.measures.plots import (
     CHANCE_COLOUR,
     CLUSTER_COLOURS,
@@ -30,10 +31,11 @@ from borderline.pipelines.prototypes.choosing.names import (
 from borderline.records import Part
 
 
-def draw_criticisms(criticisms: Part) -> Figure:
+def draw_criticisms(criticisms: Part, names: ClassNames) -> Figure:
     """The criticisms of MMD-critic."""
     title = "Criticisms: borderline images that the prototypes of MMD-critic represent badly"
-    return draw_image_grid(criticisms["images"], criticisms["probabilities"], title)
+    images, p = criticisms["images"], criticisms["probabilities"]
+    return draw_image_grid(images, p, title, names=names)
 
 
 def draw_validation(table: pd.DataFrame, level: float) -> Figure:

@@ -25,11 +25,13 @@ def select_prototypes(
     embeddings: records.Embeddings,
     clusters: records.Clusters,
     cluster_sizes_table: pd.DataFrame,
+    pair_names: dict[str, str],
     *,
     prototypes: PrototypesParams,
     run: RunParams,
 ) -> tuple[records.Selections, records.Prototypes, pd.DataFrame, Figure]:
     """Choose prototypes by every selection; tabulate the shown ones and draw the criticisms."""
+    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.prototypes.choosing import figures, selection
 
     selections = selection.choose(borderline, embeddings, clusters, prototypes, run)
@@ -37,7 +39,8 @@ def select_prototypes(
     rows = selections[name]
     shown: records.Prototypes = {**records.take_rows(borderline, rows), "rows": rows}
     table = selection.tabulate(shown, clusters, cluster_sizes_table, name)
-    figure = figures.draw_criticisms(records.take_rows(borderline, selections["criticisms"]))
+    criticisms = records.take_rows(borderline, selections["criticisms"])
+    figure = figures.draw_criticisms(criticisms, ClassNames.of(pair_names))
     return selections, shown, table, figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,8 +14,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from borderline.measures.class_names import ClassNames, in_figure, p_of
 from borderline.measures.plots import (
-    CLASS_COLOURS,
     PROBABILITY_COLOURS,
     PUSH_COLOURS,
     add_probability_scale,
@@ -32,6 +33,10 @@ from borderline.pipelines.prototypes.params import TippingParams
 from borderline.records import RealBorderline, Tipping
 
 _COLUMNS = 8
+_CHARACTERS_AN_INCH = 11  # of a title
+# Characters of a line above an image, at an axis, and above a column of a strip.
+_CAPTION, _AXIS, _HEAD = 20, 30, 13
+_LINE = 0.15  # inches
 _FRAME = 4
 
 
@@ -45,11 +50,11 @@ def captions_of(table: pd.DataFrame) -> list[str]:
     return captions
 
 
-def captions_of_real(real: RealBorderline) -> list[str]:
+def captions_of_real(real: RealBorderline, names: ClassNames) -> list[str]:
     """The row and the class of each real test image."""
-    names = [list(CLASS_COLOURS)[label] for label in real["labels"].tolist()]
-    rows = zip(real["rows"].tolist(), names, strict=True)
-    return [f"test image {row}\n{name}" for row, name in rows]
+    shown = [in_figure(name, _CAPTION) for name in names]
+    rows = zip(real["rows"].tolist(), real["labels"].tolist(), strict=True)
+    return [f"test image {row}\n{shown[label]}" for row, label in rows]
 
 
 def draw_prototypes(
@@ -58,6 +63,7 @@ def draw_prototypes(
     captions: Sequence[str],
     attributions: Mapping[str, Tensor],
     title: str = "Prototypes",
+    names: ClassNames | None = None,
 ) -> Figure:
     """Each prototype, or another image, above its attributions.
 
@@ -67,20 +73,21 @@ def draw_prototypes(
         captions: The text above each.
         attributions: By method, shape (K, H, W); each method has one scale for all prototypes.
         title: The name of the images.
+        names: The names of the classes, if they are known.
     """
     count, height = len(images), 1 + len(attributions)
     columns = min(count, _COLUMNS)
     blocks = -(-count // columns)
+    width = 1.6 * columns + 2.4
     figure = Figure(
-        figsize=(1.6 * columns + 2.4, (1.6 * height + 0.7) * blocks + 0.9),
-        layout="constrained",
-        dpi=130,
+        figsize=(width, (1.6 * height + 0.7) * blocks + 0.9), layout="constrained", dpi=130
     )
-    figure.suptitle(
-        f"{title} and the attributions of their pixels\n"
-        "(red: to the positive class, blue: to the negative)",
-        fontsize=10,
+    pushes = (
+        f"to {names.positive}, blue: to {names.negative}" if names else "raises p, blue: lowers p"
     )
+    characters = round(_CHARACTERS_AN_INCH * width)
+    lines = (f"{title} and the attributions of their pixels", f"(red: {pushes})")
+    figure.suptitle("\n".join(in_figure(line, characters) for line in lines), fontsize=10)
     axes = figure.subplots(height * blocks, columns, squeeze=False)
     for ax in axes.flat:
         bare(ax)
@@ -97,7 +104,7 @@ def draw_prototypes(
         for row, method in enumerate(attributions, start=height * block + 1):
             axes[row, 0].set_ylabel(method.replace("_", " "), fontsize=9)
     # Beside the first rows only: over all rows the scales would overlap.
-    add_probability_scale(figure, list(axes[0]))
+    add_probability_scale(figure, list(axes[0]), names=names)
     for row, (method, limit) in enumerate(limits.items(), start=1):
         _add_push_scale(figure, list(axes[row]), limit, UNITS[method])
     return figure
@@ -112,11 +119,15 @@ def _add_push_scale(figure: Figure, axes: list[Axes], limit: float, unit: str) -
 
 
 def draw_faithfulness(
-    table: pd.DataFrame, curves: Mapping[str, Curves], random_orders: Sequence[Curves]
+    table: pd.DataFrame,
+    curves: Mapping[str, Curves],
+    random_orders: Sequence[Curves],
+    names: ClassNames,
 ) -> Figure:
     """The mean p while pixels are deleted or inserted; the arguments come from ``explain``."""
     scores = table.set_index("method")
-    figure = Figure(figsize=(3.2 * len(curves) + 1, 6.4), layout="constrained", dpi=110)
+    width = 3.2 * len(curves) + 1
+    figure = Figure(figsize=(width, 6.4), layout="constrained", dpi=110)
     panels = figure.subplots(2, len(curves), sharex=True, sharey=True, squeeze=False)
     for column, (method, of_method) in enumerate(curves.items()):
         for axes, kind, score in zip(
@@ -133,18 +144,23 @@ def draw_faithfulness(
             axes.set_xlabel(f"share of pixels {kind}", fontsize=9)
             axes.set(ylim=(0, 1), xlim=(0, 1))
     for axes in panels[:, 0]:
-        axes.set_ylabel("mean p(positive)", fontsize=9)
+        axes.set_ylabel(in_figure(f"mean {p_of(names)}", _AXIS), fontsize=9)
     panels[0, 0].legend(fontsize=8)
-    figure.suptitle(
+    title = (
         "Faithfulness of the attributions (red pixels first, blue pixels last): deletion should "
-        "lower p\nmore than random orders do, insertion into a black image should raise it more",
-        fontsize=11,
+        "lower p more than random orders do, insertion into a black image should raise it more"
     )
+    figure.suptitle(textwrap.fill(title, round(_CHARACTERS_AN_INCH * width)), fontsize=11)
     return figure
 
 
 def draw_tipping(
-    tipping: Tipping, real: Tensor, table: pd.DataFrame, settings: TippingParams, latent: bool
+    tipping: Tipping,
+    real: Tensor,
+    table: pd.DataFrame,
+    settings: TippingParams,
+    names: ClassNames,
+    latent: bool,
 ) -> Figure:
     """A strip a prototype, from the real images of one class to those of the other.
 
@@ -153,13 +169,17 @@ def draw_tipping(
         real: The real training images, shape (N, C, H, W).
         table: One row a prototype and class.
         settings: The confidence in the title.
+        names: The names of the classes.
         latent: Whether the walks are in latent space, not blends.
     """
     if len(tipping["walks"]) == 0:
         return draw_note("There are no prototypes, so there is nothing to tip.")
     count, images = tipping["walks_p"].shape
     neighbours = tipping["real_rows"].shape[2]
-    width, height = 0.95 * (images + 2 * neighbours) + 1.8, 1.2 * count + 1.2
+    negative, positive = (in_figure(name, _HEAD) for name in names)
+    # Long names take room above the strips.
+    more = _LINE * max(name.count("\n") for name in (negative, positive))
+    width, height = 0.95 * (images + 2 * neighbours) + 1.8, 1.2 * count + 1.2 + more
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
     figure.suptitle(_title(settings, latent), fontsize=11)
     axes = figure.subplots()
@@ -182,11 +202,11 @@ def draw_tipping(
         axes.text(-0.15 * side, top + side / 2, caption, fontsize=9, ha="right", va="center")
     axes.imshow(np.concatenate(sheet), interpolation="nearest")
     for column, title in (
-        ((neighbours - 1) / 2, "nearest real\nnegatives"),
-        (neighbours, "confident\nnegative"),
+        ((neighbours - 1) / 2, f"nearest real\n{negative}"),
+        (neighbours, f"confident\n{negative}"),
         (neighbours + images // 2, "prototype"),
-        (neighbours + images - 1, "confident\npositive"),
-        (neighbours + images - 1 + (neighbours + 1) / 2, "nearest real\npositives"),
+        (neighbours + images - 1, f"confident\n{positive}"),
+        (neighbours + images - 1 + (neighbours + 1) / 2, f"nearest real\n{positive}"),
     ):
         x = np.interp(column, np.arange(len(centres)), centres)
         axes.text(x, -0.08 * side, title, fontsize=9, ha="center", va="bottom")

@@ -23,11 +23,13 @@ def explain_prototypes(
     cluster_scores_table: pd.DataFrame,
     pair_train: records.LabelledImages,
     classifier: nn.Module,
+    pair_names: dict[str, str],
     *,
     settings: PrototypesParams,
     run: RunParams,
 ) -> tuple[records.Attributions, pd.DataFrame, Figure, Figure]:
     """Explain the prototypes by attributions; score and draw these."""
+    from borderline.measures.class_names import ClassNames
     from borderline.measures.plots import draw_note
     from borderline.pipelines.prototypes.explaining import figures
     from borderline.pipelines.prototypes.explaining.explanation import explain
@@ -39,9 +41,9 @@ def explain_prototypes(
         note = f"No prototypes: {cluster_scores_table['note'].iloc[0]}."
         return attributions, table, draw_note(note), draw_note(note)
     title = "Exemplars" if prototypes_table["chosen_by"].iloc[0] == "exemplars" else "Prototypes"
-    captions = figures.captions_of(prototypes_table)
-    sheet = figures.draw_prototypes(images, p, captions, attributions, title)
-    return attributions, table, sheet, figures.draw_faithfulness(table, curves, random)
+    captions, names = figures.captions_of(prototypes_table), ClassNames.of(pair_names)
+    sheet = figures.draw_prototypes(images, p, captions, attributions, title, names)
+    return attributions, table, sheet, figures.draw_faithfulness(table, curves, random, names)
 
 
 def explain_real_images(
@@ -50,12 +52,14 @@ def explain_real_images(
     real_view: records.RealView,
     places: records.Places,
     classifier: nn.Module,
+    pair_names: dict[str, str],
     *,
     confusion: ConfusionParams,
     settings: PrototypesParams,
     run: RunParams,
 ) -> tuple[records.RealBorderline, records.Attributions, Figure]:
     """Explain random real borderline images by the same attributions as the prototypes."""
+    from borderline.measures.class_names import ClassNames
     from borderline.measures.plots import draw_note
     from borderline.pipelines.prototypes.explaining import baseline, explanation, figures
 
@@ -71,9 +75,11 @@ def explain_real_images(
             "No real borderline images: none in the test set, or prototypes.real_borderline is 0."
         )
         return chosen, attributions, draw_note(note)
-    captions = figures.captions_of_real(chosen)
+    names = ClassNames.of(pair_names)
+    captions = figures.captions_of_real(chosen, names)
     title = "Random borderline images of the real test set"
-    return chosen, attributions, figures.draw_prototypes(images, p, captions, attributions, title)
+    figure = figures.draw_prototypes(images, p, captions, attributions, title, names)
+    return chosen, attributions, figure
 
 
 def describe_patterns(
@@ -114,11 +120,13 @@ def tip_prototypes(
     real_view: records.RealView,
     classifier: nn.Module,
     sampler: Sampler,
+    pair_names: dict[str, str],
     *,
     settings: PrototypesParams,
     run: RunParams,
 ) -> tuple[records.Tipping, pd.DataFrame, Figure]:
     """Walk from each prototype to where the model is confident of either class."""
+    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.prototypes.explaining.figures import draw_tipping
     from borderline.pipelines.prototypes.explaining.tipping import tip
 
@@ -126,5 +134,6 @@ def tip_prototypes(
     goal = settings.tipping, run.torch_device()
     tipping, table = tip(prototypes, vectors, pair_train, real_view, classifier, sampler, *goal)
     latent = "latents" in prototypes
-    figure = draw_tipping(tipping, pair_train["images"], table, settings.tipping, latent)
+    names = ClassNames.of(pair_names)
+    figure = draw_tipping(tipping, pair_train["images"], table, settings.tipping, names, latent)
     return tipping, table, figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from borderline.measures.class_names import ClassNames, in_chart, in_figure
 from borderline.measures.plots import CLASS_COLOURS, as_data_uris, cluster_colour, cluster_marker
 from borderline.pipelines.prototypes.choosing.candidates import places_among
 from borderline.records import Clusters, LabelledImages, Part, Places, RealView, Selections
@@ -18,10 +19,34 @@ from borderline.records import Clusters, LabelledImages, Part, Places, RealView,
 _TITLES = {"umap": "UMAP, fitted on the test set", "tsne": "t-SNE, fitted on both"}
 _STAR: dict[str, Any] = {"s": 60, "marker": "*", "color": "white", "edgecolors": "black"}
 _REAL = "random real borderline"
+_NOT_APART = ": the model does not tell these images apart"
+_LEGEND = 24  # characters of a line
 _SYMBOLS = {
     **{"x": "x-thin-open", "+": "cross-thin-open", "^": "triangle-up", "s": "square"},
     ".": "circle-open",
 }
+
+
+class Words(NamedTuple):
+    """The words of a map: the names of the classes, and what groups the borderline images."""
+
+    names: ClassNames
+    continuum: bool = False
+
+    @property
+    def one(self) -> str:
+        """The word for a group of images."""
+        return "exemplar" if self.continuum else "cluster"
+
+    @property
+    def many(self) -> str:
+        """The word for the numbered images."""
+        return "exemplars" if self.continuum else "prototypes"
+
+    @property
+    def grouped(self) -> str:
+        """How the images are grouped."""
+        return "by nearest exemplar" if self.continuum else "by cluster"
 
 
 @dataclass(frozen=True)
@@ -67,23 +92,30 @@ def on_maps(
 
 
 def draw_maps(
-    test: MapImages, borderline: MapImages, prototypes: np.ndarray, real: np.ndarray
+    test: MapImages,
+    borderline: MapImages,
+    prototypes: np.ndarray,
+    real: np.ndarray,
+    words: Words,
 ) -> Figure:
     """Both maps side by side.
 
     The prototypes are rows (K,) of the borderline images; ``real`` are the rows of the test images
     that get a star, the random borderline ones.
     """
+    names = ClassNames(*(in_figure(name, _LEGEND) for name in words.names))
     figure = Figure(figsize=(15, 7), layout="constrained", dpi=120)
     panels = figure.subplots(1, 2)
     for axes, (kind, title) in zip(panels, _TITLES.items(), strict=True):
-        _draw_map(axes, kind, test, borderline, prototypes)
+        _draw_map(axes, kind, test, borderline, prototypes, words._replace(names=names))
         if len(real):
             axes.scatter(*test.places[kind][real].T, **_STAR, label=_REAL)
-        axes.set(title=title, xticks=[], yticks=[])
+        note = _NOT_APART if _is_one_place(kind, test, borderline) else ""
+        axes.set(title=f"{title}{note}", xticks=[], yticks=[])
     figure.suptitle(
         "2D maps of the model's embedding: real test images (dots), random borderline ones of them "
-        "(stars),\ngenerated borderline images by cluster (coloured markers), prototypes (numbers)"
+        f"(stars),\ngenerated borderline images {words.grouped} (coloured markers), {words.many} "
+        "(numbers)"
     )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", markerscale=2, fontsize=9)
@@ -91,14 +123,19 @@ def draw_maps(
 
 
 def _draw_map(
-    axes: Axes, kind: str, test: MapImages, borderline: MapImages, prototypes: np.ndarray
+    axes: Axes,
+    kind: str,
+    test: MapImages,
+    borderline: MapImages,
+    prototypes: np.ndarray,
+    words: Words,
 ) -> None:
-    for label, (name, colour) in enumerate(CLASS_COLOURS.items()):
+    for label, (name, colour) in enumerate(zip(words.names, CLASS_COLOURS, strict=True)):
         x, y = test.places[kind][test.labels == label].T
         axes.scatter(x, y, s=14, color=colour, alpha=0.35, linewidths=0, label=f"test: {name}")
     for cluster in np.unique(borderline.labels):
         x, y = borderline.places[kind][borderline.labels == cluster].T
-        name, colour, marker = _style(cluster)
+        name, colour, marker = _style(cluster, words)
         axes.scatter(x, y, s=14, marker=marker, linewidths=0.9, color=colour, label=name)
     for number, row in enumerate(prototypes):
         axes.annotate(
@@ -113,25 +150,30 @@ def _draw_map(
 
 
 def draw_interactive_map(
-    test: MapImages, borderline: MapImages, prototypes: np.ndarray, real: np.ndarray
+    test: MapImages,
+    borderline: MapImages,
+    prototypes: np.ndarray,
+    real: np.ndarray,
+    words: Words,
 ) -> go.Figure:
     """Both maps of :func:`draw_maps`, one at a time, with zoom and the image under the pointer."""
     traces: dict[str, list[go.Scatter]] = {kind: [] for kind in _TITLES}
+    names = [in_chart(name, _LEGEND) for name in words.names]
     for kind, of_map in traces.items():
-        for label, (name, colour) in enumerate(CLASS_COLOURS.items()):
+        for label, (name, colour) in enumerate(zip(names, CLASS_COLOURS, strict=True)):
             rows = np.flatnonzero(test.labels == label)
             marker = {"color": colour, "size": 7, "opacity": 0.5}
             of_map.append(_dots(test, kind, rows, 0, f"test set: {name}", marker))
         for cluster in np.unique(borderline.labels):
             rows = np.flatnonzero(borderline.labels == cluster)
-            name, colour, symbol = _style(cluster)
+            name, colour, symbol = _style(cluster, words)
             marker = {"color": colour, "size": 7, "symbol": _SYMBOLS[symbol]}
             of_map.append(_dots(borderline, kind, rows, len(test.images), name, marker))
         if len(real):
             marker = {"color": "white", "size": 13, "symbol": "star", "line": {"width": 1}}
             of_map.append(_dots(test, kind, real, 0, _REAL, marker))
         marker = {"color": "white", "size": 18, "line": {"color": "black", "width": 1.5}}
-        numbers = _dots(borderline, kind, prototypes, len(test.images), "prototypes", marker)
+        numbers = _dots(borderline, kind, prototypes, len(test.images), words.many, marker)
         text = [str(n) for n in range(len(prototypes))]
         of_map.append(numbers.update(mode="markers+text", text=text, textfont_size=11))
     figure = go.Figure([trace for of_map in traces.values() for trace in of_map])
@@ -140,7 +182,7 @@ def draw_interactive_map(
         trace.visible = False
     buttons = [
         {
-            "label": title,
+            "label": title + (_NOT_APART if _is_one_place(kind, test, borderline) else ""),
             "method": "update",
             "args": [
                 {"visible": [kind == shown for shown in _TITLES for _ in range(count)]},
@@ -163,11 +205,17 @@ def draw_interactive_map(
     )
 
 
-def _style(cluster: int) -> tuple[str, str, str]:
-    """The name, the colour and the marker of a cluster or of the noise."""
+def _is_one_place(kind: str, test: MapImages, borderline: MapImages) -> bool:
+    """Whether all images lie at one place of a map."""
+    places = np.concatenate([test.places[kind], borderline.places[kind]])
+    return len(places) > 1 and not np.ptp(places, axis=0).any()
+
+
+def _style(cluster: int, words: Words) -> tuple[str, str, str]:
+    """The name, the colour and the marker of a cluster or exemplar, or of images without one."""
     if cluster < 0:
-        return "no cluster", "#999999", "."
-    return f"cluster {cluster}", cluster_colour(cluster), cluster_marker(cluster)
+        return f"no {words.one}", "#999999", "."
+    return f"{words.one} {cluster}", cluster_colour(cluster), cluster_marker(cluster)
 
 
 def _dots(
@@ -181,5 +229,6 @@ def _dots(
         name=name,
         marker=marker,
         customdata=[[first + int(row), f"p = {images.p[row]:.2f}"] for row in rows],
-        hovertemplate=f"%{{customdata[1]}}<extra>{name}</extra>",
+        # Not the name itself, which may look like a part of a template.
+        hovertemplate="%{customdata[1]}<extra>%{fullData.name}</extra>",
     )

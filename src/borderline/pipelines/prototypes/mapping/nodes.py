@@ -43,16 +43,19 @@ def map_prototypes(
     pair_test: records.LabelledImages,
     real_view: records.RealView,
     real_borderline: records.RealBorderline,
+    pair_names: dict[str, str],
     *,
     prototypes: PrototypesParams,
 ) -> tuple[Figure, go.Figure]:
     """Draw the 2D maps as a figure and as a chart."""
     import numpy as np
 
+    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.prototypes.choosing.selection import shown_in
     from borderline.pipelines.prototypes.mapping import figures
 
     name = shown_in(clusters, prototypes)
     drawn = figures.on_maps(borderline, clusters, selections, places, pair_test, real_view, name)
     real = np.flatnonzero(np.isin(places["test_shown"], real_borderline["rows"]))
-    return figures.draw_maps(*drawn, real), figures.draw_interactive_map(*drawn, real)
+    words = figures.Words(ClassNames.of(pair_names), "exemplars" in clusters)
+    return figures.draw_maps(*drawn, real, words), figures.draw_interactive_map(*drawn, real, words)

@@ -9,6 +9,7 @@ import torch
 from sklearn.manifold import TSNE
 
 from borderline.compiled import import_umap
+from borderline.measures.directions import in_range, tells_apart
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.params import MapParams
 from borderline.records import Places
@@ -49,8 +50,12 @@ def umap_2d(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (M, 2) and (n, 2) by UMAP, fitted on the test images (Gomes et al. 2024).
 
-    The same seed gives the same bits; n may be 0.
+    The same seed gives the same bits; n may be 0. Where the model does not tell the test images
+    apart, all images lie at one place, the origin: UMAP would invent a structure.
     """
+    if not tells_apart(test_embeddings):
+        return np.zeros((len(test_embeddings), 2)), np.zeros((len(embeddings), 2))
+    test_embeddings, embeddings = in_range(test_embeddings), in_range(embeddings)
     umap = import_umap()
     reducer = umap.UMAP(
         n_neighbors=min(neighbors, len(test_embeddings) - 1),
@@ -72,9 +77,12 @@ def tsne_2d(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (M, 2) and (n, 2) by t-SNE, which cannot place others later: fitted on both.
 
-    The perplexity is cut to a third of the number of images.
+    The perplexity is cut to a third of the number of images. Images that the model does not tell
+    apart lie at one place, the origin: t-SNE would end the process.
     """
-    both = np.concatenate([test_embeddings, embeddings])
+    both = in_range(np.concatenate([test_embeddings, embeddings]))
+    if not tells_apart(both):
+        return np.zeros((len(test_embeddings), 2)), np.zeros((len(embeddings), 2))
     reducer = TSNE(
         perplexity=min(perplexity, (len(both) - 1) / 3),
         metric="cosine",
