@@ -83,8 +83,8 @@ def check_model(
     if not classifier.params.allow_chance and not better_than_guessing(right, count):
         raise BorderlineError(
             f"{setting} classifies {right} of {count} real images of the pair correctly, "
-            f"no better than guessing{_percent_hint(classifier, logits)}: correct {setting}.columns "
-            f"or {setting}.input (range, mean, std), or set {setting}.allow_chance to true."
+            f"no better than guessing{_percent_hint(classifier, logits)}: correct "
+            f"{setting}.columns or {setting}.input (range, mean, std), or set {setting}.allow_chance to true."
         )
 
 

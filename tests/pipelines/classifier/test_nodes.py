@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from borderline.measures.inference import embed, other_mass, predict
 from borderline.errors import BorderlineError
+from borderline.measures.inference import embed, other_mass, predict
 from borderline.params import ConfusionParams, PairParams, RunParams
 from borderline.pipelines.classifier.networks import Classifier, build_model
 from borderline.pipelines.classifier.nodes import (
@@ -71,7 +71,7 @@ def test_model_that_learns_nothing_is_refused_unless_a_setting_allows_it(
     outputs = train_classifier(
         pair_images, {}, model=model, classifier=training, pair=pair, run=run
     )
-    checkpoints = {name: lambda: state for saved, _ in outputs for name, state in saved.items()}
+    checkpoints = {name: lambda s=state: s for saved, _ in outputs for name, state in saved.items()}
     with pytest.raises(BorderlineError, match=r" 0 of 60 .* no better than guessing.*allow_chance"):
         keep_best_classifier(checkpoints, pair_images, model=model, classifier=training)
     allowed = model.model_copy(update={"allow_chance": True})
