@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -23,6 +24,7 @@ Broken = Literal["stop", "leave_out"]
 _SHOWN = 5
 _READERS = 4
 _DIGITS = 12
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 Image.init()
 EXTENSIONS = {end for end, name in Image.registered_extensions().items() if name in FORMATS}
@@ -140,14 +142,43 @@ def channels_first(images: np.ndarray) -> np.ndarray:
     return images
 
 
+def is_integer(name: object) -> bool:
+    """Whether the name of a class is the text of an integer, such as ``7``, ``007`` or ``-1``."""
+    return _INTEGER.fullmatch(str(name)) is not None
+
+
 def in_order(names: Iterable[AnyName]) -> list[AnyName]:
-    """Names of classes in natural order.
+    """Names of classes in the order of their labels.
+
+    Integers are in numerical order. Other names are in the order of Python's ``sorted``, which is
+    also that of torchvision's ImageFolder.
 
     Example:
-        >>> in_order(["10", "cat", "2"])
-        ['2', '10', 'cat']
+        >>> in_order(["10", "2"]), in_order(["10", "cat", "2"])
+        (['2', '10'], ['10', '2', 'cat'])
     """
-    return sorted(names, key=lambda name: (not str(name).isdigit(), str(name).zfill(_DIGITS)))
+    there = list(names)
+    if all(map(is_integer, there)):
+        return sorted(there, key=lambda name: (int(name), str(name)))
+    return sorted(there, key=str)
+
+
+def class_orders(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The orders of classes that a training may have used, most probable first, each once.
+
+    The first is that of :func:`in_order`, the second that of torchvision's ImageFolder, and the
+    third sorts by length first, as tools with a natural order do with numbers.
+
+    Example:
+        >>> class_orders(["2", "10"])
+        [('2', '10'), ('10', '2')]
+    """
+
+    def by_length(name: str) -> tuple[bool, str]:
+        return not name.isdigit(), name.zfill(_DIGITS)
+
+    orders = in_order(names), sorted(names), sorted(names, key=by_length)
+    return list(dict.fromkeys(map(tuple, orders)))
 
 
 def _opened(file: ImageFile) -> Image.Image | str:
