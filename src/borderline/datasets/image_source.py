@@ -41,21 +41,17 @@ class SourceImages:
     test_columns: pd.DataFrame | None = None
 
     def label_of(self, name: int | str, setting: str) -> int:
-        """The label of a class, given by label or by name in a setting.
+        """The label of a class, from its name or its label in a setting.
+
+        A name counts first, as it is written. A label counts where no class is called by a number.
 
         Raises:
             BorderlineError: When the source has no such class.
         """
-        # 10 means the class called '10' if there is one, and else the label 10.
-        label = self.classes.index(str(name)) if str(name) in self.classes else name
-        if not isinstance(label, int) or label not in set(self.train["labels"].tolist()):
-            known = ", ".join(
-                str(i) if name == str(i) else f"{i} ({name})" for i, name in enumerate(self.classes)
-            )
-            raise BorderlineError(
-                f"{setting} is {name!r}, but {self.name} has no such class: choose one of {known}."
-            )
-        return label
+        from borderline.datasets.class_names import find_label
+
+        there = set(self.train["labels"].tolist())
+        return find_label(name, self.classes, there, setting, self.name)
 
     def check_usable(self) -> None:
         """Check sizes, channels and labels.

@@ -256,7 +256,7 @@ def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
     """The two classes of a pair: by number, or by a name that a folder can have."""
     numbers = re.fullmatch(r"(\d+)v(\d+)", word)
     if numbers:
-        return int(numbers[1]), int(numbers[2])
+        return _as_written(numbers[1]), _as_written(numbers[2])
     known = {name for name in source.classes if re.fullmatch(r"[A-Za-z0-9_.-]+", name)}
     known |= {str(number) for number in range(len(source.classes))}
     splits = [(word[:i], word[i + 1 :]) for i, letter in enumerate(word) if letter == "v"]
@@ -270,8 +270,13 @@ def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
             f"--pairs has {word!r}, but a pair is <positive>v<negative>, such as 3v0: "
             f"name both classes of {source.name} by their numbers ({classes})."
         )
-    first, second = (int(name) if name.isdecimal() else name for name in matches[0])
+    first, second = map(_as_written, matches[0])
     return first, second
+
+
+def _as_written(name: str) -> int | str:
+    """The name of a class; a number only where no digit is lost, so that 01 stays a text."""
+    return int(name) if name.isdecimal() and name == str(int(name)) else name
 
 
 def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) -> frozenset[str]:

@@ -1,0 +1,53 @@
+"""Finds a class by its name or by its label."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+from borderline.datasets.image_files import is_integer
+from borderline.errors import BorderlineError, did_you_mean
+
+
+def find_label(
+    name: int | str, classes: Sequence[str], there: Container[int], setting: str, source: str
+) -> int:
+    """The label of a class, from its name or its label in a setting.
+
+    The text of the name counts first: 7 and '7' mean the class called '7'. Where no class is called
+    by an integer, they mean the label 7. '07' means only the class called '07'.
+
+    Args:
+        classes: The names of the classes in the order of their labels.
+        there: The labels that images have.
+        setting: The name of the setting in messages.
+        source: The name of the images in messages.
+
+    Raises:
+        BorderlineError: When there is no such class, or when it has no images.
+    """
+    text = str(name)
+    numbered = any(map(is_integer, classes))
+    if text in classes:
+        label = classes.index(text)
+    elif not numbered and text.isdecimal() and text == str(int(text)):
+        label = int(text)
+    else:
+        label = -1
+    if label in there:
+        return label
+    said = f"{setting} is {name!r}, but {source} has no "
+    if 0 <= label < len(classes):
+        raise BorderlineError(
+            f"{said}images of the class {classes[label]!r}: add some, or choose another class."
+        )
+    # YAML reads 07 as the number 7.
+    alike = [c for c in classes if is_integer(c) and is_integer(text) and int(c) == int(text)]
+    if alike:
+        quoted = " or ".join(map(repr, alike))
+        raise BorderlineError(
+            f"{said}class of that name: write its name as the files have it, in quotes: {quoted}."
+        )
+    # An index would be taken for a name where classes are called by numbers.
+    known = [c if numbered or c == str(i) else f"{i} ({c})" for i, c in enumerate(classes)]
+    hint = did_you_mean(text, classes)
+    raise BorderlineError(f"{said}such class{hint}: choose one of {', '.join(known)}.")
