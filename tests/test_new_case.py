@@ -109,7 +109,7 @@ def test_missing_options_are_prompted_for(kedro: CliRunner, project: Path) -> No
     for question in ("images", "Positive class", "Negative class", "File of the model"):
         assert question in result.output
     about = yaml.safe_load((project / "conf/mine/globals.yml").read_text())
-    assert about["pair"] == {"positive": 7, "negative": 1}
+    assert about["pair"] == {"positive": "7", "negative": "1"}
 
 
 def test_called_from_a_folder_inside(
@@ -145,7 +145,7 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["Mine", *DIGITS], ["'Mine'", "small letters"]),
         (["mnist_7v1", *DIGITS], ["name is 'mnist_7v1'", "exists already"]),
         (["mine", "--images", "nowhere"], ["images is 'nowhere'", "there are none"]),
-        (["mine", *DIGITS[:-1], "12"], ["pair.negative is 12", "choose one of 0, 1"]),
+        (["mine", *DIGITS[:-1], "12"], ["--negative is '12'", "choose one of 0, 1"]),
         (["mine", *DIGITS, "--model", "nowhere.pt2"], ["model is 'nowhere.pt2'", "no such file"]),
         (["mine", *DIGITS, "--model", "whole.pt"], ["--trust is missing", "can run code"]),
         (

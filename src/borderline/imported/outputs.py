@@ -57,11 +57,16 @@ def kind_of_outputs(outputs: Tensor) -> Outputs:
     """What outputs of shape (N, K) are, from their range and their sums.
 
     Raises:
-        BorderlineError: When they are between 0 and 1 but no probabilities of exclusive classes.
+        BorderlineError: When they are percentages, or between 0 and 1 but no probabilities of
+            exclusive classes.
     """
-    shares = bool((outputs >= 0).all() and (outputs <= 1).all())
+    shares = bool((outputs >= -_OUTSIDE).all() and (outputs <= 1 + _OUTSIDE).all())
     if outputs.shape[1] == 1:
         return "probability" if shares else "logit"
+    if bool((outputs >= 0).all()) and _sum_to(100, outputs):
+        raise BorderlineError(
+            "model gives percentages, which sum to 100 for each image: divide them by 100 in it."
+        )
     if not shares:
         return "logits"
     if not _sum_to(1, outputs):
@@ -112,6 +117,15 @@ def check_no_labels(subject: str, outputs: Tensor) -> None:
         f"{subject} only {numbers} ({', '.join(f'{value:g}' for value in values[:_SHOWN])}{more}) "
         f"for {len(rows)} real images, which are labels and no scores: {_WAY_TO_SCORES}."
     )
+
+
+def hint_at_one_sign(kind: Outputs, logits: Tensor) -> str:
+    """A hint for a sentence where a single logit, shape (N,), is never negative."""
+    low, high = float(logits.min()), float(logits.max())
+    if kind != "logit" or not 0 <= low < high <= 100:
+        return ""
+    meant = "probabilities" if high <= 1 else "percentages, which must be divided by 100"
+    return f" (its logits are from {low:.3g} to {high:.3g}; they may be {meant})"
 
 
 def _check_probabilities(setting: str, kind: Outputs, outputs: Tensor) -> None:

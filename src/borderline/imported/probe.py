@@ -11,7 +11,7 @@ from borderline.errors import BorderlineError
 from borderline.imported.classifier import Imported, ImportedClassifier, prepared
 from borderline.imported.judge import ImportedJudge
 from borderline.imported.kinds import first_line
-from borderline.imported.outputs import check_scores
+from borderline.imported.outputs import check_scores, hint_at_one_sign
 from borderline.imported.params import Contract
 from borderline.measures.guessing import balanced_rows, better_than_guessing
 from borderline.records import LabelledImages
@@ -81,20 +81,12 @@ def check_model(
             f"({setting}.columns, or pair.positive and pair.negative)."
         )
     if not classifier.params.allow_chance and not better_than_guessing(right, count):
+        hint = hint_at_one_sign(classifier.params.outputs, logits)
         raise BorderlineError(
             f"{setting} classifies {right} of {count} real images of the pair correctly, "
-            f"no better than guessing{_percent_hint(classifier, logits)}: correct "
-            f"{setting}.columns or {setting}.input (range, mean, std), or set {setting}.allow_chance to true."
+            f"no better than guessing{hint}: correct {setting}.columns or {setting}.input (range, "
+            f"mean, std), or set {setting}.allow_chance to true."
         )
-
-
-def _percent_hint(classifier: ImportedClassifier, logits: Tensor) -> str:
-    """A hint where one number per image is never on the negative side."""
-    low, high = float(logits.min()), float(logits.max())
-    if classifier.params.outputs != "logit" or not 0 <= low < high <= 100:
-        return ""
-    meant = "'probability'" if high <= 1 else "a percentage, to divide by 100"
-    return f" (its logits are from {low:.3g} to {high:.3g}; they may be {meant})"
 
 
 def check_judge(
