@@ -140,14 +140,16 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     import torch
 
     from borderline.imported.choices import choose_columns, choose_contract
-    from borderline.imported.contracts import try_contracts, usual_contracts
+    from borderline.imported.contracts import normalisation_of, try_contracts, usual_contracts
     from borderline.imported.probe import check_model
 
     if options["arguments"]:
         source["arguments"] = options["arguments"]
-    usual = _named_contract(options) or usual_contracts(source)
     about = globals_of(name, options)
     material = _load(source, about)
+    usual = _named_contract(options)
+    if not usual:
+        usual = {**usual_contracts(source), **normalisation_of(material.real["images"])}
     with speaking_of(images=False):
         trials, kind = try_contracts(material, usual)
         columns = choose_columns(

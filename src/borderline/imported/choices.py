@@ -97,7 +97,9 @@ def choose_columns(
 def choose_contract(fits: Sequence[Fit], order: Iterable[str], band: float, ask: Ask) -> Fit:
     """Choose a contract by the likelihood of the trial images.
 
-    Within a standard error of the best, the most usual contract is preferred.
+    Within a standard error of the best, the most usual contract is preferred. The images' own mean
+    and standard deviation are no usual contract, since a training may have measured other images;
+    but where they fit better, the user is asked.
 
     Args:
         fits: All contracts with the chosen columns, the most likely first.
@@ -105,23 +107,28 @@ def choose_contract(fits: Sequence[Fit], order: Iterable[str], band: float, ask:
         band: The half-width of the borderline band.
         ask: Asks where another contract is as good but gives other probabilities.
     """
-    usual = sorted(fits, key=lambda fit: list(order).index(fit.name))
-    chosen = next(fit for fit in usual if _is_within_error(fit, fits[0]))
+    names = list(order)
+    usual = [fit for fit in fits if not fit.is_of_images] or list(fits)
+    by_use = sorted(usual, key=lambda fit: names.index(fit.name))
+    chosen = next(fit for fit in by_use if _is_within_error(fit, usual[0]))
     labels = chosen.trial.labels
     rivals = [
-        fit for fit in fits if fit is not chosen and is_as_good(fit.logits, chosen.logits, labels)
+        fit
+        for fit in fits
+        if fit is not chosen
+        and is_as_good(fit.logits, chosen.logits, labels)
+        and (not fit.is_of_images or difference(fit.likelihoods, chosen.likelihoods).is_clear)
     ]
     if not rivals:
         return chosen
-    options = [chosen, *rivals]
-    names = " and ".join(fit.name for fit in options)
+    options = sorted([chosen, *rivals], key=lambda fit: not fit.is_of_images)
     rival = difference(chosen.likelihoods, rivals[0].likelihoods)
     question = Question(
         "The images do not decide between these inputs of the model:",
         [f"{described(fit)}, {_borderline(fit, band):.1%} borderline" for fit in options],
-        f"--input-range is missing, but {names} fit about equally well (the mean log-likelihood "
-        f"of {chosen.name} is higher by {rival}): name the input of the model with --input-range, "
-        "and with --mean and --std if it is normalised.",
+        f"--input-range is missing, but the images do not decide between {_listed(options)} (mean "
+        f"log-likelihood of {chosen.name} minus that of {rivals[0].name}: {rival}): name the input "
+        "of the model with --input-range, and with --mean and --std if it is normalised.",
     )
     return options[ask(question)]
 
@@ -138,9 +145,10 @@ def described(fit: Fit) -> str:
 def described_columns(fit: Fit) -> str:
     """Columns with their figures."""
     likelihood = float(fit.likelihoods_of_all.mean())
+    among = " among all columns" if fit.trial.outputs.shape[1] > 2 else ""
     return (
-        f"{fit.assignment}: {fit.right} of {fit.images} images correct, mean log-likelihood "
-        f"{likelihood:.3f}"
+        f"{fit.assignment}: {fit.right} of {fit.images} images correct, mean log-likelihood"
+        f"{among} {likelihood:.3f}"
     )
 
 
@@ -277,6 +285,10 @@ def _is_rival(fit: Fit, best: Fit) -> bool:
 def _is_within_error(fit: Fit, best: Fit) -> bool:
     gap = difference(best.likelihoods, fit.likelihoods)
     return gap.mean <= max(gap.error, SMALLEST_DIFFERENCE)
+
+
+def _listed(fits: list[Fit]) -> str:
+    return " and ".join(fit.name for fit in fits)
 
 
 def _borderline(fit: Fit, band: float) -> float:

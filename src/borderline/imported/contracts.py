@@ -34,8 +34,11 @@ USUAL: dict[str, dict[str, Any]] = {
     "[0, 255]": {"range": [0, 255]},
 }
 """The usual ranges and normalisations by name, the most usual first."""
+OF_IMAGES = "the mean and std of the images"
+"""The name of the contract that is taken only on request: many trainings measure their images."""
 _OF_IMAGENET = ("torchvision", "timm")
 _BATCH = 64
+_SMALLEST_STD = 1e-3
 
 
 class Trial(NamedTuple):
@@ -64,6 +67,11 @@ class Fit(NamedTuple):
     def name(self) -> str:
         """The name of the contract."""
         return self.trial.name
+
+    @property
+    def is_of_images(self) -> bool:
+        """Whether the contract is the images' own mean and standard deviation."""
+        return self.name.startswith(OF_IMAGES)
 
     @property
     def logits(self) -> Tensor:
@@ -127,6 +135,16 @@ def usual_contracts(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if str(source.get("import_path")).partition(".")[0] in _OF_IMAGENET:
         return {name: USUAL[name], **USUAL}
     return USUAL
+
+
+def normalisation_of(images: Tensor) -> dict[str, dict[str, Any]]:
+    """The contract that normalises by the images' own mean and standard deviation."""
+    mean = [round((value + 1) / 2, 4) for value in images.mean((0, 2, 3)).tolist()]
+    std = [round(value / 2, 4) for value in images.std((0, 2, 3)).tolist()]
+    if min(std) < _SMALLEST_STD:
+        return {}
+    values = f"{', '.join(map(str, mean))} and {', '.join(map(str, std))}"
+    return {f"{OF_IMAGES} ({values})": {"range": [0, 1], "mean": mean, "std": std}}
 
 
 def try_contracts(
