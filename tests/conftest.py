@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -20,8 +22,10 @@ import torch
 import yaml
 from click.testing import CliRunner, Result
 from filelock import FileLock
+from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
 from moto.server import ThreadedMotoServer
+from omegaconf import OmegaConf
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options as ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
@@ -55,6 +59,7 @@ SHARED = {"whole", "short"}
 # The shared fixtures of these files are slow to make: one worker runs all tests of a file.
 ON_ONE_WORKER = {
     *("tests/pipelines/metrics/test_planted.py", "tests/runners/test_dask_cluster.py"),
+    "tests/pipelines/prototypes/choosing/test_validation.py",
     "tests/test_viz.py",
 }
 
@@ -130,6 +135,39 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
     # Kedro puts the source of every project that it starts before these.
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _read_once() -> Iterator[None]:
+    """The same files of ``conf`` are parsed, and the same catalog is resolved, once in a process.
+
+    A third of a start would go into it, and there are hundreds of them.
+    """
+    parsed, catalogs = dict[str, bytes](), dict[tuple[object, ...], bytes]()
+    load, read = OmegaConf.load, OmegaConfigLoader.__getitem__
+
+    def load_once(file: Any) -> Any:
+        if not isinstance(file, io.StringIO):
+            return load(file)
+        text = file.getvalue()
+        if text not in parsed:
+            parsed[text] = pickle.dumps(load(file))
+        return pickle.loads(parsed[text])
+
+    def read_once(loader: OmegaConfigLoader, key: str) -> Any:
+        if key != "catalog" or key in loader.data:
+            return read(loader, key)
+        folders = [Path(loader.conf_source) / str(env) for env in (loader.base_env, loader.env)]
+        texts = [path.read_text() for folder in folders for path in folder.glob("catalog*")]
+        same = (*sorted(texts), repr(loader["globals"]), repr(loader.runtime_params))
+        if same not in catalogs:
+            catalogs[same] = pickle.dumps(read(loader, key))
+        return pickle.loads(catalogs[same])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", load_once)
+        patch.setattr(OmegaConfigLoader, "__getitem__", read_once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -397,15 +435,21 @@ def open_page(chromium: WebDriver, address: str, width: int = 1280, height: int 
 
 
 def copy_project(folder: Path) -> Path:
-    """A project of its own, so that a test's run touches nothing else."""
-    for name in ("conf", "src"):
-        shutil.copytree(
-            *(ROOT / name, folder / name),
-            ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "conftest.py"),
-        )
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copy(ROOT / ".telemetry", folder)
+    """A project of its own, so that a test's run touches nothing else.
+
+    Its code is that of the package, as in a project whose package is installed.
+    """
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    (folder / "src").mkdir()
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder)
     return folder
+
+
+def copy_code(project: Path) -> None:
+    """Give a project code of its own, which its processes use in place of the package's."""
+    hidden = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "src", project / "src", ignore=hidden, dirs_exist_ok=True)
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -179,6 +180,16 @@ def ink_logit(images: Tensor) -> Tensor:
     return 80 * images.mean((1, 2, 3)) - 9.2
 
 
+def label(images: Tensor) -> Tensor:
+    """The label, where scores are needed."""
+    return (ink_logit(images) > 0).long()
+
+
+def faulty(images: Tensor) -> Tensor:
+    """Asks for a channel that the images do not have."""
+    return images[:, 7]
+
+
 NOT_CALLABLE = 3
 
 
@@ -223,6 +234,95 @@ class RunsCode:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return open, (str(self.path), "w")
+
+
+def foreign_network(library: str) -> nn.Module:
+    """A network of another library for two classes, with random weights."""
+    if library == "torchvision":
+        import torchvision
+
+        network: nn.Module = torchvision.models.shufflenet_v2_x0_5(num_classes=2)
+    elif library == "timm":
+        import timm
+
+        network = timm.create_model("resnet10t", num_classes=2, in_chans=1)
+    else:
+        import transformers
+
+        sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+        shape = {"image_size": 28, "patch_size": 7, "num_channels": 1, "num_labels": 2}
+        config = transformers.ViTConfig(**sizes, **shape, intermediate_size=32)
+        network = transformers.ViTForImageClassification(config)
+    return network
+
+
+def onnx_file(
+    shape: Sequence[int | str],
+    outputs: dict[str, str],
+    weights: np.ndarray | None = None,
+    bias: Sequence[float] = (0.0, -9.2),
+    dtype: str = "float32",
+) -> bytes:
+    """A linear ONNX model of all pixels, by default like ``Ink``.
+
+    Args:
+        shape: The declared shape of its input; texts for numbers that are left open.
+        outputs: What its outputs are, by name: ``logits``, ``probabilities``, ``label`` (their
+            arg max), ``maps`` (a dictionary per image), ``pixels`` (the flattened input), or
+            ``fours`` (the logits with four axes).
+        weights: One row per pixel, one column per class.
+        bias: One number per class.
+        dtype: The type of its input.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    pixels = int(np.prod([number for number in shape[1:] if isinstance(number, int)]))
+    if weights is None:
+        weights = np.outer(np.full(pixels, 80 / pixels), [0, 1])
+    floating = {"W": weights, "b": np.asarray(bias)}
+    constants = [
+        numpy_helper.from_array(value.astype(np.float32), name) for name, value in floating.items()
+    ]
+    constants.append(numpy_helper.from_array(np.array([0, 0, 1, 1], np.int64), "fourth"))
+    nodes = [
+        helper.make_node("Cast", ["images"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["cast"], ["flat"], axis=1),
+        helper.make_node("Gemm", ["flat", "W", "b"], ["gemm"]),
+        helper.make_node("Softmax", ["gemm"], ["shares"], axis=1),
+    ]
+    made = {
+        "logits": ("Identity", ["gemm"], {}),
+        "probabilities": ("Identity", ["shares"], {}),
+        "pixels": ("Identity", ["flat"], {}),
+        "label": ("ArgMax", ["gemm"], {"axis": 1, "keepdims": 0}),
+        "maps": ("ZipMap", ["shares"], {"domain": "ai.onnx.ml", "classlabels_int64s": [0, 1]}),
+        "fours": ("Reshape", ["gemm", "fourth"], {}),
+    }
+    batch = shape[0]
+    maps = helper.make_map_type_proto(
+        TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    )
+    described = []
+    for name, what in outputs.items():
+        operator, inputs, attributes = made[what]
+        nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        if what == "maps":
+            kind = helper.make_sequence_type_proto(maps)
+            described.append(helper.make_value_info(name, kind))
+            continue
+        sides = {"label": [batch], "fours": [1, 1, None, None], "pixels": [batch, pixels]}
+        element = TensorProto.INT64 if what == "label" else TensorProto.FLOAT
+        whole = sides.get(what, [batch, len(bias)])
+        described.append(helper.make_tensor_value_info(name, element, whole))
+    element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    image = helper.make_tensor_value_info("images", element, shape)
+    graph = helper.make_graph(nodes, "linear", [image], described, constants)
+    versions = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=versions, ir_version=8)
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 # Classes are imported and pickled under the name of this module.

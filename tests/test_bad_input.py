@@ -227,7 +227,9 @@ def test_source_that_is_not_there(
     ("entries", "words"),
     [
         ({"pair": {"positiv": 7, "negative": 1}}, ["pair.positive", "missing", "globals.yml"]),
-        ({"source": "mnist_sample"}, ["source", "'mnist_sample'"]),
+        ({"source": "mnist_sample"}, ["source", "'mnist_sample'", "a group of settings"]),
+        ({"pair": {"positive": {"a": 1}, "negative": 1}}, ["pair.positive is invalid"]),
+        ({"pair": {"positive": None, "negative": 1}}, ["pair.positive is None", "'null' in quo"]),
         (
             {"source": {"kind": "mnist_sample", "clases": []}},
             ["Unknown setting 'source.clases'. Did you mean 'source.classes'"],
@@ -338,9 +340,21 @@ def test_pair_that_would_be_filed_under_another(kedro: CliRunner, project: Path)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--pipelines", "gastn"], ["gastn", "gasten"]),
+        (["--pipelines", "gastn"], ["--pipelines is 'gastn' (did you mean 'gasten'?): choose"]),
         (["--nodes", "nosuch"], ["nosuch"]),
-        (["--env", "nosuch"], ["nosuch"]),
+        (["--to-outputs", "nosuch"], ["nosuch"]),
+        (["--tags", "nosuch"], ["--tags", "correct them"]),
+        (["--env", "nosuch"], ["--env is 'nosuch'", "choose one of base, ", "fashion_3v0"]),
+        (["--env", "tests"], ["--env is 'tests' (did you mean 'test'?)"]),
+        (["--runner", "Nosuch"], ["--runner is 'Nosuch'", "SequentialRunner"]),
+        (["--runner-params", "a=[1"], ["--runner-params has 'a=[1'", "bracket"]),
+        (["--runner-params", "nosuch=1"], ["--runner-params does not fit", "'nosuch'"]),
+        (["--params", "gan.epochs=[1"], ["--params has 'gan.epochs=[1'", "close it with ]"]),
+        (["--params", "gan.epochs"], ["--params has 'gan.epochs'", "<name>=<value>"]),
+        (["--params", "pair.positive=007"], ["pair.positive is 7", "written as 007"]),
+        (["--params", "gan=[1]"], ["gan is [1], but it must be a group of settings"]),
+        (["--params", "grid.models={a: 1}"], ["grid.models is invalid", "it must be a list"]),
+        (["--config", "conf/base/globals.yml"], ["--config is", "no group 'run'"]),
     ],
 )
 def test_unknown_pipeline_node_or_environment(
@@ -352,6 +366,34 @@ def test_unknown_pipeline_node_or_environment(
     error = next(line for line in result.stderr.splitlines() if line.startswith("Error: "))
     for word in words:
         assert word in error
+    assert error.endswith(".")
+
+
+def test_syntax_error_in_a_file(kedro: CliRunner, project: Path) -> None:
+    (project / "conf/test/globals.yml").write_text("pair:\n\tpositive: 7")
+    assert_one_sentence(invoke(kedro), "Line 2, column 1 of conf/test/globals.yml", "with spaces")
+    assert_nothing_written(project)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("run: [", ["line 1, column 7", "bracket"]), ("run: {env: test}\nrun: {}", ["twice"])],
+)
+def test_syntax_error_in_the_file_of_options(
+    kedro: CliRunner, project: Path, content: str, words: list[str]
+) -> None:
+    (project / "options.yml").write_text(content)
+    result = invoke(kedro, "--config", "options.yml")
+    assert_one_sentence(result, "--config is", "options.yml'", *words)
+
+
+@pytest.mark.parametrize(("name", "content"), [("source", "5"), ("extra", "[a]"), ("extra", "{}")])
+def test_entry_of_the_catalog_that_is_none(
+    kedro: CliRunner, project: Path, name: str, content: str
+) -> None:
+    (project / "conf/test/catalog.yml").write_text(f"{name}: {content}")
+    assert_one_sentence(invoke(kedro), name, "catalog")
+    assert_nothing_written(project)
 
 
 GOOD_LABELS = struct.pack(">HBBI", 0, 8, 1, 20) + bytes([1, 7] * 10)

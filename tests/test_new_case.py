@@ -167,6 +167,7 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["mine", *DIGITS, "--import-path", "a.B"], ["--import-path is 'a.B'", "torch_export"]),
         (["mine", *DIGITS[:-2], "--no-input"], ["--negative is missing", "--no-input"]),
         (["mine", *DIGITS, "--range", "1"], ["--range is '1'", "two numbers"]),
+        (["mine", *DIGITS, "--input-range", "1,0"], ["--input-range is '1,0'", "greater"]),
         (["gan", *DIGITS], ["grid.models is 'gan'", "rename it"]),
     ],
 )

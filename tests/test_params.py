@@ -131,6 +131,10 @@ def test_causes_follow_both_kinds_of_link() -> None:
             CallParams(changed={"pair.positive": "\u00dcber\\x"}),
             "kedro run --params 'pair.positive=\u00dcber\\x'",
         ),
+        (
+            CallParams(changed={"run.quick": True, "pair.positive": "t-shirt/top"}),
+            "kedro run --quick --params pair.positive=t-shirt/top",
+        ),
     ],
 )
 def test_command_says_how_the_run_was_called(call: CallParams, command: str) -> None:

@@ -26,7 +26,7 @@ from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
 from borderline.sweeps.tables import gather, over_seeds, picture
-from conftest import copy_project, run_here, start_kedro
+from conftest import copy_code, copy_project, run_here, start_kedro
 
 SWEEP_RUN = SweepRun(7, 1, 0)
 
@@ -281,6 +281,7 @@ SWEEP = (
 
 def break_a_kind(project: Path) -> None:
     """Let blends fail with seed 0, once the model is trained and the GAN too."""
+    copy_code(project)
     path = project / "src/borderline/pipelines/gasten/pixel_blends.py"
     head = '        """Blends on the boundary."""\n'
     source = path.read_text()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from borderline.commands.new_case import new_case
-from borderline.commands.run import PARAMS, VERBOSE, PlainSpokenCommand, run
+from borderline.commands.run import PARAMS, QUICK, VERBOSE, PlainSpokenCommand, quickly, run
+from borderline.commands.sentences import speak_plainly
 from borderline.sweeps import command as sweeps
 
 
@@ -19,8 +20,11 @@ cli.add_command(new_case)
 cli.add_command(
     PlainSpokenCommand(
         name="sweep",
-        callback=sweeps.sweep,
-        params=[*sweeps.OPTIONS, PARAMS, VERBOSE],
+        callback=quickly(sweeps.sweep),
+        params=[*sweeps.OPTIONS, PARAMS, QUICK, VERBOSE],
         help=sweeps.sweep.__doc__,
     )
 )
+
+# For the commands of Kedro and its plugins, which know nothing of sentences.
+speak_plainly()

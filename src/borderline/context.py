@@ -9,7 +9,9 @@ from typing import Any
 from kedro.framework.context import KedroContext
 
 from borderline import grid
+from borderline.config_loader import PRESETS
 from borderline.datasets.buckets import with_credentials
+from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files
 from borderline.params import CallParams, Mark, flat
 from borderline.preflight.configuration import (
@@ -24,6 +26,8 @@ from borderline.preflight.configuration import (
     trained_members,
 )
 from borderline.preflight.reading import check_paths, read_globals, read_parameters
+from borderline.preflight.written import check_files, check_names_as_written
+from borderline.quick import quick_name
 
 
 class BorderlineContext(KedroContext):
@@ -44,8 +48,19 @@ class BorderlineContext(KedroContext):
         changed = self._runtime_params or {}
         # This entry of globals.yml is no parameter, but --params can change it.
         folder = {name: changed[name] for name in ("data_folder",) if name in changed}
+        loader: Any = self.config_loader
         # First, because parameters contain globals.
-        self.about = read_globals({**self.config_loader["globals"], **folder})
+        about = loader["globals"]
+        check_files(loader, ("globals",), Globals)
+        self.about = read_globals({**about, **folder})
+        parameters = loader["parameters"]
+        check_files(loader, ("parameters", PRESETS), Parameters)
+        check_names_as_written(changed, Parameters)
+        checked = read_parameters({n: v for n, v in parameters.items() if n not in folder})
+        if checked.run.quick:
+            # Before the catalog, whose paths contain the name of the images.
+            self.about = self.about.model_copy(update={"dataset": quick_name(self.about.dataset)})
+        loader["globals"] = {**about, **self.about.names()}
         if self.about.credentials is not None:
             self.config_loader["catalog"] = with_credentials(
                 self.config_loader["catalog"],
@@ -53,8 +68,6 @@ class BorderlineContext(KedroContext):
                 self.about.data_folder,
                 self._get_config_credentials(),
             )
-        parameters = self.config_loader["parameters"]
-        checked = read_parameters({n: v for n, v in parameters.items() if n not in folder})
         self.lists = checked.grid
         check_paths(checked, self.about, changed)
         pairing = pair_up(checked)
@@ -118,6 +131,12 @@ class BorderlineContext(KedroContext):
 
 def _at_home(catalog: dict[str, Any]) -> dict[str, Any]:
     """The catalog with ``~`` expanded in the path of the images."""
+    for name, entry in catalog.items():
+        if not isinstance(entry, dict):
+            raise BorderlineError(
+                f"The entry {name!r} of the catalog is {entry!r}, but it must be a group of "
+                "settings with a type: correct it in conf/<env>/catalog*.yml."
+            )
     source = catalog["source"]
     path = source.get("path")
     if isinstance(path, str) and path.startswith("~"):

@@ -12,6 +12,10 @@ class BorderlineError(ValueError):
     ``kedro run`` prints the sentence and no traceback (``kedro run --verbose`` prints both).
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython and notebooks print instead of a traceback."""
+        return [f"Error: {self}"]
+
 
 class GateClosed(BorderlineError):
     """A model under test breaks a limit of ``gate``: ``kedro run`` ends with status 3."""
@@ -30,6 +34,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close!r}?)" if close else ""
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most similar, if any is."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
+def closest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The known name that is most similar, if any is; ``cutoff`` is the least similarity."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)

@@ -25,6 +25,9 @@ NONE = "\u2013"
 
 NOT_RATED = "Not rated by people."
 
+LOGIT = "a logit; its sigmoid is p, the probability of {positive}"
+"""The outputs of the models that are trained here, in words."""
+
 VALIDATION_MEASURES = {
     "cosine_similarity": "pairwise similarity",
     "euclidean_distance": "pairwise distance",
@@ -277,6 +280,8 @@ class Findings(Params):
         errors: Errors of the model on the test images.
         errors_near_p: p-value of Fisher's exact test that errors are no more frequent near the
             patterns than elsewhere; None where there are no patterns.
+        weights: The number of weights of the model; None where it is unknown.
+        outputs: The outputs of the model, in words; ``{positive}`` is the positive class.
         band: An image is borderline when ``|p - 0.5|`` is below it.
         temperature: Divisor of the logits that calibrates the model; None where none does.
         rule: The rule that chose the generator.
@@ -306,7 +311,8 @@ class Findings(Params):
     positive: str
     negative: str
     kind: str
-    weights: int
+    weights: int | None
+    outputs: str = LOGIT
     other_mass: float | None = None
     train_images: int
     test_images: int
@@ -336,6 +342,11 @@ class Findings(Params):
     note: str
     rating: Rating | None = None
     rating_note: str = NOT_RATED
+
+    @property
+    def said_weights(self) -> str:
+        """The number of weights, in words."""
+        return "unknown number of weights" if self.weights is None else f"{self.weights:,} weights"
 
     @property
     def unit(self) -> str:

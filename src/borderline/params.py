@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import zlib
 from collections.abc import Iterator, Mapping
@@ -116,10 +117,13 @@ class RunParams(Params):
     Attributes:
         seed: The seed of all random choices.
         device: ``auto`` takes CUDA, then MPS, then the CPU.
+        quick: Whether the limits of ``conf/presets/quick.yml`` hold (``kedro run --quick``). The
+            results have their own folders, whose names end in ``_quick``.
     """
 
     seed: int = Field(ge=0, lt=2**32)
     device: Annotated[Device, Mark.NO_RESULT]
+    quick: Annotated[bool, Field(strict=True), Mark.NO_RESULT] = False
 
     def torch_device(self) -> torch.device:
         """The device to compute on.
@@ -211,13 +215,29 @@ class CallParams(Params):
         words = ["kedro", "run"]
         if self.environment is not None:
             words += ["--env", self.environment]
-        if self.changed:
-            values = (
-                f"{name}={value if isinstance(value, str) else json.dumps(value)}"
-                for name, value in self.changed.items()
-            )
+        changed = dict(self.changed)
+        if changed.get("run.quick") is True:
+            words.append("--quick")
+            del changed["run.quick"]
+        if changed:
+            values = (f"{name}={_as_option(value)}" for name, value in changed.items())
             words += ["--params", ",".join(values)]
         return shlex.join(words)
+
+
+def _as_option(value: Any) -> str:
+    """A value as ``--params`` takes it; a text that YAML would read otherwise is in quotes."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    from omegaconf import OmegaConf
+
+    try:
+        read = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))
+    except Exception:  # The errors of two libraries.
+        read = None
+    if read == {"value": value} and not re.search(r"[,\[\]{}'\"]", value):
+        return value
+    return "'" + value.replace("'", "''") + "'"
 
 
 class OtherRunParams(Params):
@@ -255,11 +275,13 @@ class PairParams(Params):
 
     Attributes:
         test_share: The share of the images that become test images if the source has none.
+        fewest_distinct: The least number of different training images of each class of the pair.
     """
 
     positive: int | str
     negative: int | str
     test_share: float = Field(gt=0, lt=1)
+    fewest_distinct: Annotated[int, Mark.NO_RESULT] = Field(default=10, ge=1)
 
 
 class GeneratorParams(Params):

@@ -71,7 +71,7 @@ def test_images_are_cut_to_a_square_about_their_middle_and_resized(tmp_path: Pat
     for name in CLASSES:
         (tmp_path / name).mkdir()
         Image.fromarray(wide).save(tmp_path / name / "wide.png")
-    source = ImageSource(kind="image_folder", path=str(tmp_path), size=10).load()
+    source = ImageSource(kind="image_folder", path=str(tmp_path), size=10, fit="crop").load()
     assert source.train["images"].shape == (3, 3, 10, 10)
     assert torch.equal(source.train["images"][..., 1:-1], torch.ones(3, 3, 10, 8))
     # The filter sees a little of what is beside the square.
@@ -122,6 +122,17 @@ def test_pixels_whose_range_nobody_knows_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((12, 12), 0.5, np.float32)).save(tmp_path / "cat/a.tiff")
     with pytest.raises(DatasetError, match="its pixels have 32 bits: save it with 8 or 16"):
         ImageSource(kind="image_folder", path=str(tmp_path)).load()
+
+
+def test_files_of_several_frames_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cat").mkdir()
+    image = Image.fromarray(pixels()[0][0])
+    image.save(tmp_path / "cat/a.tiff", save_all=True, append_images=[image])
+    ImageSource(kind="image_folder", path=str(tmp_path)).load()
+    assert "1 images of" in caplog.text
+    assert "only the first one is read: cat/a.tiff" in caplog.text
 
 
 def test_numbers_for_names_are_sorted_and_meant_as_numbers(tmp_path: Path) -> None:

@@ -223,10 +223,23 @@ MODELS = {
             "embedding": "elsewhere.sides",
         },
     ),
-    "batch of a fixed size": Bad(
-        ["models.mine cannot take 128 images", "models.mine.input"],
+    "image of a fixed size": Bad(
+        ["models.mine.input.size is None", "32x32", "the images have 28x28", "input.fit to true"],
         source("torch_export", path="model.file", trust=True),
-        saved("fixed batch", Ink().eval(), DIGITS),
+        saved("fixed batch", Ink(size=32).eval(), torch.zeros(2, 1, 32, 32)),
+    ),
+    "model of another library": Bad(
+        ["models.mine.source.path is 'model.file'", "a model of Keras", "export it to ONNX"],
+        source("onnx", path="model.file"),
+        b"\x89HDF\r\n\x1a\n",
+    ),
+    "labels in place of scores": Bad(
+        ["models.mine: it gives a tensor of type int64", "no probabilities"],
+        {**source("callable", import_path="elsewhere.label"), "embedding": "judge"},
+    ),
+    "fault in the user's code": Bad(
+        ["IndexError: index 7 is out of bounds", "elsewhere.py:", "return images[:, 7]"],
+        {**source("callable", import_path="elsewhere.faulty"), "embedding": "judge"},
     ),
     "no gradients for a generator that follows them": Bad(
         ["grid.generators is 'gasten_10'", "models.mine has none", "latent_search"],
@@ -459,6 +472,11 @@ IMAGES = {
         ["pair.positive is 7", "no such class"],
         images=ARRAYS,
         files=lambda f: arrays(f, labels=np.array([1, 0] * 30)),
+    ),
+    "copies of an image": Bad(
+        ["pair.fewest_distinct is 10", "30 training images of the class 7", "only 1 different"],
+        images=ARRAYS,
+        files=lambda f: arrays(f, images=np.repeat(DIGITS[:1, 0].numpy(), 60, 0)),
     ),
     "address that cannot be reached": Bad(
         ["source.path is 'nosuch://own'", "cannot be read"],

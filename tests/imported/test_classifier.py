@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
+import elsewhere
 from borderline.errors import BorderlineError
 from borderline.imported.classifier import (
     BlindJudge,
@@ -17,6 +20,7 @@ from borderline.imported.classifier import (
 )
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedModelParams
+from borderline.imported.probe import check_contract
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.explanation import randomised
 from conftest import contract_of, imported_model, imported_source
@@ -166,6 +170,23 @@ def test_boundary_between_two_of_many_classes(outputs: str) -> None:
     assert classifier.most_other_mass == 0.5
 
 
+@pytest.mark.parametrize(
+    ("width", "outputs", "words"),
+    [
+        (1, "logit", "a logit; its sigmoid is p, the probability of {positive}"),
+        (1, "probability", "p, the probability of {positive}"),
+        (2, "probabilities", "probabilities of 2 classes; p is that of {positive}"),
+        (3, "probabilities", "probabilities of 3 classes; p is the share of {positive} in the sum"),
+        (3, "logits", "logits of 3 classes; p, the probability of {positive}, is the softmax over"),
+    ],
+)
+def test_outputs_in_words(width: int, outputs: str, words: str) -> None:
+    columns = [2, 0] if width == 3 else None
+    params = params_of("pickle", outputs=outputs, columns=columns)
+    classifier = ImportedClassifier(params, saved("pickle", Net(width), images()), SHAPE)
+    assert classifier.described_outputs.startswith(words)
+
+
 @pytest.mark.parametrize("outputs", ["logit", "probability"])
 def test_one_number_an_image(outputs: str) -> None:
     torch.manual_seed(0)
@@ -189,6 +210,7 @@ def test_one_number_an_image(outputs: str) -> None:
         ({"range": [0, 255], "dtype": "uint8"}, [0, 128, 255]),
         ({"mean": [0.5], "std": [0.25]}, [-2.0, 0.0, 2.0]),
         ({"range": [0, 255], "mean": [100], "std": [50]}, [-2.0, 0.55, 3.1]),
+        ({"layout": "flat_nhwc"}, [0.0, 0.5, 1.0]),
     ],
 )
 def test_contract_of_range_and_normalisation(
@@ -198,6 +220,28 @@ def test_contract_of_range_and_normalisation(
     inputs = prepared(x, contract_of(**contract))
     assert inputs.flatten().tolist() == pytest.approx(expected)
     assert str(inputs.dtype) == f"torch.{contract.get('dtype', 'float32')}"
+
+
+def test_model_of_images_that_are_not_square() -> None:
+    contract = contract_of(size=[6, 24], fit=True)
+    assert contract.shape == (6, 24)
+    assert contract_of(size=[6]).size == 6
+    square = torch.linspace(-1, 1, 12)[:, None].expand(2, 1, 12, 12)
+    images = prepared(square, contract)
+    assert images.shape == (2, 1, 6, 24)
+    assert images[..., 0].std() > 0.1, "height stays height"
+    assert torch.allclose(images[..., 0], images[..., -1])
+    check_contract(contract, "judge", (1, 12, 12))
+    words = r"judge.input.size is \[6, 24\], but the images are 12x12: set judge.input.fit to true"
+    with pytest.raises(BorderlineError, match=words):
+        check_contract(contract_of(size=[6, 24]), "judge", (1, 12, 12))
+    check_contract(contract_of(size=[12, 12]), "judge", (1, 12, 12))
+
+
+@pytest.mark.parametrize("size", [0, [6, 0], [1, 2, 3], [], 6.5, "6", True])
+def test_size_that_no_image_has(size: Any) -> None:
+    with pytest.raises(ValidationError, match=r"a whole number from 1 on, or two: \[height, width"):
+        contract_of(size=size)
 
 
 def test_contract_of_size_and_channels() -> None:
@@ -227,12 +271,96 @@ def test_settings_know_the_file_by_its_content(model: Net) -> None:
 @pytest.mark.parametrize("heads", [TwoHeads, Answers])
 def test_the_logits_among_several_outputs(heads: type[Net], kind: str) -> None:
     model = heads().eval()
-    classifier = classifier_of(kind, model)
+    unclear = kind == "onnx" and heads is TwoHeads
+    classifier = classifier_of(kind, model, source={"output": 0} if unclear else {})
     x = images()
     outputs = Net.forward(model, (x + 1) / 2)
     torch.testing.assert_close(classifier(x), outputs[:, 1] - outputs[:, 0])
     # The last linear layer before these logits, not the last one of the module.
     torch.testing.assert_close(model.last(classifier.embed(x)), outputs)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "torch_export", "torchscript"])
+@pytest.mark.parametrize(("heads", "output"), [(TwoHeads, 1), (Answers, "another")])
+def test_named_output(heads: type[TwoHeads], output: int | str, kind: str) -> None:
+    model = heads().eval()
+    source = {"output": output}
+    classifier = classifier_of(kind, model, source=source, columns=[2, 0])
+    logits = model.answer((images() + 1) / 2)
+    torch.testing.assert_close(classifier.outputs(images()), model.other(logits))
+    torch.testing.assert_close(classifier.embed(images()), logits)
+
+
+def test_output_that_is_not_there() -> None:
+    words = r"source.output is 'scores', but it gives a dict with another, logits, and"
+    with pytest.raises(BorderlineError, match=words):
+        classifier_of("pickle", Answers().eval(), source={"output": "scores"})
+
+
+class TakesInput(Net):
+    def forward(self, input: Tensor) -> Any:
+        return self.answer(input)
+
+
+def sequence() -> torch.nn.Sequential:
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(144, 5), torch.nn.Linear(5, 2))
+
+
+@pytest.mark.parametrize("batch", ["torch_export", "fixed batch"])
+@pytest.mark.parametrize("make", [sequence, TakesInput])
+def test_export_whose_argument_is_called_input(
+    make: Callable[[], torch.nn.Module], batch: str
+) -> None:
+    """PyTorch cannot move a copy of such a program; and of a fixed batch it takes only that."""
+    model = make().eval()
+    content = saved(batch, model, images(4))
+    classifier = ImportedClassifier(params_of("torch_export"), content, SHAPE)
+    x = images(6).requires_grad_(True)
+    outputs = model((x + 1) / 2)
+    expected = outputs[:, 1] - outputs[:, 0]
+    torch.testing.assert_close(classifier(x), expected)
+    assert classifier.embed(x).shape == (6, 8 if make is TakesInput else 5)
+    gradients = (torch.autograd.grad(out.sum(), x)[0] for out in (classifier(x), expected))
+    torch.testing.assert_close(*gradients)
+
+
+def test_export_of_another_type() -> None:
+    model = sequence().double().eval()
+    content = saved("torch_export", model, images(4).double())
+    classifier = ImportedClassifier(params_of("torch_export"), content, SHAPE)
+    declared = {"layout": "nchw", "channels": 1, "size": 12, "dtype": "float64"}
+    assert classifier.network.declared() == declared
+    outputs = model((images().double() + 1) / 2).float()
+    torch.testing.assert_close(classifier(images()), outputs[:, 1] - outputs[:, 0])
+
+
+class NoBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x * 2
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.numpy(),
+        lambda x: x.detach().numpy(),
+        lambda x: NoBackward.apply(x),
+        lambda x: x.exp().mul_(2).sqrt().add_(1).mul(x).clone().zero_(),
+        lambda x: (lambda y: y.add_(1).sub_(1) * y.sigmoid_())(x.exp()),
+        lambda x: x.tolist(),
+    ],
+)
+def test_operators_without_gradients(
+    function: Callable[[Tensor], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "sides", lambda images: function(images.flatten(1)[:, :2]))
+    source = {"import_path": "elsewhere.sides"}
+    params = params_of("callable", source=source, embedding="judge")
+    classifier = ImportedClassifier(params, b"", SHAPE, BlindJudge())
+    assert not classifier.differentiable
+    with torch.no_grad():
+        assert classifier(images()).shape == (6,)
 
 
 @pytest.mark.parametrize(

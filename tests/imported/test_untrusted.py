@@ -166,7 +166,7 @@ def test_checkpoint_with_more_than_weights(
     assert "models.mine.source.trust is False" in sentence_of(result)
     assert not trace.exists()
     assert not (project / "data").exists()
-    with pytest.raises(BorderlineError, match="do not fit"):
+    with pytest.raises(BorderlineError, match="no state dictionary"):
         read_network(imported_source(**source, trust=True), torch_saved(trace))
     assert trace.exists()
 

@@ -61,6 +61,8 @@ class Case(NamedTuple):
 )
 @click.option("--import-path", help="Class of the state dict, or a callable: package.module.Name.")
 @click.option("--arguments", default="{}", help="Arguments of that class: '{num_classes: 10}'.")
+@click.option("--key", help="Weights in a checkpoint that holds several: ema, state_dict.student.")
+@click.option("--output", help="Output with the class scores, where the model has several.")
 @click.option(
     "--trust",
     is_flag=True,
@@ -143,8 +145,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     from borderline.imported.contracts import normalisation_of, try_contracts, usual_contracts
     from borderline.imported.probe import check_model
 
-    if options["arguments"]:
-        source["arguments"] = options["arguments"]
+    source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
     about = globals_of(name, options)
     material = _load(source, about)
     usual = _named_contract(options)
@@ -209,7 +210,7 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
         except ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise BorderlineError(f"model has invalid settings: {reason}.") from error
-        network: Any = read_network(settings, content)
+        network = read_network(settings, content)
     with speaking_of(images=True):
         images = ImageSource(**about["source"]).load()
         check_counts(images)
@@ -217,8 +218,7 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
             images, PairParams.model_validate({**about["pair"], "test_share": 0.2})
         )
     real = images_of_pair(images.train, *labels)
-    declared = network.declared() if hasattr(network, "declared") else {}
-    return Material(source, content, real, Pair(images.classes, *labels), declared, defaults)
+    return Material(source, content, real, Pair(images.classes, *labels), network, defaults)
 
 
 def _settings_of(fit: Fit, source: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -308,6 +308,10 @@ def _listed(option: str, text: str, kind: type[Any], length: int | None) -> list
         ) from error
     if values and length not in (None, len(values)):
         raise BorderlineError(f"--{option} is {text!r}, but it needs two numbers: {_TWO[option]}.")
+    if values and option.endswith("range") and values[0] >= values[1]:
+        raise BorderlineError(
+            f"--{option} is {text!r}, but its second number must be greater: {_TWO[option]}."
+        )
     return values
 
 

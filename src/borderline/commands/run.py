@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import re
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
-from omegaconf import OmegaConf
 
-from borderline.errors import BorderlineError, GateClosed, causes
+from borderline.commands.options import check_config_file, runner_of, settings_option
+from borderline.errors import BorderlineError, GateClosed, causes, did_you_mean
+from borderline.params import merged
 
 # Kedro's messages about unknown pipelines, nodes and namespaces.
-_NOT_FOUND = re.compile(r"Failed to find the pipeline named|Pipeline does not contain ")
-_COMMA_OUTSIDE_OF_LISTS = re.compile(r",(?![^\[\]]*\])")
+_NO_PIPELINE = re.compile(r"Failed to find the pipeline named '(.*?)'")
+_NOT_FOUND = re.compile(
+    r"Pipeline does not contain |Catalog entry '|An exception occurred when parsing config for "
+)
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -40,16 +46,30 @@ class Closed(BadInput):
 class PlainSpokenCommand(click.Command):
     """A command that reports bad input in one sentence."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read the options."""
+        with _plainly():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        try:
+        with _plainly():
             return super().invoke(ctx)
-        except Exception as error:
-            sentence = sentence_of(error)
-            if sentence is None:
-                raise
-            closed = any(isinstance(cause, GateClosed) for cause in causes(error))
-            raise (Closed if closed else BadInput)(sentence) from error
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Report bad input in one sentence."""
+    try:
+        yield
+    except click.ClickException:
+        raise
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        closed = any(isinstance(cause, GateClosed) for cause in causes(error))
+        raise (Closed if closed else BadInput)(sentence) from error
 
 
 def sentence_of(error: Exception) -> str | None:
@@ -68,27 +88,26 @@ def sentence_of(error: Exception) -> str | None:
                 "or fix the permissions, then run again; finished trials stay."
             )
         if isinstance(cause, MissingConfigException) or _NOT_FOUND.match(str(cause)):
-            return " ".join(str(cause).split())
+            return f"{' '.join(str(cause).split()).rstrip('.')}."
+        pipeline = _NO_PIPELINE.match(str(cause))
+        if pipeline:
+            from borderline.pipeline_registry import BESIDE, STAGES
+
+            known = [*STAGES, *BESIDE]
+            return (
+                f"--pipelines is {pipeline[1]!r}{did_you_mean(pipeline[1], known)}: choose from "
+                f"{', '.join(known)}."
+            )
+        if str(cause).startswith("Pipeline contains no nodes after applying"):
+            return "No node is left by the options that select nodes, such as --tags: correct them."
     return None
 
 
-def _settings(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
-    """The settings of ``--params``; Kedro itself would split a list at its commas."""
-    if isinstance(value, dict):
-        return value
-    items = [item.strip() for item in _COMMA_OUTSIDE_OF_LISTS.split(value) if item.strip()]
-    for item in items:
-        if not item.partition("=")[0].strip() or "=" not in item:
-            ctx.fail(f"--{option.name} has {item!r}, but a setting is <name>=<value>.")
-    return OmegaConf.to_container(OmegaConf.from_dotlist(items))
-
-
-PARAMS = click.Option(
-    ["--params"],
-    type=click.UNPROCESSED,
-    default="",
-    callback=_settings,
-    help="Settings: pair.positive=9,grid.models=[cnn_2,cnn_4].",
+PARAMS = settings_option("--params", "Settings: pair.positive=9,grid.models=[cnn_2,cnn_4].")
+QUICK = click.Option(
+    ["--quick"],
+    is_flag=True,
+    help="A look of about two minutes: short trainings, few images, results in their own folders.",
 )
 VERBOSE = click.Option(
     ["--verbose", "-v"],
@@ -99,9 +118,39 @@ VERBOSE = click.Option(
 )
 
 
+def quickly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The callback of a command with ``--params``, which takes ``--quick`` too."""
+
+    def callback(*, quick: bool, params: dict[str, Any], **options: Any) -> Any:
+        both = merged(params, {"run": {"quick": True}}) if quick else params
+        return command(params=both, **options)
+
+    return callback
+
+
+def _run(**options: Any) -> Any:
+    runner_of(options["runner"], options["runner_params"])
+    return kedro_run.callback(**options)  # type: ignore[misc]
+
+
+def _config_file(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+    if value:
+        check_config_file(value, str(context.info_name))
+    return _CONFIG.callback(context, option, value)  # type: ignore[misc]
+
+
+_KEDRO = {str(option.name): option for option in kedro_run.params}
+_CONFIG = _KEDRO["config"]
+_OURS = {
+    "params": PARAMS,
+    "runner_params": settings_option("--runner-params", "The settings of the runner."),
+    "config": copy.copy(_CONFIG),
+}
+_OURS["config"].callback = _config_file
+
 run = PlainSpokenCommand(
     name="run",
-    callback=kedro_run.callback,
-    params=[*(option for option in kedro_run.params if option.name != "params"), PARAMS, VERBOSE],
+    callback=quickly(_run),
+    params=[*(_OURS.get(name, option) for name, option in _KEDRO.items()), QUICK, VERBOSE],
     help=kedro_run.help,
 )

@@ -52,7 +52,7 @@ def with_credentials(
         name: The entry in ``credentials.yml``; None for credentials of the environment.
 
     Raises:
-        BorderlineError: When ``credentials.yml`` has no such entry.
+        BorderlineError: When ``credentials.yml`` has no such group.
     """
     if name is None or not is_bucket(data_folder):
         return dict(catalog)
@@ -60,6 +60,11 @@ def with_credentials(
         raise BorderlineError(
             f"credentials is {name!r} in globals.yml, but conf/local/credentials.yml has no such "
             "entry: add it there, or remove credentials to use those of the environment."
+        )
+    if not isinstance(known[name], Mapping):
+        raise BorderlineError(
+            f"The entry {name!r} of conf/local/credentials.yml must be a group, such as "
+            "'{key: <key>, secret: <secret>}': correct it."
         )
     protocol = data_folder.partition("://")[0] + "://"
     return {

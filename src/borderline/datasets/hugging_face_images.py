@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from borderline.datasets.image_files import Broken, Colour, ImageArrays, ImageFile, decode_splits
+from borderline.datasets.image_files import ImageArrays, ImageFile, Wanted, decode_splits
 from borderline.errors import BorderlineError
 
 
-def read_hugging_face(
-    path: str, size: int | None, colour: Colour | None, broken: Broken
-) -> ImageArrays:
+def read_hugging_face(path: str, wanted: Wanted) -> ImageArrays:
     """Read a folder that ``save_to_disk`` wrote: a dataset, or its splits ``train`` and ``test``.
-
-    For the arguments, see :func:`~borderline.datasets.image_files.decode_splits`.
 
     Raises:
         BorderlineError: When the folder holds no dataset, when the dataset lacks a column of images
@@ -52,7 +48,7 @@ def read_hugging_face(
         n for n, kind in splits["train"].features.items() if isinstance(kind, datasets.Value)
     ]
     files = {split: _files(rows, image, label, columns, split) for split, rows in undecoded.items()}
-    return names, *decode_splits(files, size, colour, broken, path)
+    return names, *decode_splits(files, wanted, path)
 
 
 def _columns(path: str, features: Any, datasets: Any) -> tuple[str, str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ import pandas as pd
 from fsspec.core import url_to_fs
 
 from borderline.datasets.image_files import Arrays, ImageArrays, channels_first, in_order
+from borderline.datasets.scale import Span, scaled, span_of, warn_if_narrow
 from borderline.errors import BorderlineError
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
     """
     arrays = _arrays(path)
     splits: dict[str, Arrays] = {}
+    spans: list[Span] = []
     for split, choices in _NAMES.items():
         names = next((pair for pair in choices if pair[0] in arrays or pair[1] in arrays), None)
         if names is None:
@@ -54,12 +56,14 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
                     f"{', '.join(sorted(arrays))}): add it."
                 )
         of_split = _split(path, *names, arrays[names[0]], arrays[names[1]], scale)
+        spans.append(span_of(arrays[names[0]], scale))
         splits[split] = of_split._replace(columns=_columns(path, arrays, split, of_split.labels))
     if "train" not in splits:
         raise BorderlineError(
             f"source.path is {path!r}, whose arrays are {', '.join(sorted(arrays)) or 'none'}, but "
             "images and labels, or x_train and y_train, are needed: name them so."
         )
+    warn_if_narrow(spans, path)
     classes = in_order({*splits["train"].labels.tolist()})
     if all(isinstance(name, int) for name in classes):
         numbers = tuple(str(label) for label in range(max(classes, default=-1) + 1))
@@ -137,20 +141,12 @@ def _split(
             "are needed: convert them."
         )
     images = channels_first(images)
-    low, high = scale or ((0.0, 255.0) if images.dtype.kind in "iu" else (0.0, 1.0))
-    values = images.astype(np.float32)
-    if not np.isfinite(values).all():
+    if images.dtype.kind == "f" and not np.isfinite(images.astype(np.float32)).all():
         raise BorderlineError(
             f"source.path is {path!r}, whose {images_name} hold NaN or infinite pixels: replace "
             "them."
         )
-    least, most = (float(values.min()), float(values.max())) if values.size else (low, high)
-    if least < low or most > high:
-        raise BorderlineError(
-            f"source.range is [{low:g}, {high:g}], but the pixels of {images_name} in {path} go "
-            f"from {least:g} to {most:g}: set source.range to the values of black and white."
-        )
-    return Arrays((values - low) / (high - low) * 2 - 1, labels)
+    return Arrays(scaled(images, scale, f"{images_name} in {path}"), labels)
 
 
 def _columns(

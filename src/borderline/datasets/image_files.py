@@ -6,13 +6,18 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from borderline.datasets.decoding import EXTENSIONS as EXTENSIONS
+from borderline.datasets.decoding import FORMATS as FORMATS
+from borderline.datasets.decoding import HEAD as HEAD
+from borderline.datasets.decoding import PackageMissing, Picture, Unreadable, decoded, is_dicom
+from borderline.datasets.fitting import Fit, checked_fit
+from borderline.datasets.scale import Scale, check_inside, warn_if_narrow
 from borderline.errors import BorderlineError
 
 logger = logging.getLogger(__name__)
@@ -25,9 +30,6 @@ _SHOWN = 5
 _READERS = 4
 _DIGITS = 12
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-Image.init()
-EXTENSIONS = {end for end, name in Image.registered_extensions().items() if name in FORMATS}
 AnyName = TypeVar("AnyName", str, int)
 
 
@@ -64,46 +66,65 @@ class ImageFile(NamedTuple):
     columns: Mapping[str, Any] | None = None
 
 
+class Wanted(NamedTuple):
+    """The wanted images of a source of files.
+
+    Attributes:
+        size: Side in pixels that images are resized to; None requires square images of one size.
+        fit: The way in which images become square; None as in
+            :func:`~borderline.datasets.fitting.checked_fit`.
+        colour: The wanted colour; None is grey if all images of ``train`` are grey.
+        broken: What happens to files that cannot be read.
+        scale: The values of black and white in the files; None for those of their formats.
+    """
+
+    size: int | None = None
+    fit: Fit | None = None
+    colour: Colour | None = None
+    broken: Broken = "stop"
+    scale: Scale | None = None
+
+
 def decode_splits(
-    splits: Mapping[str, Iterable[ImageFile]],
-    size: int | None,
-    colour: Colour | None,
-    broken: Broken,
-    source: str,
+    splits: Mapping[str, Iterable[ImageFile]], wanted: Wanted, source: str
 ) -> tuple[Arrays, Arrays | None]:
     """Pixels and labels of the splits ``train`` and ``test``, all of them grey or all in colour.
 
     Args:
-        size: Side in pixels: images are cut to their middle square and resized. None requires
-            square images of one size.
-        colour: The wanted colour; None is grey if all images of ``train`` are grey.
         source: The name of the source in messages.
 
     Raises:
         BorderlineError: When files cannot be read and ``broken`` is ``stop``, when no file can be
-            read, and when ``size`` is missing for images of several sizes.
+            read, when pixels are outside of the wanted scale, and when ``size`` or ``fit`` is
+            missing for images of other sizes.
     """
+    opened = {name: _opened_files(list(files), wanted, source) for name, files in splits.items()}
+    pictures = [picture for _, of_split in opened.values() for picture in of_split]
+    _check_scale(pictures, wanted.scale, source)
+    fit = checked_fit([p.image.size for p in pictures], wanted.size, wanted.fit, source)
     arrays: dict[str, Arrays] = {}
-    for name, files in splits.items():
-        arrays[name] = _decoded(list(files), size, colour, broken, source)
+    colour = wanted.colour
+    for name, (files, of_split) in opened.items():
+        images = [picture.image for picture in of_split]
+        arrays[name] = _stacked(files, images, wanted.size, fit, colour)
         # A colour set may hold grey images, but a grey set no coloured ones.
         colour = colour or ("grey" if arrays[name].pixels.shape[1] == 1 else None)
     return arrays["train"], arrays.get("test")
 
 
-def _decoded(
-    files: list[ImageFile],
-    size: int | None,
-    colour: Colour | None,
-    broken: Broken,
-    source: str,
-) -> Arrays:
+def _opened_files(
+    files: list[ImageFile], wanted: Wanted, source: str
+) -> tuple[list[ImageFile], list[Picture]]:
+    """The files that can be read, and their pictures."""
+
+    def opened(file: ImageFile) -> Picture | str:
+        return _opened(file, wanted.scale)
+
     with ThreadPoolExecutor(_READERS) as readers:
-        results = list(zip(files, readers.map(_opened, files), strict=True))
+        results = list(zip(files, readers.map(opened, files), strict=True))
     bad = [f"{file.name} ({result})" for file, result in results if isinstance(result, str)]
-    images = [result for _, result in results if not isinstance(result, str)]
-    kept = [file for file, result in results if not isinstance(result, str)]
-    if bad and (broken == "stop" or not images):
+    pictures = [result for _, result in results if not isinstance(result, str)]
+    if bad and (wanted.broken == "stop" or not pictures):
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise BorderlineError(
             f"{len(bad)} of {len(files)} images of {source} cannot be read: "
@@ -112,23 +133,45 @@ def _decoded(
         )
     for name in bad:
         logger.warning("Left out, because it cannot be read: %s", name)
+    kept = [file for file, result in results if not isinstance(result, str)]
+    longer = [file.name for file, picture in zip(kept, pictures, strict=True) if picture.frames > 1]
+    if longer:
+        logger.warning(
+            "%d images of %s have several frames, of which only the first one is read: %s%s",
+            *(len(longer), source, ", ".join(longer[:_SHOWN])),
+            ", ..." if len(longer) > _SHOWN else "",
+        )
+    return kept, pictures
+
+
+def _check_scale(pictures: list[Picture], scale: Scale | None, source: str) -> None:
+    depths = sorted({picture.bits for picture in pictures})
+    if scale is not None and len(depths) > 1:
+        raise BorderlineError(
+            f"source.range is [{scale[0]:g}, {scale[1]:g}], but the images of {source} have "
+            f"{' and '.join(map(str, depths))} bits, in which black and white have other values: "
+            "save all images with the same number of bits, or remove source.range."
+        )
+    spans = [picture.span for picture in pictures]
+    check_inside(spans, source)
+    warn_if_narrow(spans, source)
+
+
+def _stacked(
+    files: list[ImageFile],
+    images: list[Image.Image],
+    size: int | None,
+    fit: Fit,
+    colour: Colour | None,
+) -> Arrays:
     grey = all(image.mode == "L" for image in images) if colour is None else colour == "grey"
-    if size is None:
-        sizes = sorted({image.size for image in images})
-        if len(sizes) > 1 or (sizes and sizes[0][0] != sizes[0][1]):
-            shown = ", ".join(f"{width}x{height}" for width, height in sizes[:4])
-            raise BorderlineError(
-                f"source.size is missing, but the images of {source} are of {len(sizes)} sizes "
-                f"({shown}{', ...' if len(sizes) > 4 else ''}): set source.size to the side of the "
-                "square that all are resized to, such as 32 or 64."
-            )
     mode = "L" if grey else "RGB"
-    pixels = [np.asarray(_fitted(image, size).convert(mode)) for image in images]
+    pixels = [np.asarray(_fitted(image, size, fit, mode).convert(mode)) for image in images]
     stacked = np.stack(pixels) if pixels else np.zeros((0, 1, 1), np.uint8)
-    columns = pd.DataFrame.from_records([file.columns or {} for file in kept])
+    columns = pd.DataFrame.from_records([file.columns or {} for file in files])
     return Arrays(
         np.ascontiguousarray(channels_first(stacked)),
-        np.array([file.label for file in kept], dtype=np.int64),
+        np.array([file.label for file in files], dtype=np.int64),
         columns if len(columns.columns) else None,
     )
 
@@ -181,38 +224,40 @@ def class_orders(names: Sequence[str]) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(map(tuple, orders)))
 
 
-def _opened(file: ImageFile) -> Image.Image | str:
-    """The image, or the reason why it cannot be read."""
+def is_image(name: str, head: Callable[[], bytes]) -> bool:
+    """Whether a file is an image, by its suffix; without one, whether it is a DICOM file.
+
+    Args:
+        name: The name of the file.
+        head: Reads the first bytes of the file. Archives name DICOM files ``IM000001`` or
+            ``1.2.840.113``.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    if dot and stem and not suffix.isdigit():
+        return f".{suffix.lower()}" in EXTENSIONS
+    return not name.startswith(".") and is_dicom(head())
+
+
+def _opened(file: ImageFile, scale: Scale | None) -> Picture | str:
+    """The picture, or the reason why it cannot be read."""
     try:
         content = file.read()
-        if not content:
-            return "0 bytes"
-        # Pillow would run a program to read other formats, whatever the file's name.
-        with Image.open(BytesIO(content), formats=FORMATS) as image:
-            image.load()
-            if image.mode in ("F", "I"):
-                return "its pixels have 32 bits: save it with 8 or 16"
-            # Cameras save the orientation beside the pixels.
-            return _of_8_bits(ImageOps.exif_transpose(image))
+        return decoded(file.name, content, scale) if content else "0 bytes"
+    except PackageMissing:
+        raise
+    except Unreadable as error:
+        return str(error)
     except Exception as error:
         return str(error).splitlines()[0].split("<")[0].strip()[:80] or type(error).__name__
 
 
-def _of_8_bits(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode in ("P", "PA", "RGBA", "LA", "La", "RGBa"):
-        grey = image.mode in ("LA", "La")
-        layer = image.convert("RGBA")
-        # Transparent pixels become white, as on paper.
-        paper = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(paper, layer).convert("L" if grey else "RGB")
-    return image
-
-
-def _fitted(image: Image.Image, size: int | None) -> Image.Image:
+def _fitted(image: Image.Image, size: int | None, fit: Fit, mode: str) -> Image.Image:
     if size is None or image.size == (size, size):
         return image
-    return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    square, filter_ = (size, size), Image.Resampling.BICUBIC
+    if fit == "pad":
+        # 0 is black in these modes only.
+        return ImageOps.pad(image.convert(mode), square, filter_, color=0)
+    return (
+        image.resize(square, filter_) if fit == "stretch" else ImageOps.fit(image, square, filter_)
+    )

@@ -11,27 +11,21 @@ import pandas as pd
 from fsspec.core import url_to_fs
 
 from borderline.datasets.image_files import (
-    EXTENSIONS,
     FORMATS,
-    Broken,
-    Colour,
+    HEAD,
     ImageArrays,
     ImageFile,
+    Wanted,
     decode_splits,
     in_order,
+    is_image,
 )
 from borderline.errors import BorderlineError
 
 _METADATA, _FILE_NAME = "metadata.csv", "file_name"
 
 
-def read_image_folder(
-    path: str,
-    classes: tuple[str, ...] | None,
-    size: int | None,
-    colour: Colour | None,
-    broken: Broken,
-) -> ImageArrays:
+def read_image_folder(path: str, classes: tuple[str, ...] | None, wanted: Wanted) -> ImageArrays:
     """Read a folder with a folder for each class; or with ``train`` and ``test``, which hold these.
 
     A ``metadata.csv`` in it, or in each of these two, gives columns beside the images.
@@ -40,7 +34,7 @@ def read_image_folder(
         path: The folder, or its fsspec address.
         classes: The names of the classes' folders in the order of their labels; None for all
             folders by name.
-        size: As for :func:`~borderline.datasets.image_files.decode_splits`, like the others.
+        wanted: The wanted images.
 
     Raises:
         BorderlineError: When the folder or a class is missing, or images cannot be read.
@@ -85,7 +79,7 @@ def read_image_folder(
                 f"{', '.join(empty)} ({', '.join(FORMATS)}): put some there, or leave the "
                 "class out of source.classes."
             )
-    return names, *decode_splits(files, size, colour, broken, path)
+    return names, *decode_splits(files, wanted, path)
 
 
 def _folders(fs: Any, folder: str) -> dict[str, str]:
@@ -135,6 +129,7 @@ def _files(
 ) -> Iterator[ImageFile]:
     for path in sorted(fs.find(folder)):
         name = path.rpartition("/")[2]
-        if f".{name.rpartition('.')[2].lower()}" in EXTENSIONS and not name.startswith("."):
+        head = functools.partial(fs.cat_file, path, end=HEAD)
+        if is_image(name, head) and not name.startswith("."):
             shown = path.removeprefix(folder.rpartition("/")[0]).lstrip("/")
             yield ImageFile(shown, label, functools.partial(fs.cat_file, path), columns.get(path))

@@ -74,8 +74,8 @@ class SourceImages:
                 raise BorderlineError(
                     f"{self.name} holds {count} images of {width}x{height} pixels with {channels} "
                     "channels, but it needs square images of one size, at least "
-                    f"{SMALLEST_IMAGE} pixels wide and with 1 or 3 channels: crop or resize them "
-                    "first."
+                    f"{SMALLEST_IMAGE} pixels wide and with 1 or 3 channels: set source.size, or "
+                    "correct the images."
                 )
             highest = int(split["labels"].max())
             if highest >= len(self.classes):
@@ -126,10 +126,13 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         classes: The names of the classes; None takes their numbers or the names of their folders.
         otherwise: For ``idx``: another source, used if the folder does not exist.
         size: Side in pixels; all images are resized to it. None keeps the image's own size.
+        fit: For images that are not square: ``crop`` keeps the central square, ``pad`` adds black
+            borders, ``stretch`` changes the proportions. None is ``crop`` if no image loses more
+            than a tenth of its area.
         colour: ``grey`` or ``rgb``; None keeps the image's own.
         broken: For files that cannot be read: ``stop`` ends the run, ``leave_out`` logs a line.
-        range: For ``arrays``: the values of black and white; None is 0 and 255 for whole numbers
-            and 0 and 1 for others.
+        range: The values of black and white in the files. None is 0 and 255 for whole numbers in
+            arrays, 0 and 1 for others, and the scale of the format for image files.
         columns: The columns beside the images to compare patterns in; None for all that have a
             value for each image.
         metadata: Ignored here; read by kedro-viz.
@@ -149,6 +152,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         classes: list[str] | None = None,
         otherwise: dict[str, Any] | None = None,
         size: int | None = None,
+        fit: str | None = None,
         colour: str | None = None,
         broken: str = "stop",
         range: list[float] | None = None,
@@ -169,6 +173,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         self._name = name or (kind if kind == "mnist_sample" else last)
         self._classes = tuple(classes) if classes else None
         self._size: int | None = size
+        self._fit: Any = fit
         self._colour: Any = colour
         self._broken: Any = broken
         self._range = (range[0], range[1]) if range else None
@@ -178,6 +183,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
 
     def load(self) -> SourceImages:
         """Read all images."""
+        from borderline.datasets.fitting import checked_fit
         from borderline.datasets.labelled_images import fitted, labelled
 
         # The driver of a remote address may raise any error.
@@ -197,8 +203,15 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 f"source.path is {self._address!r}, which cannot be read "
                 f"({str(error) or type(error).__name__}): correct it."
             ) from error
-        fit = partial(fitted, size=self._size, colour=self._colour)
-        source = replace(source, train=fit(source.train), test=source.test and fit(source.test))
+        splits_there = [split for split in (source.train, source.test) if split is not None]
+        sizes = [
+            (images["images"].shape[-1], images["images"].shape[-2]) for images in splits_there
+        ]
+        fit = checked_fit(sizes, self._size, self._fit, source.name)
+        change = partial(fitted, size=self._size, colour=self._colour, fit=fit)
+        source = replace(
+            source, train=change(source.train), test=source.test and change(source.test)
+        )
         source.check_usable()
         return source
 
@@ -224,24 +237,39 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             hugging_face_images,
             idx_files,
             image_arrays,
+            image_files,
             image_folder,
             library_images,
         )
 
-        fit = self._size, self._colour, self._broken
+        wanted = image_files.Wanted(self._size, self._fit, self._colour, self._broken, self._range)
         match self._kind:
             case "mnist_sample":
-                return library_images.read_mnist_sample()
+                return self._scaled(library_images.read_mnist_sample())
             case "torchvision":
-                return library_images.read_torchvision(self._name, str(self._folder))
+                return self._scaled(library_images.read_torchvision(self._name, str(self._folder)))
             case "idx":
-                return idx_files.read_idx_folder(self._folder)
+                return self._scaled(idx_files.read_idx_folder(self._folder))
             case "arrays":
                 return image_arrays.read_image_arrays(self._address, self._range)
             case "image_folder":
-                return image_folder.read_image_folder(self._address, self._classes, *fit)
+                return image_folder.read_image_folder(self._address, self._classes, wanted)
             case _:
-                return hugging_face_images.read_hugging_face(self._address, *fit)
+                return hugging_face_images.read_hugging_face(self._address, wanted)
+
+    def _scaled(self, source: ImageArrays) -> ImageArrays:
+        """Images of 8 bits, with the values of ``source.range`` for black and white."""
+        from borderline.datasets.scale import scaled, span_of, warn_if_narrow
+
+        classes, train, test = source
+        splits = [split for split in (train, test) if split is not None]
+        warn_if_narrow([span_of(split.pixels, self._range) for split in splits], self._name)
+        if self._range is None:
+            return source
+        train, *rest = (
+            split._replace(pixels=scaled(split.pixels, self._range, self._name)) for split in splits
+        )
+        return classes, train, next(iter(rest), None)
 
 
 def _check_known(setting: str, value: str | None, known: tuple[str, ...]) -> None:

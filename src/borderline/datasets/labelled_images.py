@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
+from borderline.datasets.fitting import Fit
 from borderline.datasets.image_files import Arrays
 from borderline.records import LabelledImages
 
+BLACK = -1.0
 # The brightness of red, green and blue to the eye (ITU-R BT.601).
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -21,7 +24,7 @@ def labelled(arrays: Arrays) -> LabelledImages:
     return {"images": images, "labels": torch.from_numpy(np.asarray(labels).astype(np.int64))}
 
 
-def fitted(split: LabelledImages, size: int | None, colour: str | None) -> LabelledImages:
+def fitted(split: LabelledImages, size: int | None, colour: str | None, fit: Fit) -> LabelledImages:
     """Images of this side in pixels, ``grey`` or ``rgb``; None keeps the image's own."""
     images = split["images"]
     if colour == "grey" and images.shape[1] == 3:
@@ -30,8 +33,21 @@ def fitted(split: LabelledImages, size: int | None, colour: str | None) -> Label
     elif colour == "rgb" and images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1).contiguous()
     if size is not None and images.shape[-2:] != (size, size):
-        side = min(images.shape[-2:])
-        top, left = ((length - side) // 2 for length in images.shape[-2:])
-        images = images[..., top : top + side, left : left + side]
-        images = F.interpolate(images, (size, size), mode="bilinear", antialias=True).clamp(-1, 1)
+        images = _squared(images, size, fit)
     return {**split, "images": images}
+
+
+def _squared(images: Tensor, size: int, fit: Fit) -> Tensor:
+    height, width = images.shape[-2:]
+    shape, border = (size, size), (0, 0)
+    if fit == "crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        images = images[..., top : top + side, left : left + side]
+    elif fit == "pad":
+        longest = max(height, width)
+        shape = (max(1, round(size * height / longest)), max(1, round(size * width / longest)))
+        border = (size - shape[0], size - shape[1])
+    images = F.interpolate(images, shape, mode="bilinear", antialias=True).clamp(-1, 1)
+    sides = [(length // 2, length - length // 2) for length in border]
+    return F.pad(images, (*sides[1], *sides[0]), value=BLACK)

@@ -40,12 +40,14 @@ class PreflightHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Check device, inputs, settings, data folder and images; then open the ledger."""
+        from borderline.pipelines.classifier.pairs import check_distinct
         from borderline.preflight import inputs
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
         from borderline.preflight.imports import check_imports, digests_of_imports
 
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
+        command += " --quick" if self.parameters.run.quick else ""
         requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
         names = [*STAGES, *(name for name in BESIDE if name in requested)]
         stages = {name: pipelines[name] for name in names}
@@ -81,6 +83,7 @@ class PreflightHooks:
             digest = inputs.digest_of_images(source)
             former = ledger.entry(book, ledger.SOURCE)
             inputs.check_same_images(digest, former, self.data_folder)
+            check_distinct(source, self.parameters.pair)
             entries |= {ledger.SOURCE: {"digest": digest}}
         catalog.save("ledger", entries)
 

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from borderline.errors import BorderlineError
+from borderline.imported.declared import check_declared
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.kinds import first_line, read_network
-from borderline.imported.network import NoEmbedding, outputs_of
+from borderline.imported.network import NoEmbedding, NoScores, floating
 from borderline.imported.outputs import pair_logits
 from borderline.imported.params import (
     FILE_DIGEST,
@@ -21,6 +22,7 @@ from borderline.imported.params import (
     ImportedModelParams,
     Source,
 )
+from borderline.imported.user_code import faults_with_lines
 from borderline.params import Setting
 
 
@@ -39,7 +41,8 @@ class Imported(nn.Module):
         digest: A fingerprint of the file and of the module that belongs to it.
 
     Raises:
-        BorderlineError: When the network cannot be read; the sentence begins with ``source.``.
+        BorderlineError: When the network cannot be read, or declares other images than the
+            contract; the sentence begins with ``source.`` or ``input.``.
     """
 
     def __init__(
@@ -48,23 +51,33 @@ class Imported(nn.Module):
         super().__init__()
         self.contract, self.image_shape = contract, image_shape
         self.network = read_network(source, content)
+        declared, shape = self.network.declared(), self.network.input_shape
+        check_declared(shape, declared, contract, image_shape)
         self.digest = digest_of_source(source, content)
 
     @property
-    def weights(self) -> int:
-        """The number of weights."""
+    def weights(self) -> int | None:
+        """The number of weights; None where it is unknown, as for a function."""
         return self.network.count_weights()
 
     def embed(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] to embeddings (N, D)."""
         if len(images) == 0:  # Not every network accepts an empty batch.
             return images.new_zeros(0, self.embed(self.blank().to(images.device)).shape[1])
-        embeddings = self.network.embed(prepared(images, self.contract))
+        with faults_with_lines():
+            embeddings = self.network.embed(prepared(images, self.contract))
         return embeddings.reshape(len(images), -1).float()
 
     def outputs(self, images: Tensor) -> Tensor:
-        """The outputs of the network for images (N, C, H, W) in [-1, 1], as float32."""
-        return outputs_of(self.network(prepared(images, self.contract))).float()
+        """The outputs of the network for images (N, C, H, W) in [-1, 1], as float32.
+
+        Raises:
+            NoScores: When they are no tensor of floats.
+            CodeFault: When the user's code fails; the sentence names its line.
+        """
+        with faults_with_lines():
+            outputs = self.network.outputs(prepared(images, self.contract))
+        return floating(outputs)
 
     def blank(self) -> Tensor:
         """Two grey images on the model's device."""
@@ -79,6 +92,10 @@ class Imported(nn.Module):
         """
         try:
             self.network.find_layer(name, prepared(self.blank(), self.contract))
+        except NoScores as error:
+            raise BorderlineError(
+                f"source.output is {self.network.output!r}, but {error}: correct it."
+            ) from error
         except Exception as error:
             if not isinstance(error, NoEmbedding):
                 error = NoEmbedding(f"its layers cannot be listed ({first_line(error)})")
@@ -133,14 +150,22 @@ class ImportedClassifier(Imported):
 
     @cached_property
     def differentiable(self) -> bool:
-        """Whether gradients flow from the logit to the images."""
+        """Whether gradients flow from the logit to the images.
+
+        They do not where the model leaves PyTorch or has an operator without a derivative.
+        """
         noise = torch.rand(4, *self.image_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
         noise = noise.to(self._device()).requires_grad_(True)
-        with torch.enable_grad():
-            logits = self(noise)
-            if not logits.requires_grad:
-                return False
-            (gradient,) = torch.autograd.grad(logits.sum(), noise, allow_unused=True)
+        try:
+            with torch.enable_grad():
+                logits = self(noise)
+                if not logits.requires_grad:
+                    return False
+                (gradient,) = torch.autograd.grad(logits.sum(), noise, allow_unused=True)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # The model itself works: the checks have tried it without gradients.
+            return False
         return gradient is not None and bool(gradient.any())
 
     @property
@@ -152,7 +177,30 @@ class ImportedClassifier(Imported):
     def described(self) -> str:
         """A short description for pages."""
         classes = f", {self._classes} classes" if self._classes > 2 else ""
-        return f"imported ({self.params.source.kind}{classes}), embedding: {self.layer}"
+        shape = self.image_shape[1:]
+        size = self.contract.shape or shape
+        resized = "" if size == shape else f", images resized to {size[0]}x{size[1]}"
+        return f"imported ({self.params.source.kind}{classes}{resized}), embedding: {self.layer}"
+
+    @property
+    def described_outputs(self) -> str:
+        """The outputs in words, with ``{positive}`` in place of the name of the positive class."""
+        kind = self.params.outputs
+        if kind == "logit":
+            return "a logit; its sigmoid is p, the probability of {positive}"
+        if kind == "probability":
+            return "p, the probability of {positive}"
+        if kind == "logits":
+            return (
+                f"logits of {self._classes} classes; p, the probability of {{positive}}, is the "
+                "softmax over the two classes"
+            )
+        if self._classes == 2:
+            return "probabilities of 2 classes; p is that of {positive}"
+        return (
+            f"probabilities of {self._classes} classes; p is the share of {{positive}} in the sum "
+            "of the two classes"
+        )
 
     @property
     def layer(self) -> str:
@@ -210,16 +258,19 @@ def prepared(images: Tensor, contract: Contract) -> Tensor:
         images = (images - mean[:, None, None]) / std[:, None, None]
     if contract.dtype == "uint8":
         images = images.round().clamp(0, 255)
+    if contract.layout.endswith("nhwc"):
+        images = images.permute(0, 2, 3, 1).contiguous()
+    if contract.layout.startswith("flat"):
+        images = images.flatten(1)
     return images.to(getattr(torch, contract.dtype))
 
 
 def _fitted(images: Tensor, contract: Contract) -> Tensor:
-    channels, size = images.shape[1], images.shape[-1]
+    channels, shape = images.shape[1], contract.shape
     if contract.channels == 1 and channels == 3:
         images = images.mean(1, keepdim=True)
     elif contract.channels == 3 and channels == 1:
         images = images.expand(-1, 3, -1, -1)
-    if contract.size is not None and contract.size != size:
-        shape = (contract.size, contract.size)
+    if shape is not None and shape != images.shape[-2:]:
         images = F.interpolate(images, shape, mode="bilinear", antialias=True).clamp(-1, 1)
     return images

@@ -13,11 +13,14 @@ from torch import Tensor
 from borderline.errors import BorderlineError
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.imported.columns import Assignment, Pair
+from borderline.imported.declared import settings_to_try, sides
 from borderline.imported.evidence import log_likelihood
 from borderline.imported.kinds import first_line
+from borderline.imported.network import Network, NoScores
 from borderline.imported.outputs import Outputs, check_no_labels, kind_of_outputs
 from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import trial_images
+from borderline.imported.user_code import CodeFault
 from borderline.params import merged
 from borderline.records import LabelledImages
 
@@ -99,6 +102,10 @@ class Fit(NamedTuple):
         return len(self.trial.labels)
 
 
+class _Undecided(BorderlineError):
+    """An error that no other contract avoids."""
+
+
 class Material(NamedTuple):
     """The file and the images that contracts are tried with.
 
@@ -106,7 +113,7 @@ class Material(NamedTuple):
         source: The settings of the model's source.
         content: The bytes of its file.
         real: Real images of the pair.
-        declared: The settings of ``input`` that the file declares.
+        network: The network of the file, for what it declares.
         defaults: The default settings of an imported model.
     """
 
@@ -114,7 +121,7 @@ class Material(NamedTuple):
     content: bytes
     real: LabelledImages
     pair: Pair
-    declared: Mapping[str, Any]
+    network: Network
     defaults: Mapping[str, Any]
 
     def model(self, params: Mapping[str, Any]) -> ImportedClassifier:
@@ -164,10 +171,12 @@ def try_contracts(
             outputs = _outputs(material, contract, images)
             check_no_labels("the model gives", outputs)
             trials.append(Trial(name, contract, outputs, labels))
+        except _Undecided:
+            raise
         except BorderlineError as error:
             errors.append(error)
     if not trials:
-        channels = material.declared.get("channels")
+        channels = material.network.declared().get("channels")
         raise next(iter(errors), None) or BorderlineError(
             f"mean is {next(iter(usual.values())).get('mean')}, but the model can have "
             f"{channels or '1 or 3'} channels: give one number, or one per channel."
@@ -185,19 +194,20 @@ def fits_of(trials: Sequence[Trial], kind: Outputs, assignment: Assignment) -> l
 def _contracts(
     material: Material, usual: Mapping[str, dict[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    channels, *size = material.real["images"].shape[1:]
-    declared = {name: value for name, value in material.declared.items() if value is not None}
-    if declared.get("size") in (size[0], list(size), tuple(size)):
-        declared.pop("size")
+    """The contracts to try, by name, with the settings that the file itself declares."""
+    image_shape = tuple(material.real["images"].shape[1:])
+    channels, declared = image_shape[0], material.network.declared()
+    needed = settings_to_try(material.network.input_shape, declared, image_shape)
     fits: list[dict[str, Any]] = [{}, {"channels": 4 - channels, "fit": True}]
     if "channels" in declared:
-        fits = [{} if declared.pop("channels") == channels else fits[1]]
-    if "size" in declared:
-        declared["fit"] = True
-    for fit, (name, contract) in product(fits, usual.items()):
+        fits = [{} if declared["channels"] == channels else fits[1]]
+    for fit, (name, contract), settings in product(fits, usual.items(), needed):
         if len(contract.get("mean", [0])) in (1, fit.get("channels", channels)):
             suffix = f" and {'grey' if fit['channels'] == 1 else 'three channels'}" if fit else ""
-            yield f"{name}{suffix}", {**declared, **fit, **contract}
+            layout = f" and {settings['layout']}" if len(needed) > 1 else ""
+            size = "x".join(map(str, sides(settings["size"]))) if "size" in settings else ""
+            resized = f", resized to {size}" if size else ""
+            yield f"{name}{suffix}{layout}{resized}", {**contract, **fit, **settings}
 
 
 def _outputs(material: Material, contract: dict[str, Any], images: Tensor) -> Tensor:
@@ -209,10 +219,15 @@ def _outputs(material: Material, contract: dict[str, Any], images: Tensor) -> Te
         for batch in images.split(_BATCH):
             try:
                 answer = model.outputs(batch)
+            except NoScores as error:
+                raise _Undecided(f"model cannot be used: {error}: correct its outputs.") from error
             except Exception as error:
+                in_code = isinstance(error, CodeFault)
                 raise BorderlineError(
                     f"model cannot process images of shape {list(images.shape[1:])} "
-                    f"({first_line(error)}): change them with --size or --colour."
+                    f"({first_line(error)}): "
+                    f"{'correct that line, or ' if in_code else ''}change the images with "
+                    "--size or --colour."
                 ) from error
             if answer.shape[:1] != batch.shape[:1]:
                 raise BorderlineError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from borderline.errors import BorderlineError
+from borderline.imported.foreign_files import START, foreign_folder, foreign_format
 from borderline.imported.params import NO_CODE, RUN_CODE
 
 _KINDS = {".pt2": "torch_export", ".onnx": "onnx", ".safetensors": "state_dict"}
@@ -21,8 +22,14 @@ def kind_of_model(path: str | None, import_path: str | None, *, trust: bool) -> 
     if path is None:
         return {"kind": "callable", "import_path": import_path}
     file = Path(path).expanduser()
+    if file.is_dir():
+        raise BorderlineError(f"model is {path!r}, which is {foreign_folder(file)}.")
     if not file.is_file():
         raise BorderlineError(f"model is {path!r}, but there is no such file: correct it.")
+    with file.open("rb") as opened:
+        foreign = foreign_format(path, opened.read(START))
+    if foreign is not None:
+        raise BorderlineError(f"model is {path!r}, which is {foreign}.")
     kind = _KINDS.get(file.suffix)
     if kind is None and _is_torchscript(file):
         kind = "torchscript"
@@ -57,9 +64,10 @@ def _is_torchscript(file: Path) -> bool:
 
 
 def _is_state_dict(file: Path) -> bool:
-    import torch
+    from borderline.imported.checkpoints import is_index, read_checkpoint, weight_sets
 
+    content = file.read_bytes()
     try:
-        return isinstance(torch.load(file, map_location="cpu", weights_only=True), dict)
+        return is_index(content) or bool(weight_sets(read_checkpoint(content, trust=False)))
     except Exception:
         return False

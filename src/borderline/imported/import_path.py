@@ -10,6 +10,7 @@ from typing import Any
 
 from borderline.errors import BorderlineError
 from borderline.imported.params import Source
+from borderline.imported.user_code import message_of, place_of
 
 
 def import_object(import_path: str, setting: str = "import_path") -> Any:
@@ -22,8 +23,8 @@ def import_object(import_path: str, setting: str = "import_path") -> Any:
         return pkgutil.resolve_name(import_path)
     except Exception as error:
         raise BorderlineError(
-            f"{setting} is {import_path!r}, which cannot be imported ({error}): correct it, or put "
-            "its module into src/, or install its package."
+            f"{setting} is {import_path!r}, which cannot be imported ({_said(error)}): correct it, "
+            "or put its module into src/, or install its package."
         ) from error
 
 
@@ -42,8 +43,14 @@ def make_object(source: Source) -> Any:
     except Exception as error:
         raise BorderlineError(
             f"arguments is {source.arguments}, but {source.import_path} cannot be called with it "
-            f"({error}): correct it."
+            f"({_said(error)}): correct it."
         ) from error
+
+
+def _said(error: Exception) -> str:
+    """The message of an error, with the line of the user's code that it comes from."""
+    place = place_of(error)
+    return str(error) if place is None else f"{message_of(error)}, {place}"
 
 
 def digest_of_source(source: Source, content: bytes) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from borderline.imported.classifier import Imported, prepared
-from borderline.imported.network import outputs_of
+from borderline.imported.classifier import Imported
 from borderline.imported.params import ImportedJudgeParams
 
 
@@ -59,5 +58,4 @@ class ImportedJudge(Imported):
         """Images (N, C, H, W) in [-1, 1] to features (N, D)."""
         if self.network.layer or len(images) == 0:
             return super().embed(images)
-        features = outputs_of(self.network(prepared(images, self.contract)))
-        return features.reshape(len(images), -1).float()
+        return self.outputs(images).reshape(len(images), -1)

@@ -57,7 +57,7 @@ class ModuleNetwork(Network):
             return
         names = dict(tracer.node_to_qualname)
         if name is None:
-            node = input_of_last_linear(graph, self._is_linear)
+            node = input_of_last_linear(graph, self._is_linear, self.output)
             if node is None:
                 raise NoEmbedding("it has no linear layer after its first one")
             name = names[node]

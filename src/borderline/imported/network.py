@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.fx import Graph, Node
 
 from borderline.errors import did_you_mean
+from borderline.imported.declared import settings_of_shape
 
 _SHOWN = 6
 
@@ -18,14 +20,23 @@ class NoEmbedding(ValueError):
     """The network has no layer to embed with, or none of that name; no full stop at its end."""
 
 
+class NoScores(TypeError):
+    """The outputs of the network hold no class scores; no full stop at its end."""
+
+
 class Network(nn.Module, ABC):
     """The network that a kind's ``read`` returns.
 
     Attributes:
         layer: The name of the embedding layer, set by ``find_layer``.
+        output: The output that holds the class scores, by name or position; None for the usual one.
+        input_shape: The shape of the input that the file declares, with the batch; None for a
+            number that it leaves open, and in place of the shape where it declares none.
     """
 
     layer: str = ""
+    output: str | int | None = None
+    input_shape: tuple[int | None, ...] | None = None
 
     @abstractmethod
     def forward(self, images: Tensor) -> Any:
@@ -43,9 +54,21 @@ class Network(nn.Module, ABC):
             NoEmbedding: When there is none.
         """
 
-    def count_weights(self) -> int:
-        """The number of weights."""
-        return sum(weight.numel() for weight in self.parameters())
+    def outputs(self, images: Tensor) -> Tensor:
+        """Prepared images (N, ...) to the tensor of class scores among the outputs.
+
+        Raises:
+            NoScores: When there is no such tensor.
+        """
+        return outputs_of(self(images), self.output)
+
+    def declared(self) -> dict[str, Any]:
+        """The settings of ``input`` that the file itself declares; empty where it declares none."""
+        return {} if self.input_shape is None else settings_of_shape(self.input_shape)
+
+    def count_weights(self) -> int | None:
+        """The number of weights; None where it is unknown."""
+        return sum(weight.numel() for weight in self.parameters()) or None
 
 
 def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
@@ -56,37 +79,106 @@ def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
     )
 
 
-def scored_output(outputs: Any) -> Any:
+def scored_output(outputs: Any, output: str | int | None = None) -> Any:
     """The class scores among the outputs of a network, or among the nodes that make them.
 
-    They are the first item of a sequence, and ``logits`` of a mapping or object, as in models of
-    Hugging Face.
+    By default they are the first item of a sequence, and ``logits`` of a mapping or object, as in
+    models of Hugging Face.
+
+    Args:
+        outputs: What the network returns.
+        output: Their name or position.
+
+    Raises:
+        NoScores: When nothing has that name or position.
     """
-    if isinstance(outputs, tuple | list) and outputs:
+    if output is not None:
+        return _named_output(outputs, output)
+    if isinstance(outputs, tuple | list) and outputs and not hasattr(outputs, "logits"):
         outputs = outputs[0]
     if isinstance(outputs, Mapping):
         outputs = outputs.get("logits", outputs)
     return getattr(outputs, "logits", outputs)
 
 
-def outputs_of(outputs: Any) -> Tensor:
+def _named_output(outputs: Any, output: str | int) -> Any:
+    if isinstance(output, int):
+        values = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
+        if isinstance(values, tuple | list) and 0 <= output < len(values):
+            return values[output]
+    elif isinstance(outputs, Mapping) and output in outputs:
+        return outputs[output]
+    elif hasattr(outputs, output):
+        return getattr(outputs, output)
+    raise NoScores(f"it gives a {_kind(outputs)}, and source.output {output!r} is not in it")
+
+
+def _kind(outputs: Any) -> str:
+    if isinstance(outputs, Mapping):
+        return f"dict with {', '.join(map(str, outputs))}"
+    return type(outputs).__name__
+
+
+def outputs_of(outputs: Any, output: str | int | None = None) -> Tensor:
     """The tensor of class scores among the outputs of a network.
 
+    Args:
+        outputs: What the network returns.
+        output: Their name or position; see :func:`scored_output`.
+
     Raises:
-        TypeError: When there is no such tensor.
+        NoScores: When there is no such tensor.
     """
-    scores = scored_output(outputs)
-    if not isinstance(scores, Tensor):
-        names = f" with {', '.join(map(str, scores))}" if isinstance(scores, Mapping) else ""
-        raise TypeError(f"it gives a {type(scores).__name__}{names}, and no tensor or logits")
-    return scores
+    scores = scored_output(outputs, output)
+    if isinstance(scores, Tensor):
+        return scores
+    hint = " (source.output can name another one)" if isinstance(scores, Mapping) else ""
+    kind = "None" if scores is None else _kind(scores)
+    raise NoScores(f"it gives a {kind}, and no tensor or logits{hint}")
 
 
-def input_of_last_linear(graph: Graph, is_linear: Callable[[Node], bool]) -> Node | None:
+def floating(scores: Tensor) -> Tensor:
+    """Class scores as float32.
+
+    Raises:
+        NoScores: When they are integers or truth values, which are labels and no scores.
+    """
+    if not scores.is_floating_point():
+        kind = str(scores.dtype).removeprefix("torch.")
+        raise NoScores(
+            f"it gives a tensor of type {kind}, which holds labels, and no probabilities or logits"
+        )
+    return scores.float()
+
+
+def in_fixed_batches(
+    function: Callable[[Tensor], Tensor], images: Tensor, size: int | None
+) -> Tensor:
+    """Apply a function that takes batches of one size only to images (N, ...), N above 0.
+
+    The last batch is filled with copies of the last image, whose results are dropped.
+
+    Args:
+        function: Images (``size``, ...) to results (``size``, ...).
+        images: The images.
+        size: The number of images in a batch; None for any.
+    """
+    if size is None or len(images) == size:
+        return function(images)
+    results = []
+    for batch in images.split(size):
+        copies = batch[-1:].expand(size - len(batch), *batch.shape[1:])
+        results.append(function(torch.cat([batch, copies]))[: len(batch)])
+    return torch.cat(results)
+
+
+def input_of_last_linear(
+    graph: Graph, is_linear: Callable[[Node], bool], name: str | int | None = None
+) -> Node | None:
     """The input of the last linear layer on a traced graph's way to the outputs, if any."""
     output = next(node for node in graph.nodes if node.op == "output")
     # An export lists its outputs in a tuple, also if the module returns a dictionary.
-    scores = scored_output(graph.process_outputs(output.args[0]))
+    scores = scored_output(graph.process_outputs(output.args[0]), name)
     reached: set[Node] = set()
     todo = [scores] if isinstance(scores, Node) else list(output.all_input_nodes)
     while todo:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from borderline.params import Mark, Params
 
 SourceKind = Literal["torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable"]
+ImageLayout = Literal["nchw", "nhwc", "flat_nchw", "flat_nhwc"]
 NEED_A_CLASS = ("state_dict", "callable")
 RUN_CODE = ("torch_export", "torchscript", "pickle")
 """Kinds of files that hold code, or a graph that PyTorch interprets."""
@@ -36,6 +44,10 @@ class Source(Params):
         trust: Whether the file may run code when it is read. The kinds ``torch_export``,
             ``torchscript`` and ``pickle`` need it, and a ``state_dict`` whose file holds more than
             weights.
+        key: The place of the weights in the file of a ``state_dict``, with dots (``ema``,
+            ``state_dict.student``); None where only one set of weights fits.
+        output: The output that holds the class scores, by name or by position from 0; None for
+            the one that is known by its name, its type or its shape.
     """
 
     kind: SourceKind
@@ -44,6 +56,8 @@ class Source(Params):
     arguments: dict[str, Any]
     credentials: Annotated[str | None, Mark.NO_RESULT]
     trust: Annotated[bool, Mark.NO_RESULT]
+    key: str | None
+    output: str | int | None
 
     @field_validator("path")
     @classmethod
@@ -77,32 +91,53 @@ class Source(Params):
             )
         if self.arguments and self.import_path is None:
             raise ValueError("arguments belong to the class of import_path, so remove them")
+        if self.key is not None and self.kind != "state_dict":
+            raise ValueError("key belongs to the file of a state_dict, so remove it")
         return self
+
+
+def _one_or_two_sides(size: Any) -> Any:
+    sides = size if isinstance(size, list | tuple) else [size]
+    if size is not None and (
+        len(sides) not in (1, 2) or not all(type(side) is int and side >= 1 for side in sides)
+    ):
+        raise ValueError("it must be a whole number from 1 on, or two: [height, width]")
+    return sides[0] if len(sides) == 1 else tuple(sides)
 
 
 class Contract(Params):
     """The images that a model expects.
 
     The steps are, in this order: fit (if ``fit`` is true), scale to ``range``, normalise by
-    ``mean`` and ``std``, cast to ``dtype``.
+    ``mean`` and ``std``, cast to ``dtype``, order the axes by ``layout``.
 
     Attributes:
-        size: Side of the square image in pixels; None for the size of the images.
+        size: Side of the square image in pixels, or its height and width; None for the size of the
+            images.
         channels: 1 or 3; None for the channels of the images.
         range: The values of black and white before normalisation.
         mean: Numbers to subtract, one per channel; None for no normalisation.
         std: Numbers to divide by, one per channel; None for no normalisation.
         fit: Whether images of another size or number of channels are changed to fit: resized
             (bilinear), grey repeated to three channels, colours averaged to grey.
+        layout: The order of the axes: ``nchw`` (images, channels, height, width), as in PyTorch;
+            ``nhwc``, as in TensorFlow and Keras; ``flat_nchw`` or ``flat_nhwc`` for one row of
+            pixels per image in that order, as in scikit-learn.
     """
 
-    size: int | None = Field(ge=1)
+    size: Annotated[int | tuple[int, int] | None, BeforeValidator(_one_or_two_sides)]
     channels: Literal[1, 3] | None
     range: tuple[float, float]
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
     dtype: Literal["float32", "float64", "float16", "bfloat16", "uint8"]
     fit: bool
+    layout: ImageLayout
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """The height and width of the image; None for those of the images."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -36,11 +36,16 @@ def check_contract(contract: Contract, setting: str, image_shape: tuple[int, ...
     """
     channels, size, _ = image_shape
     setting = f"{setting}.input"
-    if contract.size not in (None, size) and not contract.fit:
+    shape = contract.shape
+    if shape not in (None, (size, size)) and not contract.fit:
+        height, width = shape
+        at_the_source = (
+            f"source.size in conf/<env>/globals.yml to {height}, or " if height == width else ""
+        )
         raise BorderlineError(
-            f"{setting}.size is {contract.size}, but the images are {size}x{size}: set "
-            f"source.size in conf/<env>/globals.yml to {contract.size}, or {setting}.fit to true "
-            "to resize the images for the model."
+            f"{setting}.size is {list(shape) if height != width else height}, but the images are "
+            f"{size}x{size}: set {at_the_source}{setting}.fit to true to resize the images for the "
+            "model."
         )
     if contract.channels not in (None, channels) and not contract.fit:
         raise BorderlineError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
@@ -30,6 +30,7 @@ from borderline.pipelines.metrics.params import MetricsParams, VerdictsParams
 from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.pipelines.rating.params import RatingParams
 from borderline.pipelines.report.params import ReportParams
+from borderline.quick import quick_name
 
 
 class Parameters(Params):
@@ -75,26 +76,29 @@ class Derived(Params):
     pairing: Annotated[Pairing, Mark.NO_RESULT]
 
 
+ClassName = Annotated[int | str, AfterValidator(str)]
+"""The name of a class or a column; a plain number is its text."""
+
+
 class SourceGlobals(Params):
     """The images, as ``datasets.ImageSource`` takes them."""
 
     kind: str
     path: str | None = None
     name: str | None = None
-    classes: list[str] | None = None
+    classes: list[ClassName] | None = None
     otherwise: SourceGlobals | None = None
     size: int | None = Field(default=None, ge=SMALLEST_IMAGE)
+    fit: Literal["crop", "pad", "stretch"] | None = None
     colour: Literal["grey", "rgb"] | None = None
     broken: Literal["stop", "leave_out"] = "stop"
     range: tuple[float, float] | None = None
-    columns: list[str] | None = None
+    columns: list[ClassName] | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range is {list(self.range)}, whose second number must be greater")
-        if self.range is not None and self.kind != "arrays":
-            raise ValueError("range is for arrays: remove it")
         return self
 
 
@@ -117,6 +121,21 @@ class Globals(Params):
     inception_weights: str | None = None
     study_storage: str | None = None
     other_run: OtherRunParams
+
+    @field_validator("dataset")
+    @classmethod
+    def _is_not_quick(cls, dataset: str) -> str:
+        if dataset.endswith(quick_name("")):
+            raise ValueError(
+                f"names that end in {quick_name('')} are for quick runs (kedro run --quick), so "
+                "choose another name"
+            )
+        return dataset
+
+    def names(self) -> dict[str, Any]:
+        """The entries that the catalog reads, with their names as text."""
+        source = self.source.model_dump(mode="json", exclude_unset=True)
+        return {"dataset": self.dataset, "source": source}
 
 
 def pair_up(parameters: Parameters) -> Pairing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -21,6 +22,8 @@ KINDS_OF: dict[str, dict[str, type[Params]]] = {
 """The settings of each kind, by group."""
 SINGLE = ("judge",)
 """The groups that are one entry; the others hold entries by name."""
+_MEMBERS = ("int", "str", "float", "bool")
+"""Members of unions, which pydantic adds to the place of an error."""
 AnyParams = TypeVar("AnyParams", bound=Params)
 
 
@@ -48,6 +51,12 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, fil
         return f"{place} is missing: set it in conf/<env>/{files}."
     message = error["msg"][0].lower() + error["msg"][1:]
     message = message.removeprefix("value error, ").replace("input should be", "it must be")
+    # Pydantic names the class, which no user knows.
+    message = re.sub(
+        r"a valid dictionary( or (instance of \w+|object to extract fields from))?",
+        "a group of settings",
+        re.sub(r"a valid (tuple|list)", "a list", message),
+    )
     remedy = "correct it in conf/<env> or in --params."
     if isinstance(value, dict):
         return f"{place} is invalid: {message}; {remedy}"
@@ -71,7 +80,8 @@ def _path(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
         if isinstance(raw, dict | list) and (part in raw or isinstance(part, int)):
             raw = raw[part]  # type: ignore[index]
             path.append(part)
-    return [*path, *location[-1:]] if isinstance(raw, dict) and not _is_tag(location) else path
+    member = location[-1] in _MEMBERS or _is_tag(location)
+    return [*path, *location[-1:]] if isinstance(raw, dict) and not member else path
 
 
 def _is_tag(location: tuple[int | str, ...]) -> bool:

@@ -16,9 +16,10 @@ from borderline.errors import BorderlineError
 from borderline.grid import lay_out
 from borderline.params import GeneratorParams, Mark, flat, merged
 from borderline.pipeline_registry import STAGES
-from borderline.pipelines.classifier.pairs import labels_of_pair
+from borderline.pipelines.classifier.pairs import check_distinct, labels_of_pair
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.inputs import check_data_folder, check_source, digest_of_images
+from borderline.quick import quick_name
 
 _SET_HERE = {
     "run.seed": "--seeds",
@@ -154,7 +155,7 @@ def make_plan(
     parameters, about = context.checked, context.about
     stages = _checked_stages(lists["pipelines"])
     seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
-    name = name if name is not None else env or "base"
+    name = name if name is not None else default_name(env or "base", parameters)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise BorderlineError(
             f"--name is {name!r}, but it names a folder: use letters, digits, '_', '-' and '.'."
@@ -192,6 +193,11 @@ def make_plan(
         params=params,
         settings=settings,
     )
+
+
+def default_name(env: str, parameters: Parameters) -> str:
+    """The name of a sweep; quick runs have their own folder."""
+    return quick_name(env) if parameters.run.quick else env
 
 
 def _listed(option: str, value: str | None) -> list[str] | None:
@@ -244,6 +250,7 @@ def _checked_pairs(
         positive, negative = pair
         settings = parameters.pair.model_copy(update={"positive": positive, "negative": negative})
         check_source(source, parameters.model_copy(update={"pair": settings}))
+        check_distinct(source, settings)
         labels.append(labels_of_pair(source, settings))
         if labels[-1] in labels[:-1]:
             raise BorderlineError(

@@ -8,6 +8,7 @@ from borderline.errors import BorderlineError
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import (
     check_counts,
+    check_distinct,
     images_of_pair,
     labels_of_pair,
     split_source,
@@ -70,3 +71,17 @@ def test_too_few_images_of_a_class() -> None:
     rare.train["labels"] = torch.cat([torch.full((96,), 1), torch.full((4,), 2)])
     with pytest.raises(BorderlineError, match="class 2 of toy has only 4 training images"):
         check_counts(rare)
+
+
+def test_too_few_different_images_of_a_class() -> None:
+    copies = source()
+    check_distinct(copies, pair("a", "b"))
+    of_b = copies.train["labels"] == 1
+    copies.train["images"] = copies.train["images"].clone()
+    copies.train["images"][of_b] %= 3
+    check_distinct(copies, pair("a", "c"))
+    words = r"pair.fewest_distinct is 10, but the 25 .* of the class b of toy show only 3 different"
+    for classes in (("a", "b"), ("b", "c")):
+        with pytest.raises(BorderlineError, match=words):
+            check_distinct(copies, pair(*classes))
+    check_distinct(copies, pair("a", "b").model_copy(update={"fewest_distinct": 3}))

@@ -15,7 +15,14 @@ from borderline.errors import BorderlineError
 from borderline.params import ConfusionParams, GeneratorParams
 from borderline.pipelines.gasten.kinds import KINDS
 from borderline.pipelines.gasten.params import GeneratorContext
-from conftest import ROOT, gan_params, generator_settings, kedro_run, reporting_folder
+from conftest import (
+    ROOT,
+    copy_code,
+    gan_params,
+    generator_settings,
+    kedro_run,
+    reporting_folder,
+)
 
 MAY_TAKE = {
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
@@ -116,12 +123,14 @@ def test_example_of_the_documentation_is_one_file_and_one_entry(project: Path) -
     code = next(re.finditer(r"```python\n(.*?)```", page, re.DOTALL)).group(1)
     entry = next(re.finditer(r"```yaml\n(generators:.*?)```", page, re.DOTALL)).group(1)
     name = re.search(r"kinds/(\w+)\.py", page.split("## Adding", 1)[1]).group(1)  # type: ignore[union-attr]
+    copy_code(project)
     (project / f"src/borderline/pipelines/gasten/kinds/{name}.py").write_text(code)
     path = project / "conf/test/parameters.yml"
     parameters = yaml.safe_load(path.read_text())
     generators = yaml.safe_load(entry)["generators"]
     parameters["generators"] |= generators
     parameters["grid"] = {"models": ["cnn_1"], "generators": list(generators)}
+    parameters["judge_kinds"]["lenet"]["members"] = 1
     path.write_text(yaml.safe_dump(parameters))
     result = kedro_run(project, "--env", "test", "--pipelines", "classifier,gasten,metrics")
     assert result.returncode == 0, result.stdout + result.stderr

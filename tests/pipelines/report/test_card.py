@@ -49,6 +49,16 @@ def test_sections_are_those_of_model_cards() -> None:
     assert "](prototypes.png)" in card
 
 
+def test_model_is_described_by_its_weights_and_outputs() -> None:
+    card = write_card("m", findings_of(positive="cat"), ORIGIN, None)
+    assert "- **Model:** cnn, filters 2, 293 weights\n" in card
+    assert "- **Output:** a logit; its sigmoid is p, the probability of cat\n" in card
+    findings = findings_of(weights=None, outputs="p, the probability of {positive}")
+    card = write_card("m", findings, ORIGIN, None)
+    assert "- **Model:** cnn, filters 2, unknown number of weights\n" in card
+    assert "- **Output:** p, the probability of 7\n" in card
+
+
 def test_tables_are_whole() -> None:
     rows = write_card("cnn_2", findings_of(3), ORIGIN, None).splitlines()
     for head in ("| measure |", "| pattern |"):

@@ -20,12 +20,14 @@ from borderline.findings import (
     Rating,
     digest_of_patterns,
 )
+from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import ConfusionParams
 from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from borderline.pipelines.report.gathering import OUT_OF_DATE, doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
+from conftest import imported_model
 
 NAMES = {"source": "digits", "positive": "7", "negative": "1"}
 IMAGES: LabelledImages = {"images": torch.zeros(6, 1, 8, 8), "labels": torch.zeros(6)}
@@ -156,11 +158,14 @@ PATTERNS: dict[str, Any] = {
 
 
 def gathered(
-    judges: int = 3, human_verdicts: dict[str, Any] | None = None, **changed: pd.DataFrame
+    judges: int = 3,
+    human_verdicts: dict[str, Any] | None = None,
+    classifier: nn.Module | None = None,
+    **changed: pd.DataFrame,
 ) -> Findings:
     values = gather_findings(
         pair_names=NAMES,
-        classifier=nn.Linear(3, 1),
+        classifier=classifier or nn.Linear(3, 1),
         pair_train=IMAGES,
         **PATTERNS,
         human_verdicts=human_verdicts or {},
@@ -207,6 +212,17 @@ def test_every_measure_is_that_of_its_table() -> None:
     assert (measures["acd"].n, measures["fd_lenet"].n) == (900, 150)
     assert measures["cluster_stability"].low is None, "a range of resamples is no interval"
     assert measures["found_again"].high is None
+
+
+def test_imported_model_is_described_by_what_is_known_of_it() -> None:
+    params = imported_model(
+        source={"kind": "callable", "import_path": "elsewhere.ink_logit"}, outputs="probability"
+    )
+    params = params.model_copy(update={"embedding": "judge"})
+    findings = gathered(classifier=ImportedClassifier(params, b"", (1, 8, 8), BlindJudge()))
+    assert (findings.weights, findings.said_weights) == (None, "unknown number of weights")
+    assert findings.outputs == "p, the probability of {positive}"
+    assert findings.kind == "imported (callable), embedding: judge"
 
 
 def test_model_and_its_patterns_are_described() -> None:

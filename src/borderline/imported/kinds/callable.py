@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,29 @@ from torch import Tensor, nn
 from borderline.errors import BorderlineError
 from borderline.imported.import_path import import_object, make_object
 from borderline.imported.module_network import ModuleNetwork
-from borderline.imported.network import Network, NoEmbedding
+from borderline.imported.network import Network, NoEmbedding, NoScores, scored_output
 from borderline.imported.params import Source
 
 
 class CallableNetwork(Network):
-    """A function from tensors (N, C, H, W) to tensors or arrays."""
+    """A function from tensors (N, ...) to tensors or arrays."""
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
         super().__init__()
         self._function = function
         self._embed: Callable[[Tensor], Any] | None = getattr(function, "embed", None)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Any:
         """The result of the function."""
-        return _tensor(self._function(images), images)
+        return self._function(images)
+
+    def outputs(self, images: Tensor) -> Tensor:
+        """The class scores in the result of the function, on the device of the images."""
+        result = self(images)
+        # A list of numbers is an array; a list of tensors, as a tuple, holds several outputs.
+        if not isinstance(result, list) or any(isinstance(item, Tensor) for item in result):
+            result = scored_output(result, self.output)
+        return _tensor(result, images)
 
     def embed(self, images: Tensor) -> Tensor:
         """The result of the embedding function."""
@@ -41,11 +49,29 @@ class CallableNetwork(Network):
             raise NoEmbedding("a function shows no layers")
         self.layer = name or "embed"
 
+    def count_weights(self) -> None:
+        """None, since a function shows no weights."""
+        return
+
 
 def _tensor(result: Any, images: Tensor) -> Tensor:
+    """A tensor or what NumPy turns into an array of numbers, on the device of the images.
+
+    Raises:
+        NoScores: When it is neither.
+    """
     if isinstance(result, Tensor):
-        return result
-    return torch.as_tensor(np.asarray(result)).to(images.device)
+        return result.to(images.device)
+    if result is not None and not isinstance(result, Mapping):
+        try:
+            return torch.as_tensor(np.array(result, order="C")).to(images.device)
+        except (TypeError, ValueError):  # for example of lists of different lengths
+            pass
+    names = f" with {', '.join(map(str, result))}" if isinstance(result, Mapping) else ""
+    raise NoScores(
+        f"it gives a {'None' if result is None else type(result).__name__}{names}, and no tensor "
+        "or array of numbers"
+    )
 
 
 def read(source: Source, content: bytes) -> Network:

@@ -9,26 +9,37 @@ import torch
 from torch import Tensor
 
 from borderline.errors import BorderlineError
-from borderline.imported.network import Network, NoEmbedding, no_such_layer
+from borderline.imported.network import Network, NoEmbedding, in_fixed_batches, no_such_layer
+from borderline.imported.onnx_outputs import Output, name_of_scores, read_maps
 from borderline.imported.params import Source
 
 _LAYER = "borderline_embedding"
 _LINEAR = ("Gemm", "MatMul")
-_INPUT_TYPES = {
+# Integers get the pixels 0 to 255.
+_INPUT_TYPES: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
     "tensor(double)": np.float64,
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
+    "tensor(int16)": np.int16,
+    "tensor(uint16)": np.uint16,
+    "tensor(int32)": np.int32,
+    "tensor(uint32)": np.uint32,
+    "tensor(int64)": np.int64,
+    "tensor(uint64)": np.uint64,
 }
 
 
 class OnnxNetwork(Network):
     """A model that runs on the CPU; outputs return to the device of the images."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, output: str | int | None) -> None:
         super().__init__()
         import onnx
 
         self._model = onnx.load_model_from_string(content)
+        _check_complete(self._model)
+        content = self._model.SerializeToString() if read_maps(self._model) else content
         self._session = _session(content)
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
@@ -36,14 +47,25 @@ class OnnxNetwork(Network):
                 f"path is the file of a model with {len(inputs)} inputs, but it gets only one, the "
                 "images: export it again with one input."
             )
-        outputs = [output.name for output in self._session.get_outputs()]
-        self._input = inputs[0].name
-        self._output = "logits" if "logits" in outputs else outputs[0]
-        self._type = _INPUT_TYPES.get(inputs[0].type, np.float32)
+        outputs = [Output(o.name, o.type, o.shape or ()) for o in self._session.get_outputs()]
+        self._input, self._output = inputs[0].name, name_of_scores(outputs, output)
+        if inputs[0].type not in _INPUT_TYPES:
+            raise BorderlineError(
+                f"path is the file of a model whose input is of the type {inputs[0].type}, but it "
+                "gets images: export it again with an input of type float32 or uint8."
+            )
+        self._type = _INPUT_TYPES[inputs[0].type]
+        if inputs[0].shape:
+            shape = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
+            self.input_shape = tuple(shape)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The output ``logits``, or the first output."""
+        """The output with the class scores."""
         return self._run(self._session, self._output, images)
+
+    def outputs(self, images: Tensor) -> Tensor:
+        """The output with the class scores."""
+        return self.forward(images)
 
     def embed(self, images: Tensor) -> Tensor:
         """The output of the layer."""
@@ -68,10 +90,21 @@ class OnnxNetwork(Network):
         model.graph.output.append(onnx.ValueInfoProto(name=_LAYER))
         self._embedding_session, self.layer = _session(model.SerializeToString()), name
 
-    def count_weights(self) -> int:
-        """The number of values in its initializers."""
-        weights = self._model.graph.initializer
-        return int(sum(np.prod(tensor.dims, dtype=int) for tensor in weights))
+    def declared(self) -> dict[str, Any]:
+        """The settings of ``input`` that the declared shape and type fix."""
+        if np.issubdtype(self._type, np.integer):
+            return super().declared() | {"dtype": "uint8"}
+        is_float32 = self._type is np.float32
+        return super().declared() | ({} if is_float32 else {"dtype": self._type.__name__})
+
+    def count_weights(self) -> int | None:
+        """The number of values in its initializers; None where the operators hold the weights."""
+        import onnx
+
+        # Integers of 64 bits are shapes and axes.
+        shapes = onnx.TensorProto.INT64
+        weights = [value for value in self._model.graph.initializer if value.data_type != shapes]
+        return int(sum(np.prod(value.dims, dtype=int) for value in weights)) or None
 
     def _nodes_before(self, value: str) -> list[Any]:
         # ONNX lists nodes in the order of computation.
@@ -83,9 +116,32 @@ class OnnxNetwork(Network):
         return nodes[::-1]
 
     def _run(self, session: Any, output: str, images: Tensor) -> Tensor:
-        inputs = {self._input: images.detach().cpu().numpy().astype(self._type)}
-        (result,) = session.run([output], inputs)
-        return torch.from_numpy(np.asarray(result)).to(images.device)
+        def run(batch: Tensor) -> Tensor:
+            batch = batch.float() if batch.dtype == torch.bfloat16 else batch
+            (result,) = session.run([output], {self._input: batch.numpy().astype(self._type)})
+            return torch.from_numpy(np.asarray(result))
+
+        size = None if self.input_shape is None else self.input_shape[0]
+        return in_fixed_batches(run, images.detach().cpu(), size).to(images.device)
+
+
+def _check_complete(model: Any) -> None:
+    import onnx
+
+    external = onnx.TensorProto.EXTERNAL
+    places = {
+        entry.value
+        for tensor in model.graph.initializer
+        if tensor.data_location == external
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    if places:
+        raise BorderlineError(
+            f"path is the file of a model whose weights are in another file ({min(places)}): "
+            "export it with its weights (torch.onnx.export(..., external_data=False)), or load it "
+            "with onnx.load and save it again with onnx.save."
+        )
 
 
 def _session(content: bytes) -> Any:
@@ -100,4 +156,4 @@ def _session(content: bytes) -> Any:
 
 def read(source: Source, content: bytes) -> Network:
     """The model of an .onnx file that contains its weights."""
-    return OnnxNetwork(content)
+    return OnnxNetwork(content, source.output)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import pickle
-from io import BytesIO
+import re
+from collections.abc import Mapping
 from typing import Any
 
-import torch
-from safetensors.torch import load
-from torch import nn
+from torch import Tensor, nn
 
 from borderline.errors import BorderlineError
+from borderline.imported.checkpoints import chosen, is_index, read_checkpoint, weight_sets
 from borderline.imported.import_path import make_object
 from borderline.imported.module_network import ModuleNetwork
 from borderline.imported.network import Network
 from borderline.imported.params import NO_CODE, Source
 
-# Keys of checkpoints that hold the weights, and the prefix that DataParallel adds to names.
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
-_PARALLEL = "module."
+_SHARD = re.compile(r"-\d{5}-of-\d{5}")
+_ONE_FILE = "save the model into one file (model.save_pretrained(..., max_shard_size='100GB'))"
 
 
 def read(source: Source, content: bytes) -> Network:
@@ -30,37 +29,50 @@ def read(source: Source, content: bytes) -> Network:
             "and no torch.nn.Module: name the class of the model."
         )
     try:
-        module.load_state_dict(_weights(source, content))
+        module.load_state_dict(_weights(source, content, module))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         reason = reason.partition(": ")[2] or reason
         raise BorderlineError(
             f"path is {source.path!r}, whose weights do not fit {source.import_path} with "
-            f"arguments {source.arguments} ({reason[:200]}): correct arguments, or name another "
-            "file."
+            f"arguments {source.arguments} ({reason[:200]}): correct arguments, or "
+            f"{_ONE_FILE if _is_shard(source) else 'name another file'}."
         ) from error
     return ModuleNetwork(module.eval())
 
 
-def _weights(source: Source, content: bytes) -> dict[str, Any]:
-    if str(source.path).endswith(".safetensors"):
-        return load(content)
+def _weights(source: Source, content: bytes, module: nn.Module) -> Mapping[str, Tensor]:
+    if is_index(content):
+        raise BorderlineError(
+            f"path is {source.path!r}, which is the index of weights that stand in several files: "
+            f"{_ONE_FILE}."
+        )
+    checkpoint = _checkpoint(source, content)
+    sets = weight_sets(checkpoint)
+    if not sets:
+        raise BorderlineError(
+            f"path is {source.path!r}, which holds a {type(checkpoint).__name__} and no state "
+            "dictionary: save model.state_dict()."
+        )
+    own = module.state_dict()
+    weights = chosen(sets, own, source.key).weights
+    if getattr(weights, "_metadata", None) is None and weights.keys() == own.keys():
+        # safetensors keeps no versions of modules, which some modules need.
+        weights = type(own)(weights)
+        weights._metadata = own._metadata  # type: ignore[attr-defined]
+    return weights
+
+
+def _checkpoint(source: Source, content: bytes) -> Any:
     try:
-        weights = torch.load(BytesIO(content), map_location="cpu", weights_only=not source.trust)
+        return read_checkpoint(content, trust=source.trust)
     except pickle.UnpicklingError as error:
         raise BorderlineError(
             f"trust is False, but {source.path!r} holds more than weights and can run code on "
             "your machine when it is read: set it to true (new-case: --trust) if you trust the "
             f"author of the file, or {NO_CODE}."
         ) from error
-    for name in _WRAPPERS:
-        if isinstance(weights, dict) and isinstance(weights.get(name), dict):
-            weights = weights[name]
-    if isinstance(weights, dict) and all(str(name).startswith(_PARALLEL) for name in weights):
-        weights = {name.removeprefix(_PARALLEL): value for name, value in weights.items()}
-    if not isinstance(weights, dict):
-        raise BorderlineError(
-            f"path is {source.path!r}, which holds a {type(weights).__name__} and no state "
-            "dictionary: save model.state_dict()."
-        )
-    return weights
+
+
+def _is_shard(source: Source) -> bool:
+    return _SHARD.search(str(source.path)) is not None

@@ -59,7 +59,7 @@ class ScriptNetwork(Network):
             frozen: Any = torch.jit.freeze(self.module)
         graph = frozen.inlined_graph.copy()
         output = next(iter(graph.outputs()))
-        scores = scored_output(_unpacked(output))
+        scores = scored_output(_unpacked(output), self.output)
         reached = _nodes_before((scores if isinstance(scores, torch.Value) else output).node())
         linear = [node for node in graph.nodes() if node.kind() in _INPUT and node in reached]
         if not linear:

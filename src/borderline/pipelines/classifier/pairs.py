@@ -49,6 +49,28 @@ def check_counts(source: SourceImages) -> None:
         )
 
 
+def check_distinct(source: SourceImages, pair: PairParams) -> None:
+    """Check that each class of the pair has enough different training images.
+
+    Raises:
+        BorderlineError: When a class has fewer than ``pair.fewest_distinct``.
+    """
+    for label in labels_of_pair(source, pair):
+        images = source.train["images"][source.train["labels"] == label]
+        different: set[bytes] = set()
+        for image in images:
+            different.add(image.numpy().tobytes())
+            if len(different) >= pair.fewest_distinct:
+                break
+        else:
+            raise BorderlineError(
+                f"pair.fewest_distinct is {pair.fewest_distinct}, but the {len(images)} training "
+                f"images of the class {source.classes[label]} of {source.name} show only "
+                f"{len(different)} different images: add images, or lower the setting for a run "
+                "whose patterns mean little."
+            )
+
+
 def columns_of_pair(source: SourceImages, pair: PairParams, seed: int) -> pd.DataFrame:
     """The columns beside the images of the pair, first of the training, then of the test images.
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from borderline.errors import BorderlineError
 from borderline.imported.kinds import first_line, read_network
-from borderline.imported.network import outputs_of
+from borderline.imported.user_code import faults_with_lines
 from borderline.pipelines.gasten.params import ImportedParams
 
 # Rounding errors beyond the range are accepted up to this size.
@@ -43,7 +43,8 @@ class ImportedGenerator(nn.Module):
         if self.settings.latent_shape == "map":
             latents = latents[:, :, None, None]
         low, high = self.settings.range
-        images = outputs_of(self.network(latents)).float()
+        with faults_with_lines():
+            images = self.network.outputs(latents).float()
         return (images - low) / (high - low) * 2 - 1
 
 

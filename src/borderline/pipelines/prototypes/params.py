@@ -11,6 +11,10 @@ from borderline.pipelines.prototypes.choosing.names import Selection
 
 Method = Literal["gradient_shap", "saliency", "integrated_gradients", "occlusion"]
 
+_WINDOW = 5 / 28
+# A single pixel seldom changes the output of a model.
+_SMALLEST_WINDOW = 2
+
 WITHOUT_GRADIENTS: Method = "occlusion"
 
 
@@ -51,7 +55,8 @@ class ExplanationParams(Params):
             training images, or real images of the ``other_class`` (the less probable one).
         shap_samples: Random points between baseline and image that GradientSHAP averages.
         steps: Points between black and the image of the integrated gradients.
-        window: Side of the square that occlusion blackens, in pixels.
+        window: Side of the square that occlusion blackens, in pixels; None for the part of the
+            image's side that 5 pixels are of 28.
         curve_steps: Steps in which pixels are deleted and inserted.
         random_maps: Random orders of the pixels to compare an attribution with.
         randomisations: Times that the model's weights are drawn anew.
@@ -61,10 +66,16 @@ class ExplanationParams(Params):
     shap_baseline: Literal["black", "mean", "other_class"]
     shap_samples: int = Field(ge=1)
     steps: int = Field(ge=2)
-    window: int = Field(ge=1)
+    window: int | None = Field(ge=1)
     curve_steps: int = Field(ge=2)
     random_maps: int = Field(ge=19)
     randomisations: int = Field(ge=1)
+
+    def window_of(self, side: int) -> int:
+        """The side of the occlusion's square for images of this side, both in pixels."""
+        window = self.window or max(round(side * _WINDOW), _SMALLEST_WINDOW)
+        # A square over the whole image would give all pixels the same value.
+        return max(min(window, side - 1), 1)
 
     def methods_of(self, has_gradients: bool) -> tuple[Method, ...]:
         """The methods that a model allows for: without gradients, only occlusion."""

@@ -10,6 +10,7 @@ import pandas as pd
 from torch import nn
 
 from borderline.findings import (
+    LOGIT,
     MEASURES,
     MIXED,
     VALIDATION_MEASURES,
@@ -203,8 +204,10 @@ def _description(classifier: nn.Module) -> dict[str, Any]:
     return {
         "kind": getattr(classifier, "described", None)
         or (kind if filters is None else f"{kind}, filters {filters}"),
-        "weights": getattr(classifier, "weights", None)
-        or sum(weight.numel() for weight in classifier.parameters()),
+        "weights": classifier.weights
+        if hasattr(classifier, "weights")
+        else sum(weight.numel() for weight in classifier.parameters()),
+        "outputs": getattr(classifier, "described_outputs", LOGIT),
     }
 
 

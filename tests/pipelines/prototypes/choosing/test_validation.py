@@ -36,9 +36,9 @@ from conftest import candidates_of
 CLUSTERS, MEMBERS = 7, 18
 LABELS = np.repeat(np.arange(CLUSTERS), MEMBERS)
 PARAMS = ValidationParams(
-    draws=199,
-    label_draws=199,
-    resamples=40,
+    draws=99,
+    label_draws=99,
+    resamples=30,
     resample_images=500,
     repeats=3,
     repeat_images=500,
@@ -172,20 +172,22 @@ def test_too_few_real_images_are_said() -> None:
     assert images.isna().to_dict() == {measure: measure == "stability" for measure in BETTER}
 
 
-def test_same_seed_gives_the_same_table(table: pd.DataFrame) -> None:
-    again = validate(evidence(), PARAMS, RunParams(seed=0, device="cpu"))
-    pd.testing.assert_frame_equal(table, again)
-    other = validate(evidence(), PARAMS, RunParams(seed=1, device="cpu"))
-    assert not table["low"].equals(other["low"])
+def test_same_seed_gives_the_same_table() -> None:
+    one, again, other = (
+        validate(evidence(("medoid", "random")), PARAMS, RunParams(seed=seed, device="cpu"))
+        for seed in (0, 0, 1)
+    )
+    pd.testing.assert_frame_equal(one, again)
+    assert not one["low"].equals(other["low"])
 
 
 @pytest.fixture(scope="module")
 def fresh_images() -> list[pd.DataFrame]:
     """Validations of images that are drawn anew each time."""
-    few = PARAMS.model_copy(update={"draws": 19, "label_draws": 19, "resamples": 60})
+    few = PARAMS.model_copy(update={"draws": 19, "label_draws": 19, "resamples": 40})
     ways: tuple[Selection, ...] = ("medoid_embedding", "density")
     tables = []
-    for seed in range(50):
+    for seed in range(30):
         images = planted(100 + seed)
         audience = Audience.of(images, images.reduced)
         given = Evidence(audience, {way: select(way, images, 0) for way in ways}, [], 0, _none())
@@ -235,7 +237,7 @@ def test_chance_is_right_about_itself() -> None:
     for seed in range(40):
         rows = random.choice(len(images), CLUSTERS, replace=False)
         given = Evidence(audience, {"k_medoids": rows}, [], 0, _none())
-        few = PARAMS.model_copy(update={"draws": 99, "resamples": 2})
+        few = PARAMS.model_copy(update={"label_draws": 19, "resamples": 2})
         result = validate(given, few, RunParams(seed=seed, device="cpu"))
         p_values.append(row_of(result, "k_medoids", "facility_location")["p_value"])
     assert 0.35 < np.mean(p_values) < 0.65

@@ -104,6 +104,14 @@ def test_window_larger_than_the_image_is_cut(run: RunParams) -> None:
     assert attributions.std() > 0, "a square over all of the image would say nothing"
 
 
+@pytest.mark.parametrize(
+    ("side", "window", "expected"),
+    [(28, None, 5), (8, None, 2), (16, None, 3), (64, None, 11), (8, 5, 5), (2, None, 1)],
+)
+def test_window_follows_the_side_of_the_image(side: int, window: int | None, expected: int) -> None:
+    assert PARAMS.model_copy(update={"window": window}).window_of(side) == expected
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_attribution_repeats_and_another_attempt_has_another_seed(
     method: Method, run: RunParams

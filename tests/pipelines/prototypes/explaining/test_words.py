@@ -109,14 +109,14 @@ def test_loops_are_said(digits: dict[int, Tensor]) -> None:
 
 def test_random_halves_of_one_class_say_nothing(digits: dict[int, Tensor]) -> None:
     silent = 0
-    for seed in range(20):
+    for seed in range(10):
         order = torch.randperm(500, generator=torch.Generator().manual_seed(seed))
         half, rest = digits[7][order[:60]], digits[7][order[60:160]]
         table = compared([half], rest[:50], rest[50:], seed)
         silent += (table["words"] == "").all()
         said = in_words(table, 0, "1", "7")
         assert said.startswith("No measured property differs") == (table["words"] == "").all()
-    assert silent >= 19
+    assert silent >= 9
 
 
 def test_confident_images_are_of_their_class_and_sure(digits: dict[int, Tensor]) -> None:

@@ -77,8 +77,7 @@ def attribute(
             )
         else:
             channels, height, width = image.shape[1:]
-            # A square over the whole image would give all pixels the same value.
-            side = max(min(settings.window, height - 1, width - 1), 1)
+            side = settings.window_of(min(height, width))
             values = Occlusion(probability).attribute(
                 image,
                 sliding_window_shapes=(channels, side, side),

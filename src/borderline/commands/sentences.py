@@ -1,0 +1,28 @@
+"""One sentence instead of a traceback, for commands of Kedro and its plugins."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+import click
+from kedro.framework.cli.utils import KedroCliError
+
+from borderline.errors import BorderlineError, causes
+
+
+def speak_plainly() -> None:
+    """End the process with one sentence where bad input reaches the end of the stack.
+
+    ``kedro catalog``, ``kedro viz`` and others read the settings too.
+    """
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+        sentences = [str(cause) for cause in causes(error) if isinstance(cause, BorderlineError)]
+        if sentences and not KedroCliError.VERBOSE_ERROR:
+            click.secho(f"Error: {sentences[0]}", fg="red", err=True)
+        else:
+            before(kind, error, place)
+
+    sys.excepthook = hook

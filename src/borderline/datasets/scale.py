@@ -1,0 +1,91 @@
+"""The values of black and white, and images that use too few of the values between them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from borderline.errors import BorderlineError
+
+logger = logging.getLogger(__name__)
+
+Scale = tuple[float, float]
+"""The values of black and white."""
+
+_LEAST_USED = 0.1
+
+
+class Span(NamedTuple):
+    """The least and the greatest value of the pixels of an image, on the scale of its file."""
+
+    least: float
+    greatest: float
+    scale: Scale
+
+
+def scaled(pixels: np.ndarray, scale: Scale | None, where: str) -> np.ndarray:
+    """Pixels as float32 in [-1, 1].
+
+    Args:
+        pixels: Finite numbers or truth values of any shape.
+        scale: The values of black and white, as for :func:`span_of`.
+        where: The name of the pixels in messages.
+
+    Raises:
+        BorderlineError: When a pixel is outside of the scale.
+    """
+    low, high = span_of(pixels, scale).scale
+    values = pixels.astype(np.float32)
+    check_inside([span_of(values, (low, high))], where)
+    return (values - low) / (high - low) * 2 - 1
+
+
+def span_of(pixels: np.ndarray, scale: Scale | None) -> Span:
+    """The values of pixels of any shape.
+
+    ``scale`` has the values of black and white; None is 0 and 255 for whole numbers and 0 and 1 for
+    others.
+    """
+    low, high = scale or ((0.0, 255.0) if pixels.dtype.kind in "iu" else (0.0, 1.0))
+    if pixels.size == 0:
+        return Span(low, high, (low, high))
+    return Span(float(pixels.min()), float(pixels.max()), (low, high))
+
+
+def check_inside(spans: Sequence[Span], where: str) -> None:
+    """Check that images lie within their scale.
+
+    Raises:
+        BorderlineError: When a pixel is outside.
+    """
+    for span in spans:
+        low, high = span.scale
+        if span.least < low or span.greatest > high:
+            least, greatest = min(s.least for s in spans), max(s.greatest for s in spans)
+            raise BorderlineError(
+                f"source.range is [{low:g}, {high:g}], but the pixels of {where} go from "
+                f"{least:g} to {greatest:g}: set source.range to the values of black and white."
+            )
+
+
+def warn_if_narrow(spans: Sequence[Span], where: str) -> None:
+    """Log a warning if images, all together, use less than a tenth of the values of their scale."""
+    shares = [
+        ((value - span.scale[0]) / (span.scale[1] - span.scale[0]))
+        for span in spans
+        for value in (span.least, span.greatest)
+    ]
+    if not shares or max(shares) - min(shares) >= _LEAST_USED:
+        return
+    low, high = max((span.scale for span in spans), key=lambda scale: scale[1])
+    least, greatest = (low + share * (high - low) for share in (min(shares), max(shares)))
+    logger.warning(
+        "The pixels of %s go from %g to %g, less than a tenth of the range from %g to %g, so the "
+        "images are nearly of one shade: set source.range to the values of black and white, such "
+        "as [%g, %g], if they are others.",
+        *(where, least, greatest, low, high),
+        *(least, greatest if greatest > least else least + 1),
+    )

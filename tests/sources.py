@@ -1,0 +1,38 @@
+"""Sources of every kind, with the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import datasets
+
+KINDS = ("image_folder", "hugging_face", "arrays", "idx")
+
+
+def written(folder: Path, kind: str, picture: np.ndarray) -> str:
+    """Four copies of a grey picture, in a source of this kind."""
+    images, labels = np.stack([picture] * 4), np.arange(4) % 2
+    if kind == "arrays":
+        np.savez(folder / "a.npz", images=images, labels=labels)
+        return str(folder / "a.npz")
+    if kind == "idx":
+        for content, array in (("images", images), ("labels", labels.astype(np.uint8))):
+            sizes = np.array(array.shape, ">u4").tobytes()
+            header = bytes([0, 0, 8, array.ndim]) + sizes
+            (folder / f"train-{content}").write_bytes(header + array.tobytes())
+        return str(folder)
+    files = [Image.fromarray(image) for image in images]
+    if kind == "hugging_face":
+        features = {"x": datasets.Image(), "y": datasets.ClassLabel(names=["a", "b"])}
+        rows: dict[str, Any] = {"x": files, "y": labels.tolist()}
+        saved = datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+        saved.save_to_disk(folder / "saved")
+        return str(folder / "saved")
+    for number, file in enumerate(files):
+        (folder / "ab"[number % 2]).mkdir(exist_ok=True)
+        file.save(folder / "ab"[number % 2] / f"{number}.png")
+    return str(folder)
