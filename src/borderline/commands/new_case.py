@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-import yaml
 from kedro.utils import find_kedro_project
 
 from borderline.commands.case_files import CONF, globals_of, write_case
+from borderline.commands.case_options import LISTS, from_project, listed, mapping, prompted
 from borderline.commands.own_options import speaking_of
 from borderline.commands.run import PlainSpokenCommand
 from borderline.config_loader import base_parameters
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
     from borderline.imported.choices import Ask, Question
     from borderline.imported.classifier import ImportedClassifier
     from borderline.imported.contracts import Fit, Material
-
-_LISTS: dict[str, tuple[type[Any], int | None]] = {
-    "classes": (str, None),
-    "columns": (int, 2),
-    "mean": (float, None),
-    "std": (float, None),
-    "input_range": (float, 2),
-    "range": (float, 2),
-}
-"""The options that are lists, with their types and lengths."""
-_TWO = {
-    "columns": "the columns of the positive and the negative class",
-    "input-range": "black and white for the model",
-    "range": "black and white in the images",
-}
 
 
 class Case(NamedTuple):
@@ -104,15 +89,16 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
         "positive": "Positive class",
         "negative": "Negative class",
     }.items():
-        options[option] = _prompted(option, options[option], question, silent)
+        options[option] = prompted(option, options[option], question, silent)
     if model is None and import_path is None:
-        model = _prompted("model", None, "File of the model", silent)
-    options["arguments"] = _mapping("arguments", options["arguments"])
-    for option, (kind, length) in _LISTS.items():
-        options[option] = _listed(option.replace("_", "-"), options[option], kind, length)
+        model = prompted("model", None, "File of the model", silent)
+    options["arguments"] = mapping("arguments", options["arguments"])
+    for option in LISTS:
+        name_of_value = option.replace("-", "_")
+        options[name_of_value] = listed(option, options[name_of_value])
     project = find_kedro_project(Path.cwd()) or Path.cwd()
-    options["images"] = _from_project(options["images"], project)
-    path = None if model is None else _from_project(model, project)
+    options["images"] = from_project(options["images"], project)
+    path = None if model is None else from_project(model, project)
     with chdir(project):
         check_name(name)
         source = kind_of_model(path, import_path, trust=options["trust"])
@@ -280,49 +266,3 @@ def _ask(question: Question) -> int:
 
 def _refuse(question: Question) -> int:
     raise BorderlineError(question.refusal)
-
-
-def _prompted(option: str, value: str | None, question: str, silent: bool) -> str:
-    if value is not None:
-        return value
-    if silent:
-        raise BorderlineError(f"--{option} is missing: add it, or leave --no-input out.")
-    return str(click.prompt(question))
-
-
-def _from_project(path: str, project: Path) -> str:
-    """A path relative to the project, if it lies inside."""
-    if path == "mnist_sample":
-        return path
-    whole = Path(path).expanduser()
-    whole = whole if whole.is_absolute() else whole.resolve()
-    return str(whole.relative_to(project) if whole.is_relative_to(project) else whole)
-
-
-def _listed(option: str, text: str, kind: type[Any], length: int | None) -> list[Any]:
-    try:
-        values = [kind(item.strip()) for item in text.split(",") if item.strip()]
-    except ValueError as error:
-        raise BorderlineError(
-            f"--{option} is {text!r}, but it needs numbers separated by commas: correct it."
-        ) from error
-    if values and length not in (None, len(values)):
-        raise BorderlineError(f"--{option} is {text!r}, but it needs two numbers: {_TWO[option]}.")
-    if values and option.endswith("range") and values[0] >= values[1]:
-        raise BorderlineError(
-            f"--{option} is {text!r}, but its second number must be greater: {_TWO[option]}."
-        )
-    return values
-
-
-def _mapping(option: str, text: str) -> dict[str, Any]:
-    try:
-        mapping = yaml.safe_load(text)
-    except yaml.YAMLError:
-        mapping = text
-    if not isinstance(mapping, dict):
-        raise BorderlineError(
-            f"--{option} is {text!r}, but it needs names with values, such as "
-            "'{num_classes: 10}': correct it."
-        )
-    return mapping

@@ -18,11 +18,12 @@ _OF_IMAGES = (
 _OF_MODEL = (
     # Beside these options the columns of a file are a matter of the classes.
     (r"set it to true \(new-case: --trust\)", "add --trust"),
+    (r" \(new-case: --\w+\)", ""),
     (r"\bset (\S*?)(trust|allow_chance) to true", r"add \1\2"),
     (r"\b(models\.[\w.-]+?\.)?source\.trust is False", "--trust is missing"),
     (r"\b(models\.[\w.-]+?\.)?source\.path\b", "--model"),
     (r"\b(models\.[\w.-]+?\.)?source\.import_path\b", "--import-path"),
-    (r"\b(models\.[\w.-]+?\.)?source\.(arguments|trust)\b", r"--\2"),
+    (r"\b(models\.[\w.-]+?\.)?source\.(arguments|trust|key|output)\b", r"--\2"),
     (r"\b(models\.[\w.-]+?\.)?source\.kind\b", "the kind of --model"),
     (
         r"\b(models\.[\w.-]+?\.)?input \(range, mean, std(, dtype)?\)",

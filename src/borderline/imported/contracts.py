@@ -176,10 +176,9 @@ def try_contracts(
         except BorderlineError as error:
             errors.append(error)
     if not trials:
-        channels = material.network.declared().get("channels")
         raise next(iter(errors), None) or BorderlineError(
-            f"mean is {next(iter(usual.values())).get('mean')}, but the model can have "
-            f"{channels or '1 or 3'} channels: give one number, or one per channel."
+            f"mean is {next(iter(usual.values())).get('mean')}, but the model can have 1 or 3 "
+            "channels: give one number, or one per channel."
         )
     # A wrong contract may hide a kind, but cannot feign one for all contracts.
     return trials, kind_of_outputs(torch.cat([trial.outputs for trial in trials]))
@@ -199,11 +198,13 @@ def _contracts(
     channels, declared = image_shape[0], material.network.declared()
     needed = settings_to_try(material.network.input_shape, declared, image_shape)
     fits: list[dict[str, Any]] = [{}, {"channels": 4 - channels, "fit": True}]
-    if "channels" in declared:
+    known = "channels" in declared
+    if known:
         fits = [{} if declared["channels"] == channels else fits[1]]
     for fit, (name, contract), settings in product(fits, usual.items(), needed):
         if len(contract.get("mean", [0])) in (1, fit.get("channels", channels)):
-            suffix = f" and {'grey' if fit['channels'] == 1 else 'three channels'}" if fit else ""
+            converted = "grey" if fit.get("channels") == 1 else "three channels"
+            suffix = f" and {converted}" if fit and not known else ""
             layout = f" and {settings['layout']}" if len(needed) > 1 else ""
             size = "x".join(map(str, sides(settings["size"]))) if "size" in settings else ""
             resized = f", resized to {size}" if size else ""
