@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from borderline.config_loader import PRESET, ConfigLoader
 from borderline.errors import BorderlineError
-from borderline.params import Params
+from borderline.params import Params, name_of_pair
 from borderline.preflight.configuration import Globals, Parameters, SourceGlobals
 from borderline.preflight.reading import with_kinds
 from borderline.preflight.sentences import KINDS_OF
+from borderline.settings import CONFIG_LOADER_ARGS
 from conftest import ENVIRONMENTS, ROOT, base_settings
 
 
@@ -70,6 +72,32 @@ def test_preset_comes_between_base_and_environment(
     conf: Path, environment: str, changed: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert settings(conf, environment, **changed) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "words"),
+    [
+        ("image_folder", {"levels": ["site", "sort"]}, "different names, one of which is class"),
+        ("image_folder", {"levels": ["class", "class"]}, "different names, one of which is class"),
+        ("image_folder", {"levels": ["class"], "label_column": "y"}, "remove one"),
+        ("table", {"levels": ["class"]}, "levels is for image_folder: remove it"),
+        ("arrays", {"label_column": "y"}, "label_column is for table and image_folder"),
+        ("image_folder", {"split_column": "y"}, "split_column is for table: remove it"),
+    ],
+)
+def test_layouts_that_do_not_fit_the_kind_of_source(
+    kind: str, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SourceGlobals(kind=kind, path="x", **settings)
+
+
+def test_class_name_is_one_folder_in_all_paths() -> None:
+    pair = {"positive": "../../t-shirt/top", "negative": "a,b"}
+    loader = ConfigLoader(str(ROOT / "conf"), runtime_params={"pair": pair}, **CONFIG_LOADER_ARGS)
+    path = loader["catalog"]["pair_train"]["filepath"]
+    name = f"mnist_sample_{name_of_pair(**pair)}"
+    assert path == f"data/03_primary/{name}/pair_train.safetensors"
 
 
 def test_presets_that_cannot_be(conf: Path) -> None:

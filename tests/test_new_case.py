@@ -274,8 +274,20 @@ def test_kind_of_images_follows_from_the_files(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", images=0)
     (tmp_path / "npy").mkdir()
     (tmp_path / "npy/images.npy").touch()
+    (tmp_path / "train-images").mkdir()
+    (tmp_path / "train-images/train-images.idx3-ubyte").touch()
+    (tmp_path / "classes/train-images").mkdir(parents=True)
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table/metadata.csv").touch()
+    (tmp_path / "own.csv").touch()
+    (tmp_path / "own.parquet").touch()
     kinds = {path.name: kind_of_images(str(path)) for path in tmp_path.iterdir()}
     assert kinds == {
+        "train-images": "idx",
+        "classes": "image_folder",
+        "table": "image_folder",
+        "own.csv": "table",
+        "own.parquet": "table",
         "idx": "idx",
         "folders": "image_folder",
         "saved": "hugging_face",

@@ -13,6 +13,7 @@ from typing import Literal
 import pandas as pd
 import psutil
 import pytest
+import torch
 from click.testing import CliRunner
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
@@ -20,8 +21,9 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
 from borderline.cli import cli
+from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.sweeps.plan import Plan, SweepRun, make_plan
+from borderline.sweeps.plan import Plan, SweepRun, make_plan, pair_of
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
@@ -36,6 +38,21 @@ def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(project)
     start_kedro()
     return project
+
+
+@pytest.mark.parametrize(
+    ("word", "classes", "pair"),
+    [
+        ("3v0", "0123", (3, 0)),
+        ("01v02", ["01", "02", "03"], ("01", "02")),
+        ("catv01", ["01", "cat"], ("cat", "01")),
+    ],
+)
+def test_names_of_classes_in_a_pair_stay_as_written(
+    word: str, classes: Sequence[str], pair: tuple[int | str, int | str]
+) -> None:
+    images = {"images": torch.zeros(1), "labels": torch.zeros(1)}
+    assert pair_of(word, SourceImages("toy", tuple(classes), images, None)) == pair  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +105,7 @@ def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
         (["--pairs", "3v12"], ["pair.negative is 12", "choose one of"]),
         (["--pairs", "3v3"], ["both 3", "choose two classes"]),
         (["--pairs", "3v0,3v0"], ["--pairs names '3v0' twice"]),
-        (["--pairs", "3v0,03v0"], ["--pairs names 3v0 twice, once in another spelling"]),
+        (["--pairs", "3v0,03v0"], ["pair.positive is '03'", "'3'"]),
         (["--pairs", ""], ["--pairs is ''", "such as 3v0"]),
         (["--seeds", "0,,1"], ["--seeds is '0,,1'", "has an empty entry"]),
         (["--seeds", "1,01"], ["--seeds names 1 twice"]),

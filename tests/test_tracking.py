@@ -201,6 +201,14 @@ def test_marked_files_are_an_artifact(
     }
 
 
+def test_artifact_of_classes_with_blanks_in_their_names(
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
+) -> None:
+    hooks._case = "shoes_ankle bootvcaf\u00e9"
+    drive(hooks, catalog)
+    assert list(tracker.stages()["classifier"].artifacts) == ["shoes_ankle-bootvcaf--classifier"]
+
+
 def test_catalog_marks_models_pages_and_cards_as_artifacts(context: BorderlineContext) -> None:
     names = ["cnn_1.classifier", "cnn_1.gasten_10.generator", "cnn_1.findings", "cnn_1.model_card"]
     catalog = context.catalog

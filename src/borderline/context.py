@@ -94,7 +94,7 @@ class BorderlineContext(KedroContext):
         # From now on Kedro takes these parameters.
         self.config_loader["parameters"] = {**self.checked.plain(), **self.derived.plain()}
         self.config_loader["catalog"] = {
-            **_at_home(self.config_loader["catalog"]),
+            **_at_home(self.config_loader["catalog"], self.project_path),
             **imported_files(
                 imported_models(self.checked),
                 imported_generators(self.layout),
@@ -129,16 +129,18 @@ class BorderlineContext(KedroContext):
         return credentials | super()._get_config_credentials()
 
 
-def _at_home(catalog: dict[str, Any]) -> dict[str, Any]:
-    """The catalog with ``~`` expanded in the path of the images."""
+def _at_home(catalog: dict[str, Any], project: Path) -> dict[str, Any]:
+    """The catalog with whole paths of the images: ``~`` expanded, relative to the project."""
     for name, entry in catalog.items():
         if not isinstance(entry, dict):
             raise BorderlineError(
                 f"The entry {name!r} of the catalog is {entry!r}, but it must be a group of "
                 "settings with a type: correct it in conf/<env>/catalog*.yml."
             )
-    source = catalog["source"]
-    path = source.get("path")
-    if isinstance(path, str) and path.startswith("~"):
-        source = {**source, "path": str(Path(path).expanduser())}
+    source = dict(catalog["source"])
+    if isinstance(path := source.get("path"), str) and path.startswith("~"):
+        source["path"] = str(Path(path).expanduser())
+    # Kedro completes ``path`` itself.
+    if isinstance(folder := source.get("folder"), str) and "://" not in folder:
+        source["folder"] = str(project / Path(folder).expanduser())
     return {**catalog, "source": source}

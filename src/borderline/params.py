@@ -6,6 +6,7 @@ depend on it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 Setting = int | float | str | bool | None
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+# Kedro, buckets or operating systems read these characters as more than a name.
+_NO_FILE_NAME = re.compile(r"""[/\\:*?"<>|{}$#%\x00-\x1f\x7f]|[ .]$""")
+_LONGEST = 60
 
 SMALLEST_IMAGE = 8
 """Side of the smallest images in pixels."""
@@ -268,6 +273,25 @@ class ConfusionParams(Params):
     """The band around the decision threshold: ``|p - 0.5| < band`` is borderline."""
 
     band: float = Field(gt=0, le=0.5)
+
+
+def name_of_pair(positive: int | str, negative: int | str) -> str:
+    """A pair as it stands in paths, such as ``7v1``.
+
+    Characters that a file name cannot have become ``-``, long names are cut, and a digest then
+    keeps different pairs apart.
+
+    Example:
+        >>> name_of_pair("sneaker", "bag"), name_of_pair("../top", "bag")
+        ('sneakervbag', '..-topvbag-c51e54')
+    """
+    names = str(positive), str(negative)
+    cut = (_NO_FILE_NAME.sub("-", name).encode()[:_LONGEST] for name in names)
+    safe = tuple(name.decode(errors="ignore") for name in cut)
+    text = "v".join(safe)
+    if safe == names:
+        return text
+    return f"{text}-{hashlib.sha256(repr(names).encode()).hexdigest()[:6]}"
 
 
 class PairParams(Params):

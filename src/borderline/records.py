@@ -22,6 +22,14 @@ class LabelledImages(TypedDict):
 
     images: Tensor  # (N, C, H, W)
     labels: Tensor  # int64 (N,): 1 positive, 0 negative; the class before the pair is selected
+    # bool (N,): for validation only. Only training images whose source has validation images.
+    validation: NotRequired[Tensor]
+
+
+def tensors_of(images: LabelledImages) -> list[Tensor]:
+    """The tensors of labelled images, in the order of their digest."""
+    validation = [images["validation"]] if "validation" in images else []
+    return [images["images"], images["labels"], *validation]
 
 
 class Latents(TypedDict):

@@ -38,6 +38,8 @@ def test_class_of_a_name_or_a_label(classes: tuple[str, ...], name: int | str, l
         (("00", "01", "02", "07"), 7, "'07'"),
         (("01", "02", "03"), 1, "'01'"),
         (("01", "1e1", "001"), 1, "'01' or '001'"),
+        (("1.0", "2.0"), 1, "'1.0'"),
+        (("1e3", "2e3"), "1", "choose one of 1e3, 2e3"),
         (("1", "2", "10"), 0, "choose one of 1, 2, 10"),
         (("cat", "3", "dog"), 0, "choose one of cat, 3, dog"),
         (("cat", "dog"), "01", r"0 \(cat\), 1 \(dog\)"),

@@ -172,6 +172,19 @@ def test_arrays(tmp_path: Path, shape: str, names: tuple[str, str], file: str) -
         assert torch.equal(by_class(source, label), expected(images, labels, label))
 
 
+@pytest.mark.parametrize("names", [("val_images", "val_labels"), ("x_val", "y_val")])
+def test_validation_arrays_are_marked(tmp_path: Path, names: tuple[str, str]) -> None:
+    images, labels = pixels()
+    arrays: dict[str, Any] = {"images": images, "labels": labels, "age": labels}
+    arrays |= {names[0]: images[:6], names[1]: labels[:6], "val_age": labels[:6] + 10}
+    np.savez(tmp_path / "a.npz", **arrays)
+    source = ImageSource(kind="arrays", path=str(tmp_path / "a.npz")).load()
+    assert source.train["validation"].nonzero()[:, 0].tolist() == list(range(30, 36))
+    assert torch.equal(source.train["images"][30:], source.train["images"][:6])
+    assert source.train_columns is not None
+    assert source.train_columns["age"].tolist() == [*labels, *(labels[:6] + 10)]
+
+
 @pytest.mark.parametrize(
     ("scale", "given"), [((0, 1), None), ((-1, 1), [-1.0, 1.0]), ((0, 10), [0.0, 10.0])]
 )

@@ -13,6 +13,7 @@ from kedro.io import DatasetError
 
 from borderline.datasets import ImageSource
 from borderline.datasets.idx_files import read_idx
+from borderline.datasets.image_kinds import kind_of_images
 from borderline.errors import BorderlineError
 from conftest import FASHION, needs_fashion
 
@@ -55,6 +56,21 @@ def test_idx_folder_round_trip(
     assert source.label_of("b", "pair.positive") == source.label_of(1, "pair.positive") == 1
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_idx_files_in_folders_of_their_names(tmp_path: Path, beside: bool) -> None:
+    arrays = {"images-idx3-ubyte": np.full((10, 8, 8), 255), "labels-idx1-ubyte": np.arange(10) % 2}
+    for name, array in arrays.items():
+        (tmp_path / f"train-{name}").mkdir()
+        write_idx(tmp_path / f"train-{name}" / f"train-{name}", 0 * array if beside else array)
+        (tmp_path / f"train-{name}" / "._other").touch()
+        if beside:
+            write_idx(tmp_path / f"train-{name.replace('-', '.', 1)}", array)
+    assert kind_of_images(str(tmp_path)) == "idx"
+    source = ImageSource(kind="idx", path=str(tmp_path)).load()
+    assert source.train["images"].unique().tolist() == [1]
+    assert source.train["labels"].tolist() == [0, 1] * 5
+
+
 def test_idx_test_set_is_kept_apart(tmp_path: Path) -> None:
     for part, count in (("train", 30), ("t10k", 10)):
         write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((count, 8, 8)))
@@ -69,6 +85,8 @@ def test_classes_that_fall_short_of_the_labels(tmp_path: Path) -> None:
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.arange(4))
     with pytest.raises(DatasetError, match=r"source\.classes names 2 classes"):
         ImageSource(kind="idx", path=str(tmp_path), classes=["a", "b"]).load()
+    with pytest.raises(DatasetError, match=r"source\.classes names 'a' twice"):
+        ImageSource(kind="idx", path=str(tmp_path), classes=["a", "b", "a", "c"]).load()
 
 
 def test_other_source_serves_where_the_folder_is_missing(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
 
-from borderline.datasets.image_files import is_integer
 from borderline.errors import BorderlineError, did_you_mean
+
+# Also 1.0 and 1e3: 1 is not taken for a label beside a class called 1.0.
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 def find_label(
@@ -14,7 +17,7 @@ def find_label(
     """The label of a class, from its name or its label in a setting.
 
     The text of the name counts first: 7 and '7' mean the class called '7'. Where no class is called
-    by an integer, they mean the label 7. '07' means only the class called '07'.
+    by a number, they mean the label 7. '07' means only the class called '07'.
 
     Args:
         classes: The names of the classes in the order of their labels.
@@ -26,7 +29,7 @@ def find_label(
         BorderlineError: When there is no such class, or when it has no images.
     """
     text = str(name)
-    numbered = any(map(is_integer, classes))
+    numbered = any(map(_NUMBER.fullmatch, classes))
     if text in classes:
         label = classes.index(text)
     elif not numbered and text.isdecimal() and text == str(int(text)):
@@ -41,7 +44,7 @@ def find_label(
             f"{said}images of the class {classes[label]!r}: add some, or choose another class."
         )
     # YAML reads 07 as the number 7.
-    alike = [c for c in classes if is_integer(c) and is_integer(text) and int(c) == int(text)]
+    alike = [c for c in classes if _number(c) == _number(text) is not None]
     if alike:
         quoted = " or ".join(map(repr, alike))
         raise BorderlineError(
@@ -51,3 +54,7 @@ def find_label(
     known = [c if numbered or c == str(i) else f"{i} ({c})" for i, c in enumerate(classes)]
     hint = did_you_mean(text, classes)
     raise BorderlineError(f"{said}such class{hint}: choose one of {', '.join(known)}.")
+
+
+def _number(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) else None

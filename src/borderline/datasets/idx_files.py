@@ -39,7 +39,7 @@ def read_idx_folder(folder: Path) -> ImageArrays:
 
 def _read_split(folder: Path, *prefixes: str) -> Arrays | None:
     paths = {
-        content: [p for prefix in prefixes for p in sorted(folder.glob(f"{prefix}{content}*"))]
+        content: [file for prefix in prefixes for file in idx_paths(folder, f"{prefix}{content}")]
         for content in ("images", "labels")
     }
     if not any(paths.values()):
@@ -58,6 +58,17 @@ def _read_split(folder: Path, *prefixes: str) -> Arrays | None:
             "label each are needed: replace the files by a matching pair."
         )
     return Arrays(channels_first(images), labels)
+
+
+def idx_paths(folder: Path, name: str) -> list[Path]:
+    """The files of a folder whose names begin with ``name``.
+
+    Files in folders of such a name come last: some archives unpack each file into a folder of its
+    own name.
+    """
+    there = sorted(folder.glob(f"{name}*"))
+    nested = [file for place in there if place.is_dir() for file in sorted(place.glob(f"{name}*"))]
+    return [file for file in [*there, *nested] if file.is_file()]
 
 
 def read_idx(path: Path) -> np.ndarray:

@@ -13,16 +13,23 @@ import numpy as np
 import pandas as pd
 from fsspec.core import url_to_fs
 
-from borderline.datasets.image_files import Arrays, ImageArrays, channels_first, in_order
+from borderline.datasets.image_files import (
+    Arrays,
+    ImageArrays,
+    channels_first,
+    in_order,
+    with_validation,
+)
 from borderline.datasets.scale import Span, scaled, span_of, warn_if_narrow
 from borderline.errors import BorderlineError
 
 logger = logging.getLogger(__name__)
 
-_TEST = "test_"
+_PREFIXES = {"validation": "val_", "test": "test_"}
 _load = partial(np.load, allow_pickle=False)
 _NAMES = {
     "train": (("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train")),
+    "validation": (("val_images", "val_labels"), ("x_val", "y_val")),
     "test": (("test_images", "test_labels"), ("x_test", "y_test")),
 }
 
@@ -33,8 +40,9 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
     Args:
         path: An .npz, or a folder of .npy files, or its fsspec address. It holds ``images`` and
             ``labels``, or ``x_train`` and ``y_train``; optional are ``test_images`` and
-            ``test_labels``, or ``x_test`` and ``y_test``. Other arrays with a value for each image
-            are columns; ``test_<name>`` holds the column of the test images.
+            ``test_labels``, or ``x_test`` and ``y_test``; and ``val_images`` and ``val_labels``, or
+            ``x_val`` and ``y_val``, for validation. Other arrays with a value for each image are
+            columns; ``test_<name>`` and ``val_<name>`` hold those of the other images.
         scale: The values of black and white; None is 0 and 255 for whole numbers and 0 and 1 for
             others.
 
@@ -67,7 +75,7 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
     classes = in_order({*splits["train"].labels.tolist()})
     if all(isinstance(name, int) for name in classes):
         numbers = tuple(str(label) for label in range(max(classes, default=-1) + 1))
-        return numbers, splits["train"], splits.get("test")
+        return numbers, _with_validation(splits, path), splits.get("test")
     order = {name: label for label, name in enumerate(classes)}
     by_label = {
         split: arrays_of_split._replace(
@@ -75,7 +83,11 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
         )
         for split, arrays_of_split in splits.items()
     }
-    return tuple(map(str, classes)), by_label["train"], by_label.get("test")
+    return tuple(map(str, classes)), _with_validation(by_label, path), by_label.get("test")
+
+
+def _with_validation(splits: dict[str, Arrays], path: str) -> Arrays:
+    return with_validation(splits["train"], splits.get("validation"), path)
 
 
 def _arrays(path: str) -> dict[str, np.ndarray]:
@@ -152,16 +164,21 @@ def _split(
 def _columns(
     path: str, arrays: dict[str, np.ndarray], split: str, labels: np.ndarray
 ) -> pd.DataFrame | None:
-    """The other arrays with a value for each image; those of the test images begin with ``test_``.
+    """The other arrays with a value for each image.
 
+    Those of the test images begin with ``test_``, those of validation images with ``val_``.
     Arrays of other lengths are left out.
     """
     known = {name for pairs in _NAMES.values() for pair in pairs for name in pair}
     columns = {}
+    validated = any(pair[0] in arrays for pair in _NAMES["validation"])
     for name, array in arrays.items():
-        column = name.removeprefix(_TEST)
-        if name in known or (split == "test") != name.startswith(_TEST):
+        owner = next((s for s, prefix in _PREFIXES.items() if name.startswith(prefix)), "train")
+        # Without validation images, val_<name> is a column of the training images.
+        owner = "train" if owner == "validation" and not validated else owner
+        if name in known or owner != split:
             continue
+        column = name if split == "train" else name.removeprefix(_PREFIXES[split])
         values = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
         if values.ndim == 1 and len(values) == len(labels):
             columns[column] = values

@@ -40,11 +40,14 @@ class Arrays(NamedTuple):
         pixels: Shape (N, C, H, W), uint8 or in [-1, 1].
         labels: Shape (N,).
         columns: Other values of each image, N rows; None for none.
+        validation: Which training images are used for validation only, bool (N,); None where the
+            source does not say.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
     columns: pd.DataFrame | None = None
+    validation: np.ndarray | None = None
 
 
 ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
@@ -88,7 +91,10 @@ class Wanted(NamedTuple):
 def decode_splits(
     splits: Mapping[str, Iterable[ImageFile]], wanted: Wanted, source: str
 ) -> tuple[Arrays, Arrays | None]:
-    """Pixels and labels of the splits ``train`` and ``test``, all of them grey or all in colour.
+    """Pixels and labels of the splits, all of them grey or all in colour.
+
+    The splits are ``train``, and perhaps ``validation`` and ``test``. Validation images are
+    training images with a mark.
 
     Args:
         source: The name of the source in messages.
@@ -107,9 +113,52 @@ def decode_splits(
     for name, (files, of_split) in opened.items():
         images = [picture.image for picture in of_split]
         arrays[name] = _stacked(files, images, wanted.size, fit, colour)
-        # A colour set may hold grey images, but a grey set no coloured ones.
-        colour = colour or ("grey" if arrays[name].pixels.shape[1] == 1 else None)
-    return arrays["train"], arrays.get("test")
+        # The other splits have the channels of the training images.
+        colour = colour or ("grey" if arrays[name].pixels.shape[1] == 1 else "rgb")
+    return with_validation(arrays["train"], arrays.get("validation"), source), arrays.get("test")
+
+
+def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Arrays:
+    """The training images, followed by the validation images, which ``validation`` marks.
+
+    Args:
+        validation: None leaves the training images as they are.
+        source: The name of the source in messages.
+
+    Raises:
+        BorderlineError: When the validation images have another shape, or lack a class.
+    """
+    if validation is None:
+        return train
+    if validation.pixels.shape[1:] != train.pixels.shape[1:]:
+        raise BorderlineError(
+            f"The validation images of {source} have the shape {validation.pixels.shape[1:]} "
+            f"(channels, height, width), but the training images {train.pixels.shape[1:]}: convert "
+            "them, or set source.size and source.colour."
+        )
+    lacking = sorted({*train.labels.tolist()} - {*validation.labels.tolist()})
+    if lacking:
+        raise BorderlineError(
+            f"The validation images of {source} show no image of the classes with the labels "
+            f"{', '.join(map(str, lacking))}: add some, or remove the validation images."
+        )
+    counts = len(train.labels), len(validation.labels)
+    columns = [
+        pd.DataFrame(index=range(count)) if part.columns is None else part.columns
+        for part, count in zip((train, validation), counts, strict=True)
+    ]
+    joined = pd.concat(columns, ignore_index=True)
+    logger.info(
+        "%s has %d validation images: validation_share is not used for its training images",
+        source,
+        counts[1],
+    )
+    return Arrays(
+        np.concatenate([train.pixels, validation.pixels]),
+        np.concatenate([train.labels, validation.labels]),
+        joined if len(joined.columns) else None,
+        np.repeat([False, True], counts),
+    )
 
 
 def _opened_files(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from borderline.datasets.image_files import ImageArrays
 
-_KINDS = ("mnist_sample", "idx", "torchvision", "image_folder", "arrays", "hugging_face")
+logger = logging.getLogger(__name__)
+
+_KINDS = ("mnist_sample", "idx", "torchvision", "image_folder", "arrays", "hugging_face", "table")
 _TORCHVISION = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10")
 
 
@@ -29,6 +32,7 @@ class SourceImages:
     Attributes:
         name: The name of the source in messages.
         classes: The name of each class; a label is an index into it.
+        train: Training images; ``validation`` marks validation images if the source has some.
         train_columns: Other values of each training image, a row an image; None for none.
         test_columns: The same of the test images.
     """
@@ -60,6 +64,9 @@ class SourceImages:
             BorderlineError: When images are not square, of one size and large enough, or a label
                 has no class.
         """
+        twice = next((name for name in self.classes if self.classes.count(name) > 1), None)
+        if twice is not None:
+            raise BorderlineError(f"source.classes names {twice!r} twice: rename or remove one.")
         for split in (self.train, self.test):
             if split is None:
                 continue
@@ -90,22 +97,30 @@ def split_source(
 ) -> tuple[LabelledImages, LabelledImages]:
     """Training and test images of all classes; a source with test images is not split.
 
-    ``test_share`` of each class, in (0, 1), becomes test images.
+    ``test_share`` of each class, in (0, 1), becomes test images. Validation images remain training
+    images.
     """
     import torch
     from sklearn.model_selection import train_test_split
 
     if source.test is not None:
         return source.train, source.test
-    labels = source.train["labels"]
-    train, test = train_test_split(
-        torch.arange(len(labels)).numpy(),
-        test_size=test_share,
-        stratify=labels.numpy(),
-        random_state=seed,
+    labels, marked = source.train["labels"], source.train.get("validation")
+    rows = torch.arange(len(labels)) if marked is None else (~marked).nonzero()[:, 0]
+    train, test = map(
+        torch.from_numpy,
+        train_test_split(
+            rows.numpy(),
+            test_size=test_share,
+            stratify=labels[rows].numpy(),
+            random_state=seed,
+        ),
     )
-    train, test = (take_rows(source.train, torch.from_numpy(rows)) for rows in (train, test))
-    return train, test
+    if marked is not None:
+        train = torch.cat([train, marked.nonzero()[:, 0]])
+    test_images = take_rows(source.train, test)
+    test_images.pop("validation", None)
+    return take_rows(source.train, train), test_images
 
 
 class ImageSource(ReadOnlyDataset[SourceImages]):
@@ -115,7 +130,9 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
     * ``idx``: a folder of IDX files, gzipped or not, with the names of MNIST's files
       (``train-images-idx3-ubyte.gz`` ...); the test files (``t10k-`` or ``test-``) may be missing.
     * ``torchvision``: MNIST, FashionMNIST, KMNIST or CIFAR10, downloaded once and checked.
-    * ``image_folder``: a folder for each class; or ``train`` and ``test`` with such folders.
+    * ``image_folder``: a folder for each class; or ``train``, ``val`` and ``test`` with such
+      folders; or images with a ``metadata.csv`` of their labels.
+    * ``table``: a CSV, TSV, JSON Lines or Parquet file of paths and labels.
     * ``arrays``: an .npz, or a folder of .npy files, with ``images`` and ``labels``.
     * ``hugging_face``: a folder that ``save_to_disk`` of the library ``datasets`` wrote.
 
@@ -135,6 +152,12 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             arrays, 0 and 1 for others, and the scale of the format for image files.
         columns: The columns beside the images to compare patterns in; None for all that have a
             value for each image.
+        levels: For ``image_folder``: what the folders are, from the outer ones inwards, such as
+            ``[site, class]``.
+        file_column: For ``table``: the column of the paths.
+        label_column: For ``table`` and ``image_folder``: the column of the classes.
+        split_column: For ``table``: the column of train, validation and test.
+        folder: For ``table``: the folder that paths start from; None for that of the table.
         metadata: Ignored here; read by kedro-viz.
 
     Example:
@@ -157,6 +180,11 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         broken: str = "stop",
         range: list[float] | None = None,
         columns: list[str] | None = None,
+        levels: list[str] | None = None,
+        file_column: str | None = None,
+        label_column: str | None = None,
+        split_column: str | None = None,
+        folder: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         _check_known("source.kind", kind, _KINDS)
@@ -178,6 +206,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         self._broken: Any = broken
         self._range = (range[0], range[1]) if range else None
         self._chosen = tuple(columns) if columns is not None else None
+        self._levels = tuple(levels) if levels else None
+        self._table = file_column, label_column, split_column, folder
         self._otherwise = ImageSource(**otherwise) if otherwise else None
         self.metadata = metadata
 
@@ -213,6 +243,12 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             source, train=change(source.train), test=source.test and change(source.test)
         )
         source.check_usable()
+        if source.test is None and "validation" in source.train:
+            logger.warning(
+                "%s has validation images but no test images: pair.test_share of its training "
+                "images become test images",
+                source.name,
+            )
         return source
 
     def _describe(self) -> dict[str, Any]:
@@ -239,6 +275,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             image_arrays,
             image_files,
             image_folder,
+            image_tables,
             library_images,
         )
 
@@ -253,7 +290,18 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             case "arrays":
                 return image_arrays.read_image_arrays(self._address, self._range)
             case "image_folder":
-                return image_folder.read_image_folder(self._address, self._classes, wanted)
+                return image_folder.read_image_folder(
+                    self._address,
+                    self._classes,
+                    wanted,
+                    levels=self._levels,
+                    label_column=self._table[1],
+                )
+            case "table":
+                columns = image_tables.Columns(*self._table)
+                return image_tables.read_image_table(
+                    self._address, self._classes, wanted, columns=columns
+                )
             case _:
                 return hugging_face_images.read_hugging_face(self._address, wanted)
 

@@ -18,10 +18,14 @@ _LUMA = (0.299, 0.587, 0.114)
 
 def labelled(arrays: Arrays) -> LabelledImages:
     """Images as tensors, from pixels that are uint8 or already in [-1, 1]."""
-    pixels, labels, _ = arrays
+    pixels = arrays.pixels
     values = pixels.astype(np.float32)
     images = torch.from_numpy(values / 127.5 - 1.0 if pixels.dtype == np.uint8 else values)
-    return {"images": images, "labels": torch.from_numpy(np.asarray(labels).astype(np.int64))}
+    labels = torch.from_numpy(np.asarray(arrays.labels).astype(np.int64))
+    record: LabelledImages = {"images": images, "labels": labels}
+    if arrays.validation is not None:
+        record["validation"] = torch.from_numpy(arrays.validation)
+    return record
 
 
 def fitted(split: LabelledImages, size: int | None, colour: str | None, fit: Fit) -> LabelledImages:

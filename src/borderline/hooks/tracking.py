@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,6 +20,7 @@ from kedro.pipeline.node import Node
 
 from borderline.datasets.buckets import is_bucket, local_copy
 from borderline.hooks.marks import has_mark
+from borderline.params import name_of_pair
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.streaming import Stream, stream_of
 
@@ -50,7 +52,7 @@ class TrackingHooks:
         """Remember the names and settings of the tracker's runs."""
         self._parameters = context.checked
         about, pair = context.about, context.checked.pair
-        self._case = f"{about.dataset}_{pair.positive}v{pair.negative}"
+        self._case = f"{about.dataset}_{name_of_pair(pair.positive, pair.negative)}"
         # The tracker keeps its files on this machine, also when results go to a bucket.
         folder = "data" if is_bucket(about.data_folder) else about.data_folder
         self._folder = context.project_path / folder
@@ -145,7 +147,9 @@ class TrackingHooks:
             with self._stopped_by_errors():
                 files = self._files.get(stage)
                 if files and exit_code == 0 and not self._stopped:
-                    artifact = self._tracker.Artifact(f"{self._case}-{stage}", type="results")
+                    # The tracker allows no other characters, such as blanks, in these names.
+                    name = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{self._case}-{stage}")
+                    artifact = self._tracker.Artifact(name, type="results")
                     for name in sorted(files):
                         with TemporaryDirectory() as folder:
                             path = local_copy(self._catalog.get(name), folder)

@@ -94,12 +94,37 @@ class SourceGlobals(Params):
     broken: Literal["stop", "leave_out"] = "stop"
     range: tuple[float, float] | None = None
     columns: list[ClassName] | None = None
+    levels: list[str] | None = None
+    file_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    folder: str | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range is {list(self.range)}, whose second number must be greater")
+        self._check_layout()
         return self
+
+    def _check_layout(self) -> None:
+        """Check the settings of folders and tables."""
+        kinds = {
+            "levels": ("image_folder",),
+            "label_column": ("table", "image_folder"),
+            **dict.fromkeys(("file_column", "split_column", "folder"), ("table",)),
+        }
+        for setting, needed in kinds.items():
+            if getattr(self, setting) is not None and self.kind not in needed:
+                raise ValueError(f"{setting} is for {' and '.join(needed)}: remove it")
+        levels = self.levels
+        if levels is not None and (levels.count("class") != 1 or len({*levels}) < len(levels)):
+            raise ValueError(
+                f"levels is {levels}, but it needs different names, one of which is class, such as "
+                "[site, class]"
+            )
+        if levels is not None and self.label_column is not None:
+            raise ValueError("levels and label_column both say what the classes are: remove one")
 
 
 class PairGlobals(Params):

@@ -150,9 +150,10 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
 def digest_of_images(source: SourceImages) -> str:
     """A fingerprint of all images and labels of a source."""
     from borderline.datasets.tensors import digest
+    from borderline.records import tensors_of
 
     splits = [split for split in (source.train, source.test) if split is not None]
-    return digest(*(tensor for split in splits for tensor in (split["images"], split["labels"])))
+    return digest(*(tensor for split in splits for tensor in tensors_of(split)))
 
 
 def check_same_images(source_digest: str, former: Entry, folder: str) -> None:

@@ -14,7 +14,7 @@ from borderline.context import BorderlineContext
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import lay_out
-from borderline.params import GeneratorParams, Mark, flat, merged
+from borderline.params import GeneratorParams, Mark, flat, merged, name_of_pair
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import check_distinct, labels_of_pair
 from borderline.preflight.configuration import Parameters
@@ -50,7 +50,7 @@ class SweepRun:
     @property
     def pair(self) -> str:
         """The pair as it stands in paths."""
-        return f"{self.positive}v{self.negative}"
+        return name_of_pair(self.positive, self.negative)
 
     @property
     def name(self) -> str:
@@ -244,7 +244,7 @@ def _checked_pairs(
     words: list[str] | None, source: SourceImages, parameters: Parameters
 ) -> list[tuple[int | str, int | str]]:
     default = (parameters.pair.positive, parameters.pair.negative)
-    pairs = [default] if words is None else [_pair(word, source) for word in words]
+    pairs = [default] if words is None else [pair_of(word, source) for word in words]
     labels = []
     for pair in pairs:
         positive, negative = pair
@@ -259,7 +259,7 @@ def _checked_pairs(
     return pairs
 
 
-def _pair(word: str, source: SourceImages) -> tuple[int | str, int | str]:
+def pair_of(word: str, source: SourceImages) -> tuple[int | str, int | str]:
     """The two classes of a pair: by number, or by a name that a folder can have."""
     numbers = re.fullmatch(r"(\d+)v(\d+)", word)
     if numbers:

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 import torch
 
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.params import PairParams
+from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier.pairs import (
     check_counts,
     check_distinct,
+    columns_of_pair,
     images_of_pair,
     labels_of_pair,
     split_source,
 )
+from borderline.pipelines.classifier.params import TrainingParams
+from borderline.pipelines.classifier.training import split_validation
+from borderline.records import LabelledImages
 
 
 def source(with_test: bool = False) -> SourceImages:
@@ -34,6 +39,43 @@ def test_split_is_a_stratified_partition_that_follows_the_seed() -> None:
     other, _ = split_source(source(), 0.2, seed=1)
     assert torch.equal(train["images"], again["images"])
     assert not torch.equal(train["images"], other["images"])
+
+
+def marked() -> SourceImages:
+    """A source whose last 40 images are for validation."""
+    plain = source()
+    validation = torch.arange(100) >= 60
+    columns = pd.DataFrame({"level": range(100)})
+    train: LabelledImages = {**plain.train, "validation": validation}
+    return SourceImages("toy", plain.classes, train, None, columns)
+
+
+def test_validation_images_of_a_source_never_become_test_images() -> None:
+    train, test = split_source(marked(), 0.2, seed=0)
+    assert test["labels"].bincount().tolist() == [3] * 4
+    assert "validation" not in test
+    assert float(test["images"].max()) < 60
+    training = TrainingParams(
+        epochs=1, batch_size=8, learning_rate=1e-3, validation_share=0.25, patience=1
+    )
+    rows, held_out = split_validation(train, training, RunParams(seed=0, device="cpu"), "judge")
+    assert len(rows) == 48
+    assert train["images"][held_out, 0, 0, 0].tolist() == list(range(60, 100))
+
+
+def test_columns_stay_beside_their_images_where_a_source_has_validation_images() -> None:
+    of_pair = images_of_pair(split_source(marked(), 0.2, seed=0)[0], 1, 0)
+    columns = columns_of_pair(marked(), pair("b", "a"), seed=0)
+    levels = of_pair["images"][:, 0, 0, 0].tolist()
+    assert columns["level"].tolist()[: len(levels)] == levels
+    assert int(of_pair["validation"].sum()) == 20
+
+
+def test_validation_images_do_not_count_as_training_images() -> None:
+    rare = marked()
+    rare.train["validation"] = rare.train["validation"] | (torch.arange(100) % 4 == 2)
+    with pytest.raises(BorderlineError, match="class 2 of toy has only 0 training images"):
+        check_counts(rare)
 
 
 def test_the_test_images_of_a_source_are_kept() -> None:

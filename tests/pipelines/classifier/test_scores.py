@@ -76,7 +76,7 @@ def test_is_fitted_to_the_images_that_did_not_train(
     training = TrainingParams(
         epochs=1, batch_size=8, learning_rate=1e-3, validation_share=0.25, patience=1
     )
-    rows, held_out = split_validation(pair_images["labels"], training, run, "classifier")
+    rows, held_out = split_validation(pair_images, training, run, "classifier")
     assert sorted([*rows.tolist(), *held_out.tolist()]) == list(range(60))
     seen: list[torch.Tensor] = []
 

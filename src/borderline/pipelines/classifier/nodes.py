@@ -171,7 +171,7 @@ def calibrate_classifier(
     from borderline.pipelines.classifier.training import split_validation
 
     images, labels = pair_train["images"], pair_train["labels"]
-    _, rows = split_validation(labels, training, run, "classifier")
+    _, rows = split_validation(pair_train, training, run, "classifier")
     # Not from the real view: the last digits of p depend on the batch, and the temperature with
     # them.
     p = predict(classifier, images[rows], run.torch_device())

@@ -39,7 +39,12 @@ def check_counts(source: SourceImages) -> None:
     Raises:
         BorderlineError: When a class has fewer than ``FEWEST_IMAGES``.
     """
-    labels, counts = source.train["labels"].unique(return_counts=True)
+    import torch
+
+    every, marked = source.train["labels"], source.train.get("validation")
+    labels = every.unique()
+    trained = every if marked is None else every[~marked]
+    counts = torch.stack([(trained == label).sum() for label in labels])
     if int(counts.min()) < FEWEST_IMAGES:
         rarest = int(labels[counts.argmin()])
         raise BorderlineError(
@@ -84,7 +89,7 @@ def columns_of_pair(source: SourceImages, pair: PairParams, seed: int) -> pd.Dat
 
     def numbered(split: LabelledImages, first: int = 0) -> LabelledImages:
         rows = torch.arange(first, first + len(split["labels"]))
-        return {"images": rows, "labels": split["labels"]}
+        return {**split, "images": rows}
 
     # The same selection as that of the images, on the numbers of the rows.
     count = len(source.train["labels"])
@@ -107,4 +112,4 @@ def images_of_pair(data: LabelledImages, positive: int, negative: int) -> Labell
     """The images of two classes in their order, with label 1 for the positive one, else 0."""
     labels = data["labels"]
     pair = take_rows(data, ((labels == positive) | (labels == negative)).nonzero()[:, 0])
-    return {"images": pair["images"], "labels": (pair["labels"] == positive).long()}
+    return {**pair, "labels": (pair["labels"] == positive).long()}

@@ -42,7 +42,8 @@ class TrainingParams(Params):
         epochs: Passes over the training images, at most.
         batch_size: Images per step.
         learning_rate: Adam's learning rate.
-        validation_share: The share of the training images that are used for validation only.
+        validation_share: The share of the training images that are used for validation only. It is
+            not used where the source has validation images.
         patience: Epochs without a better validation loss before training stops.
     """
 

@@ -23,7 +23,7 @@ from borderline.params import RunParams, Setting
 from borderline.pipelines.classifier.networks import Classifier, ImageShape
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.resampling import bootstrap
-from borderline.records import LabelledImages
+from borderline.records import LabelledImages, tensors_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Change = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
@@ -81,10 +81,10 @@ def train(
         BorderlineError: When the checkpoints were made with other settings.
     """
     device = run.torch_device()
-    settings = {**settings, "images digest": digest(data["images"], data["labels"])}
+    settings = {**settings, "images digest": digest(*tensors_of(data))}
     images, labels = data["images"].to(device), data["labels"].to(device)
     in_training, in_validation = (
-        rows.to(device) for rows in split_validation(data["labels"], params, run, purpose)
+        rows.to(device) for rows in split_validation(data, params, run, purpose)
     )
     if resampled:
         in_training = bootstrap(in_training, labels[in_training], run.seed_for(purpose, "resample"))
@@ -146,9 +146,16 @@ def train(
 
 
 def split_validation(
-    labels: Tensor, params: TrainingParams, run: RunParams, purpose: str
+    data: LabelledImages, params: TrainingParams, run: RunParams, purpose: str
 ) -> tuple[Tensor, Tensor]:
-    """The rows of the training and of the validation images, stratified by the labels (N,)."""
+    """The rows of the training and of the validation images.
+
+    They are those of the source if it has validation images, and else a split that is stratified by
+    the labels.
+    """
+    if "validation" in data:
+        return (~data["validation"]).nonzero()[:, 0], data["validation"].nonzero()[:, 0]
+    labels = data["labels"]
     training, validation = train_test_split(
         torch.arange(len(labels)).numpy(),
         test_size=params.validation_share,

@@ -1,0 +1,244 @@
+"""Images of a table of paths and labels."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+from fsspec.core import url_to_fs
+
+from borderline.datasets.image_files import (
+    ImageArrays,
+    ImageFile,
+    Wanted,
+    decode_splits,
+    in_order,
+)
+from borderline.datasets.metadata_tables import SUFFIXES, choose_column, class_names, read_table
+from borderline.datasets.splits import split_of
+from borderline.errors import BorderlineError
+
+logger = logging.getLogger(__name__)
+
+FILE_NAMES = (
+    *("file_name", "path", "filename", "file", "filepath", "file_path"),
+    *("image", "image_path", "img_path"),
+)
+LABEL_NAMES = ("label", "class", "target", "category")
+_NONE = -1
+
+
+class Columns(NamedTuple):
+    """The settings ``file_column``, ``label_column``, ``split_column`` and ``folder`` of a source.
+
+    None means the usual name, for ``folder`` the folder of the table.
+    """
+
+    file: str | None = None
+    label: str | None = None
+    split: str | None = None
+    folder: str | None = None
+
+
+_USUAL = Columns()
+
+
+def read_image_table(
+    path: str,
+    classes: tuple[str, ...] | None,
+    wanted: Wanted,
+    *,
+    columns: Columns = _USUAL,
+) -> ImageArrays:
+    """Read the images that a CSV, TSV, JSON Lines or Parquet file names, with their labels.
+
+    A column of ``train``, ``validation`` and ``test`` splits them. The other columns stay beside
+    the images.
+
+    Args:
+        path: The table, or its fsspec address.
+        classes: The labels to read, in the order of the classes; or, for labels 0, 1, ..., the
+            names of these classes. None reads all.
+        wanted: The wanted images.
+
+    Raises:
+        BorderlineError: When the table cannot be read or lacks a column, when it names a file
+            twice, and when images cannot be read.
+    """
+    fs, file = url_to_fs(path)
+    where = f"source.path is {path!r}, which"
+    if not fs.isfile(file) or not file.lower().endswith(SUFFIXES):
+        raise BorderlineError(
+            f"source.path is {path!r}, but there is no such table: name a file that ends in "
+            f"{', '.join(SUFFIXES)}."
+        )
+    table = read_table(fs, file, where)
+    path_column = choose_column(table, columns.file, "source.file_column", FILE_NAMES, path)
+    label_column = choose_column(table, columns.label, "source.label_column", LABEL_NAMES, path)
+    split_column = find_split_column(table, columns.split, path)
+    texts = [name for name in (path_column, label_column, split_column) if name is not None]
+    table = read_table(fs, file, where, texts)
+    labels = class_names(table.pop(label_column), "source.label_column", path)
+    splits: list[str] = ["train"] * len(table)
+    if split_column is not None:
+        splits = splits_of(table.pop(split_column), split_column, path)
+    names = [str(name) for name in table.pop(path_column)]
+    twice = next((name for name, n in pd.Series(names).value_counts().items() if n > 1), None)
+    if twice is not None:
+        raise BorderlineError(f"{where} names the file {twice} twice: remove a row.")
+    base = fs, (columns.folder or file.rpartition("/")[0])
+    if columns.folder is not None:
+        base = url_to_fs(columns.folder)
+    places = [_place(name, *base) for name in names]
+    if not names:
+        raise BorderlineError(f"{where} holds no rows: add a row for each image.")
+    if not any(fs.isfile(place) for fs, place in places):
+        raise BorderlineError(
+            f"{where} names {len(names)} files, but none of them is in {base[1]} (the first is "
+            f"{names[0]}): set source.folder to the folder that the paths "
+            "start from."
+        )
+    rows = Rows(names, places, labels, table.to_dict("records"))  # type: ignore[arg-type]
+    known = known_classes(
+        [label for label, split in zip(labels, splits, strict=True) if split == "train"],
+        classes,
+        path,
+    )
+    unknown = sum(label is not None and label not in known for label in labels)
+    if unknown and classes is None:
+        logger.warning("Left out: %d images of %s with labels of no training image", unknown, path)
+    files: dict[str, list[ImageFile]] = {
+        split: list(rows.files(known, [s == split for s in splits]))
+        for split in ("train", "validation", "test")
+        if split in splits
+    }
+    return classes or tuple(known), *decode_splits(files, wanted, path)
+
+
+class Rows(NamedTuple):
+    """The rows of a table of images.
+
+    Attributes:
+        names: The paths as written.
+        places: The file system of each file and its path there.
+        labels: The name of each class; None for none.
+        columns: The other values by column.
+    """
+
+    names: Sequence[str]
+    places: Sequence[tuple[Any, str]]
+    labels: Sequence[str | None]
+    columns: Sequence[dict[str, Any]]
+
+    def files(self, known: dict[str, int], chosen: Iterable[bool]) -> Iterator[ImageFile]:
+        """The chosen files whose class is known, and those without a label, which are broken."""
+        for name, place, label, columns, taken in zip(*self, chosen, strict=True):
+            if taken and (label is None or label in known):
+                read = functools.partial(_read, *place, label)
+                yield ImageFile(name, known.get(label or "", _NONE), read, columns)
+
+
+def known_classes(
+    labels: Iterable[str | None], classes: tuple[str, ...] | None, source: str
+) -> dict[str, int]:
+    """The label of each class, by the name that the table gives it.
+
+    Args:
+        labels: Of the training images.
+        classes: The setting ``source.classes``.
+        source: The name of the source in messages.
+
+    Raises:
+        BorderlineError: When a class of ``classes`` has no training image.
+    """
+    there = in_order({label for label in labels if label is not None})
+    if not there:
+        raise BorderlineError(f"{source} holds no training image with a label: add some.")
+    numbers = list(map(str, range(len(classes or ()))))
+    if classes and not set(classes) & set(there) and set(there) <= set(numbers):
+        return {number: label for label, number in enumerate(numbers)}
+    for name in classes or ():
+        if name not in there:
+            raise BorderlineError(
+                f"source.classes names {name!r}, but {source} has no training image of this class "
+                f"(there are {', '.join(there)}): correct it."
+            )
+    if classes and set(there) - set(classes):
+        left = ", ".join(name for name in there if name not in classes)
+        logger.info("Classes of %s that source.classes leaves out: %s", source, left)
+    return {name: label for label, name in enumerate(classes or there)}
+
+
+def find_split_column(table: pd.DataFrame, given: str | None, source: str) -> str | None:
+    """The column that splits the images: the named one, or the only one of names of splits.
+
+    Raises:
+        BorderlineError: When there is no such column, or more than one.
+    """
+    if given is not None:
+        return choose_column(table, given, "source.split_column", (), source)
+    found = split_columns(table)
+    if len(found) > 1:
+        raise BorderlineError(
+            f"source.split_column is missing, and the columns {', '.join(found)} of {source} all "
+            "name training images: set it to the one that is meant."
+        )
+    return found[0] if found else None
+
+
+def split_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that hold names of splits."""
+    found = []
+    for name in map(str, table):
+        splits = {split_of(str(value)) for value in table[name].unique()}
+        if "train" in splits and (None not in splits or name.lower() == "split"):
+            found.append(name)
+    return found
+
+
+def splits_of(values: Iterable[Any], column: str, source: str) -> list[str]:
+    """The split of each value of a column.
+
+    Raises:
+        BorderlineError: When a value is no name of a split, or none means training.
+    """
+    splits = []
+    for value in values:
+        split = split_of(str(value))
+        if split is None:
+            raise BorderlineError(
+                f"The column {column!r} of {source} holds {value!r}, but it needs train, "
+                "validation or test for each image: correct it, or name another column in "
+                "source.split_column."
+            )
+        splits.append(split)
+    if "train" not in splits:
+        raise BorderlineError(
+            f"The column {column!r} of {source} names no training images: correct it."
+        )
+    return splits
+
+
+def _place(name: str, fs: Any, folder: str) -> tuple[Any, str]:
+    if "://" in name:
+        other, place = url_to_fs(name)
+        return other, place
+    if name.startswith("/"):
+        return fs, name
+    place = f"{folder}/{name}" if folder else name
+    # Tables from Windows.
+    if "\\" in name and not fs.exists(place):
+        place = place.replace("\\", "/")
+    return fs, place
+
+
+def _read(fs: Any, path: str, label: str | None) -> bytes:
+    if label is None:
+        raise BorderlineError("it has no label")
+    if not fs.isfile(path):
+        raise BorderlineError("there is no such file")
+    content: bytes = fs.cat_file(path)
+    return content
