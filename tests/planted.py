@@ -108,13 +108,15 @@ def model_without_slanted(world: World, epochs: int = 5) -> nn.Module:
     slants = torch.tensor([slant(image) for image in world.train["images"]])
     data = take_rows(world.train, ~(positive & (slants > slants[positive].median())))
     training = TrainingParams.model_validate(SETTINGS["classifier"] | {"epochs": epochs})
-    model = ModelParams(kind="cnn", filters=2)
+    model = ModelParams(kind="cnn", filters=2, allow_chance=False)
     checkpoints = {}
     for epoch, _ in classifier_nodes.train_classifier(
         data, {}, model=model, classifier=training, pair=world.pair, run=RUN
     ):
         checkpoints |= {name: lambda saved=saved: saved for name, saved in epoch.items()}
-    return classifier_nodes.keep_best_classifier(checkpoints, model=model, classifier=training)
+    return classifier_nodes.keep_best_classifier(
+        checkpoints, world.test, model=model, classifier=training
+    )
 
 
 def slanted_to_boundary(model: nn.Module, images: Tensor) -> Tensor:

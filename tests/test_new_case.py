@@ -11,8 +11,11 @@ import torch
 import yaml
 from click.testing import CliRunner, Result
 from kedro.framework.session import KedroSession
+from omegaconf import OmegaConf
 
 from borderline.cli import cli
+from borderline.commands.case_files import globals_of, write_case
+from borderline.commands.own_options import in_options
 from borderline.context import BorderlineContext
 from borderline.datasets import ImageSource
 from borderline.datasets.image_kinds import kind_of_images
@@ -109,7 +112,7 @@ def test_missing_options_are_prompted_for(kedro: CliRunner, project: Path) -> No
     for question in ("images", "Positive class", "Negative class", "File of the model"):
         assert question in result.output
     about = yaml.safe_load((project / "conf/mine/globals.yml").read_text())
-    assert about["pair"] == {"positive": 7, "negative": 1}
+    assert about["pair"] == {"positive": "7", "negative": "1"}
 
 
 def test_called_from_a_folder_inside(
@@ -145,7 +148,7 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["Mine", *DIGITS], ["'Mine'", "small letters"]),
         (["mnist_7v1", *DIGITS], ["name is 'mnist_7v1'", "exists already"]),
         (["mine", "--images", "nowhere"], ["images is 'nowhere'", "there are none"]),
-        (["mine", *DIGITS[:-1], "12"], ["pair.negative is 12", "choose one of 0, 1"]),
+        (["mine", *DIGITS[:-1], "12"], ["--negative is '12'", "choose one of 0, 1"]),
         (["mine", *DIGITS, "--model", "nowhere.pt2"], ["model is 'nowhere.pt2'", "no such file"]),
         (["mine", *DIGITS, "--model", "whole.pt"], ["--trust is missing", "can run code"]),
         (
@@ -162,6 +165,9 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["mine", *DIGITS, "--model", "ink.pt2"], ["--trust is missing", "torch_export"]),
         (["mine", *DIGITS, "--model", "state.pt"], ["holds weights", "--import-path"]),
         (["mine", *DIGITS, "--import-path", "a.B"], ["--import-path is 'a.B'", "torch_export"]),
+        (["mine", *DIGITS[:-2], "--no-input"], ["--negative is missing", "--no-input"]),
+        (["mine", *DIGITS, "--range", "1"], ["--range is '1'", "two numbers"]),
+        (["mine", *DIGITS, "--input-range", "1,0"], ["--input-range is '1,0'", "greater"]),
         (["gan", *DIGITS], ["grid.models is 'gan'", "rename it"]),
     ],
 )
@@ -185,6 +191,70 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     for word in words:
         assert word in errors[0], errors[0]
     assert sorted((project / "conf").iterdir()) == before
+
+
+def test_sentences_speak_of_options_and_of_no_file_that_is_not_written() -> None:
+    images = (
+        "source.size is missing, but the images of own are of 2 sizes (8x8, 9x8): set source.size "
+        "in conf/<env>/globals.yml to 32, or set source.broken to 'leave_out'."
+    )
+    assert in_options(images, of_images=True) == (
+        "--size is missing, but the images of own are of 2 sizes (8x8, 9x8): set --size to 32, or "
+        "set --broken to 'leave_out'."
+    )
+    model = (
+        "models.mine classifies 65 of 128: correct models.mine.columns or models.mine.input "
+        "(range, mean, std), or set models.mine.allow_chance to true; source.path is 'a.pt'."
+    )
+    assert in_options(model, of_images=False) == (
+        "model classifies 65 of 128: correct --columns or --input-range, --mean, --std, or add "
+        "--allow-chance; --model is 'a.pt'."
+    )
+
+
+def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's"]
+    options = {"images": "mnist_sample", "classes": names, "positive": "01", "negative": "1e3"}
+    options |= dict.fromkeys(("size", "colour", "range", "fit", "broken"))
+    about = globals_of("mine", options | {"range": [0.0, 4095.0], "fit": "pad"})
+    write_case("mine", about, {}, "A comment.")
+    written = OmegaConf.to_container(OmegaConf.load("conf/mine/globals.yml"))
+    assert written["pair"] == {"positive": "01", "negative": "1e3"}
+    source = {"kind": "mnist_sample", "classes": names, "range": [0.0, 4095.0], "fit": "pad"}
+    assert written["source"] == source
+
+
+def test_model_is_checked_before_the_images_are_read(
+    kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: object) -> None:
+        raise AssertionError("the images are read")
+
+    monkeypatch.setattr(ImageSource, "load", unread)
+    (project / "bad.pt2").write_bytes(b"no model")
+    result = new_case(kedro, "mine", "--model", "bad.pt2", "--trust", *DIGITS)
+    assert "--model is 'bad.pt2', which cannot be read as torch_export" in result.stderr
+
+
+@pytest.mark.parametrize("answer", ["y", "n", None])
+def test_exchanged_columns_are_offered(kedro: CliRunner, project: Path, answer: str | None) -> None:
+    given = ["--import-path", "elsewhere.Ink", "--images", "mnist_sample"]
+    given += ["--positive", "1", "--negative", "7", "--embedding", "judge"]
+    silent = ["--no-input"] if answer is None else []
+    result = new_case(kedro, "mine", *given, *silent, answers=f"{answer}\n")
+    if answer is None:
+        assert "exchanged: 359 of 512 correct, and 153 as they are" in result.stderr
+    else:
+        assert "exchanged: column 0: 1 (positive), column 1: 7 (negative): 359 of" in result.output
+    if answer == "y":
+        assert settings_of(project, "mine")["models"]["mine"]["columns"] == [0, 1]
+        assert "Embedding: the judge's features." in result.output
+        assert "Output: column 0: 1 (positive), column 1: 7 (negative)" in result.output
+    else:
+        assert result.exit_code == 1
+        assert ("--columns 0,1" in result.stderr) == (answer is None)
+        assert not (project / "conf/mine").exists()
 
 
 @pytest.mark.parametrize("kind", SOURCES)

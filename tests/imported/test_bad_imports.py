@@ -203,6 +203,10 @@ MODELS = {
         ["models.mine classifies", "no better than guessing", "models.mine.columns"],
         ink(columns=[0, 1]),
     ),
+    "hard labels": Bad(
+        ["models.mine.outputs is 'probabilities'", "whole numbers (0, 1)", "argmax"],
+        ink("labels", outputs="probabilities"),
+    ),
     "layer that is not there": Bad(
         ["models.mine.embedding is 'faltten'", "did you mean 'flatten'"],
         ink(embedding="faltten"),

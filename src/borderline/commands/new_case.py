@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from contextlib import chdir
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-import yaml
 from kedro.utils import find_kedro_project
 
+from borderline.commands.case_files import CONF, globals_of, write_case
+from borderline.commands.case_options import LISTS, from_project, listed, mapping, prompted
+from borderline.commands.own_options import speaking_of
 from borderline.commands.run import PlainSpokenCommand
 from borderline.config_loader import base_parameters
-from borderline.datasets.image_kinds import kind_of_images
 from borderline.errors import BorderlineError
 from borderline.imported.file_kinds import kind_of_model
 
 if TYPE_CHECKING:
+    from borderline.imported.choices import Ask, Question
     from borderline.imported.classifier import ImportedClassifier
-    from borderline.imported.contracts import Material, Trial
+    from borderline.imported.contracts import Fit, Material
 
-_CONF = Path("conf")
+
+class Case(NamedTuple):
+    """A written case.
+
+    Attributes:
+        fit: The chosen contract and columns.
+        others: The other contracts, the most likely first.
+        runner_up: The best other columns; None where there are none.
+        classifier: The model.
+    """
+
+    fit: Fit
+    others: list[Fit]
+    runner_up: Fit | None
+    classifier: ImportedClassifier
 
 
 @click.command("new-case", cls=PlainSpokenCommand)
@@ -39,46 +53,57 @@ _CONF = Path("conf")
     is_flag=True,
     help="Allow the file to run code when it is read: .pt2, TorchScript and pickle need it.",
 )
-@click.option(
-    "--images",
-    prompt="Folder or file of the images",
-    help="Folder or file of the images, or mnist_sample.",
-)
+@click.option("--images", help="Folder or file of the images, or mnist_sample.")
 @click.option("--classes", default="", help="Names of all classes, in the order of their labels.")
 @click.option("--size", type=click.IntRange(8), help="Resize the images to this side in pixels.")
 @click.option("--colour", type=click.Choice(["grey", "rgb"]), help="Convert the images.")
+@click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad", "stretch"]),
+    help="Make images square: cut their sides, add borders, or change their proportions.",
+)
+@click.option("--range", default="", help="Black and white in the images: 0,4095.")
+@click.option(
+    "--broken",
+    type=click.Choice(["stop", "leave_out"]),
+    help="Stop at files that cannot be read, or leave them out.",
+)
+@click.option("--input-range", default="", help="Black and white for the model: 0,255.")
 @click.option("--mean", default="", help="Mean of the normalisation, one or per channel: 0.5.")
 @click.option("--std", default="", help="Standard deviation of the normalisation.")
-@click.option("--positive", prompt="Positive class", help="Positive class, by name or number.")
-@click.option("--negative", prompt="Negative class", help="Negative class, by name or number.")
+@click.option("--positive", help="Positive class, by name or number.")
+@click.option("--negative", help="Negative class, by name or number.")
 @click.option("--columns", default="", help="Output columns of the two classes: 7,5.")
 @click.option("--embedding", help="Layer whose output is clustered, or judge.")
+@click.option("--allow-chance", is_flag=True, help="Accept a model that guesses.")
+@click.option("--no-input", is_flag=True, help="Ask nothing: stop where an option is missing.")
 def new_case(name: str, model: str | None, import_path: str | None, **options: Any) -> None:
     """Write conf/NAME/ for an imported model and its images.
 
     The command tries the model on real images with the usual ranges, normalisations and channels,
-    and writes the most accurate combination.
+    and writes the most likely combination. It asks where the images do not decide.
     """
+    silent = options["no_input"]
+    for option, question in {
+        "images": "Folder or file of the images",
+        "positive": "Positive class",
+        "negative": "Negative class",
+    }.items():
+        options[option] = prompted(option, options[option], question, silent)
     if model is None and import_path is None:
-        model = click.prompt("File of the model")
-    options["arguments"] = _mapping("arguments", options["arguments"])
-    kinds = {"classes": str, "columns": int, "mean": float, "std": float}
-    for option, kind in kinds.items():
-        options[option] = _listed(option, options[option], kind)
+        model = prompted("model", None, "File of the model", silent)
+    options["arguments"] = mapping("arguments", options["arguments"])
+    for option in LISTS:
+        name_of_value = option.replace("-", "_")
+        options[name_of_value] = listed(option, options[name_of_value])
     project = find_kedro_project(Path.cwd()) or Path.cwd()
-    options["images"] = _from_project(options["images"], project)
-    path = None if model is None else _from_project(model, project)
+    options["images"] = from_project(options["images"], project)
+    path = None if model is None else from_project(model, project)
     with chdir(project):
         check_name(name)
         source = kind_of_model(path, import_path, trust=options["trust"])
-        trials, classifier = make_case(name, source, options)
-    for trial in trials:
-        click.echo(f"  {trial.right:4d} of {trial.images} images correct with {trial.name}")
-    width = classifier.embed(classifier.blank()).shape[1]
-    click.echo(f"Embedding layer: {classifier.layer}, {width} numbers per image.")
-    if not classifier.differentiable:
-        click.echo("The model has no gradients, so generators that need them are left out.")
-    click.echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")
+        case = make_case(name, source, options, _refuse if silent else _ask)
+    _print(name, case)
 
 
 def check_name(name: str) -> None:
@@ -86,128 +111,158 @@ def check_name(name: str) -> None:
     from borderline.preflight.reading import check_spelling
 
     check_spelling([name], [])
-    if (_CONF / name).exists():
+    if (CONF / name).exists():
         raise BorderlineError(
-            f"name is {name!r}, but {_CONF / name} exists already: choose another name, or move "
+            f"name is {name!r}, but {CONF / name} exists already: choose another name, or move "
             "that folder away."
         )
 
 
-def make_case(
-    name: str, source: dict[str, Any], options: dict[str, Any]
-) -> tuple[list[Trial], ImportedClassifier]:
-    """Write the environment; return all tried contracts, and the model with the best one.
+def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: Ask) -> Case:
+    """Write the environment.
 
     Raises:
-        BorderlineError: When a run with these settings would stop; then nothing is written.
+        BorderlineError: When a run with these settings would stop, or when a question cannot be
+            asked; then nothing is written.
     """
     import torch
 
-    from borderline.imported.contracts import USUAL, try_contracts
+    from borderline.imported.choices import choose_columns, choose_contract
+    from borderline.imported.contracts import normalisation_of, try_contracts, usual_contracts
     from borderline.imported.probe import check_model
 
     source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
-    columns = options["columns"]
-    if len(columns) not in (0, 2):
-        raise BorderlineError(
-            f"columns is {','.join(map(str, columns))!r}, but it needs two numbers: the columns of "
-            "the positive and the negative class."
-        )
-    normalisation = {"mean": options["mean"], "std": options["std"]}
-    usual = {"that mean and std": normalisation} if any(normalisation.values()) else USUAL
-    about = _globals_of(name, options)
+    about = globals_of(name, options)
     material = _load(source, about)
-    known = {option: options[option] for option in ("columns", "embedding") if options[option]}
-    trials = try_contracts(source, material, known, usual)
-    classifier = material.model(trials[0].params)
-    check_model(f"models.{name}", classifier, material.real, torch.device("cpu"))
+    usual = _named_contract(options)
+    if not usual:
+        usual = {**usual_contracts(source), **normalisation_of(material.real["images"])}
+    with speaking_of(images=False):
+        trials, kind = try_contracts(material, usual)
+        columns = choose_columns(
+            trials, kind, material.pair, options["columns"], ask, options["allow_chance"]
+        )
+        names = [trial.name for trial in trials]
+        band = base_parameters(CONF)["confusion"]["band"]
+        fit = choose_contract(columns.fits, names, band, ask)
+        settings = _settings_of(fit, source, options)
+        classifier = material.model(settings)
+        check_model(f"models.{name}", classifier, material.real, torch.device("cpu"))
     generators = ["latent_search", "pixel_bisection"]
     if classifier.differentiable:
         generators = ["gasten_10", "latent_search", "hybrid", "pixel_bisection"]
     parameters = {
         "grid": {"models": [name], "generators": generators},
-        "models": {name: trials[0].params},
+        "models": {name: settings},
     }
-    _write_case(name, about, parameters, trials[0])
-    return trials, classifier
+    comment = (
+        f"The most likely contract is {fit.name}: {fit.right} of {fit.images} images correct. "
+        "See docs/your_own.md for other settings."
+    )
+    write_case(name, about, parameters, comment)
+    others = [other for other in columns.fits if other is not fit]
+    return Case(fit, others, columns.runner_up, classifier)
 
 
-def _globals_of(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    source = {"kind": kind_of_images(options["images"])}
-    if options["images"] != "mnist_sample":
-        source["path"] = options["images"]
-    source |= {key: options[key] for key in ("classes", "size", "colour") if options[key]}
-    pair = {
-        side: int(options[side]) if options[side].isdigit() else options[side]
-        for side in ("positive", "negative")
-    }
-    return {"dataset": name, "source": source, "pair": pair}
+def _named_contract(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The contract that the options name; empty if they name none."""
+    named = {"input_range": "range", "mean": "mean", "std": "std"}
+    contract = {setting: options[option] for option, setting in named.items() if options[option]}
+    if not contract:
+        return {}
+    if options["mean"] or options["std"]:
+        return {"that mean and std": {"mean": options["mean"], "std": options["std"], **contract}}
+    low, high = options["input_range"]
+    return {f"[{low:g}, {high:g}]": contract}
 
 
 def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
-    """The file of the model and the real images of the pair."""
+    """The file of the model and the real images of the pair; the file is checked first."""
+    from pydantic import ValidationError
+
     from borderline.datasets import ImageSource, ImportedFile
+    from borderline.imported.columns import Pair
     from borderline.imported.contracts import Material
-    from borderline.params import PairParams
+    from borderline.imported.kinds import read_network
+    from borderline.imported.params import Source
+    from borderline.params import PairParams, merged
     from borderline.pipelines.classifier.pairs import check_counts, images_of_pair, labels_of_pair
 
-    images = ImageSource(**about["source"]).load()
-    check_counts(images)
-    labels = labels_of_pair(images, PairParams.model_validate({**about["pair"], "test_share": 0.2}))
-    content = ImportedFile(filepath=source.get("path"), setting="model").load()
-    defaults = base_parameters(_CONF)["model_kinds"]["imported"]
-    real = images_of_pair(images.train, *labels)
-    return Material(content, real, labels, len(images.classes), defaults)
-
-
-def _write_case(name: str, about: dict[str, Any], parameters: dict[str, Any], best: Trial) -> None:
-    """Write the files of the environment; either all or none."""
-    files = {
-        "globals.yml": ("{positive} (positive) against {negative}.".format(**about["pair"]), about),
-        "parameters.yml": (
-            f"The most accurate contract is {best.name}: {best.right} of {best.images} images "
-            "correct. See docs/your_own.md for other settings.",
-            parameters,
-        ),
-    }
-    _CONF.mkdir(exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".new_case_", dir=_CONF))
-    try:
-        for file, (comment, content) in files.items():
-            text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
-            (beside / file).write_text(f"# {comment}\n{text}", encoding="utf-8")
-        beside.chmod(0o755)
-        beside.rename(_CONF / name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _from_project(path: str, project: Path) -> str:
-    """A path relative to the project, if it lies inside."""
-    if path == "mnist_sample":
-        return path
-    whole = Path(path).expanduser()
-    whole = whole if whole.is_absolute() else whole.resolve()
-    return str(whole.relative_to(project) if whole.is_relative_to(project) else whole)
-
-
-def _listed(option: str, text: str, kind: type[Any]) -> list[Any]:
-    try:
-        return [kind(item.strip()) for item in text.split(",") if item.strip()]
-    except ValueError as error:
-        raise BorderlineError(
-            f"{option} is {text!r}, but it needs numbers separated by commas: correct it."
-        ) from error
-
-
-def _mapping(option: str, text: str) -> dict[str, Any]:
-    try:
-        mapping = yaml.safe_load(text)
-    except yaml.YAMLError:
-        mapping = text
-    if not isinstance(mapping, dict):
-        raise BorderlineError(
-            f"{option} is {text!r}, but it needs names with values, such as '{{num_classes: 10}}': "
-            "correct it."
+    defaults = base_parameters(CONF)["model_kinds"]["imported"]
+    with speaking_of(images=False):
+        content = ImportedFile(filepath=source.get("path"), setting="model").load()
+        try:
+            settings = Source.model_validate(merged(defaults["source"], source))
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise BorderlineError(f"model has invalid settings: {reason}.") from error
+        network = read_network(settings, content)
+    with speaking_of(images=True):
+        images = ImageSource(**about["source"]).load()
+        check_counts(images)
+        labels = labels_of_pair(
+            images, PairParams.model_validate({**about["pair"], "test_share": 0.2})
         )
-    return mapping
+    real = images_of_pair(images.train, *labels)
+    return Material(source, content, real, Pair(images.classes, *labels), network, defaults)
+
+
+def _settings_of(fit: Fit, source: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The entry of the model in ``parameters.yml``."""
+    columns = fit.assignment.columns
+    named = {"embedding": options["embedding"], "allow_chance": options["allow_chance"]}
+    usual = columns is None or (columns == (1, 0) and fit.trial.outputs.shape[1] == 2)
+    return {
+        "kind": "imported",
+        "source": source,
+        "input": fit.trial.contract,
+        "outputs": fit.kind,
+        **({} if usual or columns is None else {"columns": list(columns)}),
+        **{option: value for option, value in named.items() if value},
+    }
+
+
+def _print(name: str, case: Case) -> None:
+    """Print what was found, how sure it is, and what to do next."""
+    from borderline.imported.choices import described, described_columns
+    from borderline.imported.evidence import difference
+    from borderline.imported.params import JUDGE
+
+    fit, classifier = case.fit, case.classifier
+    for trial in (fit, *case.others):
+        click.echo(f"  {described(trial)}")
+    if case.others:
+        rival = case.others[0]
+        gap = difference(fit.likelihoods, rival.likelihoods)
+        click.echo(
+            f"Input: {fit.name}. The next best is {rival.name}: the difference of the mean "
+            f"log-likelihoods is {gap}."
+        )
+    click.echo(f"Output: {described_columns(fit)}.")
+    if case.runner_up is not None:
+        better = case.runner_up.likelihoods_of_all.mean() > fit.likelihoods_of_all.mean()
+        label = "Other columns fit better" if better else "The runner-up"
+        click.echo(f"{label}: {described_columns(case.runner_up)}.")
+    if classifier.layer == JUDGE:
+        click.echo("Embedding: the judge's features.")
+    else:
+        width = classifier.embed(classifier.blank()).shape[1]
+        click.echo(f"Embedding layer: {classifier.layer}, {width} numbers per image.")
+    if not classifier.differentiable:
+        click.echo("The model has no gradients, so generators that need them are left out.")
+    click.echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")
+
+
+def _ask(question: Question) -> int:
+    """Ask the user."""
+    click.echo(question.text)
+    for number, option in enumerate(question.options, 1):
+        click.echo(f"  {number}. {option}")
+    if question.offer:
+        return 0 if click.confirm("Take the first?", default=True) else 1
+    choice = click.IntRange(1, len(question.options))
+    return int(click.prompt("Which one", type=choice, default=1)) - 1
+
+
+def _refuse(question: Question) -> int:
+    raise BorderlineError(question.refusal)

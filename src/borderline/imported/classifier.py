@@ -14,6 +14,7 @@ from borderline.imported.declared import check_declared
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.network import NoEmbedding, NoScores, floating
+from borderline.imported.outputs import pair_logits
 from borderline.imported.params import (
     FILE_DIGEST,
     JUDGE,
@@ -23,8 +24,6 @@ from borderline.imported.params import (
 )
 from borderline.imported.user_code import faults_with_lines
 from borderline.params import Setting
-
-_SMALLEST_P = 1e-7
 
 
 class Imported(nn.Module):
@@ -213,16 +212,7 @@ class ImportedClassifier(Imported):
         if len(images) == 0:  # Not every network accepts an empty batch.
             return images.new_zeros(0)
         outputs = self.outputs(images)
-        if self.params.outputs == "logit":
-            return outputs.flatten()
-        if self.params.outputs == "probability":
-            return torch.logit(outputs.flatten(), eps=_SMALLEST_P)
-        positive, negative = self.columns
-        if self.params.outputs == "logits":
-            return outputs[:, positive] - outputs[:, negative]
-        # The logit of p(positive) / (p(positive) + p(negative)).
-        logs = outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log()
-        return logs[:, positive] - logs[:, negative]
+        return pair_logits(outputs, self.params.outputs, self.columns)
 
     def other_mass(self, images: Tensor) -> Tensor:
         """The total probability (N,) of the classes outside the pair, for images (N, C, H, W)."""

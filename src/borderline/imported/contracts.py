@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,169 +12,234 @@ from torch import Tensor
 
 from borderline.errors import BorderlineError
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
+from borderline.imported.columns import Assignment, Pair
 from borderline.imported.declared import settings_to_try, sides
-from borderline.imported.kinds import first_line, read_network
-from borderline.imported.network import NoScores
-from borderline.imported.params import JUDGE, ImportedModelParams, Source
+from borderline.imported.evidence import log_likelihood
+from borderline.imported.kinds import first_line
+from borderline.imported.network import Network, NoScores
+from borderline.imported.outputs import Outputs, check_no_labels, kind_of_outputs
+from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import trial_images
 from borderline.imported.user_code import CodeFault
 from borderline.params import merged
 from borderline.records import LabelledImages
 
+IMAGES = 512
+"""The number of trial images, half of them of each class."""
 USUAL: dict[str, dict[str, Any]] = {
     "[0, 1]": {"range": [0, 1]},
-    "[-1, 1]": {"range": [-1, 1]},
-    "[0, 255]": {"range": [0, 255]},
     "ImageNet's mean and std": {
         "range": [0, 1],
         "mean": [0.485, 0.456, 0.406],
         "std": [0.229, 0.224, 0.225],
     },
+    "[-1, 1]": {"range": [-1, 1]},
+    "[0, 255]": {"range": [0, 255]},
 }
-"""The usual ranges and normalisations, by name."""
-_LARGEST_SUM_ERROR = 1e-3
+"""The usual ranges and normalisations by name, the most usual first."""
+OF_IMAGES = "the mean and std of the images"
+"""The name of the contract that is taken only on request: many trainings measure their images."""
+_OF_IMAGENET = ("torchvision", "timm")
+_BATCH = 64
+_SMALLEST_STD = 1e-3
 
 
 class Trial(NamedTuple):
-    """The accuracy of a contract on real images, and the settings of the model with it."""
-
-    name: str
-    params: dict[str, Any]
-    right: int
-    images: int
-
-
-class Material(NamedTuple):
-    """The file and the images that contracts are tried with.
+    """A contract that a model accepts, and its outputs for the trial images.
 
     Attributes:
-        labels: The labels of the positive and the negative class among all classes.
+        contract: The settings of ``input``.
+        outputs: Shape (N, K).
+        labels: 1 for the positive class, else 0; shape (N,).
     """
 
-    content: bytes
-    real: LabelledImages
-    labels: tuple[int, int]
-    classes: int
-    defaults: Mapping[str, Any]
+    name: str
+    contract: dict[str, Any]
+    outputs: Tensor
+    labels: Tensor
 
-    def model(self, params: Mapping[str, Any]) -> ImportedClassifier:
-        """The model with these settings; an error if they are invalid or it cannot be read."""
-        try:
-            settings = ImportedModelParams.model_validate(merged(self.defaults, params))
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise BorderlineError(f"model has invalid settings: {reason}.") from error
-        shape = tuple(self.real["images"].shape[1:])
-        return ImportedClassifier(settings, self.content, shape, BlindJudge())
 
-    def with_declared(
-        self, source: Mapping[str, Any], usual: Mapping[str, dict[str, Any]]
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The contracts to try, by name, with the settings that the file itself declares."""
-        whole = merged(self.defaults["source"], source)
-        network = read_network(Source.model_validate(whole), self.content)
-        image_shape = tuple(self.real["images"].shape[1:])
-        needed = settings_to_try(network.input_shape, network.declared(), image_shape)
-        tried: list[dict[str, Any]] = []
-        for name, contract in _contracts(image_shape[0], usual):
-            for settings in needed:
-                both = {**contract, **settings}
-                if both not in tried:
-                    tried.append(both)
-                    layout = f" and {settings['layout']}" if len(needed) > 1 else ""
-                    size = "x".join(map(str, sides(settings["size"]))) if "size" in settings else ""
-                    yield f"{name}{layout}{size and f', resized to {size}'}", both
+class Fit(NamedTuple):
+    """A contract with an assignment of columns, and how well they fit the trial images."""
+
+    trial: Trial
+    kind: Outputs
+    assignment: Assignment
+
+    @property
+    def name(self) -> str:
+        """The name of the contract."""
+        return self.trial.name
+
+    @property
+    def is_of_images(self) -> bool:
+        """Whether the contract is the images' own mean and standard deviation."""
+        return self.name.startswith(OF_IMAGES)
+
+    @property
+    def logits(self) -> Tensor:
+        """The logits (N,) of the positive against the negative class."""
+        return self.assignment.logits(self.trial.outputs, self.kind)
+
+    @property
+    def likelihoods(self) -> Tensor:
+        """The log-likelihood of each label under the probability of the pair, shape (N,)."""
+        return log_likelihood(self.logits, self.trial.labels)
+
+    @property
+    def likelihoods_of_all(self) -> Tensor:
+        """The log-likelihood of each label among all columns, shape (N,)."""
+        return self.assignment.log_likelihood(self.trial.outputs, self.kind, self.trial.labels)
+
+    @property
+    def right(self) -> int:
+        """The number of images that are classified correctly."""
+        return int(((self.logits > 0) == (self.trial.labels == 1)).sum())
+
+    @property
+    def images(self) -> int:
+        """The number of trial images."""
+        return len(self.trial.labels)
 
 
 class _Undecided(BorderlineError):
     """An error that no other contract avoids."""
 
 
+class Material(NamedTuple):
+    """The file and the images that contracts are tried with.
+
+    Attributes:
+        source: The settings of the model's source.
+        content: The bytes of its file.
+        real: Real images of the pair.
+        network: The network of the file, for what it declares.
+        defaults: The default settings of an imported model.
+    """
+
+    source: Mapping[str, Any]
+    content: bytes
+    real: LabelledImages
+    pair: Pair
+    network: Network
+    defaults: Mapping[str, Any]
+
+    def model(self, params: Mapping[str, Any]) -> ImportedClassifier:
+        """The model with these settings; an error if they are invalid or it cannot be read."""
+        entry = {"kind": "imported", "source": dict(self.source), **params}
+        try:
+            settings = ImportedModelParams.model_validate(merged(self.defaults, entry))
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise BorderlineError(f"model has invalid settings: {reason}.") from error
+        shape = tuple(self.real["images"].shape[1:])
+        return ImportedClassifier(settings, self.content, shape, BlindJudge())
+
+
+def usual_contracts(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The usual contracts, the most usual for this source first."""
+    name = "ImageNet's mean and std"
+    if str(source.get("import_path")).partition(".")[0] in _OF_IMAGENET:
+        return {name: USUAL[name], **USUAL}
+    return USUAL
+
+
+def normalisation_of(images: Tensor) -> dict[str, dict[str, Any]]:
+    """The contract that normalises by the images' own mean and standard deviation."""
+    mean = [round((value + 1) / 2, 4) for value in images.mean((0, 2, 3)).tolist()]
+    std = [round(value / 2, 4) for value in images.std((0, 2, 3)).tolist()]
+    if min(std) < _SMALLEST_STD:
+        return {}
+    values = f"{', '.join(map(str, mean))} and {', '.join(map(str, std))}"
+    return {f"{OF_IMAGES} ({values})": {"range": [0, 1], "mean": mean, "std": std}}
+
+
 def try_contracts(
-    source: dict[str, Any],
-    material: Material,
-    options: dict[str, Any],
-    usual: Mapping[str, dict[str, Any]],
-) -> list[Trial]:
-    """The contracts that a model accepts, the most accurate on real images of the pair first.
+    material: Material, usual: Mapping[str, dict[str, Any]]
+) -> tuple[list[Trial], Outputs]:
+    """The contracts that a model accepts in their order, and what its outputs are.
 
     Raises:
-        BorderlineError: When it accepts none; the error is the first contract's.
+        BorderlineError: When it accepts none; the error is the first contract's. Also when the
+            outputs are labels.
     """
+    images, labels = trial_images(material.real, IMAGES)
     trials: list[Trial] = []
-    first_error: BorderlineError | None = None
-    for name, contract in material.with_declared(source, usual):
+    errors: list[BorderlineError] = []
+    for name, contract in _contracts(material, usual):
         try:
-            trials.append(_try(name, source, contract, material, options))
+            outputs = _outputs(material, contract, images)
+            check_no_labels("the model gives", outputs)
+            trials.append(Trial(name, contract, outputs, labels))
         except _Undecided:
             raise
         except BorderlineError as error:
-            first_error = first_error or error
+            errors.append(error)
     if not trials:
-        raise first_error or BorderlineError(
+        raise next(iter(errors), None) or BorderlineError(
             f"mean is {next(iter(usual.values())).get('mean')}, but the model can have 1 or 3 "
             "channels: give one number, or one per channel."
         )
-    return sorted(trials, key=lambda trial: -trial.right)
+    # A wrong contract may hide a kind, but cannot feign one for all contracts.
+    return trials, kind_of_outputs(torch.cat([trial.outputs for trial in trials]))
+
+
+def fits_of(trials: Sequence[Trial], kind: Outputs, assignment: Assignment) -> list[Fit]:
+    """All contracts with one assignment, the most likely first; the more usual first of equals."""
+    fits = [Fit(trial, kind, assignment) for trial in trials]
+    return sorted(fits, key=lambda fit: -float(fit.likelihoods.mean()))
 
 
 def _contracts(
-    channels: int, usual: Mapping[str, dict[str, Any]]
+    material: Material, usual: Mapping[str, dict[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The contracts to try, by name, with the settings that the file itself declares."""
+    image_shape = tuple(material.real["images"].shape[1:])
+    channels, declared = image_shape[0], material.network.declared()
+    needed = settings_to_try(material.network.input_shape, declared, image_shape)
     fits: list[dict[str, Any]] = [{}, {"channels": 4 - channels, "fit": True}]
-    for fit, (name, contract) in product(fits, usual.items()):
+    known = "channels" in declared
+    if known:
+        fits = [{} if declared["channels"] == channels else fits[1]]
+    for fit, (name, contract), settings in product(fits, usual.items(), needed):
         if len(contract.get("mean", [0])) in (1, fit.get("channels", channels)):
-            suffix = f" and {'grey' if fit['channels'] == 1 else 'three channels'}" if fit else ""
-            yield f"{name}{suffix}", {**fit, **contract}
+            converted = "grey" if fit.get("channels") == 1 else "three channels"
+            suffix = f" and {converted}" if fit and not known else ""
+            layout = f" and {settings['layout']}" if len(needed) > 1 else ""
+            size = "x".join(map(str, sides(settings["size"]))) if "size" in settings else ""
+            resized = f", resized to {size}" if size else ""
+            yield f"{name}{suffix}{layout}{resized}", {**contract, **fit, **settings}
 
 
-def _try(
-    name: str,
-    source: dict[str, Any],
-    contract: dict[str, Any],
-    material: Material,
-    options: dict[str, Any],
-) -> Trial:
-    params: dict[str, Any] = {"kind": "imported", "source": source, "input": contract}
-    images, labels = trial_images(material.real)
+def _outputs(material: Material, contract: dict[str, Any], images: Tensor) -> Tensor:
+    """The outputs (N, K) for the trial images."""
     # The embedding layer is not needed yet, and may not exist with a wrong contract.
-    model = material.model({**params, "outputs": "logits", "embedding": JUDGE})
+    model = material.model({"input": contract, "outputs": "logits", "embedding": JUDGE})
+    outputs = []
     with torch.no_grad():
-        try:
-            outputs = model.outputs(images)
-        except NoScores as error:
-            raise _Undecided(f"model cannot be used: {error}: correct its outputs.") from error
-        except Exception as error:
-            in_code = isinstance(error, CodeFault)
-            raise BorderlineError(
-                f"model cannot process images of shape {list(images.shape[1:])} "
-                f"({first_line(error)}): change them with --images and --size, or "
-                f"{'correct that line' if in_code else 'write its input into conf/ by hand'}."
-            ) from error
-        params |= _settings_of_outputs(outputs, material, options) | options
-        logits = material.model({**params, "embedding": JUDGE})(images)
-    return Trial(name, params, int(((logits > 0) == (labels == 1)).sum()), len(labels))
-
-
-def _settings_of_outputs(
-    outputs: Tensor, material: Material, options: dict[str, Any]
-) -> dict[str, Any]:
-    """The settings ``outputs`` and ``columns``, from the values and the width of the outputs."""
-    width = outputs[0].numel()
-    shares = bool((outputs >= 0).all() and (outputs <= 1).all())
-    if width == 1:
-        return {"outputs": "probability" if shares else "logit"}
-    sums = bool(((outputs.sum(1) - 1).abs() < _LARGEST_SUM_ERROR).all())
-    if max(options.get("columns", [0])) >= width:
-        raise _Undecided(
-            f"columns is {options['columns']}, but the model gives columns 0 to {width - 1}: "
-            "correct it."
+        for batch in images.split(_BATCH):
+            try:
+                answer = model.outputs(batch)
+            except NoScores as error:
+                raise _Undecided(f"model cannot be used: {error}: correct its outputs.") from error
+            except Exception as error:
+                in_code = isinstance(error, CodeFault)
+                raise BorderlineError(
+                    f"model cannot process images of shape {list(images.shape[1:])} "
+                    f"({first_line(error)}): "
+                    f"{'correct that line, or ' if in_code else ''}change the images with "
+                    "--size or --colour."
+                ) from error
+            if answer.shape[:1] != batch.shape[:1]:
+                raise BorderlineError(
+                    f"model gives outputs of shape {tuple(answer.shape)} for {len(batch)} images: "
+                    "make it return one row per image."
+                )
+            outputs.append(answer.reshape(len(batch), -1))
+    together = torch.cat(outputs)
+    if not torch.isfinite(together).all():
+        raise BorderlineError(
+            f"model gives NaN or infinite outputs for real images with {contract}: name its range "
+            "with --input-range, or correct the model."
         )
-    if width > 2 and width != material.classes and "columns" not in options:
-        raise _Undecided(
-            f"columns is missing, but the model gives {width} classes and the images have "
-            f"{material.classes}: name the columns of the positive and the negative class, from 0, "
-            "with --columns."
-        )
-    columns = {"columns": list(material.labels)} if width > 2 else {}
-    return {"outputs": "probabilities" if shares and sums else "logits", **columns}
+    return together

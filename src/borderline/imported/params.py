@@ -181,6 +181,7 @@ class ImportedModelParams(Params):
         embedding: The name of the layer whose output is clustered; None for the input of the last
             linear layer; ``judge`` for the judge's features, if the layers are hidden. For a
             callable, the import path of an embedding function.
+        allow_chance: Whether the model may be no more accurate than guessing.
     """
 
     kind: Literal["imported"]
@@ -190,6 +191,7 @@ class ImportedModelParams(Params):
     columns: Annotated[tuple[int, int] | None, AfterValidator(_two_columns)]
     most_other_mass: float = Field(gt=0, le=1)
     embedding: str | None
+    allow_chance: Annotated[bool, Mark.NO_RESULT]
 
     @model_validator(mode="after")
     def _columns_need_classes(self) -> Self:

@@ -11,16 +11,16 @@ from borderline.errors import BorderlineError
 from borderline.imported.classifier import Imported, ImportedClassifier, prepared
 from borderline.imported.judge import ImportedJudge
 from borderline.imported.kinds import first_line
+from borderline.imported.outputs import check_scores, hint_at_one_sign
 from borderline.imported.params import Contract
+from borderline.measures.guessing import balanced_rows, better_than_guessing
 from borderline.records import LabelledImages
 
 IMAGES = 128
 """The number of trial images, half of them of each class."""
 
-_SUM_MAY_DIFFER = 1e-3
 # The order of floating-point sums depends on the batch; a larger difference is an error.
 _LOGIT_MAY_DIFFER = 0.05
-_OUTSIDE = 1e-4
 
 
 def check_contract(contract: Contract, setting: str, image_shape: tuple[int, ...]) -> None:
@@ -78,12 +78,19 @@ def check_model(
         _check_logits(setting, logits)
         _check_repeats(setting, classifier, images, logits)
         _check_embedding(setting, classifier, images)
-    right = int(((logits > 0) == (labels == 1)).sum())
-    if 2 * right <= len(labels):
+    right, count = int(((logits > 0) == (labels == 1)).sum()), len(labels)
+    if better_than_guessing(count - right, count):
         raise BorderlineError(
-            f"{setting} classifies {right} of {len(labels)} real images of the pair correctly, "
-            f"no better than guessing: exchange the classes ({setting}.columns, or "
-            f"pair.positive and pair.negative), or correct {setting}.input (range, mean, std)."
+            f"{setting} classifies {right} of {count} real images of the pair correctly, no better "
+            f"than guessing (exchanged: {count - right} of {count}): exchange the classes "
+            f"({setting}.columns, or pair.positive and pair.negative)."
+        )
+    if not classifier.params.allow_chance and not better_than_guessing(right, count):
+        hint = hint_at_one_sign(classifier.params.outputs, logits)
+        raise BorderlineError(
+            f"{setting} classifies {right} of {count} real images of the pair correctly, "
+            f"no better than guessing{hint}: correct {setting}.columns or {setting}.input (range, "
+            f"mean, std), or set {setting}.allow_chance to true."
         )
 
 
@@ -124,7 +131,7 @@ def check_judge(
     if judge.has_head:
         positive, negative = columns
         right = int(((outputs[:, positive] > outputs[:, negative]) == (labels == 1)).sum())
-        if 2 * right <= len(labels):
+        if not better_than_guessing(right, len(labels)):
             raise BorderlineError(
                 f"{setting} classifies {right} of {len(labels)} real images of the pair correctly, "
                 f"no better than guessing: correct {setting}.columns or {setting}.input (range, "
@@ -133,10 +140,9 @@ def check_judge(
     return width
 
 
-def trial_images(real: LabelledImages) -> tuple[Tensor, Tensor]:
-    """The first images of both classes (N, C, H, W), and their labels (N,)."""
-    rows = [(real["labels"] == label).nonzero()[: IMAGES // 2, 0] for label in (0, 1)]
-    chosen = torch.cat(rows)
+def trial_images(real: LabelledImages, most: int = IMAGES) -> tuple[Tensor, Tensor]:
+    """At most ``most`` images (N, C, H, W), half of them of each class, and their labels (N,)."""
+    chosen = balanced_rows(real["labels"], most)
     return real["images"][chosen], real["labels"][chosen]
 
 
@@ -195,8 +201,7 @@ def _check_outputs(model: str, classifier: ImportedClassifier, outputs: Tensor) 
                 f"{model}.columns is {list(classifier.columns)}, but the model gives "
                 f"columns 0 to {width - 1}: correct it."
             )
-    if params.outputs in ("probability", "probabilities"):
-        _check_probabilities(setting, params.outputs, outputs)
+    check_scores(setting, params.outputs, outputs)
 
 
 def _check_head(setting: str, judge: ImportedJudge, outputs: Tensor, classes: int) -> None:
@@ -218,26 +223,8 @@ def _check_head(setting: str, judge: ImportedJudge, outputs: Tensor, classes: in
             f"{setting}.columns is {list(columns)}, but the judge gives columns 0 to {width - 1}: "
             "correct it."
         )
-    if kind == "probabilities":
-        _check_probabilities(f"{setting}.outputs", kind, outputs)
-
-
-def _check_probabilities(setting: str, kind: str, outputs: Tensor) -> None:
-    if not torch.isfinite(outputs).all():
-        return
-    low, high = float(outputs.min()), float(outputs.max())
-    sums = outputs.sum(1) if kind == "probabilities" else torch.ones(1)
-    if low < -_OUTSIDE or high > 1 + _OUTSIDE:
-        raise BorderlineError(
-            f"{setting} is {kind!r}, but the model gives numbers from {low:.3g} to "
-            f"{high:.3g}: set it to {'logit' if kind == 'probability' else 'logits'!r}."
-        )
-    if float((sums - 1).abs().max()) > _SUM_MAY_DIFFER:
-        raise BorderlineError(
-            f"{setting} is 'probabilities', but for one image they sum to "
-            f"{float(sums[(sums - 1).abs().argmax()]):.3f} and not to 1: set it to 'logits', "
-            "or end the model with a softmax."
-        )
+    if kind is not None:
+        check_scores(f"{setting}.outputs", kind, outputs)
 
 
 def _check_finite(setting: str, outputs: Tensor) -> None:

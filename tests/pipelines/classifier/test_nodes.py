@@ -4,10 +4,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from borderline.errors import BorderlineError
 from borderline.measures.inference import embed, other_mass, predict
-from borderline.params import ConfusionParams, RunParams
+from borderline.params import ConfusionParams, PairParams, RunParams
 from borderline.pipelines.classifier.networks import Classifier, build_model
-from borderline.pipelines.classifier.nodes import evaluate_classifier, view_real_images
+from borderline.pipelines.classifier.nodes import (
+    evaluate_classifier,
+    keep_best_classifier,
+    train_classifier,
+    view_real_images,
+)
+from borderline.pipelines.classifier.params import ModelParams, TrainingParams
 from borderline.records import LabelledImages, take_rows
 
 NAMES = {"source": "digits", "negative": "1", "positive": "7"}
@@ -53,3 +60,20 @@ def test_only_a_model_of_more_classes_has_other_mass(
     table, _ = evaluate_classifier(view, pair_images, NAMES, confusion=BAND)
     assert list(table)[-2:] == ["other_mass", "embedding_width"]
     assert table["other_mass"][0] == pytest.approx(mass.mean().item())
+
+
+def test_model_that_learns_nothing_is_refused_unless_a_setting_allows_it(
+    pair_images: LabelledImages, pair: PairParams, run: RunParams
+) -> None:
+    training = TrainingParams(
+        epochs=1, batch_size=30, learning_rate=1e-6, validation_share=0.2, patience=1
+    )
+    model = ModelParams(kind="mlp", filters=1, allow_chance=False)
+    outputs = train_classifier(
+        pair_images, {}, model=model, classifier=training, pair=pair, run=run
+    )
+    checkpoints = {name: lambda s=state: s for saved, _ in outputs for name, state in saved.items()}
+    with pytest.raises(BorderlineError, match=r" 0 of 60 .* no better than guessing.*allow_chance"):
+        keep_best_classifier(checkpoints, pair_images, model=model, classifier=training)
+    allowed = model.model_copy(update={"allow_chance": True})
+    keep_best_classifier(checkpoints, pair_images, model=allowed, classifier=training)

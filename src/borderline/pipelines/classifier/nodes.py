@@ -87,14 +87,26 @@ def train_classifier(
 
 
 def keep_best_classifier(
-    classifier_checkpoints: Checkpoints, *, model: ModelParams, classifier: TrainingParams
+    classifier_checkpoints: Checkpoints,
+    pair_test: LabelledImages,
+    *,
+    model: ModelParams,
+    classifier: TrainingParams,
 ) -> Classifier:
-    """The model under test with the weights of its best validation loss."""
+    """The model under test with the weights of its best validation loss.
+
+    Raises:
+        BorderlineError: When it is no more accurate than guessing on the test images.
+    """
     from borderline.pipelines.classifier.networks import build_model
+    from borderline.pipelines.classifier.scores import check_better_than_guessing
     from borderline.pipelines.classifier.training import best_network
 
     build = partial(build_model, model.kind, model.filters)
-    return best_network(build, classifier_checkpoints, classifier, group="classifier")
+    network = best_network(build, classifier_checkpoints, classifier, group="classifier")
+    if not model.allow_chance:
+        check_better_than_guessing(network, pair_test)
+    return network
 
 
 def import_classifier(

@@ -16,10 +16,12 @@ class ModelParams(Params):
     Attributes:
         kind: ``cnn`` or ``mlp``, as in Gomes et al. 2024.
         filters: Filters of the first convolution, or width of the hidden layer.
+        allow_chance: Whether the model may be no more accurate than guessing.
     """
 
     kind: Literal["cnn", "mlp"]
     filters: int = Field(ge=1)
+    allow_chance: Annotated[bool, Mark.NO_RESULT]
 
 
 JUDGE_FEATURES = 64

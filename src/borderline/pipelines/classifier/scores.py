@@ -5,22 +5,53 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from scipy.optimize import minimize_scalar
 from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_calibration_error
 
+from borderline.errors import BorderlineError
 from borderline.measures.class_names import ClassNames, in_figure, p_of
 from borderline.measures.confusion import at_temperature, is_borderline
+from borderline.measures.guessing import balanced_rows, better_than_guessing
+from borderline.measures.inference import predict
+from borderline.records import LabelledImages
 
 CALIBRATION_BINS = 15
 HIGHEST_TEMPERATURE = 20.0
 _AT_THE_BOUND = 0.99
 # Characters of a line at a tick, and at an axis.
 _TICK, _AXIS = 14, 30
+# Of each class half; enough to tell 54 % from guessing.
+_IMAGES_AGAINST_GUESSING = 2000
+
+
+def check_better_than_guessing(network: nn.Module, test: LabelledImages) -> None:
+    """Check that a model, which was trained here, is more accurate than guessing.
+
+    Args:
+        network: The model under test, on the CPU.
+        test: The test images of the pair; equally many of each class are used.
+
+    Raises:
+        BorderlineError: When it is not.
+    """
+    rows = balanced_rows(test["labels"], _IMAGES_AGAINST_GUESSING)
+    if not len(rows):
+        return
+    p = predict(network, test["images"][rows], torch.device("cpu"))
+    right = int(((p > 0.5) == (test["labels"][rows] == 1)).sum())
+    if not better_than_guessing(right, len(rows)):
+        raise BorderlineError(
+            f"A model under test classifies {right} of {len(rows)} test images of the pair "
+            "correctly after its training, no better than guessing, so its boundary has no "
+            "meaning: raise classifier.epochs, give it more filters or images, or set "
+            "models.<name>.allow_chance to true."
+        )
 
 
 def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]:
