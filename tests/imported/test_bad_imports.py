@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from PIL import Image
 
 from borderline.commands.run import run as run_command
 from borderline.datasets import ImageSource
+from borderline.errors import BorderlineError
+from borderline.imported.probe import _check_embedding
 from conftest import start_kedro
 from elsewhere import Ink, Net, saved
 
@@ -567,3 +570,14 @@ def test_broken_images_can_be_left_out(
     assert "one/none.png (0 bytes)" in messages
     assert "seven/t.jpg (cannot identify image file" in messages
     assert (project / "data/test/03_primary").exists()
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30, float("nan")])
+def test_embeddings_that_float32_cannot_hold(scale: float) -> None:
+    """t-SNE of such embeddings would end the process after hours of work."""
+    model: Any = Mock(embed=lambda images: scale * images, layer="head")
+    model.params.embedding = "head"
+    with pytest.raises(
+        BorderlineError, match=r"models\.mine\.embedding is 'head', whose embeddings"
+    ):
+        _check_embedding("models.mine", model, 1 + torch.rand(4, 3))

@@ -13,6 +13,7 @@ from borderline.imported.judge import ImportedJudge
 from borderline.imported.kinds import first_line
 from borderline.imported.outputs import check_scores, hint_at_one_sign
 from borderline.imported.params import Contract
+from borderline.measures.directions import fault_of
 from borderline.measures.guessing import balanced_rows, better_than_guessing
 from borderline.records import LabelledImages
 
@@ -286,5 +287,11 @@ def _check_embedding(
             f"{setting}, whose output for {len(images)} images has shape "
             f"{tuple(embeddings.shape)}, but {needs} two or more numbers per image: name another "
             "layer."
+        )
+    fault = fault_of(embeddings)
+    if fault:
+        raise BorderlineError(
+            f"{setting}, whose embeddings of {len(images)} images {fault}: name another layer, or "
+            "correct the model."
         )
     return embeddings.shape[1]

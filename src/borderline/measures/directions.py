@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.preprocessing import normalize
+from torch import Tensor
 
 # Within these, squares and variances of float32 are neither 0 nor infinite. Lengths below ten times
 # the precision count as 0 in scikit-learn.
@@ -12,16 +13,21 @@ _SMALLEST, _LARGEST = 1e-4, 1e12
 _ROUNDING = 1e-6
 
 
-def in_range(embeddings: np.ndarray) -> np.ndarray:
-    """Embeddings (N, D) at a scale at which float32 can hold their variance.
+def fault_of(embeddings: Tensor) -> str:
+    """The reason why float32 cannot hold the variances of embeddings (N, D); empty for none.
 
-    Other embeddings than tiny and huge ones stay as they are, bit for bit. Cosine distances do not
-    depend on the scale.
+    Embeddings of zeros have no fault: the images are not told apart.
     """
-    largest = float(np.abs(embeddings).max(initial=0))
+    finite = embeddings.isfinite().flatten(1).all(1)
+    if not finite.all():
+        return f"have NaN or infinite values for {int((~finite).sum())} of {len(finite)} images"
+    largest = float(embeddings.abs().max()) if embeddings.numel() else 0.0
     if largest == 0 or _SMALLEST <= largest <= _LARGEST:
-        return embeddings
-    return np.asarray(embeddings.astype(np.float64) / largest, dtype=embeddings.dtype)
+        return ""
+    return (
+        f"have values up to {largest:.3g}, but their distances can be computed only from "
+        f"{_SMALLEST:g} to {_LARGEST:g}"
+    )
 
 
 def tells_apart(embeddings: np.ndarray) -> bool:
@@ -31,5 +37,5 @@ def tells_apart(embeddings: np.ndarray) -> bool:
     """
     if len(embeddings) < 2:
         return False
-    units = normalize(in_range(embeddings.astype(np.float64)))
+    units = normalize(embeddings.astype(np.float64))
     return bool(np.ptp(units, axis=0).max(initial=0) > _ROUNDING)

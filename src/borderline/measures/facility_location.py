@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from sklearn.preprocessing import normalize
 
-from borderline.measures.directions import in_range
-
 _ROUNDING = 1e-12
 
 
@@ -52,5 +50,5 @@ def joint(embeddings: np.ndarray, features: np.ndarray) -> np.ndarray:
     The model alone does not see what its embedding ignores; the judge alone does not see what
     confuses the model.
     """
-    both = (normalize(in_range(v.astype(np.float64))) for v in (embeddings, features))
-    return np.asarray(np.hstack(list(both)) / np.sqrt(2))
+    both = normalize(embeddings.astype(np.float64)), normalize(features.astype(np.float64))
+    return np.asarray(np.hstack(both) / np.sqrt(2))

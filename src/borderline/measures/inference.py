@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from borderline.errors import BorderlineError
+from borderline.measures.directions import fault_of
 
 # Small enough for a processor's cache, large enough to keep an accelerator busy.
 BATCH_SIZE = 512
@@ -58,15 +59,14 @@ def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """Embeddings (N, D) of images, by the network's method ``embed``.
 
     Raises:
-        BorderlineError: When an embedding has a value that is no finite number.
+        BorderlineError: When values are no finite numbers, or too small or large for float32.
     """
     network = network.to(device).eval()
     embeddings = in_batches(network.embed, images, device=device)  # type: ignore[arg-type]
-    finite = embeddings.isfinite().flatten(1).all(1)
-    if not finite.all():
+    fault = fault_of(embeddings)
+    if fault:
         raise BorderlineError(
-            f"The embeddings of {type(network).__name__} have NaN or infinite values for "
-            f"{int((~finite).sum())} of {len(finite)} images: name another layer as the embedding "
-            "of this network, or correct the network."
+            f"The embeddings of {type(network).__name__} {fault}: name another layer as the "
+            "embedding of this network, or correct the network."
         )
     return embeddings

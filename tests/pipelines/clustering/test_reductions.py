@@ -90,14 +90,3 @@ def test_images_that_are_not_told_apart_lie_at_one_place(
     reduced = reduction.reduce(points, nearest_neighbours(points, 10), seed=0, epochs=10)
     assert len(reduced) == 20
     assert not reduced.any()
-
-
-@pytest.mark.parametrize("scale", [1e-25, 1e25, 1e-38])
-@pytest.mark.parametrize("reduction", REDUCTIONS[1:3], ids=lambda reduction: reduction.kind)
-def test_scale_of_the_embeddings_does_not_matter(reduction: Reduction, scale: float) -> None:
-    points = (POINTS[::6] * np.float32(scale)).astype(np.float32)
-    reduced = reduction.reduce(points, None, seed=0, epochs=10)
-    assert np.isfinite(reduced).all()
-    assert np.ptp(reduced) > 0.1
-    rows, _ = nearest_neighbours(points, 3)
-    assert (LABELS[::6][rows] == LABELS[::6][:, None]).all()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.preprocessing import normalize
 
-from borderline.measures.directions import in_range
 from borderline.measures.facility_location import facility_location, joint
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE
@@ -73,9 +72,8 @@ class ExemplarModel:
         in [0, 1], and the similarities to all (M, K)."""
         if len(embeddings) == 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros((0, len(self.exemplars)))
-        both = (in_range(v.astype(np.float64)) for v in (embeddings, self.embeddings))
-        vectors, known = (normalize(v) for v in both)
-        similarities = vectors @ known[self.exemplars].T
+        vectors = normalize(self.embeddings[self.exemplars].astype(np.float64))
+        similarities = normalize(embeddings.astype(np.float64)) @ vectors.T
         nearest = np.where(self.is_artefact(embeddings), NOISE, similarities.argmax(1))
         return nearest, similarities.max(1).clip(0, 1), similarities
 

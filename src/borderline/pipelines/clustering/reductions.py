@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 from sklearn.preprocessing import normalize
 
 from borderline.compiled import import_umap
-from borderline.measures.directions import in_range, tells_apart
+from borderline.measures.directions import tells_apart
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
 
 # scikit-learn's t-SNE exaggerates clusters during its first 250 iterations.
@@ -40,7 +40,7 @@ def nearest_neighbours(
     embeddings: np.ndarray, k: int, *, most_by_cosine: int = _MOST_BY_COSINE
 ) -> Neighbours:
     """The k nearest rows of each of the embeddings (N, D), counting the row itself; at most N."""
-    k, embeddings = min(k, len(embeddings)), in_range(embeddings)
+    k = min(k, len(embeddings))
     by_cosine = len(embeddings) <= most_by_cosine
     metric = "cosine" if by_cosine else "euclidean"
     exact = NearestNeighbors(n_neighbors=k - 1, metric=metric, algorithm="brute")
@@ -86,7 +86,7 @@ class Reduction:
                 metric="cosine",
                 random_state=seed,
                 max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
-            ).fit_transform(in_range(embeddings))
+            ).fit_transform(embeddings)
         elif self.kind == "pca":
             reduced = self._pca(embeddings).transform(_unit(embeddings))
         else:
@@ -109,7 +109,7 @@ class Reduction:
             near = KNeighborsRegressor(
                 min(_PLACED_BY, len(fitted)), weights="distance", metric="cosine", algorithm="brute"
             )
-            placed = near.fit(in_range(fitted), fitted_reduced).predict(in_range(embeddings))
+            placed = near.fit(fitted, fitted_reduced).predict(embeddings)
         return np.asarray(placed, dtype=np.float64)
 
     def _dimensions(self, embeddings: np.ndarray) -> int:
@@ -138,11 +138,11 @@ class Reduction:
         with warnings.catch_warnings():
             expected = "precomputed_knn|connected components|[Ss]pectral"
             warnings.filterwarnings("ignore", message=f".*({expected})")
-            return np.asarray(reducer.fit_transform(in_range(embeddings)))
+            return np.asarray(reducer.fit_transform(embeddings))
 
     def _pca(self, embeddings: np.ndarray) -> PCA:
         return PCA(self._dimensions(embeddings), svd_solver="full").fit(_unit(embeddings))
 
 
 def _unit(embeddings: np.ndarray) -> np.ndarray:
-    return np.asarray(normalize(in_range(embeddings.astype(np.float64))))
+    return np.asarray(normalize(embeddings.astype(np.float64)))

@@ -18,7 +18,6 @@ from sklearn.metrics import (
     silhouette_samples,
 )
 
-from borderline.measures.directions import in_range
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.pool import Groups, find_artefacts
@@ -94,8 +93,7 @@ class Scorer:
     @cached_property
     def cosine_distances(self) -> np.ndarray:
         """Between the scored images, in the embedding space."""
-        embeddings = in_range(self.embeddings[self.rows])
-        return np.asarray(pairwise_distances(embeddings, metric="cosine")).clip(0)
+        return np.asarray(pairwise_distances(self.embeddings[self.rows], metric="cosine")).clip(0)
 
     def in_space(self, points: np.ndarray) -> SpaceScorer:
         """A scorer of clusters in one space."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from borderline.measures.directions import in_range
-
 _NEAREST = 10
 
 
@@ -20,7 +18,7 @@ def typicality(fitted: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
         return np.zeros(0)
     count = min(_NEAREST, len(fitted) - 1)
     near = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
-    known = near.fit(in_range(fitted)).kneighbors()[0].mean(1)
-    new = near.kneighbors(in_range(embeddings))[0].mean(1)
+    known = near.fit(fitted).kneighbors()[0].mean(1)
+    new = near.kneighbors(embeddings)[0].mean(1)
     as_far = len(known) - np.searchsorted(np.sort(known), new, side="left")
     return np.asarray((1 + as_far) / (1 + len(known)))

@@ -10,7 +10,6 @@ import torch
 from sklearn.metrics.pairwise import cosine_distances
 
 from borderline.findings import Findings
-from borderline.measures.directions import in_range
 from borderline.measures.inference import embed, predict
 from borderline.measures.intervals import estimate_of_share
 from borderline.pipelines.compare.sides import Side
@@ -81,8 +80,7 @@ def carry_over(
         verdict = SHARED if share.low > 0.5 else OWN if share.high < 0.5 else OPEN
         nearest, most = -1, np.nan
         if len(other.prototypes):
-            both = in_range(other.embeddings[here]), in_range(other.prototypes)
-            joined = cosine_distances(*both).argmin(1)
+            joined = cosine_distances(other.embeddings[here], other.prototypes).argmin(1)
             counts = np.bincount(joined, minlength=len(other.prototypes))
             nearest, most = int(counts.argmax()), float(counts.max() / here.sum())
         borderline = float((distance[here] < findings.band).mean())

@@ -15,7 +15,6 @@ from sklearn.metrics.pairwise import cosine_distances
 from torch import Tensor
 
 from borderline.findings import Findings, Pattern
-from borderline.measures.directions import in_range
 from borderline.measures.plots import as_data_uris, as_picture, cluster_colour, overlay, scale_of
 from borderline.pages.pictures import Picture, pictures
 from borderline.pages.verdicts import verdict_on
@@ -104,7 +103,7 @@ def view_members(
     """The images of each cluster, the most similar to the prototype first."""
     if not patterns:
         return
-    vectors, labels = in_range(embeddings["embeddings"].numpy()), clusters["labels"].numpy()
+    vectors, labels = embeddings["embeddings"].numpy(), clusters["labels"].numpy()
     distances = cosine_distances(vectors[prototypes["rows"].numpy()], vectors)
     alt = "Image {number} of this group, {p}"
     for pattern in patterns:

@@ -10,7 +10,6 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
-from borderline.measures.directions import in_range
 from borderline.measures.inference import has_gradients
 from borderline.pipelines.prototypes.choosing.candidates import cosine_distances, directions
 from borderline.pipelines.prototypes.explaining.walks import Walks, blends, shortest_walks
@@ -35,7 +34,6 @@ def nearest_real(
     Returns:
         Rows of the real images, the nearest first, shape (K, 2, count): of class 0, then of 1.
     """
-    embeddings, real = in_range(embeddings), in_range(real)
     classes = [np.flatnonzero(labels == label) for label in (0, 1)]
     count = min(count, *(len(rows) for rows in classes))
     nearest = [

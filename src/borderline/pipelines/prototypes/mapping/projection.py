@@ -9,7 +9,7 @@ import torch
 from sklearn.manifold import TSNE
 
 from borderline.compiled import import_umap
-from borderline.measures.directions import in_range, tells_apart
+from borderline.measures.directions import tells_apart
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.params import MapParams
 from borderline.records import Places
@@ -55,7 +55,6 @@ def umap_2d(
     """
     if not tells_apart(test_embeddings):
         return np.zeros((len(test_embeddings), 2)), np.zeros((len(embeddings), 2))
-    test_embeddings, embeddings = in_range(test_embeddings), in_range(embeddings)
     umap = import_umap()
     reducer = umap.UMAP(
         n_neighbors=min(neighbors, len(test_embeddings) - 1),
@@ -80,7 +79,7 @@ def tsne_2d(
     The perplexity is cut to a third of the number of images. Images that the model does not tell
     apart lie at one place, the origin: t-SNE would end the process.
     """
-    both = in_range(np.concatenate([test_embeddings, embeddings]))
+    both = np.concatenate([test_embeddings, embeddings])
     if not tells_apart(both):
         return np.zeros((len(test_embeddings), 2)), np.zeros((len(embeddings), 2))
     reducer = TSNE(
