@@ -220,6 +220,7 @@ def _description(classifier: nn.Module) -> dict[str, Any]:
     kind = settings.get("model.kind", type(classifier).__name__)
     filters = settings.get("model.filters")
     return {
+        "trained_elsewhere": hasattr(classifier, "described"),
         "kind": getattr(classifier, "described", None)
         or (kind if filters is None else f"{kind}, filters {filters}"),
         "weights": classifier.weights
