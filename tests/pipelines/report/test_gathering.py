@@ -224,7 +224,7 @@ def test_imported_model_is_described_by_what_is_known_of_it() -> None:
     findings = gathered(classifier=ImportedClassifier(params, b"", (1, 8, 8), BlindJudge()))
     assert (findings.weights, findings.said_weights) == (None, "unknown number of weights")
     assert findings.outputs == "p, the probability of {positive}"
-    assert findings.kind == "imported (callable), embedding: judge"
+    assert findings.kind == "imported (callable), embedding: the judge's features"
 
 
 def test_model_and_its_patterns_are_described() -> None:
@@ -453,15 +453,9 @@ def test_without_patterns_the_note_names_the_baseline_that_is_not_chosen() -> No
     assert (findings.baseline, findings.note) == ("two images", "only 0 borderline images")
 
 
-class MarkedRun(RunParams):
-    """A run with the mark of a quick look."""
-
-    quick: bool
-
-
 @pytest.mark.parametrize("quick", [False, True])
 def test_quick_look_is_marked(quick: bool) -> None:
-    assert gathered(run=MarkedRun(seed=0, device="cpu", quick=quick)).quick is quick
+    assert gathered(run=RunParams(seed=0, device="cpu", quick=quick)).quick is quick
     assert gathered().quick is False
 
 
