@@ -417,3 +417,12 @@ def test_settings_know_the_code_that_goes_with_the_weights(
     assert before == digest_of_source(source, b"")
     (tmp_path / "of_ones_own.py").write_text(code.format(2))
     assert digest_of_source(source, b"") != before
+
+
+def test_embedding_of_the_judge_is_named(model: Net) -> None:
+    params, content = (
+        params_of("state_dict", embedding="judge"),
+        saved("state_dict", model, images()),
+    )
+    described = ImportedClassifier(params, content, SHAPE, BlindJudge()).described
+    assert described.endswith("embedding: the judge's features")

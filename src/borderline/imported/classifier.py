@@ -180,7 +180,8 @@ class ImportedClassifier(Imported):
         shape = self.image_shape[1:]
         size = self.contract.shape or shape
         resized = "" if size == shape else f", images resized to {size[0]}x{size[1]}"
-        return f"imported ({self.params.source.kind}{classes}{resized}), embedding: {self.layer}"
+        embedding = "the judge's features" if self._judge else self.layer
+        return f"imported ({self.params.source.kind}{classes}{resized}), embedding: {embedding}"
 
     @property
     def described_outputs(self) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import itertools
 
 import pytest
@@ -122,3 +123,28 @@ def test_card_of_a_baseline_and_a_quick_look_is_marked_below_its_title() -> None
     assert "<h2>Where the model is unsure: blends of two real images</h2>" in page
     assert "The patterns consist of blends of two real images." in page
     assert "Quick look" not in write_card("m", findings_of(), ORIGIN, None)
+
+
+def test_card_of_a_model_from_elsewhere_claims_nothing_about_its_training() -> None:
+    card = write_card("m", findings_of(trained_elsewhere=True), ORIGIN, None)
+    assert "The model was trained elsewhere; Borderline does not know how." in card
+    assert "Whether the model was trained on some of them is unknown." in card
+    assert "none of them used for training" not in card
+    assert "none of them used for training." in write_card("m", findings_of(), ORIGIN, None)
+
+
+def test_no_name_in_the_card_is_markup() -> None:
+    name = "a/b & *c* ~~d~~ $e$ &lt; [f](g) `h`"
+    seen = PatternRating(images=4, answers=8, shares={}, verdict="open", says=f"Mostly {name}.")
+    rating = Rating(
+        **{"made_for": "", "raters": 2, "left_out": 0, "alpha": Measured(), "kappa": Measured()},
+        says=(f"Blends: {name}.",),
+        patterns={0: seen},
+    )
+    findings = findings_of(1, positive=name, source=name, rating=rating, rating_note="")
+    text = ModelCard(write_card("m", findings, ORIGIN, None)).text
+    page = MarkdownIt("gfm-like", {"linkify": False}).render(text)
+    for markup in ("<em>c", "<s>", 'href="g"', "<code>h"):
+        assert markup not in page
+    shown = html.unescape(page)
+    assert shown.count(name) == text.count("a/b") > 10

@@ -160,6 +160,7 @@ PATTERNS: dict[str, Any] = {
 def gathered(
     judges: int = 3,
     human_verdicts: dict[str, Any] | None = None,
+    run: RunParams | None = None,
     classifier: nn.Module | None = None,
     **changed: pd.DataFrame,
 ) -> Findings:
@@ -172,7 +173,7 @@ def gathered(
         committee_scores_table=pd.DataFrame({"members": [judges]}),
         confusion=ConfusionParams(band=0.1),
         level=0.05,
-        run=RunParams(seed=0, device="cpu"),
+        run=run or RunParams(seed=0, device="cpu"),
         **tables(**changed),
     )
     return Findings.read(values)
@@ -223,7 +224,7 @@ def test_imported_model_is_described_by_what_is_known_of_it() -> None:
     findings = gathered(classifier=ImportedClassifier(params, b"", (1, 8, 8), BlindJudge()))
     assert (findings.weights, findings.said_weights) == (None, "unknown number of weights")
     assert findings.outputs == "p, the probability of {positive}"
-    assert findings.kind == "imported (callable), embedding: judge"
+    assert findings.kind == "imported (callable), embedding: the judge's features"
 
 
 def test_model_and_its_patterns_are_described() -> None:
@@ -450,3 +451,18 @@ def test_without_patterns_the_note_names_the_baseline_that_is_not_chosen() -> No
     named = board.assign(chosen=[True, False, False])
     findings = gathered(**changed | {"leaderboard_table": named})
     assert (findings.baseline, findings.note) == ("two images", "only 0 borderline images")
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_quick_look_is_marked(quick: bool) -> None:
+    assert gathered(run=RunParams(seed=0, device="cpu", quick=quick)).quick is quick
+    assert gathered().quick is False
+
+
+def test_model_from_elsewhere_is_marked() -> None:
+    class Imported(nn.Linear):
+        described = "imported (onnx), embedding: the judge's features"
+
+    findings = gathered(classifier=Imported(3, 1))
+    assert (findings.trained_elsewhere, findings.kind) == (True, Imported.described)
+    assert not gathered().trained_elsewhere

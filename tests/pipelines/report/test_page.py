@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver.remote.webdriver import WebDriver
 
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.page import Model, Origin, render
-from conftest import findings_of
+from conftest import findings_of, open_page
+from odd_names import ODD_NAMES
 
 _VOID = {"meta", "link", "img", "br", "input"}
 CHART = {"caption": "A chart", "figure": {"data": [], "layout": {}}}
@@ -112,3 +115,15 @@ def test_page_of_a_baseline_and_a_quick_look_is_marked_at_its_head() -> None:
     plain = page(model("a"))
     assert "Quick look" not in plain
     assert "blends" not in plain
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_stay_on_the_page(chromium: WebDriver, tmp_path: Path, width: int) -> None:
+    names = ODD_NAMES[1]
+    odd = model("a", positive=names.positive, negative=names.negative, source=names.positive)
+    tile = {"src": "data:,", "alt": "", "caption": f"is {names.positive}"}
+    errors = {"count": 2, "pictures": [tile, tile]}
+    path = tmp_path / "page.html"
+    path.write_text(page(odd._replace(model={**odd.model, "errors": errors})))
+    open_page(chromium, path.as_uri(), width)
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= width

@@ -14,7 +14,7 @@ from borderline.pipelines.report.trust import trust_in
 
 _TASK = "image-classification"
 # Characters that Markdown would read as markup in the name of a class.
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|]")
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|&~$]")
 
 
 def write_card(name: str, findings: Findings, origin: Origin, license_name: str | None) -> str:
@@ -41,18 +41,7 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
         metrics=["accuracy"],
         eval_results=[accuracy],
     )
-    escaped = findings.model_copy(
-        update={
-            field: _MARKUP.sub(r"\\\g<0>", getattr(findings, field))
-            for field in ("source", "positive", "negative")
-        }
-        | {
-            "patterns": tuple(
-                pattern.model_copy(update={"words": _MARKUP.sub(r"\\\g<0>", pattern.words)})
-                for pattern in findings.patterns
-            )
-        }
-    )
+    escaped = _escaped(findings)
     text = (
         environment(PACKAGE)
         .get_template("model_card.md")
@@ -73,3 +62,24 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
     )
     # Hubs parse the head; a head that cannot be parsed raises here.
     return f"{ModelCard(text)}\n"
+
+
+def _escaped(findings: Findings) -> Findings:
+    """The findings with names of classes that Markdown does not read as markup."""
+
+    def plain(text: str) -> str:
+        return _MARKUP.sub(r"\\\g<0>", text)
+
+    names = {field: plain(getattr(findings, field)) for field in ("source", "positive", "negative")}
+    patterns = tuple(
+        pattern.model_copy(update={"words": plain(pattern.words)}) for pattern in findings.patterns
+    )
+    rating = findings.rating
+    if rating is not None:
+        rated = {
+            number: pattern.model_copy(update={"says": plain(pattern.says)})
+            for number, pattern in rating.patterns.items()
+        }
+        says = tuple(map(plain, rating.says))
+        rating = rating.model_copy(update={"says": says, "patterns": rated})
+    return findings.model_copy(update={**names, "patterns": patterns, "rating": rating})

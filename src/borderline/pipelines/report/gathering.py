@@ -128,7 +128,7 @@ def gather(
         abstaining=tuple(dict.fromkeys(rejection[rejection["abstains_by"].isin(rules)]["says"])),
         doubts=(*cluster_doubts, *doubts_about(validation, level, many)),
         cluster_doubts=cluster_doubts,
-        note=clusters["note"] + _beside(tables) if clusters["note"] else "",
+        note=clusters["note"] + _baselines_beside(tables) if clusters["note"] else "",
         quick=quick,
     )
 
@@ -202,12 +202,13 @@ def _chosen(tables: Tables) -> pd.Series[Any]:
     return board[board["chosen"]].iloc[0]
 
 
-def _beside(tables: Tables) -> str:
-    """The baselines that have borderline images although the chosen generator has no patterns."""
-    board = tables["leaderboard_table"]
-    if "baseline" not in board or _chosen(tables)["baseline"]:
+def _baselines_beside(tables: Tables) -> str:
+    """The baselines that have more borderline images than the chosen generator, in words."""
+    board, chosen = tables["leaderboard_table"], _chosen(tables)
+    if "baseline" not in board or chosen["baseline"]:
         return ""
-    others = board[(board["baseline"].fillna("") != "") & (board["borderline"] > 0)]
+    more = board["borderline"] > chosen["borderline"]
+    others = board[(board["baseline"].fillna("") != "") & more]
     return "".join(
         f"; the baseline {row['source']} has {row['borderline']:,.0f} borderline images, but they "
         f"are {row['baseline']}, which are shown only if metrics.choose is {row['source']}"
@@ -220,6 +221,7 @@ def _description(classifier: nn.Module) -> dict[str, Any]:
     kind = settings.get("model.kind", type(classifier).__name__)
     filters = settings.get("model.filters")
     return {
+        "trained_elsewhere": hasattr(classifier, "described"),
         "kind": getattr(classifier, "described", None)
         or (kind if filters is None else f"{kind}, filters {filters}"),
         "weights": classifier.weights
