@@ -91,7 +91,7 @@ def test_worked_example_runs_from_its_words(project: Path, tmp_path: Path) -> No
 
     small(project, "shoes")
     assert run[:2] == ["kedro", "run"]
-    few = "grid.generators=[gasten_10,pixel_bisection]"
+    few = "grid.generators=[latent_search,pixel_bisection]"
     output = run_in(project, *run[2:], "--params", few)
     reporting = project / "data/08_reporting/shoes_sneakervsandal"
     assert f"{reporting}/report.html" in output.replace("\n", "")
