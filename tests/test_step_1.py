@@ -17,6 +17,13 @@ TRAIN = ("--env", "test", "--pipelines", "classifier,gasten")
 MEASURE = ("--env", "test", "--pipelines", "classifier,gasten,metrics")
 
 
+@pytest.fixture
+def project(project: Path) -> Path:
+    """One judge is enough here."""
+    configure(project, "parameters", judge_kinds={"lenet": {"members": 1, "epochs": 1}})
+    return project
+
+
 def configure(project: Path, file: str, **entries: object) -> None:
     path = project / f"conf/test/{file}.yml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | entries))

@@ -290,7 +290,7 @@ def test_mean_and_spread_are_over_the_seeds_that_are_done() -> None:
 
 
 STAGES = "classifier,gasten,metrics"
-GRID = ("cnn_1", "gasten_10", "pixel_bisection")
+GRID = ("cnn_1", "latent_search", "pixel_bisection")
 ONE_JUDGE = "judge_kinds.lenet.members=1"
 SWEEP = (
     *("sweep", "--env", "test", "--pipelines", STAGES, "--seeds", "0,1"),
@@ -346,9 +346,9 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
     assert (checkpoints / "epoch_0001.pt").stat().st_mtime_ns == trained
     results = pd.read_csv(folder / "results.csv").set_index(["seed", "generator"])
     assert results["status"].to_dict() == {
-        (0, "gasten_10"): "done",
+        (0, "latent_search"): "done",
         (0, "pixel_bisection"): "failed",
-        (1, "gasten_10"): "done",
+        (1, "latent_search"): "done",
         (1, "pixel_bisection"): "done",
     }
     assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
