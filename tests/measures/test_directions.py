@@ -12,8 +12,8 @@ POINTS = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
 @pytest.mark.parametrize(
     ("scale", "fault"),
     [
-        *((1, ""), (1e-3, ""), (1e10, ""), (0, "")),
-        *((1e-30, "have values up to"), (1e30, "have values up to")),
+        *((1, ""), (1e-4, ""), (1e10, ""), (0, "")),
+        *((1e-30, "have lengths up to"), (1e30, "have lengths up to")),
         *((np.nan, "have NaN or infinite values for 10 of 10"), (np.inf, "have NaN or infinite")),
     ],
 )

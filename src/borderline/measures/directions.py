@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.preprocessing import normalize
 from torch import Tensor
 
-# Within these, squares and variances of float32 are neither 0 nor infinite. Lengths below ten times
-# the precision count as 0 in scikit-learn.
-_SMALLEST, _LARGEST = 1e-4, 1e12
+# Within these lengths, squares and variances of float32 are neither 0 nor infinite. scikit-learn
+# takes lengths below ten times the precision, 1.2e-6, for 0.
+_SMALLEST, _LARGEST = 1e-5, 1e15
 # Cosines of directions that differ by less are rounding.
 _ROUNDING = 1e-6
 
@@ -21,12 +21,12 @@ def fault_of(embeddings: Tensor) -> str:
     finite = embeddings.isfinite().flatten(1).all(1)
     if not finite.all():
         return f"have NaN or infinite values for {int((~finite).sum())} of {len(finite)} images"
-    largest = float(embeddings.abs().max()) if embeddings.numel() else 0.0
+    largest = float(embeddings.double().norm(dim=1).max()) if embeddings.numel() else 0.0
     if largest == 0 or _SMALLEST <= largest <= _LARGEST:
         return ""
     return (
-        f"have values up to {largest:.3g}, but their distances can be computed only from "
-        f"{_SMALLEST:g} to {_LARGEST:g}"
+        f"have lengths up to {largest:.3g}, but lengths between {_SMALLEST:g} and {_LARGEST:g} are "
+        "needed to compute distances"
     )
 
 
