@@ -12,6 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 from kedro.framework.session import KedroSession
 from omegaconf import OmegaConf
+from PIL import Image
 
 from borderline.cli import cli
 from borderline.commands.case_files import globals_of, write_case
@@ -168,6 +169,11 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["mine", *DIGITS[:-2], "--no-input"], ["--negative is missing", "--no-input"]),
         (["mine", *DIGITS, "--range", "1"], ["--range is '1'", "two numbers"]),
         (["mine", *DIGITS, "--input-range", "1,0"], ["--input-range is '1,0'", "greater"]),
+        (["mine", *DIGITS, "--range", "nan,1"], ["--range is 'nan,1'", "must be finite"]),
+        (["mine", *DIGITS, "--columns", "1,1"], ["--columns is [1, 1]", "two different columns"]),
+        (["mine", *DIGITS, "--source", "{lable: a}"], ["--source has 'lable'", "label_column"]),
+        (["mine", "--images", "oblong"], ["--size is missing", "set --size to", "--fit to 'crop'"]),
+        (["mine", "--images", "own.csv"], ["label_column in --source is missing", "sex, grade"]),
         (["gan", *DIGITS], ["grid.models is 'gan'", "rename it"]),
     ],
 )
@@ -179,6 +185,10 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     (project / "wide.pt2").write_bytes(saved("torch_export", Net(7).eval(), digits))
     (project / "state.pt").write_bytes(saved("state_dict", Ink().eval(), digits))
     (project / "whole.pt").write_bytes(saved("pickle", Ink().eval(), digits))
+    for side in "71":
+        (project / f"oblong/{side}").mkdir(parents=True)
+        Image.new("L", (40, 10)).save(project / f"oblong/{side}/0.png")
+    (project / "own.csv").write_text("file,sex,grade\noblong/7/0.png,f,7\n")
     more = [] if "--model" in arguments else list(TRUSTED)
     more += [] if "--positive" in arguments else DIGITS[2:]
     before = sorted((project / "conf").iterdir())

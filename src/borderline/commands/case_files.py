@@ -36,6 +36,7 @@ def globals_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if options["images"] != "mnist_sample":
         source["path"] = options["images"]
     source |= {key: options[key] for key in _OF_SOURCE if options[key]}
+    source |= options.get("source") or {}
     pair = {side: options[side] for side in ("positive", "negative")}
     return {"dataset": name, "source": source, "pair": pair}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
-from borderline.errors import BorderlineError
+from borderline.commands.own_options import OTHERS
+from borderline.errors import BorderlineError, did_you_mean
 
 LISTS: dict[str, tuple[type[Any], int | None]] = {
     "classes": (str, None),
@@ -53,6 +55,8 @@ def listed(option: str, text: str) -> list[Any]:
         raise BorderlineError(
             f"--{option} is {text!r}, but it needs numbers separated by commas: correct it."
         ) from error
+    if any(kind is float and not math.isfinite(value) for value in values):
+        raise BorderlineError(f"--{option} is {text!r}, but its numbers must be finite.")
     if values and length not in (None, len(values)):
         raise BorderlineError(f"--{option} is {text!r}, but it needs two numbers: {_TWO[option]}.")
     if values and option.endswith("range") and values[0] >= values[1]:
@@ -60,6 +64,9 @@ def listed(option: str, text: str) -> list[Any]:
             f"--{option} is {text!r}, but its second number must be greater: {_TWO[option]}."
         )
     return values
+
+
+_EXAMPLES = {"arguments": "{num_classes: 10}", "source": "{label_column: diagnosis}"}
 
 
 def mapping(option: str, text: str) -> dict[str, Any]:
@@ -71,6 +78,12 @@ def mapping(option: str, text: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BorderlineError(
             f"--{option} is {text!r}, but it needs names with values, such as "
-            "'{num_classes: 10}': correct it."
+            f"'{_EXAMPLES[option]}': correct it."
+        )
+    strange = [str(name) for name in values if option == "source" and name not in OTHERS]
+    if strange:
+        raise BorderlineError(
+            f"--{option} has {strange[0]!r}{did_you_mean(strange[0], OTHERS)}: choose from "
+            f"{', '.join(OTHERS)}; others are options of their own."
         )
     return values

@@ -68,6 +68,7 @@ class Case(NamedTuple):
     type=click.Choice(["stop", "leave_out"]),
     help="Stop at files that cannot be read, or leave them out.",
 )
+@click.option("--source", default="{}", help="More about the images: '{label_column: diagnosis}'.")
 @click.option("--input-range", default="", help="Black and white for the model: 0,255.")
 @click.option("--mean", default="", help="Mean of the normalisation, one or per channel: 0.5.")
 @click.option("--std", default="", help="Standard deviation of the normalisation.")
@@ -92,7 +93,8 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
         options[option] = prompted(option, options[option], question, silent)
     if model is None and import_path is None:
         model = prompted("model", None, "File of the model", silent)
-    options["arguments"] = mapping("arguments", options["arguments"])
+    for option in ("arguments", "source"):
+        options[option] = mapping(option, options[option])
     for option in LISTS:
         name_of_value = option.replace("-", "_")
         options[name_of_value] = listed(option, options[name_of_value])
@@ -190,7 +192,7 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
 
     defaults = base_parameters(CONF)["model_kinds"]["imported"]
     with speaking_of(images=False):
-        content = ImportedFile(filepath=source.get("path"), setting="model").load()
+        content = ImportedFile(filepath=source.get("path"), setting="--model").load()
         try:
             settings = Source.model_validate(merged(defaults["source"], source))
         except ValidationError as error:

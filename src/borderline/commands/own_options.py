@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, causes
 
+OTHERS = ("levels", "label_column", "file_column", "split_column", "folder", "columns")
+"""The settings of the images that have no option of their own, but stand in ``--source``."""
 # The place of a setting in a file that is not written yet.
 _FILES = (r" in conf/<env>/[a-z_.]+", "")
 _OF_IMAGES = (
     (r"source\.path|source\.kind", "--images"),
     (r"source\.(size|colour|classes|range|fit|broken)\b", r"--\1"),
+    (rf"source\.({'|'.join(OTHERS)})\b", r"\1 in --source"),
     (r"pair\.(positive|negative)", r"--\1"),
 )
 _OF_MODEL = (
@@ -35,6 +38,8 @@ _OF_MODEL = (
     (r"\bmodels\.[\w.-]+?\.(columns|embedding)\b", r"--\1"),
     (r"\bmodels\.[\w.-]+?\.allow_chance\b", "--allow-chance"),
     (r"(?<![-\w])(columns|embedding|mean|positive) is (?=\W|None|missing)", r"--\1 is "),
+    (r"\bmodels\.[\w-]+\.outputs is '\w+', but ", ""),
+    (r"(--key|--output) is None\b", r"\1 is missing"),
     (r"\bmodels\.[\w-]+(?= )", "model"),
 )
 
@@ -57,8 +62,11 @@ def in_options(sentence: str, *, of_images: bool) -> str:
 
 @contextmanager
 def speaking_of(*, images: bool) -> Iterator[None]:
-    """Errors inside name options in place of settings."""
+    """Errors inside name options in place of settings; Kedro may have wrapped them."""
     try:
         yield
-    except BorderlineError as error:
-        raise BorderlineError(in_options(str(error), of_images=images)) from error
+    except Exception as error:
+        ours = next((cause for cause in causes(error) if isinstance(cause, BorderlineError)), None)
+        if ours is None:
+            raise
+        raise BorderlineError(in_options(str(ours), of_images=images)) from error

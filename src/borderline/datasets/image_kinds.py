@@ -31,7 +31,7 @@ def kind_of_images(path: str) -> str:
     if any(place.is_dir() for place in folder.glob("*/")):
         return "image_folder"
     raise BorderlineError(
-        f"images is {path!r}, but there are none: name a folder with one folder per class, or with "
-        "IDX files, .npy files or a dataset of save_to_disk; or an .npz file; or a table of paths "
-        f"and labels ({', '.join(_TABLES)}); or mnist_sample."
+        f"--images is {path!r}, but there are none: name a folder with one folder per class, or "
+        "with IDX files, .npy files or a dataset of save_to_disk; or an .npz file; or a table of "
+        f"paths and labels ({', '.join(_TABLES)}); or mnist_sample."
     )

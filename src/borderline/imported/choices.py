@@ -155,6 +155,11 @@ def described_columns(fit: Fit) -> str:
 def _check_width(
     width: int, trials: Sequence[Trial], kind: Outputs, pair: Pair, columns: Sequence[int]
 ) -> None:
+    if columns and (min(columns) < 0 or len({*columns}) < len(columns)):
+        raise BorderlineError(
+            f"columns is {list(columns)}, but it needs two different columns from 0 on, of the "
+            "positive and the negative class: correct it."
+        )
     if max(columns, default=0) >= width:
         raise BorderlineError(
             f"columns is {list(columns)}, but the model gives columns 0 to {width - 1}: correct it."

@@ -23,14 +23,14 @@ def kind_of_model(path: str | None, import_path: str | None, *, trust: bool) -> 
         return {"kind": "callable", "import_path": import_path}
     file = Path(path).expanduser()
     if file.is_dir():
-        raise BorderlineError(f"model is {path!r}, which is {foreign_folder(file)}.")
+        raise BorderlineError(f"--model is {path!r}, which is {foreign_folder(file)}.")
     if not file.is_file():
-        raise BorderlineError(f"model is {path!r}, but there is no such file: correct it.")
+        raise BorderlineError(f"--model is {path!r}, but there is no such file: correct it.")
     with file.open("rb") as opened:
         foreign = foreign_format(path, opened.read(START))
     if foreign is not None:
-        raise BorderlineError(f"model is {path!r}, which is {foreign}.")
-    kind = _KINDS.get(file.suffix)
+        raise BorderlineError(f"--model is {path!r}, which is {foreign}.")
+    kind = _KINDS.get(file.suffix.lower())
     if kind is None and _is_torchscript(file):
         kind = "torchscript"
     if kind is None and import_path is None and _is_state_dict(file):
@@ -38,7 +38,7 @@ def kind_of_model(path: str | None, import_path: str | None, *, trust: bool) -> 
     kind = kind or ("state_dict" if import_path else "pickle")
     if kind == "state_dict" and import_path is None:
         raise BorderlineError(
-            f"model is {path!r}, which holds weights and no model: name its class with "
+            f"--model is {path!r}, which holds weights and no model: name its class with "
             "--import-path package.module.Name (and --arguments)."
         )
     if import_path is not None and kind != "state_dict":
