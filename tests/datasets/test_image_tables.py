@@ -97,6 +97,8 @@ def test_split_column(tmp_path: Path, given: str | None) -> None:
         ({"fold": "train", "part": ["train"] * 3 + ["test"]}, "fold, part of .* all name training"),
         ({"label": [0.5, 1, 0, 1]}, "holds the label 0.5, but labels are names or whole"),
         ({"file": ["0.png", "1.png", "0.png", "2.png"]}, "names the file 0.png twice"),
+        ({"file": ["0.png", "1.png", "./0.png", "2.png"]}, "names the file ./0.png twice"),
+        ({"file": ["0", "1", "2", "3"]}, r"without their suffix \(0, but the file is 0.png"),
         ({"file": [f"lost/{i}.png" for i in range(4)]}, "none of them is in .*source.folder"),
         ({"file": ["0.png", "1.png", "2.png", "x.png"]}, r"1 of 4.*x.png \(there is no such file"),
         ({"file": ["0.png", "1.png", "2.png", "pipe.png"]}, r"1 of 4.*pipe.png \(there is no"),

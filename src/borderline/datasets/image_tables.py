@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -86,16 +87,22 @@ def read_image_table(
     if split_column is not None:
         splits = splits_of(table.pop(split_column), split_column, path)
     names = [str(name) for name in table.pop(path_column)]
-    twice = next((name for name, n in pd.Series(names).value_counts().items() if n > 1), None)
-    if twice is not None:
-        raise BorderlineError(f"{where} names the file {twice} twice: remove a row.")
     base = fs, (columns.folder or file.rpartition("/")[0])
     if columns.folder is not None:
         base = url_to_fs(columns.folder)
     places = [_place(name, *base) for name in names]
+    same = pd.Series([posixpath.normpath(place) for _, place in places], dtype=str).duplicated()
+    if same.any():
+        raise BorderlineError(f"{where} names the file {names[same.argmax()]} twice: remove a row.")
     if not names:
         raise BorderlineError(f"{where} holds no rows: add a row for each image.")
     if not any(fs.isfile(place) for fs, place in places):
+        whole = next(iter(fs.glob(f"{places[0][1]}.*")), None)
+        if whole is not None:
+            raise BorderlineError(
+                f"{where} names files without their suffix ({names[0]}, but the file is "
+                f"{posixpath.basename(whole)}): add it to the names."
+            )
         raise BorderlineError(
             f"{where} names {len(names)} files, but none of them is in {base[1]} (the first is "
             f"{names[0]}): set source.folder to the folder that the paths "

@@ -58,7 +58,7 @@ def read_table(fs: Any, file: str, where: str, texts: Iterable[str] = ()) -> pd.
 
 def _read_csv(content: BytesIO, tabs: bool, texts: Iterable[str]) -> pd.DataFrame:
     head = content.readline().decode("utf-8-sig")
-    delimiter = "\t" if tabs else ";" if ";" in head and "," not in head else ","
+    delimiter = "\t" if tabs else next((mark for mark in ",;\t|" if mark in head), ",")
 
     def read(**options: Any) -> pd.DataFrame:
         content.seek(0)
