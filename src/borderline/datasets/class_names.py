@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Container, Sequence
 
 from borderline.errors import BorderlineError, did_you_mean
@@ -28,7 +29,7 @@ def find_label(
     Raises:
         BorderlineError: When there is no such class, or when it has no images.
     """
-    text = str(name)
+    text = same_letters(str(name), classes)
     numbered = any(map(_NUMBER.fullmatch, classes))
     if text in classes:
         label = classes.index(text)
@@ -54,6 +55,18 @@ def find_label(
     known = [c if numbered or c == str(i) else f"{i} ({c})" for i, c in enumerate(classes)]
     hint = did_you_mean(text, classes)
     raise BorderlineError(f"{said}such class{hint}: choose one of {', '.join(known)}.")
+
+
+def same_letters(name: str, names: Sequence[str]) -> str:
+    """A name as ``names`` write it: systems differ in how they store letters with accents.
+
+    Example:
+        >>> len("e\u0301"), len(same_letters("e\u0301", ["\u00e9"]))
+        (2, 1)
+    """
+    composed = unicodedata.normalize("NFC", name)
+    alike = [other for other in names if unicodedata.normalize("NFC", other) == composed]
+    return alike[0] if len(alike) == 1 else name
 
 
 def _number(text: str) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from fsspec.core import url_to_fs
 
+from borderline.datasets.class_names import same_letters
 from borderline.datasets.folder_layouts import (
     CLASS,
     METADATA,
@@ -132,7 +133,8 @@ def _of_folders(
         split: class_folders(fs, folder, levels, path, any_classes=classes is not None)
         for split, folder in splits.items()
     }
-    names = classes or tuple(folders_of["train"])
+    there = list(folders_of["train"])
+    names = tuple(same_letters(name, there) for name in classes or there)
     if not names and len(levels) > 1:
         raise BorderlineError(
             f"source.levels is {list(levels)}, but {path} holds no folders as deep as that: "
