@@ -125,6 +125,17 @@ def test_safetensors_under_another_name(tmp_path: Path) -> None:
         kind_of_model(str(file), None, trust=False)
 
 
+@pytest.mark.parametrize("content", [b"junk" * 20, bytes_of({"a": torch.zeros(9)})[:200]])
+def test_damaged_file_is_no_matter_of_trust(content: bytes) -> None:
+    with pytest.raises(BorderlineError, match=r"m\.ckpt', which is no complete file of torch"):
+        outputs(content)
+
+
+def test_web_page_in_place_of_the_file() -> None:
+    with pytest.raises(BorderlineError, match=r"is a web page .*: download the file again"):
+        outputs(b"\n<!DOCTYPE html><html></html>")
+
+
 def test_weights_in_several_files_are_asked_for_as_one() -> None:
     index = json.dumps({"weight_map": {"conv.weight": "m-00001-of-00002.safetensors"}})
     with pytest.raises(BorderlineError, match=r"index of weights .* into one file"):

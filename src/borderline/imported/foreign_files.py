@@ -59,6 +59,7 @@ _BY_START = {b"\x89HDF\r\n\x1a\n": _KERAS, b"GGUF": _GGUF}
 # An archive, and the older format of torch.save.
 _OF_PYTORCH = (b"PK", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9")
 _LFS = "a pointer of Git LFS and not the file itself: get the file with git lfs pull"
+_HTML = "a web page and not the file itself: download the file again"
 START = 1 << 20
 """The number of bytes that tell the format."""
 
@@ -72,6 +73,8 @@ def foreign_format(path: str | None, content: bytes) -> str | None:
     """
     if content.startswith(b"version https://git-lfs"):
         return _LFS
+    if content[:64].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return _HTML
     for start, name in _BY_START.items():
         if content.startswith(start):
             return name

@@ -16,6 +16,7 @@ from borderline.imported.module_network import ModuleNetwork
 from borderline.imported.network import Network
 from borderline.imported.params import NO_CODE, Source
 
+_OF_TORCH = (b"PK", b"\x80")  # an archive, or a pickle in the older format
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
 _ONE_FILE = "save the model into one file (model.save_pretrained(..., max_shard_size='100GB'))"
 
@@ -28,8 +29,9 @@ def read(source: Source, content: bytes) -> Network:
             f"import_path is {source.import_path!r}, which makes a {type(module).__name__} "
             "and no torch.nn.Module: name the class of the model."
         )
+    weights = _weights(source, content, module)
     try:
-        module.load_state_dict(_weights(source, content, module))
+        module.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         reason = reason.partition(": ")[2] or reason
@@ -66,7 +68,12 @@ def _weights(source: Source, content: bytes, module: nn.Module) -> Mapping[str, 
 def _checkpoint(source: Source, content: bytes) -> Any:
     try:
         return read_checkpoint(content, trust=source.trust)
-    except pickle.UnpicklingError as error:
+    except Exception as error:
+        if not isinstance(error, pickle.UnpicklingError) or not content.startswith(_OF_TORCH):
+            raise BorderlineError(
+                f"path is {source.path!r}, which is no complete file of torch.save or safetensors "
+                f"({str(error)[:80].partition('.')[0]}): replace it with a sound copy."
+            ) from error
         raise BorderlineError(
             f"trust is False, but {source.path!r} holds more than weights and can run code on "
             "your machine when it is read: set it to true (new-case: --trust) if you trust the "
