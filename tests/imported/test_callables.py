@@ -60,6 +60,8 @@ RESULTS: dict[str, Callable[[Tensor], Any]] = {
     "object": lambda x: SimpleNamespace(logits=x, loss=None),
     "object of arrays": lambda x: SimpleNamespace(logits=x.numpy()),
     "mapping": lambda x: {"loss": None, "logits": x},
+    "map of one place": lambda x: x[:, :, None, None],
+    "row of a row": lambda x: x[:, None],
     "tuple of arrays": lambda x: (x.numpy(), x.numpy()[:, :1]),
 }
 

@@ -152,6 +152,12 @@ def test_model_that_guesses_is_refused_unless_it_is_allowed() -> None:
     assert chosen(outputs, DIGITS, allow_chance=True).assignment.columns == (1, 0)
 
 
+def test_logarithm_of_one_class_is_named() -> None:
+    outputs = scores(2, 1, 0).log_softmax(1)[:, 1:]
+    with pytest.raises(BorderlineError, match=r"logarithms of probabilities, whose exponential"):
+        chosen(outputs, DIGITS)
+
+
 def test_percentage_of_one_class_is_named() -> None:
     outputs = scores(2, 1, 0).softmax(1)[:, 1:] * 100
     with pytest.raises(BorderlineError, match=r"no better than guessing .*divided by 100"):

@@ -160,7 +160,9 @@ def test_images_are_resized_for_a_model_of_a_fixed_size() -> None:
     classifier = classifier_of(content, input={"size": 32, "fit": True})
     flat = torch.full((2, *GREY), 0.2)
     torch.testing.assert_close(classifier(flat), torch.full((2,), 80 * 0.6 - 9.2))
-    assert classifier.described == "imported (onnx, images resized to 32x32), embedding: judge"
+    assert classifier.described == (
+        "imported (onnx, images resized to 32x32), embedding: the judge's features"
+    )
 
 
 def test_weights_in_another_file_are_asked_for() -> None:

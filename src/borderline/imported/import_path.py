@@ -21,7 +21,7 @@ def import_object(import_path: str, setting: str = "import_path") -> Any:
     """
     try:
         return pkgutil.resolve_name(import_path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # A script may read its own arguments, and end.
         raise BorderlineError(
             f"{setting} is {import_path!r}, which cannot be imported ({_said(error)}): correct it, "
             "or put its module into src/, or install its package."
@@ -47,7 +47,7 @@ def make_object(source: Source) -> Any:
         ) from error
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     """The message of an error, with the line of the user's code that it comes from."""
     place = place_of(error)
     return str(error) if place is None else f"{message_of(error)}, {place}"

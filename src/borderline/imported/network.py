@@ -102,6 +102,8 @@ def scored_output(outputs: Any, output: str | int | None = None) -> Any:
 
 
 def _named_output(outputs: Any, output: str | int) -> Any:
+    if isinstance(outputs, tuple | list) and str(output).isdecimal():
+        output = int(output)
     if isinstance(output, int):
         values = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
         if isinstance(values, tuple | list) and 0 <= output < len(values):
@@ -138,7 +140,7 @@ def outputs_of(outputs: Any, output: str | int | None = None) -> Tensor:
 
 
 def floating(scores: Tensor) -> Tensor:
-    """Class scores as float32.
+    """Class scores as float32; shapes such as (N, K, 1, 1) become (N, K).
 
     Raises:
         NoScores: When they are integers or truth values, which are labels and no scores.
@@ -148,6 +150,8 @@ def floating(scores: Tensor) -> Tensor:
         raise NoScores(
             f"it gives a tensor of type {kind}, which holds labels, and no probabilities or logits"
         )
+    if scores.dim() > 2 and max(scores.shape[1:]) == scores.shape[1:].numel():
+        scores = scores.flatten(1)
     return scores.float()
 
 

@@ -69,8 +69,8 @@ def name_of_scores(outputs: Sequence[Output], setting: str | int | None) -> str:
 
 def _given(outputs: Sequence[Output], setting: str | int) -> str:
     names = [output.name for output in outputs]
-    if isinstance(setting, int) and 0 <= setting < len(names):
-        setting = names[setting]
+    if setting not in names and str(setting).isdecimal() and int(setting) < len(names):
+        setting = names[int(setting)]
     if setting not in names:
         hint = did_you_mean(str(setting), names)
         raise BorderlineError(

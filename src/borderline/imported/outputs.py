@@ -120,8 +120,13 @@ def check_no_labels(subject: str, outputs: Tensor) -> None:
 
 
 def hint_at_one_sign(kind: Outputs, logits: Tensor) -> str:
-    """A hint for a sentence where a single logit, shape (N,), is never negative."""
+    """A hint for a sentence where all single logits, shape (N,), have the same sign."""
     low, high = float(logits.min()), float(logits.max())
+    if kind == "logit" and low < high <= 0:
+        return (
+            f" (its logits are from {low:.3g} to {high:.3g}; they may be logarithms of "
+            "probabilities, whose exponential must be returned)"
+        )
     if kind != "logit" or not 0 <= low < high <= 100:
         return ""
     meant = "probabilities" if high <= 1 else "percentages, which must be divided by 100"
