@@ -86,6 +86,14 @@ def test_files_of_8_and_16_bits_share_no_range(tmp_path: Path) -> None:
         ImageSource(kind="image_folder", path=str(tmp_path), range=[0, 4095]).load()
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_arrays_have_one_or_three_channels(tmp_path: Path, channels: int) -> None:
+    pixels = np.zeros((4, 9, 9, channels), np.uint8)
+    np.savez(tmp_path / "a.npz", images=pixels, labels=[0, 1, 0, 1])
+    with pytest.raises(DatasetError, match=rf"\(4, 9, 9, {channels}\), but one channel or three"):
+        ImageSource(kind="arrays", path=str(tmp_path / "a.npz")).load()
+
+
 def test_settings_of_every_kind() -> None:
     settings = SourceGlobals(kind="image_folder", range=(0, 4095), fit="pad")
     assert (settings.range, settings.fit) == ((0, 4095), "pad")

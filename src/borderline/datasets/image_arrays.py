@@ -152,7 +152,13 @@ def _split(
             f"source.path is {path!r}, whose {images_name} are of type {images.dtype}, but numbers "
             "are needed: convert them."
         )
-    images = channels_first(images)
+    shape, images = images.shape, channels_first(images)
+    if images.shape[1] not in (1, 3):
+        raise BorderlineError(
+            f"source.path is {path!r}, whose {images_name} are of shape {shape}, but one channel "
+            "or three are needed, first or last: keep the grey or the three colours (RGBA: "
+            "images[..., :3])."
+        )
     if images.dtype.kind == "f" and not np.isfinite(images.astype(np.float32)).all():
         raise BorderlineError(
             f"source.path is {path!r}, whose {images_name} hold NaN or infinite pixels: replace "
