@@ -132,6 +132,7 @@ def test_classes_that_are_numbers_arrive_as_text(project: Path) -> None:
         ("gan=3,gan=4", "--params sets gan twice"),
         ("gan=3,gan.epochs=4", "--params sets gan and gan.epochs, of which one contains"),
         ("a={x: 1, x: 2}", "'x' stands twice"),
+        ("pair.positive=a #b", "'pair.positive=a #b', of which YAML would drop the part from #"),
     ],
 )
 def test_option_that_cannot_be_read(text: str, words: str) -> None:

@@ -45,6 +45,11 @@ def settings(option: str, value: Any) -> dict[str, Any]:
                     else f"{option} sets {other} and {name}, of which one contains the other: "
                     "remove one."
                 )
+        if not text.lstrip().startswith(("'", '"')) and re.search(r"(^|\s)#", text):
+            raise BorderlineError(
+                f"{option} has {item!r}, of which YAML would drop the part from # on: put the "
+                "value in quotes."
+            )
         known[name] = text
         fault = value_fault(text)
         if fault is not None:

@@ -65,7 +65,7 @@ def _sentence(name: str, value: Any, text: str | None, place: str) -> str:
             f"--params \"{name}='text'\"."
         )
     remedy = f"write '{text}' in quotes"
-    if place == "--params":
+    if place == "--params" and "[" not in name:  # An item of a list has no name there.
         remedy = f"write --params \"{name}='{text}'\""
     if text == str(value):
         return f"{name} is {value!r} in {place}, but it must be text: {remedy}."
