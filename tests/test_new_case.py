@@ -172,6 +172,10 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["mine", *DIGITS, "--range", "nan,1"], ["--range is 'nan,1'", "must be finite"]),
         (["mine", *DIGITS, "--columns", "1,1"], ["--columns is [1, 1]", "two different columns"]),
         (["mine", *DIGITS, "--source", "{lable: a}"], ["--source has 'lable'", "label_column"]),
+        (
+            ["mine", "--images", "oblong", "--source", "{levels: site}"],
+            ["--source is invalid (levels: ", "valid list"],
+        ),
         (["mine", "--images", "oblong"], ["--size is missing", "set --size to", "--fit to 'crop'"]),
         (["mine", "--images", "own.csv"], ["label_column in --source is missing", "sex, grade"]),
         (["gan", *DIGITS], ["grid.models is 'gan'", "rename it"]),
@@ -224,7 +228,7 @@ def test_sentences_speak_of_options_and_of_no_file_that_is_not_written() -> None
 
 def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's"]
+    names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's", "a\nb"]
     options = {"images": "mnist_sample", "classes": names, "positive": "01", "negative": "1e3"}
     options |= dict.fromkeys(("size", "colour", "range", "fit", "broken"))
     about = globals_of("mine", options | {"range": [0.0, 4095.0], "fit": "pad"})

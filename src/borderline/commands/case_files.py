@@ -67,6 +67,7 @@ def write_case(
     beside = Path(tempfile.mkdtemp(prefix=".new_case_", dir=CONF))
     try:
         for file, (line, content) in files.items():
+            line = " ".join(line.split())  # A class may have a line break in its name.
             text = yaml.dump(
                 content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100
             )

@@ -189,7 +189,16 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
     from borderline.imported.params import Source
     from borderline.params import PairParams, merged
     from borderline.pipelines.classifier.pairs import check_counts, images_of_pair, labels_of_pair
+    from borderline.preflight.configuration import SourceGlobals
 
+    try:
+        SourceGlobals.model_validate(about["source"])
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = "".join(f"{name}: " for name in fault["loc"][:1])
+        raise BorderlineError(
+            f"--source is invalid ({place}{fault['msg']}): correct it."
+        ) from error
     defaults = base_parameters(CONF)["model_kinds"]["imported"]
     with speaking_of(images=False):
         content = ImportedFile(filepath=source.get("path"), setting="--model").load()
