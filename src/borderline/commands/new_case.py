@@ -195,10 +195,9 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
         SourceGlobals.model_validate(about["source"])
     except ValidationError as error:
         fault = error.errors()[0]
+        reason = fault["msg"].removeprefix("Value error, ")
         place = "".join(f"{name}: " for name in fault["loc"][:1])
-        raise BorderlineError(
-            f"--source is invalid ({place}{fault['msg']}): correct it."
-        ) from error
+        raise BorderlineError(f"--source is invalid ({place}{reason}): correct it.") from error
     defaults = base_parameters(CONF)["model_kinds"]["imported"]
     with speaking_of(images=False):
         content = ImportedFile(filepath=source.get("path"), setting="--model").load()

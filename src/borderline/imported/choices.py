@@ -293,7 +293,8 @@ def _is_within_error(fit: Fit, best: Fit) -> bool:
 
 
 def _listed(fits: list[Fit]) -> str:
-    return " and ".join(fit.name for fit in fits)
+    # The names have commas and "and" of their own.
+    return " / ".join(fit.name for fit in fits)
 
 
 def _borderline(fit: Fit, band: float) -> float:
