@@ -141,3 +141,10 @@ def test_option_sets_the_setting() -> None:
     command = quickly(lambda params: params)
     assert command(quick=True, params={"run": {"seed": 3}}) == {"run": {"seed": 3, "quick": True}}
     assert command(quick=False, params={"run": {"seed": 3}}) == {"run": {"seed": 3}}
+
+
+def test_short_name_of_the_setting_in_params() -> None:
+    command = quickly(lambda params: params)
+    expected = {"pair": {"positive": "a"}, "run": {"quick": True}}
+    assert command(quick=False, params={"quick": True, "pair": {"positive": "a"}}) == expected
+    assert command(quick=False, params={"quick": 3}) == {"quick": 3}

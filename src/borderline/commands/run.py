@@ -122,6 +122,8 @@ def quickly(command: Callable[..., Any]) -> Callable[..., Any]:
     """The callback of a command with ``--params``, which takes ``--quick`` too."""
 
     def callback(*, quick: bool, params: dict[str, Any], **options: Any) -> Any:
+        if params.get("quick") is True:  # the short name of run.quick
+            quick, params = True, {name: params[name] for name in params if name != "quick"}
         both = merged(params, {"run": {"quick": True}}) if quick else params
         return command(params=both, **options)
 
