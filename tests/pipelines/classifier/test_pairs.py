@@ -74,7 +74,7 @@ def test_columns_stay_beside_their_images_where_a_source_has_validation_images()
 def test_validation_images_do_not_count_as_training_images() -> None:
     rare = marked()
     rare.train["validation"] = rare.train["validation"] | (torch.arange(100) % 4 == 2)
-    with pytest.raises(BorderlineError, match="class 2 of toy has only 0 training images"):
+    with pytest.raises(BorderlineError, match="class c of toy has only 0 training images"):
         check_counts(rare)
 
 
@@ -111,7 +111,7 @@ def test_too_few_images_of_a_class() -> None:
     rare = source()
     check_counts(rare)
     rare.train["labels"] = torch.cat([torch.full((96,), 1), torch.full((4,), 2)])
-    with pytest.raises(BorderlineError, match="class 2 of toy has only 4 training images"):
+    with pytest.raises(BorderlineError, match="class c of toy has only 4 training images"):
         check_counts(rare)
 
 

@@ -48,9 +48,9 @@ def check_counts(source: SourceImages) -> None:
     if int(counts.min()) < FEWEST_IMAGES:
         rarest = int(labels[counts.argmin()])
         raise BorderlineError(
-            f"The class {rarest} of {source.name} has only {int(counts.min())} training images, "
-            f"but the judge needs at least {FEWEST_IMAGES} of each class: add some, or remove the "
-            "class from the files."
+            f"The class {source.classes[rarest]} of {source.name} has only {int(counts.min())} "
+            f"training images, but the judge needs at least {FEWEST_IMAGES} of each class: add "
+            "some, or remove the class from the files."
         )
 
 
