@@ -12,9 +12,11 @@ from borderline.errors import BorderlineError
 
 LISTS: dict[str, tuple[type[Any], int | None]] = {
     "classes": (str, None),
+    "levels": (str, None),
     "columns": (int, 2),
     "mean": (float, None),
     "std": (float, None),
+    "input-size": (int, None),
     "input-range": (float, 2),
     "range": (float, 2),
 }

@@ -55,6 +55,11 @@ class Case(NamedTuple):
 )
 @click.option("--images", help="Folder or file of the images, or mnist_sample.")
 @click.option("--classes", default="", help="Names of all classes, in the order of their labels.")
+@click.option("--levels", default="", help="What the folders of images are: site,class.")
+@click.option("--file-column", help="Column of the paths in a table.")
+@click.option("--label-column", help="Column of the classes in a table.")
+@click.option("--split-column", help="Column of train, val and test in a table.")
+@click.option("--folder", help="Where the relative paths in a table start.")
 @click.option("--size", type=click.IntRange(8), help="Resize the images to this side in pixels.")
 @click.option("--colour", type=click.Choice(["grey", "rgb"]), help="Convert the images.")
 @click.option(
@@ -67,6 +72,9 @@ class Case(NamedTuple):
     "--broken",
     type=click.Choice(["stop", "leave_out"]),
     help="Stop at files that cannot be read, or leave them out.",
+)
+@click.option(
+    "--input-size", default="", help="Side of the model's images: 224, or 48,192 for two."
 )
 @click.option("--input-range", default="", help="Black and white for the model: 0,255.")
 @click.option("--mean", default="", help="Mean of the normalisation, one or per channel: 0.5.")
@@ -97,7 +105,8 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
         name_of_value = option.replace("-", "_")
         options[name_of_value] = listed(option, options[name_of_value])
     project = find_kedro_project(Path.cwd()) or Path.cwd()
-    options["images"] = from_project(options["images"], project)
+    for option in ("images", "folder"):
+        options[option] = options[option] and from_project(options[option], project)
     path = None if model is None else from_project(model, project)
     with chdir(project):
         check_name(name)
@@ -130,6 +139,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     from borderline.imported.choices import choose_columns, choose_contract
     from borderline.imported.contracts import normalisation_of, try_contracts, usual_contracts
     from borderline.imported.probe import check_model
+    from borderline.imported.sizes import choose_size
 
     source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
     about = globals_of(name, options)
@@ -137,6 +147,10 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     usual = _named_contract(options)
     if not usual:
         usual = {**usual_contracts(source), **normalisation_of(material.real["images"])}
+    if options["input_size"]:
+        first, *rest = options["input_size"]
+        size = {"size": [first, *rest] if rest else first, "fit": True}
+        usual = {name: {**contract, **size} for name, contract in usual.items()}
     with speaking_of(images=False):
         trials, kind = try_contracts(material, usual)
         columns = choose_columns(
@@ -144,7 +158,8 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
         )
         names = [trial.name for trial in trials]
         band = base_parameters(CONF)["confusion"]["band"]
-        fit = choose_contract(columns.fits, names, band, ask)
+        chosen = choose_contract(columns.fits, names, band, ask)
+        fit = choose_size(material, chosen, ask)
         settings = _settings_of(fit, source, options)
         classifier = material.model(settings)
         check_model(f"models.{name}", classifier, material.real, torch.device("cpu"))
@@ -160,7 +175,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
         "See docs/your_own.md for other settings."
     )
     write_case(name, about, parameters, comment)
-    others = [other for other in columns.fits if other is not fit]
+    others = [other for other in columns.fits if other is not chosen]
     return Case(fit, others, columns.runner_up, classifier)
 
 
@@ -237,6 +252,12 @@ def _print(name: str, case: Case) -> None:
         click.echo(
             f"Input: {fit.name}. The next best is {rival.name}: the difference of the mean "
             f"log-likelihoods is {gap}."
+        )
+    if "size" not in {**fit.trial.contract, **classifier.network.declared()}:
+        height, width = classifier.blank().shape[2:]
+        click.echo(
+            f"Input size: {height}x{width}, that of the images, because the file declares none "
+            "(--input-size names another)."
         )
     click.echo(f"Output: {described_columns(fit)}.")
     if case.runner_up is not None:

@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from borderline.errors import BorderlineError
+from kedro.io import DatasetError
+
+from borderline.errors import BorderlineError, causes
 
 # The place of a setting in a file that is not written yet.
 _FILES = (r" in conf/<env>/[a-z_.]+", "")
 _OF_IMAGES = (
     (r"source\.path|source\.kind", "--images"),
-    (r"source\.(size|colour|classes|range|fit|broken)\b", r"--\1"),
+    (r"source\.(size|colour|classes|levels|folder|range|fit|broken)\b", r"--\1"),
+    (r"source\.(file|label|split)_column\b", r"--\1-column"),
     (r"pair\.(positive|negative)", r"--\1"),
 )
 _OF_MODEL = (
@@ -24,18 +27,19 @@ _OF_MODEL = (
     (r"\b(models\.[\w.-]+?\.)?source\.path\b", "--model"),
     (r"\b(models\.[\w.-]+?\.)?source\.import_path\b", "--import-path"),
     (r"\b(models\.[\w.-]+?\.)?source\.(arguments|trust|key|output)\b", r"--\2"),
+    (r"\bcorrect arguments\b", "correct --arguments"),
     (r"\b(models\.[\w.-]+?\.)?source\.kind\b", "the kind of --model"),
     (
         r"\b(models\.[\w.-]+?\.)?input \(range, mean, std(, dtype)?\)",
         "--input-range, --mean, --std",
     ),
-    (r"\b(models\.[\w.-]+?\.)?input \(size[^)]*\)", "--size or --colour"),
-    (r"\b(models\.[\w.-]+?\.)?input\.range\b", "--input-range"),
+    (r"\b(models\.[\w.-]+?\.)?input \(size[^)]*\)", "--size, --input-size or --colour"),
+    (r"\b(models\.[\w.-]+?\.)?input\.(range|size)\b", r"--input-\2"),
     (r"\b(models\.[\w.-]+?\.)?input\.(mean|std)\b", r"--\2"),
     (r"\bmodels\.[\w.-]+?\.(columns|embedding)\b", r"--\1"),
     (r"\bmodels\.[\w.-]+?\.allow_chance\b", "--allow-chance"),
     (r"(?<![-\w])(columns|embedding|mean|positive) is (?=\W|None|missing)", r"--\1 is "),
-    (r"\bmodels\.[\w-]+(?= )", "model"),
+    (r"(?<![\w.])models\.[\w-]+(?= )", "model"),
 )
 
 
@@ -57,8 +61,11 @@ def in_options(sentence: str, *, of_images: bool) -> str:
 
 @contextmanager
 def speaking_of(*, images: bool) -> Iterator[None]:
-    """Errors inside name options in place of settings."""
+    """Errors inside name options in place of settings, also those that Kedro wraps in its own."""
     try:
         yield
-    except BorderlineError as error:
-        raise BorderlineError(in_options(str(error), of_images=images)) from error
+    except (BorderlineError, DatasetError) as error:
+        sentences = [str(cause) for cause in causes(error) if isinstance(cause, BorderlineError)]
+        if not sentences:
+            raise
+        raise BorderlineError(in_options(sentences[0], of_images=images)) from error
