@@ -225,6 +225,17 @@ def test_a_class_of_torchvision_models_keeps_its_name() -> None:
     assert in_options(sentence, of_images=False) == sentence
 
 
+def test_size_of_the_model_is_an_option() -> None:
+    sentence = (
+        "models.m.input.size is 48, but the model takes 32x32 pixels and the images have 28x28: "
+        "set it to 32, and input.fit to true to resize the images for the model."
+    )
+    assert in_options(sentence, of_images=False) == (
+        "--input-size is 48, but the model takes 32x32 pixels and the images have 28x28: set it to "
+        "32."
+    )
+
+
 def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's"]

@@ -27,6 +27,7 @@ _OF_MODEL = (
     (r"\b(models\.[\w.-]+?\.)?source\.path\b", "--model"),
     (r"\b(models\.[\w.-]+?\.)?source\.import_path\b", "--import-path"),
     (r"\b(models\.[\w.-]+?\.)?source\.(arguments|trust|key|output)\b", r"--\2"),
+    (r", and input\.fit to true to \w+ the images for the model", ""),
     (r"\bcorrect arguments\b", "correct --arguments"),
     (r"\b(models\.[\w.-]+?\.)?source\.kind\b", "the kind of --model"),
     (
