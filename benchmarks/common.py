@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from borderline.config_loader import base_parameters
+from borderline.config_loader import base_settings
 from borderline.datasets.image_source import ImageSource
 from borderline.measures.inference import embed
 from borderline.params import PairParams, RunParams
@@ -35,12 +35,12 @@ RUN = RunParams(seed=0, device="auto")
 def gan_params(preset: str, **changed: object) -> GanParams:
     """The settings of step 1 under a preset's name."""
     values = {"preset": preset, "epochs": 10, "steps_per_epoch": None}
-    return GanParams.model_validate(base_parameters(CONF)["gan"] | values | changed)
+    return GanParams.model_validate(base_settings(CONF)["gan"] | values | changed)
 
 
 def search_settings() -> dict[str, Any]:
     """The default settings of a latent search."""
-    defaults = base_parameters(CONF)["generator_kinds"]["latent_search"]
+    defaults = base_settings(CONF)["generator_kinds"]["latent_search"]
     return {name: defaults[name] for name in ("pairs", "truncation", "spread", "tolerance")}
 
 

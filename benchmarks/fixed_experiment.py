@@ -20,7 +20,7 @@ import yaml
 from kedro.framework.session import KedroSession
 from safetensors.torch import save_file
 
-from borderline.config_loader import base_parameters
+from borderline.config_loader import base_settings
 from borderline.datasets.image_source import ImageSource, split_source
 from borderline.params import RunParams
 
@@ -111,7 +111,7 @@ def prepare(folder: Path) -> None:
 
 def save_split(file: Path) -> None:
     """Save the digits as training and test images; otherwise each seed would split them anew."""
-    share = base_parameters(HERE / "conf")["pair"]["test_share"]
+    share = base_settings(HERE / "conf")["pair"]["test_share"]
     source = ImageSource(kind="mnist_sample").load()
     splits = split_source(source, share, RUN.seed_for("test images"))
     arrays: dict[str, Any] = {}

@@ -34,8 +34,8 @@ from torch import Tensor
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from borderline import config_loader
 from borderline.cli import cli
-from borderline.config_loader import base_parameters
 from borderline.findings import MEASURES, Findings, Measured, Pattern
 from borderline.imported.params import Contract, ImportedModelParams, Source
 from borderline.params import PairParams, RunParams, merged
@@ -208,7 +208,7 @@ class Pixels(torch.utils.data.Dataset[Tensor]):
 @cache
 def base_settings() -> dict[str, Any]:
     """The settings of conf/base."""
-    return base_parameters(ROOT / "conf")
+    return config_loader.base_settings(ROOT / "conf")
 
 
 def gan_params(**changed: object) -> GanParams:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import InterpolationMode, affine
 
 from borderline.committee import Committee
-from borderline.config_loader import base_parameters
+from borderline.config_loader import base_settings
 from borderline.datasets import ImageSource
 from borderline.datasets.image_source import SourceImages, split_source
 from borderline.findings import VERDICTS
@@ -30,7 +30,7 @@ from borderline.records import HeldOut, LabelledImages, Part, take_rows
 
 CPU = torch.device("cpu")
 RUN = RunParams(seed=0, device="cpu")
-SETTINGS = base_parameters(Path(__file__).parents[1] / "conf")
+SETTINGS = base_settings(Path(__file__).parents[1] / "conf")
 THRESHOLDS = VerdictsParams.model_validate(SETTINGS["verdicts"])
 ALLOWED = {
     "slanted": {"weakness"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from borderline.config_loader import PRESET, ConfigLoader
+from borderline.datasets import ImageSource
 from borderline.errors import BorderlineError
 from borderline.params import Params, name_of_pair
 from borderline.preflight.configuration import Globals, Parameters, SourceGlobals
@@ -18,6 +20,12 @@ from borderline.preflight.reading import with_kinds
 from borderline.preflight.sentences import KINDS_OF
 from borderline.settings import CONFIG_LOADER_ARGS
 from conftest import ENVIRONMENTS, ROOT, base_settings
+
+
+def test_all_settings_of_the_source_reach_it() -> None:
+    catalog = yaml.safe_load((ROOT / "conf/base/catalog_classifier.yml").read_text())
+    known = set(inspect.signature(ImageSource.__init__).parameters) - {"self"}
+    assert set(catalog["source"]) - {"type"} == known
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from PIL import Image
 
 from borderline.cli import cli
 from borderline.commands.case_files import globals_of, write_case
-from borderline.commands.own_options import in_options
+from borderline.commands.own_options import in_options, speaking_of
 from borderline.context import BorderlineContext
 from borderline.datasets import ImageSource
 from borderline.datasets.image_kinds import kind_of_images
+from borderline.errors import BorderlineError
 from borderline.imported.file_kinds import kind_of_model
 from conftest import start_kedro
 from elsewhere import SOURCES, Ink, Net, saved
@@ -171,13 +172,9 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["mine", *DIGITS, "--input-range", "1,0"], ["--input-range is '1,0'", "greater"]),
         (["mine", *DIGITS, "--range", "nan,1"], ["--range is 'nan,1'", "must be finite"]),
         (["mine", *DIGITS, "--columns", "1,1"], ["--columns is [1, 1]", "two different columns"]),
-        (["mine", *DIGITS, "--source", "{lable: a}"], ["--source has 'lable'", "label_column"]),
-        (
-            ["mine", "--images", "oblong", "--source", "{levels: site}"],
-            ["--source is invalid (levels: ", "valid list"],
-        ),
+        (["mine", "--images", "oblong", "--levels", "site,klass"], ["--levels", "class"]),
         (["mine", "--images", "oblong"], ["--size is missing", "set --size to", "--fit to 'crop'"]),
-        (["mine", "--images", "own.csv"], ["label_column in --source is missing", "sex, grade"]),
+        (["mine", "--images", "own.csv"], ["--label-column is missing", "sex, grade"]),
         (["gan", *DIGITS], ["grid.models is 'gan'", "rename it"]),
     ],
 )
@@ -226,16 +223,42 @@ def test_sentences_speak_of_options_and_of_no_file_that_is_not_written() -> None
     )
 
 
+def test_errors_that_kedro_wraps_speak_of_options_too(tmp_path: Path) -> None:
+    (tmp_path / "images.csv").write_text("path,digit\na.png,8\n")
+    source = ImageSource(kind="table", path=str(tmp_path / "images.csv"))
+    with pytest.raises(BorderlineError, match="--label-column is"), speaking_of(images=True):
+        source.load()
+
+
+def test_a_class_of_torchvision_models_keeps_its_name() -> None:
+    sentence = "the weights do not fit torchvision.models.resnet18 with arguments {}"
+    assert in_options(sentence, of_images=False) == sentence
+
+
+def test_size_of_the_model_is_an_option() -> None:
+    sentence = (
+        "models.m.input.size is 48, but the model takes 32x32 pixels and the images have 28x28: "
+        "set it to 32, and input.fit to true to resize the images for the model."
+    )
+    assert in_options(sentence, of_images=False) == (
+        "--input-size is 48, but the model takes 32x32 pixels and the images have 28x28: set it to "
+        "32."
+    )
+
+
 def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's", "a\nb"]
     options = {"images": "mnist_sample", "classes": names, "positive": "01", "negative": "1e3"}
-    options |= dict.fromkeys(("size", "colour", "range", "fit", "broken"))
+    options |= {"label_column": "digit"}
     about = globals_of("mine", options | {"range": [0.0, 4095.0], "fit": "pad"})
     write_case("mine", about, {}, "A comment.")
     written = OmegaConf.to_container(OmegaConf.load("conf/mine/globals.yml"))
     assert written["pair"] == {"positive": "01", "negative": "1e3"}
-    source = {"kind": "mnist_sample", "classes": names, "range": [0.0, 4095.0], "fit": "pad"}
+    source = {
+        **{"kind": "mnist_sample", "classes": names, "label_column": "digit"},
+        **{"range": [0.0, 4095.0], "fit": "pad"},
+    }
     assert written["source"] == source
 
 

@@ -366,6 +366,6 @@ def _unknown_environment(folder: Path) -> str:
     )
 
 
-def base_parameters(conf: Path) -> dict[str, Any]:
-    """The settings of ``conf/base`` alone."""
-    return ConfigLoader(str(conf), base_env="base", default_run_env="base")["parameters"]
+def base_settings(conf: Path, kind: str = "parameters") -> dict[str, Any]:
+    """The settings of ``conf/base`` alone, of one kind."""
+    return ConfigLoader(str(conf), base_env="base", default_run_env="base")[kind]

@@ -215,7 +215,7 @@ MODELS = {
         ink(embedding="faltten"),
     ),
     "no layer to see": Bad(
-        ["models.mine.embedding is None", "a function shows no layers", "'judge'"],
+        ["models.mine.embedding is missing", "a function shows no layers", "'judge'"],
         {**source("callable", import_path="elsewhere.sides"), "outputs": "logit"},
     ),
     "embedding of one number": Bad(

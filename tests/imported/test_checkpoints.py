@@ -168,6 +168,12 @@ def test_one_of_several_fitting_sets_is_asked_for(key: str) -> None:
         outputs(content, key="emma")
 
 
+def lightning(model: nn.Module) -> State:
+    """A checkpoint with the weights of the loss beside those of the model."""
+    weights = {f"model.{name}": value for name, value in model.state_dict().items()}
+    return {"state_dict": {**weights, "loss.weight": torch.ones(2)}, "epoch": 3}
+
+
 def test_key_by_its_beginning() -> None:
     content = bytes_of(several(net(0), net(1))["ema.module"])
     assert torch.equal(outputs(content, key="ema"), net(0)(IMAGES))
@@ -183,6 +189,7 @@ def test_set_at_the_key_does_not_fit() -> None:
     ("state", "words"),
     [
         ({"model": Net(5).state_dict()}, "size mismatch for last.weight"),
+        (lightning(Net(5)), "size mismatch for last.weight"),
         ({**Net().state_dict(), "head.weight": torch.ones(2)}, "Unexpected key"),
         ({"net": {"conv.weight": torch.ones(4, 1, 3, 3)}}, "Missing key"),
         ({"epoch": 3}, "holds a dict and no state dictionary"),

@@ -14,7 +14,10 @@ from borderline.datasets.image_kinds import kind_of_images
 
 CONF = Path("conf")
 
-_OF_SOURCE = ("classes", "size", "colour", "range", "fit", "broken")
+_OF_SOURCE = (
+    *("classes", "levels", "file_column", "label_column", "split_column", "folder"),
+    *("size", "colour", "range", "fit", "broken"),
+)
 
 
 class _Quoted(str):
@@ -35,8 +38,7 @@ def globals_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     source: dict[str, Any] = {"kind": kind_of_images(options["images"])}
     if options["images"] != "mnist_sample":
         source["path"] = options["images"]
-    source |= {key: options[key] for key in _OF_SOURCE if options[key]}
-    source |= options.get("source") or {}
+    source |= {key: options[key] for key in _OF_SOURCE if options.get(key)}
     pair = {side: options[side] for side in ("positive", "negative")}
     return {"dataset": name, "source": source, "pair": pair}
 

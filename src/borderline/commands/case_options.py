@@ -9,14 +9,15 @@ from typing import Any
 import click
 import yaml
 
-from borderline.commands.own_options import OTHERS
-from borderline.errors import BorderlineError, did_you_mean
+from borderline.errors import BorderlineError
 
 LISTS: dict[str, tuple[type[Any], int | None]] = {
     "classes": (str, None),
+    "levels": (str, None),
     "columns": (int, 2),
     "mean": (float, None),
     "std": (float, None),
+    "input-size": (int, None),
     "input-range": (float, 2),
     "range": (float, 2),
 }
@@ -66,9 +67,6 @@ def listed(option: str, text: str) -> list[Any]:
     return values
 
 
-_EXAMPLES = {"arguments": "{num_classes: 10}", "source": "{label_column: diagnosis}"}
-
-
 def mapping(option: str, text: str) -> dict[str, Any]:
     """The names and values of an option that is a mapping in YAML."""
     try:
@@ -78,12 +76,6 @@ def mapping(option: str, text: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BorderlineError(
             f"--{option} is {text!r}, but it needs names with values, such as "
-            f"'{_EXAMPLES[option]}': correct it."
-        )
-    strange = [str(name) for name in values if option == "source" and name not in OTHERS]
-    if strange:
-        raise BorderlineError(
-            f"--{option} has {strange[0]!r}{did_you_mean(strange[0], OTHERS)}: choose from "
-            f"{', '.join(OTHERS)}; others are options of their own."
+            "'{num_classes: 10}': correct it."
         )
     return values

@@ -13,7 +13,7 @@ from borderline.commands.case_files import CONF, globals_of, write_case
 from borderline.commands.case_options import LISTS, from_project, listed, mapping, prompted
 from borderline.commands.own_options import speaking_of
 from borderline.commands.run import PlainSpokenCommand
-from borderline.config_loader import base_parameters
+from borderline.config_loader import base_settings
 from borderline.errors import BorderlineError
 from borderline.imported.file_kinds import kind_of_model
 
@@ -55,6 +55,11 @@ class Case(NamedTuple):
 )
 @click.option("--images", help="Folder or file of the images, or mnist_sample.")
 @click.option("--classes", default="", help="Names of all classes, in the order of their labels.")
+@click.option("--levels", default="", help="What the folders of images are: site,class.")
+@click.option("--file-column", help="Column of the paths in a table.")
+@click.option("--label-column", help="Column of the classes in a table.")
+@click.option("--split-column", help="Column of train, val and test in a table.")
+@click.option("--folder", help="Where the relative paths in a table start.")
 @click.option("--size", type=click.IntRange(8), help="Resize the images to this side in pixels.")
 @click.option("--colour", type=click.Choice(["grey", "rgb"]), help="Convert the images.")
 @click.option(
@@ -68,7 +73,9 @@ class Case(NamedTuple):
     type=click.Choice(["stop", "leave_out"]),
     help="Stop at files that cannot be read, or leave them out.",
 )
-@click.option("--source", default="{}", help="More about the images: '{label_column: diagnosis}'.")
+@click.option(
+    "--input-size", default="", help="Side of the model's images: 224, or 48,192 for two."
+)
 @click.option("--input-range", default="", help="Black and white for the model: 0,255.")
 @click.option("--mean", default="", help="Mean of the normalisation, one or per channel: 0.5.")
 @click.option("--std", default="", help="Standard deviation of the normalisation.")
@@ -93,13 +100,13 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
         options[option] = prompted(option, options[option], question, silent)
     if model is None and import_path is None:
         model = prompted("model", None, "File of the model", silent)
-    for option in ("arguments", "source"):
-        options[option] = mapping(option, options[option])
+    options["arguments"] = mapping("arguments", options["arguments"])
     for option in LISTS:
         name_of_value = option.replace("-", "_")
         options[name_of_value] = listed(option, options[name_of_value])
     project = find_kedro_project(Path.cwd()) or Path.cwd()
-    options["images"] = from_project(options["images"], project)
+    for option in ("images", "folder"):
+        options[option] = options[option] and from_project(options[option], project)
     path = None if model is None else from_project(model, project)
     with chdir(project):
         check_name(name)
@@ -132,6 +139,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     from borderline.imported.choices import choose_columns, choose_contract
     from borderline.imported.contracts import normalisation_of, try_contracts, usual_contracts
     from borderline.imported.probe import check_model
+    from borderline.imported.sizes import choose_size
 
     source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
     about = globals_of(name, options)
@@ -139,14 +147,19 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     usual = _named_contract(options)
     if not usual:
         usual = {**usual_contracts(source), **normalisation_of(material.real["images"])}
+    if options["input_size"]:
+        first, *rest = options["input_size"]
+        size = {"size": [first, *rest] if rest else first, "fit": True}
+        usual = {name: {**contract, **size} for name, contract in usual.items()}
     with speaking_of(images=False):
         trials, kind = try_contracts(material, usual)
         columns = choose_columns(
             trials, kind, material.pair, options["columns"], ask, options["allow_chance"]
         )
         names = [trial.name for trial in trials]
-        band = base_parameters(CONF)["confusion"]["band"]
-        fit = choose_contract(columns.fits, names, band, ask)
+        band = base_settings(CONF)["confusion"]["band"]
+        chosen = choose_contract(columns.fits, names, band, ask)
+        fit = choose_size(material, chosen, ask)
         settings = _settings_of(fit, source, options)
         classifier = material.model(settings)
         check_model(f"models.{name}", classifier, material.real, torch.device("cpu"))
@@ -162,7 +175,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
         "See docs/your_own.md for other settings."
     )
     write_case(name, about, parameters, comment)
-    others = [other for other in columns.fits if other is not fit]
+    others = [other for other in columns.fits if other is not chosen]
     return Case(fit, others, columns.runner_up, classifier)
 
 
@@ -188,17 +201,17 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
     from borderline.imported.kinds import read_network
     from borderline.imported.params import Source
     from borderline.params import PairParams, merged
-    from borderline.pipelines.classifier.pairs import check_counts, images_of_pair, labels_of_pair
-    from borderline.preflight.configuration import SourceGlobals
+    from borderline.pipelines.classifier.pairs import (
+        check_counts,
+        check_distinct,
+        images_of_pair,
+        labels_of_pair,
+    )
+    from borderline.preflight.reading import read_globals
 
-    try:
-        SourceGlobals.model_validate(about["source"])
-    except ValidationError as error:
-        fault = error.errors()[0]
-        reason = fault["msg"].removeprefix("Value error, ")
-        place = "".join(f"{name}: " for name in fault["loc"][:1])
-        raise BorderlineError(f"--source is invalid ({place}{reason}): correct it.") from error
-    defaults = base_parameters(CONF)["model_kinds"]["imported"]
+    with speaking_of(images=True):
+        read_globals(base_settings(CONF, "globals") | about)
+    defaults = base_settings(CONF)["model_kinds"]["imported"]
     with speaking_of(images=False):
         content = ImportedFile(filepath=source.get("path"), setting="--model").load()
         try:
@@ -210,9 +223,9 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
     with speaking_of(images=True):
         images = ImageSource(**about["source"]).load()
         check_counts(images)
-        labels = labels_of_pair(
-            images, PairParams.model_validate({**about["pair"], "test_share": 0.2})
-        )
+        pair = PairParams.model_validate({**about["pair"], "test_share": 0.2})
+        labels = labels_of_pair(images, pair)
+        check_distinct(images, pair)
     real = images_of_pair(images.train, *labels)
     return Material(source, content, real, Pair(images.classes, *labels), network, defaults)
 
@@ -247,6 +260,12 @@ def _print(name: str, case: Case) -> None:
         click.echo(
             f"Input: {fit.name}. The next best is {rival.name}: the difference of the mean "
             f"log-likelihoods is {gap}."
+        )
+    if "size" not in {**fit.trial.contract, **classifier.network.declared()}:
+        height, width = classifier.blank().shape[2:]
+        click.echo(
+            f"Input size: {height}x{width}, that of the images, because the file declares none "
+            "(--input-size names another)."
         )
     click.echo(f"Output: {described_columns(fit)}.")
     if case.runner_up is not None:

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 
 from borderline.errors import BorderlineError, causes
 
-OTHERS = ("levels", "label_column", "file_column", "split_column", "folder", "columns")
-"""The settings of the images that have no option of their own, but stand in ``--source``."""
 # The place of a setting in a file that is not written yet.
-_FILES = (r" in conf/<env>/[a-z_.]+", "")
+_FILES = (r" in conf/<env>(/[a-z_.]+)?( or in --params)?", "")
 _OF_IMAGES = (
     (r"source\.path|source\.kind", "--images"),
-    (r"source\.(size|colour|classes|range|fit|broken)\b", r"--\1"),
-    (rf"source\.({'|'.join(OTHERS)})\b", r"\1 in --source"),
+    (r"\bsource is invalid: (\w+) is", r"--\1 is"),
+    (r"source\.(size|colour|classes|levels|folder|range|fit|broken)\b", r"--\1"),
+    (r"source\.(file|label|split)_column\b", r"--\1-column"),
     (r"pair\.(positive|negative)", r"--\1"),
 )
 _OF_MODEL = (
@@ -27,20 +26,22 @@ _OF_MODEL = (
     (r"\b(models\.[\w.-]+?\.)?source\.path\b", "--model"),
     (r"\b(models\.[\w.-]+?\.)?source\.import_path\b", "--import-path"),
     (r"\b(models\.[\w.-]+?\.)?source\.(arguments|trust|key|output)\b", r"--\2"),
+    (r", and input\.fit to true to \w+ the images for the model", ""),
+    (r"\bcorrect arguments\b", "correct --arguments"),
     (r"\b(models\.[\w.-]+?\.)?source\.kind\b", "the kind of --model"),
     (
         r"\b(models\.[\w.-]+?\.)?input \(range, mean, std(, dtype)?\)",
         "--input-range, --mean, --std",
     ),
-    (r"\b(models\.[\w.-]+?\.)?input \(size[^)]*\)", "--size or --colour"),
-    (r"\b(models\.[\w.-]+?\.)?input\.range\b", "--input-range"),
+    (r"\b(models\.[\w.-]+?\.)?input \(size[^)]*\)", "--size, --input-size or --colour"),
+    (r"\b(models\.[\w.-]+?\.)?input\.(range|size)\b", r"--input-\2"),
     (r"\b(models\.[\w.-]+?\.)?input\.(mean|std)\b", r"--\2"),
     (r"\bmodels\.[\w.-]+?\.(columns|embedding)\b", r"--\1"),
     (r"\bmodels\.[\w.-]+?\.allow_chance\b", "--allow-chance"),
     (r"(?<![-\w])(columns|embedding|mean|positive) is (?=\W|None|missing)", r"--\1 is "),
     (r"\bmodels\.[\w-]+\.outputs is '\w+', but ", ""),
     (r"(--key|--output) is None\b", r"\1 is missing"),
-    (r"\bmodels\.[\w-]+(?= )", "model"),
+    (r"(?<![\w.])models\.[\w-]+(?= )", "model"),
 )
 
 

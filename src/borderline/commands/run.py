@@ -107,7 +107,7 @@ PARAMS = settings_option("--params", "Settings: pair.positive=9,grid.models=[cnn
 QUICK = click.Option(
     ["--quick"],
     is_flag=True,
-    help="A look of about two minutes: short trainings, few images, results in their own folders.",
+    help="A look of a few minutes: short trainings, few images, results in their own folders.",
 )
 VERBOSE = click.Option(
     ["--verbose", "-v"],

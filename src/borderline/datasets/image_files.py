@@ -149,7 +149,7 @@ def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Ar
     ]
     joined = pd.concat(columns, ignore_index=True)
     logger.info(
-        "%s has %d validation images: validation_share is not used for its training images",
+        "%s has %d validation images: they replace validation_share of the training images",
         source,
         counts[1],
     )

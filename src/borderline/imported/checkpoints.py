@@ -169,28 +169,30 @@ def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
 def chosen(sets: list[WeightSet], own: Mapping[str, Tensor], key: str | None) -> WeightSet:
     """The set of weights for a model: the one at ``key``, or the only one that fits.
 
-    Where none fits, the largest one, whose loading tells what is wrong.
+    Where none fits, the part with the most names of the model, whose loading tells what is wrong.
 
     Raises:
         BorderlineError: When several fit or none is at the key; the sentence begins with ``key``.
     """
     fits = fitting(sets, own)
     if key is not None:
-        return _at(key, fits, sets)
+        return _at(key, fits, sets, own)
     if len(fits) > 1:
         raise BorderlineError(
             f"key is None, but {len(fits)} different sets of weights in the file fit the model "
             f"({_places(fits)}): set it (new-case: --key) to one of them."
         )
-    return fits[0] if fits else _largest(sets)
+    return fits[0] if fits else _closest(sets, own)
 
 
-def _at(key: str, fits: list[WeightSet], sets: list[WeightSet]) -> WeightSet:
+def _at(
+    key: str, fits: list[WeightSet], sets: list[WeightSet], own: Mapping[str, Tensor]
+) -> WeightSet:
     for among in (fits, sets):
         here = [each for each in among if each.place == key]
         here = here or [each for each in among if each.place.startswith(f"{key}.")]
         if len(here) == 1 or (here and among is sets):
-            return here[0] if among is fits else _largest(here)
+            return here[0] if among is fits else _closest(here, own)
         if here:
             raise BorderlineError(
                 f"key is {key!r}, but {len(here)} sets of weights there fit the model "
@@ -203,16 +205,25 @@ def _at(key: str, fits: list[WeightSet], sets: list[WeightSet]) -> WeightSet:
     )
 
 
-def _largest(sets: list[WeightSet]) -> WeightSet:
-    largest = max(sets, key=lambda each: len(each.weights))
-    return largest._replace(weights=_without_common_prefix(largest.weights))
+def _closest(sets: list[WeightSet], own: Mapping[str, Tensor]) -> WeightSet:
+    """The part of a set, below a prefix, with the most names of the model."""
+    unwrapped = [_unwrapped(each, own) for each in sets]
+    matches = collections.Counter(
+        (number, prefix)
+        for number, each in enumerate(unwrapped)
+        for name in each.weights
+        for prefix in _prefixes(name)
+        if name.removeprefix(prefix) in own
+    )
+    if not matches:
+        return max(sets, key=lambda each: len(each.weights))
+    (number, prefix), _ = matches.most_common(1)[0]
+    return unwrapped[number]._replace(weights=_part(unwrapped[number].weights, prefix))
 
 
-def _without_common_prefix(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    for prefix in ("module.", "_orig_mod.", "model.", "net."):
-        if all(name.startswith(prefix) for name in weights):
-            return _without_common_prefix(_part(weights, prefix))
-    return weights
+def _prefixes(name: str) -> Iterator[str]:
+    yield ""
+    yield from (name[: place + 1] for place, sign in enumerate(name) if sign == ".")
 
 
 def _places(sets: list[WeightSet]) -> str:

@@ -207,9 +207,9 @@ def _no_better(fit: Fit) -> str:
     hint = hint_at_one_sign(fit.kind, fit.logits)
     return (
         f"model classifies {fit.right} of {fit.images} real images of the pair correctly with "
-        f"{fit.name}, no better than guessing{hint}: name its input with --input-range, --mean "
-        "and --std, correct --positive, --negative, --classes or --columns, or train it "
-        "(--allow-chance lets it pass)."
+        f"{fit.name}, no better than guessing{hint}: name its input with --input-size, "
+        "--input-range, --mean and --std, correct --positive, --negative, --classes or --columns, "
+        "or train it (--allow-chance lets it pass)."
     )
 
 

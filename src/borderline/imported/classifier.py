@@ -99,9 +99,10 @@ class Imported(nn.Module):
         except Exception as error:
             if not isinstance(error, NoEmbedding):
                 error = NoEmbedding(f"its layers cannot be listed ({first_line(error)})")
-            raise BorderlineError(
-                f"embedding is {name!r}, but for this network {error}: {remedy}."
-            ) from error
+            wrong = f"{name!r}, but for this model {error}"
+            if name is None:
+                wrong = f"missing, and the model gives no layer to take by default ({error})"
+            raise BorderlineError(f"embedding is {wrong}: {remedy}.") from error
 
     def _device(self) -> torch.device:
         return next((weights.device for weights in self.network.parameters()), torch.device("cpu"))

@@ -168,7 +168,7 @@ def try_contracts(
     errors: list[BorderlineError] = []
     for name, contract in _contracts(material, usual):
         try:
-            outputs = _outputs(material, contract, images)
+            outputs = outputs_for(material, contract, images)
             check_no_labels("the model gives", outputs)
             trials.append(Trial(name, contract, outputs, labels))
         except _Undecided:
@@ -206,13 +206,18 @@ def _contracts(
             converted = "grey" if fit.get("channels") == 1 else "three channels"
             suffix = f" and {converted}" if fit and not known else ""
             layout = f" and {settings['layout']}" if len(needed) > 1 else ""
-            size = "x".join(map(str, sides(settings["size"]))) if "size" in settings else ""
+            whole = {**settings, **contract, **fit}
+            size = "x".join(map(str, sides(whole["size"]))) if "size" in whole else ""
             resized = f", resized to {size}" if size else ""
-            yield f"{name}{suffix}{layout}{resized}", {**contract, **fit, **settings}
+            yield f"{name}{suffix}{layout}{resized}", whole
 
 
-def _outputs(material: Material, contract: dict[str, Any], images: Tensor) -> Tensor:
-    """The outputs (N, K) for the trial images."""
+def outputs_for(material: Material, contract: dict[str, Any], images: Tensor) -> Tensor:
+    """The outputs (N, K) for images (N, C, H, W) with a contract.
+
+    Raises:
+        BorderlineError: When the model cannot process them, or has no numbers for them.
+    """
     # The embedding layer is not needed yet, and may not exist with a wrong contract.
     model = material.model({"input": contract, "outputs": "logits", "embedding": JUDGE})
     outputs = []

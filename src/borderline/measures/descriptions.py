@@ -72,7 +72,9 @@ MEASURES: Mapping[str, Described] = {
         "realistic",
     ),
     "patterns": Described(
-        "patterns", "{:z.0f}", "groups of similar borderline images, each with one prototype"
+        "patterns",
+        "{:z.0f}",
+        "groups of similar borderline images, each with one prototype; exemplars of a continuum",
     ),
     "cluster_stability": Described(
         "stability of the clusters",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from borderline.findings import Findings
 
-QUICK = "Quick look: settings reduced for a run of two minutes. Do not act on these figures."
+QUICK = "Quick look: reduced settings. Do not act on these figures."
 
 
 def banners(models: Mapping[str, Findings]) -> list[str]:

@@ -108,7 +108,7 @@ def test_page_of_a_baseline_and_a_quick_look_is_marked_at_its_head() -> None:
     blends = {"generator": "pixels", "baseline": "blends of two real images"}
     text = page(model("a", quick=True, **blends))
     head = text[: text.index('<section id="in-short">')]
-    assert "Quick look: settings reduced for a run of two minutes." in head
+    assert "Quick look: reduced settings." in head
     assert "<h1>Where, how and why is the model unsure? Blends of two real images</h1>" in head
     assert '<h2 class="model">a: blends of two real images</h2>' in text
     assert "<h3>Patterns: blends of two real images</h3>" in text

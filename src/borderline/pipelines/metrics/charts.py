@@ -98,7 +98,8 @@ def draw_histograms(
 def draw_curves(epochs: pd.DataFrame) -> go.Figure:
     """Fréchet distance, yield and ACD of each training by epoch, from ``epochs_table``."""
     panels = {"fd_lenet": "fd_lenet", "yield": "yield", "acd": "ACD"}
-    figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.05)
+    panels = {column: title for column, title in panels.items() if epochs[column].notna().any()}
+    figure = make_subplots(max(len(panels), 1), 1, shared_xaxes=True, vertical_spacing=0.05)
     for number, (source, table) in enumerate(epochs.groupby("source", sort=False)):
         colour, dash, symbol = _style(number)
         for row, column in enumerate(panels, start=1):
@@ -120,11 +121,12 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
             )
     for row, title in enumerate(panels.values(), start=1):
         figure.update_yaxes(title=title, rangemode="tozero", row=row, col=1)
-    figure.update_yaxes(type="log", row=1, col=1)
-    figure.update_xaxes(title="epoch (step 2 starts at 0)", row=len(panels), col=1)
+    if "fd_lenet" in panels:
+        figure.update_yaxes(type="log", row=1, col=1)
+    figure.update_xaxes(title="epoch (step 2 starts at 0)", row=max(len(panels), 1), col=1)
     images = epochs["images"].max()
     n = f", on {images:.0f} images per epoch" if images > 0 else ""
-    return _finished(figure, f"Scores of the trainings{n}", height=680)
+    return _finished(figure, f"Scores of the trainings{n}", height=170 + 170 * max(len(panels), 1))
 
 
 def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
@@ -173,7 +175,7 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
         figure.add_annotation(
             x=math.log10(max(row["fd_lenet"], 1e-9)),
             y=row["acd"],
-            text="knee",
+            text="knee" if row["acd"] > front["acd"].min() else "lowest ACD",
             ax=34,
             ay=-34,
             arrowhead=2,
@@ -252,7 +254,7 @@ def _title(leaderboard: pd.DataFrame) -> str:
     )
     missing = leaderboard.loc[real, "precision_lenet_borderline"].isna().all()
     return (
-        f"{(~real).sum()} generators with 95 % intervals (lenet features: {counts})<br>"
+        f"{(~real).sum()} generators with 95 % intervals (lenet features: {counts}).<br>"
         "<sup>Dashed: real images, the floor of the measures of realism"
         f"{' (too few real images are borderline for their floor)' if missing else ''}.<br>"
         "Diamond: on the Pareto front of fd_lenet and ACD. "

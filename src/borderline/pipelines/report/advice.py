@@ -27,8 +27,8 @@ def in_short(model: str, findings: Findings) -> str:
             f"{text}The generator {findings.generator} produced {findings.made:,} borderline "
             f"images{blends}. They form a continuum, not separate patterns: {findings.continuum}. "
             f"{_counted(len(findings.patterns), 'exemplar represents', 'exemplars represent')} it; "
-            f"the largest share of images nearest to one is "
-            f"{written('{:.0%}', largest.share or 0)}."
+            f"the largest group around one of them has {written('{:.0%}', largest.share or 0)} of "
+            "the images."
         )
     clustered_all = findings.borderline_images >= findings.made
     text += (

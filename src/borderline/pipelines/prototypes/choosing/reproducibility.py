@@ -36,8 +36,9 @@ LIMITS = {"clusters": {"ari": 0.8}, "continuum": {"closed": 0.5, "judge_closed":
 RULES = {
     "clusters": "most comparisons have clusters too, and their mean adjusted Rand index is at "
     "least {ari}",
-    "continuum": "most comparisons are a continuum too, and their exemplars close on average at "
-    "least {closed} of the gap between random images and 1, for the model and for the judge",
+    "continuum": "the images of most comparisons form a continuum too, and the mean similarity of "
+    "matched exemplars lies at least {closed} of the way from that of random images to 1, in the "
+    "embeddings and in the judge's features",
 }
 """The rule of each mode in words."""
 

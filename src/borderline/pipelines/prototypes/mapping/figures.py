@@ -113,7 +113,7 @@ def draw_maps(
         note = _NOT_APART if _is_one_place(kind, test, borderline) else ""
         axes.set(title=f"{title}{note}", xticks=[], yticks=[])
     figure.suptitle(
-        "2D maps of the model's embedding: real test images (dots), random borderline ones of them "
+        "2D maps of the embeddings: real test images (dots), random borderline ones of them "
         f"(stars),\ngenerated borderline images {words.grouped} (coloured markers), {words.many} "
         "(numbers)"
     )
@@ -195,7 +195,7 @@ def draw_interactive_map(
     place = {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"}
     return figure.update_layout(
         template="plotly_white",
-        title="2D maps of the model's embedding: point at a marker to see its image",
+        title="2D maps of the embeddings: point at a marker to see its image",
         height=720,
         meta={"pictures": [*as_data_uris(test.images), *as_data_uris(borderline.images)]},
         xaxis={"visible": False},
