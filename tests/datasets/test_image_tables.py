@@ -94,6 +94,7 @@ def test_split_column(tmp_path: Path, given: str | None) -> None:
     ("changed", "words"),
     [
         ({"split": ["train", "train", "train", "extra"]}, "'split' of .* holds 'extra'"),
+        ({"part": ["val", "test", "val", "test"]}, "'part' of .* names no training images"),
         ({"fold": "train", "part": ["train"] * 3 + ["test"]}, "fold, part of .* all name training"),
         ({"label": [0.5, 1, 0, 1]}, "holds the label 0.5, but labels are names or whole"),
         ({"file": ["0.png", "1.png", "0.png", "2.png"]}, "names the file 0.png twice"),

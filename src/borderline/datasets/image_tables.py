@@ -201,7 +201,9 @@ def split_columns(table: pd.DataFrame) -> list[str]:
     found = []
     for name in map(str, table):
         splits = {split_of(str(value)) for value in table[name].unique()}
-        if "train" in splits and (None not in splits or name.lower() == "split"):
+        # A column of one such name alone may mean something else, such as "valid".
+        alone = None not in splits and ("train" in splits or len(splits) > 1)
+        if alone or (name.lower() == "split" and splits != {None}):
             found.append(name)
     return found
 
