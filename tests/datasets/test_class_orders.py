@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from borderline.datasets.image_files import class_orders, in_order
+from borderline.datasets.class_names import class_orders, in_order
 
 GARMENTS = ["bag", "ankle boot", "sneaker", "shirt"]
 

@@ -1,15 +1,59 @@
-"""Finds a class by its name or by its label."""
+"""The names of classes: their order, and the class that a setting means."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from typing import TypeVar
 
 from borderline.errors import BorderlineError, did_you_mean
 
 # Also 1.0 and 1e3: 1 is not taken for a label beside a class called 1.0.
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", re.IGNORECASE)
+
+_DIGITS = 12
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+AnyName = TypeVar("AnyName", str, int)
+
+
+def is_integer(name: object) -> bool:
+    """Whether the name of a class is the text of an integer, such as ``7``, ``007`` or ``-1``."""
+    return _INTEGER.fullmatch(str(name)) is not None
+
+
+def in_order(names: Iterable[AnyName]) -> list[AnyName]:
+    """Names of classes in the order of their labels.
+
+    Integers are in numerical order. Other names are in the order of Python's ``sorted``, which is
+    also that of torchvision's ImageFolder.
+
+    Example:
+        >>> in_order(["10", "2"]), in_order(["10", "cat", "2"])
+        (['2', '10'], ['10', '2', 'cat'])
+    """
+    there = list(names)
+    if all(map(is_integer, there)):
+        return sorted(there, key=lambda name: (int(name), str(name)))
+    return sorted(there, key=str)
+
+
+def class_orders(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The orders of classes that a training may have used, most probable first, each once.
+
+    The first is that of :func:`in_order`, the second that of torchvision's ImageFolder, and the
+    third sorts by length first, as tools with a natural order do with numbers.
+
+    Example:
+        >>> class_orders(["2", "10"])
+        [('2', '10'), ('10', '2')]
+    """
+
+    def by_length(name: str) -> tuple[bool, str]:
+        return not name.isdigit(), name.zfill(_DIGITS)
+
+    orders = in_order(names), sorted(names), sorted(names, key=by_length)
+    return list(dict.fromkeys(map(tuple, orders)))
 
 
 def find_label(

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from borderline.datasets.class_names import in_order
 from borderline.datasets.folders import holds_image, listing
-from borderline.datasets.image_files import in_order
 from borderline.datasets.splits import split_of, splits_among
 from borderline.errors import BorderlineError
 

@@ -8,13 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from borderline.datasets.image_files import (
-    ImageArrays,
-    ImageFile,
-    Wanted,
-    decode_splits,
-    in_order,
-)
+from borderline.datasets.class_names import in_order
+from borderline.datasets.image_files import ImageArrays, ImageFile, Wanted, decode_splits
 from borderline.datasets.splits import splits_among
 from borderline.errors import BorderlineError
 

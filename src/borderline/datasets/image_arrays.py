@@ -13,13 +13,8 @@ import numpy as np
 import pandas as pd
 from fsspec.core import url_to_fs
 
-from borderline.datasets.image_files import (
-    Arrays,
-    ImageArrays,
-    channels_first,
-    in_order,
-    with_validation,
-)
+from borderline.datasets.class_names import in_order
+from borderline.datasets.image_files import Arrays, ImageArrays, channels_first, with_validation
 from borderline.datasets.scale import Span, scaled, span_of, warn_if_narrow
 from borderline.errors import BorderlineError
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,9 +27,6 @@ Broken = Literal["stop", "leave_out"]
 
 _SHOWN = 5
 _READERS = 4
-_DIGITS = 12
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-AnyName = TypeVar("AnyName", str, int)
 
 
 class Arrays(NamedTuple):
@@ -232,45 +228,6 @@ def channels_first(images: np.ndarray) -> np.ndarray:
     if images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
         return np.moveaxis(images, -1, 1)
     return images
-
-
-def is_integer(name: object) -> bool:
-    """Whether the name of a class is the text of an integer, such as ``7``, ``007`` or ``-1``."""
-    return _INTEGER.fullmatch(str(name)) is not None
-
-
-def in_order(names: Iterable[AnyName]) -> list[AnyName]:
-    """Names of classes in the order of their labels.
-
-    Integers are in numerical order. Other names are in the order of Python's ``sorted``, which is
-    also that of torchvision's ImageFolder.
-
-    Example:
-        >>> in_order(["10", "2"]), in_order(["10", "cat", "2"])
-        (['2', '10'], ['10', '2', 'cat'])
-    """
-    there = list(names)
-    if all(map(is_integer, there)):
-        return sorted(there, key=lambda name: (int(name), str(name)))
-    return sorted(there, key=str)
-
-
-def class_orders(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """The orders of classes that a training may have used, most probable first, each once.
-
-    The first is that of :func:`in_order`, the second that of torchvision's ImageFolder, and the
-    third sorts by length first, as tools with a natural order do with numbers.
-
-    Example:
-        >>> class_orders(["2", "10"])
-        [('2', '10'), ('10', '2')]
-    """
-
-    def by_length(name: str) -> tuple[bool, str]:
-        return not name.isdigit(), name.zfill(_DIGITS)
-
-    orders = in_order(names), sorted(names), sorted(names, key=by_length)
-    return list(dict.fromkeys(map(tuple, orders)))
 
 
 def is_image(name: str, head: Callable[[], bytes]) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from borderline.datasets.image_files import class_orders
+from borderline.datasets.class_names import class_orders
 from borderline.imported.outputs import Outputs, log_probabilities, pair_logits
 
 
