@@ -278,7 +278,7 @@ def clustering_params(**changed: object) -> ClusteringParams:
         },
         "reproducibility": {"splits": 5, "least": 0.8, "valley": 0.65, "artefact": 0.95},
         "stability": {"resamples": 4, "seeds": 2, "images": 1000, "least": None},
-        "structure": {"clouds": 19, "images": 200, "level": 0.05},
+        "structure": {"clouds": 9, "images": 200, "level": 0.1},
         "exemplars": {"most": 15, "least_gain": 0.04},
     }
     return ClusteringParams.model_validate(values | changed)

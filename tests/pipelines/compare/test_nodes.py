@@ -96,6 +96,6 @@ def test_a_side_with_blends_or_a_quick_look_marks_the_page(run: RunParams) -> No
     patterns = carry_patterns_over(**settings, **sides)
     measures, errors = compare_models(pairing=PAIRING, **sides)
     page = write_comparison(measures, errors, patterns, **settings, **sides)
-    assert "Quick look: settings reduced" in page
+    assert "Quick look: reduced settings" in page
     assert "<h2>Patterns of a</h2>" in page
     assert "<h2>Patterns of b: blends of two real images</h2>" in page
