@@ -13,7 +13,9 @@ from borderline.pipelines.clustering.search import search
 from borderline.pipelines.clustering.structure import Structure, compare_with_clouds
 from conftest import blobs, clustering_params
 
-PARAMS = clustering_params(clusterings=["gmm", "kmeans"])
+PARAMS = clustering_params(
+    clusterings=["gmm", "kmeans"], structure={"clouds": 19, "images": 200, "level": 0.05}
+)
 
 
 def compared(points: np.ndarray, folder: Path, run: RunParams) -> tuple[Structure, np.ndarray]:
