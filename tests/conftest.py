@@ -464,6 +464,15 @@ def start_kedro() -> None:
     bootstrap_project(ROOT)
 
 
+def loader_of(conf: Path, environment: str | None, **changed: Any) -> config_loader.ConfigLoader:
+    """The project's loader of a folder ``conf``, with these ``--params``."""
+    from borderline.settings import CONFIG_LOADER_ARGS
+
+    return config_loader.ConfigLoader(
+        str(conf), env=environment, runtime_params=changed, **CONFIG_LOADER_ARGS
+    )
+
+
 def run_here(project: Path, *arguments: str) -> Result:
     """``kedro run`` in this process, which starts, and compiles UMAP, only once."""
     return kedro_here(project, "run", *arguments)

@@ -1,4 +1,4 @@
-"""Sources of every kind, with the same images."""
+"""Sources of every kind, with the same images, and the images that are read from them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 import datasets
+from borderline.datasets.image_source import SourceImages
 
 KINDS = ("image_folder", "hugging_face", "arrays", "idx")
 
@@ -36,3 +37,10 @@ def written(folder: Path, kind: str, picture: np.ndarray) -> str:
         (folder / "ab"[number % 2]).mkdir(exist_ok=True)
         file.save(folder / "ab"[number % 2] / f"{number}.png")
     return str(folder)
+
+
+def levels(source: SourceImages) -> list[tuple[str, int]]:
+    """The class and the grey level of each training image."""
+    grey = ((source.train["images"].mean((1, 2, 3)) + 1) * 127.5).round().int().tolist()
+    names = [source.classes[label] for label in source.train["labels"]]
+    return list(zip(names, grey, strict=True))

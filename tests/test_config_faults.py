@@ -12,9 +12,8 @@ from kedro.framework.cli.utils import KedroCliError
 
 from borderline.__main__ import main
 from borderline.commands.sentences import speak_plainly
-from borderline.config_loader import ConfigLoader
 from borderline.errors import BorderlineError
-from conftest import ROOT
+from conftest import ROOT, loader_of
 
 
 @pytest.fixture
@@ -28,15 +27,7 @@ def conf(tmp_path: Path) -> Path:
 
 
 def load(conf: Path, key: str = "globals", env: str | None = "mine", **changed: Any) -> Any:
-    loader = ConfigLoader(
-        str(conf),
-        env=env,
-        runtime_params=changed,
-        base_env="base",
-        default_run_env="local",
-        merge_strategy={"parameters": "soft"},
-    )
-    return loader[key]
+    return loader_of(conf, env, **changed)[key]
 
 
 def sentence(conf: Path, key: str = "globals", **options: Any) -> str:

@@ -19,7 +19,7 @@ from borderline.preflight.configuration import Globals, Parameters, SourceGlobal
 from borderline.preflight.reading import with_kinds
 from borderline.preflight.sentences import KINDS_OF
 from borderline.settings import CONFIG_LOADER_ARGS
-from conftest import ENVIRONMENTS, ROOT, base_settings
+from conftest import ENVIRONMENTS, ROOT, base_settings, loader_of
 
 
 def test_all_settings_of_the_source_reach_it() -> None:
@@ -49,15 +49,7 @@ def conf(tmp_path: Path) -> Path:
 
 
 def settings(conf: Path, environment: str, **changed: Any) -> dict[str, Any]:
-    loader = ConfigLoader(
-        str(conf),
-        env=environment,
-        runtime_params=changed,
-        base_env="base",
-        default_run_env="local",
-        merge_strategy={"parameters": "soft"},
-    )
-    return loader["parameters"]
+    return loader_of(conf, environment, **changed)["parameters"]
 
 
 @pytest.mark.parametrize(

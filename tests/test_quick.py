@@ -10,26 +10,17 @@ import yaml
 from kedro.framework.session import KedroSession
 
 from borderline.commands.run import quickly
-from borderline.config_loader import ConfigLoader
 from borderline.errors import BorderlineError
 from borderline.params import Mark, RunParams
 from borderline.preflight.configuration import Globals, Parameters
 from borderline.preflight.reading import read_globals, read_parameters
 from borderline.quick import lowered
 from borderline.sweeps.plan import default_name
-from conftest import ENVIRONMENTS, ROOT, start_kedro
+from conftest import ENVIRONMENTS, ROOT, loader_of, start_kedro
 
 
 def parameters_of(conf: Path, environment: str, **changed: Any) -> Parameters:
-    loader = ConfigLoader(
-        str(conf),
-        env=environment,
-        runtime_params=changed,
-        base_env="base",
-        default_run_env="local",
-        merge_strategy={"parameters": "soft"},
-    )
-    return read_parameters(loader["parameters"])
+    return read_parameters(loader_of(conf, environment, **changed)["parameters"])
 
 
 def test_limits_lower_and_never_raise() -> None:

@@ -28,6 +28,12 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def sentence_in(error: BaseException) -> str | None:
+    """The first sentence for the user among an error and its causes; None for none."""
+    ours = (str(cause) for cause in causes(error) if isinstance(cause, BorderlineError))
+    return next(ours, None)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint at the known name that is most similar, with a blank before it; empty if none is."""
     close = closest(name, known)

@@ -53,7 +53,7 @@ _REASONS = {
 
 
 class Fault(NamedTuple):
-    """What is wrong in a text.
+    """A fault of a text.
 
     Attributes:
         line: The line, from 1; 0 for the whole text.

@@ -17,6 +17,7 @@ from PIL import Image
 
 from borderline.datasets import ImageSource
 from borderline.datasets.image_source import SourceImages
+from sources import levels
 
 
 def write(folder: Path, names: Iterable[str], first: int = 0) -> None:
@@ -32,13 +33,6 @@ def write(folder: Path, names: Iterable[str], first: int = 0) -> None:
 
 def load(folder: Path | str, **settings: Any) -> SourceImages:
     return ImageSource(kind="image_folder", path=str(folder), **settings).load()
-
-
-def levels(source: SourceImages) -> list[tuple[str, int]]:
-    """The class and the grey level of each training image."""
-    grey = ((source.train["images"].mean((1, 2, 3)) + 1) * 127.5).round().int().tolist()
-    names = [source.classes[label] for label in source.train["labels"]]
-    return list(zip(names, grey, strict=True))
 
 
 HIDDEN = [".ipynb_checkpoints/a.png", "__MACOSX/a.png", "@eaDir/a.png", ".a.png", "Thumbs.db"]

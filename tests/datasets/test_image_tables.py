@@ -17,6 +17,7 @@ from PIL import Image
 from borderline.datasets import ImageSource
 from borderline.datasets.image_kinds import kind_of_images
 from borderline.datasets.image_source import SourceImages
+from sources import levels
 
 LABELS = ["01", "1", "NA", "01"]
 
@@ -43,12 +44,6 @@ def save(table: pd.DataFrame, file: Path) -> Path:
 
 def load(file: Path | str, **settings: Any) -> SourceImages:
     return ImageSource(kind="table", path=str(file), **settings).load()
-
-
-def levels(source: SourceImages) -> list[tuple[str, int]]:
-    grey = ((source.train["images"].mean((1, 2, 3)) + 1) * 127.5).round().int().tolist()
-    names = [source.classes[label] for label in source.train["labels"]]
-    return list(zip(names, grey, strict=True))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])

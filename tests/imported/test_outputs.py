@@ -1,4 +1,4 @@
-"""What outputs of a model are, and which are refused."""
+"""The kinds of outputs of a model, and the outputs that are refused."""
 
 from __future__ import annotations
 

@@ -193,11 +193,9 @@ def _named_contract(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
     """The file of the model and the real images of the pair; the file is checked first."""
-    from pydantic import ValidationError
-
     from borderline.datasets import ImageSource, ImportedFile
     from borderline.imported.columns import Pair
-    from borderline.imported.contracts import Material
+    from borderline.imported.contracts import Material, valid
     from borderline.imported.kinds import read_network
     from borderline.imported.params import Source
     from borderline.params import PairParams, merged
@@ -214,12 +212,7 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
     defaults = base_settings(CONF)["model_kinds"]["imported"]
     with speaking_of(images=False):
         content = ImportedFile(filepath=source.get("path"), setting="--model").load()
-        try:
-            settings = Source.model_validate(merged(defaults["source"], source))
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise BorderlineError(f"model has invalid settings: {reason}.") from error
-        network = read_network(settings, content)
+        network = read_network(valid(Source, merged(defaults["source"], source)), content)
     with speaking_of(images=True):
         images = ImageSource(**about["source"]).load()
         check_counts(images)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from borderline.errors import BorderlineError, causes
+from borderline.errors import BorderlineError, sentence_in
 
 # The place of a setting in a file that is not written yet.
 _FILES = (r" in conf/<env>(/[a-z_.]+)?( or in --params)?", "")
@@ -67,7 +67,7 @@ def speaking_of(*, images: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ours = next((cause for cause in causes(error) if isinstance(cause, BorderlineError)), None)
-        if ours is None:
+        sentence = sentence_in(error)
+        if sentence is None:
             raise
-        raise BorderlineError(in_options(str(ours), of_images=images)) from error
+        raise BorderlineError(in_options(sentence, of_images=images)) from error

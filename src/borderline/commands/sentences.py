@@ -8,7 +8,7 @@ from types import TracebackType
 import click
 from kedro.framework.cli.utils import KedroCliError
 
-from borderline.errors import BorderlineError, causes
+from borderline.errors import sentence_in
 
 
 def speak_plainly() -> None:
@@ -19,9 +19,9 @@ def speak_plainly() -> None:
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
-        sentences = [str(cause) for cause in causes(error) if isinstance(cause, BorderlineError)]
-        if sentences and not KedroCliError.VERBOSE_ERROR:
-            click.secho(f"Error: {sentences[0]}", fg="red", err=True)
+        sentence = sentence_in(error)
+        if sentence and not KedroCliError.VERBOSE_ERROR:
+            click.secho(f"Error: {sentence}", fg="red", err=True)
         else:
             before(kind, error, place)
 

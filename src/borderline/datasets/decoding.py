@@ -124,7 +124,7 @@ def _picture(image: Image.Image, content: bytes, stored: _Stored, scale: Scale |
 
 
 def is_dicom(content: bytes) -> bool:
-    """Whether a file, of which the first ``HEAD`` bytes suffice, begins as DICOM files do."""
+    """Whether the content begins as a DICOM file does; the first ``HEAD`` bytes are enough."""
     return content[128:HEAD] == b"DICM"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ from borderline.imported.outputs import Outputs, check_no_labels, kind_of_output
 from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import trial_images
 from borderline.imported.user_code import CodeFault
-from borderline.params import merged
+from borderline.params import Params, merged
 from borderline.records import LabelledImages
 
 IMAGES = 512
@@ -42,6 +42,7 @@ OF_IMAGES = "the mean and std of the images"
 _OF_IMAGENET = ("torchvision", "timm")
 _BATCH = 64
 _SMALLEST_STD = 1e-3
+AnyParams = TypeVar("AnyParams", bound=Params)
 
 
 class Trial(NamedTuple):
@@ -127,13 +128,22 @@ class Material(NamedTuple):
     def model(self, params: Mapping[str, Any]) -> ImportedClassifier:
         """The model with these settings; an error if they are invalid or it cannot be read."""
         entry = {"kind": "imported", "source": dict(self.source), **params}
-        try:
-            settings = ImportedModelParams.model_validate(merged(self.defaults, entry))
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise BorderlineError(f"model has invalid settings: {reason}.") from error
+        settings = valid(ImportedModelParams, merged(self.defaults, entry))
         shape = tuple(self.real["images"].shape[1:])
         return ImportedClassifier(settings, self.content, shape, BlindJudge())
+
+
+def valid(model: type[AnyParams], values: Mapping[str, Any]) -> AnyParams:
+    """The settings of a model in their types.
+
+    Raises:
+        BorderlineError: When they are invalid.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise BorderlineError(f"model has invalid settings: {reason}.") from error
 
 
 def usual_contracts(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -54,7 +54,7 @@ def log_probabilities(outputs: Tensor, kind: Outputs) -> Tensor:
 
 
 def kind_of_outputs(outputs: Tensor) -> Outputs:
-    """What outputs of shape (N, K) are, from their range and their sums.
+    """The kind of outputs (N, K), from their range and their sums.
 
     Raises:
         BorderlineError: When they are percentages, or between 0 and 1 but no probabilities of
