@@ -1,7 +1,5 @@
 """Every class that is stored comes back bit for bit, from a file that holds no code."""
 
-import copy
-import pickle
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -9,22 +7,18 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import gan_params, generator_settings, imported_model, imported_source
-from elsewhere import SOURCES, Net, onnx_file, saved
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from borderline.committee import Committee
 from borderline.datasets import ModelDataset
-from borderline.errors import BorderlineError
 from borderline.imported.classifier import ImportedClassifier
-from borderline.params import Params
 from borderline.pipelines.classifier.networks import build_judge, build_model
-from borderline.pipelines.gasten.imported_generator import ImportedGenerator
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.networks import build_discriminator, build_generator
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.sampling import GanSampler
+from conftest import gan_params, imported_model
+from elsewhere import SOURCES, Net, onnx_file, saved
 
 SHAPE = (1, 12, 12)
 GAN = gan_params(batch_size=4, latent_dim=3)
