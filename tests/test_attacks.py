@@ -58,11 +58,11 @@ def refusal(dataset: KeyedFile) -> str:
 
 
 PICKLES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "another key": (lambda content: content, "was written by another project"),
+    "another key": (lambda content: content, "was written with the key of another project"),
     "no tag": (lambda content: content[: -len(NO_TAG)], "has no tag of the project that wrote it"),
     "changed": (
         lambda content: pickle.dumps(0) + content[-len(NO_TAG) :],
-        "was written by another project",
+        "was written with the key of another project",
     ),
     "cut in half": (
         lambda content: content[: len(content) // 2],
@@ -211,7 +211,10 @@ def test_code_of_a_model_runs_for_its_own_project_or_with_trust(
     forget()
     options = {"trust_setting": "other_run.trust"}
     words = refusal(keyed(ModelDataset, tmp_path, OURS, **options))
-    assert "was written by another project, and reading it can run code on your machine" in words
+    assert (
+        "was written with the key of another project, and reading it can run code on your machine"
+        in words
+    )
     assert "set other_run.trust to true" in words
     assert "cannot be checked without the key" in refusal(keyed(ModelDataset, tmp_path, None))
     file = tmp_path / "x.safetensors"
@@ -241,7 +244,7 @@ def test_files_of_others_are_refused_before_a_run(name: str, remedy: str, tmp_pa
     catalog = DataCatalog({name: keyed(PickleDataset, tmp_path, OURS)})
     running = Pipeline([node(lambda x: x, name, "text")])
     stages = {"clustering": Pipeline([node(lambda x: x, "x", "cnn_1.cluster_model")])}
-    with pytest.raises(BorderlineError, match="written by another project") as error:
+    with pytest.raises(BorderlineError, match="written with the key of another") as error:
         check_models(running, catalog, stages, "kedro run")
     assert remedy in str(error.value)
     assert not trace.exists()

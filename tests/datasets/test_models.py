@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from kedro.io import DatasetError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from borderline.committee import Committee
 from borderline.datasets import ModelDataset
+from borderline.datasets.storable import storable
 from borderline.imported.classifier import ImportedClassifier
 from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.gasten.latent_search import SearchSampler
@@ -48,6 +51,7 @@ def half_frozen() -> nn.Module:
     return network
 
 
+PAIR: dict[str, Any] = {"classes": ("1", "7"), "positive": 1, "negative": 0}
 SEARCH: dict[str, Any] = {"pairs": "random", "spread": 0.0, "tolerance": 0.1}
 OBJECTS: dict[str, Callable[[], Any]] = {
     "cnn": model,
@@ -58,8 +62,8 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "resnet": lambda: build_generator(RESNET, (1, 32, 32)).eval(),
     "its other discriminator": lambda: build_discriminator(RESNET, (1, 32, 32)),
     "half frozen": half_frozen,
-    "committee": lambda: Committee(members=(model(), model()), classes=("1", "7"), positive=1, negative=0),
-    "no committee": lambda: Committee(members=(), classes=("1", "7"), positive=1, negative=0),
+    "committee": lambda: Committee(members=(model(), model()), **PAIR),
+    "no committee": lambda: Committee(members=(), **PAIR),
     "gan": lambda: GanSampler(generator=build_generator(GAN, SHAPE), seconds=0.1, note="ž"),
     "blends": lambda: BlendSampler(pairs=SEARCH["pairs"], tolerance=1e-3),
     "search": lambda: SearchSampler(
@@ -114,3 +118,41 @@ def test_an_object_comes_back_and_draws_no_random_number(name: str, tmp_path: Pa
     dataset.check("")
     assert torch.equal(torch.get_rng_state(), state)
     assert_same(made, again)
+
+
+class Tied(nn.Module):
+    """Two layers that share their weights, and another that sees them transposed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.other.weight = self.one.weight
+        self.register_buffer("turned", torch.zeros(2, 3).T)
+
+
+@storable()
+def build_tied() -> Tied:
+    return Tied()
+
+
+def test_shared_weights_stay_shared(tmp_path: Path) -> None:
+    dataset = ModelDataset(filepath=str(tmp_path / "x.safetensors"))
+    made = build_tied()
+    dataset.save(made)
+    again = dataset.load()
+    assert again.one.weight is again.other.weight
+    assert_same(made, again)
+
+
+def test_weights_of_a_network_have_its_names(tmp_path: Path) -> None:
+    path, network = tmp_path / "x.safetensors", model()
+    ModelDataset(filepath=str(path)).save(network)
+    assert_same(load_file(path), dict(sorted(network.state_dict().items())))
+
+
+def test_what_is_not_declared_is_not_stored(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    sampler = GanSampler(generator=nn.Linear(2, 2))
+    with pytest.raises(DatasetError, match=r"Linear at generator cannot be stored as a model"):
+        ModelDataset(filepath=str(path)).save(sampler)
+    assert not path.exists()

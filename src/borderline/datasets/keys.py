@@ -97,7 +97,7 @@ class ProjectKey:
         if hmac.compare_digest(right, tag):
             return ""
         if tag[:8] != right[:8]:
-            return "was written by another project"
+            return "was written with the key of another project"
         return "was changed or damaged after this project wrote it"
 
     def _write(self, path: Path) -> None:

@@ -76,7 +76,7 @@ class Writer:
         storable = find(name_of(make))
         if storable is None:
             raise TypeError(
-                f"{name_of(make)}{f' at {place[1:]}' if place else ''} cannot be stored as a model: "
+                f"{name_of(make)}{place and f' at {place[1:]}'} cannot be stored as a model: "
                 "declare it with borderline.datasets.storable"
             )
         tree = {
