@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from borderline.datasets import CheckpointDataset, PickleDataset
+from borderline.datasets import CheckpointDataset, ModelDataset
 from borderline.pipeline_registry import STAGES
 from conftest import (
     KILLS,
@@ -73,7 +73,7 @@ def test_stages_alone_and_killed_trainings_give_the_same_bits(short: Path, tmp_p
     assert_same_tables(reporting_folder(project), reporting_folder(short), least=35)
 
     one, other = (
-        PickleDataset(filepath=str(models_folder(p) / MODEL / "gasten_10/generator.pickle"))
+        ModelDataset(filepath=str(models_folder(p) / MODEL / "gasten_10/generator.safetensors"))
         .load()
         .state_dict()
         for p in (short, project)

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from borderline.datasets import CheckpointDataset, PickleDataset, TensorFolder
+from borderline.datasets import CheckpointDataset, ModelDataset, TensorFolder
 from conftest import models_folder, reporting_folder, run_here
 
 pytestmark = pytest.mark.road
@@ -50,8 +50,8 @@ def test_step_1_from_elsewhere_is_only_read(whole: Path, project: Path) -> None:
     )
     for name, weights in theirs["generator"].items():
         assert torch.equal(ours["generator"][name], weights)
-    searched = PickleDataset(
-        filepath=str(models_folder(project) / "cnn_1/latent_search/generator.pickle")
+    searched = ModelDataset(
+        filepath=str(models_folder(project) / "cnn_1/latent_search/generator.safetensors")
     ).load()
     for name, weights in searched.state_dict().items():
         assert torch.equal(weights, theirs["generator"][name])
@@ -103,10 +103,13 @@ def test_repetitions_and_starts_are_generators_of_their_own(project: Path) -> No
     tuned = "cnn_1.gasten.gasten_10_from_1.keep_networks"
     result = run_here(project, *TRAIN, "--to-nodes", tuned, "--params", "grid.runs=1")
     assert result.exit_code == 0, result.output
-    once = project / "data/once/06_models/mnist_sample_7v1/cnn_1/gasten_10_from_1/generator.pickle"
+    once = (
+        project
+        / "data/once/06_models/mnist_sample_7v1/cnn_1/gasten_10_from_1/generator.safetensors"
+    )
     alone, repeated = (
-        PickleDataset(filepath=str(path)).load().state_dict()
-        for path in (once, models_folder(project) / "cnn_1/gasten_10_from_1/generator.pickle")
+        ModelDataset(filepath=str(path)).load().state_dict()
+        for path in (once, models_folder(project) / "cnn_1/gasten_10_from_1/generator.safetensors")
     )
     assert all(torch.equal(alone[name], repeated[name]) for name in alone)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from borderline.datasets.storable import storable
 from borderline.measures.inference import in_batches
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Opinion(NamedTuple):
     disagreement: Tensor
 
 
+@storable()
 @dataclass(frozen=True, kw_only=True)
 class Committee:
     """Judges over all classes.

@@ -11,6 +11,7 @@ from kedro.framework.context import KedroContext
 from borderline import grid
 from borderline.config_loader import PRESETS
 from borderline.datasets.buckets import with_credentials
+from borderline.datasets.keys import FILE, with_key
 from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files
 from borderline.params import CallParams, Mark, flat
@@ -46,8 +47,9 @@ class BorderlineContext(KedroContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         changed = self._runtime_params or {}
-        # This entry of globals.yml is no parameter, but --params can change it.
-        folder = {name: changed[name] for name in ("data_folder",) if name in changed}
+        # These entries of globals.yml are no parameters, but --params can change them.
+        names = ("data_folder", "trust_data_folder")
+        folder = {name: changed[name] for name in names if name in changed}
         loader: Any = self.config_loader
         # First, because parameters contain globals.
         about = loader["globals"]
@@ -94,7 +96,12 @@ class BorderlineContext(KedroContext):
         # From now on Kedro takes these parameters.
         self.config_loader["parameters"] = {**self.checked.plain(), **self.derived.plain()}
         self.config_loader["catalog"] = {
-            **_at_home(self.config_loader["catalog"], self.project_path),
+            **with_key(
+                _at_home(self.config_loader["catalog"], self.project_path),
+                str(self.local / FILE),
+                trust=self.about.trust_data_folder,
+                trust_other=self.checked.other_run.trust,
+            ),
             **imported_files(
                 imported_models(self.checked),
                 imported_generators(self.layout),
@@ -112,13 +119,18 @@ class BorderlineContext(KedroContext):
         """
         return {**dict(self.checked), **dict(self.derived)}
 
+    @property
+    def local(self) -> Path:
+        """The folder of secrets."""
+        return self.project_path / self.config_loader.conf_source / "local"
+
     def _get_config_credentials(self) -> dict[str, Any]:
         """The credentials of the environment and of ``conf/local``.
 
         Kedro reads ``conf/local`` only if no environment is named.
         """
         loader: Any = self.config_loader
-        local = Path(loader.conf_source) / "local"
+        local = self.local
         credentials: dict[str, Any] = (
             loader.load_and_merge_dir_config(
                 str(local), loader.config_patterns["credentials"], "credentials", set(), True

@@ -250,10 +250,12 @@ class OtherRunParams(Params):
 
     Attributes:
         case: Its dataset and pair, ``<dataset>_<positive>v<negative>``; None for this run's.
+        trust: Whether its files may run code if another project wrote them.
     """
 
     data_folder: str | None
     case: str | None = None
+    trust: Annotated[bool, Field(strict=True)] = False
 
 
 class Pairing(Params):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from borderline import records
+from borderline.datasets.storable import storable
 from borderline.params import RunParams
 from borderline.records import LabelledImages, Part, take_rows
 
@@ -34,6 +35,10 @@ class Sampler(ABC):
 
     seconds: float = 0.0
     note: str = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        storable()(cls)
 
     @abstractmethod
     def sample(

@@ -16,7 +16,7 @@ class Unwritable:
 
 
 def test_failed_save_leaves_the_former_file_and_nothing_beside(tmp_path: Path) -> None:
-    dataset = PickleDataset(filepath=str(tmp_path / "model.pickle"))
+    dataset = PickleDataset(filepath=str(tmp_path / "model.pickle"), trust=True)
     dataset.save([1, 2, 3])
     with pytest.raises(DatasetError):
         dataset.save([b"x" * 100_000, Unwritable()])

@@ -20,6 +20,7 @@ from borderline.datasets import (
     CheckpointFolder,
     CSVDataset,
     FigureFolder,
+    ModelDataset,
     PickleDataset,
     PlotlyDataset,
     StudyStorage,
@@ -55,7 +56,7 @@ class Unwritable:
 
 
 def test_failed_save_leaves_the_former_object_and_nothing_beside(bucket: s3fs.S3FileSystem) -> None:
-    dataset = PickleDataset(filepath="s3://bucket/a/model.pickle")
+    dataset = PickleDataset(filepath="s3://bucket/a/model.pickle", trust=True)
     dataset.save([1, 2, 3])
     with pytest.raises(DatasetError):
         dataset.save([b"x" * 100_000, Unwritable()])
@@ -68,6 +69,7 @@ def test_failed_save_leaves_the_former_object_and_nothing_beside(bucket: s3fs.S3
     [
         (CSVDataset(filepath="s3://bucket/b/x.csv"), pd.DataFrame({"x": [1]})),
         (TensorDataset(filepath="s3://bucket/b/x.safetensors"), {"x": torch.ones(2)}),
+        (ModelDataset(filepath="s3://bucket/b/x.safetensors"), [0.5]),
         (PlotlyDataset(filepath="s3://bucket/b/x.json"), go.Figure()),
     ],
 )

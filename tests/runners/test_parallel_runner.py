@@ -67,5 +67,5 @@ def test_first_stages_are_as_ever(
     assert set(runs) == set(stages.split(","))
     assert all(run["exit_code"] == 0 for run in runs.values())
     assert f"{model}/classifier_scores_table" in runs["classifier"]["names"]
-    assert f"{model}.classifier.pickle" in str(runs["classifier"]["artifacts"])
+    assert f"{model}.classifier.safetensors" in str(runs["classifier"]["artifacts"])
     assert "Tracking stopped" not in result.stdout

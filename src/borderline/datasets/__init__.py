@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from borderline.datasets.imported_file import ImportedFile as ImportedFile
     from borderline.datasets.inception import InceptionDataset as InceptionDataset
     from borderline.datasets.installation import Installation as Installation
+    from borderline.datasets.models import ModelDataset as ModelDataset
     from borderline.datasets.study_storage import StudyStorage as StudyStorage
     from borderline.datasets.tensors import TensorDataset as TensorDataset
     from borderline.datasets.tensors import TensorFolder as TensorFolder
@@ -39,6 +40,7 @@ _MODULES = {
     "imported_file": ("ImportedFile",),
     "inception": ("InceptionDataset",),
     "installation": ("Installation",),
+    "models": ("ModelDataset",),
     "study_storage": ("StudyStorage",),
     "tensors": ("TensorDataset", "TensorFolder"),
 }

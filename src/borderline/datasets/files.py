@@ -1,16 +1,20 @@
-"""Kedro's tables, JSON, pickles and text, saved atomically."""
+"""Tables, JSON, pickles and text, saved atomically."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import pickle
+from typing import IO, Any, ClassVar
 
 import pandas as pd
 from kedro_datasets.json.json_dataset import JSONDataset as _JSONDataset
 from kedro_datasets.pandas.csv_dataset import CSVDataset as _CSVDataset
-from kedro_datasets.pickle.pickle_dataset import PickleDataset as _PickleDataset
 from kedro_datasets.text.text_dataset import TextDataset as _TextDataset
 
 from borderline.datasets.atomic import AtomicSave, Folder
+from borderline.datasets.keys import NO_TAG, TAG, KeyedFile
+
+_TAG_SIZE = len(NO_TAG)
+_PURPOSE = b"borderline pickle\n"
 
 
 class CSVDataset(AtomicSave, _CSVDataset):
@@ -65,15 +69,48 @@ class OptionalJSONDataset(JSONDataset):
         return True
 
 
-class PickleDataset(AtomicSave, _PickleDataset):
-    """``kedro_datasets.pickle.PickleDataset``, saved atomically.
+class PickleDataset(KeyedFile):
+    """A pickle and the tag of this project, which Python's ``pickle.load`` passes over.
+
+    A pickle runs code when it is read, so it is read only if its tag is right, or with trust.
 
     Example:
-        >>> dataset = PickleDataset(filepath=str(tmp_path / "x.pickle"))
+        >>> dataset = PickleDataset(filepath=str(tmp_path / "x.pickle"), trust=True)
         >>> dataset.save({1, 2})
         >>> dataset.load()
         {1, 2}
     """
+
+    def check(self, remedy: str) -> None:
+        """See :class:`KeyedFile`."""
+        self._trusted(self.content(), remedy)
+
+    def _trusted(self, content: bytes, remedy: str) -> bytes:
+        """The pickle of a file that may be read."""
+        stored, tag = content[:-_TAG_SIZE], content[-_TAG_SIZE:]
+        if not TAG.fullmatch(tag):
+            # The last byte of a whole pickle is its sign for the end.
+            if not content.endswith(pickle.STOP):
+                raise self.damaged("its end is missing", remedy)
+            stored, tag = content, NO_TAG.encode()
+        if not self._trust and (doubt := self.key.doubt(_PURPOSE + stored, tag.decode())):
+            raise self.untrusted(doubt, remedy)
+        return stored
+
+    def _read(self, file: IO[bytes]) -> Any:
+        remedy = "make it again by a run of its stage"
+        stored = self._trusted(file.read(), remedy)
+        try:
+            return pickle.loads(stored)
+        except (
+            Exception
+        ) as error:  # Objects of other versions of libraries raise errors of many types.
+            raise self.damaged(" ".join(str(error).split()), remedy) from error
+
+    def _write(self, data: Any, file: IO[bytes]) -> None:
+        self.key.make()
+        stored = pickle.dumps(data)
+        file.write(stored + self.key.tag(_PURPOSE + stored).encode())
 
 
 class TextDataset(AtomicSave, _TextDataset):

@@ -44,6 +44,7 @@ class PreflightHooks:
         from borderline.preflight import inputs
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
         from borderline.preflight.imports import check_imports, digests_of_imports
+        from borderline.preflight.models_on_disk import check_models
 
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
@@ -74,6 +75,7 @@ class PreflightHooks:
         if run_params["only_missing_outputs"]:
             nodes = [n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))]
             self._running = Pipeline(nodes)
+        check_models(self._running, catalog, stages, command)
         ledger.check(book, stages, self._running, self.settings, command, self._given)
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from borderline.datasets.storable import storable
 from borderline.errors import BorderlineError
 from borderline.imported.declared import check_declared
 from borderline.imported.import_path import digest_of_source
@@ -29,7 +30,8 @@ from borderline.params import Setting
 class Imported(nn.Module):
     """An imported network behind its contract, for images (N, C, H, W) in [-1, 1].
 
-    Copies and pickles consist of the bytes of the file, since not every network can be pickled.
+    A copy or a stored model consists of its settings and the bytes of the file, since not every
+    network can be pickled.
 
     Args:
         source: The place of the network.
@@ -39,11 +41,14 @@ class Imported(nn.Module):
 
     Attributes:
         digest: A fingerprint of the file and of the module that belongs to it.
+        made_of: The class with its arguments by name, which a subclass sets.
 
     Raises:
         BorderlineError: When the network cannot be read, or declares other images than the
             contract; the sentence begins with ``source.`` or ``input.``.
     """
+
+    made_of: tuple[type[Imported], dict[str, Any]]
 
     def __init__(
         self, source: Source, contract: Contract, content: bytes, image_shape: tuple[int, ...]
@@ -54,6 +59,10 @@ class Imported(nn.Module):
         declared, shape = self.network.declared(), self.network.input_shape
         check_declared(shape, declared, contract, image_shape)
         self.digest = digest_of_source(source, content)
+
+    def __reduce__(self) -> Any:
+        make, arguments = self.made_of
+        return make, tuple(arguments.values())
 
     @property
     def weights(self) -> int | None:
@@ -108,6 +117,7 @@ class Imported(nn.Module):
         return next((weights.device for weights in self.network.parameters()), torch.device("cpu"))
 
 
+@storable(runs_code=lambda params, **_: bool(params.source.runs_code))
 class ImportedClassifier(Imported):
     """An imported model under test: images (N, C, H, W) in [-1, 1] to logits (N,).
 
@@ -132,7 +142,10 @@ class ImportedClassifier(Imported):
     ) -> None:
         super().__init__(params.source, params.input, content, image_shape)
         judge = judge if params.embedding == JUDGE else None
-        self._arguments = (params, content, image_shape, judge)
+        self.made_of = (
+            type(self),
+            {"params": params, "content": content, "image_shape": image_shape, "judge": judge},
+        )
         # The columns of the positive and of the negative class.
         self.columns = params.columns or (1, 0)
         self.params = params
@@ -145,9 +158,6 @@ class ImportedClassifier(Imported):
         if not self._judge:
             remedy = f"name a layer, or set it to {JUDGE!r} to cluster by the judge's features"
             self.find_layer(params.embedding, remedy)
-
-    def __reduce__(self) -> Any:
-        return type(self), self._arguments
 
     @cached_property
     def differentiable(self) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
+from borderline.datasets.storable import storable
 from borderline.imported.classifier import Imported
 from borderline.imported.params import ImportedJudgeParams
 
 
+@storable(runs_code=lambda params, **_: bool(params.source.runs_code))
 class ImportedJudge(Imported):
     """An imported judge: images (N, C, H, W) in [-1, 1] to logits of its classes (N, K).
 
@@ -28,14 +28,12 @@ class ImportedJudge(Imported):
         self, params: ImportedJudgeParams, content: bytes, image_shape: tuple[int, ...]
     ) -> None:
         super().__init__(params.source, params.input, content, image_shape)
-        self._arguments = (params, content, image_shape)
+        arguments = {"params": params, "content": content, "image_shape": image_shape}
+        self.made_of = type(self), arguments
         self.params = params
         if self.has_head or params.embedding is not None:
             remedy = "name a layer, or set outputs to null if the network's output are features"
             self.find_layer(params.embedding, remedy)
-
-    def __reduce__(self) -> Any:
-        return type(self), self._arguments
 
     @property
     def has_head(self) -> bool:

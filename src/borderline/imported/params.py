@@ -59,6 +59,11 @@ class Source(Params):
     key: str | None
     output: str | int | None
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether reading it runs code of its file, or of a module that it names."""
+        return self.kind in RUN_CODE or self.import_path is not None
+
     @field_validator("path")
     @classmethod
     def _at_home(cls, path: str | None) -> str | None:

@@ -135,9 +135,15 @@ class PairGlobals(Params):
 
 
 class Globals(Params):
-    """Images, pair and folders of a run: ``globals.yml``."""
+    """Images, pair and folders of a run: ``globals.yml``.
+
+    Attributes:
+        trust_data_folder: Whether files in the data folder may run code if another project wrote
+            them.
+    """
 
     data_folder: Annotated[str, Mark.BESIDE]
+    trust_data_folder: Annotated[bool, Field(strict=True), Mark.BESIDE] = False
     credentials: str | None = None
     dataset: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     source: SourceGlobals

@@ -267,7 +267,7 @@ def test_more_images_than_are_fitted_are_assigned(tmp_path: Path, run: RunParams
 def test_real_images_fall_into_their_pattern(tmp_path: Path, run: RunParams) -> None:
     made = stage(POINTS, tmp_path, PARAMS, run)
     # The model's file is what later runs assign with.
-    saved = PickleDataset(filepath=str(tmp_path / "model.pickle"))
+    saved = PickleDataset(filepath=str(tmp_path / "model.pickle"), trust=True)
     saved.save(made["model"])
     points, truth = blobs(4, 3, 2, seed=5)
     images = pictures(points)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from borderline.datasets.storable import storable
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import JUDGE_FEATURES as JUDGE_FEATURES
 
@@ -36,6 +37,7 @@ class Classifier(nn.Module):
         return logits[:, 0] if self.head.out_features == 1 else logits
 
 
+@storable(keeps=("settings",))
 def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) -> Classifier:
     """A model under test: one logit, positive for the positive class.
 
@@ -60,6 +62,7 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
     return Classifier(features, 2 * filters * (height // 4) * (width // 4), 1)
 
 
+@storable(keeps=("settings",))
 def build_judge(n_classes: int, shape: ImageShape) -> Classifier:
     """The judge: a LeNet over all classes, with ``JUDGE_FEATURES`` inputs to its last layer."""
     channels, height, width = shape

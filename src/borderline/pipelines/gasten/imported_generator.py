@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from borderline.datasets.storable import storable
 from borderline.errors import BorderlineError
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.user_code import faults_with_lines
@@ -16,10 +17,11 @@ from borderline.pipelines.gasten.params import ImportedParams
 _OUTSIDE = 1e-3
 
 
+@storable(runs_code=lambda settings, **_: bool(settings.source.runs_code))
 class ImportedGenerator(nn.Module):
     """A network from elsewhere: standard normal latents (N, Z) to images (N, C, H, W) in [-1, 1].
 
-    A pickle keeps the bytes of its file.
+    A stored generator keeps the bytes of its file.
 
     Raises:
         BorderlineError: When it cannot be read; the sentence begins with a setting of ``settings``.
@@ -27,13 +29,13 @@ class ImportedGenerator(nn.Module):
 
     def __init__(self, settings: ImportedParams, content: bytes) -> None:
         super().__init__()
-        self._made_of = settings, content
+        self.made_of = type(self), {"settings": settings, "content": content}
         self.settings = settings
         self.latent_dim = settings.latent_dim
         self.network = read_network(settings.source, content)
 
     def __reduce__(self) -> Any:
-        return type(self), self._made_of
+        return type(self), tuple(self.made_of[1].values())
 
     def forward(self, latents: Tensor) -> Tensor:
         """Latent vectors (N, Z) to images."""

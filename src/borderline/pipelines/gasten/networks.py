@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from borderline.datasets.storable import storable
 from borderline.params import RunParams
 from borderline.pipelines.gasten import dcgan, resnet
 from borderline.pipelines.gasten.params import GanParams
@@ -32,6 +33,7 @@ def feature_map_sizes(image_size: int, blocks: int | None) -> list[int]:
     return sizes
 
 
+@storable()
 def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
     """The generator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
@@ -45,6 +47,7 @@ def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
     return generator.to(memory_format=torch.channels_last)
 
 
+@storable()
 def build_discriminator(params: GanParams, image_shape: ImageShape) -> Discriminator:
     """The discriminator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape

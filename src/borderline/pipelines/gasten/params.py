@@ -132,7 +132,7 @@ class GanParams(Params):
     latent_dim: int = Field(ge=1)
     architecture: Literal["dcgan", "resnet"]
     filters: int = Field(ge=1)
-    blocks: int | None = Field(ge=1)
+    blocks: int | None = Field(ge=1, le=16)
     loss: Literal["ns", "wgan_gp"]
     gradient_penalty: float = Field(ge=0)
     disc_iters: int = Field(ge=1)
