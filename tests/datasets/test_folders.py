@@ -31,8 +31,8 @@ def write(folder: Path, names: Iterable[str], first: int = 0) -> None:
             path.touch()
 
 
-def load(folder: Path | str, **settings: Any) -> SourceImages:
-    return ImageSource(kind="image_folder", path=str(folder), **settings).load()
+def load(path: Path | str, /, **settings: Any) -> SourceImages:
+    return ImageSource(kind="image_folder", path=str(path), **settings).load()
 
 
 HIDDEN = [".ipynb_checkpoints/a.png", "__MACOSX/a.png", "@eaDir/a.png", ".a.png", "Thumbs.db"]
