@@ -34,6 +34,10 @@ _LONGEST = 60
 
 SMALLEST_IMAGE = 8
 """Side of the smallest images in pixels."""
+LARGEST_IMAGE = 4096
+"""Side of the largest images: a batch of them and its layers must fit into a GPU."""
+MOST_MEGAPIXELS = 180
+"""Of an image file: Pillow takes larger ones for an attack."""
 
 
 class Mark(Enum):

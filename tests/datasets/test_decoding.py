@@ -196,7 +196,7 @@ def test_first_frame_of_several_is_read(kind: str) -> None:
     black, white = (Image.new("RGB", (8, 8), colour) for colour in ("black", "white"))
     content = file_of(black, kind, save_all=True, append_images=[white, black])
     picture = decoded("own", content, None)
-    assert picture.frames == 3
+    assert picture.several
     assert np.asarray(picture.image.convert("RGB")).max() < 10
     single = decoded("own", file_of(black, kind), None)
-    assert single.frames == 1
+    assert not single.several

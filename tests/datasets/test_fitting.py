@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import numpy as np
 import pytest
 import torch
 from kedro.io import DatasetError
+from PIL import Image
 
-from borderline.datasets import ImageSource
+from borderline.datasets import ImageSource, decoding, image_files, labelled_images
+from borderline.datasets.decoding import Picture
 from borderline.datasets.fitting import checked_fit
+from borderline.datasets.image_files import Arrays
 from borderline.datasets.image_source import SourceImages
+from borderline.datasets.labelled_images import labelled
 from borderline.errors import BorderlineError
 from sources import KINDS, written
 
@@ -89,3 +94,37 @@ def test_line_of_a_single_pixel(tmp_path: Path, kind: str, fit: str) -> None:
     images = loaded(tmp_path, kind, line, size=8, fit=fit).train["images"]
     assert images.shape == (4, 1, 8, 8)
     assert torch.isfinite(images).all()
+
+
+def test_images_of_full_size_do_not_stay_in_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, "image_folder", np.zeros((20, 20), np.uint8))
+    for number in range(40):
+        Image.new("RGB", (20, 20)).save(tmp_path / "a" / f"more_{number}.png")
+    alive: list[weakref.ref[Image.Image]] = []
+    most = 0
+
+    def watched(*arguments: Any) -> Picture:
+        nonlocal most
+        most = max(most, sum(image() is not None for image in alive))
+        picture = decoding.decoded(*arguments)
+        alive.append(weakref.ref(picture.image))
+        return picture
+
+    monkeypatch.setattr(image_files, "decoded", watched)
+    source = ImageSource(kind="image_folder", path=path, size=8).load()
+    assert source.train["images"].shape == (44, 3, 8, 8)
+    assert most < 10
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("shape", [(7, 1, 20, 13), (7, 3, 9, 20)])
+def test_images_in_parts_are_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, fit: Any, shape: tuple[int, ...]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    arrays = Arrays(pixels, np.zeros(7), scale=(0.0, 255.0))
+    whole = labelled(arrays, 12, None, fit)["images"]
+    monkeypatch.setattr(labelled_images, "_VALUES_AT_ONCE", 2 * pixels[0].size)
+    assert torch.equal(labelled(arrays, 12, None, fit)["images"], whole)

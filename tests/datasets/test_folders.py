@@ -31,8 +31,8 @@ def write(folder: Path, names: Iterable[str], first: int = 0) -> None:
             path.touch()
 
 
-def load(folder: Path | str, **settings: Any) -> SourceImages:
-    return ImageSource(kind="image_folder", path=str(folder), **settings).load()
+def load(path: Path | str, /, **settings: Any) -> SourceImages:
+    return ImageSource(kind="image_folder", path=str(path), **settings).load()
 
 
 HIDDEN = [".ipynb_checkpoints/a.png", "__MACOSX/a.png", "@eaDir/a.png", ".a.png", "Thumbs.db"]
@@ -59,7 +59,11 @@ def test_links_are_followed_without_circles(
     for circle, above in (("up", ".."), ("deep/up", ".."), ("deep/far", tmp_path.parent)):
         (tmp_path / "own/cat" / circle).symlink_to(above)
     (tmp_path / "own/cat/again").symlink_to("deep")
-    assert levels(load(tmp_path / "own")) == [("cat", 0), ("cat", 1), ("cat", 2), ("dog", 1)]
+    with pytest.raises(DatasetError, match=r"2 of 4 images.*outside of .*own;.*source\.folder"):
+        load(tmp_path / "own")
+    caplog.clear()
+    source = load(tmp_path / "own", folder=str(tmp_path / "pool"))
+    assert levels(source) == [("cat", 0), ("cat", 1), ("cat", 2), ("dog", 1)]
     assert caplog.text.count("a link to a folder above it") == 3
 
 

@@ -13,6 +13,7 @@ from borderline.errors import BorderlineError, did_you_mean
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 _DIGITS = 12
+_SHOWN = 30
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 AnyName = TypeVar("AnyName", str, int)
 
@@ -98,7 +99,10 @@ def find_label(
     # An index would be taken for a name where classes are called by numbers.
     known = [c if numbered or c == str(i) else f"{i} ({c})" for i, c in enumerate(classes)]
     hint = did_you_mean(text, classes)
-    raise BorderlineError(f"{said}such class{hint}: choose one of {', '.join(known)}.")
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    raise BorderlineError(
+        f"{said}such class{hint}: choose one of {', '.join(known[:_SHOWN])}{more}."
+    )
 
 
 def same_letters(name: str, names: Sequence[str]) -> str:

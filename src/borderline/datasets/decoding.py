@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from borderline.datasets.reading import Unreadable as Unreadable
 from borderline.datasets.scale import Scale, Span
 from borderline.errors import BorderlineError
+from borderline.params import MOST_MEGAPIXELS
 
 PILLOW = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 """The formats that Pillow may read: it would run a program for some others."""
@@ -27,10 +31,11 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _MIN_IS_WHITE = 258, 262, 0  # of TIFF
 _OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _OF_FRAMES = ("GIF", "PNG", "TIFF", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "La")
-
-
-class Unreadable(Exception):
-    """An image that cannot be read; the text is the reason, for a list in a message."""
+# Larger images are decoded one at a time: some take 30 bytes a pixel for a moment.
+_LARGE, _one_at_a_time = 16_000_000, threading.Lock()
+_VALUES_AT_ONCE = 2**22
+# The orientations of cameras that exchange width and height.
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
 
 class PackageMissing(BorderlineError):
@@ -45,13 +50,13 @@ class Picture(NamedTuple):
             transparency.
         span: The values of its pixels in the file, and the scale that was used.
         bits: The bits of a channel in the file.
-        frames: The frames of the file, of which this is the first.
+        several: Whether the file has more frames than this one, its first.
     """
 
     image: Image.Image
     span: Span
     bits: int
-    frames: int = 1
+    several: bool = False
 
 
 class _Stored(NamedTuple):
@@ -70,31 +75,85 @@ class _Stored(NamedTuple):
     cut: bool
 
 
-def decoded(name: str, content: bytes, scale: Scale | None) -> Picture:
+def decoded(
+    name: str, content: bytes, scale: Scale | None, megapixels: int = MOST_MEGAPIXELS
+) -> Picture:
     """Decode an image file.
 
     Args:
         name: The name of the file in messages; its suffix tells a DICOM file without a preamble.
         content: The bytes of the file.
         scale: The values of black and white in the file; None for those of its format.
+        megapixels: The greatest size that is decoded.
 
     Raises:
-        Unreadable: When the values of black and white are unknown, and for images of several
-            frames.
+        Unreadable: When the image is too large, when the values of black and white are unknown, and
+            for DICOM files of several frames.
         PackageMissing: When a DICOM file needs a package that is not installed.
     """
-    if is_dicom(content) or any(name.lower().endswith(end) for end in DICOM_EXTENSIONS):
-        from borderline.datasets.dicom_files import decoded_dicom
+    if _is_named_dicom(name, content):
+        from borderline.datasets.dicom_files import decoded_dicom, read_dicom
 
-        return decoded_dicom(name, content, scale)
-    with Image.open(BytesIO(content), formats=PILLOW) as file:
+        dataset = read_dicom(name, content)
+        with _room((dataset.Columns, dataset.Rows), megapixels):
+            return decoded_dicom(name, dataset, scale)
+    with _opened(content, megapixels) as file, _room(file.size, megapixels):
         stored = _stored(file)
-        # Cameras add smaller images to a JPEG.
-        frames = getattr(file, "n_frames", 1) if file.format in _OF_FRAMES else 1
+        # Cameras add smaller images to a JPEG. Counting all frames of a file can take hours.
+        several = file.format in _OF_FRAMES and bool(getattr(file, "is_animated", False))
         file.load()
         # Cameras save the orientation beside the pixels.
         image = ImageOps.exif_transpose(file)
-    return _picture(image, content, stored, scale)._replace(frames=frames)
+        return _picture(image, content, stored, scale)._replace(several=several)
+
+
+def size_in_header(name: str, content: bytes, megapixels: int) -> tuple[int, int]:
+    """Width and height of an image file in pixels; its pixels are not decoded.
+
+    Raises:
+        Unreadable: When they are more than ``megapixels``.
+        PackageMissing: When a DICOM file needs a package that is not installed.
+    """
+    if _is_named_dicom(name, content):
+        from borderline.datasets.dicom_files import read_dicom
+
+        dataset = read_dicom(name, content)
+        return int(dataset.Columns), int(dataset.Rows)
+    with _opened(content, megapixels) as file:
+        width, height = file.size
+        # Pillow decodes a PNG to find its orientation.
+        if file.format != "PNG" and file.getexif().get(_ORIENTATION) in _TURNED:
+            return height, width
+        return width, height
+
+
+def _opened(content: bytes, megapixels: int) -> Image.Image:
+    # Pillow's own limit is the same for all files of a process; it raises an error at its double.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, megapixels * 10**6)
+    try:
+        return Image.open(BytesIO(content), formats=PILLOW)
+    except Image.DecompressionBombError as error:
+        raise Unreadable(_too_large("", megapixels)) from error
+
+
+def _room(size: tuple[int, int], megapixels: int) -> AbstractContextManager[Any]:
+    """A turn to decode an image of this width and height.
+
+    Raises:
+        Unreadable: When it is too large.
+    """
+    pixels = size[0] * size[1]
+    if pixels > megapixels * 10**6:
+        raise Unreadable(_too_large(f" ({size[0]}x{size[1]})", megapixels))
+    return _one_at_a_time if pixels > _LARGE else nullcontext()
+
+
+def _too_large(size: str, megapixels: int) -> str:
+    return f"it has more than {megapixels} megapixels{size}; source.most_megapixels can be raised"
+
+
+def _is_named_dicom(name: str, content: bytes) -> bool:
+    return is_dicom(content) or any(name.lower().endswith(end) for end in DICOM_EXTENSIONS)
 
 
 def _picture(image: Image.Image, content: bytes, stored: _Stored, scale: Scale | None) -> Picture:
@@ -143,8 +202,12 @@ def in_8_bits(
     if scale is None and bits >= 8:
         pixels = (values >> (bits - 8)).astype(np.uint8)
     else:
-        shares = (values.astype(np.float64) - low) / (high - low)
-        pixels = (shares.clip(0, 1) * 255).round().astype(np.uint8)
+        pixels = np.empty(values.shape, np.uint8)
+        rows = max(1, _VALUES_AT_ONCE // max(1, values[0].size))
+        for first in range(0, len(values), rows):
+            block = slice(first, first + rows)
+            shares = (values[block].astype(np.float64) - low) / (high - low)
+            pixels[block] = (shares.clip(0, 1) * 255).round().astype(np.uint8)
     span = _span_of(values, (low, high))
     return Picture(Image.fromarray(255 - pixels if inverted else pixels), span, bits)
 

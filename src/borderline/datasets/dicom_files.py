@@ -13,12 +13,13 @@ from borderline.datasets.scale import Scale
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+_DEFLATED, _META = b"1.2.840.10008.1.2.1.99", 4096
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _OF_SHADES = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 
 
-def decoded_dicom(name: str, content: bytes, scale: Scale | None) -> Picture:
+def decoded_dicom(name: str, dataset: Dataset, scale: Scale | None) -> Picture:
     """Decode a DICOM file of one frame.
 
     The values are rescaled (modality LUT), and the first window is applied (VOI LUT). Without a
@@ -26,23 +27,16 @@ def decoded_dicom(name: str, content: bytes, scale: Scale | None) -> Picture:
 
     Args:
         name: The name of the file in messages.
-        content: The bytes of the file.
+        dataset: The file.
         scale: The rescaled values of black and white in place of the window; values beyond them
             are cut off, as a window does. None for the window.
 
     Raises:
-        PackageMissing: When pydicom, or its plug-in for the compression, is not installed.
-        Unreadable: When the file holds no image, or several frames.
+        PackageMissing: When pydicom's plug-in for the compression is not installed.
+        Unreadable: When the file holds several frames.
     """
-    try:
-        import pydicom
-        from pydicom.pixels.processing import apply_color_lut
-    except ModuleNotFoundError as error:
-        raise PackageMissing(
-            f"{name} is a DICOM file, which needs the package pydicom: install it "
-            "(pip install 'borderline[dicom]')."
-        ) from error
-    dataset = pydicom.dcmread(BytesIO(content), force=True)
+    from pydicom.pixels.processing import apply_color_lut
+
     pixels = _pixels(name, dataset)
     kind, bits = str(dataset.PhotometricInterpretation), int(dataset.BitsAllocated)
     if kind == "PALETTE COLOR":
@@ -56,13 +50,41 @@ def decoded_dicom(name: str, content: bytes, scale: Scale | None) -> Picture:
     return _cut(in_8_bits(values, scale or shown, bits, inverted=kind == "MONOCHROME1"))
 
 
+def read_dicom(name: str, content: bytes) -> Dataset:
+    """Read a DICOM file; its pixels are not decoded.
+
+    Args:
+        name: The name of the file in messages.
+        content: The bytes of the file.
+
+    Raises:
+        PackageMissing: When pydicom is not installed.
+        Unreadable: When the file holds no image.
+    """
+    try:
+        import pydicom
+    except ModuleNotFoundError as error:
+        raise PackageMissing(
+            f"{name} is a DICOM file, which needs the package pydicom: install it "
+            "(pip install 'borderline[dicom]')."
+        ) from error
+    # pydicom inflates such a file without a limit.
+    if _DEFLATED in content[:_META]:
+        raise Unreadable("its data set is deflated: save it uncompressed")
+    dataset = pydicom.dcmread(BytesIO(content), force=True)
+    if "PixelData" not in dataset:
+        raise Unreadable("it holds no image")
+    samples = int(dataset.get("SamplesPerPixel") or 1)
+    if samples not in (1, 3, 4):
+        raise Unreadable(f"it has {samples} values for a pixel")
+    return dataset
+
+
 def _pixels(name: str, dataset: Dataset) -> np.ndarray:
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.pixels.utils import pixel_array
     from pydicom.uid import ImplicitVRLittleEndian
 
-    if "PixelData" not in dataset:
-        raise Unreadable("it holds no image")
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
         raise Unreadable(f"it holds {frames} frames, but one is needed: save each in a file")

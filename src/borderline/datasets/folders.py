@@ -13,6 +13,7 @@ from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
 from borderline.datasets.image_files import FORMATS, HEAD, is_image
+from borderline.datasets.limits import DEEPEST
 from borderline.errors import BorderlineError
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,11 @@ class Walker:
             raise BorderlineError(
                 f"The folder {folder} of {owner} is the same as one of {first} (one is a link to "
                 "the other), so its images would be read twice: remove one."
+            )
+        if len(above) > DEEPEST:
+            raise BorderlineError(
+                f"source.path is {self._source!r}, whose folders lie more than {DEEPEST} deep in "
+                f"each other (in {owner}): move the images up, or remove the folders."
             )
         there = listing(self._fs, folder)
         for name, path in there.files.items():

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
-from collections.abc import Iterator
-from pathlib import Path
+import posixpath
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from fsspec.core import url_to_fs
 
 from borderline.datasets.class_names import in_order
 from borderline.datasets.image_files import ImageArrays, ImageFile, Wanted, decode_splits
+from borderline.datasets.limits import LARGEST_TABLE
+from borderline.datasets.reading import Folder, Unreadable
 from borderline.datasets.splits import splits_among
 from borderline.errors import BorderlineError
 
@@ -17,12 +22,18 @@ logger = logging.getLogger(__name__)
 
 _LABELS = ("label", "labels")
 _NONE = -1
+_SPLITS, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 
 
-def read_hugging_face(path: str, wanted: Wanted) -> ImageArrays:
+def read_hugging_face(path: str, wanted: Wanted, *, folder: str | None = None) -> ImageArrays:
     """Read a folder that ``save_to_disk`` wrote: a dataset, or its splits.
 
     They are ``train``, and perhaps ``validation`` and ``test``.
+
+    Args:
+        path: The folder, or its fsspec address.
+        wanted: The wanted images.
+        folder: A folder whose files rows may name, beside those in the folder of the dataset.
 
     Raises:
         BorderlineError: When the folder holds no dataset, when the dataset lacks a column of images
@@ -36,6 +47,9 @@ def read_hugging_face(path: str, wanted: Wanted) -> ImageArrays:
             "(pip install datasets)."
         ) from error
     try:
+        fs, root = url_to_fs(path)
+        within = Folder(fs, root, None if folder is None else url_to_fs(folder)[1])
+        _check_files(within)
         saved: Any = datasets.load_from_disk(path)
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -66,9 +80,38 @@ def read_hugging_face(path: str, wanted: Wanted) -> ImageArrays:
                 f"source.path is {path!r}, whose split {named[split]!r} lacks the column "
                 f"{lacking[0]!r}: add it, or remove the split."
             )
-        undecoded = rows.cast_column(image, datasets.Image(decode=False))
-        files[split] = _files(undecoded, image, label, numbers, columns, named[split])
+        # The library decodes all columns of a row, also sounds. An image stays on the disk until
+        # its turn.
+        images = rows.with_format(None).select_columns([image])
+        images = images.cast_column(image, datasets.Image(decode=False))
+        others = rows.with_format(None).select_columns(
+            [label, *(name for name in columns if name in rows.column_names)]
+        )
+        read = functools.partial(_read, images, image, within)
+        files[split] = _files(others, label, numbers, columns, named[split], read)
     return names, *decode_splits(files, wanted, path)
+
+
+def _check_files(folder: Folder) -> None:
+    """Check the files that the descriptions of a dataset name, before the library opens them.
+
+    Raises:
+        Unreadable: When one lies outside of the folder, or is no regular file.
+    """
+
+    def described(file: str) -> Any:
+        return json.loads(folder.read(f"{folder.path}/{file}", LARGEST_TABLE))
+
+    names = [""]
+    if folder.fs.isfile(f"{folder.path}/{_SPLITS}"):
+        names = described(_SPLITS)["splits"]
+    for name in names:
+        described(posixpath.join(name, _INFO))
+        for part in described(posixpath.join(name, _STATE))["_data_files"]:
+            file = posixpath.join(folder.path, name, part["filename"])
+            folder.check(file)
+            if not folder.fs.isfile(file):
+                raise Unreadable(f"{part['filename']} is no regular file")
 
 
 def _image_column(path: str, features: Any, datasets: Any) -> str:
@@ -101,7 +144,8 @@ def _labels(
         )
     values = [value for value in rows.unique(plain[0]) if value is not None and value != -1]
     names = tuple(map(str, in_order(values)))
-    return plain[0], names, {value: names.index(str(value)) for value in values}
+    numbers = {name: number for number, name in enumerate(names)}
+    return plain[0], names, {value: numbers[str(value)] for value in values}
 
 
 def _not_one(path: str, features: Any, count: int, content: str) -> BorderlineError:
@@ -113,26 +157,39 @@ def _not_one(path: str, features: Any, count: int, content: str) -> BorderlineEr
 
 def _files(
     rows: Any,
-    image: str,
     label: str,
     numbers: dict[int | str, int],
     columns: list[str],
     split: str,
+    read: Callable[..., bytes],
 ) -> Iterator[ImageFile]:
     for number, row in enumerate(rows):
-        values = {name: row.get(name) for name in columns}
         known = numbers.get(row[label], _NONE)
-        read = functools.partial(_read, row[image], row[label], known)
-        yield ImageFile(f"row {number} of {split}", known, read, values)
+        values = {name: row.get(name) for name in columns}
+        reader = functools.partial(read, number, row[label], known)
+        yield ImageFile(f"row {number} of {split}", known, reader, values)
 
 
-def _read(image: dict[str, Any] | None, label: int | str | None, known: int) -> bytes:
+def _read(
+    images: Any,
+    column: str,
+    folder: Folder,
+    number: int,
+    label: int | str | None,
+    known: int,
+    most: int,
+) -> bytes:
     # The library writes a missing class label as None or -1.
     if label is None or label == _NONE:
-        raise BorderlineError("it has no label")
+        raise Unreadable("it has no label")
     if known == _NONE:
-        raise BorderlineError(f"its label {label!r} is none of a training image")
-    content, file = (image or {}).get("bytes"), (image or {}).get("path")
+        raise Unreadable(f"its label {str(label)[:80]!r} is none of a training image")
+    image = images[number][column] or {}
+    content, file = image.get("bytes"), image.get("path")
     if content is None and not file:
-        raise BorderlineError("it has no image")
-    return Path(str(file)).read_bytes() if content is None else bytes(content)
+        raise Unreadable("it has no image")
+    if content is None:
+        return folder.read(folder.place(str(file)), most)
+    if len(content) > most:
+        raise Unreadable(f"it has more than {most / 2**20:,.0f} MB")
+    return bytes(content)

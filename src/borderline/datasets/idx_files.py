@@ -6,13 +6,16 @@ import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
 from borderline.datasets.image_files import Arrays, ImageArrays, channels_first
+from borderline.datasets.limits import check_bytes
 from borderline.errors import BorderlineError
 
 _UNSIGNED_BYTE = 0x08
+_AT_ONCE = 2**24
 
 
 def read_idx_folder(folder: Path) -> ImageArrays:
@@ -78,22 +81,37 @@ def read_idx(path: Path) -> np.ndarray:
         BorderlineError: When the file is no IDX file of unsigned bytes, or too short or too long.
     """
     remedy = "replace it by a sound copy."
+    if not path.is_file():
+        raise BorderlineError(f"{path} is no regular file: {remedy}")
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise BorderlineError(f"{path} cannot be read ({error}): {remedy}") from error
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTE:
+        opened: Any = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rb") as file:
+            head = file.read(4)
+            if len(head) < 4 or head[:2] != b"\0\0" or head[2] != _UNSIGNED_BYTE:
+                raise BorderlineError(
+                    f"{path} starts with the bytes {head.hex(' ') or '(none)'}, but an IDX file of "
+                    f"unsigned bytes starts with 00 00 08 and the number of dimensions: {remedy}"
+                )
+            sides = file.read(4 * head[3])
+            shape = tuple(np.frombuffer(sides[: len(sides) // 4 * 4], dtype=">u4").tolist())
+            expected = math.prod(shape)
+            check_bytes(expected, str(path))
+            content = _up_to(file, expected)
+            more = bool(file.read(1))
+    except (OSError, EOFError, MemoryError, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise BorderlineError(f"{path} cannot be read ({reason}): {remedy}") from error
+    if len(shape) < head[3] or len(content) < expected or more:
         raise BorderlineError(
-            f"{path} starts with the bytes {content[:4].hex(' ') or '(none)'}, but an IDX file of "
-            f"unsigned bytes starts with 00 00 08 and the number of dimensions: {remedy}"
-        )
-    n_dims = content[3]
-    header = 4 + 4 * n_dims
-    shape = np.frombuffer(content[4:header], dtype=">u4").astype(int)
-    expected = math.prod(shape.tolist()) if len(shape) == n_dims else -1
-    if len(content) - header != expected:
-        raise BorderlineError(
-            f"{path} announces {tuple(shape.tolist())} values but holds {len(content) - header} "
+            f"{path} announces {shape} values but holds {'more' if more else len(content)} "
             f"bytes of them, so it is truncated or damaged: {remedy}"
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape)
+
+
+def _up_to(file: IO[bytes], most: int) -> bytearray:
+    """The next bytes of a file; a file that announces more than it holds takes no memory."""
+    content = bytearray()
+    while part := file.read(min(_AT_ONCE, most - len(content))):
+        content += part
+    return content

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,9 @@ from fsspec.core import url_to_fs
 
 from borderline.datasets.class_names import in_order
 from borderline.datasets.image_files import Arrays, ImageArrays, channels_first, with_validation
-from borderline.datasets.scale import Span, scaled, span_of, warn_if_narrow
+from borderline.datasets.limits import check_bytes, check_labels, memory
+from borderline.datasets.reading import Unreadable, read_regular
+from borderline.datasets.scale import Span, check_inside, span_of, warn_if_narrow
 from borderline.errors import BorderlineError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +33,7 @@ _NAMES = {
 
 
 def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArrays:
-    """Read arrays of images, which become float32 in [-1, 1], and of labels.
+    """Read arrays of images and of labels.
 
     Args:
         path: An .npz, or a folder of .npy files, or its fsspec address. It holds ``images`` and
@@ -69,7 +72,9 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
     warn_if_narrow(spans, path)
     classes = in_order({*splits["train"].labels.tolist()})
     if all(isinstance(name, int) for name in classes):
-        numbers = tuple(str(label) for label in range(max(classes, default=-1) + 1))
+        highest = max(classes, default=-1)
+        check_labels(highest, len(splits["train"].labels), path)
+        numbers = tuple(map(str, range(highest + 1)))
         return numbers, _with_validation(splits, path), splits.get("test")
     order = {name: label for label, name in enumerate(classes)}
     by_label = {
@@ -94,23 +99,53 @@ def _arrays(path: str) -> dict[str, np.ndarray]:
         )
     if fs.isdir(root):
         files = sorted(file for file in fs.ls(root, detail=False) if file.endswith(".npy"))
-        arrays = {file: _read(file, _load, BytesIO(fs.cat_file(file))) for file in files}
+        arrays = {file: _read(file, _load, _content(fs, file, file)) for file in files}
         return {
             file.rpartition("/")[2].removesuffix(".npy"): array for file, array in arrays.items()
         }
-    archive = _read(path, _load, BytesIO(fs.cat_file(root)))
+    content = _content(fs, root, path)
+    archive = _read(path, _load, content)
     if isinstance(archive, np.ndarray):
         raise BorderlineError(
             f"source.path is {path!r}, which holds one array, but images and labels are needed: "
             "name the folder that holds images.npy and labels.npy, or an .npz with both."
         )
-    return {name: _read(f"{path} ({name})", archive.__getitem__, name) for name in archive.files}
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise BorderlineError(f"{path} cannot be read (it is no .npz): name another file.")
+    _check_archive(archive, path)
+    read = {n: _read(f"{path} ({n})", archive.__getitem__, n) for n in archive.files}
+    # NumPy gives the bytes of files in it that are no arrays.
+    return {name: array for name, array in read.items() if isinstance(array, np.ndarray)}
+
+
+def _content(fs: Any, file: str, shown: str) -> BytesIO:
+    try:
+        return BytesIO(read_regular(fs, file, memory()))
+    except Unreadable as error:
+        raise BorderlineError(f"{shown} cannot be read ({error}): name another file.") from error
+
+
+def _check_archive(archive: Any, path: str) -> None:
+    """Check that the arrays of an archive fit into the memory.
+
+    Raises:
+        BorderlineError: When they do not, and for compressions that NumPy does not write.
+    """
+    members = archive.zip.infolist()
+    check_bytes(sum(member.file_size for member in members), path)
+    strange = [m.filename for m in members if m.compress_type not in (ZIP_STORED, ZIP_DEFLATED)]
+    if strange:
+        # Python unpacks these without a limit.
+        raise BorderlineError(
+            f"{path} holds {strange[0][:80]!r} in a compression that NumPy does not write: save it "
+            "with np.savez or np.savez_compressed."
+        )
 
 
 def _read(path: str, read: Callable[[Any], Any], source: Any) -> Any:
     try:
         return read(source)
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, OSError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
         if "allow_pickle" in str(error) or "Object arrays" in str(error):
             raise BorderlineError(
                 f"{path} holds Python objects, whose reading would run code: save "
@@ -142,6 +177,11 @@ def _split(
             f"source.path is {path!r}, whose {labels_name} are of type {labels.dtype}, but whole "
             "numbers from 0 on, or names, are needed: convert them."
         )
+    if len(images) and (images.size == 0 or labels.dtype.itemsize == 0):
+        raise BorderlineError(
+            f"source.path is {path!r}, whose {images_name} of shape {images.shape} and "
+            f"{labels_name} of type {labels.dtype} hold no values: save them again."
+        )
     if images.dtype.kind not in "uifb":
         raise BorderlineError(
             f"source.path is {path!r}, whose {images_name} are of type {images.dtype}, but numbers "
@@ -154,12 +194,17 @@ def _split(
             "or three are needed, first or last: keep the grey or the three colours (RGBA: "
             "images[..., :3])."
         )
-    if images.dtype.kind == "f" and not np.isfinite(images.astype(np.float32)).all():
+    span = span_of(images, scale)
+    # The images become float32.
+    least, greatest = np.array(span[:2]).astype(np.float32)
+    if not np.isfinite([least, greatest]).all():
         raise BorderlineError(
             f"source.path is {path!r}, whose {images_name} hold NaN or infinite pixels: replace "
             "them."
         )
-    return Arrays(scaled(images, scale, f"{images_name} in {path}"), labels)
+    rounded = span._replace(least=float(least), greatest=float(greatest))
+    check_inside([rounded], f"{images_name} in {path}")
+    return Arrays(images, labels, scale=span.scale)
 
 
 def _columns(

@@ -14,10 +14,18 @@ from PIL import Image, ImageOps
 from borderline.datasets.decoding import EXTENSIONS as EXTENSIONS
 from borderline.datasets.decoding import FORMATS as FORMATS
 from borderline.datasets.decoding import HEAD as HEAD
-from borderline.datasets.decoding import PackageMissing, Picture, Unreadable, decoded, is_dicom
+from borderline.datasets.decoding import (
+    PackageMissing,
+    Unreadable,
+    decoded,
+    is_dicom,
+    size_in_header,
+)
 from borderline.datasets.fitting import Fit, checked_fit
-from borderline.datasets.scale import Scale, check_inside, warn_if_narrow
+from borderline.datasets.limits import BYTES_OF_A_PIXEL, check_memory
+from borderline.datasets.scale import Scale, Span, check_inside, on_scale, warn_if_narrow
 from borderline.errors import BorderlineError
+from borderline.params import MOST_MEGAPIXELS
 
 logger = logging.getLogger(__name__)
 
@@ -27,23 +35,27 @@ Broken = Literal["stop", "leave_out"]
 
 _SHOWN = 5
 _READERS = 4
+_AT_ONCE = 1024
 
 
 class Arrays(NamedTuple):
     """Images as arrays.
 
     Attributes:
-        pixels: Shape (N, C, H, W), uint8 or in [-1, 1].
+        pixels: Shape (N, C, H, W), on ``scale``.
         labels: Shape (N,).
         columns: Other values of each image, N rows; None for none.
         validation: Which training images are used for validation only, bool (N,); None where the
             source does not say.
+        scale: The values of black and white in ``pixels``, as for
+            :func:`~borderline.datasets.scale.on_scale`.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
     columns: pd.DataFrame | None = None
     validation: np.ndarray | None = None
+    scale: Scale | None = None
 
 
 ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
@@ -56,12 +68,13 @@ class ImageFile(NamedTuple):
     Attributes:
         name: Its name in messages.
         label: The index of its class.
+        read: Reads the file, which may have at most so many bytes.
         columns: Other values of the image, by name.
     """
 
     name: str
     label: int
-    read: Callable[[], bytes]
+    read: Callable[[int], bytes]
     columns: Mapping[str, Any] | None = None
 
 
@@ -75,6 +88,7 @@ class Wanted(NamedTuple):
         colour: The wanted colour; None is grey if all images of ``train`` are grey.
         broken: What happens to files that cannot be read.
         scale: The values of black and white in the files; None for those of their formats.
+        megapixels: The greatest size of a file.
     """
 
     size: int | None = None
@@ -82,12 +96,33 @@ class Wanted(NamedTuple):
     colour: Colour | None = None
     broken: Broken = "stop"
     scale: Scale | None = None
+    megapixels: int = MOST_MEGAPIXELS
+
+
+class _Pixels(NamedTuple):
+    """A decoded image in the wanted size.
+
+    Attributes:
+        values: Shape (H, W) if grey, else (H, W, 3), uint8.
+        size: Width and height of the file.
+        span: As that of :class:`~borderline.datasets.decoding.Picture`.
+        bits: The same.
+        several: The same.
+    """
+
+    values: np.ndarray
+    size: tuple[int, int]
+    span: Span
+    bits: int
+    several: bool
 
 
 def decode_splits(
     splits: Mapping[str, Iterable[ImageFile]], wanted: Wanted, source: str
 ) -> tuple[Arrays, Arrays | None]:
     """Pixels and labels of the splits, all of them grey or all in colour.
+
+    An image keeps the memory of its wanted size only.
 
     The splits are ``train``, and perhaps ``validation`` and ``test``. Validation images are
     training images with a mark.
@@ -100,18 +135,46 @@ def decode_splits(
             read, when pixels are outside of the wanted scale, and when ``size`` or ``fit`` is
             missing for images of other sizes.
     """
-    opened = {name: _opened_files(list(files), wanted, source) for name, files in splits.items()}
-    pictures = [picture for _, of_split in opened.values() for picture in of_split]
-    _check_scale(pictures, wanted.scale, source)
-    fit = checked_fit([p.image.size for p in pictures], wanted.size, wanted.fit, source)
-    arrays: dict[str, Arrays] = {}
-    colour = wanted.colour
-    for name, (files, of_split) in opened.items():
-        images = [picture.image for picture in of_split]
-        arrays[name] = _stacked(files, images, wanted.size, fit, colour)
+    listed = {name: list(files) for name, files in splits.items()}
+    _check_sizes([file for files in listed.values() for file in files], wanted, source)
+    colour, opened = wanted.colour, {}
+    for name, files in listed.items():
+        opened[name] = _opened_files(files, wanted._replace(colour=colour), source)
         # The other splits have the channels of the training images.
-        colour = colour or ("grey" if arrays[name].pixels.shape[1] == 1 else "rgb")
+        grey = all(image.values.ndim == 2 for image in opened[name][1])
+        colour = colour or ("grey" if grey else "rgb")
+    images = [image for _, of_split in opened.values() for image in of_split]
+    _check_scale(images, wanted.scale, source)
+    checked_fit([image.size for image in images], wanted.size, wanted.fit, source)
+    images.clear()
+    arrays = {name: _stacked(*of_split) for name, of_split in opened.items()}
     return with_validation(arrays["train"], arrays.get("validation"), source), arrays.get("test")
+
+
+def _check_sizes(files: list[ImageFile], wanted: Wanted, source: str) -> None:
+    """Check that all images fit into the memory, in the wanted size or in their own.
+
+    Raises:
+        BorderlineError: When they do not, and when their own sizes differ.
+    """
+    if wanted.size is not None:
+        check_memory((len(files), 1, wanted.size, wanted.size), wanted.size, source)
+        return
+
+    def size_of(file: ImageFile) -> tuple[int, int] | None:
+        try:
+            content = file.read(wanted.megapixels * 10**6 * BYTES_OF_A_PIXEL)
+            return size_in_header(file.name, content, wanted.megapixels)
+        except PackageMissing:
+            raise
+        except Exception:  # The decoding says which files cannot be read.
+            return None
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        sizes = [size for size in readers.map(size_of, files) if size is not None]
+    checked_fit(sizes, None, wanted.fit, source)
+    if sizes:
+        check_memory((len(sizes), 1, sizes[0][1], sizes[0][0]), None, source)
 
 
 def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Arrays:
@@ -138,6 +201,11 @@ def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Ar
             f"The validation images of {source} show no image of the classes with the labels "
             f"{', '.join(map(str, lacking))}: add some, or remove the validation images."
         )
+    if train.scale != validation.scale:
+        train, validation = (
+            part._replace(pixels=on_scale(part.pixels, part.scale), scale=None)
+            for part in (train, validation)
+        )
     counts = len(train.labels), len(validation.labels)
     columns = [
         pd.DataFrame(index=range(count)) if part.columns is None else part.columns
@@ -154,19 +222,23 @@ def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Ar
         np.concatenate([train.labels, validation.labels]),
         joined if len(joined.columns) else None,
         np.repeat([False, True], counts),
+        train.scale,
     )
 
 
 def _opened_files(
     files: list[ImageFile], wanted: Wanted, source: str
-) -> tuple[list[ImageFile], list[Picture]]:
-    """The files that can be read, and their pictures."""
+) -> tuple[list[ImageFile], list[_Pixels]]:
+    """The files that can be read, and their pixels."""
 
-    def opened(file: ImageFile) -> Picture | str:
-        return _opened(file, wanted.scale)
+    def opened(file: ImageFile) -> _Pixels | str:
+        return _opened(file, wanted)
 
+    results: list[tuple[ImageFile, _Pixels | str]] = []
     with ThreadPoolExecutor(_READERS) as readers:
-        results = list(zip(files, readers.map(opened, files), strict=True))
+        for first in range(0, len(files), _AT_ONCE):
+            some = files[first : first + _AT_ONCE]
+            results += zip(some, readers.map(opened, some), strict=True)
     bad = [f"{file.name} ({result})" for file, result in results if isinstance(result, str)]
     pictures = [result for _, result in results if not isinstance(result, str)]
     if bad and (wanted.broken == "stop" or not pictures):
@@ -179,7 +251,7 @@ def _opened_files(
     for name in bad:
         logger.warning("Left out, because it cannot be read: %s", name)
     kept = [file for file, result in results if not isinstance(result, str)]
-    longer = [file.name for file, picture in zip(kept, pictures, strict=True) if picture.frames > 1]
+    longer = [file.name for file, picture in zip(kept, pictures, strict=True) if picture.several]
     if longer:
         logger.warning(
             "%d images of %s have several frames, of which only the first one is read: %s%s",
@@ -189,7 +261,7 @@ def _opened_files(
     return kept, pictures
 
 
-def _check_scale(pictures: list[Picture], scale: Scale | None, source: str) -> None:
+def _check_scale(pictures: list[_Pixels], scale: Scale | None, source: str) -> None:
     depths = sorted({picture.bits for picture in pictures})
     if scale is not None and len(depths) > 1:
         raise BorderlineError(
@@ -202,20 +274,18 @@ def _check_scale(pictures: list[Picture], scale: Scale | None, source: str) -> N
     warn_if_narrow(spans, source)
 
 
-def _stacked(
-    files: list[ImageFile],
-    images: list[Image.Image],
-    size: int | None,
-    fit: Fit,
-    colour: Colour | None,
-) -> Arrays:
-    grey = all(image.mode == "L" for image in images) if colour is None else colour == "grey"
-    mode = "L" if grey else "RGB"
-    pixels = [np.asarray(_fitted(image, size, fit, mode).convert(mode)) for image in images]
-    stacked = np.stack(pixels) if pixels else np.zeros((0, 1, 1), np.uint8)
+def _stacked(files: list[ImageFile], images: list[_Pixels]) -> Arrays:
+    """The images as one array; the list is emptied, so that the memory holds them once."""
+    grey = all(image.values.ndim == 2 for image in images)
+    sides = images[0].values.shape[:2] if images else (1, 1)
+    pixels = np.empty((len(images), 1 if grey else 3, *sides), np.uint8)
+    for row in reversed(range(len(images))):
+        values = images.pop().values
+        # A grey image fills all three channels.
+        pixels[row] = values if values.ndim == 2 else np.moveaxis(values, -1, 0)
     columns = pd.DataFrame.from_records([file.columns or {} for file in files])
     return Arrays(
-        np.ascontiguousarray(channels_first(stacked)),
+        pixels,
         np.array([file.label for file in files], dtype=np.int64),
         columns if len(columns.columns) else None,
     )
@@ -244,17 +314,26 @@ def is_image(name: str, head: Callable[[], bytes]) -> bool:
     return not name.startswith(".") and is_dicom(head())
 
 
-def _opened(file: ImageFile, scale: Scale | None) -> Picture | str:
-    """The picture, or the reason why it cannot be read."""
+def _opened(file: ImageFile, wanted: Wanted) -> _Pixels | str:
+    """The pixels of a file, or the reason why it cannot be read."""
     try:
-        content = file.read()
-        return decoded(file.name, content, scale) if content else "0 bytes"
+        content = file.read(wanted.megapixels * 10**6 * BYTES_OF_A_PIXEL)
+        if not content:
+            return "0 bytes"
+        picture = decoded(file.name, content, wanted.scale, wanted.megapixels)
+        modes = {"grey": "L", "rgb": "RGB", None: "L" if picture.image.mode == "L" else "RGB"}
+        mode = modes[wanted.colour]
+        image = _fitted(picture.image, wanted.size, wanted.fit or "crop", mode).convert(mode)
+        size, span, bits = picture.image.size, picture.span, picture.bits
+        return _Pixels(np.asarray(image), size, span, bits, picture.several)
     except PackageMissing:
         raise
     except Unreadable as error:
         return str(error)
     except Exception as error:
-        return str(error).splitlines()[0].split("<")[0].strip()[:80] or type(error).__name__
+        return (str(error).splitlines() or [""])[0].split("<")[0].strip()[:80] or type(
+            error
+        ).__name__
 
 
 def _fitted(image: Image.Image, size: int | None, fit: Fit, mode: str) -> Image.Image:

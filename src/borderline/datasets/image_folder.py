@@ -36,6 +36,7 @@ from borderline.datasets.image_tables import (
     splits_of,
 )
 from borderline.datasets.metadata_tables import class_names, read_table
+from borderline.datasets.reading import Folder
 from borderline.errors import BorderlineError
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def read_image_folder(
     *,
     levels: tuple[str, ...] | None = None,
     label_column: str | None = None,
+    folder: str | None = None,
 ) -> ImageArrays:
     """Read a folder with a folder for each class; or with ``train`` and ``test``, which hold these.
 
@@ -66,6 +68,7 @@ def read_image_folder(
             all but the class become columns. None decides by the folders.
         label_column: The column of the table that holds the classes; None is ``label`` where
             folders are no classes.
+        folder: Another folder that links in it may lead into; None for none.
 
     Raises:
         BorderlineError: When the folder or a class is missing, when the roles of folders cannot be
@@ -78,7 +81,8 @@ def read_image_folder(
             "for each class."
         )
     splits = find_splits(fs, root, path, classes)
-    columns = {split: _columns(fs, path, folder, root) for split, folder in splits.items()}
+    within = Folder(fs, root, None if folder is None else url_to_fs(folder)[1])
+    columns = {split: _columns(within, path, place, root) for split, place in splits.items()}
     walker = Walker(fs, root, path, strict=wanted.broken == "stop")
     label = None
     if levels is None:
@@ -86,12 +90,12 @@ def read_image_folder(
     if label is None:
         _check_splits(columns["train"], path, split=len(splits) > 1)
         found = levels or find_levels(fs, splits["train"], path, classes)
-        names, files = _of_folders(fs, path, splits, columns, found, classes, walker)
+        names, files = _of_folders(within, path, splits, columns, found, classes, walker)
     else:
-        columns = {s: _columns(fs, path, folder, root, label) for s, folder in splits.items()}
+        columns = {s: _columns(within, path, place, root, label) for s, place in splits.items()}
         if splits == {"train": root}:
             splits, columns = _split_by_table(root, path, columns["train"])
-        names, files = _of_table(fs, path, splits, columns, label, classes, walker)
+        names, files = _of_table(within, path, splits, columns, label, classes, walker)
     walker.report()
     return names, *decode_splits(files, wanted, path)
 
@@ -120,7 +124,7 @@ def _split_by_table(
 
 
 def _of_folders(
-    fs: Any,
+    within: Folder,
     path: str,
     splits: dict[str, str],
     columns: dict[str, _Columns],
@@ -130,7 +134,7 @@ def _of_folders(
 ) -> tuple[tuple[str, ...], dict[str, list[ImageFile]]]:
     """The names of the classes and the files of each split, from a folder for each class."""
     folders_of = {
-        split: class_folders(fs, folder, levels, path, any_classes=classes is not None)
+        split: class_folders(within.fs, folder, levels, path, any_classes=classes is not None)
         for split, folder in splits.items()
     }
     there = list(folders_of["train"])
@@ -152,7 +156,7 @@ def _of_folders(
             file
             for label, name in enumerate(names)
             for place in folders[name]
-            for file in _files(fs, walker, splits, split, place, label, columns[split])
+            for file in _files(within, walker, splits, split, place, label, columns[split])
         ]
         labels = {file.label for file in files[split]}
         empty = [name for label, name in enumerate(names) if label not in labels]
@@ -186,7 +190,7 @@ def _check_folders(
 
 
 def _files(
-    fs: Any,
+    within: Folder,
     walker: Walker,
     splits: dict[str, str],
     split: str,
@@ -200,11 +204,11 @@ def _files(
     for file in walker.images(place.folder, owner):
         values = {**place.columns, **columns.get(file, {})}
         name = file.removeprefix(root).lstrip("/")
-        yield ImageFile(name, label, functools.partial(fs.cat_file, file), values)
+        yield ImageFile(name, label, functools.partial(within.read, file), values)
 
 
 def _of_table(
-    fs: Any,
+    within: Folder,
     path: str,
     splits: dict[str, str],
     columns: dict[str, _Columns],
@@ -234,7 +238,7 @@ def _of_table(
         rows = columns[split]
         others = [{k: v for k, v in row.items() if k != label} for row in rows.values()]
         names = [file.removeprefix(folder).lstrip("/") for file in rows]
-        table = Rows(names, [(fs, file) for file in rows], labels[split], others)
+        table = Rows(names, list(rows), within, labels[split], others)
         files[split] = list(table.files(known, [True] * len(rows)))
     return classes or tuple(known), files
 
@@ -263,25 +267,26 @@ def _label_column(
     )
 
 
-def _columns(fs: Any, path: str, folder: str, root: str, *texts: str) -> _Columns:
+def _columns(within: Folder, path: str, folder: str, root: str, *texts: str) -> _Columns:
     """The rows of the table in the folder of a split or in the root, by path of the file.
 
     The layout is that of Hugging Face's ImageFolder: ``file_name`` is relative to the folder of the
     table. Of a table in the root, only the rows below ``folder`` count. Columns in ``texts`` are
     read as text.
     """
+    fs = within.fs
     tables = [(f, name) for f in (folder, root) for name in METADATA if fs.isfile(f"{f}/{name}")]
     if not tables:
         return {}
     table_folder, name = tables[0]
     where = f"source.path is {path!r}, whose {name}"
-    table = read_table(fs, f"{table_folder}/{name}", where)
+    table = read_table(within, f"{table_folder}/{name}", where)
     if _FILE_NAME not in table:
         raise BorderlineError(
             f"{where} has the columns {', '.join(map(str, table))}, but {_FILE_NAME!r} is needed: "
             "add it, or remove the file."
         )
-    table = read_table(fs, f"{table_folder}/{name}", where, (_FILE_NAME, *texts))
+    table = read_table(within, f"{table_folder}/{name}", where, (_FILE_NAME, *texts))
     names = table.pop(_FILE_NAME).map(str).map(posixpath.normpath)
     paths = [f"{table_folder}/{name}" for name in names]
     there = set(fs.find(table_folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.buckets import is_bucket
+from borderline.datasets.limits import check_classes, check_memory
 from borderline.errors import BorderlineError, did_you_mean
-from borderline.params import SMALLEST_IMAGE
+from borderline.params import MOST_MEGAPIXELS, SMALLEST_IMAGE
 from borderline.records import LabelledImages, take_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from borderline.datasets.image_files import ImageArrays
+    from borderline.datasets.fitting import Fit
+    from borderline.datasets.image_files import Arrays, ImageArrays
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +67,7 @@ class SourceImages:
             BorderlineError: When images are not square, of one size and large enough, or a label
                 has no class.
         """
-        twice = next((name for name in self.classes if self.classes.count(name) > 1), None)
-        if twice is not None:
-            raise BorderlineError(f"source.classes names {twice!r} twice: rename or remove one.")
+        check_classes(self.classes, len(self.train["labels"]), self.name)
         for split in (self.train, self.test):
             if split is None:
                 continue
@@ -157,7 +158,10 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         file_column: For ``table``: the column of the paths.
         label_column: For ``table`` and ``image_folder``: the column of the classes.
         split_column: For ``table``: the column of train, validation and test.
-        folder: For ``table``: the folder that paths start from; None for that of the table.
+        folder: For ``table``: the folder that paths start from; None for that of the table. For
+            ``image_folder`` and ``hugging_face``: another folder whose files links and rows may
+            name.
+        most_megapixels: The greatest size of an image file; larger ones count as broken.
         metadata: Ignored here; read by kedro-viz.
 
     Example:
@@ -185,6 +189,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         label_column: str | None = None,
         split_column: str | None = None,
         folder: str | None = None,
+        most_megapixels: int = MOST_MEGAPIXELS,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         _check_known("source.kind", kind, _KINDS)
@@ -208,24 +213,19 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         self._chosen = tuple(columns) if columns is not None else None
         self._levels = tuple(levels) if levels else None
         self._table = file_column, label_column, split_column, folder
+        self._megapixels = most_megapixels
         self._otherwise = ImageSource(**otherwise) if otherwise else None
         self.metadata = metadata
 
     def load(self) -> SourceImages:
         """Read all images."""
-        from borderline.datasets.fitting import checked_fit
-        from borderline.datasets.labelled_images import fitted, labelled
-
         # The driver of a remote address may raise any error.
         unreadable = Exception if is_bucket(self._address) else OSError
         try:
             if self._kind == "idx" and self._otherwise and not self._folder.is_dir():
-                source = self._otherwise.load()
+                source = self._resized(self._otherwise.load())
             else:
-                classes, train, test = self._read()
-                splits = labelled(train), test and labelled(test)
-                columns = self._columns(train.columns), test and self._columns(test.columns)
-                source = SourceImages(self._name, self._classes or classes, *splits, *columns)
+                source = self._labelled(*self._read())
         except BorderlineError:
             raise
         except unreadable as error:
@@ -233,15 +233,6 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 f"source.path is {self._address!r}, which cannot be read "
                 f"({str(error) or type(error).__name__}): correct it."
             ) from error
-        splits_there = [split for split in (source.train, source.test) if split is not None]
-        sizes = [
-            (images["images"].shape[-1], images["images"].shape[-2]) for images in splits_there
-        ]
-        fit = checked_fit(sizes, self._size, self._fit, source.name)
-        change = partial(fitted, size=self._size, colour=self._colour, fit=fit)
-        source = replace(
-            source, train=change(source.train), test=source.test and change(source.test)
-        )
         source.check_usable()
         if source.test is None and "validation" in source.train:
             logger.warning(
@@ -250,6 +241,36 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 source.name,
             )
         return source
+
+    def _labelled(
+        self, classes: tuple[str, ...], train: Arrays, test: Arrays | None
+    ) -> SourceImages:
+        from borderline.datasets.labelled_images import labelled
+
+        fit = self._checked_fit([a.pixels.shape for a in (train, test) if a is not None])
+        wanted = self._size, self._colour, fit
+        splits = labelled(train, *wanted), test and labelled(test, *wanted)
+        columns = self._columns(train.columns), test and self._columns(test.columns)
+        return SourceImages(self._name, self._classes or classes, *splits, *columns)
+
+    def _resized(self, source: SourceImages) -> SourceImages:
+        from borderline.datasets.labelled_images import fitted
+
+        there = [split for split in (source.train, source.test) if split is not None]
+        fit = self._checked_fit([split["images"].shape for split in there])
+        change = partial(fitted, size=self._size, colour=self._colour, fit=fit)
+        return replace(source, train=change(source.train), test=source.test and change(source.test))
+
+    def _checked_fit(self, shapes: Sequence[Sequence[int]]) -> Fit:
+        """The fit of images of these shapes (N, C, H, W), which fit into the memory."""
+        from borderline.datasets.fitting import checked_fit
+
+        for count, channels, height, width in shapes:
+            sides = (height, width) if self._size is None else (self._size, self._size)
+            channels = {"grey": 1, "rgb": 3}.get(self._colour, channels)
+            check_memory((count, channels, *sides), self._size, self._name)
+        sizes = [(shape[3], shape[2]) for shape in shapes]
+        return checked_fit(sizes, self._size, self._fit, self._name)
 
     def _describe(self) -> dict[str, Any]:
         return {"kind": self._kind, "path": str(self._folder), "name": self._name}
@@ -279,7 +300,9 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             library_images,
         )
 
-        wanted = image_files.Wanted(self._size, self._fit, self._colour, self._broken, self._range)
+        wanted = image_files.Wanted(
+            self._size, self._fit, self._colour, self._broken, self._range, self._megapixels
+        )
         match self._kind:
             case "mnist_sample":
                 return self._scaled(library_images.read_mnist_sample())
@@ -296,6 +319,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                     wanted,
                     levels=self._levels,
                     label_column=self._table[1],
+                    folder=self._table[3],
                 )
             case "table":
                 columns = image_tables.Columns(*self._table)
@@ -303,20 +327,22 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                     self._address, self._classes, wanted, columns=columns
                 )
             case _:
-                return hugging_face_images.read_hugging_face(self._address, wanted)
+                return hugging_face_images.read_hugging_face(
+                    self._address, wanted, folder=self._table[3]
+                )
 
     def _scaled(self, source: ImageArrays) -> ImageArrays:
         """Images of 8 bits, with the values of ``source.range`` for black and white."""
-        from borderline.datasets.scale import scaled, span_of, warn_if_narrow
+        from borderline.datasets.scale import check_inside, span_of, warn_if_narrow
 
         classes, train, test = source
         splits = [split for split in (train, test) if split is not None]
-        warn_if_narrow([span_of(split.pixels, self._range) for split in splits], self._name)
+        spans = [span_of(split.pixels, self._range) for split in splits]
+        warn_if_narrow(spans, self._name)
         if self._range is None:
             return source
-        train, *rest = (
-            split._replace(pixels=scaled(split.pixels, self._range, self._name)) for split in splits
-        )
+        check_inside(spans, self._name)
+        train, *rest = (split._replace(scale=self._range) for split in splits)
         return classes, train, next(iter(rest), None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import glob
 import logging
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from fsspec.core import url_to_fs
 from borderline.datasets.class_names import in_order
 from borderline.datasets.image_files import ImageArrays, ImageFile, Wanted, decode_splits
 from borderline.datasets.metadata_tables import SUFFIXES, choose_column, class_names, read_table
+from borderline.datasets.reading import Folder, Unreadable
 from borderline.datasets.splits import split_of
 from borderline.errors import BorderlineError
 
@@ -71,39 +73,40 @@ def read_image_table(
             f"source.path is {path!r}, but there is no such table: name a file that ends in "
             f"{', '.join(SUFFIXES)}."
         )
-    table = read_table(fs, file, where)
+    holder = Folder(fs, file)
+    table = read_table(holder, file, where)
     path_column = choose_column(table, columns.file, "source.file_column", FILE_NAMES, path)
     label_column = choose_column(table, columns.label, "source.label_column", LABEL_NAMES, path)
     split_column = find_split_column(table, columns.split, path)
     texts = [name for name in (path_column, label_column, split_column) if name is not None]
-    table = read_table(fs, file, where, texts)
+    table = read_table(holder, file, where, texts)
     labels = class_names(table.pop(label_column), "source.label_column", path)
     splits: list[str] = ["train"] * len(table)
     if split_column is not None:
         splits = splits_of(table.pop(split_column), split_column, path)
     names = [str(name) for name in table.pop(path_column)]
-    base = fs, (columns.folder or file.rpartition("/")[0])
+    base = Folder(fs, file.rpartition("/")[0] or "/")
     if columns.folder is not None:
-        base = url_to_fs(columns.folder)
-    places = [_place(name, *base) for name in names]
-    same = pd.Series([posixpath.normpath(place) for _, place in places], dtype=str).duplicated()
+        base = Folder(*url_to_fs(columns.folder))
+    places = [_place(name, base, where) for name in names]
+    same = pd.Series([posixpath.normpath(place) for place in places], dtype=str).duplicated()
     if same.any():
         raise BorderlineError(f"{where} names the file {names[same.argmax()]} twice: remove a row.")
     if not names:
         raise BorderlineError(f"{where} holds no rows: add a row for each image.")
-    if not any(fs.isfile(place) for fs, place in places):
-        whole = next(iter(fs.glob(f"{places[0][1]}.*")), None)
+    if not any(base.fs.isfile(place) for place in places):
+        whole = next(iter(base.fs.glob(f"{glob.escape(places[0])}.*")), None)
         if whole is not None:
             raise BorderlineError(
                 f"{where} names files without their suffix ({names[0]}, but the file is "
                 f"{posixpath.basename(whole)}): add it to the names."
             )
         raise BorderlineError(
-            f"{where} names {len(names)} files, but none of them is in {base[1]} (the first is "
+            f"{where} names {len(names)} files, but none of them is in {base.path} (the first is "
             f"{names[0]}): set source.folder to the folder that the paths "
             "start from."
         )
-    rows = Rows(names, places, labels, table.to_dict("records"))  # type: ignore[arg-type]
+    rows = Rows(names, places, base, labels, table.to_dict("records"))  # type: ignore[arg-type]
     known = known_classes(
         [label for label, split in zip(labels, splits, strict=True) if split == "train"],
         classes,
@@ -125,21 +128,24 @@ class Rows(NamedTuple):
 
     Attributes:
         names: The paths as written.
-        places: The file system of each file and its path there.
+        places: The path of each file.
+        folder: The folder that holds them.
         labels: The name of each class; None for none.
         columns: The other values by column.
     """
 
     names: Sequence[str]
-    places: Sequence[tuple[Any, str]]
+    places: Sequence[str]
+    folder: Folder
     labels: Sequence[str | None]
     columns: Sequence[dict[str, Any]]
 
     def files(self, known: dict[str, int], chosen: Iterable[bool]) -> Iterator[ImageFile]:
         """The chosen files whose class is known, and those without a label, which are broken."""
-        for name, place, label, columns, taken in zip(*self, chosen, strict=True):
+        lists = self.names, self.places, self.labels, self.columns
+        for name, place, label, columns, taken in zip(*lists, chosen, strict=True):
             if taken and (label is None or label in known):
-                read = functools.partial(_read, *place, label)
+                read = functools.partial(_read, self.folder, place, label)
                 yield ImageFile(name, known.get(label or "", _NONE), read, columns)
 
 
@@ -226,23 +232,19 @@ def splits_of(values: Iterable[Any], column: str, source: str) -> list[str]:
     return splits
 
 
-def _place(name: str, fs: Any, folder: str) -> tuple[Any, str]:
-    if "://" in name:
-        other, place = url_to_fs(name)
-        return other, place
-    if name.startswith("/"):
-        return fs, name
-    place = f"{folder}/{name}" if folder else name
-    # Tables from Windows.
-    if "\\" in name and not fs.exists(place):
-        place = place.replace("\\", "/")
-    return fs, place
+def _place(name: str, folder: Folder, where: str) -> str:
+    try:
+        place = folder.place(name)
+        # Tables from Windows.
+        if "\\" in name and not folder.fs.exists(place):
+            place = place.replace("\\", "/")
+        folder.check(place)
+    except Unreadable as error:
+        raise BorderlineError(f"{where} names {name[:200]!r}, but {error}.") from error
+    return place
 
 
-def _read(fs: Any, path: str, label: str | None) -> bytes:
+def _read(folder: Folder, path: str, label: str | None, most: int) -> bytes:
     if label is None:
-        raise BorderlineError("it has no label")
-    if not fs.isfile(path):
-        raise BorderlineError("there is no such file")
-    content: bytes = fs.cat_file(path)
-    return content
+        raise Unreadable("it has no label")
+    return folder.read(path, most)

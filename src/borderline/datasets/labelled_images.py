@@ -9,18 +9,34 @@ from torch.nn import functional as F
 
 from borderline.datasets.fitting import Fit
 from borderline.datasets.image_files import Arrays
+from borderline.datasets.scale import on_scale
 from borderline.records import LabelledImages
 
 BLACK = -1.0
+_VALUES_AT_ONCE = 2**26
 # The brightness of red, green and blue to the eye (ITU-R BT.601).
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def labelled(arrays: Arrays) -> LabelledImages:
-    """Images as tensors, from pixels that are uint8 or already in [-1, 1]."""
+def labelled(arrays: Arrays, size: int | None, colour: str | None, fit: Fit) -> LabelledImages:
+    """Images as tensors in [-1, 1], as :func:`fitted` gives them.
+
+    Large images are converted some at a time, so that the memory holds the result only.
+    """
     pixels = arrays.pixels
-    values = pixels.astype(np.float32)
-    images = torch.from_numpy(values / 127.5 - 1.0 if pixels.dtype == np.uint8 else values)
+    count = len(pixels)
+    step = max(1, _VALUES_AT_ONCE // max(1, pixels[:1].size))
+    parts = (
+        _fitted(torch.from_numpy(on_scale(pixels[first : first + step], arrays.scale)), *wanted)
+        for wanted in [(size, colour, fit)]
+        for first in range(0, max(count, 1), step)
+    )
+    images = next(parts)
+    if count > step:
+        first, images = images, images.new_empty((count, *images.shape[1:]))
+        images[:step] = first
+        for number, part in enumerate(parts, 1):
+            images[number * step : (number + 1) * step] = part
     labels = torch.from_numpy(np.asarray(arrays.labels).astype(np.int64))
     record: LabelledImages = {"images": images, "labels": labels}
     if arrays.validation is not None:
@@ -30,7 +46,10 @@ def labelled(arrays: Arrays) -> LabelledImages:
 
 def fitted(split: LabelledImages, size: int | None, colour: str | None, fit: Fit) -> LabelledImages:
     """Images of this side in pixels, ``grey`` or ``rgb``; None keeps the image's own."""
-    images = split["images"]
+    return {**split, "images": _fitted(split["images"], size, colour, fit)}
+
+
+def _fitted(images: Tensor, size: int | None, colour: str | None, fit: Fit) -> Tensor:
     if colour == "grey" and images.shape[1] == 3:
         weights = images.new_tensor(_LUMA)[:, None, None]
         images = (images * weights).sum(1, keepdim=True)
@@ -38,7 +57,7 @@ def fitted(split: LabelledImages, size: int | None, colour: str | None, fit: Fit
         images = images.expand(-1, 3, -1, -1).contiguous()
     if size is not None and images.shape[-2:] != (size, size):
         images = _squared(images, size, fit)
-    return {**split, "images": images}
+    return images
 
 
 def _squared(images: Tensor, size: int, fit: Fit) -> Tensor:

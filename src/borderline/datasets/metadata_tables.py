@@ -13,28 +13,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from borderline.datasets.limits import LARGEST_TABLE, MOST_ROWS
+from borderline.datasets.reading import Folder, Unreadable
 from borderline.errors import BorderlineError, did_you_mean
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 
 
-def read_table(fs: Any, file: str, where: str, texts: Iterable[str] = ()) -> pd.DataFrame:
+def read_table(folder: Folder, file: str, where: str, texts: Iterable[str] = ()) -> pd.DataFrame:
     """Read a table; columns whose values are lists or mappings are left out.
 
     Args:
-        fs: The file system.
+        folder: The folder that holds the table.
+        file: Its path on the file system.
         where: The table in messages, such as ``source.path is 'a.csv', which``.
         texts: Columns of a CSV to read as text, so that 01 stays 01 and NA stays NA.
 
     Raises:
         BorderlineError: When the file cannot be read.
     """
-    content = BytesIO(fs.cat_file(file))
     try:
+        content = BytesIO(folder.read(file, LARGEST_TABLE))
         match suffix := f".{file.rpartition('.')[2].lower()}":
             case ".parquet":
-                table = pd.read_parquet(content)
+                table = _read_parquet(content)
             case ".jsonl":
                 lines = content.read().decode("utf-8-sig").splitlines()
                 rows = [json.loads(line) for line in lines if line.strip()]
@@ -49,11 +52,24 @@ def read_table(fs: Any, file: str, where: str, texts: Iterable[str] = ()) -> pd.
             "(pip install pyarrow), or save a CSV."
         ) from error
     # pandas' errors of parsing and Python's of decoding are ValueErrors.
-    except (ValueError, OSError, pd.errors.ParserWarning) as error:
+    except (
+        *(ValueError, OSError, RecursionError, MemoryError),
+        *(Unreadable, pd.errors.ParserWarning),
+    ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BorderlineError(f"{where} cannot be read ({reason}): correct it.") from error
     table.columns = table.columns.map(str)
     return table[[name for name in table if not _is_nested(table[name])]]
+
+
+def _read_parquet(content: BytesIO) -> pd.DataFrame:
+    from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
+
+    rows = read_metadata(content).num_rows
+    if rows > MOST_ROWS:
+        raise Unreadable(f"it has {rows:,} rows, more than {MOST_ROWS:,}")
+    content.seek(0)
+    return pd.read_parquet(content)
 
 
 def _read_csv(content: BytesIO, tabs: bool, texts: Iterable[str]) -> pd.DataFrame:

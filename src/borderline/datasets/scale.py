@@ -26,21 +26,25 @@ class Span(NamedTuple):
     scale: Scale
 
 
-def scaled(pixels: np.ndarray, scale: Scale | None, where: str) -> np.ndarray:
+def on_scale(pixels: np.ndarray, scale: Scale | None) -> np.ndarray:
     """Pixels as float32 in [-1, 1].
 
     Args:
         pixels: Finite numbers or truth values of any shape.
-        scale: The values of black and white, as for :func:`span_of`.
-        where: The name of the pixels in messages.
-
-    Raises:
-        BorderlineError: When a pixel is outside of the scale.
+        scale: The values of black and white; None for 0 and 255 of uint8, and for float32 that is
+            in [-1, 1] already.
     """
-    low, high = span_of(pixels, scale).scale
     values = pixels.astype(np.float32)
-    check_inside([span_of(values, (low, high))], where)
-    return (values - low) / (high - low) * 2 - 1
+    if scale is None and pixels.dtype == np.uint8:
+        values /= 127.5
+        values -= 1.0
+    elif scale is not None:
+        low, high = scale
+        values -= low
+        values /= high - low
+        values *= 2
+        values -= 1
+    return values
 
 
 def span_of(pixels: np.ndarray, scale: Scale | None) -> Span:

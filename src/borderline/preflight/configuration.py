@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
 from borderline.params import (
+    LARGEST_IMAGE,
+    MOST_MEGAPIXELS,
     SMALLEST_IMAGE,
     CallParams,
     ConfusionParams,
@@ -88,7 +90,7 @@ class SourceGlobals(Params):
     name: str | None = None
     classes: list[ClassName] | None = None
     otherwise: SourceGlobals | None = None
-    size: int | None = Field(default=None, ge=SMALLEST_IMAGE)
+    size: int | None = Field(default=None, ge=SMALLEST_IMAGE, le=LARGEST_IMAGE)
     fit: Literal["crop", "pad", "stretch"] | None = None
     colour: Literal["grey", "rgb"] | None = None
     broken: Literal["stop", "leave_out"] = "stop"
@@ -99,6 +101,7 @@ class SourceGlobals(Params):
     label_column: str | None = None
     split_column: str | None = None
     folder: str | None = None
+    most_megapixels: int = Field(default=MOST_MEGAPIXELS, ge=1)
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -112,7 +115,8 @@ class SourceGlobals(Params):
         kinds = {
             "levels": ("image_folder",),
             "label_column": ("table", "image_folder"),
-            **dict.fromkeys(("file_column", "split_column", "folder"), ("table",)),
+            **dict.fromkeys(("file_column", "split_column"), ("table",)),
+            "folder": ("table", "image_folder", "hugging_face"),
         }
         for setting, needed in kinds.items():
             if getattr(self, setting) is not None and self.kind not in needed:

@@ -39,12 +39,11 @@ def check_counts(source: SourceImages) -> None:
     Raises:
         BorderlineError: When a class has fewer than ``FEWEST_IMAGES``.
     """
-    import torch
 
     every, marked = source.train["labels"], source.train.get("validation")
     labels = every.unique()
     trained = every if marked is None else every[~marked]
-    counts = torch.stack([(trained == label).sum() for label in labels])
+    counts = trained.bincount(minlength=int(labels.max()) + 1)[labels]
     if int(counts.min()) < FEWEST_IMAGES:
         rarest = int(labels[counts.argmin()])
         raise BorderlineError(
