@@ -37,7 +37,9 @@ class Disk(dict[str, ledger.Entry]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.files = {f"{name}_out": f"sha256:{name}" for name in ("shared", "a", "b", "page")}
+        self.files = {
+            f"{name}_out": {"file": f"sha256:{name}"} for name in ("shared", "a", "b", "page")
+        }
 
     def open(self, *names: str) -> None:
         self |= ledger.opened(self.loaded(), STAGES, ROAD.only_nodes(*names))
@@ -49,7 +51,7 @@ class Disk(dict[str, ledger.Entry]):
         running = ROAD.only_nodes(*names) if names else Pipeline([])
         ledger.check(self.loaded(), STAGES, running, SETTINGS | changed, "kedro run")
 
-    def changed(self, *names: str) -> list[tuple[str, str, str]]:
+    def changed(self, *names: str) -> list[tuple[str, str, str, str]]:
         running = ROAD.only_nodes(*names)
         args = (STAGES, running, running.inputs(), self.files.get, "kedro run")
         return list(ledger.changed_results(self.loaded(), *args))
@@ -70,9 +72,12 @@ def test_an_entry_has_the_settings_of_its_node_and_digests_of_its_results(disk: 
     """The device is no such setting."""
     assert disk["shared"] == {
         "settings": {"run.seed": 0, "models.a.filters": 2},
-        "results": {"shared_out": "sha256:shared"},
+        "results": {"shared_out": {"file": "sha256:shared"}},
     }
-    assert disk["page"] == {"settings": {"trials": 5}, "results": {"page_out": "sha256:page"}}
+    assert disk["page"] == {
+        "settings": {"trials": 5},
+        "results": {"page_out": {"file": "sha256:page"}},
+    }
 
 
 def test_what_comes_from_elsewhere_is_a_setting_of_the_node_that_takes_it() -> None:
@@ -135,15 +140,15 @@ def test_the_whole_road_and_no_node_need_no_check() -> None:
 
 
 def test_a_changed_result_is_found_where_a_run_takes_it(disk: Disk) -> None:
-    disk.files["a_out"] = "sha256:other"
-    assert disk.changed("page") == [("a_out", "two", "kedro run --pipelines two,three")]
+    disk.files["a_out"] = {"file": "sha256:other"}
+    assert disk.changed("page") == [("a_out", "file", "two", "kedro run --pipelines two,three")]
     assert disk.changed("a", "b", "page") == [], "this run makes it again"
     assert disk.changed("b") == [], "this run does not take it"
 
 
-@pytest.mark.parametrize("now", [None, "bucket:a", "sha256:a"])
+@pytest.mark.parametrize("now", [None, {"file": "bucket:9:a"}, {"file": "sha256:a"}])
 def test_a_missing_result_and_a_copy_from_a_bucket_are_no_changed_ones(
-    disk: Disk, now: str | None
+    disk: Disk, now: dict[str, str] | None
 ) -> None:
     disk.files["a_out"] = now  # type: ignore[assignment]
     assert disk.changed("page") == []
@@ -151,7 +156,7 @@ def test_a_missing_result_and_a_copy_from_a_bucket_are_no_changed_ones(
 
 def test_ledgers_of_earlier_versions_have_no_digests(disk: Disk) -> None:
     del disk["a"]["results"]
-    disk.files["a_out"] = "sha256:other"
+    disk.files["a_out"] = {"file": "sha256:other"}
     assert disk.changed("page") == []
     disk.check("page")
 
@@ -165,3 +170,12 @@ def test_a_damaged_entry_is_one_sentence_with_the_command(disk: Disk, damaged: A
     with pytest.raises(BorderlineError, match=message):
         disk.changed("page")
     disk.check("a", "b", "page")
+
+
+@pytest.mark.parametrize("now", [{}, {"1": "sha256:a"}, {"2": "sha256:b", "3": "sha256:c"}])
+def test_the_file_of_a_folder_is_named_that_is_missing_or_too_much(now: dict[str, str]) -> None:
+    assert ledger.changed_file({"1": "sha256:a", "2": "sha256:b"}, now) == (
+        "2" if "1" in now else "1"
+    )
+    assert ledger.changed_file({"2": "sha256:b"}, {**now, "2": "sha256:b", "0": "x"}) == "0"
+    assert ledger.changed_file(7, {"1": "sha256:a"}) == "1"

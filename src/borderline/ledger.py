@@ -20,7 +20,7 @@ from borderline.errors import BorderlineError
 from borderline.params import flat
 
 Entry = dict[str, Any]
-"""The ``settings`` of a finished node by dotted name, the digests of its ``results`` by dataset.
+"""The ``settings`` of a finished node by dotted name, and its ``results``: digests by dataset.
 
 Empty for a node that did not finish. Entries of earlier versions have no ``results``.
 """
@@ -28,8 +28,8 @@ Empty for a node that did not finish. Entries of earlier versions have no ``resu
 Ledger = Mapping[str, Callable[[], Entry]]
 """Loaders of the nodes' entries by name, and of the entry about the images, ``SOURCE``."""
 
-Digest = Callable[[str], str | None]
-"""Gives the digest of a dataset as it is now; None for one without files."""
+Digests = Callable[[str], Mapping[str, str] | None]
+"""Gives the digests of a dataset's files as they are now; None for one without files."""
 
 SOURCE = "source"
 _NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
@@ -53,11 +53,12 @@ def settings_of(
     return settings
 
 
-def entry(ledger: Ledger, name: str, remedy: str) -> Entry:
+def entry(ledger: Ledger, name: str, remedy: str, place: str = "") -> Entry:
     """The entry of a name; empty if there is none.
 
     Raises:
-        BorderlineError: When the entry is damaged; ``remedy`` ends the sentence.
+        BorderlineError: When the entry is damaged; the sentence names the ``place`` of another
+            run's ledger, and ends with ``remedy``.
     """
     if name not in ledger:
         return {}
@@ -67,7 +68,8 @@ def entry(ledger: Ledger, name: str, remedy: str) -> Entry:
             return found
     except (AttributeError, DatasetError):
         pass
-    raise BorderlineError(f"The entry {name!r} of the ledger is damaged: {remedy}")
+    where = f"the ledger {place}" if place else "the ledger"
+    raise BorderlineError(f"The entry {name!r} of {where} is damaged: {remedy}")
 
 
 def check(
@@ -129,9 +131,9 @@ def changed_results(
     stages: Mapping[str, Pipeline],
     running: Pipeline,
     names: Iterable[str],
-    digest: Digest,
+    digests: Digests,
     command: str,
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[tuple[str, str, str, str]]:
     """The datasets that are not as a node left them which the run does not repeat.
 
     Args:
@@ -139,11 +141,11 @@ def changed_results(
         stages: All stages that may have made them.
         running: The nodes of the run.
         names: The datasets to look at.
-        digest: Gives their present digests.
+        digests: Gives their present digests.
         command: The beginning of the command that makes them again.
 
     Yields:
-        The name of the dataset, the stage that made it, and the command.
+        The name of the dataset, the file, the stage that made it, and the command.
 
     Raises:
         BorderlineError: When an entry of the ledger is damaged.
@@ -160,18 +162,28 @@ def changed_results(
         stage, maker = makers[name]
         remedy = again(stages, running, stage, command)
         made = entry(ledger, maker, f"run `{remedy}`.").get("results", {}).get(name)
-        if made is not None and is_changed(made, digest(name)):
-            yield name, stage, remedy
+        file = changed_file(made, digests(name))
+        if file is not None:
+            yield name, file, stage, remedy
 
 
-def is_changed(made: object, now: str | None) -> bool:
-    """Whether two digests of one kind differ.
+def changed_file(made: object, now: Mapping[str, str] | None) -> str | None:
+    """The first file, by name, that is not as the entry of its node says; None if all are.
 
-    Results that were copied from a bucket to this machine, or back, have one of another kind.
+    Args:
+        made: Digests by file, from the ledger; None if it says nothing.
+        now: The present digests; None if nothing is there.
     """
-    if now is None or not isinstance(made, str):
-        return now is not None
-    return now != made and now.partition(":")[0] == made.partition(":")[0]
+    if made is None or now is None:
+        return None
+    former = made if isinstance(made, dict) else {}
+    for name in sorted(map(str, {*former, *now})):
+        one, other = str(former.get(name)), str(now.get(name))
+        # Results that were copied from a bucket to this machine, or back, have another kind.
+        kinds = {digest.partition(":")[0] for digest in (one, other)}
+        if one != other and kinds != {"bucket", "sha256"}:
+            return name
+    return None
 
 
 def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline) -> dict[str, Entry]:
@@ -184,7 +196,7 @@ def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline) ->
 def closed(
     running: Pipeline,
     parameters: Mapping[str, Any],
-    digest: Digest,
+    digests: Digests,
     given: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> dict[str, Entry]:
     """The entries at the end of a run: the settings of its nodes and the digests of their results.
@@ -194,7 +206,7 @@ def closed(
     return {
         node.name: {
             "settings": settings_of(node, parameters, given),
-            "results": {name: made for name in node.outputs if (made := digest(name)) is not None},
+            "results": {name: made for name in node.outputs if (made := digests(name)) is not None},
         }
         for node in running.nodes
     }

@@ -115,7 +115,7 @@ def test_a_flipped_bit_of_the_weights_in_a_checkpoint_is_found(tmp_path: Path) -
     place = content.index(torch.ones(9).numpy().tobytes())
     file.write_bytes(content[:place] + b"\x01" + content[place + 1 :])
     assert torch.load(file, weights_only=True)["epoch"] == 1
-    with pytest.raises(DamagedFile, match="wrong checksum .*delete it and all later ones"):
+    with pytest.raises(DamagedFile, match=r"wrong checksum .*delete it and all later ones"):
         dataset.load()
     torch.save([1], file)
     with pytest.raises(DamagedFile, match="no checkpoint of this project"):

@@ -12,7 +12,7 @@ import torch
 from kedro.io import MemoryDataset
 
 from borderline.datasets import CSVDataset, JSONDataset, StudyStorage, TensorFolder
-from borderline.datasets.digests import digest_of, place_of
+from borderline.datasets.digests import digests_of, place_of
 
 PART = {"images": torch.zeros(2)}
 
@@ -37,48 +37,49 @@ def test_every_change_of_a_file_changes_its_digest(
     tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
     dataset = CSVDataset(filepath=str(tmp_path / "x.csv"))
-    assert digest_of(dataset) is None
+    assert digests_of(dataset) is None
     dataset.save(pd.DataFrame({"x": range(9)}))
-    before = digest_of(dataset)
-    assert before == digest_of(dataset)
+    before = digests_of(dataset)
+    assert before == digests_of(dataset)
     assert before is not None
     damage(tmp_path / "x.csv")
-    assert digest_of(dataset) not in (before, None)
+    assert digests_of(dataset) not in (before, None)
 
 
 def test_names_and_contents_of_a_folder_count_but_not_what_a_kill_left(tmp_path: Path) -> None:
     folder = TensorFolder(path=str(tmp_path / "images"))
     folder.save({"part_00000": PART, "part_00001": PART})
-    before = digest_of(folder)
+    before = digests_of(folder)
     (tmp_path / "images/.0123.safetensors").write_bytes(b"half")
     (tmp_path / "images/notes.txt").touch()
-    assert digest_of(folder) == before
+    assert digests_of(folder) == before
     (tmp_path / "images/part_00001.safetensors").rename(tmp_path / "images/part_2.safetensors")
-    assert digest_of(folder) != before
+    assert digests_of(folder) == {
+        {"part_00001.safetensors": "part_2.safetensors"}.get(name, name): digest
+        for name, digest in (before or {}).items()
+    }
     moved = TensorFolder(path=str((tmp_path / "images").rename(tmp_path / "moved")))
     (tmp_path / "moved/part_2.safetensors").rename(tmp_path / "moved/part_00001.safetensors")
-    assert digest_of(moved) == before
+    assert digests_of(moved) == before
 
 
 def test_what_keeps_no_files_has_no_digest(tmp_path: Path) -> None:
     for dataset in (MemoryDataset(1), StudyStorage(filepath=str(tmp_path / "x.sqlite"))):
-        assert digest_of(dataset) is None
+        assert digests_of(dataset) is None
 
 
 def test_a_bucket_gives_its_own_hashes_without_a_download(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset: Any = JSONDataset(filepath="memory://bucket/x.json")
     dataset.save([1])
-    assert digest_of(dataset) is None, "this file system keeps no hash"
+    assert digests_of(dataset) is None, "this file system keeps no hash"
     path = str(dataset._filepath)
     for key, kept in (("ETag", "one"), ("md5Hash", "two")):
         info = {path: {"name": path, "size": 3, key: kept}}
         monkeypatch.setattr(dataset._fs, "find", lambda *_, info=info, **__: info)
         monkeypatch.setattr(dataset._fs, "open", None)
-        first = digest_of(dataset)
+        first = digests_of(dataset)
         assert first is not None
-        assert first.startswith("bucket:")
-        info[path]["size"] = 4
-        assert digest_of(dataset) != first
+        assert first["x.json"] == f"bucket:3:{kept}"
 
 
 def test_a_place_holds_its_files(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, causes
 
 Content = TypeVar("Content")
 _METHODS_OF_THE_FILE_SYSTEM = {"_exists_function": "exists", "_glob_function": "glob"}
@@ -23,12 +24,16 @@ _NO_DAMAGE = (BorderlineError, PermissionError, MemoryError, TimeoutError, Conne
 
 
 _LONGEST_REASON = 160
+_SENTENCE = re.compile(
+    r"(?P<sentence>The file (?P<path>.+) is (damaged and cannot be read \(.*\)|missing)): "
+    r"(?P<remedy>[^:]+)\."
+)
 
 
 class DamagedFile(DatasetError, BorderlineError):
     """A file that its dataset cannot read.
 
-    It is an error of Kedro too, so that Kedro does not wrap it and other processes can send it.
+    It is an error of Kedro too, so that the dataset does not wrap it.
 
     Attributes:
         path: The file.
@@ -44,6 +49,20 @@ class DamagedFile(DatasetError, BorderlineError):
 
     def __str__(self) -> str:
         return f"{self.sentence}: {self.remedy}."
+
+    @classmethod
+    def in_error(cls, error: BaseException) -> DamagedFile | None:
+        """The damaged file that an error is about; None for another error.
+
+        Errors of other processes come without their causes, but Kedro repeats the sentence.
+        """
+        for cause in causes(error):
+            if isinstance(cause, cls):
+                return cause
+            told = _SENTENCE.search(str(cause)) if isinstance(cause, DatasetError) else None
+            if told:
+                return cls(told["path"], told["sentence"], told["remedy"])
+        return None
 
 
 class AtomicSave:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +45,7 @@ class Place(NamedTuple):
         start = self.fs._strip_protocol(self.path)
         names = {file: file.rpartition("/")[2] for file in sorted(found)}
         return {
-            file.removeprefix(start): found[file]
+            file.removeprefix(start).lstrip("/") or name: found[file]
             for file, name in names.items()
             if name.endswith(self.suffix) and not name.startswith(".")
         }
@@ -63,41 +62,34 @@ def place_of(dataset: Any) -> Place | None:
     return None
 
 
-def digest_of(dataset: Any) -> str | None:
-    """A digest over the names and contents of a dataset's files.
+def digests_of(dataset: Any) -> dict[str, str] | None:
+    """A digest of each file of a dataset, by its name without the folder.
 
-    On this machine it is their SHA-256. In a bucket, where that would be a download, it is their
-    sizes and the hashes that the bucket keeps.
+    On this machine it is the SHA-256 of the content. In a bucket, where that would be a download,
+    it is the size and the hash that the bucket keeps, such as an ETag.
 
     Returns:
-        ``<algorithm>:<64 hexadecimal digits>``; None where there are no files, or where the bucket
-        keeps no hash.
+        ``<kind>:<digest>`` by name; None where nothing is there, or where the bucket keeps no hash.
 
     Example:
         >>> from borderline.datasets import JSONDataset
         >>> dataset = JSONDataset(filepath=str(tmp_path / "x.json"))
-        >>> digest_of(dataset)
+        >>> digests_of(dataset)
         >>> dataset.save([1])
-        >>> digest_of(dataset)[:16]
-        'sha256:29c61f72c'
+        >>> digests_of(dataset)["x.json"][:16]
+        'sha256:bb0fcb9fd'
     """
     place = place_of(dataset)
     files = place.files() if place is not None else None
     if place is None or files is None:
         return None
-    content = _sha256 if place.is_local else _hash_of_the_bucket
-    hashes = {name: content(info) for name, info in files.items()}
-    if None in hashes.values():
-        return None
-    whole = hashlib.sha256(json.dumps(hashes).encode())
-    return f"{'sha256' if place.is_local else 'bucket'}:{whole.hexdigest()}"
+    kept = {name: _digest(info, place.is_local) for name, info in files.items()}
+    return {name: digest for name, digest in kept.items() if digest} if all(kept.values()) else None
 
 
-def _sha256(info: Mapping[str, Any]) -> str | None:
-    with Path(info["name"]).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _hash_of_the_bucket(info: Mapping[str, Any]) -> str | None:
-    kept = next((str(info[name]) for name in _CONTENT_HASHES if info.get(name)), None)
-    return kept and f"{info['size']} {kept}"
+def _digest(info: Mapping[str, Any], is_local: bool) -> str | None:
+    if is_local:
+        with Path(info["name"]).open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    kept = next((info[name] for name in _CONTENT_HASHES if info.get(name)), None)
+    return f"bucket:{info['size']}:{kept}" if kept else None

@@ -98,8 +98,8 @@ class PreflightHooks:
         """Enter the nodes, which have all finished."""
         from borderline.preflight import results
 
-        digest = results.digests_of(catalog)
-        entries = ledger.closed(self._running, self.settings, digest, self._given)
+        digests = results.digests_in(catalog)
+        entries = ledger.closed(self._running, self.settings, digests, self._given)
         catalog.save("ledger", entries)
 
     @hook_impl(trylast=True)

@@ -11,8 +11,8 @@ from kedro.pipeline import Pipeline
 
 from borderline import ledger
 from borderline.datasets.atomic import DamagedFile
-from borderline.datasets.digests import digest_of, place_of
-from borderline.errors import BorderlineError, causes
+from borderline.datasets.digests import digests_of, place_of
+from borderline.errors import BorderlineError
 
 SAME_IMAGES = (
     "delete source.json in 06_models/<case>/ledger if the images are still those of the last run, "
@@ -21,13 +21,9 @@ SAME_IMAGES = (
 _OTHER_RUN, _OTHER_LEDGER = "other_run.", "other_run.ledger"
 
 
-def digests_of(catalog: DataCatalog) -> ledger.Digest:
-    """Gives the present digest of a dataset of the catalog."""
-
-    def digest(name: str) -> str | None:
-        return digest_of(catalog.get(name))
-
-    return digest
+def digests_in(catalog: DataCatalog) -> ledger.Digests:
+    """Gives the present digests of a dataset of the catalog."""
+    return lambda name: digests_of(catalog.get(name))
 
 
 def check_places(pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -61,14 +57,18 @@ def check_results(
     catalog: DataCatalog,
 ) -> None:
     """Check that the results that a run takes from others are as the others left them."""
-    digest = digests_of(catalog)
-    for name, stage, remedy in ledger.changed_results(
-        book, stages, running, names, digest, command
-    ):
+    from borderline.datasets import CheckpointDataset, CheckpointFolder
+
+    digests = digests_in(catalog)
+    found = ledger.changed_results(book, stages, running, names, digests, command)
+    for name, file, stage, remedy in found:
+        dataset = catalog.get(name)
+        first = "put the original back, or run"
+        if isinstance(dataset, CheckpointFolder):
+            first = f"put the original back, or {CheckpointDataset.remedy} with"
         raise BorderlineError(
-            f"{_path(catalog, name)} was changed or damaged after {stage} made it: put the "
-            f"original back, or run `{remedy}` to make it again (keep your own changes under "
-            "another name)."
+            f"{_path(dataset, file)} was changed, damaged or removed after {stage} made it: "
+            f"{first} `{remedy}` (keep changes of your own under another name)."
         )
 
 
@@ -77,23 +77,23 @@ def check_other_run(pipeline: Pipeline, catalog: DataCatalog) -> None:
     names = sorted(name for name in pipeline.inputs() if name.startswith(_OTHER_RUN))
     if not names:
         return
-    dataset: Any = catalog.get(_OTHER_LEDGER)
+    folder = _path(catalog.get(_OTHER_LEDGER))
     remedy = "run all stages in the project of that run, or copy its whole data folder again."
     book: ledger.Ledger = catalog.load(_OTHER_LEDGER) if catalog.exists(_OTHER_LEDGER) else {}
-    entries = [ledger.entry(book, name, f"{remedy} ({dataset._path})") for name in book]
-    made = {name: digest for entry in entries for name, digest in entry.get("results", {}).items()}
-    digest = digests_of(catalog)
+    entries = [ledger.entry(book, name, remedy, folder) for name in book]
+    made = {name: digests for e in entries for name, digests in e.get("results", {}).items()}
     for name in names:
         former = made.get(name.removeprefix(_OTHER_RUN))
-        if former is None and not all(entries):
+        if former is None and not (entries and all(entries)):
             raise BorderlineError(
-                f"other_run.data_folder holds an unfinished run ({_path(catalog, name)} is not in "
-                f"its ledger, {dataset._path}): {remedy}"
+                f"other_run.data_folder holds an unfinished run (its ledger {folder} has no "
+                f"{name.removeprefix(_OTHER_RUN)!r}): {remedy}"
             )
-        if former is not None and ledger.is_changed(former, digest(name)):
+        file = ledger.changed_file(former, digests_of(catalog.get(name)))
+        if file is not None:
             raise BorderlineError(
-                f"{_path(catalog, name)} was changed or damaged after the other run made it: put "
-                f"the original back, or {remedy}"
+                f"{_path(catalog.get(name), file)} was changed, damaged or removed after the other "
+                f"run made it: put the original back, or {remedy}"
             )
 
 
@@ -104,14 +104,16 @@ def explain(
     command: str,
     catalog: DataCatalog,
 ) -> None:
-    """Raise the error again with the command, if a result cannot be read.
+    """Raise one sentence, with the command that helps, if the error is about a damaged file.
 
     Raises:
         BorderlineError: In that case.
     """
-    damaged = next((cause for cause in causes(error) if isinstance(cause, DamagedFile)), None)
-    if damaged is None or damaged.remedy != DamagedFile.REMEDY:
+    damaged = DamagedFile.in_error(error)
+    if damaged is None:
         return
+    if damaged.remedy != DamagedFile.REMEDY:
+        raise damaged from error
     for stage, nodes in stages.items():
         for name in sorted(nodes.all_outputs()):
             place = place_of(catalog.get(name))
@@ -120,9 +122,12 @@ def explain(
                 raise BorderlineError(
                     f"{damaged.sentence}: run `{remedy}` to make it again."
                 ) from error
+    raise damaged from error
 
 
-def _path(catalog: DataCatalog, name: str) -> str:
-    place = place_of(catalog.get(name))
-    assert place is not None, "it has a digest"
-    return place.path if place.is_local else str(place.fs.unstrip_protocol(place.path))
+def _path(dataset: Any, file: str = "") -> str:
+    """The path or address of a dataset or of one of its files, for a person."""
+    place = place_of(dataset)
+    assert place is not None, "it has digests"
+    whole = f"{place.path}/{file}" if place.is_folder and file else place.path
+    return whole if place.is_local else str(place.fs.unstrip_protocol(whole))

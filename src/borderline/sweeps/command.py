@@ -76,9 +76,9 @@ def sweep(
 def _damaged(plan: Plan, state: State, *, again: bool) -> set[str]:
     """The finished sweep runs whose tables are damaged; they stop the sweep unless ``again``."""
     from borderline.errors import BorderlineError
-    from borderline.sweeps.tables import changed_file
+    from borderline.sweeps.tables import changed_table
 
-    found = {name: changed_file(plan, record) for name, record in state.records.items()}
+    found = {name: changed_table(plan, record) for name, record in state.records.items()}
     changed = {name: file for name, file in found.items() if file is not None}
     for name, file in () if again else changed.items():
         raise BorderlineError(
