@@ -77,6 +77,22 @@ def test_the_checkpoint_is_named_and_what_to_delete(catalog: DataCatalog, tmp_pa
         check(catalog)
 
 
+@pytest.mark.parametrize(("removed", "named"), [(1, "epoch_0001"), (2, None), (12, None)])
+def test_a_training_does_not_go_on_over_a_gap(
+    catalog: DataCatalog, tmp_path: Path, removed: int, named: str | None
+) -> None:
+    for number in str(removed):
+        (tmp_path / f"mine/checkpoints/epoch_000{number}.pt").unlink()
+    book = catalog.load("ledger")
+    if named is None:
+        results.check_training(book, STAGES["one"], catalog)
+        return
+    with pytest.raises(BorderlineError, match=rf"{named}\.pt was changed, .* delete it and all"):
+        results.check_training(book, STAGES["one"], catalog)
+    (tmp_path / "mine/ledger/one.json").write_text("{")
+    results.check_training(book, STAGES["one"], catalog)
+
+
 def test_another_run_vouches_for_its_own_files(catalog: DataCatalog, tmp_path: Path) -> None:
     pipeline, folder = STAGES["compare"], tmp_path / "other"
     results.check_other_run(pipeline, catalog)

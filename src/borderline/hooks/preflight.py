@@ -81,6 +81,7 @@ class PreflightHooks:
         self._made = {**stages, "rating": pipelines["rating"]}, self._running, command
         taken = pipeline.datasets() if run_params["only_missing_outputs"] else pipeline.inputs()
         results.check_results(book, *self._made, taken, catalog)
+        results.check_training(book, self._running, catalog)
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():
             source = catalog.load("source")

@@ -72,6 +72,36 @@ def check_results(
         )
 
 
+def check_training(book: ledger.Ledger, running: Pipeline, catalog: DataCatalog) -> None:
+    """Check that the checkpoints of a finished training are whole up to the newest one there.
+
+    The training would go on from the newest one, and the choice of the best epoch would pass over
+    one that is missing.
+    """
+    from borderline.datasets import CheckpointDataset, CheckpointFolder
+
+    folders = {
+        name: node.name
+        for node in running.nodes
+        for name in node.outputs
+        if isinstance(catalog.get(name), CheckpointFolder)
+    }
+    for name, node in folders.items():
+        try:
+            made = ledger.entry(book, node, "").get("results", {}).get(name, {})
+        except BorderlineError:
+            continue  # This run writes the entry again.
+        dataset = catalog.get(name)
+        now = digests_of(dataset) if made else None
+        reached = {file: digest for file, digest in made.items() if now and file <= max(now)}
+        file = ledger.changed_file(reached, {n: d for n, d in (now or {}).items() if n in reached})
+        if file is not None:
+            raise BorderlineError(
+                f"{_path(dataset, file)} was changed, damaged or removed after its training: put "
+                f"the original back, or {CheckpointDataset.remedy}."
+            )
+
+
 def check_other_run(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Check that the other run of a comparison has finished, and that its results are unchanged."""
     names = sorted(name for name in pipeline.inputs() if name.startswith(_OTHER_RUN))

@@ -56,7 +56,7 @@ def sweep(
     file, logs = StateFile(plan.folder), plan.folder / "logs"
     with file.alone():
         state = file.read(plan)
-        damaged = _damaged(plan, state, again=again)
+        damaged = damaged_runs(plan, state, again=again)
         logs.mkdir(exist_ok=True)
         for number, run in enumerate(plan.sweep_runs, start=1):
             head = f"[{number}/{len(plan.sweep_runs)}] {run.pair}, seed {run.seed}"
@@ -73,7 +73,7 @@ def sweep(
         _conclude(plan, state, logs)
 
 
-def _damaged(plan: Plan, state: State, *, again: bool) -> set[str]:
+def damaged_runs(plan: Plan, state: State, *, again: bool) -> set[str]:
     """The finished sweep runs whose tables are damaged; they stop the sweep unless ``again``."""
     from borderline.errors import BorderlineError
     from borderline.sweeps.tables import changed_table
