@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pandas as pd
 import pytest
 import torch
@@ -147,6 +148,13 @@ def test_damaged_searches_are_found_before_the_run(
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(DatasetError, match=r"x\.sqlite cannot be opened \(.*move that file away"):
         store.check()
+
+
+@pytest.mark.parametrize("content", [b'{"op_code": 0', b"[1]\n", b"{}\n", b"\xff"])
+def test_a_damaged_journal_in_a_bucket_is_found_before_the_run(content: bytes) -> None:
+    fsspec.filesystem("memory").pipe_file("/damaged.journal", content)
+    with pytest.raises(DatasetError, match=r"damaged\.journal cannot be opened .*move that"):
+        StudyStorage(filepath="memory:///damaged.sqlite").check()
 
 
 @pytest.mark.parametrize("content", [b"", b'{"settings": {}', b"\xff\x80", b"[]", b'{"a": 1}'])

@@ -89,6 +89,8 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
 
         Optuna would find the damage only after the trainings, or in the middle of a search.
         """
+        if self._in_bucket and self._url is None:
+            self._journal()
         if not self.is_local_file or not self._filepath.exists():
             return
         try:
@@ -110,7 +112,7 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return JournalStorage(BucketJournal(fs, path))
-        except (OSError, ImportError, ValueError, LookupError) as error:
+        except (OSError, ImportError, ValueError, LookupError, TypeError) as error:
             raise DatasetError(
                 f"The searches in {self._protocol}://{path} cannot be opened ({error}): move that "
                 "file away to search anew."
