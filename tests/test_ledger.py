@@ -33,17 +33,28 @@ SETTINGS: dict[str, Any] = {
 
 
 class Disk(dict[str, ledger.Entry]):
-    """The entries of runs so far, as the catalog keeps them."""
+    """The entries of runs so far, as the catalog keeps them, and digests of the results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files = {
+            f"{name}_out": {"file": f"sha256:{name}"} for name in ("shared", "a", "b", "page")
+        }
 
     def open(self, *names: str) -> None:
         self |= ledger.opened(self.loaded(), STAGES, ROAD.only_nodes(*names))
 
     def close(self, *names: str, **changed: object) -> None:
-        self |= ledger.closed(ROAD.only_nodes(*names), SETTINGS | changed)
+        self |= ledger.closed(ROAD.only_nodes(*names), SETTINGS | changed, self.files.get)
 
     def check(self, *names: str, **changed: object) -> None:
         running = ROAD.only_nodes(*names) if names else Pipeline([])
         ledger.check(self.loaded(), STAGES, running, SETTINGS | changed, "kedro run")
+
+    def changed(self, *names: str) -> list[tuple[str, str, str, str]]:
+        running = ROAD.only_nodes(*names)
+        args = (STAGES, running, running.inputs(), self.files.get, "kedro run")
+        return list(ledger.changed_results(self.loaded(), *args))
 
     def loaded(self) -> ledger.Ledger:
         return {name: lambda entry=entry: entry for name, entry in self.items()}
@@ -57,9 +68,16 @@ def disk() -> Disk:
     return made
 
 
-def test_an_entry_has_the_settings_of_its_node_but_for_the_device(disk: Disk) -> None:
-    assert disk["shared"] == {"settings": {"run.seed": 0, "models.a.filters": 2}}
-    assert disk["page"] == {"settings": {"trials": 5}}
+def test_an_entry_has_the_settings_of_its_node_and_digests_of_its_results(disk: Disk) -> None:
+    """The device is no such setting."""
+    assert disk["shared"] == {
+        "settings": {"run.seed": 0, "models.a.filters": 2},
+        "results": {"shared_out": {"file": "sha256:shared"}},
+    }
+    assert disk["page"] == {
+        "settings": {"trials": 5},
+        "results": {"page_out": {"file": "sha256:page"}},
+    }
 
 
 def test_what_comes_from_elsewhere_is_a_setting_of_the_node_that_takes_it() -> None:
@@ -119,3 +137,45 @@ def test_a_part_does_not_wait_for_what_it_does_not_take(disk: Disk) -> None:
 def test_the_whole_road_and_no_node_need_no_check() -> None:
     Disk().check("shared", "a", "b", "page", band=7)
     Disk().check()
+
+
+def test_a_changed_result_is_found_where_a_run_takes_it(disk: Disk) -> None:
+    disk.files["a_out"] = {"file": "sha256:other"}
+    assert disk.changed("page") == [("a_out", "file", "two", "kedro run --pipelines two,three")]
+    assert disk.changed("a", "b", "page") == [], "this run makes it again"
+    assert disk.changed("b") == [], "this run does not take it"
+
+
+@pytest.mark.parametrize("now", [None, {"file": "bucket:9:a"}, {"file": "sha256:a"}])
+def test_a_missing_result_and_a_copy_from_a_bucket_are_no_changed_ones(
+    disk: Disk, now: dict[str, str] | None
+) -> None:
+    disk.files["a_out"] = now  # type: ignore[assignment]
+    assert disk.changed("page") == []
+
+
+def test_ledgers_of_earlier_versions_have_no_digests(disk: Disk) -> None:
+    del disk["a"]["results"]
+    disk.files["a_out"] = {"file": "sha256:other"}
+    assert disk.changed("page") == []
+    disk.check("page")
+
+
+@pytest.mark.parametrize("damaged", [[], None, "text", {"settings": []}, {"results": "text"}])
+def test_a_damaged_entry_is_one_sentence_with_the_command(disk: Disk, damaged: Any) -> None:
+    disk["a"] = damaged
+    message = "entry 'a' of the ledger is damaged: run `kedro run --pipelines two,three`"
+    with pytest.raises(BorderlineError, match=message):
+        disk.check("page")
+    with pytest.raises(BorderlineError, match=message):
+        disk.changed("page")
+    disk.check("a", "b", "page")
+
+
+@pytest.mark.parametrize("now", [{}, {"1": "sha256:a"}, {"2": "sha256:b", "3": "sha256:c"}])
+def test_the_file_of_a_folder_is_named_that_is_missing_or_too_much(now: dict[str, str]) -> None:
+    assert ledger.changed_file({"1": "sha256:a", "2": "sha256:b"}, now) == (
+        "2" if "1" in now else "1"
+    )
+    assert ledger.changed_file({"2": "sha256:b"}, {**now, "2": "sha256:b", "0": "x"}) == "0"
+    assert ledger.changed_file(7, {"1": "sha256:a"}) == "1"

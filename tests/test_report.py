@@ -16,6 +16,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from borderline.datasets import JSONDataset
+from borderline.datasets.digests import digests_of
 from borderline.findings import MEASURES, Findings, written
 from borderline.pages.verdicts import verdict_on
 from conftest import MODELS, SETTINGS, open_page, reporting_folder, run_here
@@ -270,6 +272,14 @@ def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
     assert "cnn_1 and mlp_4" in text
 
 
+def vouch_for(data: Path, findings: Path) -> None:
+    """Enter the findings of a model into the ledger as if its run had made them."""
+    entry = data / "06_models/mnist_sample_7v1/ledger/cnn_1.report.gather_findings.json"
+    made = json.loads(entry.read_text())
+    made["results"]["cnn_1.findings"] = digests_of(JSONDataset(filepath=str(findings)))
+    entry.write_text(json.dumps(made))
+
+
 def test_two_runs_side_by_side(again: Path) -> None:
     """A run compared with a copy of itself, with one measure changed."""
     before = Path(shutil.copytree(again / "data/test", again / "data/before"))
@@ -277,6 +287,12 @@ def test_two_runs_side_by_side(again: Path) -> None:
     findings = json.loads(path.read_text())
     findings["measures"]["yield"] = {"value": 0.0, "low": 0.0, "high": 0.001, "n": 300}
     path.write_text(json.dumps(findings))
+    refused = run_here(
+        *(again, "--env", "test", "--pipelines", "compare", "--params"),
+        f"{SETTINGS},other_run.data_folder=data/before",
+    )
+    assert f"{path} was changed, damaged or removed after the other run made it" in refused.stderr
+    vouch_for(before, path)
     result = run_here(
         *(again, "--env", "test", "--pipelines", "compare", "--params"),
         f"{SETTINGS},other_run.data_folder=data/before",
@@ -300,6 +316,7 @@ def test_models_of_other_classes_are_not_compared(again: Path) -> None:
     findings = json.loads(path.read_text())
     findings |= {"positive": "1", "negative": "7"}
     path.write_text(json.dumps(findings))
+    vouch_for(other, path)
     result = run_here(
         *(again, "--env", "test", "--pipelines", "compare", "--params"),
         f"{SETTINGS},other_run.data_folder=data/swapped",

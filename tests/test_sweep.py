@@ -23,13 +23,16 @@ from kedro.runner import SequentialRunner
 from rich.console import Console
 
 from borderline.cli import cli
+from borderline.datasets import CSVDataset, JSONDataset
+from borderline.datasets.digests import digests_of
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
+from borderline.sweeps.command import damaged_runs
 from borderline.sweeps.plan import Plan, SweepRun, make_plan, pair_of
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
-from borderline.sweeps.tables import for_console, gather, over_seeds, picture
+from borderline.sweeps.tables import changed_table, for_console, gather, over_seeds, picture
 from conftest import copy_code, copy_project, run_here, start_kedro
 
 SWEEP_RUN = SweepRun(7, 1, 0)
@@ -260,6 +263,27 @@ def test_finished_sweep_runs_are_not_mixed_with_other_settings(plan: Plan, here:
     file.read(make_plan(here, env="test", params={"models": {"cnn_8": {"filters": 9}}}))
     file.write(State(settings={"gone": 1}).noted(record_of(SWEEP_RUN, "failed")))
     assert file.read(plan).records == {}
+
+
+def test_a_damaged_table_of_a_finished_sweep_run_is_not_gathered(plan: Plan) -> None:
+    record = run_without_failures(plan, SWEEP_RUN, Attempts(), lambda _: None)
+    reporting = plan.reporting(record.sweep_run)
+    table = CSVDataset(filepath=str(reporting / plan.models[0] / "leaderboard.csv"))
+    table.save(pd.DataFrame({"source": ["hybrid", "gasten"], "note": ["", ""]}))
+    name = f"{plan.models[0]}.leaderboard_table"
+    folder = plan.data_folder(record.sweep_run) / "06_models" / reporting.name / "ledger"
+    entry = JSONDataset(filepath=str(folder / f"{plan.models[0]}.metrics.compare.json"))
+    entry.save({"settings": {}, "results": {name: digests_of(table)}})
+    state = State(settings={}).noted(record)
+    assert changed_table(plan, record) is None
+    assert damaged_runs(plan, state, again=False) == set()
+    file = Path(str(table._filepath))
+    file.write_text(file.read_text()[:-9])
+    with pytest.raises(BorderlineError, match=f"{file} was changed .* finished: .*--again"):
+        damaged_runs(plan, state, again=False)
+    assert damaged_runs(plan, state, again=True) == {record.sweep_run.name}
+    (folder / f"{plan.models[0]}.metrics.compare.json").write_text("{")
+    assert changed_table(plan, record) == folder / f"{plan.models[0]}.metrics.compare.json"
 
 
 def test_a_sweep_runs_once_at_a_time(plan: Plan) -> None:

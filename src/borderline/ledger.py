@@ -1,17 +1,18 @@
-"""The ledger: the settings that each node's results on disk were made with.
+"""The ledger: the settings of each node, and digests of its results on disk.
 
-A run of some stages or nodes takes the results of others, and must not mix them with other
-settings. Each node has its own entry, a file, so that several machines can run nodes at the same
-time. Checkpoints are not in the ledger, because each contains its settings.
+A run of some stages or nodes takes the results of others, and must neither mix them with other
+settings nor take a damaged file for a result. Each node has its own entry, a file, so that several
+machines can run nodes at the same time. Checkpoints contain their own settings too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
+from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -19,10 +20,16 @@ from borderline.errors import BorderlineError
 from borderline.params import flat
 
 Entry = dict[str, Any]
-"""The ``settings`` of a finished node, by dotted name; empty for a node that did not finish."""
+"""The ``settings`` of a finished node by dotted name, and its ``results``: digests by dataset.
+
+Empty for a node that did not finish. Entries of earlier versions have no ``results``.
+"""
 
 Ledger = Mapping[str, Callable[[], Entry]]
 """Loaders of the nodes' entries by name, and of the entry about the images, ``SOURCE``."""
+
+Digests = Callable[[str], Mapping[str, str] | None]
+"""Gives the digests of a dataset's files as they are now; None for one without files."""
 
 SOURCE = "source"
 _NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
@@ -46,9 +53,23 @@ def settings_of(
     return settings
 
 
-def entry(ledger: Ledger, name: str) -> Entry:
-    """The entry of a name; empty if there is none."""
-    return ledger[name]() if name in ledger else {}
+def entry(ledger: Ledger, name: str, remedy: str, place: str = "") -> Entry:
+    """The entry of a name; empty if there is none.
+
+    Raises:
+        BorderlineError: When the entry is damaged; the sentence names the ``place`` of another
+            run's ledger, and ends with ``remedy``.
+    """
+    if name not in ledger:
+        return {}
+    try:
+        found = ledger[name]()
+        if all(isinstance(found.get(group, {}), dict) for group in ("settings", "results")):
+            return found
+    except (AttributeError, DatasetError):
+        pass
+    where = f"the ledger {place}" if place else "the ledger"
+    raise BorderlineError(f"The entry {name!r} of {where} is damaged: {remedy}")
 
 
 def check(
@@ -62,27 +83,22 @@ def check(
     """Make sure that the results that a run takes from other nodes were made with its settings.
 
     Raises:
-        BorderlineError: When such a node did not finish, when a node before it runs again, or when
-            it ran with other settings; the message gives the command that helps.
+        BorderlineError: When such a node did not finish, when a node before it runs again, when it
+            ran with other settings, or when its entry is damaged; the message gives the command
+            that helps.
     """
-    order = list(stages)
-    place = {node.name: order.index(name) for name in order for node in stages[name].nodes}
     names = {node.name for node in running.nodes}
     if not names:
         return
+    home = {node.name: name for name, stage in stages.items() for node in stage.nodes}
+    order = list(stages)
     road = Pipeline(stages.values())
     outside = [node for node in road.to_nodes(*names).nodes if node.name not in names]
     following = {node.name for node in road.from_nodes(*names).nodes}
-    touched = {place[name] for name in names}
-    for node in sorted(outside, key=lambda node: place[node.name]):
-        position, stage = place[node.name], order[place[node.name]]
-        again = [
-            name
-            for i, name in enumerate(order[: max(touched) + 1])
-            if i in touched or i >= position
-        ]
-        remedy = f"run `{command} --pipelines {','.join(again)}`."
-        made = entry(ledger, node.name).get("settings")
+    for node in sorted(outside, key=lambda node: order.index(home[node.name])):
+        stage = home[node.name]
+        remedy = f"run `{again(stages, running, stage, command)}`."
+        made = entry(ledger, node.name, remedy).get("settings")
         if made is None or node.name in following:
             raise BorderlineError(
                 f"The results of {stage} are not from a finished run on the present results of the "
@@ -96,6 +112,80 @@ def check(
                 )
 
 
+def again(stages: Mapping[str, Pipeline], running: Pipeline, stage: str, command: str) -> str:
+    """The command that runs a stage again, and from there on the stages of a run."""
+    order = list(stages)
+    names = {node.name for node in running.nodes}
+    touched = {stage} | {name for name in order if names & {n.name for n in stages[name].nodes}}
+    last = max(map(order.index, touched))
+    wanted = [
+        name
+        for place, name in enumerate(order[: last + 1])
+        if name in touched or place >= order.index(stage)
+    ]
+    return f"{command} --pipelines {','.join(wanted)}"
+
+
+def changed_results(
+    ledger: Ledger,
+    stages: Mapping[str, Pipeline],
+    running: Pipeline,
+    names: Iterable[str],
+    digests: Digests,
+    command: str,
+) -> Iterator[tuple[str, str, str, str]]:
+    """The datasets that are not as a node left them which the run does not repeat.
+
+    Args:
+        ledger: The ledger.
+        stages: All stages that may have made them.
+        running: The nodes of the run.
+        names: The datasets to look at.
+        digests: Gives their present digests.
+        command: The beginning of the command that makes them again.
+
+    Yields:
+        The name of the dataset, the file, the stage that made it, and the command.
+
+    Raises:
+        BorderlineError: When an entry of the ledger is damaged.
+    """
+    repeated = {node.name for node in running.nodes}
+    makers = {
+        output: (stage, node.name)
+        for stage, nodes in stages.items()
+        for node in nodes.nodes
+        for output in node.outputs
+        if node.name not in repeated
+    }
+    for name in sorted(makers.keys() & set(names)):
+        stage, maker = makers[name]
+        remedy = again(stages, running, stage, command)
+        made = entry(ledger, maker, f"run `{remedy}`.").get("results", {}).get(name)
+        file = changed_file(made, digests(name))
+        if file is not None:
+            yield name, file, stage, remedy
+
+
+def changed_file(made: object, now: Mapping[str, str] | None) -> str | None:
+    """The first file, by name, that is not as the entry of its node says; None if all are.
+
+    Args:
+        made: Digests by file, from the ledger; None if it says nothing.
+        now: The present digests; None if nothing is there.
+    """
+    if made is None or now is None:
+        return None
+    former = made if isinstance(made, dict) else {}
+    for name in sorted(map(str, {*former, *now})):
+        one, other = str(former.get(name)), str(now.get(name))
+        # Results that were copied from a bucket to this machine, or back, have another kind.
+        kinds = {digest.partition(":")[0] for digest in (one, other)}
+        if one != other and kinds != {"bucket", "sha256"}:
+            return name
+    return None
+
+
 def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline) -> dict[str, Entry]:
     """The entries at the start of a run: empty for its nodes and all nodes after them."""
     road = Pipeline(stages.values())
@@ -106,7 +196,17 @@ def opened(ledger: Ledger, stages: Mapping[str, Pipeline], running: Pipeline) ->
 def closed(
     running: Pipeline,
     parameters: Mapping[str, Any],
+    digests: Digests,
     given: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> dict[str, Entry]:
-    """The entries at the end of a run: the settings of its nodes."""
-    return {node.name: {"settings": settings_of(node, parameters, given)} for node in running.nodes}
+    """The entries at the end of a run: the settings of its nodes and the digests of their results.
+
+    The digests are taken from the disk, whatever process has saved the results.
+    """
+    return {
+        node.name: {
+            "settings": settings_of(node, parameters, given),
+            "results": {name: made for name in node.outputs if (made := digests(name)) is not None},
+        }
+        for node in running.nodes
+    }

@@ -1,7 +1,8 @@
-"""Base classes: saves that leave no half file, single files, folders, and sources only read."""
+"""Base classes: whole saves, damaged files, single files, folders, and sources only read."""
 
 from __future__ import annotations
 
+import re
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -15,15 +16,63 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
 
+from borderline.errors import BorderlineError, causes
+
 Content = TypeVar("Content")
 _METHODS_OF_THE_FILE_SYSTEM = {"_exists_function": "exists", "_glob_function": "glob"}
+_NO_DAMAGE = (BorderlineError, PermissionError, MemoryError, TimeoutError, ConnectionError)
+
+
+_LONGEST_REASON = 160
+_SENTENCE = re.compile(
+    r"(?P<sentence>The file (?P<path>.+) is (damaged and cannot be read \(.*\)|missing)): "
+    r"(?P<remedy>[^:]+)\."
+)
+
+
+class DamagedFile(DatasetError, BorderlineError):
+    """A file that its dataset cannot read.
+
+    It is an error of Kedro too, so that the dataset does not wrap it.
+
+    Attributes:
+        path: The file.
+        sentence: What is wrong with it, as the beginning of a sentence.
+        remedy: The end of the sentence.
+    """
+
+    REMEDY = "run the stage that makes it again, or put a good copy there"
+
+    def __init__(self, path: str, sentence: str, remedy: str = REMEDY) -> None:
+        super().__init__(path, sentence, remedy)
+        self.path, self.sentence, self.remedy = path, sentence, remedy
+
+    def __str__(self) -> str:
+        return f"{self.sentence}: {self.remedy}."
+
+    @classmethod
+    def in_error(cls, error: BaseException) -> DamagedFile | None:
+        """The damaged file that an error is about; None for another error.
+
+        Errors of other processes come without their causes, but Kedro repeats the sentence.
+        """
+        for cause in causes(error):
+            if isinstance(cause, cls):
+                return cause
+            told = _SENTENCE.search(str(cause)) if isinstance(cause, DatasetError) else None
+            if told:
+                return cls(told["path"], told["sentence"], told["remedy"])
+        return None
 
 
 class AtomicSave:
-    """Mixin for file datasets: saves beside the target, then renames.
+    """Mixin for file datasets: saves beside the target, then renames; names a damaged file.
 
     The temporary name keeps the suffix, because some writers choose their format by it.
     """
+
+    remedy: ClassVar[str] = DamagedFile.REMEDY
+    """The end of the sentence about a file that cannot be read."""
 
     _filepath: PurePosixPath
     _fs: AbstractFileSystem
@@ -36,6 +85,21 @@ class AtomicSave:
         self.__dict__.update(state)
         for name, method in _METHODS_OF_THE_FILE_SYSTEM.items():
             setattr(self, name, getattr(self._fs, method))
+
+    def load(self) -> Any:
+        """The content.
+
+        Raises:
+            DamagedFile: When the file is missing or cannot be read as what it should be.
+        """
+        try:
+            return super().load()  # type: ignore[misc]
+        except Exception as error:
+            # Kedro wraps the reader's own error.
+            cause = error.__cause__ if isinstance(error, DatasetError) else error
+            if isinstance(cause or error, _NO_DAMAGE):
+                raise
+            raise damaged(str(self._filepath), cause or error, self.remedy) from error
 
     def save(self, data: Any) -> None:
         """Save ``data``; when saving fails or the process dies, the old file stays."""
@@ -50,6 +114,9 @@ class AtomicSave:
     @contextmanager
     def _renamed_to(self, target: PurePosixPath) -> Iterator[PurePosixPath]:
         """A temporary path; it is renamed to the target when the block ends without an error."""
+        if "file" in self._fs.protocol and self._fs.isdir(str(target)):
+            # Moving the file would put it into the folder.
+            raise BorderlineError(f"{target} is a folder, but a file is saved there: move it away.")
         temporary = target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
         try:
             yield temporary
@@ -57,6 +124,15 @@ class AtomicSave:
         finally:
             if self._fs.exists(str(temporary)):
                 self._fs.rm(str(temporary))
+
+
+def damaged(path: str, error: BaseException, remedy: str) -> DamagedFile:
+    """The sentence about a file whose reader raised an error."""
+    if isinstance(error, FileNotFoundError):
+        return DamagedFile(path, f"The file {path} is missing", remedy)
+    words = "".join(c for c in " ".join(str(error).split()) if c.isprintable()).rstrip(".")
+    reason = words[:_LONGEST_REASON] or type(error).__name__
+    return DamagedFile(path, f"The file {path} is damaged and cannot be read ({reason})", remedy)
 
 
 class BinaryFile(AbstractDataset[Content, Content]):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import IO, Any, TypedDict
+from zipfile import ZipFile
 
 from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder
 from borderline.errors import BorderlineError
@@ -87,16 +88,25 @@ class CheckpointDataset(AtomicSave, BinaryFile[Checkpoint]):
         1
     """
 
+    # Without the later ones, because a training continues from the newest, and does not come back
+    # to an epoch in the middle.
+    remedy = "delete it and all later ones beside it, to continue from the one before"
+
     def _read(self, file: IO[bytes]) -> Checkpoint:
         import torch
 
-        try:
-            return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise BorderlineError(
-                f"The checkpoint {self._filepath} cannot be read: delete it to continue from the "
-                "previous one."
-            ) from error
+        content = BytesIO(file.read())
+        # PyTorch does not compare the content with the checksums of the archive.
+        if wrong := ZipFile(content).testzip():
+            raise ValueError(f"wrong checksum of {wrong}")
+        content.seek(0)
+        checkpoint: Checkpoint = torch.load(content, map_location="cpu", weights_only=True)
+        if (
+            not isinstance(checkpoint, dict)
+            or not checkpoint.keys() >= Checkpoint.__annotations__.keys()
+        ):
+            raise ValueError("it is a PyTorch file, but no checkpoint of this project")
+        return checkpoint
 
     def _write(self, data: Checkpoint, file: IO[bytes]) -> None:
         import torch

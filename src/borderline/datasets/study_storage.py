@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import warnings
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,7 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
                 heartbeat = _HEARTBEAT_SECONDS if self._url else None
                 url = self._url or f"sqlite:///{self._filepath}"
                 return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat)
-        except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
+        except (SQLAlchemyError, ImportError, ValueError, LookupError, RuntimeError) as error:
             store = f"The searches in {self._filepath}"
             remedy = "move that file away to search anew"
             if self._url:
@@ -82,6 +84,27 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
             reason = str(error).splitlines()[0]
             raise DatasetError(f"{store} cannot be opened ({reason}): {remedy}.") from error
 
+    def check(self) -> None:
+        """Check that a file of searches, if it exists, is whole; a ``DatasetError`` if not.
+
+        Optuna would find the damage only after the trainings, or in the middle of a search.
+        """
+        if self._in_bucket and self._url is None:
+            self._journal()
+        if not self.is_local_file or not self._filepath.exists():
+            return
+        try:
+            with closing(sqlite3.connect(self._filepath)) as database:
+                found = database.execute("PRAGMA quick_check").fetchone()
+        except sqlite3.Error as error:
+            found = (error,)
+        if found != ("ok",):
+            reason = str(found[0]).splitlines()[0]
+            raise DatasetError(
+                f"The searches in {self._filepath} cannot be opened ({reason}): move that file "
+                "away to search anew."
+            )
+
     def _journal(self) -> BaseStorage:
         path = str(self._filepath.with_suffix(".journal"))
         try:
@@ -89,7 +112,7 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return JournalStorage(BucketJournal(fs, path))
-        except (OSError, ImportError, ValueError, LookupError) as error:
+        except (OSError, ImportError, ValueError, LookupError, TypeError) as error:
             raise DatasetError(
                 f"The searches in {self._protocol}://{path} cannot be opened ({error}): move that "
                 "file away to search anew."

@@ -41,7 +41,7 @@ class PreflightHooks:
     ) -> None:
         """Check device, inputs, settings, data folder and images; then open the ledger."""
         from borderline.pipelines.classifier.pairs import check_distinct
-        from borderline.preflight import inputs
+        from borderline.preflight import inputs, results
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
         from borderline.preflight.imports import check_imports, digests_of_imports
         from borderline.preflight.models_on_disk import check_models
@@ -57,6 +57,7 @@ class PreflightHooks:
             check_bucket(catalog, self.data_folder)
         if "compare" in requested and self.layout.pairing is not None:
             inputs.check_comparison(pipeline, catalog, self.parameters, self.layout.pairing)
+            results.check_other_run(pipeline, catalog)
         if "rating_answers" in pipeline.inputs():
             inputs.check_answers(catalog)
         check_given_step_1(catalog, self.parameters, self.about)
@@ -68,7 +69,8 @@ class PreflightHooks:
         if "inception" in pipeline.inputs():
             # A file that cannot be read ends the run here.
             catalog.load("inception")
-        inputs.check_study_storage(pipeline, self.about)
+        inputs.check_study_storage(pipeline, catalog, self.about)
+        results.check_places(pipeline, catalog)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
         self._running = pipeline
@@ -77,13 +79,18 @@ class PreflightHooks:
             self._running = Pipeline(nodes)
         check_models(self._running, catalog, stages, command)
         ledger.check(book, stages, self._running, self.settings, command, self._given)
+        # The report takes the answers of people if they are there.
+        self._made = {**stages, "rating": pipelines["rating"]}, self._running, command
+        taken = pipeline.datasets() if run_params["only_missing_outputs"] else pipeline.inputs()
+        results.check_results(book, *self._made, taken, catalog)
+        results.check_training(book, self._running, catalog)
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():
             source = catalog.load("source")
             inputs.check_source(source, self.parameters)
             check_imports(catalog, pipeline, source, self.parameters, self.layout)
             digest = inputs.digest_of_images(source)
-            former = ledger.entry(book, ledger.SOURCE)
+            former = ledger.entry(book, ledger.SOURCE, results.SAME_IMAGES)
             inputs.check_same_images(digest, former, self.data_folder)
             check_distinct(source, self.parameters.pair)
             entries |= {ledger.SOURCE: {"digest": digest}}
@@ -92,4 +99,15 @@ class PreflightHooks:
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which have all finished."""
-        catalog.save("ledger", ledger.closed(self._running, self.settings, self._given))
+        from borderline.preflight import results
+
+        digests = results.digests_in(catalog)
+        entries = ledger.closed(self._running, self.settings, digests, self._given)
+        catalog.save("ledger", entries)
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:
+        """Name the command that makes a damaged file again."""
+        from borderline.preflight import results
+
+        results.explain(error, *self._made, catalog)

@@ -85,16 +85,23 @@ def check_answers(catalog: DataCatalog) -> None:
     logger.info("Files of answers in %s: %s", folder.path, ", ".join(answers) or "none")
 
 
-def check_study_storage(pipeline: Pipeline, about: Globals) -> None:
-    """Check that the database of the searches can be opened, if the pipeline uses one."""
-    searches = any(name.endswith("study_storage") for name in pipeline.inputs())
-    if about.study_storage is not None and searches:
-        from borderline.datasets import StudyStorage
+def check_study_storage(pipeline: Pipeline, catalog: DataCatalog, about: Globals) -> None:
+    """Check that the database of the searches can be opened, or that their files are whole."""
+    searches = [name for name in pipeline.inputs() if name.endswith("study_storage")]
+    if not searches:
+        return
+    from borderline.datasets import StudyStorage
 
-        try:
+    try:
+        if about.study_storage is not None:
             StudyStorage(filepath="", url=about.study_storage).load()
-        except DatasetError as error:
-            raise BorderlineError(str(error)) from error
+            return
+        for name in searches:
+            store = catalog.get(name)
+            if isinstance(store, StudyStorage):
+                store.check()
+    except DatasetError as error:
+        raise BorderlineError(str(error)) from error
 
 
 def check_data_folder(folder: Path) -> None:

@@ -25,7 +25,7 @@ OPTIONS = [
     click.Option(["--generators"], help="Generators: gasten_25,hybrid."),
     click.Option(["--pipelines"], help="The first stages, if not all: classifier,gasten,metrics."),
     click.Option(["--name"], help="The name of the sweep. Default: its environment."),
-    click.Option(["--again"], is_flag=True, help="Run incomplete sweep runs again."),
+    click.Option(["--again"], is_flag=True, help="Run incomplete and damaged sweep runs again."),
     click.Option(["--runner", "-r"], help="The runner of every sweep run, as for `kedro run`."),
     click.Option(["--runner-params"], help="The runner's settings, as for `kedro run`."),
 ]
@@ -56,10 +56,11 @@ def sweep(
     file, logs = StateFile(plan.folder), plan.folder / "logs"
     with file.alone():
         state = file.read(plan)
+        damaged = damaged_runs(plan, state, again=again)
         logs.mkdir(exist_ok=True)
         for number, run in enumerate(plan.sweep_runs, start=1):
             head = f"[{number}/{len(plan.sweep_runs)}] {run.pair}, seed {run.seed}"
-            if not state.todo(run, again=again):
+            if not state.todo(run, again=again) and run.name not in damaged:
                 click.echo(f"{head}: finished before.")
                 continue
             click.echo(f"{head}: running, log in {logs / run.name}.log")
@@ -70,6 +71,21 @@ def sweep(
             file.write(state)
             click.echo(f"{head}: {_WORDS[record.ended]}, after {time.monotonic() - start:.0f} s")
         _conclude(plan, state, logs)
+
+
+def damaged_runs(plan: Plan, state: State, *, again: bool) -> set[str]:
+    """The finished sweep runs whose tables are damaged; they stop the sweep unless ``again``."""
+    from borderline.errors import BorderlineError
+    from borderline.sweeps.tables import changed_table
+
+    found = {name: changed_table(plan, record) for name, record in state.records.items()}
+    changed = {name: file for name, file in found.items() if file is not None}
+    for name, file in () if again else changed.items():
+        raise BorderlineError(
+            f"{file} was changed or damaged after {name} finished: put the original back, or run "
+            "the sweep with --again, which runs that sweep run again."
+        )
+    return set(changed)
 
 
 def _show(line: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from borderline.ledger import changed_file
 from borderline.measures.plots import cluster_colour, cluster_marker
 from borderline.printing import table_of
 from borderline.sweeps.plan import Plan
@@ -87,6 +90,31 @@ def picture(table: pd.DataFrame) -> Figure:
     title = "one point per seed"
     figure.legend(known.values(), known.keys(), loc="outside right upper", title=title)
     return figure
+
+
+def changed_table(plan: Plan, record: Record) -> Path | None:
+    """A table of a finished sweep run that is not as its run left it; None if all are.
+
+    It is the entry of the ledger if that is damaged.
+    """
+    from borderline.datasets import CSVDataset
+    from borderline.datasets.digests import digests_of
+
+    reporting = plan.reporting(record.sweep_run)
+    entries = plan.data_folder(record.sweep_run) / "06_models" / reporting.name / "ledger"
+    for model in record.finished:
+        made: dict[str, Any] = {}
+        for file in sorted(entries.glob(f"{glob.escape(model)}.*.json")):
+            try:
+                made |= json.loads(file.read_text()).get("results", {})
+            except (ValueError, AttributeError, TypeError):
+                return file
+        for name in ("leaderboard", "summary"):
+            table = reporting / model / f"{name}.csv"
+            now = digests_of(CSVDataset(filepath=str(table)))
+            if changed_file(made.get(f"{model}.{name}_table"), now):
+                return table
+    return None
 
 
 def _rows(plan: Plan, record: Record) -> list[dict[str, Any]]:
