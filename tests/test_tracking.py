@@ -223,14 +223,16 @@ def test_catalog_marks_models_pages_and_cards_as_artifacts(context: BorderlineCo
 @pytest.mark.parametrize(
     "fails_at", ["init", "log", "define_metric", "add_file", "log_artifact", "finish"]
 )
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 def test_tracker_that_fails_fails_no_run(
     hooks: TrackingHooks,
     catalog: DataCatalog,
     monkeypatch: pytest.MonkeyPatch,
     fails_at: str,
+    error: type[BaseException],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    tracker = use(monkeypatch, Tracker(fails_at))
+    tracker = use(monkeypatch, Tracker(fails_at, error=error))
     drive(hooks, catalog)
     once = tracker.calls.count("init") if fails_at == "finish" else 1
     assert tracker.calls.count(fails_at) == once, "the hook calls it no more"

@@ -14,18 +14,24 @@ class Tracker:
 
     Args:
         fails_at: The name of a call that raises an error; none where empty.
+        error: The kind of that error.
         file: Takes a line of JSON for each run that finishes.
     """
 
-    def __init__(self, fails_at: str = "", file: Path | None = None) -> None:
-        self.fails_at, self.file = fails_at, file
+    def __init__(
+        self,
+        fails_at: str = "",
+        file: Path | None = None,
+        error: type[BaseException] = RuntimeError,
+    ) -> None:
+        self.fails_at, self.file, self.error = fails_at, file, error("the network is down")
         self.calls: list[str] = []
         self.runs: list[Run] = []
 
     def called(self, name: str) -> None:
         self.calls.append(name)
         if name == self.fails_at:
-            raise RuntimeError("the network is down")
+            raise self.error
 
     def init(self, **arguments: Any) -> Run:
         self.called("init")

@@ -5,6 +5,7 @@ import warnings
 from borderline.config_loader import ConfigLoader
 from borderline.context import BorderlineContext
 from borderline.hooks.closing import GateHooks, SummaryHooks
+from borderline.hooks.lock import LockHooks
 from borderline.hooks.preflight import PreflightHooks
 from borderline.hooks.progress import ProgressHooks
 from borderline.hooks.threads import ThreadHooks
@@ -16,6 +17,7 @@ warnings.filterwarnings("ignore", message="One or more dataset names contain '.'
 
 CONTEXT_CLASS = BorderlineContext
 HOOKS = (
+    LockHooks(),
     PreflightHooks(),
     ThreadHooks(),
     ProgressHooks(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import re
+import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,15 +17,21 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
 
 from borderline.commands.options import check_config_file, runner_of, settings_option
+from borderline.commands.signals import Interrupted, stopped_in_order
 from borderline.errors import BorderlineError, GateClosed, causes, did_you_mean
 from borderline.params import merged
+from borderline.printing import guard_displays
 
 # Kedro's messages about unknown pipelines, nodes and namespaces.
 _NO_PIPELINE = re.compile(r"Failed to find the pipeline named '(.*?)'")
 _NOT_FOUND = re.compile(
     r"Pipeline does not contain |Catalog entry '|An exception occurred when parsing config for "
 )
-_FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_FULL_OR_READ_ONLY = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    # Of network folders, disks that fail, and targets that cannot be replaced.
+    *(errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EOPNOTSUPP, errno.EXDEV, errno.EBUSY),
+}
 
 
 class BadInput(click.ClickException):
@@ -43,17 +50,29 @@ class Closed(BadInput):
     exit_code = 3
 
 
+class Stopped(BadInput):
+    """A signal has ended the command, with the exit status that shells give it."""
+
+    def __init__(self, error: KeyboardInterrupt) -> None:
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        super().__init__(
+            f"Stopped by {number.name}: the same command continues; finished epochs stay."
+        )
+        self.exit_code = 128 + number  # type: ignore[misc]
+
+
 class PlainSpokenCommand(click.Command):
     """A command that reports bad input in one sentence."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         """Read the options."""
+        guard_displays()
         with _plainly():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _plainly():
+        with _plainly(), stopped_in_order():
             return super().invoke(ctx)
 
 
@@ -64,6 +83,8 @@ def _plainly() -> Iterator[None]:
         yield
     except click.ClickException:
         raise
+    except KeyboardInterrupt as error:
+        raise Stopped(error) from error
     except Exception as error:
         sentence = sentence_of(error)
         if sentence is None:

@@ -7,11 +7,12 @@ import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, ClassVar, NoReturn, TypeVar
 
 import fsspec
 from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from kedro_datasets.partitions.partitioned_dataset import PartitionedDataset
@@ -120,7 +121,11 @@ class AtomicSave:
         temporary = target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
         try:
             yield temporary
-            self._fs.mv(str(temporary), str(target))
+            if isinstance(self._fs, LocalFileSystem):
+                # fsspec would copy where it cannot rename, and so lose the old file on a full disk.
+                Path(temporary).replace(target)
+            else:
+                self._fs.mv(str(temporary), str(target))
         finally:
             if self._fs.exists(str(temporary)):
                 self._fs.rm(str(temporary))

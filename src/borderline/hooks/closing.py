@@ -16,7 +16,7 @@ from rich.text import Text
 from borderline.datasets.buckets import address_of, folder_of
 from borderline.errors import GateClosed
 from borderline.hooks.marks import has_mark
-from borderline.printing import table_of
+from borderline.printing import harmless, not_shown, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +55,16 @@ class SummaryHooks:
             console = Console(width=_WIDTH_OF_LOGS)
         for name, dataset in outputs.items():
             if has_mark(dataset, "summary"):
-                console.print(_summary(catalog.load(name), console))
-                folders = _folders(outputs.values())
-                console.print("Pictures:", *folders, sep="\n  ", markup=False, soft_wrap=True)
+                with harmless(not_shown):
+                    console.print(_summary(catalog.load(name), console))
+                with harmless(not_shown):
+                    folders = _folders(outputs.values())
+                    console.print("Pictures:", *folders, sep="\n  ", markup=False, soft_wrap=True)
         for name, dataset in outputs.items():
             if has_mark(dataset, "page"):
                 place = f"{_title(name)}:\n  {address_of(dataset)}"
-                console.print(place, soft_wrap=True, markup=False)
+                with harmless(not_shown):
+                    console.print(place, soft_wrap=True, markup=False)
 
 
 class GateHooks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -11,7 +10,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from borderline import ledger
-from borderline.datasets.buckets import check_bucket, is_bucket
+from borderline.datasets.buckets import is_bucket
 from borderline.grid import GIVEN_STEP_1
 from borderline.params import Mark
 from borderline.pipeline_registry import BESIDE, STAGES
@@ -53,8 +52,6 @@ class PreflightHooks:
         names = [*STAGES, *(name for name in BESIDE if name in requested)]
         stages = {name: pipelines[name] for name in names}
         self.parameters.run.torch_device()
-        if is_bucket(self.data_folder):
-            check_bucket(catalog, self.data_folder)
         if "compare" in requested and self.layout.pairing is not None:
             inputs.check_comparison(pipeline, catalog, self.parameters, self.layout.pairing)
             results.check_other_run(pipeline, catalog)
@@ -62,8 +59,6 @@ class PreflightHooks:
             inputs.check_answers(catalog)
         check_given_step_1(catalog, self.parameters, self.about)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
-        if not is_bucket(self.data_folder):
-            inputs.check_data_folder(Path(self.data_folder))
         imports = digests_of_imports(catalog, self.parameters, self.layout, pipeline)
         check_checkpoints(catalog, self.parameters, self.layout, imports)
         if "inception" in pipeline.inputs():
@@ -96,7 +91,7 @@ class PreflightHooks:
             entries |= {ledger.SOURCE: {"digest": digest}}
         catalog.save("ledger", entries)
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which have all finished."""
         from borderline.preflight import results

@@ -11,6 +11,7 @@ import rich
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
+from borderline.printing import harmless, not_shown
 from borderline.streaming import Stream, stream_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class ProgressHooks:
         self._process = os.getpid()
 
     @hook_impl
+    @harmless(not_shown)
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
         """Start a bar."""
         self.after_pipeline_run()
@@ -57,6 +59,7 @@ class ProgressHooks:
         self._progress.start()
 
     @hook_impl
+    @harmless(not_shown)
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Move the bar to the last row of the table that was just saved."""
         stream = self._stream
@@ -75,11 +78,12 @@ class ProgressHooks:
         self._warning = warning
 
     @hook_impl
+    @harmless(not_shown)
     def after_pipeline_run(self) -> None:
         """Remove the bar."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            progress.stop()
 
     on_pipeline_error = after_pipeline_run
 

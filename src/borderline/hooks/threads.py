@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
+import threading
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
+from borderline.printing import guard_displays
 from borderline.threads import VARIABLE, compute_with
 
 
@@ -35,7 +38,25 @@ class ThreadHooks:
 
         # A forked process with more threads would wait for ever for those of its parent.
         if multiprocessing.parent_process() is not None:
+            guard_displays()
+            _end_with_parent()
             compute_with(int(os.environ.get(VARIABLE, "1")))
             return
         self._threads = self._threads or torch.get_num_threads()
         torch.set_num_threads(self._threads)
+
+
+@functools.cache
+def _end_with_parent() -> None:
+    """End this process of a pool with the run, also if the run is killed.
+
+    It would save results although the lock of the run is free.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

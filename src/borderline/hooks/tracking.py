@@ -6,8 +6,7 @@ import importlib
 import logging
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from io import BytesIO
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from borderline.datasets.buckets import is_bucket, local_copy
 from borderline.hooks.marks import has_mark
 from borderline.params import name_of_pair
 from borderline.pipeline_registry import BESIDE, STAGES
+from borderline.printing import harmless
 from borderline.streaming import Stream, stream_of
 
 if TYPE_CHECKING:
@@ -212,11 +212,10 @@ class TrackingHooks:
 
         return self._tracker.Image(Image.open(BytesIO(content)), caption=caption)
 
-    @contextmanager
-    def _stopped_by_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            if not self._stopped:
-                logger.warning("Tracking stopped, and the run goes on: %s", error)
-            self._stopped = True
+    def _stopped_by_errors(self) -> AbstractContextManager[None]:
+        return harmless(self._stop)
+
+    def _stop(self, error: BaseException) -> None:
+        if not self._stopped:
+            logger.warning("Tracking stopped, and the run goes on: %s", error)
+        self._stopped = True

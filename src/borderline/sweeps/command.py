@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from borderline.printing import harmless, not_shown
+
 if TYPE_CHECKING:
     from borderline.sweeps.plan import Plan
     from borderline.sweeps.state import State
@@ -111,7 +113,8 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
     console = rich.get_console()
     if not console.is_terminal:
         console = Console(width=120)  # A log file has no width.
-    console.print(tables.for_console(means, console))
+    with harmless(not_shown):
+        console.print(tables.for_console(means, console))
     click.echo(f"All scores: {plan.folder}/results.csv, over_seeds.csv and results.png")
     failures = [(r.sweep_run, failure) for r in state.records.values() for failure in r.failures]
     for run, failure in failures:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from fsspec.implementations.local import LocalFileSystem
 from pydantic import Field
 
 from borderline.datasets import JSONDataset
 from borderline.errors import BorderlineError
+from borderline.locks import Lock, Locked
 from borderline.params import Params
 from borderline.sweeps.plan import Plan, SweepRun
 
@@ -107,14 +108,13 @@ class StateFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Lock the sweep for this process; the system releases the lock when the process ends."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_name(".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BorderlineError(
-                    f"The sweep in {self._path.parent} is running already: wait for its end, or "
-                    "give this sweep another --name."
-                ) from error
-            yield
+        """Hold the lock of the sweep."""
+        folder = self._path.parent
+        try:
+            with Lock(LocalFileSystem(), str(folder / ".lock"), str(folder)).held():
+                yield
+        except Locked as error:
+            raise BorderlineError(
+                f"The sweep in {folder} is running already: {error} Another --name gives this "
+                "sweep a folder of its own."
+            ) from error
