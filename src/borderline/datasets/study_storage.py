@@ -15,6 +15,7 @@ from kedro.io.core import get_protocol_and_path
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from borderline.datasets.atomic import ReadOnlyDataset
@@ -68,9 +69,11 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 # The heartbeat tells a dead worker's trials from running ones.
                 heartbeat = _HEARTBEAT_SECONDS if self._url else None
-                url = self._url or f"sqlite:///{self._filepath}"
-                return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat)
-        except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
+                return optuna.storages.RDBStorage(
+                    self._url or self._url_of_file(), heartbeat_interval=heartbeat
+                )
+        # Optuna reads braces in an address as a placeholder, a KeyError or an IndexError.
+        except (SQLAlchemyError, ImportError, ValueError, RuntimeError, LookupError) as error:
             store = f"The searches in {self._filepath}"
             remedy = "move that file away to search anew"
             if self._url:
@@ -81,6 +84,11 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
                 )
             reason = str(error).splitlines()[0]
             raise DatasetError(f"{store} cannot be opened ({reason}): {remedy}.") from error
+
+    def _url_of_file(self) -> str:
+        """The address of the file, in which odd characters of its path are encoded."""
+        url = URL.create("sqlite", database=str(self._filepath.absolute()))
+        return url.render_as_string(hide_password=False)
 
     def _journal(self) -> BaseStorage:
         path = str(self._filepath.with_suffix(".journal"))
@@ -104,9 +112,9 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
         return {"filepath": self._filepath} if self._url is None else {"url": self._shown()}
 
     def _shown(self) -> str:
-        """The address without its password."""
+        """The address without its user and its options, which can hold a password."""
         assert self._url is not None
-        scheme, separator, rest = self._url.partition("://")
+        scheme, separator, rest = self._url.partition("?")[0].partition("://")
         return scheme + separator + rest.rpartition("@")[2]
 
 

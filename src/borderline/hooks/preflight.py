@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -32,8 +31,7 @@ class PreflightHooks:
             **context.derived.plain(Mark.NO_RESULT),
         }
         self.about, self.layout = context.about, context.layout
-        folder = context.about.data_folder
-        self.data_folder = folder if is_bucket(folder) else str(context.project_path / folder)
+        self.data_folder, self._project = context.about.data_folder, context.project_path
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -41,7 +39,7 @@ class PreflightHooks:
     ) -> None:
         """Check device, inputs, settings, data folder and images; then open the ledger."""
         from borderline.pipelines.classifier.pairs import check_distinct
-        from borderline.preflight import inputs
+        from borderline.preflight import folders, inputs
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
         from borderline.preflight.imports import check_imports, digests_of_imports
 
@@ -54,14 +52,14 @@ class PreflightHooks:
         self.parameters.run.torch_device()
         if is_bucket(self.data_folder):
             check_bucket(catalog, self.data_folder)
+        else:
+            folders.check_folders(catalog, self.about, self._project)
         if "compare" in requested and self.layout.pairing is not None:
             inputs.check_comparison(pipeline, catalog, self.parameters, self.layout.pairing)
         if "rating_answers" in pipeline.inputs():
             inputs.check_answers(catalog)
         check_given_step_1(catalog, self.parameters, self.about)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
-        if not is_bucket(self.data_folder):
-            inputs.check_data_folder(Path(self.data_folder))
         imports = digests_of_imports(catalog, self.parameters, self.layout, pipeline)
         check_checkpoints(catalog, self.parameters, self.layout, imports)
         if "inception" in pipeline.inputs():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,7 +19,7 @@ from kedro.pipeline.node import Node
 
 from borderline.datasets.buckets import is_bucket, local_copy
 from borderline.hooks.marks import has_mark
-from borderline.params import name_of_pair
+from borderline.names import name_of_pair, plain_name
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.streaming import Stream, stream_of
 
@@ -147,8 +146,8 @@ class TrackingHooks:
             with self._stopped_by_errors():
                 files = self._files.get(stage)
                 if files and exit_code == 0 and not self._stopped:
-                    # The tracker allows no other characters, such as blanks, in these names.
-                    name = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{self._case}-{stage}")
+                    # The tracker allows no blanks and no long names here.
+                    name = plain_name(f"{self._case}-{stage}")
                     artifact = self._tracker.Artifact(name, type="results")
                     for name in sorted(files):
                         with TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
+from borderline.names import fault_of_folder, fault_of_name
 from borderline.params import (
     SMALLEST_IMAGE,
     CallParams,
@@ -139,7 +140,7 @@ class Globals(Params):
 
     data_folder: Annotated[str, Mark.BESIDE]
     credentials: str | None = None
-    dataset: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    dataset: str
     source: SourceGlobals
     pair: PairGlobals
     step_1_checkpoints: str | None = None
@@ -147,9 +148,18 @@ class Globals(Params):
     study_storage: str | None = None
     other_run: OtherRunParams
 
+    @field_validator("data_folder")
+    @classmethod
+    def _can_hold_results(cls, path: str) -> str:
+        if fault := fault_of_folder(path):
+            raise ValueError(fault)
+        return path
+
     @field_validator("dataset")
     @classmethod
-    def _is_not_quick(cls, dataset: str) -> str:
+    def _is_a_name(cls, dataset: str) -> str:
+        if fault := fault_of_name(dataset):
+            raise ValueError(fault)
         if dataset.endswith(quick_name("")):
             raise ValueError(
                 f"names that end in {quick_name('')} are for quick runs (kedro run --quick), so "
