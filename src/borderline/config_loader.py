@@ -314,7 +314,7 @@ def escaped(value: Any) -> Any:
 
 
 def _check_place(conf: str) -> None:
-    pattern = re.search(r"[*?\[\]]", conf)
+    pattern = re.search(r"[*?\[\]]|::", conf)
     if pattern:
         raise BorderlineError(
             f"The settings are in {conf}, but Kedro reads {pattern[0]!r} there as a pattern: "

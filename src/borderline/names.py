@@ -17,6 +17,8 @@ _KEPT = 40
 _CUT = "%-"
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
+LONGEST_OF_SYSTEMS = 255
+"""The bytes of the longest name that file systems allow."""
 LONGEST_PLAIN = 100
 """The length of the longest name that users choose for a folder."""
 
@@ -41,10 +43,12 @@ def folder_name(text: str, also: str = "") -> str:
         return _CUT
     start, end = len(text) - len(text.lstrip(".~ ")), len(text.rstrip(". "))
     composed = unicodedata.is_normalized("NFC", text)
-    parts = []
+    parts, stays = [], False
     for place, character in enumerate(text[: _LONGEST + 1]):
-        stays = start <= place < end and (composed or character.isascii())
-        stays = stays and character not in also and _stays(character, first=place == 0)
+        # A mark would change the sign before it, if that is not its own.
+        own = stays or unicodedata.category(character)[0] != "M"
+        stays = start <= place < end and own and (composed or character.isascii())
+        stays = stays and character not in also and not _is_special(character)
         parts.append(character if stays else _encoded(character))
     name = "".join(parts)
     if len(name.encode()) <= _LONGEST:
@@ -55,11 +59,9 @@ def folder_name(text: str, also: str = "") -> str:
     return "".join(parts) + _CUT + digest
 
 
-def _stays(character: str, *, first: bool) -> bool:
-    kind = unicodedata.category(character)
-    # A mark at the beginning would change the letter before it.
-    special = character in _SPECIAL or (kind[0] in _UNSEEN and character != " ")
-    return not special and not (first and kind[0] == "M")
+def _is_special(character: str) -> bool:
+    unseen = unicodedata.category(character)[0] in _UNSEEN and character != " "
+    return character in _SPECIAL or unseen
 
 
 def _encoded(character: str) -> str:
@@ -144,15 +146,34 @@ def fault_of_name(name: str) -> str:
     return "Windows keeps this name for a device" if _DEVICES.fullmatch(name) else ""
 
 
+def fault_of_path(path: str) -> str:
+    """The reason why no file can be at a path or address as written; empty for no reason.
+
+    Example:
+        >>> fault_of_path("~/my [data] 50%"), fault_of_path(" ")
+        ('', 'it is empty')
+    """
+    if not path.strip():
+        return "it is empty"
+    if "\0" in path:
+        return "it has the character 0"
+    if "://" in path:
+        return ""
+    longest = max(len(name.encode("utf-8", "surrogatepass")) for name in path.split("/"))
+    if longest > LONGEST_OF_SYSTEMS:
+        return f"a name in it has {longest} bytes and {LONGEST_OF_SYSTEMS} is the most"
+    return "'::' separates the file systems of an address" if "::" in path else ""
+
+
 def fault_of_folder(path: str) -> str:
-    """The reason why no results can stand at a path or address as written; empty for no reason.
+    """The reason why no results can be at a path or address as written; empty for no reason.
 
     Example:
         >>> fault_of_folder("~/my [data] 50%"), fault_of_folder("data/{model}")
         ('', "Kedro reads '{' as a placeholder")
     """
-    if not path.strip():
-        return "it is empty"
+    if fault := fault_of_path(path):
+        return fault
     unseen = next((c for c in path if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")), None)
     if unseen is not None:
         return f"it has {unseen!r}, which is not seen in a path"
@@ -172,7 +193,12 @@ def fault_of_folder(path: str) -> str:
 def fault_of_case(case: str) -> str:
     """The reason why no folder of a run has this name; empty for no reason."""
     special = (_SPECIAL - {"%"}).intersection(case)
-    if case and not special and case == case.strip(".~ ") and len(case.encode()) < 256:
+    if (
+        case
+        and not special
+        and case == case.strip(".~ ")
+        and len(case.encode()) <= LONGEST_OF_SYSTEMS
+    ):
         return ""
     return (
         "it is the name of a folder in the 06_models of that run, <dataset>_<positive>v<negative>"

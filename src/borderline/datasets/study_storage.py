@@ -69,11 +69,11 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 # The heartbeat tells a dead worker's trials from running ones.
                 heartbeat = _HEARTBEAT_SECONDS if self._url else None
-                return optuna.storages.RDBStorage(
-                    self._url or self._url_of_file(), heartbeat_interval=heartbeat
-                )
-        # Optuna reads braces in an address as a placeholder, a KeyError or an IndexError.
-        except (SQLAlchemyError, ImportError, ValueError, RuntimeError, LookupError) as error:
+                url = self._url or self._url_of_file()
+                # Optuna takes braces for placeholders.
+                url = url.replace("{", "%7B").replace("}", "%7D")
+                return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat)
+        except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
             store = f"The searches in {self._filepath}"
             remedy = "move that file away to search anew"
             if self._url:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
-from borderline.names import fault_of_folder, fault_of_name
+from borderline.names import fault_of_folder, fault_of_name, fault_of_path
 from borderline.params import (
     SMALLEST_IMAGE,
     CallParams,
@@ -101,6 +101,13 @@ class SourceGlobals(Params):
     split_column: str | None = None
     folder: str | None = None
 
+    @field_validator("path", "folder")
+    @classmethod
+    def _is_a_path(cls, path: str | None) -> str | None:
+        if path is not None and (fault := fault_of_path(path)):
+            raise ValueError(fault)
+        return path
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.range is not None and self.range[0] >= self.range[1]:
@@ -148,10 +155,11 @@ class Globals(Params):
     study_storage: str | None = None
     other_run: OtherRunParams
 
-    @field_validator("data_folder")
+    @field_validator("data_folder", "step_1_checkpoints", "inception_weights")
     @classmethod
-    def _can_hold_results(cls, path: str) -> str:
-        if fault := fault_of_folder(path):
+    def _is_a_path(cls, path: str | None, about: ValidationInfo) -> str | None:
+        fault_of = fault_of_folder if about.field_name == "data_folder" else fault_of_path
+        if path is not None and (fault := fault_of(path)):
             raise ValueError(fault)
         return path
 

@@ -64,18 +64,11 @@ def check_data_folder(folder: Path) -> None:
 
 
 def _check_length(folder: Path) -> None:
-    longest, deepest = os.pathconf("/", "PC_NAME_MAX"), os.pathconf("/", "PC_PATH_MAX")
-    name = max(folder.parts, key=lambda part: len(os.fsencode(part)))
-    shown = f"data_folder is {str(folder)[:60]!r} and so on"
-    if len(os.fsencode(name)) > longest:
+    length, most = len(os.fsencode(folder)), os.pathconf("/", "PC_PATH_MAX")
+    if length + _DEEPEST > most:
         raise BorderlineError(
-            f"{shown}, but a folder in it has a name of {len(os.fsencode(name))} bytes and "
-            f"{longest} is the most: {_REMEDY}."
-        )
-    if len(os.fsencode(folder)) + _DEEPEST > deepest:
-        raise BorderlineError(
-            f"{shown}, but it has {len(os.fsencode(folder))} bytes and the paths of the results in "
-            f"it would have more than {deepest}: {_REMEDY}."
+            f"data_folder is {str(folder)[:60]!r} and so on, but it has {length} bytes and the "
+            f"paths of the results in it would have more than {most}: {_REMEDY}."
         )
 
 
