@@ -19,7 +19,7 @@ from kedro.pipeline.node import Node
 
 from borderline.datasets.buckets import is_bucket, local_copy
 from borderline.hooks.marks import has_mark
-from borderline.names import name_of_pair, plain_name
+from borderline.names import LONGEST_PLAIN, name_of_pair, plain_name
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.streaming import Stream, stream_of
 
@@ -51,7 +51,9 @@ class TrackingHooks:
         """Remember the names and settings of the tracker's runs."""
         self._parameters = context.checked
         about, pair = context.about, context.checked.pair
-        self._case = f"{about.dataset}_{name_of_pair(pair.positive, pair.negative)}"
+        case = f"{about.dataset}_{name_of_pair(pair.positive, pair.negative)}"
+        # The tracker allows 128 characters with the stage or the time.
+        self._case = case if len(case) <= LONGEST_PLAIN else plain_name(case)
         # The tracker keeps its files on this machine, also when results go to a bucket.
         folder = "data" if is_bucket(about.data_folder) else about.data_folder
         self._folder = context.project_path / folder
