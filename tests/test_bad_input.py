@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from kedro.framework.cli.utils import KedroCliError
 
 from borderline.commands.run import run as run_command
-from borderline.preflight import inputs
+from borderline.preflight import folders
 from conftest import SETTINGS, kedro_run, run_here, start_kedro
 
 
@@ -465,7 +465,7 @@ def test_data_folder_that_cannot_be_written(kedro: CliRunner, project: Path) -> 
 def test_full_disk_before_the_run(
     kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inputs, "_LEAST_FREE_BYTES", 2**62)
+    monkeypatch.setattr(folders, "_LEAST_FREE_BYTES", 2**62)
     assert_one_sentence(invoke(kedro), "data_folder", "MB left", "free disk space")
     assert_nothing_written(project)
 

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from borderline.config_loader import PRESET, ConfigLoader
 from borderline.datasets import ImageSource
 from borderline.errors import BorderlineError
-from borderline.params import Params, name_of_pair
+from borderline.names import name_of_pair
+from borderline.params import Params
 from borderline.preflight.configuration import Globals, Parameters, SourceGlobals
 from borderline.preflight.reading import with_kinds
 from borderline.preflight.sentences import KINDS_OF

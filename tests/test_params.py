@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -21,7 +19,6 @@ from borderline.params import (
     RunParams,
     flat,
     merged,
-    name_of_pair,
 )
 
 
@@ -57,31 +54,6 @@ def test_auto_is_a_device_that_is_there(run: RunParams) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(BorderlineError, match=r"run\.device is 'cuda'"):
             RunParams(seed=0, device="cuda").torch_device()
-
-
-@pytest.mark.parametrize(
-    ("positive", "negative", "expected"),
-    [
-        (7, 1, r"7v1"),
-        ("ankle boot", "t-shirt", r"ankle bootvt-shirt"),
-        ("caf\u00e9", "..", "caf\u00e9v.--[0-9a-f]{6}"),
-        ("../../top", "a\\b", r"..-..-topva-b-[0-9a-f]{6}"),
-        ("{x}", "a:b", r"-x-va-b-[0-9a-f]{6}"),
-        ("x" * 300, "\u4e00" * 100, "x{60}v\u4e00{20}-[0-9a-f]{6}"),
-    ],
-)
-def test_pair_in_paths_is_one_name_of_a_file(
-    tmp_path: Path, positive: int | str, negative: str, expected: str
-) -> None:
-    name = name_of_pair(positive, negative)
-    assert re.fullmatch(expected, name)
-    (tmp_path / name).mkdir()
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-def test_different_pairs_have_different_names() -> None:
-    names = ["a/b", "a-b", "a:b", "a\\b", "x" * 300, "x" * 301]
-    assert len({name_of_pair(name, "c") for name in names}) == len(names)
 
 
 def test_params_are_frozen_and_closed(pair: PairParams) -> None:

@@ -29,6 +29,7 @@ from borderline.datasets import (
 )
 from borderline.hooks.marks import has_mark
 from borderline.hooks.tracking import TrackingHooks
+from borderline.names import plain_name
 from borderline.streaming import streams
 from conftest import copy_project, start_kedro
 from tracker import Tracker
@@ -201,12 +202,23 @@ def test_marked_files_are_an_artifact(
     }
 
 
+def test_long_names_of_classes_are_cut_for_the_tracker(
+    context: BorderlineContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = TrackingHooks()
+    monkeypatch.setattr("borderline.hooks.tracking.name_of_pair", lambda *_: "x" * 121)
+    hooks.after_context_created(context)
+    assert len(f"{hooks._case}-20261126-120000") <= 128
+
+
 def test_artifact_of_classes_with_blanks_in_their_names(
     hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
 ) -> None:
     hooks._case = "shoes_ankle bootvcaf\u00e9"
     drive(hooks, catalog)
-    assert list(tracker.stages()["classifier"].artifacts) == ["shoes_ankle-bootvcaf--classifier"]
+    assert list(tracker.stages()["classifier"].artifacts) == [
+        plain_name("shoes_ankle bootvcafé-classifier")
+    ]
 
 
 def test_catalog_marks_models_pages_and_cards_as_artifacts(context: BorderlineContext) -> None:

@@ -46,6 +46,7 @@ class ConfigLoader(OmegaConfigLoader):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.files: dict[str, dict[Path, Any]] = {}
         self._checked: set[str] = set()
+        _check_place(str(kwargs.get("conf_source", args[0] if args else "")))
         super().__init__(*args, **kwargs)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -72,6 +73,12 @@ class ConfigLoader(OmegaConfigLoader):
             # Kedro keeps a copy.
             self._globals_oc = None
         super().__setitem__(key, value)
+
+    def _get_globals_value(self, variable: str, *default: Any) -> Any:
+        """The value of ``${globals:<variable>}``; no name in it is a reference any more."""
+        if not self._globals_oc:
+            self._globals_oc = OmegaConf.create(escaped(self._globals))
+        return super()._get_globals_value(variable, *default)
 
     @staticmethod
     def _soft_merge(
@@ -293,6 +300,26 @@ class ConfigLoader(OmegaConfigLoader):
         """The path of a file as users write it: ``conf/base/globals.yml``."""
         project = Path(self.conf_source).parent
         return str(path.relative_to(project) if path.is_relative_to(project) else path)
+
+
+def escaped(value: Any) -> Any:
+    """A value as a file of ``conf`` must hold it, so that ``${`` in a text is no reference."""
+    if isinstance(value, Mapping):
+        return {name: escaped(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [escaped(entry) for entry in value]
+    if not isinstance(value, str):
+        return value
+    return type(value)(re.sub(r"(\\*)\$\{", r"\1\1\\${", value))
+
+
+def _check_place(conf: str) -> None:
+    pattern = re.search(r"[*?\[\]]|::", conf)
+    if pattern:
+        raise BorderlineError(
+            f"The settings are in {conf}, but Kedro reads {pattern[0]!r} there as a pattern: "
+            "rename that folder, or move the project."
+        )
 
 
 def _is_quick(config: Mapping[str, Any]) -> bool:

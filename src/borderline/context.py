@@ -10,7 +10,7 @@ from kedro.framework.context import KedroContext
 
 from borderline import grid
 from borderline.config_loader import PRESETS
-from borderline.datasets.buckets import with_credentials
+from borderline.datasets.buckets import located, with_credentials
 from borderline.datasets.keys import FILE, with_key
 from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files
@@ -54,7 +54,7 @@ class BorderlineContext(KedroContext):
         # First, because parameters contain globals.
         about = loader["globals"]
         check_files(loader, ("globals",), Globals)
-        self.about = read_globals({**about, **folder})
+        self.about = _located(read_globals({**about, **folder}), self.project_path)
         parameters = loader["parameters"]
         check_files(loader, ("parameters", PRESETS), Parameters)
         check_names_as_written(changed, Parameters)
@@ -95,20 +95,19 @@ class BorderlineContext(KedroContext):
         )
         # From now on Kedro takes these parameters.
         self.config_loader["parameters"] = {**self.checked.plain(), **self.derived.plain()}
-        self.config_loader["catalog"] = {
-            **with_key(
-                _at_home(self.config_loader["catalog"], self.project_path),
-                str(self.local / FILE),
-                trust=self.about.trust_data_folder,
-                trust_other=self.checked.other_run.trust,
-            ),
-            **imported_files(
-                imported_models(self.checked),
-                imported_generators(self.layout),
-                imported_judge(self.checked),
-                self.layout,
-            ),
-        }
+        imported = imported_files(
+            imported_models(self.checked),
+            imported_generators(self.layout),
+            imported_judge(self.checked),
+            self.layout,
+        )
+        catalog = {**self.config_loader["catalog"], **imported}
+        self.config_loader["catalog"] = with_key(
+            _at_home(catalog, self.project_path),
+            str(self.local / FILE),
+            trust=self.about.trust_data_folder,
+            trust_other=self.checked.other_run.trust,
+        )
         grid.use(self.layout)
 
     @property
@@ -142,17 +141,26 @@ class BorderlineContext(KedroContext):
 
 
 def _at_home(catalog: dict[str, Any], project: Path) -> dict[str, Any]:
-    """The catalog with whole paths of the images: ``~`` expanded, relative to the project."""
+    """The catalog with whole paths, in which every character stands for itself."""
     for name, entry in catalog.items():
         if not isinstance(entry, dict):
             raise BorderlineError(
                 f"The entry {name!r} of the catalog is {entry!r}, but it must be a group of "
                 "settings with a type: correct it in conf/<env>/catalog*.yml."
             )
-    source = dict(catalog["source"])
-    if isinstance(path := source.get("path"), str) and path.startswith("~"):
-        source["path"] = str(Path(path).expanduser())
-    # Kedro completes ``path`` itself.
-    if isinstance(folder := source.get("folder"), str) and "://" not in folder:
-        source["folder"] = str(project / Path(folder).expanduser())
-    return {**catalog, "source": source}
+    return {name: _with_whole_paths(entry, project) for name, entry in catalog.items()}
+
+
+def _with_whole_paths(entry: dict[str, Any], project: Path) -> dict[str, Any]:
+    """An entry of the catalog with its paths as Kedro must not read them in another way."""
+    whole = dict(entry)
+    for name, value in entry.items():
+        if isinstance(value, dict):
+            whole[name] = _with_whole_paths(value, project)
+        elif name in ("filepath", "path", "folder") and isinstance(value, str):
+            whole[name] = located(value, project)
+    return whole
+
+
+def _located(about: Globals, project: Path) -> Globals:
+    return about.model_copy(update={"data_folder": located(about.data_folder, project)})

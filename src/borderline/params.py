@@ -6,7 +6,6 @@ depend on it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -17,20 +16,17 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import to_jsonable_python
 
 from borderline.errors import BorderlineError
+from borderline.names import fault_of_case, fault_of_folder
 
 if TYPE_CHECKING:
     import torch
 
 Setting = int | float | str | bool | None
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
-
-# Kedro, buckets or operating systems read these characters as more than a name.
-_NO_FILE_NAME = re.compile(r"""[/\\:*?"<>|{}$#%\x00-\x1f\x7f]|[ .]$""")
-_LONGEST = 60
 
 SMALLEST_IMAGE = 8
 """Side of the smallest images in pixels."""
@@ -261,6 +257,14 @@ class OtherRunParams(Params):
     case: str | None = None
     trust: Annotated[bool, Field(strict=True)] = False
 
+    @field_validator("data_folder", "case")
+    @classmethod
+    def _is_there(cls, text: str | None, about: ValidationInfo) -> str | None:
+        fault_of = fault_of_case if about.field_name == "case" else fault_of_folder
+        if text is not None and (fault := fault_of(text)):
+            raise ValueError(fault)
+        return text
+
 
 class Pairing(Params):
     """The two models to compare; derived, not set by users."""
@@ -279,25 +283,6 @@ class ConfusionParams(Params):
     """The band around the decision threshold: ``|p - 0.5| < band`` is borderline."""
 
     band: float = Field(gt=0, le=0.5)
-
-
-def name_of_pair(positive: int | str, negative: int | str) -> str:
-    """A pair as it stands in paths, such as ``7v1``.
-
-    Characters that a file name cannot have become ``-``, long names are cut, and a digest then
-    keeps different pairs apart.
-
-    Example:
-        >>> name_of_pair("sneaker", "bag"), name_of_pair("../top", "bag")
-        ('sneakervbag', '..-topvbag-c51e54')
-    """
-    names = str(positive), str(negative)
-    cut = (_NO_FILE_NAME.sub("-", name).encode()[:_LONGEST] for name in names)
-    safe = tuple(name.decode(errors="ignore") for name in cut)
-    text = "v".join(safe)
-    if safe == names:
-        return text
-    return f"{text}-{hashlib.sha256(repr(names).encode()).hexdigest()[:6]}"
 
 
 class PairParams(Params):

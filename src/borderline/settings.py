@@ -10,7 +10,7 @@ from borderline.hooks.preflight import PreflightHooks
 from borderline.hooks.progress import ProgressHooks
 from borderline.hooks.threads import ThreadHooks
 from borderline.hooks.tracking import TrackingHooks
-from borderline.params import name_of_pair
+from borderline.names import name_of_pair
 
 # A node that gathers all generators of a model names their datasets with their namespace.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")

@@ -33,8 +33,21 @@ def test_an_address_is_opened_in_place_of_the_file(tmp_path: Path) -> None:
     assert StudyStorage(filepath=str(file)).load().get_heartbeat_interval() is None
 
 
+def test_odd_characters_of_an_address_and_of_a_path(tmp_path: Path) -> None:
+    odd = tmp_path / "file:a%20b?c=d#{e} é.sqlite"
+    optuna.create_study(storage=StudyStorage(filepath=str(odd)).load(), study_name="x")
+    assert list(tmp_path.iterdir()) == [odd]
+    url = f"sqlite:///{tmp_path}/p%40s{{s}}.sqlite"
+    optuna.create_study(storage=StudyStorage(filepath="unused", url=url).load(), study_name="x")
+    assert (tmp_path / "p@s{s}.sqlite").exists()
+
+
 @pytest.mark.parametrize(
-    "url", ["nosuch://me:secret@host/name", "postgresql://me:secret@host:port/name", "no address"]
+    "url",
+    [
+        *("nosuch://me:secret@host/name", "nosuch://host/name?user=me&password=secret"),
+        *("postgresql://me:{secret}@host:port/name", "no address"),
+    ],
 )
 def test_an_address_that_cannot_be_opened_is_said_without_its_password(url: str) -> None:
     storage = StudyStorage(filepath="unused", url=url)

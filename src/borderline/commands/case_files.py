@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from borderline.config_loader import escaped
 from borderline.datasets.image_kinds import kind_of_images
 
 CONF = Path("conf")
@@ -71,7 +72,11 @@ def write_case(
         for file, (line, content) in files.items():
             line = " ".join(line.split())  # A class may have a line break in its name.
             text = yaml.dump(
-                content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100
+                escaped(content),
+                Dumper=_Dumper,
+                sort_keys=False,
+                default_flow_style=None,
+                width=100,
             )
             (beside / file).write_text(f"# {line}\n{text}", encoding="utf-8")
         beside.chmod(0o755)

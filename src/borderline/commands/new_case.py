@@ -13,7 +13,7 @@ from borderline.commands.case_files import CONF, globals_of, write_case
 from borderline.commands.case_options import LISTS, from_project, listed, mapping, prompted
 from borderline.commands.own_options import speaking_of
 from borderline.commands.run import PlainSpokenCommand
-from borderline.config_loader import base_settings
+from borderline.config_loader import PRESETS, base_settings
 from borderline.errors import BorderlineError
 from borderline.imported.file_kinds import kind_of_model
 
@@ -120,6 +120,8 @@ def check_name(name: str) -> None:
     from borderline.preflight.reading import check_spelling
 
     check_spelling([name], [])
+    if name in ("base", "local", PRESETS):
+        raise BorderlineError(f"name is {name!r}, a folder of conf for all cases: choose another.")
     if (CONF / name).exists():
         raise BorderlineError(
             f"name is {name!r}, but {CONF / name} exists already: choose another name, or move "

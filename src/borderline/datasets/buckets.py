@@ -22,6 +22,27 @@ def is_bucket(path: str) -> bool:
     return "://" in path and not path.startswith("file://")
 
 
+def located(path: str, project: Path) -> str:
+    """The whole path of a file or folder of this machine; an address in a bucket stays.
+
+    ``~`` is the home folder, and a relative path begins in the project. All other characters stand
+    for themselves.
+
+    Example:
+        >>> located("data [x]", Path("/home/me")), located("s3://results/digits", Path("/home/me"))
+        ('/home/me/data [x]', 's3://results/digits')
+    """
+    if is_bucket(path):
+        return path
+    try:
+        return str(project / Path(path.removeprefix("file://")).expanduser())
+    except RuntimeError as error:
+        raise BorderlineError(
+            f"The path {path!r} begins with the home folder of a user who is not on this machine: "
+            "correct it in conf/<env>, or write ./ before it if the folder is called so."
+        ) from error
+
+
 def address_of(dataset: Any) -> str:
     """The path or address of a dataset's file, for a person."""
     path, protocol = str(dataset._filepath), getattr(dataset, "_protocol", "file")

@@ -17,6 +17,7 @@ from kedro.io.core import get_protocol_and_path
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from borderline.datasets.atomic import ReadOnlyDataset
@@ -70,7 +71,9 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 # The heartbeat tells a dead worker's trials from running ones.
                 heartbeat = _HEARTBEAT_SECONDS if self._url else None
-                url = self._url or f"sqlite:///{self._filepath}"
+                url = self._url or self._url_of_file()
+                # Optuna takes braces for placeholders.
+                url = url.replace("{", "%7B").replace("}", "%7D")
                 return optuna.storages.RDBStorage(url, heartbeat_interval=heartbeat)
         except (SQLAlchemyError, ImportError, ValueError, LookupError, RuntimeError) as error:
             store = f"The searches in {self._filepath}"
@@ -105,6 +108,11 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
                 "away to search anew."
             )
 
+    def _url_of_file(self) -> str:
+        """The address of the file, in which odd characters of its path are encoded."""
+        url = URL.create("sqlite", database=str(self._filepath.absolute()))
+        return url.render_as_string(hide_password=False)
+
     def _journal(self) -> BaseStorage:
         path = str(self._filepath.with_suffix(".journal"))
         try:
@@ -127,9 +135,9 @@ class StudyStorage(ReadOnlyDataset[BaseStorage]):
         return {"filepath": self._filepath} if self._url is None else {"url": self._shown()}
 
     def _shown(self) -> str:
-        """The address without its password."""
+        """The address without its user and its options, which can hold a password."""
         assert self._url is not None
-        scheme, separator, rest = self._url.partition("://")
+        scheme, separator, rest = self._url.partition("?")[0].partition("://")
         return scheme + separator + rest.rpartition("@")[2]
 
 

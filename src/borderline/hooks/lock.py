@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -33,8 +32,8 @@ class LockHooks:
     @hook_impl
     def after_context_created(self, context: BorderlineContext) -> None:
         """Remember the data folder, and where another run of a comparison is."""
-        folder = context.about.data_folder
-        self._folder = folder if is_bucket(folder) else str(context.project_path / folder)
+        self._about, self._project = context.about, context.project_path
+        self._folder = context.about.data_folder
         pairing = context.layout.pairing
         self._elsewhere = pairing is not None and pairing.elsewhere
 
@@ -43,13 +42,13 @@ class LockHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> Generator[None, Any, Any]:
         """Take the lock before the first check, which reads the ledger."""
-        from borderline.preflight.inputs import check_data_folder
+        from borderline.preflight.folders import check_folders
 
         self._release()
         if is_bucket(self._folder):
             check_bucket(catalog, self._folder)
         else:
-            check_data_folder(Path(self._folder))
+            check_folders(catalog, self._about, self._project)
         if self._elsewhere and "compare" in (run_params["pipeline_names"] or []):
             _check_other_run(pipeline, catalog)
         ledger: Any = catalog.get("ledger")
@@ -105,7 +104,7 @@ def _check_other_run(pipeline: Pipeline, catalog: DataCatalog) -> None:
     for name in sorted(pipeline.inputs()):
         if name.startswith("other_run.") and name.endswith(".classifier"):
             dataset: Any = catalog.get(name)
-            # other_run.<model>.classifier is 06_models/<case>/<model>/classifier/classifier.pickle
+            # The file is 06_models/<case>/<model>/classifier/classifier.safetensors.
             case = str(dataset._filepath.parents[2])
             try:
                 _lock_of(dataset._fs, f"{case}/ledger").check_free()

@@ -10,7 +10,6 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from borderline import ledger
-from borderline.datasets.buckets import is_bucket
 from borderline.grid import GIVEN_STEP_1
 from borderline.params import Mark
 from borderline.pipeline_registry import BESIDE, STAGES
@@ -31,8 +30,7 @@ class PreflightHooks:
             **context.derived.plain(Mark.NO_RESULT),
         }
         self.about, self.layout = context.about, context.layout
-        folder = context.about.data_folder
-        self.data_folder = folder if is_bucket(folder) else str(context.project_path / folder)
+        self.data_folder = context.about.data_folder
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import re
 from contextlib import AbstractContextManager
 from datetime import datetime
 from io import BytesIO
@@ -19,7 +18,7 @@ from kedro.pipeline.node import Node
 
 from borderline.datasets.buckets import is_bucket, local_copy
 from borderline.hooks.marks import has_mark
-from borderline.params import name_of_pair
+from borderline.names import LONGEST_PLAIN, name_of_pair, plain_name
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.printing import harmless
 from borderline.streaming import Stream, stream_of
@@ -52,7 +51,9 @@ class TrackingHooks:
         """Remember the names and settings of the tracker's runs."""
         self._parameters = context.checked
         about, pair = context.about, context.checked.pair
-        self._case = f"{about.dataset}_{name_of_pair(pair.positive, pair.negative)}"
+        case = f"{about.dataset}_{name_of_pair(pair.positive, pair.negative)}"
+        # The tracker allows 128 characters with the stage or the time.
+        self._case = case if len(case) <= LONGEST_PLAIN else plain_name(case)
         # The tracker keeps its files on this machine, also when results go to a bucket.
         folder = "data" if is_bucket(about.data_folder) else about.data_folder
         self._folder = context.project_path / folder
@@ -147,8 +148,8 @@ class TrackingHooks:
             with self._stopped_by_errors():
                 files = self._files.get(stage)
                 if files and exit_code == 0 and not self._stopped:
-                    # The tracker allows no other characters, such as blanks, in these names.
-                    name = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{self._case}-{stage}")
+                    # The tracker allows no blanks and no long names here.
+                    name = plain_name(f"{self._case}-{stage}")
                     artifact = self._tracker.Artifact(name, type="results")
                     for name in sorted(files):
                         with TemporaryDirectory() as folder:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
+from borderline.names import fault_of_folder, fault_of_name, fault_of_path
 from borderline.params import (
     LARGEST_IMAGE,
     MOST_MEGAPIXELS,
@@ -103,6 +104,13 @@ class SourceGlobals(Params):
     folder: str | None = None
     most_megapixels: int = Field(default=MOST_MEGAPIXELS, ge=1)
 
+    @field_validator("path", "folder")
+    @classmethod
+    def _is_a_path(cls, path: str | None) -> str | None:
+        if path is not None and (fault := fault_of_path(path)):
+            raise ValueError(fault)
+        return path
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.range is not None and self.range[0] >= self.range[1]:
@@ -149,7 +157,7 @@ class Globals(Params):
     data_folder: Annotated[str, Mark.BESIDE]
     trust_data_folder: Annotated[bool, Field(strict=True), Mark.BESIDE] = False
     credentials: str | None = None
-    dataset: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    dataset: str
     source: SourceGlobals
     pair: PairGlobals
     step_1_checkpoints: str | None = None
@@ -157,9 +165,19 @@ class Globals(Params):
     study_storage: str | None = None
     other_run: OtherRunParams
 
+    @field_validator("data_folder", "step_1_checkpoints", "inception_weights")
+    @classmethod
+    def _is_a_path(cls, path: str | None, about: ValidationInfo) -> str | None:
+        fault_of = fault_of_folder if about.field_name == "data_folder" else fault_of_path
+        if path is not None and (fault := fault_of(path)):
+            raise ValueError(fault)
+        return path
+
     @field_validator("dataset")
     @classmethod
-    def _is_not_quick(cls, dataset: str) -> str:
+    def _is_a_name(cls, dataset: str) -> str:
+        if fault := fault_of_name(dataset):
+            raise ValueError(fault)
         if dataset.endswith(quick_name("")):
             raise ValueError(
                 f"names that end in {quick_name('')} are for quick runs (kedro run --quick), so "

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import DataCatalog, DatasetError
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LEAST_FREE_BYTES = 500 * 2**20
 _FEWEST_OF_A_CLASS = 4
 
 
@@ -102,27 +98,6 @@ def check_study_storage(pipeline: Pipeline, catalog: DataCatalog, about: Globals
                 store.check()
     except DatasetError as error:
         raise BorderlineError(str(error)) from error
-
-
-def check_data_folder(folder: Path) -> None:
-    """Check that results can be written to the data folder, which need not exist yet."""
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise BorderlineError(
-            f"data_folder is {str(folder)!r}, but {existing} cannot be written "
-            f"({error.strerror}): fix its permissions, or name another folder in "
-            "conf/<env>/globals.yml."
-        ) from error
-    free = shutil.disk_usage(existing).free
-    if free < _LEAST_FREE_BYTES:
-        raise BorderlineError(
-            f"data_folder is {str(folder)!r}, but its disk has only {free / 2**20:.0f} MB left and "
-            f"a run needs at least {_LEAST_FREE_BYTES / 2**20:.0f} MB: free disk space, or name a "
-            "folder on another disk in conf/<env>/globals.yml."
-        )
 
 
 def check_source(source: SourceImages, parameters: Parameters) -> None:

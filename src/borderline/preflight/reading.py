@@ -9,6 +9,7 @@ from typing import Any
 from borderline.errors import BorderlineError
 from borderline.grid import lay_out
 from borderline.measures import INCEPTION_FEATURES
+from borderline.names import fault_of_name
 from borderline.params import merged
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.params import JUDGE_FEATURES, JudgeParams
@@ -18,6 +19,14 @@ from borderline.preflight.configuration import Globals, Parameters
 from borderline.preflight.sentences import KINDS_OF, SINGLE, check_names, unknown, validated
 
 _PARAMETERS = "parameters*.yml"
+# Tables read the first three as missing values; the catalog has folders of the others.
+_TAKEN = {
+    *("nan", "null", "none"),
+    *("gan", "judge", "ledger", "comparison", "other_run", "page", "repeats"),
+    *STAGES,
+    *RULES,
+}
+_OTHER_DATASETS = re.compile(r"judge_|compared_|gan_run_\d")
 
 
 def read_globals(raw: dict[str, Any]) -> Globals:
@@ -186,13 +195,18 @@ def _check_compare(parameters: Parameters) -> None:
 
 def check_spelling(models: Iterable[str], generators: Iterable[str]) -> None:
     """Make sure that the names of models and generators are valid and not taken."""
-    # Tables read the last three as missing values.
-    taken = {*STAGES, *RULES, "gan", "judge", "nan", "null", "none"}
     for setting, names in (("models", models), ("generators", generators)):
         for name in names:
-            if name in taken or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            if name in _TAKEN or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise BorderlineError(
                     f"grid.{setting} is {name!r}, but names consist of small letters, digits and "
                     "underscores, begin with a letter, and differ from "
-                    f"{', '.join(sorted(taken))}: rename it."
+                    f"{', '.join(sorted(_TAKEN))}: rename it."
                 )
+            if _OTHER_DATASETS.match(name):
+                raise BorderlineError(
+                    f"grid.{setting} is {name!r}, but results of the judge, of step 1 and of "
+                    "comparisons have such names: rename it."
+                )
+            if fault := fault_of_name(name):
+                raise BorderlineError(f"grid.{setting} is {name!r}, but {fault}: rename it.")

@@ -11,14 +11,17 @@ from typing import Any
 from kedro.framework.session import KedroSession
 
 from borderline.context import BorderlineContext
+from borderline.datasets.buckets import is_bucket
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import lay_out
-from borderline.params import GeneratorParams, Mark, flat, merged, name_of_pair
+from borderline.names import fault_of_name, name_of_pair
+from borderline.params import GeneratorParams, Mark, flat, merged
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.pairs import check_distinct, labels_of_pair
 from borderline.preflight.configuration import Parameters
-from borderline.preflight.inputs import check_data_folder, check_source, digest_of_images
+from borderline.preflight.folders import check_data_folder, check_place
+from borderline.preflight.inputs import check_source, digest_of_images
 from borderline.quick import quick_name
 
 _SET_HERE = {
@@ -156,17 +159,16 @@ def make_plan(
     stages = _checked_stages(lists["pipelines"])
     seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
     name = name if name is not None else default_name(env or "base", parameters)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise BorderlineError(
-            f"--name is {name!r}, but it names a folder: use letters, digits, '_', '-' and '.'."
-        )
-    folder = project / about.data_folder / "sweeps" / name
-    if "://" in about.data_folder:
+    if fault := fault_of_name(name):
+        raise BorderlineError(f"--name is {name!r}, but {fault}: choose another name.")
+    folder = Path(about.data_folder) / "sweeps" / name
+    if is_bucket(about.data_folder):
         raise BorderlineError(
             f"data_folder is {about.data_folder!r}, but a sweep needs a folder of this machine for "
             "its state and logs: name one in conf/<env>/globals.yml."
         )
     check_data_folder(folder)
+    check_place(folder, project, about.source)
     parameters.run.torch_device()
     source: SourceImages = context.catalog.load("source")
     pairs = _checked_pairs(lists["pairs"], source, parameters)
