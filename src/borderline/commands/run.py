@@ -18,6 +18,7 @@ from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
 from borderline.commands.options import check_config_file, runner_of, settings_option
 from borderline.errors import BorderlineError, GateClosed, causes, did_you_mean
 from borderline.params import merged
+from borderline.plain_text import echo
 
 # Kedro's messages about unknown pipelines, nodes and namespaces.
 _NO_PIPELINE = re.compile(r"Failed to find the pipeline named '(.*?)'")
@@ -34,7 +35,7 @@ class BadInput(click.ClickException):
         """Print to standard error."""
         if KedroCliError.VERBOSE_ERROR:
             traceback.print_exception(self.__cause__)
-        click.secho(f"Error: {self.message}", fg="red", err=True)
+        echo(f"Error: {self.message}", colour="red", error=True)
 
 
 class Closed(BadInput):
