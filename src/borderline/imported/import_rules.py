@@ -46,7 +46,8 @@ def resolve(import_path: str, setting: str) -> Any:
         # A module of Python among the names of another one, such as torch.os.
         _check_object(found, said, only_modules=True)
         found = getattr(found, name)
-    _check_object(found, said)
+    if callable(found) or isinstance(found, types.ModuleType):
+        _check_object(found, said)
     return found
 
 
@@ -112,7 +113,13 @@ def _folders(spec: ModuleSpec) -> list[Path]:
 
 
 def _is_chosen(folder: Path) -> bool:
-    """Whether a user has named a folder as a place of modules, or has installed it for editing."""
+    """Whether somebody has named the current folder as a place of modules.
+
+    Python itself adds it for ``python -m``. A user names it in PYTHONPATH, or installs its project
+    for editing; code of the user's may add it to ``sys.path``.
+    """
+    if "" not in sys.path and folder not in map(Path, _AT_START):
+        return True
     named = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     if any(Path(entry).resolve() == folder for entry in named):
         return True
@@ -160,6 +167,7 @@ def _is_in(place: str, folders: tuple[str, ...]) -> bool:
     return any(Path(place).is_relative_to(folder) for folder in folders)
 
 
+_AT_START = tuple(sys.path)
 _PATHS = sysconfig.get_paths()
 _STANDARD = (_PATHS["stdlib"], _PATHS["platstdlib"])
 _INSTALLED = tuple(

@@ -135,7 +135,7 @@ def _check_complete(model: Any) -> None:
             continue
         place = next((e.value for e in tensor.external_data if e.key == "location"), "")
         raise BorderlineError(
-            f"path is the file of a model whose weights are in another file ({place!r}): "
+            f"path is the file of a model whose weights are in another file ({place}): "
             "export it with its weights (torch.onnx.export(..., external_data=False)), or load it "
             "with onnx.load and save it again with onnx.save."
         )
