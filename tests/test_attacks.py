@@ -42,7 +42,7 @@ from borderline.pages.rendering import environment
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.card import write_card
 from borderline.pipelines.report.page import Origin
-from borderline.plain_text import PlainRecord, echo, fenced, markdown, visible
+from borderline.plain_text import echo, fenced, keep_log_plain, markdown, visible
 from borderline.printing import table_of, text_of
 from conftest import findings_of, imported_source
 from elsewhere import Net, RunsCode, saved
@@ -411,9 +411,9 @@ def test_terminal_obeys_no_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"\\x1b .*\[red\]", shown, re.DOTALL)
 
 
-def test_log_obeys_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_obeys_no_name() -> None:
     before = logging.getLogRecordFactory()
-    logging.setLogRecordFactory(PlainRecord)
+    keep_log_plain()
     console = Console(file=io.StringIO(), width=200)
     handler = RichHandler(console=console, markup=True, show_time=False, show_path=False)
     logger = logging.Logger("borderline.datasets")
