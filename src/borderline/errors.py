@@ -5,12 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
+from borderline.plain_text import visible
+
 
 class BorderlineError(ValueError):
     """Bad input: one sentence that names the setting, its value and what to do.
 
     ``kedro run`` prints the sentence and no traceback (``kedro run --verbose`` prints both).
     """
+
+    def __str__(self) -> str:
+        """The sentence in one line; names of files and layers in it cannot control a terminal."""
+        return visible(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
         """The lines that IPython and notebooks print instead of a traceback."""

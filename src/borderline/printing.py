@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from borderline.plain_text import visible
+
 logger = logging.getLogger(__name__)
 
 _BESIDE = 3  # a line and a space at both sides of each column
@@ -134,9 +136,9 @@ def table_of(
     """
     table = Table(title=title)
     for head in heads:
-        table.add_column(Text(head), justify="right" if right else "left", overflow="fold")
+        table.add_column(text_of(head), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(text_of, row))
     columns = list(zip(heads, *rows, strict=True))
     widths = [_longest(text.split() for text in column) for column in columns]
     left = console.width - sum(widths) - _BESIDE * len(widths) - 1
@@ -148,6 +150,11 @@ def table_of(
         table.columns[place].width = widths[place] + more
         left -= more
     return table, True
+
+
+def text_of(text: str) -> Text:
+    """A text for a console, without markup and control characters; its lines stay."""
+    return Text(visible(text, "\n"))
 
 
 def _longest(texts: Iterable[list[str]]) -> int:

@@ -11,9 +11,12 @@ from borderline.hooks.progress import ProgressHooks
 from borderline.hooks.threads import ThreadHooks
 from borderline.hooks.tracking import TrackingHooks
 from borderline.names import name_of_pair
+from borderline.plain_text import keep_log_plain
 
 # A node that gathers all generators of a model names their datasets with their namespace.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
+
+keep_log_plain()
 
 CONTEXT_CLASS = BorderlineContext
 HOOKS = (

@@ -16,6 +16,7 @@ from borderline.commands.run import PlainSpokenCommand
 from borderline.config_loader import PRESETS, base_settings
 from borderline.errors import BorderlineError
 from borderline.imported.file_kinds import kind_of_model
+from borderline.plain_text import echo
 
 if TYPE_CHECKING:
     from borderline.imported.choices import Ask, Question
@@ -248,40 +249,40 @@ def _print(name: str, case: Case) -> None:
 
     fit, classifier = case.fit, case.classifier
     for trial in (fit, *case.others):
-        click.echo(f"  {described(trial)}")
+        echo(f"  {described(trial)}")
     if case.others:
         rival = case.others[0]
         gap = difference(fit.likelihoods, rival.likelihoods)
-        click.echo(
+        echo(
             f"Input: {fit.name}. The next best is {rival.name}: the difference of the mean "
             f"log-likelihoods is {gap}."
         )
     if "size" not in {**fit.trial.contract, **classifier.network.declared()}:
         height, width = classifier.blank().shape[2:]
-        click.echo(
+        echo(
             f"Input size: {height}x{width}, that of the images, because the file declares none "
             "(--input-size names another)."
         )
-    click.echo(f"Output: {described_columns(fit)}.")
+    echo(f"Output: {described_columns(fit)}.")
     if case.runner_up is not None:
         better = case.runner_up.likelihoods_of_all.mean() > fit.likelihoods_of_all.mean()
         label = "Other columns fit better" if better else "The runner-up"
-        click.echo(f"{label}: {described_columns(case.runner_up)}.")
+        echo(f"{label}: {described_columns(case.runner_up)}.")
     if classifier.layer == JUDGE:
-        click.echo("Embedding: the judge's features.")
+        echo("Embedding: the judge's features.")
     else:
         width = classifier.embed(classifier.blank()).shape[1]
-        click.echo(f"Embedding layer: {classifier.layer}, {width} numbers per image.")
+        echo(f"Embedding layer: {classifier.layer}, {width} numbers per image.")
     if not classifier.differentiable:
-        click.echo("The model has no gradients, so generators that need them are left out.")
-    click.echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")
+        echo("The model has no gradients, so generators that need them are left out.")
+    echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")
 
 
 def _ask(question: Question) -> int:
     """Ask the user."""
-    click.echo(question.text)
+    echo(question.text)
     for number, option in enumerate(question.options, 1):
-        click.echo(f"  {number}. {option}")
+        echo(f"  {number}. {option}")
     if question.offer:
         return 0 if click.confirm("Take the first?", default=True) else 1
     choice = click.IntRange(1, len(question.options))

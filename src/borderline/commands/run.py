@@ -20,6 +20,7 @@ from borderline.commands.options import check_config_file, runner_of, settings_o
 from borderline.commands.signals import Interrupted, stopped_in_order
 from borderline.errors import BorderlineError, GateClosed, causes, did_you_mean
 from borderline.params import merged
+from borderline.plain_text import echo
 from borderline.printing import guard_displays
 
 # Kedro's messages about unknown pipelines, nodes and namespaces.
@@ -41,7 +42,7 @@ class BadInput(click.ClickException):
         """Print to standard error."""
         if KedroCliError.VERBOSE_ERROR:
             traceback.print_exception(self.__cause__)
-        click.secho(f"Error: {self.message}", fg="red", err=True)
+        echo(f"Error: {self.message}", colour="red", error=True)
 
 
 class Closed(BadInput):

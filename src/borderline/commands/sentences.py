@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-import click
 from kedro.framework.cli.utils import KedroCliError
 
 from borderline.errors import sentence_in
+from borderline.plain_text import echo
 
 
 def speak_plainly() -> None:
@@ -21,7 +21,7 @@ def speak_plainly() -> None:
     def hook(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
         sentence = sentence_in(error)
         if sentence and not KedroCliError.VERBOSE_ERROR:
-            click.secho(f"Error: {sentence}", fg="red", err=True)
+            echo(f"Error: {sentence}", colour="red", error=True)
         else:
             before(kind, error, place)
 

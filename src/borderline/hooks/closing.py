@@ -11,12 +11,11 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from rich.console import Console, Group
 from rich.table import Table
-from rich.text import Text
 
 from borderline.datasets.buckets import address_of, folder_of
 from borderline.errors import GateClosed
 from borderline.hooks.marks import has_mark
-from borderline.printing import harmless, not_shown, table_of
+from borderline.printing import harmless, not_shown, table_of, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,13 +57,13 @@ class SummaryHooks:
                 with harmless(not_shown):
                     console.print(_summary(catalog.load(name), console))
                 with harmless(not_shown):
-                    folders = _folders(outputs.values())
-                    console.print("Pictures:", *folders, sep="\n  ", markup=False, soft_wrap=True)
+                    folders = map(text_of, _folders(outputs.values()))
+                    console.print("Pictures:", *folders, sep="\n  ", soft_wrap=True)
         for name, dataset in outputs.items():
             if has_mark(dataset, "page"):
                 place = f"{_title(name)}:\n  {address_of(dataset)}"
                 with harmless(not_shown):
-                    console.print(place, soft_wrap=True, markup=False)
+                    console.print(text_of(place), soft_wrap=True)
 
 
 class GateHooks:
@@ -115,7 +114,7 @@ def _summary(summary: pd.DataFrame, console: Console) -> Group:
         tables = _by_columns(heads, columns, console)
     tables[0].title = "Results by model"
     sentences = [
-        Text(sentence.format(row["model"], row[column]))
+        text_of(sentence.format(row["model"], row[column]))
         for column, sentence in _SENTENCES.items()
         for _, row in summary[summary[column] != ""].iterrows()
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import pkgutil
 from pathlib import Path
 from typing import Any
 
 from borderline.errors import BorderlineError
+from borderline.imported.import_rules import innermost_module, resolve
 from borderline.imported.params import Source
 from borderline.imported.user_code import message_of, place_of
 
@@ -17,10 +17,13 @@ def import_object(import_path: str, setting: str = "import_path") -> Any:
     """The object at an import path, which a setting holds.
 
     Raises:
-        BorderlineError: When the import fails or the module has no such name.
+        BorderlineError: When the import fails, the module has no such name, or the object may not
+            be called; see :mod:`borderline.imported.import_rules`.
     """
     try:
-        return pkgutil.resolve_name(import_path)
+        return resolve(import_path, setting)
+    except BorderlineError:
+        raise
     except (Exception, SystemExit) as error:  # A script may read its own arguments, and end.
         raise BorderlineError(
             f"{setting} is {import_path!r}, which cannot be imported ({_said(error)}): correct it, "
@@ -61,12 +64,11 @@ def digest_of_source(source: Source, content: bytes) -> str:
 
 def _module_code(import_path: str) -> bytes:
     """The bytes of the innermost module on an import path; empty if it has no file."""
-    parts = import_path.split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        try:
-            spec = importlib.util.find_spec(".".join(parts[:length]))
-        except (ImportError, ValueError):
-            continue
-        if spec is not None and spec.origin is not None and Path(spec.origin).is_file():
-            return Path(spec.origin).read_bytes()
-    return b""
+    try:
+        module = innermost_module(import_path)
+        spec = None if module is None else importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return b""
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return b""
+    return Path(spec.origin).read_bytes()

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
+from borderline.plain_text import in_one_line
+
 
 class ClassNames(NamedTuple):
     """The names of the negative and of the positive class."""
@@ -48,4 +50,5 @@ def in_chart(text: str, width: int) -> str:
 
 
 def _lines(text: str, width: int) -> list[str]:
+    text = in_one_line(text)
     return textwrap.wrap(text, width) or [text]

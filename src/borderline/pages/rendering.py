@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from borderline.findings import MEASURES, written
+from borderline.plain_text import fenced, markdown, visible
 
 if TYPE_CHECKING:
     import jinja2
@@ -19,18 +21,23 @@ _STOPS = 11
 _TAGS = re.compile(r"<[^>]+>")
 
 
-def environment(package: str) -> jinja2.Environment:
-    """The templates of a stage's package and the shared ones; HTML templates escape all values."""
+def environment(package: str, *, of_markdown: bool = False) -> jinja2.Environment:
+    """The templates of a stage's package and the shared ones; they escape all values.
+
+    A template of Markdown escapes for Markdown, one of HTML for HTML. ``Markup`` stays as it is.
+    """
     import jinja2
 
     loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader(_SHARED)]
     templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
-        autoescape=jinja2.select_autoescape(["html"]),
+        autoescape=not of_markdown,
+        finalize=_as_markdown if of_markdown else _as_html,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["fenced"] = fenced
     templates.filters["as_script"] = _as_script
     templates.filters["percent"] = _percent
     templates.globals["measures"] = MEASURES
@@ -67,8 +74,19 @@ def chart(figure: go.Figure) -> dict[str, Any]:
 
     title = figure.layout.title.text or ""
     drawn = go.Figure(figure).update_layout(title=None)
-    caption = " ".join(_TAGS.sub(" ", title).split())
+    caption = html.unescape(" ".join(_TAGS.sub(" ", title).split()))
     return {"caption": caption, "figure": json.loads(drawn.to_json())}
+
+
+def _as_html(value: Any) -> Any:
+    """A value without invisible characters, which Jinja then escapes."""
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return visible(value, "\n\t") if is_text else value
+
+
+def _as_markdown(value: Any) -> Any:
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return markdown(value) if is_text else value
 
 
 def _percent(share: float) -> str:

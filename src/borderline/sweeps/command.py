@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from borderline.plain_text import echo
 from borderline.printing import harmless, not_shown
 
 if TYPE_CHECKING:
@@ -63,15 +64,15 @@ def sweep(
         for number, run in enumerate(plan.sweep_runs, start=1):
             head = f"[{number}/{len(plan.sweep_runs)}] {run.pair}, seed {run.seed}"
             if not state.todo(run, again=again) and run.name not in damaged:
-                click.echo(f"{head}: finished before.")
+                echo(f"{head}: finished before.")
                 continue
-            click.echo(f"{head}: running, log in {logs / run.name}.log")
+            echo(f"{head}: running, log in {logs / run.name}.log")
             start = time.monotonic()
             attempt = separate_process(plan, run, project, options, logs / run.name, _show)
             record = run_without_failures(plan, run, attempt, _show)
             state = state.noted(record)
             file.write(state)
-            click.echo(f"{head}: {_WORDS[record.ended]}, after {time.monotonic() - start:.0f} s")
+            echo(f"{head}: {_WORDS[record.ended]}, after {time.monotonic() - start:.0f} s")
         _conclude(plan, state, logs)
 
 
@@ -91,7 +92,7 @@ def damaged_runs(plan: Plan, state: State, *, again: bool) -> set[str]:
 
 
 def _show(line: str) -> None:
-    click.echo(f"  {line}")
+    echo(f"  {line}")
 
 
 def _conclude(plan: Plan, state: State, logs: Path) -> None:
@@ -115,13 +116,13 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
         console = Console(width=120)  # A log file has no width.
     with harmless(not_shown):
         console.print(tables.for_console(means, console))
-    click.echo(f"All scores: {plan.folder}/results.csv, over_seeds.csv and results.png")
+    echo(f"All scores: {plan.folder}/results.csv, over_seeds.csv and results.png")
     failures = [(r.sweep_run, failure) for r in state.records.values() for failure in r.failures]
     for run, failure in failures:
         log = logs / f"{run.name}.log"
-        click.echo(f"{run.pair}, seed {run.seed}: {sentence_of(failure)} See {log}")
+        echo(f"{run.pair}, seed {run.seed}: {sentence_of(failure)} See {log}")
     ends = [record.ended for record in state.records.values()]
     counts = ", ".join(f"{ends.count(end)} {word}" for end, word in _WORDS.items() if end in ends)
-    click.echo(f"{len(ends)} sweep run{'s' * (len(ends) > 1)}: {counts}.")
+    echo(f"{len(ends)} sweep run{'s' * (len(ends) > 1)}: {counts}.")
     if failures:
         raise click.exceptions.Exit(SOMETHING_FAILED)

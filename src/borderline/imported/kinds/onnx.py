@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -129,25 +130,32 @@ def _check_complete(model: Any) -> None:
     import onnx
 
     external = onnx.TensorProto.EXTERNAL
-    places = {
-        entry.value
-        for tensor in model.graph.initializer
-        if tensor.data_location == external
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-    if places:
+    for tensor in _parts(model):
+        if not isinstance(tensor, onnx.TensorProto) or tensor.data_location != external:
+            continue
+        place = next((e.value for e in tensor.external_data if e.key == "location"), "")
         raise BorderlineError(
-            f"path is the file of a model whose weights are in another file ({min(places)}): "
+            f"path is the file of a model whose weights are in another file ({place}): "
             "export it with its weights (torch.onnx.export(..., external_data=False)), or load it "
             "with onnx.load and save it again with onnx.save."
         )
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """All messages in a message of protobuf: tensors stand also in operators and functions."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                yield from _parts(part)
 
 
 def _session(content: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    # Else bytes that are also a model in onnxruntime's own format would be read as that one.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 4  # Our sentences tell of errors.
     # PyTorch's number of threads, so that parallel workers do not compete for cores.
     options.intra_op_num_threads = torch.get_num_threads()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from markupsafe import Markup
+
 from borderline.findings import MEASURES, Findings
 from borderline.pages.banners import banners, headed
 from borderline.pages.rendering import environment
@@ -11,10 +13,9 @@ from borderline.pages.verdicts import verdict_on, verdicts_in_short
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
 from borderline.pipelines.report.page import PACKAGE, Origin
 from borderline.pipelines.report.trust import trust_in
+from borderline.plain_text import in_one_line
 
 _TASK = "image-classification"
-# Characters that Markdown would read as markup in the name of a class.
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|&~$]")
 
 
 def write_card(name: str, findings: Findings, origin: Origin, license_name: str | None) -> str:
@@ -24,9 +25,9 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
     # The only measure that hubs know; the text shows the others.
     accuracy = EvalResult(
         task_type=_TASK,
-        task_name=f"{findings.positive} or {findings.negative}",
+        task_name=in_one_line(f"{findings.positive} or {findings.negative}"),
         dataset_type=re.sub(r"[^a-z0-9]+", "-", findings.source.lower()).strip("-") or "images",
-        dataset_name=findings.source,
+        dataset_name=in_one_line(findings.source),
         dataset_split="test",
         metric_type="accuracy",
         metric_name=MEASURES["accuracy"].title,
@@ -41,45 +42,23 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
         metrics=["accuracy"],
         eval_results=[accuracy],
     )
-    escaped = _escaped(findings)
     text = (
-        environment(PACKAGE)
+        environment(PACKAGE, of_markdown=True)
         .get_template("model_card.md")
         .render(
-            card_data=data.to_yaml(),
+            card_data=Markup(data.to_yaml()),
             name=name,
-            findings=escaped,
-            banners=banners({name: escaped}),
+            findings=findings,
+            banners=banners({name: findings}),
             headed=headed,
-            short=in_short(name, escaped),
-            trust=[trust_in(pattern, escaped).level for pattern in escaped.patterns],
-            short_verdict=verdicts_in_short(escaped),
-            verdicts=[verdict_on(pattern, escaped) for pattern in escaped.patterns],
-            model_limits=limits_of_model(escaped),
-            method_limits=limits_of_method(escaped),
+            short=in_short(name, findings),
+            trust=[trust_in(pattern, findings).level for pattern in findings.patterns],
+            short_verdict=verdicts_in_short(findings),
+            verdicts=[verdict_on(pattern, findings) for pattern in findings.patterns],
+            model_limits=limits_of_model(findings),
+            method_limits=limits_of_method(findings),
             origin=origin,
         )
     )
     # Hubs parse the head; a head that cannot be parsed raises here.
     return f"{ModelCard(text)}\n"
-
-
-def _escaped(findings: Findings) -> Findings:
-    """The findings with names of classes that Markdown does not read as markup."""
-
-    def plain(text: str) -> str:
-        return _MARKUP.sub(r"\\\g<0>", text)
-
-    names = {field: plain(getattr(findings, field)) for field in ("source", "positive", "negative")}
-    patterns = tuple(
-        pattern.model_copy(update={"words": plain(pattern.words)}) for pattern in findings.patterns
-    )
-    rating = findings.rating
-    if rating is not None:
-        rated = {
-            number: pattern.model_copy(update={"says": plain(pattern.says)})
-            for number, pattern in rating.patterns.items()
-        }
-        says = tuple(map(plain, rating.says))
-        rating = rating.model_copy(update={"says": says, "patterns": rated})
-    return findings.model_copy(update={**names, "patterns": patterns, "rating": rating})
