@@ -135,6 +135,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
     # Kedro puts the source of every project that it starts before these.
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+    monkeypatch.delenv("BORDERLINE_KEY", raising=False)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -455,6 +455,7 @@ def named(name: Any, **arguments: Any) -> Any:
     return {"object": name, "arguments": arguments, "keeps": {}}
 
 
+SMALLEST = ("features.1.weight", "features.1.bias", "head.weight", "head.bias")
 MODELS: dict[str, tuple[bytes, str]] = {
     "a function of Python": (crafted(named("os.system", command="echo")), "'os.system'"),
     "a class of Python": (
@@ -479,12 +480,24 @@ MODELS: dict[str, tuple[bytes, str]] = {
         crafted(network(kind="cnn", filters=10**4, shape=[1, 8, 8]), w=torch.ones(2)),
         "its tensors are not those of",
     ),
+    "weights of another type": (
+        crafted(
+            network(kind="mlp", filters=1, shape=[1, 1, 1])
+            | {"weights": {name: name for name in SMALLEST}},
+            **{n: torch.ones([1] * (1 + n.endswith("t")), dtype=torch.int64) for n in SMALLEST},
+        ),
+        "its tensors are not those of",
+    ),
     "impossibly many": (
         crafted(network(kind="mlp", filters=10**18, shape=[10**9, 8, 8]), w=torch.ones(2)),
         "its network cannot be built",
     ),
     "too deep": (save({}, {"borderline": "[" * 10**5}), "recursion"),
     "another file": (save({"w": torch.ones(2)}), "it describes no model of this package"),
+    "a later version": (
+        save({}, {"borderline": json.dumps({"version": 2, "content": None})}),
+        "version 2 of the format",
+    ),
     "no file": (b"", "it is no whole safetensors file"),
     "a huge shape": (
         save({"w": torch.ones(2)}).replace(b'"shape":[2]', b'"shape":[9]'),

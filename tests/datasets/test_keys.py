@@ -10,7 +10,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
 
 from borderline.datasets import ModelDataset, PickleDataset
-from borderline.datasets.keys import NO_TAG, VARIABLE, ProjectKey
+from borderline.datasets.keys import NO_TAG, VARIABLE, ProjectKey, with_key
 from borderline.errors import BorderlineError
 from conftest import start_kedro
 
@@ -75,14 +75,26 @@ def test_a_catalog_without_a_key_saves_and_loads_what_needs_no_code(tmp_path: Pa
     assert dataset.load() == (1, "a")
 
 
-@pytest.mark.parametrize("trust", [False, True])
-def test_settings_reach_the_datasets(trust: bool, project: Path) -> None:
+def test_settings_reach_the_datasets_of_both_folders(project: Path) -> None:
     start_kedro()
-    changed: dict[str, Any] = {"trust_data_folder": trust, "other_run": {"trust": not trust}}
+    changed: dict[str, Any] = {"other_run": {"trust": True}}
     with KedroSession.create(project, env="test", runtime_params=changed) as session:
         catalog = session.load_context().catalog
     own, other = catalog.get("cnn_1.cluster_model"), catalog.get("other_run.cnn_1.classifier")
-    assert (own._trust, own._trust_setting) == (trust, "trust_data_folder")
-    assert (other._trust, other._trust_setting) == (not trust, "other_run.trust")
-    assert own.key._path == project / "conf/local/data_folder.key"
-    assert not own.key._path.exists()
+    assert (own._trust, own._trust_setting) == (False, "trust_data_folder")
+    assert (other._trust, other._trust_setting) == (True, "other_run.trust")
+    path = project / "conf/local/data_folder.key"
+    assert own.key._path == path
+    entries = {name: {"type": "borderline.datasets.ModelDataset"} for name in ("x", "other_run.x")}
+    changed = with_key({**entries, "_x": 1}, str(path), trust=True, trust_other=False)
+    assert (changed["x"]["trust"], changed["other_run.x"]["trust"]) == (True, False)
+
+
+def test_trust_of_the_data_folder_is_a_setting_beside_the_stages(project: Path) -> None:
+    changed = {"trust_data_folder": True}
+    start_kedro()
+    with KedroSession.create(project, env="test", runtime_params=changed) as session:
+        context = session.load_context()
+    assert context.about.trust_data_folder
+    assert context.catalog.get("cnn_1.cluster_model")._trust
+    assert "trust_data_folder" not in context.derived.call.command()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Tree = Any
+_SHOWN = 120  # characters of a file's own text in a message
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -150,7 +151,9 @@ class Reader:
     def _params(self, tree: dict[str, Any]) -> Params:
         group = find_params(tree["params"])
         if group is None:
-            raise Unreadable(f"it names {tree['params']!r}, which this version does not have")
+            raise Unreadable(
+                f"it names {repr(tree['params'])[:_SHOWN]}, which this version does not have"
+            )
         values = {name: self.value(value) for name, value in tree["values"].items()}
         try:
             return group.model_validate(values)
@@ -160,7 +163,9 @@ class Reader:
     def _object(self, tree: dict[str, Any]) -> Any:
         storable = find(tree["object"])
         if storable is None:
-            raise Unreadable(f"it names {tree['object']!r}, which this version does not have")
+            raise Unreadable(
+                f"it names {repr(tree['object'])[:_SHOWN]}, which this version does not have"
+            )
         arguments = {name: self.value(value) for name, value in tree["arguments"].items()}
         if storable.runs_code(**arguments):
             self._allow_code()
@@ -181,8 +186,7 @@ class Reader:
         # Without memory, so that the tensors of the file bound the size of the network.
         with torch.device("meta"), _NothingDrawn():
             shell = _made(storable, arguments)
-        expected = {name: slot.shape for name, slot in shell.state_dict().items()}
-        if expected != {name: tensor.shape for name, tensor in weights.items()}:
+        if _outlines(shell.state_dict()) != _outlines(weights):
             raise Unreadable(f"its tensors are not those of {tree['object']} with its arguments")
         if self._dry:
             return None
@@ -210,6 +214,10 @@ class _NothingDrawn(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _outlines(weights: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, bool]]:
+    return {name: (w.shape, w.is_floating_point()) for name, w in weights.items()}
+
+
 def _made(storable: Storable, arguments: dict[str, Any]) -> nn.Module:
     try:
         network: nn.Module = storable.make(**arguments)
@@ -221,4 +229,4 @@ def _made(storable: Storable, arguments: dict[str, Any]) -> nn.Module:
 
 def _line(error: Exception) -> str:
     """The beginning of an error's message, on one line."""
-    return " ".join(str(error).split())[:120].rstrip(".: ")
+    return " ".join(str(error).split())[:_SHOWN].rstrip(".: ")

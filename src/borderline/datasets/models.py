@@ -9,6 +9,7 @@ from typing import IO, Any, NamedTuple
 from borderline.datasets.keys import NO_TAG, TAG, KeyedFile
 
 _ENTRY = "borderline"
+_VERSION = 1
 # The text of a metadata entry begins with the tag; its quotes are escaped in the header.
 _TAGGED = re.compile(rb'\{\\"tag\\": \\"(' + TAG.pattern + rb')\\"')
 _PURPOSE = b"borderline model\n"
@@ -54,7 +55,7 @@ class ModelDataset(KeyedFile):
         self.key.make()
         writer = Writer()
         tree = writer.tree(data)
-        description = json.dumps({"tag": NO_TAG, "version": 1, "content": tree})
+        description = json.dumps({"tag": NO_TAG, "version": _VERSION, "content": tree})
         content = save(writer.tensors, {_ENTRY: description})
         tag = self.key.tag(_PURPOSE + content).encode()
         start, end = _TAGGED.search(content).span(1)  # type: ignore[union-attr]
@@ -89,9 +90,11 @@ def _parts(content: bytes) -> _Parts:
     tags = list(_TAGGED.finditer(content, 8, end))
     try:
         description = json.loads(json.loads(content[8:end])["__metadata__"][_ENTRY])
-        tree = description["content"]
+        version, tree = description["version"], description["content"]
     except (LookupError, TypeError, ValueError) as error:
         raise Unreadable("it describes no model of this package") from error
+    if version != _VERSION:
+        raise Unreadable(f"it has version {version!r} of the format, and not {_VERSION}")
     if len(tags) != 1:
         raise Unreadable("it has no place for one tag")
     start, stop = tags[0].span(1)
