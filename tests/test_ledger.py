@@ -51,9 +51,11 @@ class Disk(dict[str, ledger.Entry]):
         running = ROAD.only_nodes(*names) if names else Pipeline([])
         ledger.check(self.loaded(), STAGES, running, SETTINGS | changed, "kedro run")
 
-    def changed(self, *names: str) -> list[tuple[str, str, str, str]]:
-        running = ROAD.only_nodes(*names)
-        args = (STAGES, running, running.inputs(), self.files.get, "kedro run")
+    def changed(
+        self, *names: str, asked: Pipeline | None = None
+    ) -> list[tuple[str, str, str, str]]:
+        running = ROAD.only_nodes(*names) if names else Pipeline([])
+        args = (STAGES, running, asked or running, self.files.get, "kedro run")
         return list(ledger.changed_results(self.loaded(), *args))
 
     def loaded(self) -> ledger.Ledger:
@@ -144,6 +146,14 @@ def test_a_changed_result_is_found_where_a_run_takes_it(disk: Disk) -> None:
     assert disk.changed("page") == [("a_out", "file", "two", "kedro run --pipelines two,three")]
     assert disk.changed("a", "b", "page") == [], "this run makes it again"
     assert disk.changed("b") == [], "this run does not take it"
+
+
+def test_only_missing_outputs_take_all_others_for_good(disk: Disk) -> None:
+    disk.files["a_out"] = {"file": "sha256:other"}
+    command = "kedro run --pipelines two,three"
+    assert disk.changed(asked=ROAD) == [("a_out", "file", "two", command)]
+    assert disk.changed("page", asked=ROAD) == [("a_out", "file", "two", command)]
+    assert disk.changed(asked=STAGES["two"]) == [("a_out", "file", "two", command[:-6])]
 
 
 @pytest.mark.parametrize("now", [None, {"file": "bucket:9:a"}, {"file": "sha256:a"}])

@@ -54,7 +54,7 @@ def catalog(tmp_path: Path) -> DataCatalog:
 
 def check(catalog: DataCatalog, running: Pipeline = STAGES["two"]) -> None:
     book = catalog.load("ledger")
-    results.check_results(book, STAGES, running, "kedro run", running.inputs(), catalog)
+    results.check_results(book, STAGES, running, "kedro run", running, catalog)
 
 
 def test_a_changed_result_stops_the_run_that_takes_it(catalog: DataCatalog, tmp_path: Path) -> None:

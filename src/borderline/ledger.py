@@ -7,7 +7,7 @@ machines can run nodes at the same time. Checkpoints contain their own settings 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from types import MappingProxyType
 from typing import Any
@@ -130,7 +130,7 @@ def changed_results(
     ledger: Ledger,
     stages: Mapping[str, Pipeline],
     running: Pipeline,
-    names: Iterable[str],
+    asked: Pipeline,
     digests: Digests,
     command: str,
 ) -> Iterator[tuple[str, str, str, str]]:
@@ -140,7 +140,7 @@ def changed_results(
         ledger: The ledger.
         stages: All stages that may have made them.
         running: The nodes of the run.
-        names: The datasets to look at.
+        asked: The nodes that it was asked for, of which it may leave out those with results.
         digests: Gives their present digests.
         command: The beginning of the command that makes them again.
 
@@ -158,9 +158,11 @@ def changed_results(
         for output in node.outputs
         if node.name not in repeated
     }
-    for name in sorted(makers.keys() & set(names)):
+    for name in sorted(makers.keys() & asked.datasets()):
         stage, maker = makers[name]
-        remedy = again(stages, running, stage, command)
+        left_out = maker in {node.name for node in asked.nodes}
+        after = asked.from_nodes(maker) if left_out else Pipeline([])
+        remedy = again(stages, Pipeline({*running.nodes, *after.nodes}), stage, command)
         made = entry(ledger, maker, f"run `{remedy}`.").get("results", {}).get(name)
         file = changed_file(made, digests(name))
         if file is not None:

@@ -28,6 +28,7 @@ from borderline.datasets import (
     TensorFolder,
 )
 from borderline.datasets.buckets import address_of, folder_of
+from borderline.datasets.digests import digests_of
 
 
 # One server for the session: the tests of a module may be dealt out in two goes.
@@ -109,3 +110,25 @@ def test_study_in_a_bucket_outlives_the_process_that_made_it(bucket: s3fs.S3File
     bucket.pipe_file("bucket/d/studies.journal", b"no journal")
     with pytest.raises(DatasetError, match=r"s3://bucket/d/studies.journal.*move that file away"):
         StudyStorage(filepath=path).load()
+
+
+def test_digests_are_those_that_the_bucket_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = CSVDataset(filepath="s3://bucket/digests/table.csv")
+    folder = TensorFolder(path="s3://bucket/digests/images")
+    assert digests_of(table) is None
+    assert digests_of(folder) is None
+    part = {"images": torch.zeros(2)}
+    table.save(pd.DataFrame({"x": [1]}))
+    folder.save({"part_00000": part, "part_00001": part})
+    monkeypatch.setattr(s3fs.S3FileSystem, "open", None)
+    one, two = digests_of(folder).values()  # type: ignore[union-attr]
+    assert one == two
+    assert one.startswith("bucket:")
+    before = digests_of(table)
+    monkeypatch.undo()
+    table.save(pd.DataFrame({"x": [2]}))
+    after = digests_of(table)
+    assert before is not None
+    assert after is not None
+    assert before.keys() == after.keys() == {"table.csv"}
+    assert before != after

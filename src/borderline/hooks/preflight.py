@@ -74,8 +74,7 @@ class PreflightHooks:
         ledger.check(book, stages, self._running, self.settings, command, self._given)
         # The report takes the answers of people if they are there.
         self._made = {**stages, "rating": pipelines["rating"]}, self._running, command
-        taken = pipeline.datasets() if run_params["only_missing_outputs"] else pipeline.inputs()
-        results.check_results(book, *self._made, taken, catalog)
+        results.check_results(book, *self._made, pipeline, catalog)
         results.check_training(book, self._running, catalog)
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,14 @@ def check_results(
     stages: Mapping[str, Pipeline],
     running: Pipeline,
     command: str,
-    names: Iterable[str],
+    asked: Pipeline,
     catalog: DataCatalog,
 ) -> None:
     """Check that the results that a run takes from others are as the others left them."""
     from borderline.datasets import CheckpointDataset, CheckpointFolder
 
     digests = digests_in(catalog)
-    found = ledger.changed_results(book, stages, running, names, digests, command)
+    found = ledger.changed_results(book, stages, running, asked, digests, command)
     for name, file, stage, remedy in found:
         dataset = catalog.get(name)
         first = "put the original back, or run"
