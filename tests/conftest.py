@@ -56,6 +56,12 @@ ENVIRONMENTS = sorted(
 _CASE = "mnist_sample_7v1"
 # Projects that are made once for all workers.
 SHARED = {"whole", "short"}
+# These go no further than the metrics. They run while the first whole run compiles UMAP for all
+# processes, which takes 30 s with an empty cache, and would take as long again in a second one.
+WITHOUT_UMAP = (
+    *("tests/test_sweep.py", "tests/test_step_1.py"),
+    "tests/pipelines/gasten/test_kinds.py",
+)
 # The shared fixtures of these files are slow to make: one worker runs all tests of a file.
 ON_ONE_WORKER = {
     *("tests/pipelines/metrics/test_planted.py", "tests/runners/test_dask_cluster.py"),
@@ -98,18 +104,27 @@ needs_fashion = pytest.mark.skipif(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest come first: a worker that ends early cannot help with what another has begun.
 
-    Of those, the first that wants a shared project begins, and the others that want it come when it
-    is made.
+    Of those, the first that wants the whole project begins. The others that want a shared project
+    come when it is made.
     """
-    first, among, last = [], [], []
+    whole, first, early, among, last = [], [], [], [], []
     made: set[str] = set()
     for item in items:
         if item.get_closest_marker("road"):
             wanted = SHARED.intersection(getattr(item, "fixturenames", ()))
-            (among if not wanted else last if wanted <= made else first).append(item)
+            if wanted <= made:
+                group = last if wanted else early if _file(item.nodeid) in WITHOUT_UMAP else among
+            else:
+                group = whole if "whole" in wanted else first
+            group.append(item)
             made |= wanted
-    roads = [*first, *among, *last]
+    early.sort(key=lambda item: WITHOUT_UMAP.index(_file(item.nodeid)))
+    roads = [*whole, *early, *first, *among, *last]
     items[:] = roads + [item for item in items if item not in roads]
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 class Scheduler(LoadScopeScheduling):
@@ -119,7 +134,7 @@ class Scheduler(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
+        file = _file(nodeid)
         return file if file in ON_ONE_WORKER else nodeid
 
 
