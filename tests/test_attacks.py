@@ -17,7 +17,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pandas as pd
-import pyarrow
+import pyarrow  # type: ignore[import-untyped]
 import pytest
 from kedro.io import DatasetError
 from PIL import Image
