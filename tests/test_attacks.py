@@ -32,7 +32,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pandas as pd
-import pyarrow
+import pyarrow  # type: ignore[import-untyped]
 import pytest
 import torch
 from huggingface_hub import ModelCard

@@ -136,6 +136,11 @@ def test_frames_and_files_without_an_image_are_unreadable() -> None:
         row(b"no dicom at all", name="a.DCM")
 
 
+def test_header_of_more_pixels_than_the_limit() -> None:
+    with pytest.raises(Unreadable, match=r"180 megapixels \(60000x60000\).*most_megapixels"):
+        decoded("a.dcm", dicom(Rows=60_000, Columns=60_000), None)
+
+
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         PackageMissing, match=r"a.dcm .*compressed \(JPEG-LS.*pip install pylibjpeg"

@@ -102,7 +102,7 @@ def check_study_storage(pipeline: Pipeline, catalog: DataCatalog, about: Globals
 
 def check_source(source: SourceImages, parameters: Parameters) -> None:
     """Check that the source has the classes of the pair, and enough images of every class."""
-    from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_source
+    from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_numbers
 
     positive, negative = labels_of_pair(source, parameters.pair)
     check_counts(source)
@@ -110,7 +110,7 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
     try:
         counts = [
             [int((images["labels"] == label).sum()) for label in (positive, negative)]
-            for images in split_source(source, share, seed)
+            for images in split_numbers(source, share, seed)
         ]
     except ValueError:  # The share is so near to 0 or 1 that a class gets no image.
         counts = [[0]]

@@ -38,15 +38,13 @@ def select_pair(
     """
     from borderline.pipelines.classifier.pairs import (
         columns_of_pair,
-        images_of_pair,
         labels_of_pair,
+        split_pair,
     )
 
     positive, negative = labels_of_pair(source, pair)
-    train_images, test_images = _split(source, pair, run)
     return (
-        images_of_pair(train_images, positive, negative),
-        images_of_pair(test_images, positive, negative),
+        *split_pair(source, pair, run.seed_for("test images")),
         {
             "source": source.name,
             "positive": source.classes[positive],

@@ -86,17 +86,8 @@ def columns_of_pair(source: SourceImages, pair: PairParams, seed: int) -> pd.Dat
     if source.train_columns is None and source.test_columns is None:
         return pd.DataFrame({"pair_row": pd.Series(dtype=int)})
 
-    def numbered(split: LabelledImages, first: int = 0) -> LabelledImages:
-        rows = torch.arange(first, first + len(split["labels"]))
-        return {**split, "images": rows}
-
-    # The same selection as that of the images, on the numbers of the rows.
-    count = len(source.train["labels"])
-    test = None if source.test is None else numbered(source.test, count)
-    splits = split_source(
-        replace(source, train=numbered(source.train), test=test), pair.test_share, seed
-    )
-    labels = labels_of_pair(source, pair)
+    count, labels = len(source.train["labels"]), labels_of_pair(source, pair)
+    splits = split_numbers(source, pair.test_share, seed)
     rows = torch.cat([images_of_pair(split, *labels)["images"] for split in splits])
     # A split without columns has missing values.
     of_train, of_test = source.train_columns, source.test_columns
@@ -105,6 +96,39 @@ def columns_of_pair(source: SourceImages, pair: PairParams, seed: int) -> pd.Dat
     table = columns.reindex(rows.numpy()).reset_index(drop=True)
     table.insert(0, "pair_row", range(len(table)))
     return table
+
+
+def split_numbers(
+    source: SourceImages, test_share: float, seed: int
+) -> tuple[LabelledImages, LabelledImages]:
+    """The splits of ``split_source`` with the number of each image in place of the image.
+
+    The numbers of test images of the source follow those of the training images. Nothing copies the
+    images.
+    """
+    import torch
+
+    def numbered(split: LabelledImages, first: int = 0) -> LabelledImages:
+        rows = torch.arange(first, first + len(split["labels"]))
+        return {**split, "images": rows}
+
+    count = len(source.train["labels"])
+    test = None if source.test is None else numbered(source.test, count)
+    return split_source(replace(source, train=numbered(source.train), test=test), test_share, seed)
+
+
+def split_pair(
+    source: SourceImages, pair: PairParams, seed: int
+) -> tuple[LabelledImages, LabelledImages]:
+    """Training and test images of the pair; images of other classes are not copied."""
+    labels, count = labels_of_pair(source, pair), len(source.train["labels"])
+    train, test = (
+        images_of_pair(split, *labels) for split in split_numbers(source, pair.test_share, seed)
+    )
+    tests, first = (source.train, 0) if source.test is None else (source.test, count)
+    train["images"] = source.train["images"][train["images"]]
+    test["images"] = tests["images"][test["images"] - first]
+    return train, test
 
 
 def images_of_pair(data: LabelledImages, positive: int, negative: int) -> LabelledImages:
