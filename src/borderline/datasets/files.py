@@ -98,14 +98,7 @@ class PickleDataset(KeyedFile):
         return stored
 
     def _read(self, file: IO[bytes]) -> Any:
-        remedy = "make it again by a run of its stage"
-        stored = self._trusted(file.read(), remedy)
-        try:
-            return pickle.loads(stored)
-        except (
-            Exception
-        ) as error:  # Objects of other versions of libraries raise errors of many types.
-            raise self.damaged(" ".join(str(error).split()), remedy) from error
+        return pickle.loads(self._trusted(file.read(), self.remedy))
 
     def _write(self, data: Any, file: IO[bytes]) -> None:
         self.key.make()

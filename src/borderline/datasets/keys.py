@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from borderline.datasets.atomic import AtomicSave, BinaryFile
+from borderline.datasets.atomic import AtomicSave, BinaryFile, damaged
 from borderline.datasets.buckets import address_of
 from borderline.errors import BorderlineError
 
@@ -192,7 +192,7 @@ class KeyedFile(AtomicSave, BinaryFile[Any]):
 
     def damaged(self, reason: str, remedy: str) -> BorderlineError:
         """The error about a file that cannot be read."""
-        return BorderlineError(f"{address_of(self)} is damaged ({reason}): {remedy}.")
+        return damaged(address_of(self), ValueError(reason), remedy)
 
 
 def with_key(

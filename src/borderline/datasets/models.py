@@ -13,7 +13,6 @@ _VERSION = 1
 # The text of a metadata entry begins with the tag; its quotes are escaped in the header.
 _TAGGED = re.compile(rb'\{\\"tag\\": \\"(' + TAG.pattern + rb')\\"')
 _PURPOSE = b"borderline model\n"
-_AGAIN = "make it again by a run of its stage"
 
 
 class _Parts(NamedTuple):
@@ -45,7 +44,7 @@ class ModelDataset(KeyedFile):
         self._value(self.content(), remedy, dry=True)
 
     def _read(self, file: IO[bytes]) -> Any:
-        return self._value(file.read(), _AGAIN, dry=False)
+        return self._value(file.read(), self.remedy, dry=False)
 
     def _write(self, data: Any, file: IO[bytes]) -> None:
         from safetensors.torch import save
