@@ -85,7 +85,7 @@ def test_poor_terminal_shows_what_it_can(
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, out)
     show_everything(summary_of(ROW))
-    text = out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    text = out.buffer.getvalue().decode(encoding)
     assert "\\u25d0" in text
     assert "a [/closing] tag" in text, "a handler that fails loses no message"
     assert "The gate is closed." in text

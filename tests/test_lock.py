@@ -20,11 +20,12 @@ from kedro.pipeline import Pipeline
 from borderline import locks
 from borderline.errors import BorderlineError, GateClosed
 from borderline.hooks.lock import LockHooks
-from borderline.locks import STALE_SECONDS, Holder, Lock, Locked, shared_run_id
+from borderline.locks import STALE_SECONDS, Lock, Locked, shared_run_id
+from borderline.processes import Holder, start_of, this_process
 from borderline.settings import HOOKS
 
 FS = LocalFileSystem()
-STARTS: dict[int, str | None] = {1: "100", 2: "200", 3: None, os.getpid(): "now"}
+STARTS: dict[int, str | None] = {1: "100", 2: "200", 3: None, os.getpid(): start_of(os.getpid())}
 
 
 def holder(process: int = 1, host: str = "here", **changed: str) -> Holder:
@@ -238,14 +239,13 @@ def test_forked_process_does_not_release(path: Path, monkeypatch: pytest.MonkeyP
     assert not path.exists()
 
 
-def test_this_machine_knows_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    me = locks.this_process()
-    assert (me.process, me.start) == (os.getpid(), locks.start_of(os.getpid()))
+def test_this_machine_knows_its_processes() -> None:
+    me = this_process()
+    assert (me.process, me.start) == (os.getpid(), start_of(os.getpid()))
     child = os.fork()
     if child == 0:
         os._exit(0)
-    while locks.start_of(child) is not None:  # a zombie counts as ended
+    while start_of(child) is not None:  # a zombie counts as ended
         time.sleep(0.001)
     os.waitpid(child, 0)
     assert "\x1b" not in str(holder(command="\x1b[2J"))

@@ -11,16 +11,13 @@ import atexit
 import hashlib
 import logging
 import os
-import shlex
-import socket
 import stat
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from fsspec import AbstractFileSystem
@@ -28,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from borderline.errors import BorderlineError
+from borderline.processes import UNKNOWN, Holder, start_of, this_process
 
 logger = logging.getLogger(__name__)
 
@@ -42,37 +40,6 @@ _ATTEMPTS = 100
 _MOMENT = 0.05  # seconds
 _FEWEST_READS = 10  # of a damaged file, which may only be half-written
 _LARGEST = 100_000  # bytes
-_UNKNOWN = "?"
-
-
-class Holder(BaseModel):
-    """A process that holds a lock.
-
-    Attributes:
-        key: A text that no other holder has.
-        machine: The boot and the container in which ``process`` is a number.
-        start: The start of the process, which tells it from a later one with its number.
-        since: When it took the lock, for a person.
-    """
-
-    model_config = ConfigDict(frozen=True, strict=True)
-
-    key: str
-    host: str
-    machine: str
-    process: int
-    start: str
-    since: str
-    command: str
-
-    def __str__(self) -> str:
-        """``host a, process 12, since 2026-01-31 12:00 UTC, command 'kedro run'``."""
-        # The file may be from anyone.
-        host, since, command = (
-            "".join(letter if letter.isprintable() else "?" for letter in text[:120])
-            for text in (self.host, self.since, self.command)
-        )
-        return f"host {host}, process {self.process}, since {since}, command '{command}'"
 
 
 class Record(BaseModel):
@@ -89,19 +56,6 @@ class Locked(BorderlineError):
     """Another run holds the lock."""
 
 
-def this_process() -> Holder:
-    """This process as a new holder."""
-    return Holder(
-        key=uuid.uuid4().hex,
-        host=socket.gethostname(),
-        machine=_machine(),
-        process=os.getpid(),
-        start=start_of(os.getpid()) or _UNKNOWN,
-        since=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])[:1000],
-    )
-
-
 def shared_run_id() -> str | None:
     """The name of the run that the tasks of a scheduler share; None for a run of its own."""
     environment = os.environ
@@ -110,34 +64,6 @@ def shared_run_id() -> str | None:
     # Airflow sets these for each task.
     names = [environment.get(f"AIRFLOW_CTX_DAG_{end}") for end in ("ID", "RUN_ID")]
     return "/".join(map(str, names)) if all(names) else None
-
-
-def start_of(process: int) -> str | None:
-    """The start of a process on this machine; None if it has ended, ``?`` if nobody can tell."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        # A process whose end its parent has not noticed yet is a zombie.
-        return None if fields[0] in "ZX" else fields[19]
-    except (OSError, IndexError, UnicodeDecodeError):
-        pass
-    if Path("/proc/self/stat").exists():
-        return None
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return None
-    except OSError:
-        pass
-    return _UNKNOWN
-
-
-def _machine() -> str:
-    """The boot of this machine and the container: containers count their processes from 1."""
-    parts = []
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(str(Path("/proc/self/ns/pid").stat().st_ino))
-    return "/".join(parts)
 
 
 class Lock:
@@ -192,11 +118,9 @@ class Lock:
         """
         try:
             self._take()
-        except Locked:
+        except BorderlineError:
             raise
         except Exception as error:  # Each driver of a bucket has its own errors.
-            if isinstance(error, BorderlineError):
-                raise
             raise BorderlineError(
                 f"{self._folder} cannot hold the lock of a run ({error}): fix its permissions or "
                 "free disk space, or name another data_folder."
@@ -309,7 +233,7 @@ class Lock:
         start = start_of(holder.process)
         if start is None:
             return True
-        return None if _UNKNOWN in (start, holder.start) else start != holder.start
+        return None if UNKNOWN in (start, holder.start) else start != holder.start
 
     def _is_mine(self, found: Record) -> bool:
         return any(holder.key == self._me.key for holder in found.holders)
