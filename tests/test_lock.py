@@ -21,6 +21,7 @@ from borderline import locks
 from borderline.errors import BorderlineError, GateClosed
 from borderline.hooks.lock import LockHooks
 from borderline.locks import STALE_SECONDS, Lock, Locked, shared_run_id
+from borderline.preflight.configuration import Globals
 from borderline.processes import Holder, start_of, this_process
 from borderline.settings import HOOKS
 
@@ -251,6 +252,14 @@ def test_this_machine_knows_its_processes() -> None:
     assert "\x1b" not in str(holder(command="\x1b[2J"))
 
 
+ABOUT = {
+    "dataset": "digits",
+    "source": {"kind": "mnist_sample"},
+    "pair": {"positive": 7, "negative": 1},
+    "other_run": {"data_folder": None},
+}
+
+
 class Run:
     """The hooks of a run in a folder, without its nodes."""
 
@@ -261,6 +270,8 @@ class Run:
         self.hooks, self.lock = _create_hook_manager(), folder / "06_models/case/.lock"
         hooks = LockHooks()
         hooks._folder, hooks._elsewhere = str(folder), False
+        hooks._about = Globals.model_validate(ABOUT | {"data_folder": str(folder)})
+        hooks._project = folder / "project"
         _register_hooks(self.hooks, [hooks, *others])
 
     def call(self, name: str) -> None:
