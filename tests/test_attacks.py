@@ -374,7 +374,7 @@ def keyed(kind: type[KeyedFile], folder: Path, key: str | None, **options: Any) 
 def refusal(dataset: KeyedFile) -> str:
     """The sentence of a load, which the check before a run says too."""
     with pytest.raises(BorderlineError) as checked:
-        dataset.check("make it again by a run of its stage")
+        dataset.check(KeyedFile.remedy)
     with pytest.raises(DatasetError) as loaded:
         dataset.load()
     assert sentence_in(loaded.value) == str(checked.value)
@@ -390,7 +390,7 @@ PICKLES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "cut in half": (
         lambda content: content[: len(content) // 2],
-        "is damaged (its end is missing)",
+        "is damaged and cannot be read (its end is missing)",
     ),
 }
 

@@ -87,7 +87,8 @@ def test_poor_terminal_shows_what_it_can(
     show_everything(summary_of(ROW))
     text = out.buffer.getvalue().decode(encoding)
     assert "\\u25d0" in text
-    assert "a [/closing] tag" in text, "a handler that fails loses no message"
+    message = "".join(text.split())  # a narrow terminal breaks words
+    assert "a[/closing]tag" in message, "a handler that fails loses no message"
     assert "The gate is closed." in text
 
 
