@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import elsewhere
+from borderline.commands.options import runner_of
 from borderline.errors import BorderlineError
 from borderline.imported.file_kinds import kind_of_model
 from borderline.imported.import_path import digest_of_source, import_object
@@ -304,6 +305,12 @@ def test_module_in_the_folder_of_the_run(
     assert callable(import_object("stray_module.model"))
     assert trace.exists()
     monkeypatch.delitem(sys.modules, "stray_module")
+
+
+@pytest.mark.parametrize("name", ["os.system", "subprocess.Popen", "unittest.mock.Mock"])
+def test_runner_is_a_runner(name: str) -> None:
+    with pytest.raises(BorderlineError, match=f"--runner is '{name}', which cannot be loaded"):
+        runner_of(name, {"args": "false"})
 
 
 def test_own_module_may_have_a_name_of_python(
