@@ -51,6 +51,7 @@ import datasets
 import elsewhere
 from borderline.commands.case_files import write_case
 from borderline.commands.new_case import check_name
+from borderline.commands.options import runner_of
 from borderline.config_loader import base_settings
 from borderline.context import _at_home
 from borderline.datasets import (
@@ -342,6 +343,12 @@ def test_module_in_the_folder_of_the_run(
     assert callable(import_object("stray_module.model"))
     assert trace.exists()
     monkeypatch.delitem(sys.modules, "stray_module")
+
+
+@pytest.mark.parametrize("name", ["os.system", "subprocess.Popen", "unittest.mock.Mock"])
+def test_runner_is_a_runner(name: str) -> None:
+    with pytest.raises(BorderlineError, match=f"--runner is '{name}', which cannot be loaded"):
+        runner_of(name, {"args": "false"})
 
 
 def test_own_module_may_have_a_name_of_python(

@@ -132,12 +132,13 @@ def runner_of(name: str | None, params: dict[str, Any]) -> None:
     """
     import inspect
 
+    from kedro.runner import AbstractRunner
     from kedro.utils import load_obj
 
     try:
         runner = load_obj(name or "SequentialRunner", "kedro.runner")
-        if not inspect.isclass(runner):
-            raise TypeError(f"{name} is no class")
+        if not (inspect.isclass(runner) and issubclass(runner, AbstractRunner)):
+            raise TypeError(f"{name} is no class of a runner")
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise BorderlineError(
             f"--runner is {name!r}, which cannot be loaded ({error}): choose SequentialRunner, "
