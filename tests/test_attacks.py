@@ -1003,6 +1003,7 @@ ODD_FOLDER = "da ta%20[x] **é#?{y}&'+;=~"
         ("source", {"kind": "table", "path": "x", "folder": "y" * 256}, "256 bytes"),
         ("step_1_checkpoints", "x/" * 9 + "é" * 128, "256 bytes"),
         ("inception_weights", " ", "it is empty"),
+        ("inception_weights", "x/" * 2000, "4000 characters"),
     ],
 )
 def test_a_path_or_name_that_cannot_be_is_one_sentence(

@@ -14,6 +14,7 @@ _SPECIAL = frozenset(r"""/\:*?"<>|{}[]$#%""")
 _UNSEEN = ("C", "Z")
 _LONGEST = 60
 _KEPT = 40
+_LONGEST_PATH = 3500
 _CUT = "%-"
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
@@ -162,6 +163,8 @@ def fault_of_path(path: str) -> str:
     longest = max(len(name.encode("utf-8", "surrogatepass")) for name in path.split("/"))
     if longest > LONGEST_OF_SYSTEMS:
         return f"a name in it has {longest} bytes and {LONGEST_OF_SYSTEMS} is the most"
+    if len(path) > _LONGEST_PATH:
+        return f"it has {len(path)} characters and {_LONGEST_PATH} is the most"
     return "'::' separates the file systems of an address" if "::" in path else ""
 
 
