@@ -464,8 +464,11 @@ def copy_project(folder: Path) -> Path:
 
 
 def copy_code(project: Path) -> None:
-    """Give a project code of its own, which its processes use in place of the package's."""
-    hidden = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    """Give a project code of its own, which its processes use in place of the package's.
+
+    Python need not compile again what stays the same. Other processes may be writing ``*.pyc.*``.
+    """
+    hidden = shutil.ignore_patterns("*.pyc.*", "*.egg-info")
     shutil.copytree(ROOT / "src", project / "src", ignore=hidden, dirs_exist_ok=True)
 
 

