@@ -5,12 +5,23 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
 
 from borderline.commands.run import PlainSpokenCommand
 from borderline.commands.signals import Interrupted, stopped_in_order
+
+
+@pytest.fixture(autouse=True)
+def _defaults() -> Iterator[None]:
+    """Python's own handlers, because a shell lets its background processes ignore Ctrl-C."""
+    ours = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in ours.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
