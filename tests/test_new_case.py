@@ -248,11 +248,12 @@ def test_size_of_the_model_is_an_option() -> None:
 
 def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's", "a\nb"]
+    names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's", "a\nb", "Größe"]
     options = {"images": "mnist_sample", "classes": names, "positive": "01", "negative": "1e3"}
     options |= {"label_column": "digit"}
     about = globals_of("mine", options | {"range": [0.0, 4095.0], "fit": "pad"})
     write_case("mine", about, {}, "A comment.")
+    assert "Größe" in Path("conf/mine/globals.yml").read_text(encoding="utf-8")
     written = OmegaConf.to_container(OmegaConf.load("conf/mine/globals.yml"))
     assert written["pair"] == {"positive": "01", "negative": "1e3"}
     source = {

@@ -93,7 +93,10 @@ class ProjectKey:
         if tag == NO_TAG:
             return "has no tag of the project that wrote it"
         if right == NO_TAG:
-            return "cannot be checked without the key of the project that wrote it"
+            return (
+                "cannot be checked without the key of the project that wrote it (copy its "
+                "conf/local/data_folder.key if that project is yours)"
+            )
         if hmac.compare_digest(right, tag):
             return ""
         if tag[:8] != right[:8]:
