@@ -24,8 +24,8 @@ class LockHooks:
     """Holds the lock of the case around all other hooks and nodes of a run.
 
     Workers of a runner share it, because they are part of the run and call none of these hooks.
-    Kedro calls no hook after an interrupt: then the end of Python, or of a notebook's cell, releases
-    the lock.
+    Kedro calls no hook after an interrupt. The lock is then released when Python ends, or the cell
+    of a notebook.
     """
 
     def __init__(self) -> None:
