@@ -16,6 +16,7 @@ from PIL import Image
 
 from borderline.cli import cli
 from borderline.commands.case_files import globals_of, write_case
+from borderline.commands.case_options import listed
 from borderline.commands.own_options import in_options, speaking_of
 from borderline.context import BorderlineContext
 from borderline.datasets import ImageSource
@@ -333,3 +334,9 @@ def test_kind_of_images_follows_from_the_files(tmp_path: Path) -> None:
         "npy": "arrays",
     }
     assert ImageSource(kind=kind_of_images("mnist_sample")).load().name == "mnist_sample"
+
+
+def test_names_in_quotes_may_hold_commas() -> None:
+    assert listed("classes", 'cat, "a,b",日本') == ["cat", "a,b", "日本"]
+    with pytest.raises(BorderlineError, match="needs names separated by commas"):
+        listed("classes", "a\nb")
