@@ -82,7 +82,7 @@ def write_case(
 
 def _as_yaml(content: Mapping[str, Any]) -> str:
     """The content as YAML, with letters of all languages unless one of its characters is hidden."""
-    form = {"sort_keys": False, "default_flow_style": None, "width": 100}
+    form: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 100}
     text: str = yaml.dump(escaped(content), Dumper=_Dumper, allow_unicode=True, **form)
     if visible(text, "\n") != text:
         text = yaml.dump(escaped(content), Dumper=_Dumper, **form)

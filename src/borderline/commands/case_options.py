@@ -55,9 +55,9 @@ def listed(option: str, text: str) -> list[Any]:
         items = next(csv.reader([text], skipinitialspace=True), [])
         values = [kind(item.strip()) for item in items if item.strip()]
     except (ValueError, csv.Error) as error:
+        items_of = "names" if kind is str else "numbers"
         raise BorderlineError(
-            f"--{option} is {text!r}, but it needs {'names' if kind is str else 'numbers'} separated "
-            "by commas: correct it."
+            f"--{option} is {text!r}, but it needs {items_of} separated by commas: correct it."
         ) from error
     if any(kind is float and not math.isfinite(value) for value in values):
         raise BorderlineError(f"--{option} is {text!r}, but its numbers must be finite.")

@@ -169,7 +169,7 @@ class KeyedFile(AtomicSave, BinaryFile[Any]):
         self.key, self._trust, self._trust_setting = ProjectKey(key_file), trust, trust_setting
 
     def check(self, remedy: str) -> None:
-        """Check that the file can be read without trust in others, and is whole; it runs nothing.
+        """Check that the file is whole, and needs no trust that is not given; nothing runs.
 
         Args:
             remedy: What else to do, for the message: ``make it again with `kedro run ...```.
