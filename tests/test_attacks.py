@@ -658,7 +658,7 @@ def test_row_names_no_file_outside_of_the_data_set(own: Path, kind: str, file: s
     (own / "link.png").symlink_to(own.parent / "private.png")
     if kind == "hugging_face":
         _rows(own, file)
-        reason = {"~": "no such file", "h": "address", "z": "address"}.get(file[0], "lies outside")
+        reason = {"~": "no such file", "h": "address", "z": "address"}.get(file[0], "outside of")
         _refused(kind, own, "row 1 of train", reason)
     else:
         (own / "own.csv").write_text(f"file,label\ncat/a.png,a\n{file},b\n")
@@ -1143,12 +1143,13 @@ def test_home_folder_as_data_folder(project: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_references_in_names_stay_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    classes = ["${x}", "a\\${globals:b}", "\\${c", "7"]
+    classes = ["${x}", "a\\${globals:b}", "\\${c", "7", "\x07", "\u202egpj"]
     source = {"kind": "image_folder", "path": "/x/${y}", "classes": classes}
     pair = {"positive": "${x}", "negative": "a\\${globals:b}"}
     shutil.copytree(ROOT / "conf/base", tmp_path / "conf/base")
     monkeypatch.chdir(tmp_path)
-    write_case("odd", {"source": source, "pair": pair}, {"grid": {"runs": 2}}, "A comment.")
+    write_case("odd", {"source": source, "pair": pair}, {"grid": {"runs": 2}}, "A \x07 comment.")
+    assert "\u202e" not in Path("conf/odd/globals.yml").read_text(encoding="utf-8")
     loader = loader_of(tmp_path / "conf", "odd")
     assert loader["globals"]["source"] == source
     assert loader["parameters"]["pair"].items() >= pair.items()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from IPython.core.events import EventManager
 from kedro.framework.hooks import hook_impl
 from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
 from kedro.io import DataCatalog
@@ -326,6 +329,20 @@ def test_lock_is_given_back_when_a_hook_fails(
     with pytest.raises(type(error)):
         run.call(name)
     assert not run.lock.exists()
+
+
+def test_lock_is_given_back_when_the_cell_of_a_notebook_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = EventManager(None, ["post_run_cell"])
+    shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(events=events))
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    run = Run(tmp_path)
+    run.call("before_pipeline_run")
+    assert run.lock.exists()
+    events.trigger("post_run_cell", None)
+    assert not run.lock.exists()
+    assert not events.callbacks["post_run_cell"]
 
 
 def test_run_that_lost_its_lock_saves_nothing_more(tmp_path: Path) -> None:

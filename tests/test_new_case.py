@@ -16,6 +16,7 @@ from PIL import Image
 
 from borderline.cli import cli
 from borderline.commands.case_files import globals_of, write_case
+from borderline.commands.case_options import listed
 from borderline.commands.own_options import in_options, speaking_of
 from borderline.context import BorderlineContext
 from borderline.datasets import ImageSource
@@ -248,11 +249,12 @@ def test_size_of_the_model_is_an_option() -> None:
 
 def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's", "a\nb"]
+    names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's", "a\nb", "Größe"]
     options = {"images": "mnist_sample", "classes": names, "positive": "01", "negative": "1e3"}
     options |= {"label_column": "digit"}
     about = globals_of("mine", options | {"range": [0.0, 4095.0], "fit": "pad"})
     write_case("mine", about, {}, "A comment.")
+    assert "Größe" in Path("conf/mine/globals.yml").read_text(encoding="utf-8")
     written = OmegaConf.to_container(OmegaConf.load("conf/mine/globals.yml"))
     assert written["pair"] == {"positive": "01", "negative": "1e3"}
     source = {
@@ -332,3 +334,9 @@ def test_kind_of_images_follows_from_the_files(tmp_path: Path) -> None:
         "npy": "arrays",
     }
     assert ImageSource(kind=kind_of_images("mnist_sample")).load().name == "mnist_sample"
+
+
+def test_names_in_quotes_may_hold_commas() -> None:
+    assert listed("classes", 'cat, "a,b",日本') == ["cat", "a,b", "日本"]
+    with pytest.raises(BorderlineError, match="needs names separated by commas"):
+        listed("classes", "a\nb")

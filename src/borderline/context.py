@@ -152,7 +152,7 @@ def _at_home(catalog: dict[str, Any], project: Path) -> dict[str, Any]:
 
 
 def _with_whole_paths(entry: dict[str, Any], project: Path) -> dict[str, Any]:
-    """An entry of the catalog with its paths as Kedro must not read them in another way."""
+    """An entry of the catalog with whole paths, which Kedro reads only in one way."""
     whole = dict(entry)
     for name, value in entry.items():
         if isinstance(value, dict):

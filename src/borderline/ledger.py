@@ -134,7 +134,7 @@ def changed_results(
     digests: Digests,
     command: str,
 ) -> Iterator[tuple[str, str, str, str]]:
-    """The datasets that are not as a node left them which the run does not repeat.
+    """The datasets that changed after an earlier run saved them, and that this run takes.
 
     Args:
         ledger: The ledger.
@@ -170,7 +170,7 @@ def changed_results(
 
 
 def changed_file(made: object, now: Mapping[str, str] | None) -> str | None:
-    """The first file, by name, that is not as the entry of its node says; None if all are.
+    """The first file, by name, whose digest is not that of the ledger; None if all agree.
 
     Args:
         made: Digests by file, from the ledger; None if it says nothing.

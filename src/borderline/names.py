@@ -1,4 +1,4 @@
-"""Names of folders from any text, and back; which texts can be names and addresses as they are."""
+"""Names of folders from any text, and back; checks of names and addresses that users write."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def sentence_of(result: Result) -> str:
     assert len(errors) == 1, result.output
     assert "can run code on your machine when it is read" in errors[0]
     assert "if you trust the author of the file" in errors[0]
-    assert "export the weights as safetensors" in errors[0]
+    assert "ask for the weights as safetensors" in errors[0]
     assert "the model as ONNX" in errors[0]
     return errors[0]
 
@@ -213,7 +213,7 @@ def test_picture_that_would_start_a_program(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "looks.png").write_bytes(page)
-    with pytest.raises(DatasetError, match=r"looks\.png \(cannot identify image file"):
+    with pytest.raises(DatasetError, match=r"looks\.png \(each: cannot identify image file"):
         ImageSource(kind="image_folder", path=str(tmp_path)).load()
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from borderline.config_loader import escaped
 from borderline.datasets.image_kinds import kind_of_images
+from borderline.plain_text import in_one_line, visible
 
 CONF = Path("conf")
 
@@ -70,16 +71,19 @@ def write_case(
     beside = Path(tempfile.mkdtemp(prefix=".new_case_", dir=CONF))
     try:
         for file, (line, content) in files.items():
-            line = " ".join(line.split())  # A class may have a line break in its name.
-            text = yaml.dump(
-                escaped(content),
-                Dumper=_Dumper,
-                sort_keys=False,
-                default_flow_style=None,
-                width=100,
-            )
-            (beside / file).write_text(f"# {line}\n{text}", encoding="utf-8")
+            # A class may have a line break in its name.
+            text = f"# {in_one_line(line)}\n{_as_yaml(content)}"
+            (beside / file).write_text(text, encoding="utf-8")
         beside.chmod(0o755)
         beside.rename(CONF / name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _as_yaml(content: Mapping[str, Any]) -> str:
+    """The content as YAML, with letters of all languages unless one of its characters is hidden."""
+    form: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 100}
+    text: str = yaml.dump(escaped(content), Dumper=_Dumper, allow_unicode=True, **form)
+    if visible(text, "\n") != text:
+        text = yaml.dump(escaped(content), Dumper=_Dumper, **form)
+    return text

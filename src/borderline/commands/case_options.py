@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,15 @@ def from_project(path: str, project: Path) -> str:
 
 
 def listed(option: str, text: str) -> list[Any]:
-    """The items of an option that is a list, in their types."""
+    """The items of an option that is a list, in their types; an item in quotes may hold commas."""
     kind, length = LISTS[option]
     try:
-        values = [kind(item.strip()) for item in text.split(",") if item.strip()]
-    except ValueError as error:
+        items = next(csv.reader([text], skipinitialspace=True), [])
+        values = [kind(item.strip()) for item in items if item.strip()]
+    except (ValueError, csv.Error) as error:
+        items_of = "names" if kind is str else "numbers"
         raise BorderlineError(
-            f"--{option} is {text!r}, but it needs numbers separated by commas: correct it."
+            f"--{option} is {text!r}, but it needs {items_of} separated by commas: correct it."
         ) from error
     if any(kind is float and not math.isfinite(value) for value in values):
         raise BorderlineError(f"--{option} is {text!r}, but its numbers must be finite.")

@@ -55,7 +55,11 @@ class Case(NamedTuple):
     help="Allow the file to run code when it is read: .pt2, TorchScript and pickle need it.",
 )
 @click.option("--images", help="Folder or file of the images, or mnist_sample.")
-@click.option("--classes", default="", help="Names of all classes, in the order of their labels.")
+@click.option(
+    "--classes",
+    default="",
+    help='Names of all classes, in the order of their labels: cat,"dog, old".',
+)
 @click.option("--levels", default="", help="What the folders of images are: site,class.")
 @click.option("--file-column", help="Column of the paths in a table.")
 @click.option("--label-column", help="Column of the classes in a table.")

@@ -30,7 +30,8 @@ def settings(option: str, value: Any) -> dict[str, Any]:
         name = name.strip()
         if not name or not equals:
             raise BorderlineError(
-                f"{option} has {item!r}, but a setting is <name>=<value>: correct it."
+                f"{option} has {item!r}, but a setting is <name>=<value>: correct it, or put a "
+                "value with commas in quotes."
             )
         if not _DOTTED.fullmatch(name):
             raise BorderlineError(

@@ -239,17 +239,17 @@ def _opened_files(
         for first in range(0, len(files), _AT_ONCE):
             some = files[first : first + _AT_ONCE]
             results += zip(some, readers.map(opened, some), strict=True)
-    bad = [f"{file.name} ({result})" for file, result in results if isinstance(result, str)]
+    bad = [(file.name, result) for file, result in results if isinstance(result, str)]
     pictures = [result for _, result in results if not isinstance(result, str)]
     if bad and (wanted.broken == "stop" or not pictures):
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise BorderlineError(
             f"{len(bad)} of {len(files)} images of {source} cannot be read: "
-            f"{', '.join(bad[:_SHOWN])}{more}: replace or remove them, or set source.broken to "
+            f"{_with_reasons(bad[:_SHOWN])}{more}: replace or remove them, or set source.broken to "
             "'leave_out'."
         )
-    for name in bad:
-        logger.warning("Left out, because it cannot be read: %s", name)
+    for name, reason in bad:
+        logger.warning("Left out, because it cannot be read: %s (%s)", name, reason)
     kept = [file for file, result in results if not isinstance(result, str)]
     longer = [file.name for file, picture in zip(kept, pictures, strict=True) if picture.several]
     if longer:
@@ -259,6 +259,17 @@ def _opened_files(
             ", ..." if len(longer) > _SHOWN else "",
         )
     return kept, pictures
+
+
+def _with_reasons(bad: list[tuple[str, str]]) -> str:
+    """The names of files with the reason in brackets, once for names that share it."""
+    names: dict[str, list[str]] = {}
+    for name, reason in bad:
+        names.setdefault(reason, []).append(name)
+    return ", ".join(
+        f"{', '.join(some)} ({'each: ' * (len(some) > 1)}{reason})"
+        for reason, some in names.items()
+    )
 
 
 def _check_scale(pictures: list[_Pixels], scale: Scale | None, source: str) -> None:

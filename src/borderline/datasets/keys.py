@@ -93,7 +93,10 @@ class ProjectKey:
         if tag == NO_TAG:
             return "has no tag of the project that wrote it"
         if right == NO_TAG:
-            return "cannot be checked without the key of the project that wrote it"
+            return (
+                "cannot be checked without the key of the project that wrote it (copy its "
+                "conf/local/data_folder.key if that project is yours)"
+            )
         if hmac.compare_digest(right, tag):
             return ""
         if tag[:8] != right[:8]:
@@ -166,7 +169,7 @@ class KeyedFile(AtomicSave, BinaryFile[Any]):
         self.key, self._trust, self._trust_setting = ProjectKey(key_file), trust, trust_setting
 
     def check(self, remedy: str) -> None:
-        """Check that the file can be read without trust in others, and is whole; it runs nothing.
+        """Check that the file is whole, and needs no trust that is not given; nothing runs.
 
         Args:
             remedy: What else to do, for the message: ``make it again with `kedro run ...```.

@@ -95,7 +95,7 @@ def _parts(content: bytes) -> _Parts:
     if version != _VERSION:
         raise Unreadable(f"it has version {version!r} of the format, and not {_VERSION}")
     if len(tags) != 1:
-        raise Unreadable("it has no place for one tag")
+        raise Unreadable("its header does not have exactly one tag")
     start, stop = tags[0].span(1)
     tagged = _PURPOSE + content[:start] + NO_TAG.encode() + content[stop:]
     return _Parts(tensors, tree, tags[0][1].decode(), tagged)

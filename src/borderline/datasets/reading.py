@@ -55,15 +55,19 @@ class Folder(NamedTuple):
         """
         if not self._holds(file):
             raise Unreadable(
-                f"it lies outside of {self.path}; if you trust the data set, set source.folder to "
-                "a folder that holds it"
+                f"it lies in {PurePath(self._real(file)).parent}, outside of {self.path}; if you "
+                "trust the data set, set source.folder to a folder that holds it"
             )
 
     def _holds(self, file: str) -> bool:
-        real = os.path.realpath if isinstance(self.fs, LocalFileSystem) else posixpath.normpath
         folders = [self.path] if self.also is None else [self.path, self.also]
-        place = PurePath(real(file))
-        return any(place.is_relative_to(real(folder)) for folder in folders)
+        place = PurePath(self._real(file))
+        return any(place.is_relative_to(self._real(folder)) for folder in folders)
+
+    def _real(self, path: str) -> str:
+        """The path without links."""
+        local = isinstance(self.fs, LocalFileSystem)
+        return os.path.realpath(path) if local else posixpath.normpath(path)
 
     def place(self, name: str) -> str:
         """The path of a file on the file system, from a relative path or an address.

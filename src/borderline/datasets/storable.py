@@ -79,13 +79,13 @@ def name_of(made: Callable[..., Any]) -> str:
 
 
 def find(name: str) -> Storable | None:
-    """What a file calls by this name; None if nothing of this name is storable."""
+    """The storable class or function of a name in a file; None if there is none."""
     _import(name)
     return _STORABLE.get(name)
 
 
 def find_params(name: str) -> type[Params] | None:
-    """The group of settings that a file calls by this name; None if there is none."""
+    """The group of settings of a name in a file; None if there is none."""
     module = _import(name)
     group = getattr(module, name.rpartition(".")[2], None)
     known = isinstance(group, type) and issubclass(group, Params) and name_of(group) == name

@@ -57,8 +57,10 @@ class SummaryHooks:
                 with harmless(not_shown):
                     console.print(_summary(catalog.load(name), console))
                 with harmless(not_shown):
-                    folders = map(text_of, _folders(outputs.values()))
-                    console.print("Pictures:", *folders, sep="\n  ", soft_wrap=True)
+                    # A run of the report alone makes none.
+                    if folders := _folders(outputs.values()):
+                        lines = map(text_of, folders)
+                        console.print("Pictures:", *lines, sep="\n  ", soft_wrap=True)
         for name, dataset in outputs.items():
             if has_mark(dataset, "page"):
                 place = f"{_title(name)}:\n  {address_of(dataset)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -22,8 +23,9 @@ _NAME = ".lock"
 class LockHooks:
     """Holds the lock of the case around all other hooks and nodes of a run.
 
-    Workers of a runner share it, because they are part of the run and call none of these hooks. An
-    interrupt, for which Kedro calls no hook, releases it when Python ends.
+    Workers of a runner share it, because they are part of the run and call none of these hooks.
+    Kedro calls no hook after an interrupt. The lock is then released when Python ends, or the cell
+    of a notebook.
     """
 
     def __init__(self) -> None:
@@ -54,6 +56,7 @@ class LockHooks:
         ledger: Any = catalog.get("ledger")
         self._lock = _lock_of(ledger._filesystem, ledger._path, run=shared_run_id())
         self._lock.acquire()
+        _at_end_of_cell(self._release)
         try:
             return (yield)
         except BaseException:
@@ -91,6 +94,19 @@ class LockHooks:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
+
+
+def _at_end_of_cell(release: Callable[[], None]) -> None:
+    """Release when the cell of a notebook that runs now has ended; the kernel itself goes on."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None:
+        return
+
+    def ended(_: Any) -> None:
+        shell.events.unregister("post_run_cell", ended)
+        release()
+
+    shell.events.register("post_run_cell", ended)
 
 
 def _lock_of(fs: Any, inside: str, run: str | None = None) -> Lock:

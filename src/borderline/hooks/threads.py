@@ -50,7 +50,7 @@ class ThreadHooks:
 def _end_with_parent() -> None:
     """End this process of a pool with the run, also if the run is killed.
 
-    It would save results although the lock of the run is free.
+    Otherwise it would save results after the lock of the run is free.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None

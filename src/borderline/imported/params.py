@@ -21,7 +21,7 @@ ImageLayout = Literal["nchw", "nhwc", "flat_nchw", "flat_nhwc"]
 NEED_A_CLASS = ("state_dict", "callable")
 RUN_CODE = ("torch_export", "torchscript", "pickle")
 """Kinds of files that hold code, or a graph that PyTorch interprets."""
-NO_CODE = "export the weights as safetensors (kind state_dict) or the model as ONNX"
+NO_CODE = "ask for the weights as safetensors (kind state_dict) or for the model as ONNX"
 """The way out for a file whose author is not trusted."""
 
 JUDGE = "judge"

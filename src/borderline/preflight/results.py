@@ -1,4 +1,4 @@
-"""Checks that results on disk are as the nodes left them that made them."""
+"""Checks that results on disk are unchanged since their nodes saved them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check_results(
     asked: Pipeline,
     catalog: DataCatalog,
 ) -> None:
-    """Check that the results that a run takes from others are as the others left them."""
+    """Check that the results of earlier runs that this run takes are unchanged."""
     from borderline.datasets import CheckpointDataset, CheckpointFolder
 
     digests = digests_in(catalog)
@@ -75,8 +75,8 @@ def check_results(
 def check_training(book: ledger.Ledger, running: Pipeline, catalog: DataCatalog) -> None:
     """Check that the checkpoints of a finished training are whole up to the newest one there.
 
-    The training would go on from the newest one, and the choice of the best epoch would pass over
-    one that is missing.
+    The training would continue from the newest one, and the choice of the best epoch would skip a
+    missing one.
     """
     from borderline.datasets import CheckpointDataset, CheckpointFolder
 

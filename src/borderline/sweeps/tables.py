@@ -93,9 +93,9 @@ def picture(table: pd.DataFrame) -> Figure:
 
 
 def changed_table(plan: Plan, record: Record) -> Path | None:
-    """A table of a finished sweep run that is not as its run left it; None if all are.
+    """A changed table of a finished sweep run; None if all are unchanged.
 
-    It is the entry of the ledger if that is damaged.
+    A damaged entry of the ledger stands for its tables.
     """
     from borderline.datasets import CSVDataset
     from borderline.datasets.digests import digests_of
