@@ -74,7 +74,7 @@ from borderline.imported.import_path import digest_of_source, import_object
 from borderline.imported.kinds import read_network
 from borderline.imported.params import RUN_CODE
 from borderline.measures.class_names import in_chart, in_figure
-from borderline.names import pair_of_name
+from borderline.names import name_of_pair, pair_of_name
 from borderline.pages.rendering import environment
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.card import write_card
@@ -82,6 +82,7 @@ from borderline.pipelines.report.page import Origin
 from borderline.plain_text import echo, fenced, keep_log_plain, markdown, visible
 from borderline.preflight.configuration import SourceGlobals
 from borderline.preflight.folders import check_data_folder, check_own_folder, check_place
+from borderline.preflight.inputs import check_same_images
 from borderline.preflight.models_on_disk import check_models
 from borderline.preflight.reading import check_spelling, read_globals
 from borderline.printing import table_of, text_of
@@ -1091,6 +1092,15 @@ def test_a_model_or_generator_with_the_folder_of_something_else(name: str) -> No
 def test_a_case_with_the_folder_of_something_else(name: str) -> None:
     with pytest.raises(BorderlineError):
         check_name(name)
+
+
+def test_two_datasets_with_the_same_folder() -> None:
+    former = {"digest": "1", "dataset": "a"}
+    assert name_of_pair("b_c", "d") == f"b_{name_of_pair('c', 'd')}"
+    with pytest.raises(BorderlineError, match="hold the results of the dataset 'a'"):
+        check_same_images("1", "a_b", former, "data")
+    check_same_images("1", "a", former, "data")
+    check_same_images("1", "a", {"digest": "1"}, "data")
 
 
 def test_a_data_folder_that_is_no_folder(tmp_path: Path) -> None:
