@@ -319,6 +319,10 @@ def test_settings_alone_run_no_command(path: str, shelf: None) -> None:
         with pytest.raises(BorderlineError, match=f"{setting} is {path!r}, which is part of Pyth"):
             import_object(path, setting)
     assert not {"antigravity", "pty", "test"} & (set(sys.modules) - before)
+    named = imported_source("callable", import_path="elsewhere.sides").model_dump()
+    params = imported_model(source=named, outputs="logit", embedding=path)
+    with pytest.raises(BorderlineError, match=f"^embedding is {path!r}, which is part of Python"):
+        ImportedClassifier(params, b"", (1, 12, 12))
     source = imported_source("callable", import_path=path, arguments={"command": "false"})
     with pytest.raises(BorderlineError, match="is part of Python itself"):
         read_network(source, b"")
@@ -341,6 +345,11 @@ def test_code_that_ends_the_program(shelf: None) -> None:
     source = imported_source("callable", import_path="shelf.ends", arguments={"code": 0})
     with pytest.raises(BorderlineError, match="cannot be called with it"):
         read_network(source, b"")
+    called = imported_source("callable", import_path="shelf.ends").model_dump()
+    params = imported_model(source=called, outputs="logit", embedding="judge")
+    model = ImportedClassifier(params, b"", (1, 12, 12), torch.nn.Identity())
+    with pytest.raises(BorderlineError, match=r"SystemExit: .*sys.exit\(code\)"):
+        model.outputs(torch.zeros(2, 1, 12, 12))
 
 
 def test_module_in_the_folder_of_the_run(
