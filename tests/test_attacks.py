@@ -35,6 +35,7 @@ import pandas as pd
 import pyarrow  # type: ignore[import-untyped]
 import pytest
 import torch
+from fsspec.implementations.local import LocalFileSystem
 from huggingface_hub import ModelCard
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError
@@ -62,6 +63,7 @@ from borderline.datasets import (
     TensorFolder,
     limits,
     metadata_tables,
+    reading,
 )
 from borderline.datasets.buckets import located
 from borderline.datasets.keys import NO_TAG, KeyedFile
@@ -72,7 +74,7 @@ from borderline.imported.import_path import digest_of_source, import_object
 from borderline.imported.kinds import read_network
 from borderline.imported.params import RUN_CODE
 from borderline.measures.class_names import in_chart, in_figure
-from borderline.names import pair_of_name
+from borderline.names import name_of_pair, pair_of_name
 from borderline.pages.rendering import environment
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.card import write_card
@@ -80,6 +82,7 @@ from borderline.pipelines.report.page import Origin
 from borderline.plain_text import echo, fenced, keep_log_plain, markdown, visible
 from borderline.preflight.configuration import SourceGlobals
 from borderline.preflight.folders import check_data_folder, check_own_folder, check_place
+from borderline.preflight.inputs import check_same_images
 from borderline.preflight.models_on_disk import check_models
 from borderline.preflight.reading import check_spelling, read_globals
 from borderline.printing import table_of, text_of
@@ -265,6 +268,13 @@ def wrapped() -> None:
 
 
 wrapped.__wrapped__ = os.system  # type: ignore[attr-defined]
+
+
+def ends(code: int) -> None:
+    """A function that ends the program."""
+    sys.exit(code)
+
+
 elsewhere_partial = functools.partial(functools.partial(os.system), "id")
 
 
@@ -285,6 +295,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> None:
         kept=functools.lru_cache(elsewhere.sides),
         method=elsewhere.Seeded.embed,
         part=functools.partial(elsewhere.sides),
+        ends=ends,
     )
     shown.__spec__ = elsewhere.__spec__
     monkeypatch.setitem(sys.modules, "shelf", shown)
@@ -308,6 +319,10 @@ def test_settings_alone_run_no_command(path: str, shelf: None) -> None:
         with pytest.raises(BorderlineError, match=f"{setting} is {path!r}, which is part of Pyth"):
             import_object(path, setting)
     assert not {"antigravity", "pty", "test"} & (set(sys.modules) - before)
+    named = imported_source("callable", import_path="elsewhere.sides").model_dump()
+    params = imported_model(source=named, outputs="logit", embedding=path)
+    with pytest.raises(BorderlineError, match=f"^embedding is {path!r}, which is part of Python"):
+        ImportedClassifier(params, b"", (1, 12, 12))
     source = imported_source("callable", import_path=path, arguments={"command": "false"})
     with pytest.raises(BorderlineError, match="is part of Python itself"):
         read_network(source, b"")
@@ -323,6 +338,18 @@ def test_settings_alone_run_no_command(path: str, shelf: None) -> None:
 )
 def test_code_of_the_project_and_of_packages_is_called(path: str, shelf: None) -> None:
     assert callable(import_object(path))
+
+
+def test_code_that_ends_the_program(shelf: None) -> None:
+    """A script may read its own arguments when it is called, and end."""
+    source = imported_source("callable", import_path="shelf.ends", arguments={"code": 0})
+    with pytest.raises(BorderlineError, match="cannot be called with it"):
+        read_network(source, b"")
+    called = imported_source("callable", import_path="shelf.ends").model_dump()
+    params = imported_model(source=called, outputs="logit", embedding="judge")
+    model = ImportedClassifier(params, b"", (1, 12, 12), torch.nn.Identity())
+    with pytest.raises(BorderlineError, match=r"SystemExit: .*sys.exit\(code\)"):
+        model.outputs(torch.zeros(2, 1, 12, 12))
 
 
 def test_module_in_the_folder_of_the_run(
@@ -482,6 +509,7 @@ MODELS: dict[str, tuple[bytes, str]] = {
     ),
     "a name that is no text": (crafted(named(3)), "its description is malformed"),
     "nothing": (crafted({}), "its description is malformed"),
+    "no pairs": (crafted({"dict": [[1, 2, 3]]}), "its description is malformed"),
     "a tensor twice": (crafted([{"tensor": "w"}, {"tensor": "w"}], w=torch.ones(2)), "malformed"),
     "too many weights": (
         crafted(network(kind="cnn", filters=10**4, shape=[1, 8, 8]), w=torch.ones(2)),
@@ -633,6 +661,7 @@ def _refused(kind: str, path: Path, *words: str, **settings: Any) -> None:
 
 
 OUTSIDE = ("{}/private.png", "../private.png", "a/../../private.png", "file://{}/private.png")
+UNNAMEABLE = ("a\0.png", "\ud800.png")
 ADDRESSES = ("http://127.0.0.1:9/a.png", "zip://a.png::http://127.0.0.1:9/a.zip", "~/private.png")
 
 
@@ -663,6 +692,32 @@ def test_row_names_no_file_outside_of_the_data_set(own: Path, kind: str, file: s
     else:
         (own / "own.csv").write_text(f"file,label\ncat/a.png,a\n{file},b\n")
         _refused(kind, own / "own.csv", file)
+
+
+@pytest.mark.parametrize("file", UNNAMEABLE)
+def test_row_names_a_file_that_cannot_be(own: Path, file: str) -> None:
+    with pytest.raises(reading.Unreadable, match="no file can have this name"):
+        reading.Folder(LocalFileSystem(), str(own)).read(f"{own}/{file}", 9)
+    (own / "own.csv").write_bytes(b"file,label\ncat/a.png,a\na\0.png,b\n")
+    _refused("table", own / "own.csv", "names 'a\\x00.png', but no file can have this name")
+
+
+def test_table_may_lie_beside_the_folder_of_its_images(own: Path) -> None:
+    (own / "lists").mkdir()
+    table = own / "lists/own.csv"
+    table.write_text("file,label\n../cat/a.png,a\n..\\dog\\a.png,b\n")
+    _refused("table", table, "set source.folder to a folder that holds it")
+    loaded = ImageSource(kind="table", path=str(table), folder=str(own)).load()
+    assert len(loaded.train["labels"]) == 2
+    table.write_text("file,label\n../cat/a.png,a\n../../private.png,b\n")
+    _refused("table", table, "it lies outside", folder=str(own))
+
+
+@pytest.mark.parametrize("kind", ["table", "image_folder", "hugging_face"])
+def test_other_folder_is_no_address(own: Path, kind: str) -> None:
+    (own / "own.csv").write_text("file,label\ncat/a.png,a\ndog/a.png,b\n")
+    path = own / "own.csv" if kind == "table" else own
+    _refused(kind, path, "source.folder is 'evil://x'", folder="evil://x")
 
 
 @pytest.mark.parametrize("kind", ["hugging_face", "table", "image_folder"])
@@ -836,6 +891,8 @@ def test_many_classes_and_long_names(tmp_path: Path) -> None:
     images = np.zeros((2, 8, 8), np.uint8)
     np.savez(tmp_path / "own.npz", images=images, labels=["a", "b" * 10**6])
     _refused("arrays", tmp_path / "own.npz", "1,000,000 letters (bbb", "shorten it")
+    np.savez(tmp_path / "own.npz", images=images, labels=["1", "9" * 5000])
+    _refused("arrays", tmp_path / "own.npz", "5,000 letters (999", "shorten it")
     np.savez(tmp_path / "own.npz", images=images, labels=[0, 1])
     classes = list(map(str, range(10**5)))
     _refused("arrays", tmp_path / "own.npz", "100,000 classes", "source.classes", classes=classes)
@@ -847,6 +904,17 @@ def test_table_that_is_too_large_or_nested(tmp_path: Path, monkeypatch: pytest.M
     pd.DataFrame({"file": ["a"] * 9, "label": 1}).to_parquet(tmp_path / "own.parquet")
     monkeypatch.setattr(metadata_tables, "MOST_ROWS", 8)
     _refused("table", tmp_path / "own.parquet", "9 rows, more than 8")
+    (tmp_path / "own.csv").write_text("file,label\n" + "a,b\n" * 8)
+    _refused("table", tmp_path / "own.csv", "9 rows, more than 8")
+    monkeypatch.setattr(metadata_tables, "MOST_COLUMNS", 5)
+    (tmp_path / "own.csv").write_text("file,label,a,b,c,d\n")
+    _refused("table", tmp_path / "own.csv", "6 columns, more than 5")
+    (tmp_path / "own.jsonl").write_text("".join(f'{{"{name}": 1}}\n' for name in "abcdef"))
+    _refused("table", tmp_path / "own.jsonl", "6 columns, more than 5")
+    monkeypatch.setattr(metadata_tables, "MOST_VALUES", 3)
+    _refused("table", tmp_path / "own.parquet", "more than 8")
+    (tmp_path / "own.csv").write_text("file,label\na,b\n")
+    _refused("table", tmp_path / "own.csv", "4 values, more than 3")
     monkeypatch.setattr(metadata_tables, "LARGEST_TABLE", 2**20)
     (tmp_path / "own.csv").write_bytes(bytes(2**20 + 1))
     _refused("table", tmp_path / "own.csv", "more than 1 MB")
@@ -1033,6 +1101,15 @@ def test_a_model_or_generator_with_the_folder_of_something_else(name: str) -> No
 def test_a_case_with_the_folder_of_something_else(name: str) -> None:
     with pytest.raises(BorderlineError):
         check_name(name)
+
+
+def test_two_datasets_with_the_same_folder() -> None:
+    former = {"digest": "1", "dataset": "a"}
+    assert name_of_pair("b_c", "d") == f"b_{name_of_pair('c', 'd')}"
+    with pytest.raises(BorderlineError, match="hold the results of the dataset 'a'"):
+        check_same_images("1", "a_b", former, "data")
+    check_same_images("1", "a", former, "data")
+    check_same_images("1", "a", {"digest": "1"}, "data")
 
 
 def test_a_data_folder_that_is_no_folder(tmp_path: Path) -> None:

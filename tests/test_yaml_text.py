@@ -51,6 +51,13 @@ def test_a_fault_has_its_place_and_its_remedy(text: str, place: str, words: str)
     assert words in (fault.reason if fault else "")
 
 
+def test_a_number_that_python_does_not_read() -> None:
+    fault = fault_in(f"a: 1\nb: {'9' * 5000}")
+    assert fault is not None
+    assert fault.line == 2
+    assert "4300 digits" in fault.reason
+
+
 def test_names_of_inner_groups_may_be_numbers_where_they_are_no_settings() -> None:
     assert fault_in("a: {0: str}", deep=False) is None
     assert fault_in("0: str", deep=False) is not None

@@ -94,7 +94,7 @@ def fault_in(text: str, *, deep: bool = True) -> Fault | None:
         config = OmegaConf.load(io.StringIO(text))
     except KeyValidationError as error:
         return _fault_of_names(text, deep=True) or _fault_of(text, error)
-    except (yaml.YAMLError, OmegaConfBaseException, OSError) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
         return _fault_of(text, error)
     if not isinstance(config, DictConfig) or not _has_names(text):
         return _NO_NAMES
@@ -143,7 +143,8 @@ def _fault_of(text: str, error: Exception) -> Fault:
         mark = (opens and error.context_mark) or error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         return Fault(line, column, _reason(problem))
-    position = getattr(error, "position", 0)
+    number = re.search(r"[0-9]{4300}", text)  # Python reads no longer ones.
+    position = getattr(error, "position", number.start() if number else 0)
     return Fault(text.count("\n", 0, position) + 1, 0, _reason(str(error)))
 
 

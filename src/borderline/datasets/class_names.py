@@ -14,7 +14,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 _DIGITS = 12
 _SHOWN = 30
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+# Python reads no numbers of more than 4,300 digits.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
 AnyName = TypeVar("AnyName", str, int)
 
 
@@ -78,7 +79,7 @@ def find_label(
     numbered = any(map(_NUMBER.fullmatch, classes))
     if text in classes:
         label = classes.index(text)
-    elif not numbered and text.isdecimal() and text == str(int(text)):
+    elif not numbered and is_integer(text) and text == str(int(text)):
         label = int(text)
     else:
         label = -1

@@ -14,7 +14,7 @@ from fsspec.core import url_to_fs
 from borderline.datasets.class_names import in_order
 from borderline.datasets.image_files import ImageArrays, ImageFile, Wanted, decode_splits
 from borderline.datasets.limits import LARGEST_TABLE
-from borderline.datasets.reading import Folder, Unreadable
+from borderline.datasets.reading import Folder, Unreadable, other_folder
 from borderline.datasets.splits import splits_among
 from borderline.errors import BorderlineError
 
@@ -46,9 +46,10 @@ def read_hugging_face(path: str, wanted: Wanted, *, folder: str | None = None) -
             "source.kind is 'hugging_face', which needs the library datasets: install it "
             "(pip install datasets)."
         ) from error
+    also = None if folder is None else other_folder(folder)[1]
     try:
         fs, root = url_to_fs(path)
-        within = Folder(fs, root, None if folder is None else url_to_fs(folder)[1])
+        within = Folder(fs, root, also)
         _check_files(within)
         saved: Any = datasets.load_from_disk(path)
     except Exception as error:

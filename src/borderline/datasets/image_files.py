@@ -34,6 +34,7 @@ Broken = Literal["stop", "leave_out"]
 """Unreadable files stop the run, or are left out."""
 
 _SHOWN = 5
+_LONGEST = 200  # letters of a file's name in a message
 _READERS = 4
 _AT_ONCE = 1024
 
@@ -239,7 +240,7 @@ def _opened_files(
         for first in range(0, len(files), _AT_ONCE):
             some = files[first : first + _AT_ONCE]
             results += zip(some, readers.map(opened, some), strict=True)
-    bad = [(file.name, result) for file, result in results if isinstance(result, str)]
+    bad = [(file.name[:_LONGEST], result) for file, result in results if isinstance(result, str)]
     pictures = [result for _, result in results if not isinstance(result, str)]
     if bad and (wanted.broken == "stop" or not pictures):
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""

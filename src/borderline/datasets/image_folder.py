@@ -36,7 +36,7 @@ from borderline.datasets.image_tables import (
     splits_of,
 )
 from borderline.datasets.metadata_tables import class_names, read_table
-from borderline.datasets.reading import Folder
+from borderline.datasets.reading import Folder, other_folder
 from borderline.errors import BorderlineError
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def read_image_folder(
             "for each class."
         )
     splits = find_splits(fs, root, path, classes)
-    within = Folder(fs, root, None if folder is None else url_to_fs(folder)[1])
+    within = Folder(fs, root, None if folder is None else other_folder(folder)[1])
     columns = {split: _columns(within, path, place, root) for split, place in splits.items()}
     walker = Walker(fs, root, path, strict=wanted.broken == "stop")
     label = None

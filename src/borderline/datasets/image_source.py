@@ -158,9 +158,9 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         file_column: For ``table``: the column of the paths.
         label_column: For ``table`` and ``image_folder``: the column of the classes.
         split_column: For ``table``: the column of train, validation and test.
-        folder: For ``table``: the folder that paths start from; None for that of the table. For
-            ``image_folder`` and ``hugging_face``: another folder whose files links and rows may
-            name.
+        folder: For ``table``: the folder that holds the files and that paths start from, except
+            those that begin with ``..``; None for that of the table. For ``image_folder`` and
+            ``hugging_face``: another folder whose files links and rows may name.
         most_megapixels: The greatest size of an image file; larger ones count as broken.
         metadata: Ignored here; read by kedro-viz.
 

@@ -15,7 +15,7 @@ from fsspec.core import url_to_fs
 from borderline.datasets.class_names import in_order
 from borderline.datasets.image_files import ImageArrays, ImageFile, Wanted, decode_splits
 from borderline.datasets.metadata_tables import SUFFIXES, choose_column, class_names, read_table
-from borderline.datasets.reading import Folder, Unreadable
+from borderline.datasets.reading import Folder, Unreadable, other_folder
 from borderline.datasets.splits import split_of
 from borderline.errors import BorderlineError
 
@@ -85,10 +85,9 @@ def read_image_table(
     if split_column is not None:
         splits = splits_of(table.pop(split_column), split_column, path)
     names = [str(name) for name in table.pop(path_column)]
-    base = Folder(fs, file.rpartition("/")[0] or "/")
-    if columns.folder is not None:
-        base = Folder(*url_to_fs(columns.folder))
-    places = [_place(name, base, where) for name in names]
+    home = Folder(fs, file.rpartition("/")[0] or "/")
+    base = home if columns.folder is None else Folder(*other_folder(columns.folder))
+    places = [_place(name, base, home, where) for name in names]
     same = pd.Series([posixpath.normpath(place) for place in places], dtype=str).duplicated()
     if same.any():
         raise BorderlineError(f"{where} names the file {names[same.argmax()]} twice: remove a row.")
@@ -232,9 +231,11 @@ def splits_of(values: Iterable[Any], column: str, source: str) -> list[str]:
     return splits
 
 
-def _place(name: str, folder: Folder, where: str) -> str:
+def _place(name: str, folder: Folder, home: Folder, where: str) -> str:
+    """The path of a file in a folder; one that begins with ``..`` starts at the table's home."""
+    upwards = posixpath.normpath(name.replace("\\", "/")).startswith("../")
     try:
-        place = folder.place(name)
+        place = (home if upwards else folder).place(name)
         # Tables from Windows.
         if "\\" in name and not folder.fs.exists(place):
             place = place.replace("\\", "/")

@@ -12,7 +12,11 @@ BYTES_OF_A_PIXEL = 8
 LARGEST_TABLE = 2**28
 """Bytes: two million rows of 128 bytes, of which pandas makes some gigabytes."""
 MOST_ROWS = 10_000_000
-"""Of a Parquet file, which can repeat a value without end in a few bytes."""
+"""Of a table: a Parquet file can repeat a value without end in a few bytes."""
+MOST_COLUMNS = 10_000
+"""Of a table: pandas takes half a millisecond for each."""
+MOST_VALUES = 100_000_000
+"""Of a table: rows times columns, since pandas fills the values that rows leave out."""
 DEEPEST = 64
 """Folders in folders: a walk takes a step of Python's stack for each."""
 MOST_CLASSES = 1000

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from borderline.datasets.limits import LARGEST_TABLE, MOST_ROWS
+from borderline.datasets.limits import LARGEST_TABLE, MOST_COLUMNS, MOST_ROWS, MOST_VALUES
 from borderline.datasets.reading import Folder, Unreadable
 from borderline.errors import BorderlineError, did_you_mean
 
@@ -43,6 +43,7 @@ def read_table(folder: Folder, file: str, where: str, texts: Iterable[str] = ())
                 rows = [json.loads(line) for line in lines if line.strip()]
                 if not all(isinstance(row, dict) for row in rows):
                     raise ValueError("a line is no object")
+                _check_size(len(rows), len({name for row in rows for name in row}))
                 table = pd.DataFrame(rows)
             case _:
                 table = _read_csv(content, suffix == ".tsv", texts)
@@ -65,16 +66,33 @@ def read_table(folder: Folder, file: str, where: str, texts: Iterable[str] = ())
 def _read_parquet(content: BytesIO) -> pd.DataFrame:
     from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
 
-    rows = read_metadata(content).num_rows
-    if rows > MOST_ROWS:
-        raise Unreadable(f"it has {rows:,} rows, more than {MOST_ROWS:,}")
+    metadata = read_metadata(content)
+    _check_size(metadata.num_rows, metadata.num_columns)
     content.seek(0)
     return pd.read_parquet(content)
+
+
+def _check_size(rows: int, columns: int) -> None:
+    """Check that a table has not so many values that reading it takes all memory or hours.
+
+    Raises:
+        Unreadable: When it has.
+    """
+    limits = (
+        (rows, MOST_ROWS, "rows"),
+        (columns, MOST_COLUMNS, "columns"),
+        (rows * columns, MOST_VALUES, "values"),
+    )
+    for count, most, what in limits:
+        if count > most:
+            raise Unreadable(f"it has {count:,} {what}, more than {most:,}")
 
 
 def _read_csv(content: BytesIO, tabs: bool, texts: Iterable[str]) -> pd.DataFrame:
     head = content.readline().decode("utf-8-sig")
     delimiter = "\t" if tabs else next((mark for mark in ",;\t|" if mark in head), ",")
+    lines = max(content.getvalue().count(end) for end in (b"\n", b"\r"))
+    _check_size(lines, 1 + head.count(delimiter))
 
     def read(**options: Any) -> pd.DataFrame:
         content.seek(0)
@@ -132,8 +150,8 @@ def class_names(values: Iterable[Any], setting: str, where: str) -> list[str | N
     fraction = next((text for text in there if not float(text).is_integer()), None)
     if fraction is not None:
         raise BorderlineError(
-            f"{where} holds the label {fraction}, but labels are names or whole numbers: name the "
-            f"column of the classes in {setting}, or group the values into classes."
+            f"{where} holds the label {fraction[:80]}, but labels are names or whole numbers: name "
+            f"the column of the classes in {setting}, or group the values into classes."
         )
     return [text if text is None or "." not in text else str(int(float(text))) for text in texts]
 

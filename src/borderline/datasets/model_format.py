@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from borderline.datasets.storable import Storable, find, find_params, name_of
+from borderline.errors import BorderlineError
 from borderline.params import Params
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ class Reader:
             raise Unreadable("its description is malformed")
         try:
             return self._group(tree)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (BorderlineError, Unreadable):
+            raise
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise Unreadable(f"its description is malformed: {_line(error)}") from error
 
     def _group(self, tree: dict[str, Any]) -> Any:

@@ -93,7 +93,7 @@ def _parts(content: bytes) -> _Parts:
     except (LookupError, TypeError, ValueError) as error:
         raise Unreadable("it describes no model of this package") from error
     if version != _VERSION:
-        raise Unreadable(f"it has version {version!r} of the format, and not {_VERSION}")
+        raise Unreadable(f"it has version {repr(version)[:20]} of the format, and not {_VERSION}")
     if len(tags) != 1:
         raise Unreadable("its header does not have exactly one tag")
     start, stop = tags[0].span(1)

@@ -7,7 +7,10 @@ import posixpath
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+
+from borderline.errors import BorderlineError
 
 # Without this flag, opening a pipe waits for its writer. Windows has no such flag.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
@@ -61,7 +64,10 @@ class Folder(NamedTuple):
 
     def _holds(self, file: str) -> bool:
         folders = [self.path] if self.also is None else [self.path, self.also]
-        place = PurePath(self._real(file))
+        try:
+            place = PurePath(self._real(file))
+        except ValueError as error:  # The character 0, or half of a character.
+            raise Unreadable("no file can have this name") from error
         return any(place.is_relative_to(self._real(folder)) for folder in folders)
 
     def _real(self, path: str) -> str:
@@ -83,6 +89,21 @@ class Folder(NamedTuple):
                 raise Unreadable(f"it is the address {name[:80]}; only paths are read")
             return str(self.fs._strip_protocol(f"{protocol}://{rest}"))
         return name if name.startswith("/") else f"{self.path.rstrip('/')}/{name}"
+
+
+def other_folder(address: str) -> tuple[Any, str]:
+    """The file system and the path of the setting ``source.folder``.
+
+    Raises:
+        BorderlineError: When no driver of fsspec knows the address.
+    """
+    try:
+        fs, path = url_to_fs(address)
+    except (ValueError, ImportError) as error:
+        raise BorderlineError(
+            f"source.folder is {address!r}, which cannot be read ({error}): name another folder."
+        ) from error
+    return fs, str(path)
 
 
 def read_regular(fs: Any, path: str, most: int) -> bytes:

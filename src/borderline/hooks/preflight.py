@@ -83,9 +83,10 @@ class PreflightHooks:
             check_imports(catalog, pipeline, source, self.parameters, self.layout)
             digest = inputs.digest_of_images(source)
             former = ledger.entry(book, ledger.SOURCE, results.SAME_IMAGES)
-            inputs.check_same_images(digest, former, self.data_folder)
+            dataset = self.about.dataset
+            inputs.check_same_images(digest, dataset, former, self.data_folder)
             check_distinct(source, self.parameters.pair)
-            entries |= {ledger.SOURCE: {"digest": digest}}
+            entries |= {ledger.SOURCE: {"digest": digest, "dataset": dataset}}
         catalog.save("ledger", entries)
 
     @hook_impl(tryfirst=True)

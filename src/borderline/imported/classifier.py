@@ -106,6 +106,8 @@ class Imported(nn.Module):
                 f"source.output is {self.network.output!r}, but {error}: correct it."
             ) from error
         except Exception as error:
+            if isinstance(error, BorderlineError) and str(error).startswith("embedding is"):
+                raise
             if not isinstance(error, NoEmbedding):
                 error = NoEmbedding(f"its layers cannot be listed ({first_line(error)})")
             wrong = f"{name!r}, but for this model {error}"

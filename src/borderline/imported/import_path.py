@@ -43,7 +43,7 @@ def make_object(source: Source) -> Any:
         return factory
     try:
         return factory(**source.arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BorderlineError(
             f"arguments is {source.arguments}, but {source.import_path} cannot be called with it "
             f"({_said(error)}): correct it."

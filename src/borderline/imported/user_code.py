@@ -31,7 +31,7 @@ def faults_with_lines() -> Iterator[None]:
         yield
     except BorderlineError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # A run that ends at once would seem to be finished.
         place = place_of(error)
         if place is None or _is_out_of_memory(error):
             raise
@@ -75,7 +75,7 @@ def _short(file: str) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     import torch
 
     return isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -138,8 +138,17 @@ def digest_of_images(source: SourceImages) -> str:
     return digest(*(tensor for split in splits for tensor in tensors_of(split)))
 
 
-def check_same_images(source_digest: str, former: Entry, folder: str) -> None:
-    """Check that the results on disk were made with the images that the source now holds."""
+def check_same_images(source_digest: str, dataset: str, former: Entry, folder: str) -> None:
+    """Check that the results on disk were made with the images that the source now holds.
+
+    They were also made for this dataset: two datasets whose names have ``_`` can share a folder.
+    """
+    if former.get("dataset", dataset) != dataset:
+        raise BorderlineError(
+            f"dataset is {dataset!r}, but the folders of this run in {folder} hold the results of "
+            f"the dataset {former['dataset']!r}, whose name and pair are written alike: set "
+            "dataset in conf/<env>/globals.yml to another name."
+        )
     if former.get("digest", source_digest) != source_digest:
         raise BorderlineError(
             f"source holds other images than those that the results in {folder} were made with: "

@@ -79,9 +79,32 @@ def test_errors_are_those_of_the_real_views() -> None:
     assert errors == {"only_this": None, "only_other": None, "p_value": None}
 
 
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("classifier", "os.system"),
+        ("borderline", {}),
+        ("borderline", {"images": torch.zeros(60, 1, 2, 2, dtype=torch.int64)}),
+        ("clusters", {}),
+        ("clusters", {"labels": torch.zeros(3)}),
+        ("prototypes", {"images": torch.zeros(0, 1, 2, 2)}),
+        ("prototypes", {"images": torch.zeros(2, 1, 3, 3)}),
+        ("real_view", {"test_p": torch.zeros(2)}),
+        ("pair_test", {"images": torch.zeros(40, 1, 2, 2)}),
+        ("findings", findings_of(2).model_dump(mode="json") | {"measures": {}}),
+    ],
+)
+def test_results_of_others_that_do_not_fit_each_other(name: str, changed: Any) -> None:
+    sides = wired(side(0), side(3) | {name: changed})
+    with pytest.raises(BorderlineError, match="The results of b do not fit each other"):
+        compare_models(pairing=PAIRING, **sides)
+
+
 def test_other_images_or_classes_are_not_compared() -> None:
     other = side(3)
-    other["pair_test"] = other["pair_test"] | {"images": torch.zeros(40, 1, 3, 3)}
+    for name in ("pair_test", "borderline", "prototypes"):
+        images = torch.zeros(len(other[name]["images"]), 1, 3, 3)
+        other[name] = other[name] | {"images": images}
     with pytest.raises(BorderlineError, match=r"b has test images of shape \(1, 3, 3\)"):
         compare_models(pairing=PAIRING, **wired(side(0), other))
     swapped = side(3, positive="1", negative="7")

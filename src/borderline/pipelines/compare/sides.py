@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from torch import nn
 
 from borderline.errors import BorderlineError
-from borderline.findings import MEASURES, Findings, Measured, number_of
+from borderline.findings import MEASURES, MIXED, VERDICTS, Findings, Measured, number_of
 from borderline.measures.intervals import Estimate
 from borderline.params import Pairing
 from borderline.records import Clusters, LabelledImages, Part, Prototypes, RealView
@@ -51,6 +51,13 @@ def sides_of(pairing: Pairing, datasets: Mapping[str, Any]) -> tuple[Side, Side]
         return Side(name=name, **fields | {"findings": Findings.read(fields["findings"])})
 
     this, other = map(side, ("this", "other"), pairing.names)
+    for each in (this, other):
+        if not _is_whole(each):
+            raise BorderlineError(
+                f"The results of {each.name} do not fit each other, or one of them is of another "
+                "kind than its name says: run all stages of its run again, or set other_run to "
+                "another run."
+            )
     shapes = [tuple(side.pair_test["images"].shape[1:]) for side in (this, other)]
     if shapes[0] != shapes[1]:
         raise BorderlineError(
@@ -65,6 +72,27 @@ def sides_of(pairing: Pairing, datasets: Mapping[str, Any]) -> tuple[Side, Side]
             "the same positive class."
         )
     return this, other
+
+
+def _is_whole(side: Side) -> bool:
+    """Whether the datasets fit each other: those of another run are as true as their author."""
+    try:
+        test, labels = side.pair_test, side.clusters["labels"]
+        images = [test["images"], side.borderline["images"], side.prototypes["images"]]
+        patterns = side.findings.patterns
+        verdicts = {pattern.verdict for pattern in patterns}
+        return (
+            isinstance(side.classifier, nn.Module)
+            and all(part.is_floating_point() and part.ndim == 4 for part in images)
+            and all(part.shape[1:] == images[0].shape[1:] for part in images)
+            and labels.shape == images[1].shape[:1]
+            and side.real_view["test_p"].shape == test["labels"].shape == images[0].shape[:1]
+            and all(0 <= pattern.prototype < len(images[2]) for pattern in patterns)
+            and verdicts <= {None, MIXED, *VERDICTS}
+            and side.findings.measures.keys() >= MEASURES.keys()
+        )
+    except (LookupError, AttributeError):
+        return False
 
 
 def difference(this: Measured, other: Measured) -> Measured:
