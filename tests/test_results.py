@@ -17,6 +17,7 @@ from borderline.datasets import CheckpointFolder, CSVDataset, JSONDataset
 from borderline.datasets.atomic import damaged
 from borderline.errors import BorderlineError
 from borderline.preflight import results
+from borderline.preflight.inputs import check_inputs
 from conftest import reporting_folder, run_here
 
 STAGES = {
@@ -132,6 +133,34 @@ def test_a_folder_where_a_file_is_saved_is_said_first(
     path.touch() if kind == "file" else path.mkdir()
     with pytest.raises(BorderlineError, match=f"{path} is a {kind}, but .*: move it away"):
         results.check_places(road, catalog)
+
+
+def test_the_command_for_a_missing_result_runs_the_stages_between_too(
+    catalog: DataCatalog, tmp_path: Path
+) -> None:
+    (tmp_path / "mine/made.json").unlink()
+    last = Pipeline([Node(lambda *_: 1, ["made", "page"], "shown", name="last")])
+    catalog.save("page", 1)
+    with pytest.raises(BorderlineError, match="`kedro run --pipelines one,two,last`"):
+        check_inputs(
+            last,
+            catalog,
+            {"one": STAGES["one"], "two": STAGES["two"], "last": last},
+            ["last"],
+            "kedro run",
+        )
+
+
+def test_a_pipe_in_place_of_a_result_that_a_run_takes_is_never_opened(
+    catalog: DataCatalog, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine/made.json"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(
+        BorderlineError, match=f"{path} is a pipe or a device, but .*: move it away"
+    ):
+        results.check_places(STAGES["two"], catalog)
 
 
 def test_a_file_that_is_damaged_in_a_run_is_told_with_the_command(

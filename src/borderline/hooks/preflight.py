@@ -50,6 +50,7 @@ class PreflightHooks:
         names = [*STAGES, *(name for name in BESIDE if name in requested)]
         stages = {name: pipelines[name] for name in names}
         self.parameters.run.torch_device()
+        results.check_places(pipeline, catalog)
         if "compare" in requested and self.layout.pairing is not None:
             inputs.check_comparison(pipeline, catalog, self.parameters, self.layout.pairing)
             results.check_other_run(pipeline, catalog)
@@ -63,7 +64,6 @@ class PreflightHooks:
             # A file that cannot be read ends the run here.
             catalog.load("inception")
         inputs.check_study_storage(pipeline, catalog, self.about)
-        results.check_places(pipeline, catalog)
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
         self._running = pipeline

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
+from borderline import ledger
 from borderline.errors import BorderlineError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def check_inputs(
     if not missing:
         return
     named = set(requested) & set(stages)
-    needed = set(named)
+    needed: set[str] = set()
     gap = missing
     while gap:
         makers = {name for name in stages if stages[name].all_outputs() & gap} - needed
@@ -43,10 +44,12 @@ def check_inputs(
         needed |= makers
         gap = _missing(sum((stages[name] for name in needed), Pipeline([])), catalog)
     shown = sorted(missing)[0]
-    together = ",".join(name for name in stages if name in needed)
+    first = next(name for name in stages if name in (needed or stages))
+    # The stages between take the results of the first one, so they run again too.
+    remedy = ledger.again(stages, pipeline, first, command)
     raise BorderlineError(
         f"{' and '.join(sorted(named) or ['This run'])} needs {shown!r}, which an earlier stage "
-        f"makes and which is not there yet: run `{command} --pipelines {together}`."
+        f"makes and which is not there yet: run `{remedy}`."
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from borderline import ledger
+
 
 def check_models(
     running: Pipeline, catalog: DataCatalog, stages: Mapping[str, Pipeline], command: str
@@ -26,5 +28,6 @@ def check_models(
             makers = [stage for stage in stages if name in stages[stage].all_outputs()]
             remedy = "choose another run or another model to compare with"
             if makers:
-                remedy = f"make it again with `{command} --pipelines {makers[0]}`"
+                again = ledger.again(stages, running, makers[0], command)
+                remedy = f"make it again with `{again}`"
             dataset.check(remedy)

@@ -27,24 +27,30 @@ def digests_in(catalog: DataCatalog) -> ledger.Digests:
 
 
 def check_places(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Check that no folder is where a run saves a file, and no file where it needs a folder."""
-    for name in ("ledger", *sorted(pipeline.all_outputs())):
+    """Check that files are where a run reads or saves files, and folders where it needs folders.
+
+    A pipe or a device in place of a file would never end.
+    """
+    for name in ("ledger", *sorted(pipeline.datasets())):
         place = place_of(catalog.get(name))
         if place is None or not place.is_local:
             continue
         path = Path(place.path)
         there = next(parent for parent in (path, *path.parents) if parent.exists())
-        needs_folder = place.is_folder or there != path
-        if there.is_dir() != needs_folder:
-            kinds = ("file", "folder") if needs_folder else ("folder", "file")
+        if place.is_folder or there != path:
+            wrong, needed = [there] * (not there.is_dir()), "folder"
+        else:
+            wrong, needed = [there] * (not there.is_file()), "file"
+        if place.is_folder and not wrong:
+            entries = there.rglob(f"*{place.suffix}") if there == path else ()
+            wrong, needed = [entry for entry in entries if not entry.is_file()], "file"
+        for entry in wrong[:1]:
+            kind = "a folder" if entry.is_dir() else "a file"
+            if not (entry.is_dir() or entry.is_file()):
+                kind = "a pipe or a device"
             raise BorderlineError(
-                f"{there} is a {kinds[0]}, but the run needs a {kinds[1]} of that name for "
-                f"{name!r}: move it away."
-            )
-        entries = path.glob(f"*{place.suffix}") if name == "ledger" else ()
-        for entry in filter(Path.is_dir, entries):
-            raise BorderlineError(
-                f"{entry} is a folder, but the run needs a file of that name: move it away."
+                f"{entry} is {kind}, but the run needs a {needed} of that name for {name!r}: "
+                "move it away."
             )
 
 
