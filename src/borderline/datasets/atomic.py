@@ -125,10 +125,13 @@ class AtomicSave:
                 # fsspec would copy where it cannot rename, and so lose the old file on a full disk.
                 Path(temporary).replace(target)
             else:
-                self._fs.mv(str(temporary), str(target))
-        finally:
+                # Its own way to move a file asks a bucket more often, whether either is a folder.
+                self._fs.cp_file(str(temporary), str(target))
+                self._fs.rm(str(temporary))
+        except BaseException:
             if self._fs.exists(str(temporary)):
                 self._fs.rm(str(temporary))
+            raise
 
 
 def damaged(path: str, error: BaseException, remedy: str) -> DamagedFile:
