@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import os
 import pickle
 import shutil
@@ -411,6 +412,8 @@ def findings_of(patterns: int = 2, **changed: object) -> Findings:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """The address of a server of S3's kind on this machine."""
+    # A line for each of 2000 requests, in colour, would take longer than to answer them.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
