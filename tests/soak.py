@@ -107,8 +107,9 @@ def truncate(project: Path, reference: Path, files: int) -> Counter[str]:
     """Cut results in half, and run the stages after them, each alone."""
     counts: Counter[str] = Counter()
     for path in results_of(reference, files):
-        shutil.rmtree(project / "data", ignore_errors=True)
-        shutil.copytree(reference / "data", project / "data")
+        # With the key of the project, which its clusters have a tag of.
+        shutil.rmtree(project)
+        shutil.copytree(reference, project)
         damaged = project / path.relative_to(reference)
         os.truncate(damaged, damaged.stat().st_size // 2)
         end = end_of_damage(project, reference)
@@ -167,17 +168,16 @@ def main() -> None:
         if done.returncode != 0:
             sys.exit(done.stderr)
         print(f"A run takes {seconds:.0f} s.", flush=True)
-        counts = {
-            "Kills": kill_at_random(project, reference, asked.kills, seconds),
-            "Two runs at once": start_two(project, reference, asked.starts),
-            "Truncated files": truncate(project, reference, asked.files),
-        }
-    for title, ends in counts.items():
-        print(f"\n{title}")
-        for end, count in sorted(ends.items()):
-            print(f"  {count:3d} {end}")
-            faults += count if "FAULT" in end else 0
+        faults += shown("Kills", kill_at_random(project, reference, asked.kills, seconds))
+        faults += shown("Two runs at once", start_two(project, reference, asked.starts))
+        faults += shown("Truncated files", truncate(project, reference, asked.files))
     sys.exit(1 if faults else 0)
+
+
+def shown(title: str, ends: Counter[str]) -> int:
+    """Print the counts of a part; the number of faults."""
+    print(f"\n{title}", *(f"  {count:3d} {end}" for end, count in sorted(ends.items())), sep="\n")
+    return sum(count for end, count in ends.items() if "FAULT" in end)
 
 
 if __name__ == "__main__":
