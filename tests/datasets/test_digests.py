@@ -11,7 +11,13 @@ import pytest
 import torch
 from kedro.io import MemoryDataset
 
-from borderline.datasets import CSVDataset, JSONDataset, StudyStorage, TensorFolder
+from borderline.datasets import (
+    CheckpointFolder,
+    CSVDataset,
+    JSONDataset,
+    StudyStorage,
+    TensorFolder,
+)
 from borderline.datasets.digests import digests_of, place_of
 
 PART = {"images": torch.zeros(2)}
@@ -88,3 +94,9 @@ def test_a_place_holds_its_files(tmp_path: Path) -> None:
     assert folder.holds(str(tmp_path / "images/part.safetensors"))
     assert not folder.holds(str(tmp_path / "images_2/part.safetensors"))
     assert isinstance(folder.fs, fsspec.AbstractFileSystem)
+
+
+def test_a_single_checkpoint_in_place_of_a_folder_is_a_file(tmp_path: Path) -> None:
+    place = place_of(CheckpointFolder(path=str(tmp_path / "given.pt")))
+    assert place is not None
+    assert not place.is_folder

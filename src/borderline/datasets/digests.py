@@ -55,7 +55,9 @@ def place_of(dataset: Any) -> Place | None:
     """The place of a dataset's content; None for one that keeps no files, such as memory."""
     if hasattr(dataset, "_filename_suffix"):
         path = str(dataset._normalized_path)
-        return Place(dataset._filesystem, path, True, dataset._filename_suffix)
+        # A folder of checkpoints from elsewhere may be a single one.
+        is_folder = not getattr(dataset, "_is_one_file", False)
+        return Place(dataset._filesystem, path, is_folder, dataset._filename_suffix)
     if hasattr(dataset, "_filepath") and hasattr(dataset, "_fs"):
         versioned = getattr(dataset, "_get_load_path", None)
         return Place(dataset._fs, str(versioned() if versioned else dataset._filepath), False)
