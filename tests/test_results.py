@@ -127,12 +127,13 @@ def test_a_folder_where_a_file_is_saved_is_said_first(
     catalog: DataCatalog, tmp_path: Path, place: str, kind: str
 ) -> None:
     road = Pipeline([*STAGES["one"].nodes, *STAGES["two"].nodes])
-    results.check_places(road, catalog)
+    names = {"ledger", *road.datasets()}
+    results.check_places(names, catalog)
     path = tmp_path / "mine" / place
     shutil.rmtree(path, ignore_errors=True)
     path.touch() if kind == "file" else path.mkdir()
     with pytest.raises(BorderlineError, match=f"{path} is a {kind}, but .*: move it away"):
-        results.check_places(road, catalog)
+        results.check_places(names, catalog)
 
 
 def test_the_command_for_a_missing_result_runs_the_stages_between_too(
@@ -160,7 +161,7 @@ def test_a_pipe_in_place_of_a_result_that_a_run_takes_is_never_opened(
     with pytest.raises(
         BorderlineError, match=f"{path} is a pipe or a device, but .*: move it away"
     ):
-        results.check_places(STAGES["two"], catalog)
+        results.check_places(STAGES["two"].datasets(), catalog)
 
 
 def test_a_file_that_is_damaged_in_a_run_is_told_with_the_command(

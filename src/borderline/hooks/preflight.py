@@ -50,7 +50,7 @@ class PreflightHooks:
         names = [*STAGES, *(name for name in BESIDE if name in requested)]
         stages = {name: pipelines[name] for name in names}
         self.parameters.run.torch_device()
-        results.check_places(pipeline, catalog)
+        results.check_places({"ledger", *pipeline.inputs()}, catalog)
         if "compare" in requested and self.layout.pairing is not None:
             inputs.check_comparison(pipeline, catalog, self.parameters, self.layout.pairing)
             results.check_other_run(pipeline, catalog)
@@ -87,6 +87,8 @@ class PreflightHooks:
             inputs.check_same_images(digest, dataset, former, self.data_folder)
             check_distinct(source, self.parameters.pair)
             entries |= {ledger.SOURCE: {"digest": digest, "dataset": dataset}}
+        # Last, because making all datasets takes a third of the time of these checks.
+        results.check_places(pipeline.all_outputs(), catalog)
         catalog.save("ledger", entries)
 
     @hook_impl(tryfirst=True)

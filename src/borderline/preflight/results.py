@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,12 @@ def digests_in(catalog: DataCatalog) -> ledger.Digests:
     return lambda name: digests_of(catalog.get(name))
 
 
-def check_places(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Check that files are where a run reads or saves files, and folders where it needs folders.
+def check_places(names: Iterable[str], catalog: DataCatalog) -> None:
+    """Check that datasets have files where they keep files, and folders where they keep folders.
 
     A pipe or a device in place of a file would never end.
     """
-    for name in ("ledger", *sorted(pipeline.datasets())):
+    for name in sorted(names):
         place = place_of(catalog.get(name))
         if place is None or not place.is_local:
             continue
@@ -89,6 +89,8 @@ def check_training(book: ledger.Ledger, running: Pipeline, catalog: DataCatalog)
     folders = {
         name: node.name
         for node in running.nodes
+        # Making the datasets of nodes that have not run yet would cost a start in vain.
+        if node.name in book
         for name in node.outputs
         if isinstance(catalog.get(name), CheckpointFolder)
     }
