@@ -457,7 +457,7 @@ def test_a_pickle_with_our_tag_that_was_replaced_is_not_opened(tmp_path: Path) -
 
 
 def test_a_model_with_the_tag_of_a_pickle_is_not_opened(tmp_path: Path) -> None:
-    """What this project signed as one kind of file is not opened as the other."""
+    """The tag of one kind of file does not open the other kind."""
     trace = tmp_path / "trace"
     content = pickle.dumps(RunsCode(trace))
     key = bytes.fromhex(OURS)

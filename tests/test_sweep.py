@@ -358,7 +358,7 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
     assert not (folder / "results.csv").exists()
     trained = (checkpoints / "epoch_0001.pt").stat().st_mtime_ns
 
-    # What is left does not break, with the code of the package either.
+    # The remaining sweep runs succeed, also with the code of the package.
     again = kedro_here(project, *SWEEP)
     assert again.exit_code == 4, again.output
     for line in (

@@ -140,7 +140,7 @@ def changed_results(
         ledger: The ledger.
         stages: All stages that may have made them.
         running: The nodes of the run.
-        asked: The nodes that it was asked for, of which it may leave out those with results.
+        asked: All nodes that the user asked for; the run may leave out those with results.
         digests: Gives their present digests.
         command: The beginning of the command that makes them again.
 

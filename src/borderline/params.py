@@ -11,12 +11,12 @@ import math
 import re
 import shlex
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
 from borderline.errors import BorderlineError
@@ -245,6 +245,21 @@ def _as_option(value: Any) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def without_fault(fault_of: Callable[[str], str]) -> AfterValidator:
+    """The check of a text by a function of ``borderline.names`` that gives its fault."""
+
+    def checked(text: str) -> str:
+        if fault := fault_of(text):
+            raise ValueError(fault)
+        return text
+
+    return AfterValidator(checked)
+
+
+ResultsFolder = Annotated[str, without_fault(fault_of_folder)]
+"""The path or address of a data folder."""
+
+
 class OtherRunParams(Params):
     """Another finished run, to compare with; None for no other run.
 
@@ -253,17 +268,9 @@ class OtherRunParams(Params):
         trust: Whether its files may run code if another project wrote them.
     """
 
-    data_folder: str | None
-    case: str | None = None
+    data_folder: ResultsFolder | None
+    case: Annotated[str, without_fault(fault_of_case)] | None = None
     trust: Annotated[bool, Field(strict=True)] = False
-
-    @field_validator("data_folder", "case")
-    @classmethod
-    def _is_there(cls, text: str | None, about: ValidationInfo) -> str | None:
-        fault_of = fault_of_case if about.field_name == "case" else fault_of_folder
-        if text is not None and (fault := fault_of(text)):
-            raise ValueError(fault)
-        return text
 
 
 class Pairing(Params):

@@ -32,9 +32,9 @@ class Place(NamedTuple):
         return file == path or (self.is_folder and file.startswith(f"{path}/"))
 
     def files(self) -> dict[str, dict[str, Any]] | None:
-        """What the file system says of each file, by name in the place; None if nothing is there.
+        """The facts of the file system about each file, by its name in the place; None for no place.
 
-        What a killed save left does not count.
+        The hidden files that a killed save leaves do not count.
         """
         if not self.is_local:
             # Other processes may have written since this one last listed the bucket.

@@ -154,9 +154,7 @@ class Reader:
     def _params(self, tree: dict[str, Any]) -> Params:
         group = find_params(tree["params"])
         if group is None:
-            raise Unreadable(
-                f"it names {repr(tree['params'])[:_SHOWN]}, which this version does not have"
-            )
+            raise _unknown(tree["params"])
         values = {name: self.value(value) for name, value in tree["values"].items()}
         try:
             return group.model_validate(values)
@@ -166,9 +164,7 @@ class Reader:
     def _object(self, tree: dict[str, Any]) -> Any:
         storable = find(tree["object"])
         if storable is None:
-            raise Unreadable(
-                f"it names {repr(tree['object'])[:_SHOWN]}, which this version does not have"
-            )
+            raise _unknown(tree["object"])
         arguments = {name: self.value(value) for name, value in tree["arguments"].items()}
         if storable.runs_code(**arguments):
             self._allow_code()

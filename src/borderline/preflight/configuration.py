@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
-from borderline.names import fault_of_folder, fault_of_name, fault_of_path
+from borderline.names import fault_of_name, fault_of_path
 from borderline.params import (
     LARGEST_IMAGE,
     MOST_MEGAPIXELS,
@@ -20,8 +20,10 @@ from borderline.params import (
     Pairing,
     PairParams,
     Params,
+    ResultsFolder,
     RunParams,
     TrackingParams,
+    without_fault,
 )
 from borderline.pipelines.classifier.params import AnyJudge, AnyModel, JudgeParams, TrainingParams
 from borderline.pipelines.clustering.params import ClusteringParams
@@ -83,11 +85,15 @@ ClassName = Annotated[int | str, AfterValidator(str)]
 """The name of a class or a column; a plain number is its text."""
 
 
+InputPath = Annotated[str, without_fault(fault_of_path)]
+"""The path or address of files that a run reads."""
+
+
 class SourceGlobals(Params):
     """The images, as ``datasets.ImageSource`` takes them."""
 
     kind: str
-    path: str | None = None
+    path: InputPath | None = None
     name: str | None = None
     classes: list[ClassName] | None = None
     otherwise: SourceGlobals | None = None
@@ -101,15 +107,8 @@ class SourceGlobals(Params):
     file_column: str | None = None
     label_column: str | None = None
     split_column: str | None = None
-    folder: str | None = None
+    folder: InputPath | None = None
     most_megapixels: int = Field(default=MOST_MEGAPIXELS, ge=1)
-
-    @field_validator("path", "folder")
-    @classmethod
-    def _is_a_path(cls, path: str | None) -> str | None:
-        if path is not None and (fault := fault_of_path(path)):
-            raise ValueError(fault)
-        return path
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -154,30 +153,20 @@ class Globals(Params):
             them.
     """
 
-    data_folder: Annotated[str, Mark.BESIDE]
+    data_folder: Annotated[ResultsFolder, Mark.BESIDE]
     trust_data_folder: Annotated[bool, Field(strict=True), Mark.BESIDE] = False
     credentials: str | None = None
-    dataset: str
+    dataset: Annotated[str, without_fault(fault_of_name)]
     source: SourceGlobals
     pair: PairGlobals
-    step_1_checkpoints: str | None = None
-    inception_weights: str | None = None
+    step_1_checkpoints: InputPath | None = None
+    inception_weights: InputPath | None = None
     study_storage: str | None = None
     other_run: OtherRunParams
 
-    @field_validator("data_folder", "step_1_checkpoints", "inception_weights")
-    @classmethod
-    def _is_a_path(cls, path: str | None, about: ValidationInfo) -> str | None:
-        fault_of = fault_of_folder if about.field_name == "data_folder" else fault_of_path
-        if path is not None and (fault := fault_of(path)):
-            raise ValueError(fault)
-        return path
-
     @field_validator("dataset")
     @classmethod
-    def _is_a_name(cls, dataset: str) -> str:
-        if fault := fault_of_name(dataset):
-            raise ValueError(fault)
+    def _is_not_quick(cls, dataset: str) -> str:
         if dataset.endswith(quick_name("")):
             raise ValueError(
                 f"names that end in {quick_name('')} are for quick runs (kedro run --quick), so "
