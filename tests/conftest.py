@@ -480,6 +480,12 @@ def project(tmp_path: Path) -> Path:
     return copy_project(tmp_path / "project")
 
 
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """The file that an attack leaves if its code runs."""
+    return tmp_path / "was_run"
+
+
 @cache
 def start_kedro() -> None:
     """Configure Kedro in this process; all copies of the project have the same settings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -234,6 +235,11 @@ class RunsCode:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return open, (str(self.path), "w")
+
+
+def pickled(trace: Path) -> bytes:
+    """A pickle that leaves a file, the trace, when it is read."""
+    return pickle.dumps(RunsCode(trace))
 
 
 def foreign_network(library: str) -> nn.Module:

@@ -87,19 +87,9 @@ from borderline.preflight.models_on_disk import check_models
 from borderline.preflight.reading import check_spelling, read_globals
 from borderline.printing import table_of, text_of
 from conftest import ROOT, findings_of, imported_model, imported_source, loader_of, start_kedro
-from elsewhere import Net, RunsCode, saved
+from elsewhere import Net, RunsCode, pickled, saved
 
 # Models and settings: code of strangers.
-
-
-@pytest.fixture
-def trace(tmp_path: Path) -> Path:
-    """The file that an attack leaves if its code runs."""
-    return tmp_path / "was_run"
-
-
-def pickled(trace: Path) -> bytes:
-    return pickle.dumps(RunsCode(trace))
 
 
 def lightning(trace: Path) -> bytes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,18 +26,9 @@ from borderline.errors import BorderlineError, causes
 from borderline.imported.kinds import read_network
 from borderline.imported.params import RUN_CODE
 from conftest import imported_source, start_kedro
-from elsewhere import Net, RunsCode, saved
+from elsewhere import Net, RunsCode, pickled, saved
 
 IMAGES = torch.zeros(2, 1, 12, 12)
-
-
-@pytest.fixture
-def trace(tmp_path: Path) -> Path:
-    return tmp_path / "was_run"
-
-
-def pickled(trace: Path) -> bytes:
-    return pickle.dumps(RunsCode(trace))
 
 
 def torch_saved(trace: Path) -> bytes:

@@ -32,7 +32,7 @@ class Place(NamedTuple):
         return file == path or (self.is_folder and file.startswith(f"{path}/"))
 
     def files(self) -> dict[str, dict[str, Any]] | None:
-        """The facts of the file system about each file, by its name in the place; None for no place.
+        """The facts of the file system about each file by its name; None if no place is there.
 
         The hidden files that a killed save leaves do not count.
         """

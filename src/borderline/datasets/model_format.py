@@ -226,6 +226,10 @@ def _made(storable: Storable, arguments: dict[str, Any]) -> nn.Module:
     return network
 
 
+def _unknown(name: Any) -> Unreadable:
+    return Unreadable(f"it names {repr(name)[:_SHOWN]}, which this version does not have")
+
+
 def _line(error: Exception) -> str:
     """The beginning of an error's message, on one line."""
     return " ".join(str(error).split())[:_SHOWN].rstrip(".: ")
