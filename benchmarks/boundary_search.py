@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from common import (
+    BOUNDARY,
     RUN,
     fashion_or_digits,
     gan_params,
@@ -50,7 +51,7 @@ def main() -> None:
     def ours() -> None:
         found.clear()
         sampler = SearchSampler(generator=generator, **search_settings())
-        parts = sampler.sample(classifier, pair_images, IMAGES, RUN)
+        parts = sampler.sample(classifier, pair_images, IMAGES, RUN, 0.5)
         found.extend(part["probabilities"] for part in parts)
 
     def theirs() -> None:
@@ -60,8 +61,8 @@ def main() -> None:
     p = torch.cat(found)
     print(machine())
     print(
-        f"search: {a:.1f} s for {len(p)} images, yield {borderline_yield(p, 0.1):.2%}, "
-        f"ACD {average_confusion_distance(p):.4f}; an epoch of step 2: {b:.1f} s"
+        f"search: {a:.1f} s for {len(p)} images, yield {borderline_yield(p, BOUNDARY):.2%}, "
+        f"ACD {average_confusion_distance(p, BOUNDARY):.4f}; an epoch of step 2: {b:.1f} s"
     )
     print(f"ratio boundary_search: {ratio:.2f}")
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from borderline.boundary import Boundary
 from borderline.config_loader import base_settings
 from borderline.datasets.image_source import ImageSource
 from borderline.measures.inference import embed
@@ -29,6 +30,7 @@ from borderline.records import LabelledImages
 
 CONF = Path(__file__).parents[1] / "conf"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
+BOUNDARY: Boundary = {"threshold": 0.5, "band": 0.1, "scale": "probability", "rule": ""}
 RUN = RunParams(seed=0, device="auto")
 
 
@@ -144,5 +146,5 @@ def borderline_embeddings(count: int, steps_of_step_1: int = 200) -> np.ndarray:
     generator = build_networks(params, images.shape[1:], RUN)[0]
     generator.load_state_dict(gan.generator.state_dict())
     sampler = SearchSampler(generator=generator, **search_settings())
-    parts = sampler.sample(classifier, pair_images, count, RUN)
+    parts = sampler.sample(classifier, pair_images, count, RUN, 0.5)
     return torch.cat([embed(classifier, part["images"], device) for part in parts]).numpy()

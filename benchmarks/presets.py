@@ -11,6 +11,7 @@ import time
 
 import torch
 from common import (
+    BOUNDARY,
     RUN,
     fashion_or_digits,
     gan_params,
@@ -52,7 +53,7 @@ def main() -> None:
     images = pair_images["images"]
     reference, held_out = images[torch.randperm(len(images))].split([SAMPLE, len(images) - SAMPLE])
     real = Moments.of(embed(judge, images, device))
-    borderline = held_out[is_borderline(predict(classifier, held_out, device), 0.1)]
+    borderline = held_out[is_borderline(predict(classifier, held_out, device), BOUNDARY)]
     print(machine())
     print(f"real borderline images: precision {precision(borderline, reference, judge):.2f}")
     seconds = {}
@@ -68,7 +69,7 @@ def main() -> None:
         made = in_batches(generator, latents, device=device)
         fd = frechet_distance(Moments.of(embed(judge, made, device)), real)
         sampler = SearchSampler(generator=generator, **search_settings())
-        parts = sampler.sample(classifier, pair_images, SAMPLE, RUN)
+        parts = sampler.sample(classifier, pair_images, SAMPLE, RUN, 0.5)
         found = torch.cat([part["images"] for part in parts])
         print(
             f"{preset}: {seconds[preset]:.0f} s, fd_lenet {fd:.2f} (N={IMAGES}), precision of all "

@@ -36,6 +36,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from borderline import config_loader
+from borderline.boundary import Boundary
 from borderline.cli import cli
 from borderline.findings import MEASURES, Findings, Measured, Pattern
 from borderline.imported.params import Contract, ImportedModelParams, Source
@@ -55,6 +56,7 @@ ENVIRONMENTS = sorted(
 )
 
 _CASE = "mnist_sample_7v1"
+BOUNDARY: Boundary = {"threshold": 0.5, "band": 0.1, "scale": "probability", "rule": ""}
 # Projects that are made once for all workers.
 SHARED = {"whole", "short"}
 # These go no further than the metrics. They run while the first whole run compiles UMAP for all

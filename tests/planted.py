@@ -21,13 +21,14 @@ from borderline.datasets import ImageSource
 from borderline.datasets.image_source import SourceImages, split_source
 from borderline.findings import VERDICTS
 from borderline.measures.inference import predict
-from borderline.params import PairParams, RunParams, merged
+from borderline.params import ConfusionParams, PairParams, RunParams, merged
 from borderline.pipelines.classifier import nodes as classifier_nodes
 from borderline.pipelines.classifier.params import JudgeParams, ModelParams, TrainingParams
 from borderline.pipelines.metrics import nodes as metrics_nodes
 from borderline.pipelines.metrics.params import VerdictsParams
 from borderline.records import HeldOut, LabelledImages, Part, take_rows
 
+CONFUSION = ConfusionParams(threshold=0.5, band=0.1, scale="probability")
 CPU = torch.device("cpu")
 RUN = RunParams(seed=0, device="cpu")
 SETTINGS = base_settings(Path(__file__).parents[1] / "conf")
@@ -115,7 +116,7 @@ def model_without_slanted(world: World, epochs: int = 5) -> nn.Module:
     ):
         checkpoints |= {name: lambda saved=saved: saved for name, saved in epoch.items()}
     return classifier_nodes.keep_best_classifier(
-        checkpoints, world.test, model=model, classifier=training
+        checkpoints, world.test, model=model, classifier=training, confusion=CONFUSION
     )
 
 

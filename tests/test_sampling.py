@@ -65,7 +65,7 @@ def test_sampler_from_disk_makes_the_same_images_and_others_with_another_seed(
     sampler: Sampler = pickle.loads(pickle.dumps(SAMPLERS[kind]))
 
     def sample(seed: int) -> Part:
-        (part,) = sampler.sample(Brightness(), real, 20, run.model_copy(update={"seed": seed}))
+        (part,) = sampler.sample(Brightness(), real, 20, run.model_copy(update={"seed": seed}), 0.5)
         return part
 
     first = sample(0)
@@ -101,11 +101,11 @@ def test_images_of_other_classes_are_left_out_and_counted(
     real: LabelledImages, run: RunParams
 ) -> None:
     sampler = SAMPLERS["gasten"]
-    everything, note = drain(sample_within_pair(sampler, Brightness(), real, 500, run))
+    everything, note = drain(sample_within_pair(sampler, Brightness(), real, 500, run, 0.5))
     assert note == ""
     assert "other_mass" not in everything
     other = OfThree().other_mass(everything["images"])
-    kept, note = drain(sample_within_pair(sampler, OfThree(), real, 500, run))
+    kept, note = drain(sample_within_pair(sampler, OfThree(), real, 500, run, 0.5))
     within = other <= 0.5
     assert 0 < int(within.sum()) < 500
     for name in ("images", "latents", "probabilities"):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from borderline.boundary import Boundary
 from borderline.errors import BorderlineError
 from borderline.measures.descriptions import MEASURES as MEASURES
 from borderline.measures.descriptions import MIXED as MIXED
@@ -169,7 +170,10 @@ class Findings(Params):
             patterns than elsewhere; None where there are no patterns.
         weights: The number of weights of the model; None where it is unknown.
         outputs: The outputs of the model, in words; ``{positive}`` is the positive class.
-        band: An image is borderline when ``|p - 0.5|`` is below it.
+        threshold: The decision threshold t; an image is positive when p is above it.
+        threshold_rule: The choice of the threshold, in words; empty if a user set it.
+        band: The largest confusion distance of a borderline image.
+        scale: The scale of confusion distances; see ``Boundary``.
         temperature: Divisor of the logits that calibrates the model; None where none does.
         rule: The rule that chose the generator.
         baseline: What its images are, if it is a baseline; else empty.
@@ -208,7 +212,10 @@ class Findings(Params):
     test_images: int
     errors: int
     errors_near_p: float | None
+    threshold: float = 0.5
+    threshold_rule: str = ""
     band: float
+    scale: Literal["probability", "logit"] = "probability"
     temperature: float | None
     generator: str
     rule: str
@@ -234,6 +241,16 @@ class Findings(Params):
     rating: Rating | None = None
     rating_note: str = NOT_RATED
     quick: bool = False
+
+    @property
+    def boundary(self) -> Boundary:
+        """The decision boundary of the model."""
+        return {
+            "threshold": self.threshold,
+            "band": self.band,
+            "scale": self.scale,
+            "rule": self.threshold_rule,
+        }
 
     @property
     def said_weights(self) -> str:

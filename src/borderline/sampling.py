@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from borderline import records
+from borderline.boundary import Boundary
 from borderline.datasets.storable import storable
 from borderline.params import RunParams
 from borderline.records import LabelledImages, Part, take_rows
@@ -42,12 +43,18 @@ class Sampler(ABC):
 
     @abstractmethod
     def sample(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+        self,
+        classifier: nn.Module,
+        real: LabelledImages,
+        images: int,
+        run: RunParams,
+        threshold: float,
     ) -> Parts:
         """Make this number of images, or fewer and a note that says why.
 
         ``classifier`` is the model under test: images (N, C, H, W) to logits (N,). ``real`` are the
-        training images of the pair. Another seed of ``run`` makes other images.
+        training images of the pair. Another seed of ``run`` makes other images. The boundary is
+        where the model's p is the ``threshold``.
         """
 
     @property
@@ -67,7 +74,12 @@ class GanSampler(Sampler):
     generator: nn.Module
 
     def sample(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+        self,
+        classifier: nn.Module,
+        real: LabelledImages,
+        images: int,
+        run: RunParams,
+        threshold: float,
     ) -> Parts:
         """See :class:`Sampler`."""
         import torch
@@ -86,7 +98,12 @@ class GanSampler(Sampler):
 
 
 def sample_within_pair(
-    sampler: Sampler, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+    sampler: Sampler,
+    classifier: nn.Module,
+    real: LabelledImages,
+    images: int,
+    run: RunParams,
+    threshold: float,
 ) -> Parts:
     """The parts of :meth:`Sampler.sample` without images that lie in classes beside the pair.
 
@@ -95,7 +112,7 @@ def sample_within_pair(
     """
     from borderline.measures.inference import most_other_mass, other_mass
 
-    parts = sampler.sample(classifier, real, images, run)
+    parts = sampler.sample(classifier, real, images, run, threshold)
     most = most_other_mass(classifier)
     if most is None:
         return (yield from parts)
@@ -143,7 +160,7 @@ def chosen_generator(leaderboard: DataFrame) -> str:
     return str(leaderboard["source"][leaderboard["chosen"]].iloc[0])
 
 
-def first_borderline(parts: records.Parts, band: float, most: int) -> Part:
+def first_borderline(parts: records.Parts, boundary: Boundary, most: int) -> Part:
     """At most ``most`` borderline images; the images of a generator come in no order."""
     import torch
 
@@ -152,7 +169,7 @@ def first_borderline(parts: records.Parts, band: float, most: int) -> Part:
     kept: list[Part] = []
     for name in sorted(parts):
         part = parts[name]()
-        kept.append(take_rows(part, is_borderline(part["probabilities"], band)))
+        kept.append(take_rows(part, is_borderline(part["probabilities"], boundary)))
         if sum(len(part["images"]) for part in kept) >= most:
             break
     joined = {name: torch.cat([part[name] for part in kept]) for name in kept[0]}  # type: ignore[literal-required]

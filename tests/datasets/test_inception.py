@@ -16,7 +16,7 @@ from borderline.datasets import InceptionDataset
 from borderline.datasets import inception as inception_module
 from borderline.grid import Grid
 from borderline.measures.inception import Inception
-from borderline.params import ConfusionParams, RunParams
+from borderline.params import RunParams
 from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.classifier.nodes import view_real_images
 from borderline.pipelines.metrics.nodes import (
@@ -26,7 +26,7 @@ from borderline.pipelines.metrics.nodes import (
     measure_realism,
 )
 from borderline.records import LabelledImages
-from conftest import Pixels, metrics_params
+from conftest import BOUNDARY, Pixels, metrics_params
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,6 @@ def test_the_stage_runs_with_it_and_agrees_with_torch_fidelity(
     classifier = build_model("cnn", 1, (1, 12, 12)).eval()
     grid = Grid(models=("m",), generators=("g",), runs=1, judges=("lenet", "inception"))
     metrics = metrics_params(sample_size=12, fewest_images=10, neighbours=3)
-    band = ConfusionParams(band=0.1)
     features = {
         "features": judge.embed(training["images"]).detach(),
         "test_features": judge.embed(test["images"]).detach(),
@@ -99,7 +98,7 @@ def test_the_stage_runs_with_it_and_agrees_with_torch_fidelity(
         "real_reference": describe_real_images(features, metrics=metrics, run=run, **networks),
         "model_reference": describe_model(view, grid=grid, metrics=metrics),
     }
-    settings = {"grid": grid, "metrics": metrics, "confusion": band, "run": run}
+    settings = {"grid": grid, "metrics": metrics, "boundary": BOUNDARY, "run": run}
     outcome = pd.DataFrame([{"images": 12, "seconds": 1.0, "note": ""}])
     calibration = pd.DataFrame([{"temperature": 1.0}])
     parts = {"part_00000": lambda: part}

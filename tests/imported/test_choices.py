@@ -20,6 +20,7 @@ from borderline.imported.contracts import (
     usual_contracts,
 )
 from borderline.imported.outputs import kind_of_outputs
+from conftest import BOUNDARY
 
 CLOTHES = Pair(("ankle boot", "bag", "shirt", "sneaker"), 0, 2)
 DIGITS = Pair(tuple("0123456789"), 7, 1)
@@ -172,7 +173,7 @@ def test_unknown_number_of_classes_needs_columns_and_suggests_them() -> None:
 def contract(*logits: Tensor, ask: Callable[[Question], int] = never) -> str:
     assignment = assignments(1, DIGITS, None)[0]
     fits = fits_of(trials(*(one[:, None] for one in logits)), "logit", assignment)
-    return choose_contract(fits, NAMES, 0.1, ask).name
+    return choose_contract(fits, NAMES, BOUNDARY, ask).name
 
 
 def test_contract_is_chosen_by_likelihood_and_not_by_accuracy() -> None:
@@ -224,7 +225,7 @@ def test_mean_and_std_of_the_images_are_asked_for_where_they_fit_better() -> Non
     for usual, own in ((logits * 0.1, logits), (logits, logits * 0.1)):
         both = [Trial("[0, 1]", {}, usual, LABELS), Trial(name, contract, own, LABELS)]
         fits = fits_of(both, "logit", assignment)
-        choice = choose_contract(fits, ["[0, 1]", name], 0.1, answer(0, asked))
+        choice = choose_contract(fits, ["[0, 1]", name], BOUNDARY, answer(0, asked))
         assert choice.name == (name if own is logits else "[0, 1]")
     assert len(asked) == 1
     assert "0.2476 and 0.1437" in asked[0].refusal

@@ -11,6 +11,7 @@ import click
 import yaml
 
 from borderline.errors import BorderlineError
+from borderline.params import ConfusionParams, Params
 
 LISTS: dict[str, tuple[type[Any], int | None]] = {
     "classes": (str, None),
@@ -23,6 +24,12 @@ LISTS: dict[str, tuple[type[Any], int | None]] = {
     "range": (float, 2),
 }
 """The options that are lists, with their types and lengths."""
+
+
+class _Boundary(Params):
+    confusion: ConfusionParams
+
+
 _TWO = {
     "columns": "the columns of the positive and the negative class",
     "input-range": "black and white for the model",
@@ -68,6 +75,23 @@ def listed(option: str, text: str) -> list[Any]:
             f"--{option} is {text!r}, but its second number must be greater: {_TWO[option]}."
         )
     return values
+
+
+def threshold_of(text: str | None) -> Any:
+    """The value of ``--threshold``: a number, or an operating point as a mapping."""
+    if text is None:
+        return None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def confusion_of(settings: dict[str, Any]) -> ConfusionParams:
+    """The checked settings of the decision boundary."""
+    from borderline.preflight.sentences import validated
+
+    return validated(_Boundary, {"confusion": settings}, "parameters.yml").confusion
 
 
 def mapping(option: str, text: str) -> dict[str, Any]:

@@ -10,7 +10,15 @@ import click
 from kedro.utils import find_kedro_project
 
 from borderline.commands.case_files import CONF, globals_of, write_case
-from borderline.commands.case_options import LISTS, from_project, listed, mapping, prompted
+from borderline.commands.case_options import (
+    LISTS,
+    confusion_of,
+    from_project,
+    listed,
+    mapping,
+    prompted,
+    threshold_of,
+)
 from borderline.commands.own_options import speaking_of
 from borderline.commands.run import PlainSpokenCommand
 from borderline.config_loader import PRESETS, base_settings
@@ -88,6 +96,14 @@ class Case(NamedTuple):
 @click.option("--negative", help="Negative class, by name or number.")
 @click.option("--columns", default="", help="Output columns of the two classes: 7,5.")
 @click.option("--embedding", help="Layer whose output is clustered, or judge.")
+@click.option(
+    "--threshold",
+    help="Decision threshold: 0.2, '{sensitivity: 0.95}' or '{specificity: 0.9}'; default 0.5.",
+)
+@click.option("--band", type=float, help="Largest distance of borderline images from it.")
+@click.option(
+    "--scale", type=click.Choice(["probability", "logit"]), help="Scale of that distance."
+)
 @click.option("--allow-chance", is_flag=True, help="Accept a model that guesses.")
 @click.option("--no-input", is_flag=True, help="Ask nothing: stop where an option is missing.")
 def new_case(name: str, model: str | None, import_path: str | None, **options: Any) -> None:
@@ -106,6 +122,7 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
     if model is None and import_path is None:
         model = prompted("model", None, "File of the model", silent)
     options["arguments"] = mapping("arguments", options["arguments"])
+    options["threshold"] = threshold_of(options["threshold"])
     for option in LISTS:
         name_of_value = option.replace("-", "_")
         options[name_of_value] = listed(option, options[name_of_value])
@@ -150,7 +167,10 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
 
     source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
     about = globals_of(name, options)
-    material = _load(source, about)
+    boundary = {n: options[n] for n in ("threshold", "band", "scale") if options[n] is not None}
+    with speaking_of(images=False):
+        confusion = confusion_of(base_settings(CONF)["confusion"] | boundary)
+    material = _load(source, about)._replace(threshold=confusion.known_threshold)
     usual = _named_contract(options)
     if not usual:
         usual = {**usual_contracts(source), **normalisation_of(material.real["images"])}
@@ -164,18 +184,19 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
             trials, kind, material.pair, options["columns"], ask, options["allow_chance"]
         )
         names = [trial.name for trial in trials]
-        band = base_settings(CONF)["confusion"]["band"]
-        chosen = choose_contract(columns.fits, names, band, ask)
+        chosen = choose_contract(columns.fits, names, confusion.boundary(), ask)
         fit = choose_size(material, chosen, ask)
         settings = _settings_of(fit, source, options)
         classifier = material.model(settings)
-        check_model(f"models.{name}", classifier, material.real, torch.device("cpu"))
+        threshold = confusion.known_threshold
+        check_model(f"models.{name}", classifier, material.real, torch.device("cpu"), threshold)
     generators = ["latent_search", "pixel_bisection"]
     if classifier.differentiable:
         generators = ["gasten_10", "latent_search", "hybrid", "pixel_bisection"]
     parameters = {
         "grid": {"models": [name], "generators": generators},
         "models": {name: settings},
+        **({"confusion": boundary} if boundary else {}),
     }
     comment = (
         f"The most likely contract is {fit.name}: {fit.right} of {fit.images} images correct. "

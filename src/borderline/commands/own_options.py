@@ -38,6 +38,12 @@ _OF_MODEL = (
     (r"\b(models\.[\w.-]+?\.)?input\.(mean|std)\b", r"--\2"),
     (r"\bmodels\.[\w.-]+?\.(columns|embedding)\b", r"--\1"),
     (r"\bmodels\.[\w.-]+?\.allow_chance\b", "--allow-chance"),
+    (r"\bconfusion\.(threshold|band|scale)\b", r"--\1"),
+    (r"\bconfusion is invalid: band\b", "--band"),
+    (
+        r": set band to at most (\S+), or scale to 'logit'; correct it\.",
+        r": set --band to at most \1, or --scale to logit.",
+    ),
     (r"(?<![-\w])(columns|embedding|mean|positive) is (?=\W|None|missing)", r"--\1 is "),
     (r"\bmodels\.[\w-]+\.outputs is '\w+', but ", ""),
     (r"(--key|--output) is None\b", r"\1 is missing"),

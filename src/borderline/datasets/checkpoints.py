@@ -48,6 +48,10 @@ def latest(checkpoints: Checkpoints, epochs: int) -> Checkpoint | None:
     return checkpoints[max(names)]() if names else None
 
 
+ADDED: Mapping[str, Setting] = {"confusion.threshold": 0.5, "confusion.scale": "probability"}
+"""Settings that earlier versions did not have, with the value that they stood for."""
+
+
 def check_settings(
     checkpoint: Checkpoint,
     settings: Mapping[str, Setting],
@@ -65,7 +69,7 @@ def check_settings(
     Raises:
         BorderlineError: When a setting differs.
     """
-    made_with = checkpoint["settings"]
+    made_with = {**ADDED, **checkpoint["settings"]}
     for name in settings:
         if name in made_with and made_with[name] != settings[name]:
             group, _, setting = name.partition(".")

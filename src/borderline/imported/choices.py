@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from borderline.boundary import Boundary
 from borderline.errors import BorderlineError
 from borderline.imported.columns import Assignment, Pair, assignments, fitting_columns
 from borderline.imported.contracts import Fit, Trial, fits_of
 from borderline.imported.evidence import SMALLEST_DIFFERENCE, difference, is_as_good
 from borderline.imported.outputs import Outputs, hint_at_one_sign
-from borderline.measures.confusion import is_borderline
+from borderline.measures.confusion import borderline_yield
 from borderline.measures.guessing import better_than_guessing
 
 # Other columns than those of the usual orders are a question where they make the labels e times as
@@ -94,7 +95,9 @@ def choose_columns(
     return ColumnsChoice(options[0], _best(others[0]) if others else None)
 
 
-def choose_contract(fits: Sequence[Fit], order: Iterable[str], band: float, ask: Ask) -> Fit:
+def choose_contract(
+    fits: Sequence[Fit], order: Iterable[str], boundary: Boundary | None, ask: Ask
+) -> Fit:
     """Choose a contract by the likelihood of the trial images.
 
     Within a standard error of the best, the most usual contract is preferred. The images' own mean
@@ -104,7 +107,7 @@ def choose_contract(fits: Sequence[Fit], order: Iterable[str], band: float, ask:
     Args:
         fits: All contracts with the chosen columns, the most likely first.
         order: Their names, the most usual first.
-        band: The half-width of the borderline band.
+        boundary: The decision boundary; None if its threshold is not known yet.
         ask: Asks where another contract is as good but gives other probabilities.
     """
     names = list(order)
@@ -125,7 +128,7 @@ def choose_contract(fits: Sequence[Fit], order: Iterable[str], band: float, ask:
     rival = difference(chosen.likelihoods, rivals[0].likelihoods)
     question = Question(
         "The images do not decide between these inputs of the model:",
-        [f"{described(fit)}, {_borderline(fit, band):.1%} borderline" for fit in options],
+        [described(fit) + _borderline(fit, boundary) for fit in options],
         f"--input-range is missing, but the images do not decide between {_listed(options)} (mean "
         f"log-likelihood of {chosen.name} minus that of {rivals[0].name}: {rival}): name the input "
         "of the model with --input-range, and with --mean and --std if it is normalised.",
@@ -200,7 +203,7 @@ def _named(usual: list[list[Fit]], columns: Sequence[int], allow_chance: bool) -
 
 
 def _exchanged(fit: Fit) -> int:
-    return int(((fit.logits < 0) == (fit.trial.labels == 1)).sum())
+    return fit.right_with(-fit.logits)
 
 
 def _no_better(fit: Fit) -> str:
@@ -297,5 +300,7 @@ def _listed(fits: list[Fit]) -> str:
     return " / ".join(fit.name for fit in fits)
 
 
-def _borderline(fit: Fit, band: float) -> float:
-    return float(is_borderline(fit.logits.sigmoid(), band).double().mean())
+def _borderline(fit: Fit, boundary: Boundary | None) -> str:
+    if boundary is None:
+        return ""
+    return f", {borderline_yield(fit.logits.sigmoid(), boundary):.1%} borderline"

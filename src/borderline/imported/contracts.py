@@ -21,6 +21,7 @@ from borderline.imported.outputs import Outputs, check_no_labels, kind_of_output
 from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import trial_images
 from borderline.imported.user_code import CodeFault
+from borderline.measures.guessing import threshold_to_test
 from borderline.params import Params, merged
 from borderline.records import LabelledImages
 
@@ -52,12 +53,14 @@ class Trial(NamedTuple):
         contract: The settings of ``input``.
         outputs: Shape (N, K).
         labels: 1 for the positive class, else 0; shape (N,).
+        threshold: The decision threshold of the model; None if it is not known yet.
     """
 
     name: str
     contract: dict[str, Any]
     outputs: Tensor
     labels: Tensor
+    threshold: float | None = 0.5
 
 
 class Fit(NamedTuple):
@@ -95,7 +98,13 @@ class Fit(NamedTuple):
     @property
     def right(self) -> int:
         """The number of images that are classified correctly."""
-        return int(((self.logits > 0) == (self.trial.labels == 1)).sum())
+        return self.right_with(self.logits)
+
+    def right_with(self, logits: Tensor) -> int:
+        """The number of images that other logits (N,) would classify correctly."""
+        p = torch.sigmoid(logits)
+        positive = p > threshold_to_test(self.trial.threshold, p)
+        return int((positive == (self.trial.labels == 1)).sum())
 
     @property
     def images(self) -> int:
@@ -116,6 +125,7 @@ class Material(NamedTuple):
         real: Real images of the pair.
         network: The network of the file, for what it declares.
         defaults: The default settings of an imported model.
+        threshold: The decision threshold of the model; None if it is not known yet.
     """
 
     source: Mapping[str, Any]
@@ -124,6 +134,7 @@ class Material(NamedTuple):
     pair: Pair
     network: Network
     defaults: Mapping[str, Any]
+    threshold: float | None = 0.5
 
     def model(self, params: Mapping[str, Any]) -> ImportedClassifier:
         """The model with these settings; an error if they are invalid or it cannot be read."""
@@ -180,7 +191,7 @@ def try_contracts(
         try:
             outputs = outputs_for(material, contract, images)
             check_no_labels("the model gives", outputs)
-            trials.append(Trial(name, contract, outputs, labels))
+            trials.append(Trial(name, contract, outputs, labels, material.threshold))
         except _Undecided:
             raise
         except BorderlineError as error:

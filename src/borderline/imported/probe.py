@@ -14,7 +14,7 @@ from borderline.imported.kinds import first_line
 from borderline.imported.outputs import check_scores, hint_at_one_sign
 from borderline.imported.params import Contract
 from borderline.measures.directions import fault_of
-from borderline.measures.guessing import balanced_rows, better_than_guessing
+from borderline.measures.guessing import balanced_rows, better_than_guessing, threshold_to_test
 from borderline.records import LabelledImages
 
 IMAGES = 128
@@ -63,9 +63,15 @@ def check_contract(contract: Contract, setting: str, image_shape: tuple[int, ...
 
 
 def check_model(
-    setting: str, classifier: ImportedClassifier, real: LabelledImages, device: torch.device
+    setting: str,
+    classifier: ImportedClassifier,
+    real: LabelledImages,
+    device: torch.device,
+    threshold: float | None = 0.5,
 ) -> None:
     """Try a model, whose settings are at ``setting``, on real images of the pair.
+
+    ``threshold`` is its decision threshold; None for one that is not known yet.
 
     Raises:
         BorderlineError: When it cannot process them, when its outputs contradict its settings, or
@@ -79,7 +85,9 @@ def check_model(
         _check_logits(setting, logits)
         _check_repeats(setting, classifier, images, logits)
         _check_embedding(setting, classifier, images)
-    right, count = int(((logits > 0) == (labels == 1)).sum()), len(labels)
+    p = torch.sigmoid(logits)
+    positive = p > threshold_to_test(threshold, p)
+    right, count = int((positive == (labels == 1)).sum()), len(labels)
     if better_than_guessing(count - right, count):
         raise BorderlineError(
             f"{setting} classifies {right} of {count} real images of the pair correctly, no better "

@@ -72,4 +72,4 @@ def _fit(material: Material, fit: Fit, size: int | None, most: int) -> Fit:
             {**contract, "size": size, "fit": True},
         )
     outputs = outputs_for(material, contract, images)
-    return fit._replace(trial=Trial(name, contract, outputs, labels))
+    return fit._replace(trial=Trial(name, contract, outputs, labels, material.threshold))

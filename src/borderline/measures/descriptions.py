@@ -50,7 +50,7 @@ MEASURES: Mapping[str, Described] = {
     "borderline_test": Described(
         "borderline test images",
         "{:z.1%}",
-        "share of the real test images inside the band around p = 0.5",
+        "share of the real test images inside the borderline band",
     ),
     "yield": Described(
         "yield", "{:z.1%}", "share of the chosen generator's images that are borderline"
@@ -58,7 +58,7 @@ MEASURES: Mapping[str, Described] = {
     "acd": Described(
         "ACD",
         "{:z.3f}",
-        "average confusion distance of these images: 0 on the boundary, 0.5 far from it",
+        "average confusion distance of these images: 0 on the boundary, large far from it",
     ),
     "hubris": Described(
         "hubris",

@@ -29,6 +29,15 @@ def balanced_rows(labels: Tensor, most: int) -> Tensor:
     return torch.cat([of_class[torch.arange(each) * len(of_class) // each] for of_class in rows])
 
 
+def threshold_to_test(threshold: float | None, p: Tensor) -> float:
+    """The threshold at which a model is tested against guessing.
+
+    A threshold that is not known yet (None) is the median of p (N,) on as many images of each
+    class: a model that ranks the images well is accurate there, wherever its probabilities lie.
+    """
+    return float(torch.median(p)) if threshold is None else threshold
+
+
 def better_than_guessing(right: int, images: int) -> bool:
     """Whether ``right`` of ``images`` correct answers are more than guessing gives (binomial test).
 

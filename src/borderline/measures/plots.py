@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure, SubFigure
 from PIL import Image
 from torch import Tensor
@@ -43,8 +43,16 @@ def as_picture(images: Tensor) -> np.ndarray:
     return np.broadcast_to(pictures, (*pictures.shape[:3], 3))
 
 
-def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
+def colours_of_p(threshold: float = 0.5) -> Normalize:
+    """The scale from p in [0, 1] to ``PROBABILITY_COLOURS``, with the threshold in the middle."""
+    return Normalize(0, 1) if threshold == 0.5 else TwoSlopeNorm(threshold, 0, 1)
+
+
+def framed_grid(
+    images: Tensor, p: Tensor | None, columns: int, threshold: float = 0.5
+) -> np.ndarray:
     """Images on white, each framed in the colour of its p if given: (height, width, 3)."""
+    scale = colours_of_p(threshold)
     factor = -(-_SHORTEST_SIDE // images.shape[-1])
     pictures = as_picture(F.interpolate(images, scale_factor=factor, mode="nearest"))
     side = pictures.shape[1] + 2 * _FRAME + _GAP
@@ -54,7 +62,7 @@ def framed_grid(images: Tensor, p: Tensor | None, columns: int) -> np.ndarray:
         top, left = side * (i // columns), side * (i % columns)
         if p is not None:
             frame = grid[top : top + side - _GAP, left : left + side - _GAP]
-            frame[:] = PROBABILITY_COLOURS(float(p[i]))[:3]
+            frame[:] = PROBABILITY_COLOURS(float(scale(float(p[i]))))[:3]
         inner = _FRAME + picture.shape[0]
         grid[top + _FRAME : top + inner, left + _FRAME : left + inner] = picture
     return grid[:-_GAP, :-_GAP]
@@ -65,14 +73,15 @@ def add_probability_scale(
     axes: Axes | list[Axes],
     location: str = "right",
     names: ClassNames | None = None,
+    threshold: float = 0.5,
 ) -> None:
     """Draw the colour scale of the frames beside the axes, with the positive class if given."""
-    scale = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
+    scale = ScalarMappable(colours_of_p(threshold), PROBABILITY_COLOURS)
     bar = figure.colorbar(scale, ax=axes, location=location, fraction=0.04, pad=0.02)
     # Two lines on the right: a single row of images leaves no room for a longer one.
     separator = "\n" if location == "right" else " "
     p = in_figure(f"{p_of(names)},", _LABEL)
-    bar.set_label(f"{p}{separator}boundary at 0.5", fontsize=9)
+    bar.set_label(f"{p}{separator}boundary at {threshold:.3g}", fontsize=9)
 
 
 def draw_image_grid(
@@ -81,6 +90,7 @@ def draw_image_grid(
     title: str,
     columns: int = 8,
     names: ClassNames | None = None,
+    threshold: float = 0.5,
 ) -> Figure:
     """A figure of :func:`framed_grid`, with a scale if p is given; a note for no images."""
     rows = max(1, -(-len(images) // columns))
@@ -91,9 +101,9 @@ def draw_image_grid(
     if len(images) == 0:
         axes.text(0.5, 0.5, "no images", ha="center", va="center")
         return figure
-    axes.imshow(framed_grid(images, p, columns), interpolation="nearest")
+    axes.imshow(framed_grid(images, p, columns, threshold), interpolation="nearest")
     if p is not None:
-        add_probability_scale(figure, axes, names=names)
+        add_probability_scale(figure, axes, names=names, threshold=threshold)
     return figure
 
 

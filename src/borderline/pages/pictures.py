@@ -16,7 +16,9 @@ Picture = dict[str, str]
 _WIDE = 1.8
 
 
-def pictures(images: Tensor, p: Tensor | None, alt: str, *, first: int = 1) -> list[Picture]:
+def pictures(
+    images: Tensor, p: Tensor | None, alt: str, *, first: int = 1, threshold: float = 0.5
+) -> list[Picture]:
     """Pictures of images in the colours of their p.
 
     Args:
@@ -24,18 +26,19 @@ def pictures(images: Tensor, p: Tensor | None, alt: str, *, first: int = 1) -> l
         p: Their probabilities, shape (N,); None for no colours.
         alt: The alternative text, with the placeholders ``{number}`` and ``{p}``.
         first: The number of the first image.
+        threshold: The decision threshold, the middle of the colours.
     """
     from matplotlib.colors import to_hex
 
-    from borderline.measures.plots import PROBABILITY_COLOURS, as_data_uris
+    from borderline.measures.plots import PROBABILITY_COLOURS, as_data_uris, colours_of_p
 
-    shown = []
+    shown, scale = [], colours_of_p(threshold)
     for row, address in enumerate(as_data_uris(images)):
         # The name of a class may contain braces, so `str.format` would fail.
         picture = {"src": address, "alt": alt.replace("{number}", str(first + row))}
         if p is not None:
             value = float(p[row])
-            picture["colour"] = to_hex(PROBABILITY_COLOURS(value))
+            picture["colour"] = to_hex(PROBABILITY_COLOURS(float(scale(value))))
             picture["p"] = f"{value:.2f}"
             picture["alt"] = picture["alt"].replace("{p}", f"p = {value:.2f}")
         shown.append(picture)

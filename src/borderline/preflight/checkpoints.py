@@ -111,14 +111,15 @@ def _trainings(
     for model in layout.trained:
         name = f"{model}.classifier_checkpoints_so_far"
         yield name, p.classifier.epochs, models[model], {"model": f"models.{model}"}
+    confusion = p.confusion.fingerprint("confusion")
     for model, (name, (generator, number)) in itertools.product(models, layout.generators.items()):
         if not generator.trains:
             continue
         settings = generator.training_settings(
-            step_1[number] if layout.trains_gan else {}, models[model], p.gan, p.confusion
+            step_1[number] if layout.trains_gan else {}, models[model], p.gan, confusion
         )
         # The band matters to checkpoints with early stopping, even where it is off by now.
-        settings |= p.confusion.fingerprint("confusion")
+        settings |= confusion
         called = {"model": f"models.{model}", "generator": f"generators.{name}"}
         epochs: int = generator.epochs  # type: ignore[attr-defined]
         yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called

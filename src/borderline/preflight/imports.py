@@ -86,7 +86,8 @@ def check_imports(
         content: bytes = catalog.load(name)
         with _under(f"models.{model}"):
             classifier = ImportedClassifier(params, content, shape, BlindJudge())
-        check_model(f"models.{model}", classifier, real, parameters.run.torch_device())
+        threshold = parameters.confusion.known_threshold
+        check_model(f"models.{model}", classifier, real, parameters.run.torch_device(), threshold)
         _check_gradients(model, classifier, parameters, layout)
     for generator, (settings, _) in layout.generators.items():
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"

@@ -22,7 +22,7 @@ KINDS_OF: dict[str, dict[str, type[Params]]] = {
 """The settings of each kind, by group."""
 SINGLE = ("judge",)
 """The groups that are one entry; the others hold entries by name."""
-_MEMBERS = ("int", "str", "float", "bool")
+_MEMBERS = ("int", "str", "float", "bool", "number", "operating_point")
 """Members of unions, which pydantic adds to the place of an error."""
 AnyParams = TypeVar("AnyParams", bound=Params)
 

@@ -16,10 +16,11 @@ from borderline.pipelines.classifier.nodes import (
 )
 from borderline.pipelines.classifier.params import ModelParams, TrainingParams
 from borderline.records import LabelledImages, take_rows
+from conftest import BOUNDARY
 
 NAMES = {"source": "digits", "negative": "1", "positive": "7"}
 CPU = torch.device("cpu")
-BAND = ConfusionParams(band=0.1)
+CONFUSION = ConfusionParams(threshold=0.5, band=0.1, scale="probability")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_view_has_p_and_embeddings_of_all_real_images(
         p, embeddings = view[f"{part}_p"], view[f"{part}_embeddings"]  # type: ignore[literal-required]
         assert torch.equal(p, predict(classifier, data["images"], CPU))
         assert torch.equal(embeddings, embed(classifier, data["images"], CPU))
-    table, _ = evaluate_classifier(view, test, NAMES, confusion=BAND)
+    table, _ = evaluate_classifier(view, BOUNDARY, test, NAMES)
     assert table["test_images"][0] == 20
     assert table["embedding_width"][0] == view["test_embeddings"].shape[1]
     assert "other_mass" not in table
@@ -57,7 +58,7 @@ def test_only_a_model_of_more_classes_has_other_mass(
     view = view_real_images(model, pair_images, pair_images, run=run)
     mass = other_mass(model, pair_images["images"], CPU)
     assert torch.equal(view["test_other_mass"], mass)
-    table, _ = evaluate_classifier(view, pair_images, NAMES, confusion=BAND)
+    table, _ = evaluate_classifier(view, BOUNDARY, pair_images, NAMES)
     assert list(table)[-2:] == ["other_mass", "embedding_width"]
     assert table["other_mass"][0] == pytest.approx(mass.mean().item())
 
@@ -73,7 +74,8 @@ def test_model_that_learns_nothing_is_refused_unless_a_setting_allows_it(
         pair_images, {}, model=model, classifier=training, pair=pair, run=run
     )
     checkpoints = {name: lambda s=state: s for saved, _ in outputs for name, state in saved.items()}
+    settings = {"classifier": training, "confusion": CONFUSION}
     with pytest.raises(BorderlineError, match=r" 0 of 60 .* no better than guessing.*allow_chance"):
-        keep_best_classifier(checkpoints, pair_images, model=model, classifier=training)
+        keep_best_classifier(checkpoints, pair_images, model=model, **settings)
     allowed = model.model_copy(update={"allow_chance": True})
-    keep_best_classifier(checkpoints, pair_images, model=allowed, classifier=training)
+    keep_best_classifier(checkpoints, pair_images, model=allowed, **settings)

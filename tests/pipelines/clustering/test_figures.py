@@ -76,7 +76,7 @@ def test_titles_speak_of_exemplars_in_a_continuum(continuum: bool, words: str) -
     if continuum:
         clusters["exemplars"] = labels
     sizes = pd.DataFrame({"cluster": [0, 1], "images": [1, 1], "stability": [0.5, 0.5]})
-    figure = draw_borderline(part, clusters, sizes, names)
+    figure = draw_borderline(part, clusters, sizes, names, 0.5)
     assert figure.get_suptitle() == f"Borderline images {words}, framed in the colour of p"
     assert figure.axes[-1].get_ylabel() == "p(7),\nboundary at 0.5"
     table = pd.DataFrame({"row": [0], "p": [0.5], "cluster": [0]})

@@ -10,8 +10,9 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.metrics import adjusted_rand_score
 
+from borderline.boundary import Boundary
 from borderline.datasets import PickleDataset, StudyStorage
-from borderline.params import ConfusionParams, RunParams
+from borderline.params import RunParams
 from borderline.pipelines.clustering.finalists import Stability
 from borderline.pipelines.clustering.nodes import (
     assign_real_images,
@@ -25,7 +26,7 @@ from borderline.pipelines.clustering.nodes import (
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
 from borderline.records import LabelledImages, Part, Pool, RealView, generators_in
-from conftest import blobs, clustering_params
+from conftest import BOUNDARY, blobs, clustering_params
 
 NAMES = {"source": "digits", "negative": "1", "positive": "7"}
 PARAMS = clustering_params()
@@ -73,7 +74,18 @@ def stage(
     recipe, finalists, stability = choose_recipe(embeddings, trials, pool, **settings, **gans)
     structure = compare_with_noise(embeddings, finalists, recipe, pool, **settings)
     clusters, model, scores, sizes, figure = cluster_borderline(
-        *(images, embeddings, recipe, finalists, stability, structure, Sees(), pool, NAMES),
+        *(
+            images,
+            embeddings,
+            recipe,
+            finalists,
+            stability,
+            structure,
+            Sees(),
+            pool,
+            NAMES,
+            BOUNDARY,
+        ),
         **settings,
         **gans,
     )
@@ -96,9 +108,9 @@ def assign(
     images: torch.Tensor, made: dict[str, Any], model: ClusterModel | NoClusters, band: float
 ) -> tuple[pd.DataFrame, Figure]:
     real: LabelledImages = {"images": images, "labels": torch.arange(len(images)) % 2}
-    confusion = ConfusionParams(band=band)
+    boundary: Boundary = {**BOUNDARY, "band": band}
     sizes = made["sizes"]
-    return assign_real_images(real, view_of(images), model, sizes, NAMES, confusion=confusion)
+    return assign_real_images(real, view_of(images), model, sizes, NAMES, boundary)
 
 
 def test_planted_groups_are_found_and_described(tmp_path: Path, run: RunParams) -> None:

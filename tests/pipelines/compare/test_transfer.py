@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from borderline.pipelines.compare.transfer import OPEN, OWN, SHARED, OtherModel, carry_over
-from conftest import findings_of
+from conftest import BOUNDARY, findings_of
 
 LABELS = np.repeat([0, 1, 2], 40)
 REAL = np.r_[np.linspace(0, 0.3, 50), np.linspace(0.7, 1, 50)]
@@ -12,7 +12,7 @@ REAL = np.r_[np.linspace(0, 0.3, 50), np.linspace(0.7, 1, 50)]
 
 def other_model(p: np.ndarray, prototypes: int = 2) -> OtherModel:
     embeddings = np.eye(3)[LABELS]
-    return OtherModel(p, embeddings, np.eye(3)[[2, 0]][:prototypes], REAL)
+    return OtherModel(p, embeddings, np.eye(3)[[2, 0]][:prototypes], REAL, BOUNDARY)
 
 
 def test_pattern_is_shared_where_the_other_is_unsure_of_most_of_it() -> None:
@@ -38,7 +38,7 @@ def test_unsure_is_relative_to_the_real_images() -> None:
 
 def test_a_few_images_settle_nothing() -> None:
     labels = np.array([0, 0, 1, 1])
-    others = OtherModel(np.full(4, 0.5), np.eye(4), np.zeros((0, 4)), REAL)
+    others = OtherModel(np.full(4, 0.5), np.eye(4), np.zeros((0, 4)), REAL, BOUNDARY)
     table = carry_over("a", findings_of(2), labels, others, 0.05)
     assert table["verdict"].tolist() == [OPEN, OPEN]
     assert table["nearest"].tolist() == [-1, -1]

@@ -26,7 +26,7 @@ class Brightness(nn.Module):
         return 4 * (images.mean(dim=(1, 2, 3)) - 0.3)
 
 
-GASTEN = Steering(classifier=Brightness(), term=TERMS["gasten"], alpha=5.0)
+GASTEN = Steering(classifier=Brightness(), term=TERMS["gasten"](), alpha=5.0)
 
 
 def test_discriminator_is_spared_in_the_generators_step(
@@ -41,7 +41,7 @@ def test_discriminator_is_spared_in_the_generators_step(
             return super().forward(images)
 
     gan = Gan(PARAMS, (1, 12, 12), run)
-    steering = Steering(classifier=Spy(), term=TERMS["gasten"], alpha=1.0)
+    steering = Steering(classifier=Spy(), term=TERMS["gasten"](), alpha=1.0)
     epoch.train_epoch(gan, pair_images["images"], 1, steering)
     assert seen == [False] * 3
     assert all(p.requires_grad for p in gan.discriminator.parameters())

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from borderline.params import ConfusionParams
 from borderline.pipelines.gasten.epoch_scores import measurement
+from conftest import BOUNDARY
 
 
 class Rows(nn.Module):
@@ -46,10 +46,9 @@ def test_epoch_scores_leave_out_images_of_other_classes() -> None:
     noise = torch.stack([logits, torch.tensor([0.1, 0.5, 0.6, 0.8])], dim=1)
     features = torch.rand(10, 2)
     cpu = torch.device("cpu")
-    band = ConfusionParams(band=0.1)
 
     def scores(model: nn.Module, rows: Tensor) -> dict[str, float]:
-        return measurement(rows, Rows(), features, cpu, model, band)(Rows())
+        return measurement(rows, Rows(), features, cpu, model, BOUNDARY)(Rows())
 
     of_pair, of_three = (scores(model, noise) for model in (OfPair(), OfThree()))
     assert (of_pair["yield"], of_three["yield"]) == (0.75, 0.5)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from borderline.boundary import fingerprint
 from borderline.errors import BorderlineError
-from borderline.params import ConfusionParams
 from borderline.pipelines.gasten.epoch import borderline_rows
 from borderline.pipelines.gasten.kinds.gasten import Settings
-from conftest import gan_params, generator_settings
+from conftest import BOUNDARY, gan_params, generator_settings
 
 
 def settings(**values: object) -> Settings:
@@ -48,14 +48,11 @@ def test_list_of_starts_means_a_generator_each() -> None:
     assert list(settings(start="best").variants()) == [""]
 
 
-BAND = ConfusionParams(band=0.1)
-
-
 def test_real_borderline_images_are_those_in_the_band() -> None:
     p = torch.sigmoid(torch.tensor([0.0, 0.9, -0.2, 0.3, -1.0, 0.5]))
-    assert borderline_rows(p, BAND).tolist() == [0, 2, 3]
+    assert borderline_rows(p, BOUNDARY).tolist() == [0, 2, 3]
     with pytest.raises(BorderlineError, match="the training set has none: set it to 0"):
-        borderline_rows(p[[1, 4]], BAND)
+        borderline_rows(p[[1, 4]], BOUNDARY)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +81,15 @@ MODEL = {"run.seed": 0, "model.kind": "cnn"}
         ({"start": 2}, None, {"generator.start": 2}),
         ({"start": "best"}, None, {}),
         ({"start": "best"}, 3, {"generator.start": 3}),
-        ({"real_borderline": 0.5}, 5, {"gan.epochs": 5, "confusion.band": 0.1}),
+        (
+            {"real_borderline": 0.5},
+            5,
+            {"gan.epochs": 5, "confusion.band": 0.1, "confusion.scale": "probability"},
+        ),
         (
             {"early_stopping": {"metric": "acd", "patience": 1}},
             5,
-            {"gan.epochs": 5, "confusion.band": 0.1},
+            {"gan.epochs": 5, "confusion.band": 0.1, "confusion.scale": "probability"},
         ),
     ],
 )
@@ -96,7 +97,7 @@ def test_fingerprint_of_step_2(
     changed: dict[str, object], start: int | None, more: dict[str, object]
 ) -> None:
     generator = settings(**changed)
-    found = generator.training_settings(STEP_1, MODEL, GAN, BAND, start)
+    found = generator.training_settings(STEP_1, MODEL, GAN, fingerprint(BOUNDARY), start)
     assert found == {
         **STEP_1,
         **MODEL,
@@ -105,9 +106,10 @@ def test_fingerprint_of_step_2(
         "generator.alpha": 25.0,
         "generator.alpha_growth": 1.0,
         "generator.real_borderline": generator.real_borderline,
+        "confusion.threshold": 0.5,
         **more,
     }
 
 
 def test_last_epoch_of_a_given_step_1_is_known_only_when_it_is_read() -> None:
-    assert "gan.epochs" not in settings().training_settings({}, MODEL, GAN, BAND)
+    assert "gan.epochs" not in settings().training_settings({}, MODEL, GAN, fingerprint(BOUNDARY))

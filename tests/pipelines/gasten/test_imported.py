@@ -84,7 +84,7 @@ def test_sampler_draws_wherever_images_fall(run: RunParams) -> None:
     content = saved("torchscript", Tiny().eval(), latents(2))
     real = {"images": torch.zeros(4, *SHAPE), "labels": torch.arange(4) % 2}
     generator = import_generator(content, real, generator=settings_of("torchscript"))
-    (part,) = keep_sampler(generator=generator).sample(Brightness(), real, 20, run)
+    (part,) = keep_sampler(generator=generator).sample(Brightness(), real, 20, run, 0.5)
     torch.testing.assert_close(part["images"], Tiny()(part["latents"]))
     assert part["latents"].shape == (20, 4)
 

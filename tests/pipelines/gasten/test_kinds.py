@@ -25,6 +25,7 @@ from conftest import (
 )
 
 MAY_TAKE = {
+    "boundary",
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
     *("gan.checkpoints", "checkpoints_so_far", "other.generator", "other.discriminator"),
     *("imported_file", "real_view"),
@@ -77,7 +78,11 @@ def test_search_in_a_tuned_generator_takes_its_networks() -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "words"),
     [
-        ("pixel_bisection", {"tolerance": 0.1}, "one.tolerance is 0.1, .* within 0.1 of 0.5"),
+        (
+            "pixel_bisection",
+            {"tolerance": 0.1},
+            "one.tolerance is 0.1, .*beyond",
+        ),
         ("latent_search", {"tolerance": 0.05, "spread": 0.05}, "tolerance and spread add up to"),
         (
             "latent_search",
@@ -95,7 +100,7 @@ def test_kind_checks_its_settings_against_those_beside_them(
     values = {"latent_dim": 2, "filters": 2, "batch_size": 2, "learning_rate": 1e-3}
     context = GeneratorContext(
         gan=gan_params(epochs=4, checkpoint_every=2, compile=True, **values),
-        confusion=ConfusionParams(band=0.1),
+        confusion=ConfusionParams(threshold=0.5, band=0.1, scale="probability"),
         spaces={"other": settings_of("gasten")},
     )
     settings_of(kind).check("one", context)

@@ -12,6 +12,7 @@ from borderline.params import RunParams
 from borderline.pipelines.gasten import latent_search
 from borderline.pipelines.gasten.latent_search import SearchSampler, spherical
 from borderline.records import LabelledImages, Part
+from conftest import BOUNDARY
 
 Z = 6
 
@@ -55,7 +56,7 @@ def find(
     values = {"pairs": "random", "truncation": None, "spread": 0.0, "tolerance": 0.01} | changed
     sampler = SearchSampler(generator=generator or Ramp(), discriminator=discriminator, **values)
     real: LabelledImages = {"images": torch.empty(0, 1, 8, 8), "labels": torch.empty(0)}
-    parts = sampler.sample(Model(), real, images, RunParams(seed=5, device="cpu"))
+    parts = sampler.sample(Model(), real, images, RunParams(seed=5, device="cpu"), 0.5)
     found: list[Part] = []
     while True:
         try:
@@ -67,7 +68,7 @@ def find(
 
 def test_images_are_on_the_boundary_where_few_of_the_generator_are() -> None:
     freely = torch.sigmoid(Model()(Ramp()(torch.randn(3000, Z))))
-    assert is_borderline(freely, 0.1).double().mean() < 0.1
+    assert is_borderline(freely, BOUNDARY).double().mean() < 0.1
     found, note = find()
     assert note == ""
     assert len(found["images"]) == 300
@@ -104,7 +105,7 @@ def test_probabilities_spread_as_wished_for() -> None:
     assert (p - 0.5).abs().max() <= 0.0851
     thirds = torch.histc(p, bins=3, min=0.42, max=0.58)
     assert thirds.min() > 200
-    assert is_borderline(p, 0.1).all()
+    assert is_borderline(p, BOUNDARY).all()
 
 
 def test_generator_near_the_boundary_is_searched_for_spread_probabilities_too() -> None:
@@ -113,7 +114,7 @@ def test_generator_near_the_boundary_is_searched_for_spread_probabilities_too() 
             return 0.02 * super().forward(latents)
 
     p = torch.sigmoid(Model()(Near()(torch.randn(2000, Z))))
-    assert is_borderline(p, 0.2).double().mean() > 0.9
+    assert is_borderline(p, {**BOUNDARY, "band": 0.2}).double().mean() > 0.9
     found, note = find(generator=Near(), spread=0.08)
     assert "on one side" not in note
     assert len(found["images"]) > 0

@@ -20,7 +20,7 @@ class LeftOrRight(nn.Module):
 
 def find(images: LabelledImages, count: int, pairs: Pairs = "random") -> tuple[Part, str]:
     run = RunParams(seed=0, device="cpu")
-    parts = BlendSampler(pairs=pairs, tolerance=0.01).sample(LeftOrRight(), images, count, run)
+    parts = BlendSampler(pairs=pairs, tolerance=0.01).sample(LeftOrRight(), images, count, run, 0.5)
     found: list[Part] = []
     while True:
         try:

@@ -81,7 +81,7 @@ samplers = {
 }
 
 def peak(kind, count):
-    parts = samplers[kind]().sample(classifier, real, count, run)
+    parts = samplers[kind]().sample(classifier, real, count, run, 0.5)
     total = sum(len(part["images"]) for part in parts)
     assert total > 0.95 * count, total
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

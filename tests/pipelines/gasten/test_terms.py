@@ -61,7 +61,7 @@ def test_only_mgda_finds_its_weight_and_takes_two_gradients() -> None:
 
 @pytest.mark.parametrize("name", TERMS)
 def test_value_is_that_of_the_formula(name: str) -> None:
-    assert TERMS[name].loss(LOGITS).item() == pytest.approx(
+    assert TERMS[name]().loss(LOGITS).item() == pytest.approx(
         FORMULAS[name][0](LOGITS.numpy()), rel=1e-12
     )
 
@@ -69,7 +69,7 @@ def test_value_is_that_of_the_formula(name: str) -> None:
 @pytest.mark.parametrize("name", TERMS)
 def test_gradient_is_that_of_the_formula_and_of_finite_differences(name: str) -> None:
     logits = LOGITS.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(TERMS[name].loss(logits), logits)
+    (gradient,) = torch.autograd.grad(TERMS[name]().loss(logits), logits)
     p = sigmoid(LOGITS.numpy())
     expected = FORMULAS[name][1](p) * p * (1 - p) / len(p)
     assert np.allclose(gradient.numpy(), expected, rtol=1e-9)
@@ -82,7 +82,7 @@ def test_gradient_is_that_of_the_formula_and_of_finite_differences(name: str) ->
 
 @pytest.mark.parametrize("name", TERMS)
 def test_term_is_least_on_the_boundary_and_even(name: str) -> None:
-    term = TERMS[name].loss
+    term = TERMS[name]().loss
     on_the_boundary = term(torch.zeros(1, dtype=torch.float64)).item()
     for logit in (0.01, 0.5, 2.0, 9.0):
         away = [term(torch.tensor([x], dtype=torch.float64)).item() for x in (-logit, logit)]
@@ -92,12 +92,12 @@ def test_term_is_least_on_the_boundary_and_even(name: str) -> None:
 
 def test_known_values() -> None:
     boundary, sure = torch.zeros(1), torch.tensor([1000.0])
-    assert [TERMS[name].loss(boundary).item() for name in ("gasten", "kl", "logit")] == [0, 0, 0]
-    assert TERMS["gasten"].loss(sure).item() == 0.5
-    assert TERMS["gaussian"].loss(boundary).item() == pytest.approx(0.5 * math.log(0.01))
-    assert TERMS["gaussian"].loss(sure).item() == pytest.approx(0.5 * (math.log(0.01) + 25))
+    assert [TERMS[name]().loss(boundary).item() for name in ("gasten", "kl", "logit")] == [0, 0, 0]
+    assert TERMS["gasten"]().loss(sure).item() == 0.5
+    assert TERMS["gaussian"]().loss(boundary).item() == pytest.approx(0.5 * math.log(0.01))
+    assert TERMS["gaussian"]().loss(sure).item() == pytest.approx(0.5 * (math.log(0.01) + 25))
     for name in ("kl", "logit"):
-        assert math.isfinite(TERMS[name].loss(sure)), (
+        assert math.isfinite(TERMS[name]().loss(sure)), (
             "p rounds to 1, where the formula would be infinite"
         )
 
@@ -105,7 +105,7 @@ def test_known_values() -> None:
 def test_where_the_model_is_sure_only_kl_and_logit_still_pull() -> None:
     def pull(name: str) -> float:
         logits = torch.tensor([30.0], requires_grad=True)
-        return torch.autograd.grad(TERMS[name].loss(logits), logits)[0].abs().item()
+        return torch.autograd.grad(TERMS[name]().loss(logits), logits)[0].abs().item()
 
     assert pull("gasten") < 1e-12
     assert pull("gaussian") < 1e-11

@@ -35,7 +35,7 @@ class Brightness(nn.Module):
         return self.scale * (images.mean(dim=(1, 2, 3)) - self.offset)
 
 
-GASTEN = Steering(classifier=Brightness(), term=TERMS["gasten"], alpha=5.0)
+GASTEN = Steering(classifier=Brightness(), term=TERMS["gasten"](), alpha=5.0)
 
 
 def progress(
@@ -150,7 +150,7 @@ def test_every_term_pulls_the_generator_to_the_boundary(
 ) -> None:
     images, model = pair_images["images"], Brightness()
     alpha = {"gasten": 25.0, "logit": 5.0, "kl": 20.0}.get(term, 1.0)
-    steering = Steering(classifier=model, term=TERMS[term], alpha=alpha)
+    steering = Steering(classifier=model, term=TERMS[term](), alpha=alpha)
 
     def mean_distance(checkpoint: Checkpoint) -> float:
         network = build_networks(LONGER, tuple(images.shape[1:]), run)[0]
@@ -196,7 +196,7 @@ class Breaks(Brightness):
 def test_diverged_training_ends_with_its_last_good_checkpoint(
     pair_images: LabelledImages, run: RunParams, after: int, kept: list[int]
 ) -> None:
-    steering = Steering(classifier=Breaks(after), term=TERMS["logit"], alpha=1.0)
+    steering = Steering(classifier=Breaks(after), term=TERMS["logit"](), alpha=1.0)
     every = progress(pair_images["images"], run, steering=steering)
     checkpoints = [checkpoint for _, checkpoint in every if checkpoint is not None]
     assert [c["epoch"] for c in checkpoints] == kept

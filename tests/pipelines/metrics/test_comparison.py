@@ -17,7 +17,7 @@ from borderline.pipelines.metrics.comparison import (
     compare,
     measure_name,
 )
-from conftest import metrics_params
+from conftest import BOUNDARY, metrics_params
 
 METRICS = metrics_params(sample_size=500, fewest_images=50, neighbours=5)
 D = 4
@@ -42,7 +42,7 @@ def table_of(
     def sets(sizes: dict[str, int]) -> list[ImageSet]:
         return [ImageSet(name, {"lenet": draw(n, 1.0)}) for name, n in sizes.items()]
 
-    return compare(real, sets(of_all), sets(borderline), 0.1, METRICS, run)
+    return compare(real, sets(of_all), sets(borderline), BOUNDARY, METRICS, run)
 
 
 def group(table: pd.DataFrame, images: str, against: str) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def test_fewer_images_than_dimensions_have_no_distance_and_a_reason(run: RunPara
     real = real_images()._replace(
         references={"lenet": Reference.of(wide(400), 5)}, test={"lenet": wide(120)}
     )
-    table = compare(real, [ImageSet("a", {"lenet": wide(70)})], [], 0.1, METRICS, run)
+    table = compare(real, [ImageSet("a", {"lenet": wide(70)})], [], BOUNDARY, METRICS, run)
     fd = table[table["measure"] == "fd_lenet"].set_index("source")
     assert math.isnan(fd.loc["a", "value"])
     assert fd.loc["a", "note"] == "70 images are not more than the judge's 80 features"
@@ -108,7 +108,7 @@ def test_a_floor_that_is_too_small_takes_no_distance_from_the_generators(run: Ru
         references={"lenet": Reference.of(wide(400), 5)}, test={"lenet": wide(120)}
     )
     sets = [ImageSet("a", {"lenet": wide(300)}), ImageSet("b", {"lenet": wide(200)})]
-    table = group(compare(real, sets, sets, 0.1, METRICS, run), "borderline", "real")
+    table = group(compare(real, sets, sets, BOUNDARY, METRICS, run), "borderline", "real")
     fd = table[table["measure"] == "fd_lenet"].set_index("source")
     assert fd["n"].to_dict() == {"a": 200, "b": 200, REAL: 60}
     assert fd["value"].notna().to_dict() == {"a": True, "b": True, REAL: False}
@@ -122,7 +122,7 @@ def test_real_images_that_come_sorted_by_class_are_mixed_before_they_are_cut(
     test[60:] += 50
     real = real_images()._replace(test={"lenet": test})
     few = METRICS.model_copy(update={"sample_size": 60})
-    table = compare(real, [ImageSet("a", {"lenet": draw(300)})], [], 0.1, few, run)
+    table = compare(real, [ImageSet("a", {"lenet": draw(300)})], [], BOUNDARY, few, run)
     value = group(table, "all", "real").set_index(["source", "measure"])["value"]
     assert 0.3 < value[REAL, "precision_lenet"] < 0.7
 

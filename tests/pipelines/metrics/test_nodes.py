@@ -13,7 +13,7 @@ import torch
 
 from borderline.grid import Grid
 from borderline.measures.realism import Moments, frechet_distance
-from borderline.params import ConfusionParams, RunParams
+from borderline.params import RunParams
 from borderline.pipelines.classifier.networks import Classifier, build_judge, build_model
 from borderline.pipelines.classifier.nodes import view_real_images
 from borderline.pipelines.metrics.comparison import REAL
@@ -40,11 +40,10 @@ from borderline.records import (
     References,
     take_rows,
 )
-from conftest import generator_settings, metrics_params
+from conftest import BOUNDARY, generator_settings, metrics_params
 
 METRICS = metrics_params(sample_size=150, fewest_images=10, neighbours=3)
 GRID = Grid(models=("m",), generators=("x", "y"), runs=1, judges=("lenet", "classifier"))
-BAND = ConfusionParams(band=0.1)
 OUTCOME = pd.DataFrame([{"images": 0, "seconds": 1.0, "note": "one-sided"}])
 CALIBRATION = pd.DataFrame([{"temperature": 2.0}])
 NAMES = {"source": "digits", "negative": "1", "positive": "7"}
@@ -110,7 +109,7 @@ def measured(
         **references,
         grid=GRID,
         metrics=METRICS,
-        confusion=BAND,
+        boundary=BOUNDARY,
         run=run,
         classifier=classifier,
         lenet=judge,
@@ -200,7 +199,7 @@ def test_from_images_to_the_choice(
         real_view=real_view,
         grid=GRID,
         metrics=METRICS,
-        confusion=BAND,
+        boundary=BOUNDARY,
         run=run,
         **by_name("features", features),
     )
@@ -210,7 +209,7 @@ def test_from_images_to_the_choice(
         calibration_table=CALIBRATION,
         grid=GRID,
         metrics=METRICS,
-        confusion=BAND,
+        boundary=BOUNDARY,
         **by_name("scores_table", scores),
         **by_name("settings", [generator_settings("latent_search"), PIXELS]),
     )
@@ -247,7 +246,7 @@ def test_from_images_to_the_choice(
     shown = show_histograms(
         leaderboard_table=leaderboard,
         pair_names=NAMES,
-        confusion=BAND,
+        boundary=BOUNDARY,
         **by_name("histogram_table", histograms),
     ).data
     assert list(shown[0].customdata) == histograms[0]["images"].tolist()
@@ -312,7 +311,7 @@ def test_chosen_generators_borderline_images_are_selected(most: int, kept: int) 
     borderline, figure = select_borderline(
         leaderboard_table=leaderboard,
         pair_names=NAMES,
-        confusion=BAND,
+        boundary=BOUNDARY,
         metrics=metrics,
         **by_name("images", parts),
     )
@@ -337,7 +336,7 @@ def test_real_and_generated_borderline_images_stand_side_by_side(
         pair_train=pair_images,
         real_view=real_view,
         pair_names=NAMES,
-        confusion=BAND,
+        boundary=BOUNDARY,
         **by_name("images", parts),
     )
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]

@@ -56,7 +56,7 @@ def test_strips_have_p_under_every_image(neighbours: int, steps: int, count: int
     }
     table = pd.DataFrame({"prototype": [0], "confident": [False], "share": [0.5]})
     settings, real = prototypes_params().tipping, torch.rand(2 * neighbours, 1, 8, 8)
-    figure = draw_tipping(tipping, real, table, settings, NAMES, latent=True)
+    figure = draw_tipping(tipping, real, table, settings.ends(0.5), 0.5, NAMES, latent=True)
     figure.savefig(BytesIO())
     texts = [text.get_text() for text in figure.axes[0].texts]
     images = 2 * neighbours + 2 * steps + 1
@@ -137,7 +137,7 @@ def test_figures_show_the_names_of_the_classes(names: ClassNames) -> None:
     }
     table = pd.DataFrame({"prototype": [0], "confident": [False], "share": [0.5]})
     real = torch.zeros(1, 1, 8, 8)
-    walk = draw_tipping(tipping, real, table, prototypes_params().tipping, names, latent=True)
+    walk = draw_tipping(tipping, real, table, (0.1, 0.9), 0.5, names, latent=True)
     for figure in (sheet, walk):
         assert texts_outside(figure) == []
         assert shows(figure, names)

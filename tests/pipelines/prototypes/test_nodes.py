@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from borderline.measures.inference import embed, predict
-from borderline.params import ConfusionParams, RunParams
+from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.recipe import NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import Reduction
@@ -27,9 +27,8 @@ from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.pipelines.prototypes.usefulness import nodes as usefulness
 from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, make_part
-from conftest import clustering_params, prototypes_params
+from conftest import BOUNDARY, clustering_params, prototypes_params
 
-BAND = ConfusionParams(band=0.1)
 NO_NOTE = pd.DataFrame({"note": [""], "doubts": [""]})
 
 
@@ -97,7 +96,7 @@ def everything(
 ) -> dict[str, Any]:
     """What the stages before leave, and what each node of this one makes of it."""
     model, sampler = Model(), TinySampler(with_latents=with_latents)
-    (borderline,) = sampler.sample(model, pair(), 80, run)
+    (borderline,) = sampler.sample(model, pair(), 80, run, 0.5)
     vectors = borderline["images"].flatten(1)
     recipe = Recipe(Reduction("pca", {"n_components": 2}), Clustering("kmeans", {"n_clusters": 2}))
     fitted = recipe.fit(vectors.numpy(), None, clustering_params(), run)
@@ -134,7 +133,7 @@ def everything(
         for name, part in parts_of_pool.items()
         for field in ("embeddings", "features", "other_embeddings", "other_features")
     }
-    given = {"prototypes": settings, "settings": settings, "confusion": BAND, "run": run}
+    given = {"prototypes": settings, "settings": settings, "boundary": BOUNDARY, "run": run}
     given |= {"gans": {"tiny": 1, "other": 1}}
 
     def call(function: Any) -> Any:
@@ -244,7 +243,7 @@ def test_real_borderline_images_are_explained_and_on_the_maps(all_of_it: dict[st
     made, rows = all_of_it, all_of_it["real_borderline"]["rows"]
     p = made["real_view"]["test_p"]
     assert (len(rows), len(set(rows.tolist()))) == (5, 5), "of six real borderline images"
-    assert ((p[rows] - 0.5).abs() < BAND.band).all()
+    assert ((p[rows] - 0.5).abs() < BOUNDARY["band"]).all()
     assert torch.equal(made["real_borderline"]["images"], made["pair_test"]["images"][rows])
     assert torch.equal(made["real_borderline"]["labels"], made["pair_test"]["labels"][rows])
     assert set(made["real_attributions"]) == set(made["attributions"])

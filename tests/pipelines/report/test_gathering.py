@@ -22,12 +22,12 @@ from borderline.findings import (
 )
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.measures.intervals import estimate_of_share
-from borderline.params import ConfusionParams, RunParams
+from borderline.params import RunParams
 from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from borderline.pipelines.report.gathering import OUT_OF_DATE, doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
-from conftest import imported_model
+from conftest import BOUNDARY, imported_model
 
 NAMES = {"source": "digits", "positive": "7", "negative": "1"}
 IMAGES: LabelledImages = {"images": torch.zeros(6, 1, 8, 8), "labels": torch.zeros(6)}
@@ -171,7 +171,7 @@ def gathered(
         **PATTERNS,
         human_verdicts=human_verdicts or {},
         committee_scores_table=pd.DataFrame({"members": [judges]}),
-        confusion=ConfusionParams(band=0.1),
+        boundary=BOUNDARY,
         level=0.05,
         run=run or RunParams(seed=0, device="cpu"),
         **tables(**changed),

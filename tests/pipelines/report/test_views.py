@@ -77,7 +77,7 @@ def parts_of(p: float) -> Parts:
 def test_strips_have_the_order_of_the_leaderboard_whatever_that_of_the_images() -> None:
     real = (torch.zeros(5, 1, 8, 8), torch.full((5,), 0.9))
     parts = {"plain": parts_of(0.1), "hybrid": parts_of(0.5)}
-    strips = view_strips(leaderboard(), parts, real, 2)
+    strips = view_strips(leaderboard(), parts, real, 2, 0.5)
     assert [strip["name"] for strip in strips] == ["hybrid", "plain", REAL]
     assert [strip["chosen"] for strip in strips] == [True, False, False]
     assert [strip["pictures"][0]["p"] for strip in strips] == ["0.50", "0.10", "0.90"]

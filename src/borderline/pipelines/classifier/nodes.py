@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import nn
 
+    from borderline.boundary import Boundary
     from borderline.committee import Committee
     from borderline.datasets.checkpoints import Checkpoints
     from borderline.datasets.image_source import SourceImages
@@ -90,6 +91,7 @@ def keep_best_classifier(
     *,
     model: ModelParams,
     classifier: TrainingParams,
+    confusion: ConfusionParams,
 ) -> Classifier:
     """The model under test with the weights of its best validation loss.
 
@@ -103,7 +105,7 @@ def keep_best_classifier(
     build = partial(build_model, model.kind, model.filters)
     network = best_network(build, classifier_checkpoints, classifier, group="classifier")
     if not model.allow_chance:
-        check_better_than_guessing(network, pair_test)
+        check_better_than_guessing(network, pair_test, confusion.known_threshold)
     return network
 
 
@@ -142,12 +144,27 @@ def view_real_images(
     return view
 
 
-def evaluate_classifier(
+def choose_boundary(
     real_view: RealView,
-    pair_test: LabelledImages,
-    pair_names: dict[str, str],
+    pair_train: LabelledImages,
     *,
     confusion: ConfusionParams,
+    classifier: TrainingParams,
+    run: RunParams,
+) -> Boundary:
+    """The decision boundary of a model under test, with a threshold by its validation images."""
+    from borderline.pipelines.classifier.thresholds import boundary_of
+    from borderline.pipelines.classifier.training import split_validation
+
+    _, rows = split_validation(pair_train, classifier, run, "classifier")
+    return boundary_of(confusion, real_view["train_p"][rows], pair_train["labels"][rows])
+
+
+def evaluate_classifier(
+    real_view: RealView,
+    boundary: Boundary,
+    pair_test: LabelledImages,
+    pair_names: dict[str, str],
 ) -> tuple[DataFrame, Figure]:
     """Scores of a model under test on the real test images, as one row and as a figure."""
     from pandas import DataFrame
@@ -156,12 +173,12 @@ def evaluate_classifier(
     from borderline.pipelines.classifier.scores import draw_classifier_scores, score_classifier
 
     p, labels = real_view["test_p"], pair_test["labels"]
-    scores = score_classifier(p, labels, confusion.band)
+    scores = score_classifier(p, labels, boundary)
     if "test_other_mass" in real_view:
         scores["other_mass"] = float(real_view["test_other_mass"].mean())
     scores["embedding_width"] = real_view["test_embeddings"].shape[1]
     names = ClassNames.of(pair_names)
-    return DataFrame([scores]), draw_classifier_scores(p, labels, scores, confusion.band, names)
+    return DataFrame([scores]), draw_classifier_scores(p, labels, scores, boundary, names)
 
 
 def calibrate_classifier(

@@ -44,6 +44,7 @@ def create_pipeline() -> Pipeline:
     evaluated = Pipeline(
         [
             node(nodes.view_real_images, "real_view"),
+            node(nodes.choose_boundary, "boundary"),
             node(nodes.evaluate_classifier, ["classifier_scores_table", "classifier_figure"]),
             node(nodes.calibrate_classifier, "calibration_table", training="params:classifier"),
         ]

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_calibration_error
 
+from borderline.boundary import Boundary, ends_of_band
 from borderline.errors import BorderlineError
 from borderline.measures.class_names import ClassNames, in_figure, p_of
-from borderline.measures.confusion import at_temperature, is_borderline
-from borderline.measures.guessing import balanced_rows, better_than_guessing
+from borderline.measures.confusion import at_temperature, is_borderline, is_positive
+from borderline.measures.guessing import balanced_rows, better_than_guessing, threshold_to_test
 from borderline.measures.inference import predict
 from borderline.records import LabelledImages
 
@@ -30,12 +31,15 @@ _TICK, _AXIS = 14, 30
 _IMAGES_AGAINST_GUESSING = 2000
 
 
-def check_better_than_guessing(network: nn.Module, test: LabelledImages) -> None:
+def check_better_than_guessing(
+    network: nn.Module, test: LabelledImages, threshold: float | None
+) -> None:
     """Check that a model, which was trained here, is more accurate than guessing.
 
     Args:
         network: The model under test, on the CPU.
         test: The test images of the pair; equally many of each class are used.
+        threshold: The decision threshold; None for one that is not known yet.
 
     Raises:
         BorderlineError: When it is not.
@@ -44,7 +48,8 @@ def check_better_than_guessing(network: nn.Module, test: LabelledImages) -> None
     if not len(rows):
         return
     p = predict(network, test["images"][rows], torch.device("cpu"))
-    right = int(((p > 0.5) == (test["labels"][rows] == 1)).sum())
+    t = threshold_to_test(threshold, p)
+    right = int(((p > t) == (test["labels"][rows] == 1)).sum())
     if not better_than_guessing(right, len(rows)):
         raise BorderlineError(
             f"A model under test classifies {right} of {len(rows)} test images of the pair "
@@ -54,7 +59,7 @@ def check_better_than_guessing(network: nn.Module, test: LabelledImages) -> None
         )
 
 
-def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]:
+def score_classifier(p: Tensor, labels: Tensor, boundary: Boundary) -> dict[str, float]:
     """Scores of p (N,), N at least 1, with labels 0 or 1 (N,).
 
     Returns:
@@ -63,7 +68,9 @@ def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]
         confusion matrix as ``true_negative``, ``false_positive``, ``false_negative``,
         ``true_positive``; the numbers of ``test_images`` and of ``borderline_test_images``.
     """
-    matrix = confusion_matrix(labels.numpy(), (p > 0.5).long().numpy(), labels=[0, 1])
+    matrix = confusion_matrix(
+        labels.numpy(), is_positive(p, boundary).long().numpy(), labels=[0, 1]
+    )
     true_negative, false_positive, false_negative, true_positive = matrix.ravel().tolist()
     return {
         "accuracy": (true_negative + true_positive) / len(labels),
@@ -74,12 +81,12 @@ def score_classifier(p: Tensor, labels: Tensor, band: float) -> dict[str, float]
         "false_negative": false_negative,
         "true_positive": true_positive,
         "test_images": len(labels),
-        "borderline_test_images": int(is_borderline(p, band).sum()),
+        "borderline_test_images": int(is_borderline(p, boundary).sum()),
     }
 
 
 def draw_classifier_scores(
-    p: Tensor, labels: Tensor, scores: dict[str, float], band: float, names: ClassNames
+    p: Tensor, labels: Tensor, scores: dict[str, float], boundary: Boundary, names: ClassNames
 ) -> Figure:
     """Confusion matrix, calibration curve and the histogram of p, with their scores."""
     figure = Figure(figsize=(12, 4), layout="constrained")
@@ -103,7 +110,8 @@ def draw_classifier_scores(
         ylabel=in_figure(f"Share of images of {names.positive}", _AXIS),
     )
     histogram.hist(p.numpy(), bins=20, range=(0, 1), color="#4477aa")
-    histogram.axvspan(0.5 - band, 0.5 + band, color="#ddaa33", alpha=0.4, label="borderline band")
+    low, high = ends_of_band(boundary)
+    histogram.axvspan(low, high, color="#ddaa33", alpha=0.4, label="borderline band")
     histogram.set(
         title=f"{scores['borderline_test_images']:.0f} test images are borderline",
         xlabel=in_figure(p_of(names), _AXIS),

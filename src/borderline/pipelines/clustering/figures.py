@@ -77,7 +77,11 @@ def _note(text: str) -> go.Figure:
 
 
 def draw_borderline(
-    borderline: Part, clusters: Clusters, sizes: pd.DataFrame, names: ClassNames
+    borderline: Part,
+    clusters: Clusters,
+    sizes: pd.DataFrame,
+    names: ClassNames,
+    threshold: float,
 ) -> Figure:
     """Borderline images of each cluster, with its size and, where it is known, its stability.
 
@@ -91,7 +95,7 @@ def draw_borderline(
     of_each = "nearest to each exemplar" if "exemplars" in clusters else "of each cluster"
     title = f"Borderline images {of_each}, framed in the colour of p"
     images, p = borderline["images"], borderline["probabilities"]
-    return draw_clusters(images, p, clusters["labels"], captions, title, names)
+    return draw_clusters(images, p, clusters["labels"], captions, title, names, threshold)
 
 
 def draw_real(
@@ -100,6 +104,7 @@ def draw_real(
     clusters: int,
     names: ClassNames,
     *,
+    threshold: float = 0.5,
     continuum: bool = False,
 ) -> Figure:
     """Borderline real test images by cluster, from the table of their assignment.
@@ -111,7 +116,7 @@ def draw_real(
     captions = [f"{cluster}: {count} images" for cluster, count in enumerate(counts)]
     of_each = "nearest to each exemplar" if continuum else "of each cluster"
     title = f"Borderline real test images {of_each}, framed in the colour of p"
-    return draw_clusters(test_images[rows], p, labels, captions, title, names)
+    return draw_clusters(test_images[rows], p, labels, captions, title, names, threshold)
 
 
 def draw_clusters(
@@ -121,6 +126,7 @@ def draw_clusters(
     captions: list[str],
     title: str,
     names: ClassNames | None = None,
+    threshold: float = 0.5,
 ) -> Figure:
     """The first images (N, C, H, W) of each cluster, a row a cluster, framed in the colour of p.
 
@@ -137,10 +143,10 @@ def draw_clusters(
         shown = (labels == cluster).nonzero()[:_COLUMNS, 0]
         axes.set_axis_off()
         if len(shown):
-            grid = framed_grid(images[shown], p[shown], _COLUMNS)
+            grid = framed_grid(images[shown], p[shown], _COLUMNS, threshold)
             axes.imshow(grid, interpolation="nearest")
         axes.text(
             -0.01, 0.5, caption, transform=axes.transAxes, ha="right", va="center", fontsize=9
         )
-    add_probability_scale(figure, rows, names=names)
+    add_probability_scale(figure, rows, names=names, threshold=threshold)
     return figure

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from borderline.boundary import Boundary
 from borderline.findings import written
 from borderline.measures.confusion import is_borderline
 from borderline.measures.facility_location import joint
@@ -244,13 +245,16 @@ def sizes(
 
 
 def assign_borderline(
-    labels: Tensor, view: RealView, model: ClusterModel | ExemplarModel | NoClusters, band: float
+    labels: Tensor,
+    view: RealView,
+    model: ClusterModel | ExemplarModel | NoClusters,
+    boundary: Boundary,
 ) -> pd.DataFrame:
     """Assign the borderline real test images, whose classes are ``labels`` (M,), to clusters.
 
     The rows are sorted by cluster (-1 for none), the most probable first.
     """
-    rows = is_borderline(view["test_p"], band).nonzero()[:, 0]
+    rows = is_borderline(view["test_p"], boundary).nonzero()[:, 0]
     vectors = view["test_embeddings"][rows].numpy()
     clusters, probability, _ = model.assign(vectors)
     columns = {

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import nn
 
-    from borderline.params import ConfusionParams, RunParams
+    from borderline.boundary import Boundary
+    from borderline.params import RunParams
     from borderline.pipelines.clustering.params import ClusteringParams
     from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
     from borderline.records import (
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 def pool_borderline(
     classifier: nn.Module,
     judge: nn.Module,
+    boundary: Boundary,
     *,
     clustering: ClusteringParams,
-    confusion: ConfusionParams,
     run: RunParams,
     **images: Parts,
 ) -> Pool:
@@ -50,7 +51,7 @@ def pool_borderline(
     most = min(clustering.pool, clustering.fit_size // max(len(made), 1))
     pool: Pool = {}
     for name, parts in made.items():
-        chosen = first_borderline(parts, confusion.band, 2 * most)["images"]
+        chosen = first_borderline(parts, boundary, 2 * most)["images"]
         for field, network in (("embeddings", classifier), ("features", judge)):
             if len(chosen):
                 seen = embed(network, chosen, run.torch_device())
@@ -207,6 +208,7 @@ def cluster_borderline(
     judge: nn.Module,
     pool: Pool,
     pair_names: dict[str, str],
+    boundary: Boundary,
     *,
     clustering: ClusteringParams,
     gans: dict[str, int],
@@ -232,7 +234,9 @@ def cluster_borderline(
     tables = recipe, finalists_table, structure_table
     scores = membership.describe(embeddings, clusters, *tables, found)
     sizes = membership.sizes(borderline, clusters, cluster_stability_table, found.removed)
-    figure = draw_borderline(borderline, clusters, sizes, ClassNames.of(pair_names))
+    figure = draw_borderline(
+        borderline, clusters, sizes, ClassNames.of(pair_names), boundary["threshold"]
+    )
     return clusters, found.model, scores, sizes, figure
 
 
@@ -242,8 +246,7 @@ def assign_real_images(
     cluster_model: ClusterModel | NoClusters,
     cluster_sizes_table: DataFrame,
     pair_names: dict[str, str],
-    *,
-    confusion: ConfusionParams,
+    boundary: Boundary,
 ) -> tuple[DataFrame, Figure]:
     """Assign each borderline real test image to a cluster."""
     from borderline.measures.class_names import ClassNames
@@ -251,9 +254,10 @@ def assign_real_images(
     from borderline.pipelines.clustering.figures import draw_real
     from borderline.pipelines.clustering.membership import assign_borderline
 
-    table = assign_borderline(pair_test["labels"], real_view, cluster_model, confusion.band)
+    table = assign_borderline(pair_test["labels"], real_view, cluster_model, boundary)
     figure = draw_real(
         *(pair_test["images"], table, len(cluster_sizes_table), ClassNames.of(pair_names)),
+        threshold=boundary["threshold"],
         continuum=isinstance(cluster_model, ExemplarModel),
     )
     return table, figure

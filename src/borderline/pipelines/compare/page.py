@@ -12,6 +12,7 @@ from borderline.findings import MEASURES, Findings, with_interval, written
 from borderline.measures.inference import predict
 from borderline.pages import rendering
 from borderline.pages.banners import banners, headed
+from borderline.pages.boundaries import middle_of_scale
 from borderline.pages.pictures import pictures
 from borderline.pages.verdicts import verdict_on
 from borderline.pipelines.compare.sides import Side
@@ -34,8 +35,9 @@ def section(
         images = torch.cat([prototype, side.borderline["images"][here][:members]])
         p = predict(other.classifier, images, device)
         alt = f"Image {{number}} of the pattern, {{p}} for {other.name}"
+        shown = pictures(images, p, alt, threshold=other.findings.threshold)
         doubt = verdict_on(pattern, side.findings)
-        patterns.append({**row.to_dict(), "pictures": pictures(images, p, alt), "doubt": doubt})
+        patterns.append({**row.to_dict(), "pictures": shown, "doubt": doubt})
     units = {"unit": side.findings.unit, "other_unit": other.findings.unit}
     title = headed(f"{side.findings.unit.capitalize()}s of {side.name}", side.findings)
     return {"name": side.name, "other": other.name, "title": title, "patterns": patterns, **units}
@@ -58,6 +60,7 @@ def render(
         charts=False,
         this=next(iter(findings.values())),
         banners=banners(findings),
+        middle=middle_of_scale(findings),
         names=[section["name"] for section in sections],
         in_short=[*map(_verdicts, sections), _errors(sections[0], errors)],
         rows=[_row(row) for _, row in measures.iterrows()],

@@ -15,6 +15,7 @@ from torch import nn
 
 from borderline.errors import BorderlineError
 from borderline.findings import MEASURES, MIXED, VERDICTS, Findings, Measured, number_of
+from borderline.measures.confusion import is_positive
 from borderline.measures.intervals import Estimate
 from borderline.params import Pairing
 from borderline.records import Clusters, LabelledImages, Part, Prototypes, RealView
@@ -134,7 +135,10 @@ def compare_errors(this: Side, other: Side) -> dict[str, Any]:
     if not all(torch.equal(*(test[name] for test in tests)) for name in ("images", "labels")):
         return dict.fromkeys(names)
     labels = this.pair_test["labels"]
-    wrong = [((side.real_view["test_p"] > 0.5).long() != labels).numpy() for side in (this, other)]
+    wrong = [
+        (is_positive(side.real_view["test_p"], side.findings.boundary).long() != labels).numpy()
+        for side in (this, other)
+    ]
     return dict(zip(names, only_one_wrong(*wrong), strict=True))
 
 

@@ -9,7 +9,9 @@ import pandas as pd
 import torch
 from sklearn.metrics.pairwise import cosine_distances
 
+from borderline.boundary import Boundary
 from borderline.findings import Findings
+from borderline.measures.confusion import confusion_distance
 from borderline.measures.inference import embed, predict
 from borderline.measures.intervals import estimate_of_share
 from borderline.pipelines.compare.sides import Side
@@ -26,13 +28,14 @@ class OtherModel(NamedTuple):
     """The other model's p (N,) and embeddings (N, D) of the images of a side.
 
     Also its embeddings of its own prototypes (K, D), where K may be 0, and its p of its own real
-    test images (M,).
+    test images (M,), and its decision boundary.
     """
 
     p: np.ndarray
     embeddings: np.ndarray
     prototypes: np.ndarray
     real_p: np.ndarray
+    boundary: Boundary
 
 
 def carry_both_over(this: Side, other: Side, unsure: float, device: torch.device) -> pd.DataFrame:
@@ -48,6 +51,7 @@ def carry_both_over(this: Side, other: Side, unsure: float, device: torch.device
             embed(model, images, device).numpy(),
             (embed(model, prototypes, device) if len(prototypes) else prototypes).numpy(),
             opposite.real_view["test_p"].numpy(),
+            opposite.findings.boundary,
         )
         labels = side.clusters["labels"].numpy()
         tables.append(carry_over(side.name, side.findings, labels, view, unsure))
@@ -66,8 +70,11 @@ def carry_over(
     counts as ``unsure`` of this share of its real test images, those with the least confidence.
     ``labels`` (N,) are the clusters of the borderline images.
     """
-    distance = np.abs(other.p - 0.5)
-    limit = np.quantile(np.abs(other.real_p - 0.5), unsure)
+    distance, real = (
+        confusion_distance(torch.from_numpy(p), other.boundary).numpy()
+        for p in (other.p, other.real_p)
+    )
+    limit = np.quantile(real, unsure)
     rows = []
     seen: set[int] = set()
     for pattern in findings.patterns:
@@ -83,7 +90,7 @@ def carry_over(
             joined = cosine_distances(other.embeddings[here], other.prototypes).argmin(1)
             counts = np.bincount(joined, minlength=len(other.prototypes))
             nearest, most = int(counts.argmax()), float(counts.max() / here.sum())
-        borderline = float((distance[here] < findings.band).mean())
+        borderline = float((distance[here] < other.boundary["band"]).mean())
         view = (borderline, float(other.p[here].mean()), verdict, nearest, most)
         rows.append((name, pattern.prototype, int(here.sum()), *share, *view))
     return pd.DataFrame(rows, columns=COLUMNS)

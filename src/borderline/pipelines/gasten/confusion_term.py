@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class ConfusionTerm(ABC):
-    """An addition to the generator's loss that is least at p = 0.5.
+    """An addition to the generator's loss that is least on the decision boundary, at p = t.
 
     Attributes:
+        threshold: The decision threshold t of the model under test, in (0, 1).
         weight: The default weight, alpha; None for a term that finds its weight itself.
         takes_two_gradients: Whether its step takes two gradients of one forward pass, which
             ``torch.compile`` does not support.
@@ -22,6 +23,9 @@ class ConfusionTerm(ABC):
 
     weight: float | None
     takes_two_gradients = False
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = threshold
 
     @abstractmethod
     def loss(self, logits: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from borderline.boundary import Boundary, formula_of_band
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import is_borderline
-from borderline.params import ConfusionParams
 from borderline.pipelines.gasten.confusion_term import ConfusionTerm
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.params import GanParams
@@ -36,17 +36,17 @@ class Steering:
     real_share: float = 0.0
 
 
-def borderline_rows(p: Tensor, confusion: ConfusionParams) -> Tensor:
+def borderline_rows(p: Tensor, boundary: Boundary) -> Tensor:
     """Rows (n,) of the borderline among the real training images, from their p (N,).
 
     Raises:
         BorderlineError: When there are none.
     """
-    rows = is_borderline(p, confusion.band).nonzero()[:, 0]
+    rows = is_borderline(p, boundary).nonzero()[:, 0]
     if len(rows) == 0:
         raise BorderlineError(
-            f"real_borderline needs real images with |p - 0.5| < {confusion.band}, but the "
-            "training set has none: set it to 0, or widen confusion.band."
+            f"real_borderline needs real images with {formula_of_band(boundary)}, but the training "
+            "set has none: set it to 0, or widen confusion.band."
         )
     return rows
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from borderline.boundary import Boundary
 from borderline.datasets.tensors import digest, digest_of_weights
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
 from borderline.measures.inference import embed, in_batches, most_other_mass, other_mass, predict
 from borderline.measures.realism import Moments, frechet_distance
-from borderline.params import ConfusionParams, Setting
+from borderline.params import Setting
 from borderline.pipelines.gasten.params import EarlyStoppingParams
 
 
@@ -21,11 +22,11 @@ def measurement(
     real_features: Tensor,
     device: torch.device,
     classifier: nn.Module | None = None,
-    confusion: ConfusionParams | None = None,
+    boundary: Boundary | None = None,
 ) -> Callable[[nn.Module], dict[str, float]]:
     """A function that measures a generator on the fixed test noise.
 
-    It gives ``images`` N, ``fd_lenet`` and, with the model under test and the band of step 2,
+    It gives ``images`` N, ``fd_lenet`` and, with the model under test and its boundary in step 2,
     ``band``, ``yield`` and ``acd``. The last two cover the images within the pair, and are NaN
     where there are none. ``fd_lenet`` and ``other_mass``, for a model of more than two classes,
     cover all images. Latents have the shape (N, Z), the judge's features of the real training
@@ -37,7 +38,7 @@ def measurement(
         images = in_batches(generator, test_noise, device=device)
         generated = Moments.of(embed(judge, images, device))
         scores = {"images": len(images), "fd_lenet": frechet_distance(generated, real)}
-        if classifier is not None and confusion is not None:
+        if classifier is not None and boundary is not None:
             p = predict(classifier, images, device)
             most = most_other_mass(classifier)
             if most is not None:
@@ -45,9 +46,9 @@ def measurement(
                 p = p[other <= most]
                 scores["other_mass"] = other.mean().item()
             scores |= {
-                "band": confusion.band,
-                "yield": borderline_yield(p, confusion.band),
-                "acd": average_confusion_distance(p),
+                "band": boundary["band"],
+                "yield": borderline_yield(p, boundary),
+                "acd": average_confusion_distance(p, boundary),
             }
         return scores
 

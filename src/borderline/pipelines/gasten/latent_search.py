@@ -1,7 +1,7 @@
 """Latent boundary search: walks between latents of both sides, stopped where they cross.
 
 The images of a GAN of the pair are split by the side of the boundary that they fall on, a latent of
-one side is joined to one of the other, and the root of ``C(G(z)) = 0.5`` is found on the arc
+one side is joined to one of the other, and the root of ``C(G(z)) = t`` is found on the arc
 between them. So every image is borderline by construction.
 """
 
@@ -16,6 +16,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
+from borderline.boundary import logit
 from borderline.measures.inference import BATCH_SIZE, embed, in_batches
 from borderline.params import RunParams
 from borderline.pipelines.gasten.params import Pairs
@@ -49,7 +50,12 @@ class SearchSampler(GanSampler):
     real_features: Tensor | None = None
 
     def sample(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+        self,
+        classifier: nn.Module,
+        real: LabelledImages,
+        images: int,
+        run: RunParams,
+        threshold: float,
     ) -> Parts:
         """Images on the boundary, no two of a part alike."""
         device, random = run.torch_device(), run.generator("latent search")
@@ -61,7 +67,7 @@ class SearchSampler(GanSampler):
             missing = size
             for _ in range(_MOST_ROUNDS):
                 candidates = max(_FEWEST_CANDIDATES, round(missing / self.keep))
-                latents, note = self._search_once(classifier, candidates, device, random)
+                latents, note = self._search_once(classifier, threshold, candidates, device, random)
                 more = make_part(generator, classifier, latents, device)
                 if rate is not None and len(latents) > 0:
                     best = rate(more["images"]).topk(math.ceil(self.keep * len(latents))).indices
@@ -98,13 +104,21 @@ class SearchSampler(GanSampler):
         return rate
 
     def _search_once(
-        self, classifier: nn.Module, candidates: int, device: torch.device, random: torch.Generator
+        self,
+        classifier: nn.Module,
+        threshold: float,
+        candidates: int,
+        device: torch.device,
+        random: torch.Generator,
     ) -> tuple[Tensor, str]:
         """Latents on the boundary, and a note that ends the search; empty if it may go on."""
         generator = self.generator
+        shift = logit(threshold)
 
         def logits_of(latents: Tensor) -> Tensor:
-            return in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
+            """Logits that are 0 on the boundary."""
+            logits = in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
+            return logits - shift
 
         latents, logits = torch.empty(0, int(generator.latent_dim)), torch.empty(0)  # type: ignore[arg-type]
         fewest = 0
@@ -115,7 +129,7 @@ class SearchSampler(GanSampler):
             fewest = min(int(below.sum()), int(above.sum()))
         advice = "train the GAN longer, start from another epoch, or use a generator of kind gasten"
         if fewest == 0:
-            p = torch.sigmoid(logits)
+            p = torch.sigmoid(logits + shift)
             return latents[:0], (
                 f"all {len(latents)} images drawn from the GAN fall on one side of the boundary, "
                 f"with p from {p.min():.3f} to {p.max():.3f}: {advice}"

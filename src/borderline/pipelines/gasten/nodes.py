@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from borderline.boundary import Boundary
     from borderline.datasets.checkpoints import Checkpoints
     from borderline.pipelines.gasten.stream import Epoch
     from borderline.sampling import Sampler
@@ -79,6 +80,7 @@ def _divergence(epoch: int, gan: GanParams, run: RunParams) -> BorderlineError:
 def make_images(
     sampler: Sampler,
     classifier: nn.Module,
+    boundary: Boundary,
     pair_train: LabelledImages,
     *,
     generation: GenerationParams,
@@ -88,5 +90,7 @@ def make_images(
     from borderline.pipelines.gasten.stream import stream_parts
     from borderline.sampling import sample_within_pair
 
-    parts = sample_within_pair(sampler, classifier, pair_train, generation.images, run)
+    parts = sample_within_pair(
+        sampler, classifier, pair_train, generation.images, run, boundary["threshold"]
+    )
     yield from stream_parts(parts, seconds=sampler.seconds, note=sampler.note)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from borderline.boundary import logit, uncentred
 from borderline.errors import BorderlineError
 from borderline.imported.params import Source
 from borderline.params import (
     ConfusionParams,
     GeneratorParams,
     Mark,
+    OperatingPoint,
     PairParams,
     Params,
     RunParams,
@@ -188,3 +191,23 @@ class GeneratorContext:
     gan: GanParams
     confusion: ConfusionParams
     spaces: Mapping[str, GeneratorParams]
+
+    def is_in_band(self, reach: float) -> bool:
+        """Whether centred probabilities within this distance of 0.5 are borderline."""
+        confusion, t = self.confusion, self.confusion.threshold
+        farthest = logit(0.5 + reach)
+        if confusion.scale == "logit":
+            return farthest < confusion.band
+        if isinstance(t, OperatingPoint):
+            # The farthest from any threshold, which is not known yet.
+            return math.tanh(farthest / 4) < confusion.band
+        if t == 0.5:
+            return reach < confusion.band
+        ends = (uncentred(0.5 + side * reach, t) for side in (-1, 1))
+        return max(abs(p - t) for p in ends) < confusion.band
+
+    @property
+    def band_in_words(self) -> str:
+        """The borderline band with its settings."""
+        names = ("threshold", "band", "scale")
+        return ", ".join(f"confusion.{n} {getattr(self.confusion, n)}" for n in names)

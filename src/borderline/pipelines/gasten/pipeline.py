@@ -24,7 +24,7 @@ def create_pipeline() -> Pipeline:
             "gasten",
             _generator,
             shared=["pair_train", "test_noise", "judge", "real_features"],
-            of_model=["classifier", "real_view"],
+            of_model=["classifier", "boundary", "real_view"],
         )
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from borderline.boundary import logit
 from borderline.measures.inference import in_batches, predict
 from borderline.params import RunParams
 from borderline.pipelines.gasten.params import Pairs
@@ -20,21 +21,27 @@ class BlendSampler(Sampler):
     """Blends of a real image of each class, both correctly classified, on the boundary.
 
     Attributes:
-        tolerance: The largest distance of a probability from 0.5.
+        tolerance: The largest distance of a centred probability from 0.5.
     """
 
     pairs: Pairs
     tolerance: float
 
     def sample(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+        self,
+        classifier: nn.Module,
+        real: LabelledImages,
+        images: int,
+        run: RunParams,
+        threshold: float,
     ) -> Parts:
         """Blends on the boundary."""
         device, random = run.torch_device(), run.generator("pixel bisection")
         classifier = classifier.to(device).eval()
 
         def logits_of(batch: Tensor) -> Tensor:
-            return in_batches(classifier, batch, device=device)
+            """Logits that are 0 on the boundary."""
+            return in_batches(classifier, batch, device=device) - logit(threshold)
 
         labels, logits = real["labels"], logits_of(real["images"])
         below, above = (labels == 0) & (logits < 0), (labels == 1) & (logits > 0)

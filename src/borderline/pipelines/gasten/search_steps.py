@@ -70,7 +70,7 @@ def find_crossings(
     targets: Tensor,
     tolerance: float,
 ) -> tuple[Tensor, Tensor]:
-    """Find a point on each path where the model's probability is the target.
+    """Find a point on each path where the probability is the target.
 
     Chandrupatla's method (1997) mixes bisection with inverse quadratic interpolation. It works on
     the logit, which is not flat where the probability is. Only paths that are not yet within the
@@ -78,7 +78,7 @@ def find_crossings(
 
     Args:
         logits_at: Takes shares of paths (B,) in (0, 1) and the rows of those paths (B,), returns
-            the model's logits at these points (B,).
+            the logits of the probabilities at these points (B,).
         first: Logits at share 0, below those of the targets, shape (N,).
         last: Logits at share 1, above those of the targets, shape (N,).
         targets: Probabilities in (0, 1), shape (N,).

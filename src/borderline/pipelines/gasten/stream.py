@@ -24,7 +24,11 @@ _IMAGES_IN_A_GRID = 64
 
 
 def stream_epochs(
-    progress: Iterable[Progress], gan: Gan, test_noise: Tensor, classifier: nn.Module | None = None
+    progress: Iterable[Progress],
+    gan: Gan,
+    test_noise: Tensor,
+    classifier: nn.Module | None = None,
+    threshold: float = 0.5,
 ) -> Iterator[Epoch]:
     """The checkpoint, the history and a grid of samples after each epoch of a training."""
     for history, checkpoint in progress:
@@ -42,7 +46,7 @@ def stream_epochs(
         yield (
             {name: checkpoint} if checkpoint else {},
             table,
-            {name: draw_image_grid(samples, p, title)},
+            {name: draw_image_grid(samples, p, title, threshold=threshold)},
         )
 
 

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from matplotlib.colors import to_hex
 from plotly.subplots import make_subplots
 
+from borderline.boundary import Boundary, ends_of_band
 from borderline.measures.class_names import ClassNames, in_chart, p_of
-from borderline.measures.plots import PROBABILITY_COLOURS
+from borderline.measures.plots import PROBABILITY_COLOURS, colours_of_p
 from borderline.pipelines.metrics.comparison import REAL
 
 # Colours of Okabe and Ito, which colour-blind people can tell apart.
@@ -43,9 +44,10 @@ _HEADLINES = {
 
 
 def draw_histograms(
-    histograms: Mapping[str, pd.DataFrame], band: float, names: ClassNames
+    histograms: Mapping[str, pd.DataFrame], boundary: Boundary, names: ClassNames
 ) -> go.Figure:
     """The histogram of p of each generator's images (``histogram_table``), one panel each."""
+    scale = colours_of_p(boundary["threshold"])
     columns = min(3, len(histograms))
     rows = math.ceil(len(histograms) / columns)
     figure = make_subplots(
@@ -64,7 +66,7 @@ def draw_histograms(
             y=table["images"] / total,
             width=table["to"] - table["from"],
             marker={
-                "color": [to_hex(PROBABILITY_COLOURS(m)) for m in middles],
+                "color": [to_hex(PROBABILITY_COLOURS(float(scale(m)))) for m in middles],
                 "line": {"color": "#333333", "width": 0.6},
             },
             name="uncalibrated",
@@ -83,7 +85,7 @@ def draw_histograms(
             showlegend=position == 0,
         )
         figure.add_traces([bars, calibrated], rows=[place["row"]] * 2, cols=[place["col"]] * 2)
-        for edge in (0.5 - band, 0.5 + band):
+        for edge in ends_of_band(boundary):
             figure.add_vline(edge, line=_DASHED, **place)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     figure.update_xaxes(range=[0, 1], showticklabels=True)
@@ -186,8 +188,13 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
         type="log",
         nticks=8,
     )
-    figure.update_yaxes(title="ACD (down: nearer to the boundary)", range=[-0.02, 0.52])
+    figure.update_yaxes(title="ACD (down: nearer to the boundary)", range=_range_of(points["acd"]))
     return _finished(figure, "Realism against confusion, by epoch and generator", height=560)
+
+
+def _range_of(acd: pd.Series) -> list[float] | None:
+    """The range of the axis: the same for all runs with a threshold of 0.5."""
+    return [-0.02, 0.52] if not acd.max() > 0.5 else None
 
 
 def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from borderline.boundary import Boundary
 from borderline.grid import Judge
 from borderline.measures.confusion import is_borderline
 from borderline.measures.diversity import DIVERSITY, judge_diversity, near_distance
@@ -65,9 +66,9 @@ class RealImages(NamedTuple):
     p: Tensor
     test_p: Tensor
 
-    def borderline(self, band: float) -> ImageSet:
+    def borderline(self, boundary: Boundary) -> ImageSet:
         """The borderline images among training and test images."""
-        training, test = is_borderline(self.p, band), is_borderline(self.test_p, band)
+        training, test = is_borderline(self.p, boundary), is_borderline(self.test_p, boundary)
         features = {
             judge: torch.cat([reference.features[training], self.test[judge][test]])
             for judge, reference in self.references.items()
@@ -87,7 +88,7 @@ def compare(
     real: RealImages,
     generated: Sequence[ImageSet],
     generated_borderline: Sequence[ImageSet],
-    band: float,
+    boundary: Boundary,
     metrics: MetricsParams,
     run: RunParams,
 ) -> pd.DataFrame:
@@ -101,7 +102,7 @@ def compare(
         One row for each comparison, set, judge and measure, with ``COLUMNS``: ``n`` images,
         ``value`` with the ends of its 95 % interval, and a ``note`` where there is no value.
     """
-    borderline = real.borderline(band)
+    borderline = real.borderline(boundary)
     test = ImageSet(REAL, real.test).shuffled(run.generator("real test images"))
     floor = borderline.shuffled(run.generator("real borderline images"))
     rows = _compare("all", "real", [*generated, test], real.references, metrics, run)

@@ -13,7 +13,10 @@ _SHOWN = 64
 
 
 def draw_side_by_side(
-    strips: list[tuple[str, Tensor, Tensor]], names: ClassNames, columns: int = 14
+    strips: list[tuple[str, Tensor, Tensor]],
+    names: ClassNames,
+    threshold: float,
+    columns: int = 14,
 ) -> Figure:
     """A strip of borderline images for each source, by its name; without images it is a note."""
     figure = Figure(figsize=(14, 0.95 * len(strips) + 0.6), layout="constrained", dpi=120)
@@ -24,17 +27,18 @@ def draw_side_by_side(
         if len(images) == 0:
             axes.text(0.01, 0.5, "none", va="center", transform=axes.transAxes)
             continue
-        strip = framed_grid(images[:columns], p[:columns], columns)
+        strip = framed_grid(images[:columns], p[:columns], columns, threshold)
         axes.imshow(strip, interpolation="nearest", aspect="equal")
         axes.set_anchor("W")
     figure.suptitle("Borderline images, real and generated", fontsize=11)
-    add_probability_scale(figure, list(panels), names=names)
+    add_probability_scale(figure, list(panels), names=names, threshold=threshold)
     return figure
 
 
-def draw_borderline(borderline: Part, chosen: str, names: ClassNames) -> Figure:
+def draw_borderline(borderline: Part, chosen: str, names: ClassNames, threshold: float) -> Figure:
     """The first borderline images of the chosen generator."""
     images, p = borderline["images"], borderline["probabilities"]
     note = f", the first {_SHOWN} of them" if len(images) > _SHOWN else ""
     title = f"{len(images)} borderline images of {chosen}{note}"
-    return draw_image_grid(images[:_SHOWN], p[:_SHOWN], title, names=names)
+    shown = images[:_SHOWN], p[:_SHOWN]
+    return draw_image_grid(*shown, title, names=names, threshold=threshold)

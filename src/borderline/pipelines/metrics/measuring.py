@@ -9,12 +9,13 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from borderline.boundary import Boundary
+from borderline.boundary import at_temperature as boundary_at
 from borderline.grid import Judge
 from borderline.measures.confusion import Confusion, at_temperature, is_borderline
 from borderline.measures.inference import embed
 from borderline.measures.intervals import Estimate
 from borderline.measures.realism import Moments, Reference, frechet_distance
-from borderline.params import ConfusionParams
 from borderline.pipelines.metrics.comparison import measure_name
 from borderline.pipelines.metrics.params import MetricsParams
 from borderline.records import FeatureSamples, Parts, References
@@ -27,7 +28,7 @@ def measure_parts(
     *,
     temperature: float,
     metrics: MetricsParams,
-    confusion: ConfusionParams,
+    boundary: Boundary,
     device: torch.device,
 ) -> tuple[dict[str, float], pd.DataFrame, FeatureSamples]:
     """Measure all images of a generator; ``temperature`` is the model's, NaN for none.
@@ -41,8 +42,8 @@ def measure_parts(
     samples: dict[str, list[Tensor]] = {}
     for name in sorted(parts):
         part = parts[name]()
-        rows = is_borderline(part["probabilities"], confusion.band)
-        of_part = confusion_sums(part["probabilities"], temperature, metrics, confusion)
+        rows = is_borderline(part["probabilities"], boundary)
+        of_part = confusion_sums(part["probabilities"], temperature, metrics, boundary)
         sums = [a + b for a, b in zip(sums, of_part, strict=True)] if sums else of_part
         for judge, network in networks.items():
             features = embed(network, part["images"], device)
@@ -52,7 +53,7 @@ def measure_parts(
                 sample = samples.setdefault(key, [])
                 missing = metrics.sample_size - sum(map(len, sample))
                 sample.append(kept[: max(missing, 0)])
-    scores = confusion_columns(sums) | {"temperature": temperature}
+    scores = confusion_columns(sums, temperature, boundary) | {"temperature": temperature}
     for judge in networks:
         real = reference_of(references, judge).moments
         name = measure_name("fd", judge)
@@ -62,18 +63,25 @@ def measure_parts(
 
 
 def confusion_sums(
-    p: Tensor, temperature: float, metrics: MetricsParams, confusion: ConfusionParams
+    p: Tensor, temperature: float, metrics: MetricsParams, boundary: Boundary
 ) -> list[Confusion]:
     """The sums over p (N,), and over calibrated p unless the temperature is NaN."""
-    versions = [p] if math.isnan(temperature) else [p, at_temperature(p, temperature)]
-    return [Confusion.of(q, confusion.band, metrics.histogram_bins) for q in versions]
+    sums = [Confusion.of(p, boundary, metrics.histogram_bins)]
+    if not math.isnan(temperature):
+        calibrated = at_temperature(p, temperature), boundary_at(boundary, temperature)
+        sums.append(Confusion.of(*calibrated, metrics.histogram_bins))
+    return sums
 
 
-def confusion_columns(sums: Sequence[Confusion]) -> dict[str, float]:
+def confusion_columns(
+    sums: Sequence[Confusion], temperature: float, boundary: Boundary
+) -> dict[str, float]:
     """Scores with the ends of their intervals, by column of the leaderboard."""
     raw, *calibrated = sums
-    scores = raw.estimates()
-    after = calibrated[0].estimates() if calibrated else dict.fromkeys(scores, Estimate.none())
+    scores = raw.estimates(boundary)
+    after = dict.fromkeys(scores, Estimate.none())
+    if calibrated:
+        after = calibrated[0].estimates(boundary_at(boundary, temperature))
     scores |= {f"{name}_calibrated": estimate for name, estimate in after.items()}
     columns: dict[str, float] = {"images": raw.images, "borderline": raw.borderline}
     for name, (value, low, high) in scores.items():

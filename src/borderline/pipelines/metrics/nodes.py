@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure as Chart
     from torch import Tensor, nn
 
+    from borderline.boundary import Boundary
     from borderline.committee import Committee
     from borderline.datasets.image_source import SourceImages
     from borderline.grid import Grid
-    from borderline.params import ConfusionParams, PairParams, RunParams
+    from borderline.params import PairParams, RunParams
     from borderline.pipelines.metrics.params import MetricsParams, VerdictsParams
     from borderline.records import (
         FeatureSamples,
@@ -70,10 +71,10 @@ def measure_generator(
     calibration_table: DataFrame,
     real_reference: References,
     model_reference: References,
+    boundary: Boundary,
     *,
     grid: Grid,
     metrics: MetricsParams,
-    confusion: ConfusionParams,
     run: RunParams,
     **networks: nn.Module,
 ) -> tuple[DataFrame, DataFrame, FeatureSamples]:
@@ -88,7 +89,7 @@ def measure_generator(
         {**real_reference, **model_reference},
         temperature=float(calibration_table["temperature"].iloc[0]),
         metrics=metrics,
-        confusion=confusion,
+        boundary=boundary,
         device=run.torch_device(),
     )
     outcome = {name: outcome_table[name] for name in ("seconds", "note")}
@@ -99,10 +100,10 @@ def measure_realism(
     real_reference: References,
     model_reference: References,
     real_view: RealView,
+    boundary: Boundary,
     *,
     grid: Grid,
     metrics: MetricsParams,
-    confusion: ConfusionParams,
     run: RunParams,
     **features: FeatureSamples,
 ) -> DataFrame:
@@ -125,7 +126,7 @@ def measure_realism(
         ]
         for images in ("all", "borderline")
     )
-    return compare(real, generated, borderline, confusion.band, metrics, run)
+    return compare(real, generated, borderline, boundary, metrics, run)
 
 
 def gather_epochs(**histories: DataFrame) -> tuple[DataFrame, Chart]:
@@ -167,10 +168,10 @@ def choose_generator(
     realism_table: DataFrame,
     real_view: RealView,
     calibration_table: DataFrame,
+    boundary: Boundary,
     *,
     grid: Grid,
     metrics: MetricsParams,
-    confusion: ConfusionParams,
     **generators: Any,
 ) -> tuple[DataFrame, Chart]:
     """The leaderboard of a model's generators with the floor and the choice, and its chart.
@@ -183,7 +184,8 @@ def choose_generator(
     from borderline.pipelines.metrics.measuring import confusion_columns, confusion_sums
 
     temperature = float(calibration_table["temperature"].iloc[0])
-    floor = confusion_columns(confusion_sums(real_view["test_p"], temperature, metrics, confusion))
+    sums = confusion_sums(real_view["test_p"], temperature, metrics, boundary)
+    floor = confusion_columns(sums, temperature, boundary)
     tables = {name: generators[f"{name}.scores_table"] for name in grid.generators}
     settings = {name: generators.get(f"{name}.settings") for name in grid.generators}
     baselines = {name: kind.baseline for name, kind in settings.items() if kind is not None}
@@ -197,8 +199,7 @@ def choose_generator(
 def show_histograms(
     leaderboard_table: DataFrame,
     pair_names: dict[str, str],
-    *,
-    confusion: ConfusionParams,
+    boundary: Boundary,
     **histograms: DataFrame,
 ) -> Chart:
     """The histograms of p of all generators, uncalibrated and calibrated."""
@@ -208,7 +209,7 @@ def show_histograms(
 
     names = generators_of(leaderboard_table)["source"]
     tables = {name: histograms[f"{name}.histogram_table"] for name in names}
-    return draw_histograms(tables, confusion.band, ClassNames.of(pair_names))
+    return draw_histograms(tables, boundary, ClassNames.of(pair_names))
 
 
 def compare_generators(
@@ -216,8 +217,7 @@ def compare_generators(
     pair_train: LabelledImages,
     real_view: RealView,
     pair_names: dict[str, str],
-    *,
-    confusion: ConfusionParams,
+    boundary: Boundary,
     **images: Parts,
 ) -> Figure:
     """The real borderline images and each generator's, side by side."""
@@ -227,24 +227,24 @@ def compare_generators(
     from borderline.pipelines.metrics.leaderboard import generators_of
 
     p = real_view["train_p"]
-    rows = is_borderline(p, confusion.band)
+    rows = is_borderline(p, boundary)
     real = pair_train["images"][rows]
     strips = [(f"real training images\n{len(real)} borderline", real, p[rows])]
     for _, row in generators_of(leaderboard_table).iterrows():
         parts = images[f"{row['source']}.images"]
         part = parts[min(parts)]()
         p = part["probabilities"]
-        rows = is_borderline(p, confusion.band)
+        rows = is_borderline(p, boundary)
         scores = f"yield {row['yield']:.1%}, ACD {row['acd']:.3f}" if row["images"] else "no images"
         strips.append((f"{row['source']}\n{scores}", part["images"][rows], p[rows]))
-    return draw_side_by_side(strips, ClassNames.of(pair_names))
+    return draw_side_by_side(strips, ClassNames.of(pair_names), boundary["threshold"])
 
 
 def select_borderline(
     leaderboard_table: DataFrame,
     pair_names: dict[str, str],
+    boundary: Boundary,
     *,
-    confusion: ConfusionParams,
     metrics: MetricsParams,
     **images: Parts,
 ) -> tuple[Part, Figure]:
@@ -255,8 +255,9 @@ def select_borderline(
 
     chosen = chosen_generator(leaderboard_table)
     parts = images[f"{chosen}.images"]
-    borderline = first_borderline(parts, confusion.band, metrics.most_borderline)
-    return borderline, draw_borderline(borderline, chosen, ClassNames.of(pair_names))
+    borderline = first_borderline(parts, boundary, metrics.most_borderline)
+    names = ClassNames.of(pair_names)
+    return borderline, draw_borderline(borderline, chosen, names, boundary["threshold"])
 
 
 def measure_held_out(

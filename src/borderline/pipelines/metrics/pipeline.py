@@ -55,7 +55,7 @@ def create_pipeline() -> Pipeline:
             "metrics",
             lambda _: Pipeline([generator]),
             shared=["judge", "inception", "real_reference"],
-            of_model=["classifier", "calibration_table", "model_reference"],
+            of_model=["classifier", "boundary", "calibration_table", "model_reference"],
         )
         + for_each_model(
             "metrics",

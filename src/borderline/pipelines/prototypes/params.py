@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from borderline.boundary import uncentred
 from borderline.params import Params, check_can_tell, distinct
 from borderline.pipelines.prototypes.choosing.names import Selection
 
@@ -86,8 +87,9 @@ class TippingParams(Params):
     """The walks from each prototype to both classes.
 
     Attributes:
-        confident: The model is confident of the positive class at this p or above, and of the
-            negative class at 1 minus this or below.
+        confident: The model is confident of the positive class at this centred probability,
+            ``sigmoid(logit p - logit t)``, or above; of the negative class at 1 minus this or
+            below. For a threshold t of 0.5 this is p.
         steps: Images of the walk to each side.
         neighbours: Nearest real training images of each class.
     """
@@ -95,6 +97,10 @@ class TippingParams(Params):
     confident: float = Field(gt=0.5, lt=1)
     steps: int = Field(ge=1)
     neighbours: int = Field(ge=1)
+
+    def ends(self, threshold: float) -> tuple[float, float]:
+        """The p at which the model is confident of the negative and of the positive class."""
+        return uncentred(1 - self.confident, threshold), uncentred(self.confident, threshold)
 
 
 class WordsParams(Params):

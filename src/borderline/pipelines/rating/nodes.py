@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from borderline.boundary import Boundary
     from borderline.grid import Grid
     from borderline.params import RunParams
     from borderline.pipelines.rating.params import RatingParams
@@ -26,12 +27,14 @@ def choose_rating_items(
     prototypes: Prototypes,
     pair_test: LabelledImages,
     real_view: RealView,
+    boundary: Boundary,
     *,
     rating: RatingParams,
     confident: float,
     run: RunParams,
 ) -> RatingItems:
-    """Choose the images that people rate; ``confident`` is the p of a confident real image."""
+    """Choose the images that people rate; ``confident`` is that of the tipping."""
+    from borderline.measures.confusion import centred
     from borderline.pipelines.rating.items import choose_items
 
     return choose_items(
@@ -39,7 +42,7 @@ def choose_rating_items(
         clusters,
         prototypes,
         pair_test,
-        real_view["test_p"],
+        centred(real_view["test_p"], boundary["threshold"]),
         rating=rating,
         confident=confident,
         run=run,

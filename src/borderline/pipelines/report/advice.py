@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from borderline.boundary import formula_of_band
 from borderline.findings import Findings, Measured, written
 
 # Fewer real borderline images are too few for a comparison.
@@ -62,8 +63,7 @@ def limits_of_model(findings: Findings) -> list[str]:
         )
     limits.append(
         f"{measures['borderline_test'].text('borderline_test')} of the real test images are "
-        f"borderline (|p - 0.5| < {findings.band:g}). The predicted class of such an image is "
-        "little better than a guess."
+        f"borderline ({formula_of_band(findings.boundary)}). {_of_borderline(findings)}"
     )
     if near.value is not None and errors.value is not None:
         limits.append(
@@ -108,6 +108,12 @@ def _confidence(temperature: float | None) -> str:
     if temperature < _UNDERCONFIDENT:
         return f"The model is underconfident (temperature {temperature:.2f})."
     return f"The confidence of the model is about right (temperature {temperature:.2f})."
+
+
+def _of_borderline(findings: Findings) -> str:
+    if findings.threshold == 0.5:
+        return "The predicted class of such an image is little better than a guess."
+    return "A small change of such an image changes its predicted class."
 
 
 def _frequency(p: float | None) -> str:

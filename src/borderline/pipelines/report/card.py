@@ -6,8 +6,10 @@ import re
 
 from markupsafe import Markup
 
+from borderline.boundary import formula_of_band
 from borderline.findings import MEASURES, Findings
 from borderline.pages.banners import banners, headed
+from borderline.pages.boundaries import threshold_in_words
 from borderline.pages.rendering import environment
 from borderline.pages.verdicts import verdict_on, verdicts_in_short
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
@@ -51,6 +53,8 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
             findings=findings,
             banners=banners({name: findings}),
             headed=headed,
+            band=formula_of_band(findings.boundary),
+            threshold=threshold_in_words(findings),
             short=in_short(name, findings),
             trust=[trust_in(pattern, findings).level for pattern in findings.patterns],
             short_verdict=verdicts_in_short(findings),

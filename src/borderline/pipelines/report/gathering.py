@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
+from borderline.boundary import Boundary
 from borderline.findings import (
     LOGIT,
     MEASURES,
@@ -54,7 +55,7 @@ def gather(
     classifier: nn.Module,
     train_images: int,
     judges: int,
-    band: float,
+    boundary: Boundary,
     level: float,
     *,
     quick: bool = False,
@@ -67,7 +68,7 @@ def gather(
         classifier: The model.
         train_images: The number of real training images.
         judges: The number of judges with an opinion on classes.
-        band: Half the width of the borderline band.
+        boundary: The decision boundary of the model.
         level: The significance level of the validation's q-values.
         quick: Whether the run was a quick look.
     """
@@ -104,7 +105,10 @@ def gather(
         test_images=int(scores["test_images"]),
         errors=int(scores["false_positive"] + scores["false_negative"]),
         errors_near_p=number_of(near["any"].get("p_value")),
-        band=band,
+        threshold=boundary["threshold"],
+        threshold_rule=boundary["rule"],
+        band=boundary["band"],
+        scale=boundary["scale"],
         temperature=number_of(tables["calibration_table"]["temperature"].iloc[0]),
         generator=str(chosen["source"]),
         rule=str(chosen["rule"]),

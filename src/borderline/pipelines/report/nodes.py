@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from torch import nn
 
+    from borderline.boundary import Boundary
     from borderline.grid import Grid
-    from borderline.params import CallParams, ConfusionParams, RunParams
+    from borderline.params import CallParams, RunParams
     from borderline.pipelines.report.page import View
     from borderline.pipelines.report.params import ReportParams
     from borderline.records import (
@@ -58,8 +59,8 @@ def gather_findings(
     prototypes: Prototypes,
     human_verdicts: dict[str, Any],
     committee_scores_table: pd.DataFrame,
+    boundary: Boundary,
     *,
-    confusion: ConfusionParams,
     level: float,
     run: RunParams,
     **tables: pd.DataFrame,
@@ -74,7 +75,7 @@ def gather_findings(
     train_images = len(pair_train["labels"])
     judges = int(committee_scores_table["members"].iloc[0])
     findings = gather(
-        *(tables, pair_names, classifier, train_images, judges, confusion.band, level),
+        *(tables, pair_names, classifier, train_images, judges, boundary, level),
         quick=run.quick,
     )
     patterns = digest_of_patterns(borderline, clusters, prototypes)
@@ -128,6 +129,7 @@ def show_generators(
     histograms_chart: go.Figure,
     pair_train: LabelledImages,
     real_view: RealView,
+    boundary: Boundary,
     *,
     report: ReportParams,
     **images: Any,
@@ -137,9 +139,9 @@ def show_generators(
     from borderline.pipelines.report.views import view_leaderboard, view_strips
 
     parts = {name.removesuffix(".images"): value for name, value in images.items()}
-    real = (pair_train["images"], real_view["train_p"])
+    real, threshold = (pair_train["images"], real_view["train_p"]), boundary["threshold"]
     return {
-        "strips": view_strips(leaderboard_table, parts, real, report.samples),
+        "strips": view_strips(leaderboard_table, parts, real, report.samples, threshold),
         "leaderboard": view_leaderboard(leaderboard_table),
         "charts": {
             "leaderboard": chart(leaderboard_chart),
@@ -179,12 +181,12 @@ def show_patterns(
 
     model = Findings.read(findings)
     cards = views.view_prototypes(model, prototypes)
-    full = model.patterns[: report.patterns]
+    full, t = model.patterns[: report.patterns], model.threshold
     details = zip(
         views.view_attributions(full, prototypes, attributions, explanation_scores_table),
-        views.view_walks(full, tipping, pair_train["images"]),
-        views.view_members(full, borderline, embeddings, clusters, prototypes, report.members),
-        views.view_real_images(full, real_patterns_table, pair_test, report.real_images),
+        views.view_walks(full, tipping, pair_train["images"], t),
+        views.view_members(full, borderline, embeddings, clusters, prototypes, report.members, t),
+        views.view_real_images(full, real_patterns_table, pair_test, report.real_images, t),
         views.view_partners(full, matches_table, repeats),
         strict=True,
     )

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from borderline.findings import Findings
 from borderline.pages import rendering
 from borderline.pages.banners import banners, headed
+from borderline.pages.boundaries import borderline_in_words, middle_of_scale
 from borderline.pages.verdicts import verdicts_in_short
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
@@ -60,6 +61,7 @@ class Origin(NamedTuple):
 
 def render(models: Sequence[Model], origin: Origin) -> str:
     """The whole page about at least one model."""
+    findings = {model.name: model.findings for model in models}
     return rendering.render(
         PACKAGE,
         "report.html",
@@ -71,9 +73,9 @@ def render(models: Sequence[Model], origin: Origin) -> str:
         limits_of_method=limits_of_method,
         least_stability=LEAST_STABILITY,
         verdicts_in_short=verdicts_in_short,
-        banners=banners({model.name: model.findings for model in models}),
+        banners=banners(findings),
+        middle=middle_of_scale(findings),
+        borderline=borderline_in_words(findings),
         headed=headed,
-        headline=headed(
-            "Where, how and why is the model unsure?", *(model.findings for model in models)
-        ),
+        headline=headed("Where, how and why is the model unsure?", *findings.values()),
     )

@@ -40,7 +40,8 @@ def view_prototypes(findings: Findings, prototypes: Prototypes) -> list[View]:
     """The head of each card: the pattern's numbers, its verdict, its trust and its prototype."""
     one = "Exemplar" if findings.continuum else "Prototype"
     alt = f"{one} {{number}}: an image between {findings.negative} and {findings.positive}, "
-    shown = pictures(prototypes["images"], prototypes["probabilities"], alt + "{p}", first=0)
+    images, p = prototypes["images"], prototypes["probabilities"]
+    shown = pictures(images, p, alt + "{p}", first=0, threshold=findings.threshold)
     return [
         {
             "pattern": pattern.model_dump(),
@@ -72,7 +73,7 @@ def view_attributions(
 
 
 def view_walks(
-    patterns: Sequence[Pattern], tipping: Tipping, train_images: Tensor
+    patterns: Sequence[Pattern], tipping: Tipping, train_images: Tensor, threshold: float
 ) -> Iterator[View]:
     """The walk through each prototype, and the nearest real images at its two ends."""
     for number in (pattern.prototype for pattern in patterns):
@@ -82,10 +83,11 @@ def view_walks(
             train_images[torch.cat([negative.flip(0), positive])],
             torch.cat([p[0].flip(0), p[1]]),
             "Real training image, {p}",
+            threshold=threshold,
         )
         alt = f"Step {{number}} of {len(walk)}, {{p}}"
         yield {
-            "walk": pictures(walk, tipping["walks_p"][number], alt),
+            "walk": pictures(walk, tipping["walks_p"][number], alt, threshold=threshold),
             "middle": len(walk) // 2,
             "negatives": beside[: len(negative)],
             "positives": beside[len(negative) :],
@@ -99,6 +101,7 @@ def view_members(
     clusters: Clusters,
     prototypes: Prototypes,
     most: int,
+    threshold: float,
 ) -> Iterator[View]:
     """The images of each cluster, the most similar to the prototype first."""
     if not patterns:
@@ -110,11 +113,15 @@ def view_members(
         rows = np.flatnonzero((labels == pattern.cluster) & (pattern.cluster >= 0))
         rows = rows[distances[pattern.prototype, rows].argsort(kind="stable")][:most]
         images, p = borderline["images"][rows], borderline["probabilities"][rows]
-        yield {"members": pictures(images, p, alt)}
+        yield {"members": pictures(images, p, alt, threshold=threshold)}
 
 
 def view_real_images(
-    patterns: Sequence[Pattern], real_patterns: pd.DataFrame, pair_test: LabelledImages, most: int
+    patterns: Sequence[Pattern],
+    real_patterns: pd.DataFrame,
+    pair_test: LabelledImages,
+    most: int,
+    threshold: float,
 ) -> Iterator[View]:
     """The real borderline test images that fall into each cluster."""
     alt = "Real borderline test image {number}, {p}"
@@ -123,7 +130,7 @@ def view_real_images(
         table = table[: most if pattern.cluster >= 0 else 0]
         rows = torch.tensor(table["row"].to_numpy(), dtype=torch.long)
         p = torch.tensor(table["p"].to_numpy(), dtype=torch.float)
-        yield {"real": pictures(pair_test["images"][rows], p, alt)}
+        yield {"real": pictures(pair_test["images"][rows], p, alt, threshold=threshold)}
 
 
 def view_partners(
@@ -155,13 +162,14 @@ def view_real_borderline(
     """
     if len(real["rows"]) == 0:
         return []
-    tiles = pictures(real["images"], real["probabilities"], "Real borderline test image, {p}")
+    images, p, alt = real["images"], real["probabilities"], "Real borderline test image, {p}"
+    tiles = pictures(images, p, alt, threshold=findings.threshold)
     classes = (findings.negative, findings.positive)
     for tile, label in zip(tiles, real["labels"].tolist(), strict=True):
         tile["caption"] = f"is {classes[label]}"
     methods = list(explanation_scores["method"]) or list(attributions)
     pushes = {method: attributions[method] for method in methods}
-    shown = picture_attributions(real["images"], pushes, "real image")
+    shown = picture_attributions(images, pushes, "real image")
     return [{"image": t, "attributions": a} for t, a in zip(tiles, shown, strict=True)]
 
 

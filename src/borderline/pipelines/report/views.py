@@ -8,7 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from borderline.findings import NONE, Findings, number_of, with_interval
-from borderline.measures.confusion import confusion_distance, is_borderline
+from borderline.measures.confusion import confusion_distance, is_borderline, is_positive
 from borderline.pages.pictures import of_file, pictures
 from borderline.pipelines.report.page import View
 from borderline.records import LabelledImages, Parts
@@ -35,8 +35,9 @@ def view_model(
     most: int,
 ) -> View:
     """The section about the model, with at most ``most`` test images of each kind; p is theirs."""
-    scores, wrong = scores_table.iloc[0], (p > 0.5).long() != pair_test["labels"]
-    nearest = confusion_distance(p).argsort(stable=True)
+    boundary = findings.boundary
+    scores, wrong = scores_table.iloc[0], is_positive(p, boundary).long() != pair_test["labels"]
+    nearest = confusion_distance(p, boundary).argsort(stable=True)
     # The most confident errors come first: they cost most.
     farthest = nearest.flip(0)
     classes = (findings.negative, findings.positive)
@@ -49,7 +50,8 @@ def view_model(
 
     def shown(rows: Tensor) -> View:
         first = rows[:most]
-        tiles = pictures(pair_test["images"][first], p[first], "Real test image, {p}")
+        alt, threshold = "Real test image, {p}", boundary["threshold"]
+        tiles = pictures(pair_test["images"][first], p[first], alt, threshold=threshold)
         for picture, label in zip(tiles, pair_test["labels"][first].tolist(), strict=True):
             picture["caption"] = f"is {classes[label]}"
             picture["alt"] += f", {picture['caption']}"
@@ -58,13 +60,17 @@ def view_model(
     return {
         "matrix": {name: int(scores[name]) for name in counts},
         "figure": of_file(figure, alt),
-        "borderline": shown(nearest[is_borderline(p, findings.band)[nearest]]),
+        "borderline": shown(nearest[is_borderline(p, boundary)[nearest]]),
         "errors": shown(farthest[wrong[farthest]]),
     }
 
 
 def view_strips(
-    leaderboard: pd.DataFrame, parts: dict[str, Parts], real: tuple[Tensor, Tensor], most: int
+    leaderboard: pd.DataFrame,
+    parts: dict[str, Parts],
+    real: tuple[Tensor, Tensor],
+    most: int,
+    threshold: float,
 ) -> list[View]:
     """At most ``most`` images of each generator in the order of the leaderboard, then real ones.
 
@@ -73,13 +79,15 @@ def view_strips(
         parts: The parts of each generator's images, by its name.
         real: Real training images and their p.
         most: The most images in a strip.
+        threshold: The decision threshold of the model.
     """
     strips = []
     for _, row in leaderboard[leaderboard["source"].isin(list(parts))].iterrows():
         name = row["source"]
         part = parts[name][min(parts[name])]()
         images, p = part["images"][:most], part["probabilities"][:most]
-        shown = pictures(images, p, f"Image {{number}} of {name}, {{p}}")
+        alt = f"Image {{number}} of {name}, {{p}}"
+        shown = pictures(images, p, alt, threshold=threshold)
         strips.append(
             {
                 "name": name,
@@ -89,7 +97,7 @@ def view_strips(
             }
         )
     images, p = (tensor[:most] for tensor in real)
-    shown = pictures(images, p, "Real training image {number}, {p}")
+    shown = pictures(images, p, "Real training image {number}, {p}", threshold=threshold)
     return [*strips, {"name": REAL, "chosen": False, "baseline": "", "pictures": shown}]
 
 

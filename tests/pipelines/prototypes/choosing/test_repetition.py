@@ -22,7 +22,7 @@ from borderline.pipelines.prototypes.choosing.repetition import (
 )
 from borderline.records import LabelledImages, Side
 from borderline.sampling import Parts, Sampler
-from conftest import blobs, clustering_params
+from conftest import BOUNDARY, blobs, clustering_params
 
 REAL: LabelledImages = {"images": torch.zeros(4, 1, 2, 2), "labels": torch.arange(4) % 2}
 
@@ -56,16 +56,16 @@ class Flat(Sampler):
 
 @pytest.mark.parametrize("share", [1.0, 0.3, 0.03])
 def test_only_borderline_images_come_and_as_many_as_wished(share: float, run: RunParams) -> None:
-    part = generate_borderline(Flat(share=share), Brightness(), REAL, 0.1, 300, run)
+    part = generate_borderline(Flat(share=share), Brightness(), REAL, BOUNDARY, 300, run)
     assert len(part["images"]) == 300
     assert ((part["probabilities"] - 0.5).abs() < 0.1).all()
     assert len(part["probabilities"].unique()) > 250, "no image comes twice"
-    again = generate_borderline(Flat(share=share), Brightness(), REAL, 0.1, 300, run)
+    again = generate_borderline(Flat(share=share), Brightness(), REAL, BOUNDARY, 300, run)
     assert torch.equal(part["images"], again["images"])
     other = run.model_copy(update={"seed": 5})
     assert not torch.equal(
         part["images"],
-        generate_borderline(Flat(share=share), Brightness(), REAL, 0.1, 300, other)["images"],
+        generate_borderline(Flat(share=share), Brightness(), REAL, BOUNDARY, 300, other)["images"],
     )
 
 
@@ -73,7 +73,7 @@ def test_only_borderline_images_come_and_as_many_as_wished(share: float, run: Ru
 def test_generator_that_misses_the_boundary_comes_to_an_end(
     share: float, most: int, run: RunParams
 ) -> None:
-    part = generate_borderline(Flat(share=share, most=most), Brightness(), REAL, 0.1, 300, run)
+    part = generate_borderline(Flat(share=share, most=most), Brightness(), REAL, BOUNDARY, 300, run)
     assert len(part["images"]) < 300
 
 
@@ -137,7 +137,7 @@ def test_blends_of_neighbours_are_others_with_another_seed_and_none_comes_twice(
     real = {"images": images, "labels": labels}
     sampler = BlendSampler(pairs="nearest", tolerance=0.01)
     parts = [
-        generate_borderline(sampler, Brightness(), real, 0.1, 5000, other)["images"]
+        generate_borderline(sampler, Brightness(), real, BOUNDARY, 5000, other)["images"]
         for other in (run, run.model_copy(update={"seed": 1}))
     ]
     assert not torch.equal(*(part[:10] for part in parts))

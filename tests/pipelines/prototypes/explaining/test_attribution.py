@@ -38,7 +38,7 @@ def explain(
 ) -> Tensor:
     params = ExplanationParams.model_validate(PARAMS.model_dump() | changed)
     real = real or {"images": images, "labels": images}
-    return attribute(method, model or Corner(), images, real, params, run, attempt)
+    return attribute(method, model or Corner(), images, real, params, run, 0.5, attempt)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -157,9 +157,9 @@ def test_baselines_are_black_the_mean_or_the_other_class() -> None:
     images = torch.arange(4.0)[:, None, None, None].expand(-1, 1, 2, 2)
     real = {"images": images, "labels": torch.tensor([0, 1, 0, 1])}
     image = torch.zeros(1, 1, 2, 2)
-    assert (baselines_of("black", real, image, 0.6) == -1).all()
-    assert (baselines_of("mean", real, image, 0.6) == 1.5).all()
-    negative, positive = (baselines_of("other_class", real, image, p) for p in (0.6, 0.4))
+    assert (baselines_of("black", real, image, 0.6, 0.5) == -1).all()
+    assert (baselines_of("mean", real, image, 0.6, 0.5) == 1.5).all()
+    negative, positive = (baselines_of("other_class", real, image, p, 0.5) for p in (0.6, 0.4))
     assert negative[:, 0, 0, 0].tolist() == [0, 2], "what leans to 1 is compared with 0"
     assert positive[:, 0, 0, 0].tolist() == [1, 3]
 

@@ -35,7 +35,7 @@ class Curved(nn.Module):
 def test_walk_to_a_plane_is_the_perpendicular(confident: float) -> None:
     random = torch.Generator().manual_seed(0)
     latents = 0.2 * torch.randn(5, 4, generator=random)
-    walks = shortest_walks(Decoder(), Plane(), latents, confident, 4, CPU)
+    walks = shortest_walks(Decoder(), Plane(), latents, confident, 0.5, 4, CPU)
     goal = math.log(confident / (1 - confident))
     exact = (latents @ Plane.weights - goal).abs() / Plane.weights.norm()
     assert torch.allclose(walks.lengths, exact, rtol=0.02)
@@ -49,7 +49,7 @@ def test_walk_to_a_plane_is_the_perpendicular(confident: float) -> None:
 @pytest.mark.parametrize("confident", [0.2, 0.8])
 def test_walk_on_a_curved_surface_is_nearly_the_shortest_of_a_fine_grid(confident: float) -> None:
     latents = torch.tensor([[0.0, 0.0], [0.1, -0.2], [-0.1, 0.1]])
-    walks = shortest_walks(Decoder(), Curved(), latents, confident, 3, CPU)
+    walks = shortest_walks(Decoder(), Curved(), latents, confident, 0.5, 3, CPU)
     axis = torch.linspace(-3, 3, 1201)
     grid = torch.cartesian_prod(axis, axis)
     p = torch.sigmoid(Curved()(Decoder()(grid)))
@@ -65,14 +65,14 @@ def test_walk_that_leads_nowhere_is_said() -> None:
             return 0.1 * torch.tanh(images.sum((1, 2, 3)))
 
     latents = torch.randn(2, 3)
-    walks = shortest_walks(Decoder(), Unsure(), latents, 0.9, 3, CPU)
+    walks = shortest_walks(Decoder(), Unsure(), latents, 0.9, 0.5, 3, CPU)
     assert walks.lengths.isnan().all()
     assert torch.allclose(walks.images[:, -1, 0, 0], latents)
 
 
 def test_walk_leaves_networks_as_they_were() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), nn.Flatten(0))
-    shortest_walks(Decoder(), model, torch.randn(2, 4), 0.6, 2, CPU)
+    shortest_walks(Decoder(), model, torch.randn(2, 4), 0.6, 0.5, 2, CPU)
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
@@ -82,8 +82,8 @@ def test_blend_stops_at_the_first_confident_image() -> None:
             return 5 * images.mean((1, 2, 3))
 
     dark, bright = torch.zeros(2, 1, 3, 3), torch.ones(2, 1, 3, 3)
-    walks = blends(Brightness(), dark, bright, 0.9, 4, CPU)
+    walks = blends(Brightness(), dark, bright, 0.9, 0.5, 4, CPU)
     share = math.log(9) / 5
     assert torch.allclose(walks.images[:, -1].mean((1, 2, 3)), torch.tensor(share), atol=0.02)
     assert torch.allclose(walks.lengths, torch.tensor(3 * share), atol=0.05)
-    assert blends(Brightness(), dark, dark, 0.9, 4, CPU).lengths.isnan().all()
+    assert blends(Brightness(), dark, dark, 0.9, 0.5, 4, CPU).lengths.isnan().all()

@@ -60,7 +60,9 @@ def compared(
         "test_embeddings": torch.zeros(0, 2),
     }
     run = RunParams(seed=seed, device="cpu")
-    rows = compare_properties(borderline, clusters, prototypes, real, view, 0.9, SETTINGS, run)
+    rows = compare_properties(
+        borderline, clusters, prototypes, real, view, (0.1, 0.9), SETTINGS, run
+    )
     return tabulate(rows, SETTINGS)
 
 

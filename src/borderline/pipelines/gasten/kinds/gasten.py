@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from kedro.pipeline import Pipeline
 from pydantic import Field, model_validator
 
+from borderline.boundary import Boundary, fingerprint
 from borderline.errors import BorderlineError
 from borderline.grid import node
-from borderline.params import ConfusionParams, Mark, RunParams, Setting
+from borderline.params import Mark, RunParams, Setting
 from borderline.pipelines.gasten.params import (
     EarlyStoppingParams,
     GanParams,
@@ -89,7 +90,7 @@ class Settings(StartsFromGan):
         step_1: Mapping[str, Setting],
         classifier: Mapping[str, Setting],
         gan: GanParams,
-        confusion: ConfusionParams,
+        confusion: Mapping[str, Setting],
         start: int | None = None,
     ) -> dict[str, Setting]:
         """The fingerprint of step 2; see :class:`~borderline.params.GeneratorParams`."""
@@ -101,9 +102,13 @@ class Settings(StartsFromGan):
         if start is not None:
             settings["gan.epochs" if self.start == "last" else "generator.start"] = start
         settings |= {**classifier, **self.fingerprint("generator")}
-        if self.real_borderline or self.early_stopping is not None:
-            settings |= confusion.fingerprint("confusion")
-        return settings
+        reads_band = self.real_borderline or self.early_stopping is not None
+        # The term aims at the threshold.
+        return settings | {
+            name: value
+            for name, value in confusion.items()
+            if reads_band or name == "confusion.threshold"
+        }
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
@@ -130,11 +135,11 @@ def train_generator(
     gan_checkpoints: Checkpoints,
     checkpoints_so_far: Checkpoints,
     classifier: nn.Module,
+    boundary: Boundary,
     real_view: RealView,
     *,
     generator: Settings,
     gan: GanParams,
-    confusion: ConfusionParams,
     run: RunParams,
 ) -> Iterator[Epoch]:
     """Step 2: go on from step 1 with the confusion term; yields the same as step 1."""
@@ -142,8 +147,8 @@ def train_generator(
 
     images, noise = pair_train["images"], test_noise["latents"]
     network, start = _starting_gan(gan_checkpoints, generator, gan, images.shape[1:], run)
-    steering = _steering(classifier, real_view["train_p"], generator, confusion, run)
-    settings = _fingerprint(start, network, classifier, generator, confusion)
+    steering = _steering(classifier, real_view["train_p"], generator, boundary, run)
+    settings = _fingerprint(start, network, classifier, generator, boundary)
     progress = training.train(
         network,
         images,
@@ -151,12 +156,13 @@ def train_generator(
         settings=settings | epoch_scores.score_digests(generator.early_stopping, judge, noise),
         so_far=checkpoints_so_far,
         measure=epoch_scores.measurement(
-            noise, judge, real_features["features"], network.device, steering.classifier, confusion
+            noise, judge, real_features["features"], network.device, steering.classifier, boundary
         ),
         steering=steering,
         early_stopping=generator.early_stopping,
     )
-    yield from stream.stream_epochs(progress, network, noise, steering.classifier)
+    threshold = boundary["threshold"]
+    yield from stream.stream_epochs(progress, network, noise, steering.classifier, threshold)
 
 
 def _starting_gan(
@@ -178,7 +184,7 @@ def _steering(
     classifier: nn.Module,
     train_p: Tensor,
     generator: Settings,
-    band: ConfusionParams,
+    boundary: Boundary,
     run: RunParams,
 ) -> Steering:
     """The steering by a frozen copy of the model under test."""
@@ -186,23 +192,24 @@ def _steering(
 
     return Steering(
         classifier=copy.deepcopy(classifier).to(run.torch_device()).eval().requires_grad_(False),
-        term=TERMS[generator.term],
+        term=TERMS[generator.term](boundary["threshold"]),
         alpha=generator.alpha or 0.0,
         growth=generator.alpha_growth,
-        real_rows=borderline_rows(train_p, band) if generator.real_borderline else None,
+        real_rows=borderline_rows(train_p, boundary) if generator.real_borderline else None,
         real_share=generator.real_borderline,
     )
 
 
 def _fingerprint(
-    start: Checkpoint, gan: Gan, classifier: nn.Module, generator: Settings, band: ConfusionParams
+    start: Checkpoint, gan: Gan, classifier: nn.Module, generator: Settings, boundary: Boundary
 ) -> dict[str, Setting]:
     """The fingerprint with digests of its inputs, before the first epoch."""
     from borderline.datasets.tensors import digest_of_weights
 
     model: dict[str, Setting] = getattr(classifier, "settings", {})
+    inputs = start["settings"], model, gan.params, fingerprint(boundary), start["epoch"]
     return {
-        **generator.training_settings(start["settings"], model, gan.params, band, start["epoch"]),
+        **generator.training_settings(*inputs),
         "step 1 digest": digest_of_weights(gan.generator),
         "classifier digest": digest_of_weights(classifier),
     }

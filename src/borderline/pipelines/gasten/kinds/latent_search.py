@@ -44,8 +44,9 @@ class Settings(StartsFromGan):
             generator.
         truncation: Largest absolute value of the normal latents; None for no limit. A low value
             gives less variety and more typical images.
-        spread: Target probabilities are uniform in ``0.5 +- spread``; 0 for the boundary itself.
-        tolerance: Largest distance of a probability from its target.
+        spread: Targets are uniform in ``0.5 +- spread``; 0 for the boundary itself. Targets are
+            centred probabilities, ``sigmoid(logit p - logit t)``.
+        tolerance: Largest distance of a centred probability from its target.
     """
 
     kind: Literal["latent_search"]
@@ -82,11 +83,10 @@ class Settings(StartsFromGan):
             )
         super().check(name, context)
         reach = self.tolerance + self.spread
-        if reach >= context.confusion.band:
+        if not context.is_in_band(reach):
             raise BorderlineError(
-                f"generators.{name}.tolerance and spread add up to {reach:g}, but an image is "
-                f"borderline only within {context.confusion.band} of 0.5 (confusion.band): lower "
-                "them."
+                f"generators.{name}.tolerance and spread add up to {reach:g}, which reaches beyond "
+                f"the borderline band ({context.band_in_words}): lower them."
             )
 
     def is_realism_by(self, network: Literal["discriminator", "judge"]) -> bool:

@@ -24,7 +24,8 @@ class Settings(GeneratorParams):
     """A search between real images of both classes, paired by their distance in pixel space.
 
     Attributes:
-        tolerance: Largest distance of the probability from 0.5.
+        tolerance: Largest distance of the centred probability, ``sigmoid(logit p - logit t)``,
+            from 0.5.
     """
 
     baseline: ClassVar[str] = "blends of two real images"
@@ -39,10 +40,10 @@ class Settings(GeneratorParams):
 
     def check(self, name: str, context: GeneratorContext) -> None:
         """The blends land in the band."""
-        if self.tolerance >= context.confusion.band:
+        if not context.is_in_band(self.tolerance):
             raise BorderlineError(
-                f"generators.{name}.tolerance is {self.tolerance:g}, but an image is borderline "
-                f"only within {context.confusion.band} of 0.5 (confusion.band): lower it."
+                f"generators.{name}.tolerance is {self.tolerance:g}, which reaches beyond the "
+                f"borderline band ({context.band_in_words}): lower it."
             )
 
 

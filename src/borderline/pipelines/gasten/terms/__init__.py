@@ -16,8 +16,8 @@ from pydantic import AfterValidator
 from borderline.errors import did_you_mean
 from borderline.pipelines.gasten.confusion_term import ConfusionTerm
 
-TERMS: dict[str, ConfusionTerm] = {
-    module.name: import_module(f"{__name__}.{module.name}").Term()
+TERMS: dict[str, type[ConfusionTerm]] = {
+    module.name: import_module(f"{__name__}.{module.name}").Term
     for module in pkgutil.iter_modules(__path__)
 }
 

@@ -1,4 +1,4 @@
-"""The mean confusion distance, ``mean |p - 0.5|`` (Cunha et al. 2023, step 2)."""
+"""The mean confusion distance, ``mean |p - t|`` (Cunha et al. 2023, step 2, for t = 0.5)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ if TYPE_CHECKING:
 
 
 class Term(ConfusionTerm):
-    """In [0, 0.5]; its weight is that of Gomes et al. 2024."""
+    """In [0, max(t, 1 - t)]; its weight is that of Gomes et al. 2024."""
 
     weight: float | None = 25.0
 
     def loss(self, logits: Tensor) -> Tensor:
-        """``mean |p - 0.5|``."""
-        from borderline.measures.confusion import confusion_distance
-
-        return confusion_distance(logits.sigmoid()).mean()
+        """``mean |p - t|``."""
+        return (logits.sigmoid() - self.threshold).abs().mean()

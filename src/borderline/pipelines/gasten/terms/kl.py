@@ -1,4 +1,4 @@
-"""The mean divergence KL(Bern(0.5) || Bern(p)), in nats (AmbiGAN)."""
+"""The mean divergence KL(Bern(t) || Bern(p)), in nats (AmbiGAN, for t = 0.5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ class Term(ConfusionTerm):
     weight = 5.0
 
     def loss(self, logits: Tensor) -> Tensor:
-        """``mean 0.5 [ln(0.5 / p) + ln(0.5 / (1 - p))]``."""
+        """``mean t ln(t / p) + (1 - t) ln((1 - t) / (1 - p))``."""
         from torch.nn import functional as F
 
-        return (-0.5 * (F.logsigmoid(logits) + F.logsigmoid(-logits)) - math.log(2)).mean()
+        t = self.threshold
+        least = -t * math.log(t) - (1 - t) * math.log(1 - t)
+        cross = -t * F.logsigmoid(logits) - (1 - t) * F.logsigmoid(-logits)
+        return (cross - least).mean()

@@ -1,4 +1,4 @@
-"""The mean absolute logit, ``mean |logit(p)|``."""
+"""The mean distance of logits, ``mean |logit(p) - logit(t)|``."""
 
 from __future__ import annotations
 
@@ -16,5 +16,7 @@ class Term(ConfusionTerm):
     weight = 3.0
 
     def loss(self, logits: Tensor) -> Tensor:
-        """``mean |logit(p)|``."""
-        return logits.abs().mean()
+        """``mean |logit(p) - logit(t)|``."""
+        from borderline.boundary import logit
+
+        return (logits - logit(self.threshold)).abs().mean()

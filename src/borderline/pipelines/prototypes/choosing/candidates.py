@@ -11,6 +11,7 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from borderline.boundary import Boundary
 from borderline.measures.confusion import confusion_distance
 from borderline.records import Repeat
 
@@ -26,7 +27,7 @@ class Candidates:
         embeddings: Shape (n, D).
         reduced: Shape (n, d).
         labels: Clusters, shape (n,), from 0; -1 for noise.
-        distances: Confusion distances, shape (n,), in [0, 0.5].
+        distances: Confusion distances, shape (n,); NaN where they are not needed.
         exemplars: Rows of the exemplars of a continuum, (K,), where they are known.
     """
 
@@ -37,13 +38,15 @@ class Candidates:
     exemplars: np.ndarray | None = None
 
     @classmethod
-    def of(cls, repeat: Repeat) -> Self:
-        """The images of a repeat."""
+    def of(cls, repeat: Repeat, boundary: Boundary | None = None) -> Self:
+        """The images of a repeat; without a boundary, their confusion distances are NaN."""
+        p = repeat["probabilities"].double()
+        distances = p * torch.nan if boundary is None else confusion_distance(p, boundary)
         return cls(
             repeat["embeddings"].double().numpy(),
             repeat["reduced"].double().numpy(),
             repeat["labels"].numpy(),
-            confusion_distance(repeat["probabilities"].double()).numpy(),
+            distances.numpy(),
             repeat["exemplars"].numpy() if "exemplars" in repeat else None,
         )
 

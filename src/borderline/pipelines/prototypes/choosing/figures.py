@@ -31,11 +31,11 @@ from borderline.pipelines.prototypes.choosing.names import (
 from borderline.records import Part
 
 
-def draw_criticisms(criticisms: Part, names: ClassNames) -> Figure:
+def draw_criticisms(criticisms: Part, names: ClassNames, threshold: float) -> Figure:
     """The criticisms of MMD-critic."""
     title = "Criticisms: borderline images that the prototypes of MMD-critic represent badly"
     images, p = criticisms["images"], criticisms["probabilities"]
-    return draw_image_grid(images, p, title, names=names)
+    return draw_image_grid(images, p, title, names=names, threshold=threshold)
 
 
 def draw_validation(table: pd.DataFrame, level: float) -> Figure:

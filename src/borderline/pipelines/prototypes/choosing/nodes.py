@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
-    from borderline.params import ConfusionParams, RunParams
+    from borderline.boundary import Boundary
+    from borderline.params import RunParams
     from borderline.pipelines.prototypes.cluster_model import ClusterModel
     from borderline.pipelines.prototypes.params import PrototypesParams
     from borderline.sampling import Sampler
@@ -26,6 +27,7 @@ def select_prototypes(
     clusters: records.Clusters,
     cluster_sizes_table: pd.DataFrame,
     pair_names: dict[str, str],
+    boundary: Boundary,
     *,
     prototypes: PrototypesParams,
     run: RunParams,
@@ -40,7 +42,7 @@ def select_prototypes(
     shown: records.Prototypes = {**records.take_rows(borderline, rows), "rows": rows}
     table = selection.tabulate(shown, clusters, cluster_sizes_table, name)
     criticisms = records.take_rows(borderline, selections["criticisms"])
-    figure = figures.draw_criticisms(criticisms, ClassNames.of(pair_names))
+    figure = figures.draw_criticisms(criticisms, ClassNames.of(pair_names), boundary["threshold"])
     return selections, shown, table, figure
 
 
@@ -60,8 +62,8 @@ def repeat_patterns(
     cluster_sizes_table: pd.DataFrame,
     pool: records.Pool,
     leaderboard_table: pd.DataFrame,
+    boundary: Boundary,
     *,
-    confusion: ConfusionParams,
     prototypes: PrototypesParams,
     gans: dict[str, int],
     run: RunParams,
@@ -81,7 +83,7 @@ def repeat_patterns(
     wanted = min(len(own), settings.repeat_images)
     for number in range(settings.repeats):
         repeat, row = repetition.repeat_clusters(
-            *(number, sampler, classifier, judge, pair_train, this, confusion.band, wanted, run)
+            *(number, sampler, classifier, judge, pair_train, this, boundary, wanted, run)
         )
         rows.append(row)
         yield {f"part_{number:05d}": repeat}, pd.DataFrame(rows, columns=repetition.COLUMNS)
@@ -165,8 +167,8 @@ def validate_prototypes(
     repeats: records.Repeats,
     real_view: records.RealView,
     cluster_model: ClusterModel,
+    boundary: Boundary,
     *,
-    confusion: ConfusionParams,
     prototypes: PrototypesParams,
     run: RunParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure, go.Figure]:
@@ -175,10 +177,12 @@ def validate_prototypes(
     from borderline.pipelines.prototypes.choosing.verdicts import say
 
     settings = prototypes.validation
-    candidates = selection.candidates_of(selections, borderline, embeddings, clusters)
-    real = validation.real_borderline(real_view, places, cluster_model, confusion.band)
+    candidates = selection.candidates_of(selections, borderline, embeddings, clusters, boundary)
+    real = validation.real_borderline(real_view, places, cluster_model, boundary)
     wanted = min(len(borderline["images"]), settings.repeat_images)
-    evidence = validation.Evidence.of(candidates, selections, places, repeats, real, wanted)
+    evidence = validation.Evidence.of(
+        candidates, selections, places, repeats, real, wanted, boundary
+    )
     table = validation.validate(evidence, settings, run)
     if "exemplars" in clusters:
         reason = "in a continuum each image belongs to its nearest exemplar by definition"

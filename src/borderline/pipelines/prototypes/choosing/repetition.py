@@ -12,6 +12,7 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
+from borderline.boundary import Boundary
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed
 from borderline.params import RunParams
@@ -113,7 +114,7 @@ def repeat_clusters(
     judge: nn.Module,
     real: LabelledImages,
     this: Settled,
-    band: float,
+    boundary: Boundary,
     wanted: int,
     run: RunParams,
 ) -> tuple[Repeat, dict[str, Any]]:
@@ -124,7 +125,7 @@ def repeat_clusters(
     """
     row: dict[str, Any] = {"repeat": number, "images": 0, "clusters": 0}
     run = run.model_copy(update={"seed": run.seed_for("repeat", number)})
-    part = generate_borderline(sampler, classifier, real, band, wanted, run)
+    part = generate_borderline(sampler, classifier, real, boundary, wanted, run)
     made = len(part["images"])
     fewer = f"only {made} of {wanted} images" if made < wanted else ""
     nets, device = (classifier, judge), run.torch_device()
@@ -161,17 +162,26 @@ def _nothing() -> Repeat:
     return {"labels": torch.zeros(0, dtype=torch.long)}
 
 
-def repeats_with_clusters(repeats: Repeats) -> list[tuple[int, Repeat, Candidates]]:
-    """The repeats that gave clusters, with their numbers and their images as candidates."""
+def repeats_with_clusters(
+    repeats: Repeats, boundary: Boundary | None = None
+) -> list[tuple[int, Repeat, Candidates]]:
+    """The repeats that gave clusters, with their numbers and their images as candidates.
+
+    Confusion distances need the boundary.
+    """
     loaded = [(number, repeats[name]()) for number, name in enumerate(sorted(repeats))]
-    return [(number, part, Candidates.of(part)) for number, part in loaded if len(part["labels"])]
+    return [
+        (number, part, Candidates.of(part, boundary))
+        for number, part in loaded
+        if len(part["labels"])
+    ]
 
 
 def generate_borderline(
     sampler: Sampler,
     classifier: nn.Module,
     real: LabelledImages,
-    band: float,
+    boundary: Boundary,
     count: int,
     run: RunParams,
 ) -> Part:
@@ -180,14 +190,15 @@ def generate_borderline(
     total = len(real["labels"])
     drawn = torch.randint(total, (total,), generator=run.generator("real images again")).unique()
     real = take_rows(real, drawn)
+    inputs, threshold = (sampler, classifier, real), boundary["threshold"]
     images, p = real["images"][:0], torch.zeros(0)
     made, round_, wanted = 0, 0, max(count, _FEWEST_MADE)
     while len(images) < count and made < max(_MOST_IN_VAIN * count, _FEWEST_ENOUGH):
         again = run.model_copy(update={"seed": run.seed_for("generated again", round_)})
         before, received = len(images), 0
-        for part in sample_within_pair(sampler, classifier, real, wanted, again):
+        for part in sample_within_pair(*inputs, wanted, again, threshold):
             received += len(part["images"])
-            rows = is_borderline(part["probabilities"], band)
+            rows = is_borderline(part["probabilities"], boundary)
             images = torch.cat([images, part["images"][rows]])
             p = torch.cat([p, part["probabilities"][rows]])
         # The first of equal images stays, and so does their order.

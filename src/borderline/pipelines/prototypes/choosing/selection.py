@@ -26,6 +26,7 @@ import pandas as pd
 import torch
 from scipy.spatial.distance import cdist
 
+from borderline.boundary import Boundary
 from borderline.measures.facility_location import facility_location
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import (
@@ -79,9 +80,13 @@ def shown_in(clusters: Clusters, settings: PrototypesParams) -> Selection:
 
 
 def candidates_of(
-    selections: Selections, borderline: Part, embeddings: Embeddings, clusters: Clusters
+    selections: Selections,
+    borderline: Part,
+    embeddings: Embeddings,
+    clusters: Clusters,
+    boundary: Boundary | None = None,
 ) -> Candidates:
-    """The borderline images that the selections choose from."""
+    """The borderline images that the selections choose from; distances need the boundary."""
     rows = selections["candidates"]
     images: Repeat = {
         "embeddings": embeddings["embeddings"][rows],
@@ -89,7 +94,7 @@ def candidates_of(
         "labels": clusters["labels"][rows],
         "probabilities": borderline["probabilities"][rows],
     }
-    return Candidates.of(images)
+    return Candidates.of(images, boundary)
 
 
 def tabulate(

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from scipy.stats import false_discovery_control
 
+from borderline.boundary import Boundary
 from borderline.measures.confusion import is_borderline
 from borderline.measures.intervals import Estimate, estimate
 from borderline.params import RunParams
@@ -87,12 +88,13 @@ class Evidence:
         repeats: Repeats,
         real: Chosen,
         wanted: int,
+        boundary: Boundary,
     ) -> Self:
         """The evidence from the records."""
         names = [name for name in SELECTIONS if name in selections]
         of_all = selections["candidates"]
         rows = {name: places_among(selections[name], of_all).numpy() for name in names}
-        others = [of_repeat for _, _, of_repeat in repeats_with_clusters(repeats)]
+        others = [of_repeat for _, _, of_repeat in repeats_with_clusters(repeats, boundary)]
         audience = Audience.of(candidates, places["umap"].numpy())
         return cls(audience, rows, others, len(repeats), real, wanted)
 
@@ -102,9 +104,11 @@ class Evidence:
         return {**rows, MOST_AMBIGUOUS: most_ambiguous(self.audience.candidates)}
 
 
-def real_borderline(view: RealView, places: Places, model: ClusterModel, band: float) -> Chosen:
+def real_borderline(
+    view: RealView, places: Places, model: ClusterModel, boundary: Boundary
+) -> Chosen:
     """The real test images in the band, with the clusters that they join."""
-    rows = is_borderline(view["test_p"], band).nonzero()[:, 0]
+    rows = is_borderline(view["test_p"], boundary).nonzero()[:, 0]
     embeddings = view["test_embeddings"][rows].double().numpy()
     labels = model.assign(embeddings)[0] if len(rows) else np.zeros(0, dtype=np.int64)
     return Chosen(embeddings, labels, places["test_umap"][rows].numpy(), None)

@@ -29,6 +29,7 @@ def attribute(
     real: LabelledImages,
     settings: ExplanationParams,
     run: RunParams,
+    threshold: float,
     attempt: int = 0,
 ) -> Tensor:
     """The push of each pixel on p(positive).
@@ -48,6 +49,7 @@ def attribute(
         real: The real training images of the pair, for the baselines of GradientSHAP.
         settings: Samples, steps, window.
         run: Seed and device.
+        threshold: The decision threshold of the model.
         attempt: Another number gives another seed.
 
     Returns:
@@ -65,7 +67,9 @@ def attribute(
     def of_image(image: Tensor) -> Tensor:
         if method == "gradient_shap":
             p = float(probability(image.detach())[0].detach())
-            baselines = baselines_of(settings.shap_baseline, real, image.detach().cpu(), p)
+            baselines = baselines_of(
+                settings.shap_baseline, real, image.detach().cpu(), p, threshold
+            )
             values = GradientShap(probability).attribute(
                 image, baselines=baselines.to(device), n_samples=settings.shap_samples
             )
@@ -93,16 +97,19 @@ def attribute(
         return torch.cat([of_image(image[None].to(device).detach().clone()) for image in images])
 
 
-def baselines_of(kind: str, real: LabelledImages, image: Tensor, p: float) -> Tensor:
+def baselines_of(
+    kind: str, real: LabelledImages, image: Tensor, p: float, threshold: float
+) -> Tensor:
     """The baselines (M, C, H, W) of GradientSHAP for an image (1, C, H, W) with probability p.
 
-    The ``kind`` is ``black``, ``mean`` or ``other_class`` (real images of the less probable class).
+    The ``kind`` is ``black``, ``mean`` or ``other_class`` (real images of the class that the
+    model does not assign to it).
     """
     if kind == "black":
         return torch.full_like(image, BLACK)
     if kind == "mean":
         return real["images"].mean(0, keepdim=True)
-    return real["images"][real["labels"] == (0 if p > 0.5 else 1)]
+    return real["images"][real["labels"] == (0 if p > threshold else 1)]
 
 
 def agreement(first: Tensor, second: Tensor) -> Tensor:

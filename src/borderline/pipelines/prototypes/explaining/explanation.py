@@ -37,10 +37,12 @@ def explain(
     real: LabelledImages,
     settings: ExplanationParams,
     run: RunParams,
+    threshold: float,
 ) -> tuple[Attributions, pd.DataFrame, dict[str, Curves], list[Curves]]:
     """Attribute images (K, C, H, W) by every method that the model allows for, and test these.
 
-    K may be 0; ``real`` is the real training images of the pair.
+    K may be 0; ``real`` is the real training images of the pair, ``threshold`` the
+    decision threshold of the model.
 
     Returns:
         The attributions; one row a method: ``agreement``, the correlation of two runs with other
@@ -51,10 +53,10 @@ def explain(
     """
 
     def of_method(method: Method, model: nn.Module = classifier, attempt: int = 0) -> Tensor:
-        return attribute(method, model, images, real, settings, run, attempt)
+        return attribute(method, model, images, real, settings, run, threshold, attempt)
 
     methods = settings.methods_of(has_gradients(classifier))
-    attributions = attribute_all(classifier, images, real, settings, run)
+    attributions = attribute_all(classifier, images, real, settings, run, threshold)
     if len(images) == 0:
         return attributions, pd.DataFrame(columns=list(_COLUMNS)), {}, []
     common = settings.curve_steps, run.torch_device()
@@ -87,10 +89,11 @@ def attribute_all(
     real: LabelledImages,
     settings: ExplanationParams,
     run: RunParams,
+    threshold: float,
 ) -> Attributions:
     """Attribute images (K, C, H, W) by every method that the model allows for, without tests."""
     methods = settings.methods_of(has_gradients(classifier))
-    return {m: attribute(m, classifier, images, real, settings, run) for m in methods}
+    return {m: attribute(m, classifier, images, real, settings, run, threshold) for m in methods}
 
 
 def randomised(

@@ -21,6 +21,7 @@ from borderline.measures.plots import (
     add_probability_scale,
     as_picture,
     bare,
+    colours_of_p,
     draw_note,
     framed_grid,
     overlay,
@@ -29,7 +30,6 @@ from borderline.measures.plots import (
 from borderline.pipelines.prototypes.choosing.candidates import NOISE
 from borderline.pipelines.prototypes.explaining.attribution import UNITS
 from borderline.pipelines.prototypes.explaining.faithfulness import Curves, shares
-from borderline.pipelines.prototypes.params import TippingParams
 from borderline.records import RealBorderline, Tipping
 
 _COLUMNS = 8
@@ -64,6 +64,7 @@ def draw_prototypes(
     attributions: Mapping[str, Tensor],
     title: str = "Prototypes",
     names: ClassNames | None = None,
+    threshold: float = 0.5,
 ) -> Figure:
     """Each prototype, or another image, above its attributions.
 
@@ -74,7 +75,9 @@ def draw_prototypes(
         attributions: By method, shape (K, H, W); each method has one scale for all prototypes.
         title: The name of the images.
         names: The names of the classes, if they are known.
+        threshold: The decision threshold, the middle of the colours of p.
     """
+    scale = colours_of_p(threshold)
     count, height = len(images), 1 + len(attributions)
     columns = min(count, _COLUMNS)
     blocks = -(-count // columns)
@@ -97,14 +100,16 @@ def draw_prototypes(
         column[0].imshow(picture, interpolation="nearest")
         column[0].set_title(f"{i}: p = {float(p[i]):.2f}\n{captions[i]}", fontsize=9)
         for spine in column[0].spines.values():
-            spine.set(visible=True, color=PROBABILITY_COLOURS(float(p[i])), linewidth=_FRAME)
+            spine.set(
+                visible=True, color=PROBABILITY_COLOURS(float(scale(float(p[i])))), linewidth=_FRAME
+            )
         for ax, (method, values) in zip(column[1:], attributions.items(), strict=True):
             ax.imshow(overlay(picture, values[i].numpy() / limits[method]), interpolation="nearest")
     for block in range(blocks):
         for row, method in enumerate(attributions, start=height * block + 1):
             axes[row, 0].set_ylabel(method.replace("_", " "), fontsize=9)
     # Beside the first rows only: over all rows the scales would overlap.
-    add_probability_scale(figure, list(axes[0]), names=names)
+    add_probability_scale(figure, list(axes[0]), names=names, threshold=threshold)
     for row, (method, limit) in enumerate(limits.items(), start=1):
         _add_push_scale(figure, list(axes[row]), limit, UNITS[method])
     return figure
@@ -158,7 +163,8 @@ def draw_tipping(
     tipping: Tipping,
     real: Tensor,
     table: pd.DataFrame,
-    settings: TippingParams,
+    ends: tuple[float, float],
+    threshold: float,
     names: ClassNames,
     latent: bool,
 ) -> Figure:
@@ -168,7 +174,8 @@ def draw_tipping(
         tipping: The walks; a note stands in for none.
         real: The real training images, shape (N, C, H, W).
         table: One row a prototype and class.
-        settings: The confidence in the title.
+        ends: p of the confident images of both classes.
+        threshold: The decision threshold.
         names: The names of the classes.
         latent: Whether the walks are in latent space, not blends.
     """
@@ -181,7 +188,7 @@ def draw_tipping(
     more = _LINE * max(name.count("\n") for name in (negative, positive))
     width, height = 0.95 * (images + 2 * neighbours) + 1.8, 1.2 * count + 1.2 + more
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
-    figure.suptitle(_title(settings, latent), fontsize=11)
+    figure.suptitle(_title(ends, latent), fontsize=11)
     axes = figure.subplots()
     axes.set_axis_off()
     sheet = []
@@ -190,7 +197,7 @@ def draw_tipping(
     ):
         strip = real[rows[0].flip(0)], tipping["walks"][number], real[rows[1]]
         p = real_p[0].flip(0), tipping["walks_p"][number], real_p[1]
-        picture, centres = _strip(strip, p)
+        picture, centres = _strip(strip, p, threshold)
         side = len(picture)
         pitch = round(1.3 * side)
         top = pitch * number
@@ -213,8 +220,8 @@ def draw_tipping(
     return figure
 
 
-def _title(settings: TippingParams, latent: bool) -> str:
-    goals = f"p = {1 - settings.confident:g} and p = {settings.confident:g}"
+def _title(ends: tuple[float, float], latent: bool) -> str:
+    goals = " and ".join(f"p = {p:.3g}" for p in ends)
     if not latent:
         return f"What would tip the model: blends with the nearest real images to {goals}"
     return (
@@ -223,13 +230,15 @@ def _title(settings: TippingParams, latent: bool) -> str:
     )
 
 
-def _strip(groups: Sequence[Tensor], p: Sequence[Tensor]) -> tuple[np.ndarray, list[float]]:
+def _strip(
+    groups: Sequence[Tensor], p: Sequence[Tensor], threshold: float
+) -> tuple[np.ndarray, list[float]]:
     """Groups of images as one picture, and the horizontal centre of each image in it."""
     parts: list[np.ndarray] = []
     centres: list[float] = []
     start = 0.0
     for images, of_images in zip(groups, p, strict=True):
-        part = framed_grid(images, of_images, len(images))
+        part = framed_grid(images, of_images, len(images), threshold)
         gap = np.ones((len(part), len(part) // 2, 3))
         centres += [start + part.shape[1] * (i + 0.5) / len(images) for i in range(len(images))]
         start += part.shape[1] + gap.shape[1]

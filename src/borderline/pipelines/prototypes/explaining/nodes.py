@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
-    from borderline.params import ConfusionParams, RunParams
+    from borderline.boundary import Boundary
+    from borderline.params import RunParams
     from borderline.pipelines.prototypes.cluster_model import ClusterModel
     from borderline.pipelines.prototypes.params import PrototypesParams
     from borderline.sampling import Sampler
@@ -24,6 +25,7 @@ def explain_prototypes(
     pair_train: records.LabelledImages,
     classifier: nn.Module,
     pair_names: dict[str, str],
+    boundary: Boundary,
     *,
     settings: PrototypesParams,
     run: RunParams,
@@ -35,14 +37,15 @@ def explain_prototypes(
     from borderline.pipelines.prototypes.explaining.explanation import explain
 
     images, p = prototypes["images"], prototypes["probabilities"]
-    explained = explain(classifier, images, pair_train, settings.explanation, run)
+    threshold = boundary["threshold"]
+    explained = explain(classifier, images, pair_train, settings.explanation, run, threshold)
     attributions, table, curves, random = explained
     if len(images) == 0:
         note = f"No prototypes: {cluster_scores_table['note'].iloc[0]}."
         return attributions, table, draw_note(note), draw_note(note)
     title = "Exemplars" if prototypes_table["chosen_by"].iloc[0] == "exemplars" else "Prototypes"
     captions, names = figures.captions_of(prototypes_table), ClassNames.of(pair_names)
-    sheet = figures.draw_prototypes(images, p, captions, attributions, title, names)
+    sheet = figures.draw_prototypes(images, p, captions, attributions, title, names, threshold)
     return attributions, table, sheet, figures.draw_faithfulness(table, curves, random, names)
 
 
@@ -53,8 +56,8 @@ def explain_real_images(
     places: records.Places,
     classifier: nn.Module,
     pair_names: dict[str, str],
+    boundary: Boundary,
     *,
-    confusion: ConfusionParams,
     settings: PrototypesParams,
     run: RunParams,
 ) -> tuple[records.RealBorderline, records.Attributions, Figure]:
@@ -64,11 +67,11 @@ def explain_real_images(
     from borderline.pipelines.prototypes.explaining import baseline, explanation, figures
 
     chosen = baseline.choose_real_borderline(
-        pair_test, real_view, places, confusion.band, settings.real_borderline, run
+        pair_test, real_view, places, boundary, settings.real_borderline, run
     )
     images, p = chosen["images"], chosen["probabilities"]
     attributions = explanation.attribute_all(
-        classifier, images, pair_train, settings.explanation, run
+        classifier, images, pair_train, settings.explanation, run, boundary["threshold"]
     )
     if len(images) == 0:
         note = (
@@ -78,7 +81,9 @@ def explain_real_images(
     names = ClassNames.of(pair_names)
     captions = figures.captions_of_real(chosen, names)
     title = "Random borderline images of the real test set"
-    figure = figures.draw_prototypes(images, p, captions, attributions, title, names)
+    figure = figures.draw_prototypes(
+        images, p, captions, attributions, title, names, boundary["threshold"]
+    )
     return chosen, attributions, figure
 
 
@@ -91,6 +96,7 @@ def describe_patterns(
     pair_test: records.LabelledImages,
     pair_columns_table: pd.DataFrame,
     real_view: records.RealView,
+    boundary: Boundary,
     *,
     settings: PrototypesParams,
     run: RunParams,
@@ -104,7 +110,7 @@ def describe_patterns(
 
     properties = words.compare_properties(
         *(borderline, clusters, prototypes_table, pair_train, real_view),
-        *(settings.tipping.confident, settings.words, run),
+        *(settings.tipping.ends(boundary["threshold"]), settings.words, run),
     )
     labels = torch.cat([pair_train["labels"], pair_test["labels"]]).numpy()
     vectors = torch.cat([real_view["train_embeddings"], real_view["test_embeddings"]]).numpy()
@@ -121,6 +127,7 @@ def tip_prototypes(
     classifier: nn.Module,
     sampler: Sampler,
     pair_names: dict[str, str],
+    boundary: Boundary,
     *,
     settings: PrototypesParams,
     run: RunParams,
@@ -131,9 +138,12 @@ def tip_prototypes(
     from borderline.pipelines.prototypes.explaining.tipping import tip
 
     vectors = embeddings["embeddings"][prototypes["rows"]].numpy()
-    goal = settings.tipping, run.torch_device()
+    goal = settings.tipping, boundary["threshold"], run.torch_device()
     tipping, table = tip(prototypes, vectors, pair_train, real_view, classifier, sampler, *goal)
     latent = "latents" in prototypes
     names = ClassNames.of(pair_names)
-    figure = draw_tipping(tipping, pair_train["images"], table, settings.tipping, names, latent)
+    ends = settings.tipping.ends(boundary["threshold"])
+    figure = draw_tipping(
+        tipping, pair_train["images"], table, ends, boundary["threshold"], names, latent
+    )
     return tipping, table, figure

@@ -55,6 +55,7 @@ def tip(
     classifier: nn.Module,
     sampler: Sampler,
     settings: TippingParams,
+    threshold: float,
     device: torch.device,
 ) -> tuple[Tipping, pd.DataFrame]:
     """Walk from each prototype to a confident negative and to a confident positive.
@@ -67,8 +68,8 @@ def tip(
     if len(images) == 0:
         return {"walks": images[:, None]}, pd.DataFrame(columns=list(_COLUMNS))
     sides = []
-    for side, confident in enumerate((1 - settings.confident, settings.confident)):
-        goal = confident, settings.steps, device
+    for side, confident in enumerate(settings.ends(threshold)):
+        goal = confident, threshold, settings.steps, device
         if sampler.decoder is not None and latents is not None and has_gradients(classifier):
             sides.append(shortest_walks(sampler.decoder, classifier, latents, *goal))
         else:

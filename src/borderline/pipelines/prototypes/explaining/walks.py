@@ -39,6 +39,7 @@ def shortest_walks(
     classifier: nn.Module,
     latents: Tensor,
     confident: float,
+    threshold: float,
     steps: int,
     device: torch.device,
 ) -> Walks:
@@ -53,21 +54,23 @@ def shortest_walks(
         decoder: Latent vectors (N, Z) to images (N, C, H, W) in [-1, 1].
         classifier: Images to logits (N,).
         latents: Of the prototypes, shape (K, Z), K at least 1.
-        confident: Towards the positive class if above 0.5, else towards the negative.
+        confident: p at the end; towards the positive class if above the threshold, else towards the
+            negative.
+        threshold: The decision threshold of the model.
         steps: S, the images of a walk.
         device: The device to compute on.
     """
     decoder, classifier = decoder.to(device).eval(), classifier.to(device).eval()
     start = latents.to(device)
     goal = math.log(confident / (1 - confident))
-    sign = 1.0 if confident > 0.5 else -1.0
+    sign = 1.0 if confident > threshold else -1.0
 
     def excess(change: Tensor) -> Tensor:
         logits: Tensor = classifier(decoder(start + change))
         return sign * (logits - goal)
 
     change = _nearest_point(excess, torch.zeros_like(start))
-    return _walk(decoder, classifier, start, change, confident, steps, device)
+    return _walk(decoder, classifier, start, change, confident, threshold, steps, device)
 
 
 def blends(
@@ -75,6 +78,7 @@ def blends(
     images: Tensor,
     towards: Tensor,
     confident: float,
+    threshold: float,
     steps: int,
     device: torch.device,
 ) -> Walks:
@@ -84,7 +88,9 @@ def blends(
     """
     start = images.to(device)
     change = towards.to(device) - start
-    return _walk(lambda image: image, classifier, start, change, confident, steps, device)
+    return _walk(
+        lambda image: image, classifier, start, change, confident, threshold, steps, device
+    )
 
 
 def _nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
@@ -115,6 +121,7 @@ def _walk(
     start: Tensor,
     change: Tensor,
     confident: float,
+    threshold: float,
     steps: int,
     device: torch.device,
 ) -> Walks:
@@ -131,7 +138,7 @@ def _walk(
     # A little beyond the end, which may miss the goal by rounding.
     shares = torch.linspace(0, 1 + 2 / _POINTS, _POINTS + 3, device=device).expand(count, -1)
     p = predict(classifier, at(shares), device).reshape(count, -1)
-    confidence = p >= confident if confident > 0.5 else p <= confident
+    confidence = p >= confident if confident > threshold else p <= confident
     reached = confidence.any(1)
     ends = torch.where(reached, shares.cpu()[0, confidence.int().argmax(1)], 0.0).to(device)
     images = at(ends[:, None] * torch.linspace(0, 1, steps + 1, device=device))

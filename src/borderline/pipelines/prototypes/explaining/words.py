@@ -54,11 +54,16 @@ _WORDS = {
 Rows = Iterator[dict[str, object]]
 
 
-def confident_rows(real: LabelledImages, view: RealView, confident: float) -> tuple[Tensor, Tensor]:
-    """The rows of the training images of each class, 0 and 1, that the model is confident of."""
+def confident_rows(
+    real: LabelledImages, view: RealView, ends: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """The rows of the training images of each class, 0 and 1, that the model is confident of.
+
+    Confident is a p of at most the first of the ``ends``, or of at least the second.
+    """
     p, labels = view["train_p"], real["labels"]
-    negative = (labels == 0) & (p <= 1 - confident)
-    positive = (labels == 1) & (p >= confident)
+    negative = (labels == 0) & (p <= ends[0])
+    positive = (labels == 1) & (p >= ends[1])
     return negative.nonzero()[:, 0], positive.nonzero()[:, 0]
 
 
@@ -68,11 +73,13 @@ def compare_properties(
     prototypes: pd.DataFrame,
     real: LabelledImages,
     view: RealView,
-    confident: float,
+    ends: tuple[float, float],
     settings: WordsParams,
     run: RunParams,
 ) -> Rows:
     """Compare the images of each pattern with the model's confident images of each class.
+
+    ``ends`` are as in :func:`confident_rows`.
 
     Yields:
         One row a prototype, class and property, with the results of :func:`compare` and the numbers
@@ -85,7 +92,7 @@ def compare_properties(
 
     sides = [
         real["images"][drawn(rows, name)]
-        for rows, name in zip(confident_rows(real, view, confident), CLASSES, strict=True)
+        for rows, name in zip(confident_rows(real, view, ends), CLASSES, strict=True)
     ]
     both = torch.cat(sides)
     # One answer for all, so that their properties are the same.

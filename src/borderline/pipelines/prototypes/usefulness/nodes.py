@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from borderline.boundary import Boundary
     from borderline.params import RunParams
     from borderline.pipelines.prototypes.cluster_model import ClusterModel
 
@@ -32,21 +33,23 @@ def evaluate_patterns(
     cluster_sizes_table: pd.DataFrame,
     pair_test: records.LabelledImages,
     real_view: records.RealView,
+    boundary: Boundary,
     *,
     run: RunParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Count the real test errors near each cluster, and compare and draw the ways to abstain."""
+    from borderline.measures.confusion import is_positive
     from borderline.pipelines.prototypes.cluster_model import OUTLIER
     from borderline.pipelines.prototypes.usefulness import rejection
     from borderline.pipelines.prototypes.usefulness.errors import errors_near
 
     p, test = real_view["test_p"], real_view["test_embeddings"].numpy()
-    wrong = ((p > 0.5).long() != pair_test["labels"]).numpy()
+    wrong = (is_positive(p, boundary).long() != pair_test["labels"]).numpy()
     labels, _, _ = cluster_model.assign(test)
     near = cluster_model.typicality(test) >= OUTLIER
     errors = errors_near(labels, near, wrong, len(cluster_sizes_table))
     rows = prototypes["rows"], selections["candidates"]
     chosen, candidates = (embeddings["embeddings"][some].numpy() for some in rows)
-    scores = rejection.scores_of(p, test, chosen, candidates)
+    scores = rejection.scores_of(p, boundary, test, chosen, candidates)
     table = rejection.compare_rejection(scores, wrong, run.seed_for("rejection"))
     return errors, table, rejection.draw_rejection(scores, table, wrong)

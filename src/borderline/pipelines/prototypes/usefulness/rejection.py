@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from borderline.boundary import Boundary
 from borderline.findings import written
 from borderline.measures.confusion import confusion_distance
 from borderline.measures.intervals import Estimate, estimate
@@ -37,17 +38,22 @@ _NAMES = {
 
 
 def scores_of(
-    p: Tensor, test: np.ndarray, prototypes: np.ndarray, borderline: np.ndarray
+    p: Tensor,
+    boundary: Boundary,
+    test: np.ndarray,
+    prototypes: np.ndarray,
+    borderline: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """How readily the model answers each test image, shape (N,), by the way to abstain.
 
     Args:
         p: p of the test images, shape (N,).
+        boundary: The decision boundary; the confidence is the distance from it.
         test: Their embeddings, shape (N, D).
         prototypes: Embeddings of the prototypes, shape (K, D); without them, only the confidence.
         borderline: Embeddings of borderline images, shape (n, D).
     """
-    scores = {CONFIDENCE: confusion_distance(p).double().numpy()}
+    scores = {CONFIDENCE: confusion_distance(p, boundary).double().numpy()}
     if len(prototypes):
         vectors = directions(test)
         for name, others in (("prototypes", prototypes), ("borderline_images", borderline)):
