@@ -70,6 +70,7 @@ def test_unknown_term_is_answered_with_the_known_ones(term: str, words: str) -> 
 
 GAN = gan_params(epochs=5, latent_dim=2, filters=2, batch_size=2, learning_rate=1e-3)
 STEP_1 = {"run.seed": 3, **GAN.fingerprint("gan")}
+BAND = {"confusion.band": 0.1, "confusion.scale": "probability"}
 MODEL = {"run.seed": 0, "model.kind": "cnn"}
 
 
@@ -84,12 +85,12 @@ MODEL = {"run.seed": 0, "model.kind": "cnn"}
         (
             {"real_borderline": 0.5},
             5,
-            {"gan.epochs": 5, "confusion.band": 0.1, "confusion.scale": "probability"},
+            {"gan.epochs": 5, **BAND},
         ),
         (
             {"early_stopping": {"metric": "acd", "patience": 1}},
             5,
-            {"gan.epochs": 5, "confusion.band": 0.1, "confusion.scale": "probability"},
+            {"gan.epochs": 5, **BAND},
         ),
     ],
 )

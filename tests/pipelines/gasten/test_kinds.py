@@ -25,10 +25,9 @@ from conftest import (
 )
 
 MAY_TAKE = {
-    "boundary",
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
     *("gan.checkpoints", "checkpoints_so_far", "other.generator", "other.discriminator"),
-    *("imported_file", "real_view"),
+    *("imported_file", "real_view", "boundary"),
 }
 LEAST = {
     "gasten": {"epochs": 1},
