@@ -11,22 +11,30 @@ from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, epoch_name
 from borderline.measures.inference import in_batches, predict
-from borderline.measures.plots import draw_image_grid
+from borderline.measures.plots import draw_by_tenths, draw_image_grid
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.training import Progress
 from borderline.records import Part
 from borderline.sampling import Parts
 
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame, dict[str, Figure]]
-"""A checkpoint by name, the history so far, a grid of samples by name."""
+"""A checkpoint by name, the history so far, grids of samples by name."""
 
 _IMAGES_IN_A_GRID = 64
 
 
 def stream_epochs(
-    progress: Iterable[Progress], gan: Gan, test_noise: Tensor, classifier: nn.Module | None = None
+    progress: Iterable[Progress],
+    gan: Gan,
+    test_noise: Tensor,
+    classifier: nn.Module | None = None,
+    *,
+    by_tenths: bool = False,
 ) -> Iterator[Epoch]:
-    """The checkpoint, the history and a grid of samples after each epoch of a training."""
+    """The checkpoint, the history and a grid of samples after each epoch of a training.
+
+    With ``by_tenths`` and a model under test, a second grid shows the samples sorted by p.
+    """
     for history, checkpoint in progress:
         row, table = history[-1], pd.DataFrame(history)
         if has_diverged(table):
@@ -39,11 +47,10 @@ def stream_epochs(
         if classifier is not None:
             p = predict(classifier, samples, gan.device)
             title = f"Step 2, epoch {epoch}: yield {row['yield']:.1%}, ACD {row['acd']:.3f}"
-        yield (
-            {name: checkpoint} if checkpoint else {},
-            table,
-            {name: draw_image_grid(samples, p, title)},
-        )
+        grids = {name: draw_image_grid(samples, p, title)}
+        if by_tenths and p is not None:
+            grids[f"{name}_sorted"] = draw_by_tenths(samples, p, title)
+        yield {name: checkpoint} if checkpoint else {}, table, grids
 
 
 def has_diverged(history: pd.DataFrame) -> bool:
