@@ -21,8 +21,14 @@ GAN = gan_params(latent_dim=2, batch_size=2)
     [
         ({}, None),
         ({"generator": {"filters": 2, "learning_rate": 0.5}}, None),
-        ({"generator": {"filters": 3}}, "gan.filters 2 (generator: 3), gan.blocks None"),
-        ({"discriminator": {"blocks": 2}}, "gan.blocks None (discriminator: 2), gan.latent_dim 2"),
+        (
+            {"generator": {"filters": 3}},
+            "gan.filters 2 (gan.generator.filters: 3), gan.blocks None",
+        ),
+        (
+            {"discriminator": {"blocks": 2}},
+            "gan.blocks None (gan.discriminator.blocks: 2), gan.latent_dim 2",
+        ),
     ],
 )
 def test_given_step_1_has_the_networks_of_the_settings(

@@ -132,14 +132,14 @@ def test_resnet_has_its_blocks_in_both_networks(name: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "name", "value"),
     [
-        ({"generator": {"filters": 3}}, "gan.filters", "2 (generator: 3)"),
-        ({"discriminator": {"blocks": 2}}, "gan.blocks", "None (discriminator: 2)"),
+        ({"generator": {"filters": 3}}, "gan.filters", "2 (gan.generator.filters: 3)"),
+        ({"discriminator": {"blocks": 2}}, "gan.blocks", "None (gan.discriminator.blocks: 2)"),
         (
             {"generator": {"learning_rate": 0.5}, "discriminator": {"betas": [0, 0.9]}},
             "gan.learning_rate",
-            "0.001 (generator: 0.5, betas of the discriminator: [0.0, 0.9])",
+            "0.001 (gan.generator.learning_rate: 0.5, gan.discriminator.betas: [0.0, 0.9])",
         ),
-        ({"betas": [0.5, 0.9]}, "gan.learning_rate", "0.001 (betas of the generator: [0.5, 0.9], "),
+        ({"betas": [0.5, 0.9]}, "gan.learning_rate", "0.001 (gan.generator.betas: [0.5, 0.9], "),
     ],
 )
 def test_checkpoints_of_common_settings_and_of_own_ones_refuse_each_other(
@@ -160,6 +160,13 @@ def test_own_settings_that_equal_the_common_ones_change_nothing() -> None:
     same = params(generator=own, discriminator=own).fingerprint("gan")
     assert same == params().fingerprint("gan")
     assert not any("betas" in name or "generator" in name for name in same)
+
+
+@pytest.mark.parametrize("betas", [[0.5], [0.5, 1], [-0.1, 0.9], 0.5, ["a", 0.9]])
+def test_betas_are_two_rates(betas: object) -> None:
+    for own in ({"betas": betas}, {"generator": {"betas": betas}}):
+        with pytest.raises(ValueError, match="two numbers from 0 to below 1"):
+            params(**own)
 
 
 def test_networks_that_earlier_versions_saved_are_read() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from borderline.errors import BorderlineError
 from borderline.imported.params import Source
@@ -32,7 +32,15 @@ Start = Literal["last", "best"] | Annotated[int, Field(ge=1, strict=True)]
 """The epoch of step 1 to start from: the last, the one with the lowest Fréchet distance, or a
 number."""
 
-Betas = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
+
+def _two_rates(value: Any) -> Any:
+    rates = value if isinstance(value, list | tuple) else ()
+    if len(rates) != 2 or not all(isinstance(r, int | float) and 0 <= r < 1 for r in rates):
+        raise ValueError("it must be two numbers from 0 to below 1, such as [0.5, 0.999]")
+    return value
+
+
+Betas = Annotated[tuple[float, float], BeforeValidator(_two_rates)]
 """Decay rates of the two moments of Adam."""
 
 USUAL_BETAS: Betas = (0.5, 0.999)
@@ -228,14 +236,18 @@ class GanParams(Params):
         values = {n: value for n, value in values.items() if not n.startswith(of_networks)}
         if self.loss == "ns":
             del values[f"{group}.gradient_penalty"]
-        networks = {name: self.network(name) for name in NETWORKS}
-        betas = {f"betas of the {n}": list(one.betas) for n, one in networks.items()}
-        betas = {n: pair for n, pair in betas.items() if pair != list(USUAL_BETAS)}
-        for setting, more in {"filters": {}, "blocks": {}, "learning_rate": betas}.items():
-            own = {name: getattr(network, setting) for name, network in networks.items()}
+        networks = {f"{group}.{name}": self.network(name) for name in NETWORKS}
+        for setting in ("filters", "blocks", "learning_rate"):
+            own = {f"{n}.{setting}": getattr(network, setting) for n, network in networks.items()}
+            if setting == "learning_rate":  # The other setting of Adam has no common name yet.
+                own |= {f"{n}.betas": _unusual(network.betas) for n, network in networks.items()}
             name = f"{group}.{setting}"
-            values[name] = with_own(values[name], {**own, **more})
+            values[name] = with_own(values[name], own)
         return values
+
+
+def _unusual(betas: Betas) -> list[float] | None:
+    return None if betas == USUAL_BETAS else list(betas)
 
 
 class GenerationParams(Params):

@@ -277,7 +277,7 @@ def keep_sampler(generator: Generator, history_table: pd.DataFrame) -> GanSample
     if has_diverged(history_table):
         note = (
             f"its loss was no longer a finite number in epoch {history_table['epoch'].iloc[-1]}, "
-            "so it kept the last checkpoint before: lower its alpha, or gan.learning_rate"
+            "so it kept the last checkpoint before: lower its alpha, or its learning_rate"
         )
     seconds = float(history_table["seconds"].sum())
     return GanSampler(generator=generator, seconds=seconds, note=note)
