@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from borderline.errors import BorderlineError
-from borderline.params import ConfusionParams, RunParams
+from borderline.params import ConfusionParams, RunParams, flat
 from borderline.pipelines.gasten.epoch import borderline_rows
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.kinds.gasten import Settings, _starting_gan
@@ -119,7 +119,7 @@ def test_step_2_has_its_own_settings(run: RunParams) -> None:
     assert settings().step_2(gan) == gan
     start = {"epoch": 5, "settings": {}, "history": [], "state": Gan(gan, (1, 8, 8), run).state()}
     generator = settings(**OWN, checkpoint_every=7)
-    network, _ = _starting_gan({"epoch_0005": lambda: start}, generator, gan, (1, 8, 8), run)  # type: ignore[arg-type,return-value]
+    network, _ = _starting_gan({"epoch_0005": lambda: start}, generator, gan, (1, 8, 8), run)  # type: ignore[dict-item]
     now = network.params
     assert (now.batch_size, now.disc_iters, now.checkpoint_every) == (4, 3, 7)
     for name in NETWORKS:
@@ -137,6 +137,13 @@ def test_fingerprint_of_step_2_has_its_own_settings_beside_the_common_ones(name:
     assert same == before
     free = settings(checkpoint_every=2, sorted_samples=True)
     assert free.training_settings(STEP_1, MODEL, GAN, BAND, 5) == before
+
+
+def test_settings_that_ledgers_of_earlier_versions_lack_are_none_by_default() -> None:
+    gan, step_2 = gan_params(batch_size=2).plain(), settings().plain()
+    later = {name: gan[name] for name in ("betas", *NETWORKS)}
+    later |= {name: step_2[name] for name in (*OWN, "checkpoint_every", "sorted_samples")}
+    assert {value for _, value in flat(later)} == {None}
 
 
 def test_step_2_has_enough_steps_for_its_discriminator() -> None:

@@ -239,7 +239,8 @@ class GanParams(Params):
         networks = {f"{group}.{name}": self.network(name) for name in NETWORKS}
         for setting in ("filters", "blocks", "learning_rate"):
             own = {f"{n}.{setting}": getattr(network, setting) for n, network in networks.items()}
-            if setting == "learning_rate":  # The other setting of Adam has no common name yet.
+            if setting == "learning_rate":
+                # Checkpoints of earlier versions name no betas, but the rate of the same optimiser.
                 own |= {f"{n}.betas": _unusual(network.betas) for n, network in networks.items()}
             name = f"{group}.{setting}"
             values[name] = with_own(values[name], own)
