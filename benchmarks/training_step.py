@@ -45,7 +45,7 @@ class PlainGan:
         real = self.images[torch.randperm(len(self.images))[: self.params.batch_size]]
         self.optimisers[1].zero_grad()
         fake = self.generator(self._latents()).detach()
-        loss = self.loss.discriminator(self.discriminator, real, fake, torch.Generator())
+        loss, *_ = self.loss.discriminator(self.discriminator, real, fake, torch.Generator())
         loss.backward()
         self.optimisers[1].step()
         update()

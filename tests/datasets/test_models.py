@@ -27,6 +27,8 @@ SHAPE = (1, 12, 12)
 GAN = gan_params(batch_size=4, latent_dim=3)
 RESNET = gan_params(batch_size=4, latent_dim=3, architecture="resnet", loss="wgan_gp", filters=1)
 
+OWN = gan_params(batch_size=4, latent_dim=3, generator={"filters": 3, "betas": [0, 0.9]})
+
 
 def model() -> nn.Module:
     network = build_model("cnn", 1, torch.zeros(SHAPE).shape)
@@ -59,6 +61,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "judge": lambda: build_judge(2, SHAPE).eval(),
     "dcgan": lambda: build_generator(GAN, SHAPE).eval(),
     "its discriminator": lambda: build_discriminator(GAN, SHAPE).eval(),
+    "own settings": lambda: build_generator(OWN, SHAPE),
     "resnet": lambda: build_generator(RESNET, (1, 32, 32)).eval(),
     "its other discriminator": lambda: build_discriminator(RESNET, (1, 32, 32)),
     "half frozen": half_frozen,

@@ -15,6 +15,7 @@ from borderline.measures.plots import (
     as_picture,
     cluster_colour,
     cluster_marker,
+    draw_by_tenths,
     draw_image_grid,
     framed_grid,
     overlay,
@@ -74,3 +75,24 @@ def test_scale_is_common_and_never_nothing() -> None:
 def test_clusters_look_different() -> None:
     looks = [(cluster_colour(c), cluster_marker(c)) for c in range(4 * CLUSTER_COLOURS)]
     assert len(set(looks)) == len(looks)
+
+
+def test_sorted_grid_has_a_column_for_each_tenth_of_p() -> None:
+    p = torch.tensor([0.93, 0.05, 1.0, 0.92, 0.3, 0.0])
+    axes = draw_by_tenths(-torch.ones(6, 1, 28, 28), p, "title").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["2", *"0010000", "0", "3"]
+    grid, side = np.asarray(axes.images[0].get_array()), 56 + 2 * 6 + 4
+    assert grid.shape[:2] == (3 * side - 4, 10 * side - 4)
+    frames = grid[::side, ::side]
+    expected = np.ones((3, 10, 3))
+    for column, values in {0: [0.0, 0.05], 3: [0.3], 9: [0.92, 0.93, 1.0]}.items():
+        expected[: len(values), column] = PROBABILITY_COLOURS(values)[:, :3]
+    assert np.allclose(frames, expected, atol=0.01)
+
+
+def test_long_column_of_a_sorted_grid_shows_some_images_evenly_spread() -> None:
+    p = torch.linspace(0.5, 0.59, 39)
+    axes = draw_by_tenths(-torch.ones(39, 1, 56, 56), p, "title").axes[0]
+    assert axes.texts[5].get_text() == "39"
+    frames = np.asarray(axes.images[0].get_array())[::72, 5 * 72]
+    assert np.allclose(frames, PROBABILITY_COLOURS(p[::2].numpy())[:, :3])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from io import BytesIO
 
 import matplotlib
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, TwoSlopeNorm
@@ -35,6 +37,7 @@ _LABEL = 18  # characters of a line beside a row of images
 _SHORTEST_SIDE = 56
 _FRAME = 6
 _GAP = 4
+_LONGEST_COLUMN = 20  # images
 
 
 def as_picture(images: Tensor) -> np.ndarray:
@@ -49,17 +52,25 @@ def colours_of_p(threshold: float = 0.5) -> Normalize:
 
 
 def framed_grid(
-    images: Tensor, p: Tensor | None, columns: int, threshold: float = 0.5
+    images: Tensor,
+    p: Tensor | None,
+    columns: int,
+    threshold: float = 0.5,
+    cells: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Images on white, each framed in the colour of its p if given: (height, width, 3)."""
+    """Images on white, each framed in the colour of its p if given: (height, width, 3).
+
+    ``cells`` are their places, counted row by row; None for one after the other.
+    """
     scale = colours_of_p(threshold)
+    cells = range(len(images)) if cells is None else cells
     factor = -(-_SHORTEST_SIDE // images.shape[-1])
     pictures = as_picture(F.interpolate(images, scale_factor=factor, mode="nearest"))
     side = pictures.shape[1] + 2 * _FRAME + _GAP
-    rows = -(-len(pictures) // columns)
+    rows = max(cells, default=-1) // columns + 1
     grid = np.ones((rows * side, columns * side, 3))
-    for i, picture in enumerate(pictures):
-        top, left = side * (i // columns), side * (i % columns)
+    for i, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
+        top, left = side * (cell // columns), side * (cell % columns)
         if p is not None:
             frame = grid[top : top + side - _GAP, left : left + side - _GAP]
             frame[:] = PROBABILITY_COLOURS(float(scale(float(p[i]))))[:3]
@@ -105,6 +116,39 @@ def draw_image_grid(
     if p is not None:
         add_probability_scale(figure, axes, names=names, threshold=threshold)
     return figure
+
+
+def draw_by_tenths(images: Tensor, p: Tensor, title: str, threshold: float = 0.5) -> Figure:
+    """A figure of framed images: a column for each tenth of p, sorted by p from top to bottom.
+
+    Above each column stands the number of its images; a longer column shows some, evenly spread.
+    """
+    tenths = (10 * p).long().clamp(0, 9)
+    columns = [(tenths == i).nonzero()[:, 0] for i in range(10)]
+    columns = [rows[p[rows].argsort(stable=True)] for rows in columns]
+    shown = [rows[_evenly(len(rows), _LONGEST_COLUMN)] for rows in columns]
+    cells = [10 * row + i for i, rows in enumerate(shown) for row in range(len(rows))]
+    order = torch.cat(shown)
+    grid = framed_grid(images[order], p[order], 10, threshold, cells)
+    figure = Figure(figsize=(7, 0.55 * (max(cells) // 10 + 1) + 1.4), layout="constrained", dpi=120)
+    axes = figure.subplots()
+    axes.imshow(grid, interpolation="nearest")
+    bare(axes)
+    width = (grid.shape[1] + _GAP) / 10
+    axes.set_xticks([width * i - _GAP / 2 for i in range(11)], [f"{i / 10:g}" for i in range(11)])
+    axes.tick_params(length=3, labelsize=9)
+    for i, rows in enumerate(columns):
+        axes.text(width * (i + 0.5), -_GAP, str(len(rows)), ha="center", va="bottom", fontsize=8)
+    axes.set_title(title, fontsize=11, pad=18)
+    axes.set_xlabel(
+        f"p; number of images above each column, at most {_LONGEST_COLUMN} shown", fontsize=9
+    )
+    return figure
+
+
+def _evenly(count: int, most: int) -> Tensor:
+    """At most so many rows of a count, evenly spread, with the first and the last one."""
+    return torch.linspace(0, max(count - 1, 0), min(count, most)).round().long()
 
 
 def as_data_uris(images: Tensor) -> list[str]:

@@ -59,11 +59,12 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
     try:
         trained_networks(parameters.gan, checkpoint["state"])
     except (RuntimeError, KeyError, TypeError) as error:
+        gan = parameters.gan.fingerprint("gan")
         raise BorderlineError(
             f"{GIVEN_STEP_1} is {path!r}, whose networks are not those of gan.architecture "
-            f"{parameters.gan.architecture!r}, gan.filters {parameters.gan.filters}, gan.blocks "
-            f"{parameters.gan.blocks}, gan.latent_dim {parameters.gan.latent_dim} and gan.loss "
-            f"{parameters.gan.loss!r}: set these to the values of that training."
+            f"{gan['gan.architecture']!r}, gan.filters {gan['gan.filters']}, gan.blocks "
+            f"{gan['gan.blocks']}, gan.latent_dim {gan['gan.latent_dim']} and gan.loss "
+            f"{gan['gan.loss']!r}: set these to the values of that training."
         ) from error
 
 

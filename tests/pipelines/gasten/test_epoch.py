@@ -64,6 +64,23 @@ def test_discriminator_steps_for_each_generator_step(
     assert "".join(steps) == "ddgddgdg"
 
 
+def test_history_has_the_mean_of_the_scalars_of_the_steps(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    class Counting(TERMS["gasten"]):  # type: ignore[misc]
+        history_columns = ("count",)
+        steps = 0.0
+
+        def step(self, *args: object) -> tuple[Tensor, ...]:
+            self.steps += 1
+            return (*super().step(*args), torch.tensor(self.steps))
+
+    params = PARAMS.model_copy(update={"steps_per_epoch": 4, "disc_iters": 2})
+    steering = Steering(classifier=Brightness(), term=Counting())
+    row = epoch.train_epoch(Gan(params, (1, 12, 12), run), pair_images["images"], 1, steering)
+    assert row["count"] == 1.5, "two steps of the generator"
+
+
 def test_share_of_real_batch_is_borderline(run: RunParams) -> None:
     rows = torch.tensor([3, 5, 7])
     steering = replace(GASTEN, real_rows=rows, real_share=0.5)

@@ -8,8 +8,11 @@ from pydantic import ValidationError
 
 from borderline.boundary import fingerprint
 from borderline.errors import BorderlineError
+from borderline.params import ConfusionParams, RunParams, flat
 from borderline.pipelines.gasten.epoch import borderline_rows
-from borderline.pipelines.gasten.kinds.gasten import Settings
+from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.kinds.gasten import Settings, _starting_gan
+from borderline.pipelines.gasten.params import NETWORKS, GeneratorContext
 from conftest import BOUNDARY, gan_params, generator_settings
 
 
@@ -70,6 +73,8 @@ def test_unknown_term_is_answered_with_the_known_ones(term: str, words: str) -> 
 
 GAN = gan_params(epochs=5, latent_dim=2, filters=2, batch_size=2, learning_rate=1e-3)
 STEP_1 = {"run.seed": 3, **GAN.fingerprint("gan")}
+CONFUSION = ConfusionParams(threshold=0.5, band=0.1, scale="probability")
+AT_HALF = fingerprint(BOUNDARY)
 BAND = {"confusion.band": 0.1, "confusion.scale": "probability"}
 MODEL = {"run.seed": 0, "model.kind": "cnn"}
 
@@ -98,7 +103,7 @@ def test_fingerprint_of_step_2(
     changed: dict[str, object], start: int | None, more: dict[str, object]
 ) -> None:
     generator = settings(**changed)
-    found = generator.training_settings(STEP_1, MODEL, GAN, fingerprint(BOUNDARY), start)
+    found = generator.training_settings(STEP_1, MODEL, GAN, AT_HALF, start)
     assert found == {
         **STEP_1,
         **MODEL,
@@ -112,5 +117,48 @@ def test_fingerprint_of_step_2(
     }
 
 
+OWN = {"batch_size": 4, "disc_iters": 3, "learning_rate": 0.5}
+
+
+def test_step_2_has_its_own_settings(run: RunParams) -> None:
+    gan = gan_params(**GAN.model_dump() | {"generator": {"learning_rate": 0.1, "filters": 1}})
+    assert settings().step_2(gan) == gan
+    start = {"epoch": 5, "settings": {}, "history": [], "state": Gan(gan, (1, 8, 8), run).state()}
+    generator = settings(**OWN, checkpoint_every=7)
+    network, _ = _starting_gan({"epoch_0005": lambda: start}, generator, gan, (1, 8, 8), run)  # type: ignore[dict-item]
+    now = network.params
+    assert (now.batch_size, now.disc_iters, now.checkpoint_every) == (4, 3, 7)
+    for name in NETWORKS:
+        assert now.network(name) == gan.network(name)._replace(learning_rate=0.5)
+        assert getattr(network, f"{name}_optimiser").param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_fingerprint_of_step_2_has_its_own_settings_beside_the_common_ones(name: str) -> None:
+    now = settings(**{name: OWN[name]}).training_settings(STEP_1, MODEL, GAN, AT_HALF, 5)
+    before = settings().training_settings(STEP_1, MODEL, GAN, AT_HALF, 5)
+    key = f"gan.{name}"
+    assert now == before | {key: f"{before[key]} (step 2: {OWN[name]})"}
+    same = settings(**{name: before[key]}).training_settings(STEP_1, MODEL, GAN, AT_HALF, 5)
+    assert same == before
+    free = settings(checkpoint_every=2, sorted_samples=True)
+    assert free.training_settings(STEP_1, MODEL, GAN, AT_HALF, 5) == before
+
+
+def test_settings_that_ledgers_of_earlier_versions_lack_are_none_by_default() -> None:
+    gan, step_2 = gan_params(batch_size=2).plain(), settings().plain()
+    later = {name: gan[name] for name in ("betas", *NETWORKS)}
+    later |= {name: step_2[name] for name in (*OWN, "checkpoint_every", "sorted_samples")}
+    assert {value for _, value in flat(later)} == {None}
+
+
+def test_step_2_has_enough_steps_for_its_discriminator() -> None:
+    gan = GAN.model_copy(update={"steps_per_epoch": 4})
+    context = GeneratorContext(gan=gan, confusion=CONFUSION, spaces={})
+    settings(disc_iters=4).check("mine", context)
+    with pytest.raises(BorderlineError, match=r"generators\.mine\.disc_iters is 5, .* 4 steps"):
+        settings(disc_iters=5).check("mine", context)
+
+
 def test_last_epoch_of_a_given_step_1_is_known_only_when_it_is_read() -> None:
-    assert "gan.epochs" not in settings().training_settings({}, MODEL, GAN, fingerprint(BOUNDARY))
+    assert "gan.epochs" not in settings().training_settings({}, MODEL, GAN, AT_HALF)

@@ -24,7 +24,7 @@ def test_non_saturating_losses_are_the_logarithms_of_the_paper() -> None:
     real, fake = torch.sigmoid(LOGITS[:20]), torch.sigmoid(LOGITS[20:])
     expected = -real.log().mean() - (1 - fake).log().mean()
     loss = NonSaturating()
-    value = loss.discriminator(itself, LOGITS[:20], LOGITS[20:], RANDOM)
+    (value,) = loss.discriminator(itself, LOGITS[:20], LOGITS[20:], RANDOM)
     assert value.item() == pytest.approx(expected.item())
     assert loss.generator(LOGITS[20:]).item() == pytest.approx(-fake.log().mean().item())
 
@@ -32,7 +32,7 @@ def test_non_saturating_losses_are_the_logarithms_of_the_paper() -> None:
 def test_non_saturating_losses_stay_finite_where_the_logarithm_of_a_sigmoid_would_not() -> None:
     extreme = torch.tensor([1000.0, -1000.0])
     loss = NonSaturating()
-    assert math.isfinite(loss.discriminator(itself, extreme, extreme, RANDOM))
+    assert math.isfinite(loss.discriminator(itself, extreme, extreme, RANDOM)[0])
     assert loss.generator(torch.tensor([-1000.0])).item() == 1000
 
 
@@ -42,11 +42,12 @@ def test_wasserstein_loss_of_a_plane_is_its_drop_and_its_slopes_distance_to_one(
 ) -> None:
     real, fake = (torch.randn(8, 1, 4, 4, generator=RANDOM) for _ in range(2))
     # A plane of the given slope: the sum over 16 pixels has slope 4.
-    value = WassersteinGradientPenalty(10).discriminator(
+    values = WassersteinGradientPenalty(10).discriminator(
         lambda images: slope / 4 * images.sum(dim=(1, 2, 3)), real, fake, RANDOM
     )
     drop = slope / 4 * (fake.sum() - real.sum()) / 8
-    assert value.item() == pytest.approx(drop.item() + 10 * penalty, abs=1e-4)
+    expected = [drop.item() + 10 * penalty, -drop.item(), penalty]
+    assert [value.item() for value in values] == pytest.approx(expected, abs=1e-4)
 
 
 def test_gradient_penalty_is_taken_between_real_and_generated_images() -> None:

@@ -56,16 +56,18 @@ def test_common_gradient_is_the_combination_of_two_separate_ones(normalise: bool
         ]
     gammas = torch.linspace(0, 1, 100_001, dtype=torch.float64)[:, None]
     candidates = gammas * flat(separate[0]) + (1 - gammas) * flat(separate[1])
-    expected = candidates[candidates.norm(dim=1).argmin()]
-    found = flat(common_gradient(*losses(x, y), [x, y], normalise=normalise))
-    assert torch.allclose(found, expected, atol=1e-4)
+    shortest = candidates.norm(dim=1).argmin()
+    expected, brute_force = candidates[shortest], gammas[shortest].item()
+    gradient, gamma = common_gradient(*losses(x, y), [x, y], normalise=normalise)
+    assert torch.allclose(flat(gradient), expected, atol=1e-4)
+    assert gamma.item() == pytest.approx(brute_force, abs=1e-4)
 
 
 @pytest.mark.parametrize("normalise", [False, True])
 def test_both_losses_fall_along_it(normalise: bool) -> None:
     x = torch.randn(3, 4, dtype=torch.float64, generator=RANDOM, requires_grad=True)
     y = torch.randn(4, 2, dtype=torch.float64, generator=RANDOM, requires_grad=True)
-    gradient = common_gradient(*losses(x, y), [x, y], normalise=normalise)
+    gradient, _ = common_gradient(*losses(x, y), [x, y], normalise=normalise)
     for i in (0, 1):
         own = torch.autograd.grad(losses(x, y)[i], (x, y))
         assert torch.dot(flat(own), flat(gradient)) >= -1e-12
@@ -73,5 +75,5 @@ def test_both_losses_fall_along_it(normalise: bool) -> None:
 
 def test_vanished_gradient_is_no_division_by_zero() -> None:
     x = torch.ones(3, requires_grad=True)
-    gradient = common_gradient((0 * x).sum(), x.sum(), [x], normalise=True)
+    gradient, _ = common_gradient((0 * x).sum(), x.sum(), [x], normalise=True)
     assert torch.isfinite(gradient[0]).all()

@@ -4,6 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from borderline.datasets.checkpoints import Checkpoint, check_settings
+from borderline.datasets.model_format import Reader, Writer
+from borderline.errors import BorderlineError
 from borderline.pipelines.gasten.networks import (
     build_discriminator,
     build_generator,
@@ -105,6 +108,74 @@ def test_resnet_has_three_blocks_up_and_four_down() -> None:
         block.register_forward_hook(lambda _m, _i, output: seen.append(tuple(output.shape[1:])))
     discriminator(torch.randn(2, 3, 32, 32))
     assert seen == [(4, 16, 16), (8, 8, 8), (16, 4, 4), (32, 2, 2)]
+
+
+def test_each_network_has_its_own_filters_and_blocks() -> None:
+    gan = params(filters=4, generator={"filters": 8, "blocks": 2}, discriminator={"blocks": 1})
+    generator, discriminator = (
+        [m for m in build(gan, (1, 28, 28)).modules() if isinstance(m, kind)]
+        for build, kind in (
+            (build_generator, nn.ConvTranspose2d),
+            (build_discriminator, nn.Conv2d),
+        )
+    )
+    assert [m.in_channels for m in generator] == [16, 8]
+    assert [m.out_channels for m in discriminator] == [4]
+
+
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+def test_resnet_has_its_blocks_in_both_networks(name: str) -> None:
+    with pytest.raises(ValueError, match=f"a resnet has .* set {name}.blocks to null"):
+        params(architecture="resnet", **{name: {"blocks": 2}})
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "value"),
+    [
+        ({"generator": {"filters": 3}}, "gan.filters", "2 (gan.generator.filters: 3)"),
+        ({"discriminator": {"blocks": 2}}, "gan.blocks", "None (gan.discriminator.blocks: 2)"),
+        (
+            {"generator": {"learning_rate": 0.5}, "discriminator": {"betas": [0, 0.9]}},
+            "gan.learning_rate",
+            "0.001 (gan.generator.learning_rate: 0.5, gan.discriminator.betas: [0.0, 0.9])",
+        ),
+        ({"betas": [0.5, 0.9]}, "gan.learning_rate", "0.001 (gan.generator.betas: [0.5, 0.9], "),
+    ],
+)
+def test_checkpoints_of_common_settings_and_of_own_ones_refuse_each_other(
+    changed: dict[str, object], name: str, value: str
+) -> None:
+    before, after = (params(**more).fingerprint("gan") for more in ({}, changed))
+    assert before.keys() == after.keys()
+    for made, now in ((before, after), (after, before)):
+        checkpoint: Checkpoint = {"epoch": 1, "settings": made, "history": [], "state": {}}
+        with pytest.raises(BorderlineError) as error:
+            check_settings(checkpoint, now)
+        assert str(error.value).startswith(f"{name} is ")
+        assert value in str(error.value)
+
+
+def test_own_settings_that_equal_the_common_ones_change_nothing() -> None:
+    own = {"filters": 2, "learning_rate": 1e-3, "betas": [0.5, 0.999]}
+    same = params(generator=own, discriminator=own).fingerprint("gan")
+    assert same == params().fingerprint("gan")
+    assert not any("betas" in name or "generator" in name for name in same)
+
+
+@pytest.mark.parametrize("betas", [[0.5], [0.5, 1], [-0.1, 0.9], 0.5, ["a", 0.9]])
+def test_betas_are_two_rates(betas: object) -> None:
+    for own in ({"betas": betas}, {"generator": {"betas": betas}}):
+        with pytest.raises(ValueError, match="two numbers from 0 to below 1"):
+            params(**own)
+
+
+def test_networks_that_earlier_versions_saved_are_read() -> None:
+    writer = Writer()
+    tree = writer.tree(build_generator(params(), (1, 8, 8)))
+    for name in ("betas", "generator", "discriminator"):
+        del tree["arguments"]["params"]["values"][name]
+    read = Reader(writer.tensors, allow_code=lambda: None).value(tree)
+    assert read.made_of[1]["params"] == params()
 
 
 def test_presets_are_names_that_single_settings_override() -> None:

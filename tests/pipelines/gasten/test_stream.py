@@ -8,8 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from borderline.pipelines.gasten.stream import has_diverged, stream_parts
+from borderline.params import RunParams
+from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.stream import has_diverged, stream_epochs, stream_parts
 from borderline.sampling import Parts
+from conftest import gan_params
 
 
 def parts_with(note: str) -> Parts:
@@ -34,6 +37,29 @@ def test_only_a_row_without_scores_is_a_divergence() -> None:
     assert not has_diverged(pd.DataFrame(good))
     assert has_diverged(pd.DataFrame([{"epoch": 1, "generator_loss": float("nan")}]))
     assert has_diverged(pd.DataFrame([*good, {"epoch": 2, "generator_loss": float("inf")}]))
+
+
+class Brightness(torch.nn.Module):
+    """A model under test."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("by_tenths", "of_step_2"),
+    [(False, ["epoch_0001"]), (True, ["epoch_0001", "epoch_0001_sorted"])],
+)
+def test_sorted_samples_stand_beside_the_grid_of_step_2(
+    run: RunParams, by_tenths: bool, of_step_2: list[str]
+) -> None:
+    gan = Gan(gan_params(latent_dim=2, batch_size=2), (1, 8, 8), run)
+    history = [{"epoch": 1.0, "images": 64.0, "yield": 0.5, "acd": 0.1}]
+    for model, names in ((None, ["epoch_0001"]), (Brightness(), of_step_2)):
+        ((_, _, grids),) = stream_epochs(
+            [(history, None)], gan, torch.randn(64, 2), model, by_tenths=by_tenths
+        )
+        assert list(grids) == names
 
 
 @pytest.mark.road

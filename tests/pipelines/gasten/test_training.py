@@ -106,6 +106,37 @@ def test_resumed_training_ends_with_the_same_bits(
     assert torch.equal(resumed[-1]["state"]["random"], whole[-1]["state"]["random"])
 
 
+@pytest.mark.parametrize(
+    ("loss", "term", "columns"),
+    [
+        ("ns", None, []),
+        ("ns", "gasten", ["confusion_loss"]),
+        ("wgan_gp", None, ["w_distance", "gradient_penalty"]),
+        ("wgan_gp", "gasten", ["w_distance", "gradient_penalty", "confusion_loss"]),
+        ("ns", "mgda", ["confusion_loss", "generator_weight", "confusion_weight"]),
+        ("ns", "mgda_norm", ["confusion_loss", "generator_weight", "confusion_weight"]),
+    ],
+)
+def test_history_has_the_scalars_of_the_loss_and_of_the_term(
+    pair_images: LabelledImages, run: RunParams, loss: str, term: str | None, columns: list[str]
+) -> None:
+    images, params = pair_images["images"], PARAMS.model_copy(update={"loss": loss, "epochs": 2})
+    steering = replace(GASTEN, term=TERMS[term]) if term else None
+    whole = train(images, run, params=params, steering=steering)
+    row = whole[-1]["history"][-1]
+    measured = ["training", "fd_lenet"]
+    assert [*row] == [
+        *("epoch", "seconds", "generator_loss", "discriminator_loss", *columns, *measured)
+    ]
+    if "w_distance" in columns:
+        penalty = params.gradient_penalty * row["gradient_penalty"]
+        assert row["discriminator_loss"] == pytest.approx(penalty - row["w_distance"], rel=1e-5)
+    if "generator_weight" in columns:
+        assert row["generator_weight"] + row["confusion_weight"] == pytest.approx(1)
+    resumed = train(images, run, folder_of(whole[:-1]), params=params, steering=steering)
+    assert without_time(resumed[-1]) == without_time(whole[-1])
+
+
 def test_checkpoints_come_at_their_interval_and_at_the_end(
     pair_images: LabelledImages, run: RunParams
 ) -> None:
@@ -247,6 +278,24 @@ def test_learning_rate_is_that_of_the_settings_not_of_the_checkpoint(
     gan.load(state)
     assert gan.generator_optimiser.param_groups[0]["lr"] == 0.5
     assert gan.discriminator_optimiser.param_groups[0]["lr"] == 0.5
+
+
+def test_each_network_has_its_own_rate_and_betas(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    own = {"generator": {"betas": [0.1, 0.9]}, "discriminator": {"learning_rate": 0.5}}
+    before = Gan(PARAMS, (1, 12, 12), run)
+    gan = Gan(gan_params(**PARAMS.model_dump() | own | {"betas": (0.2, 0.8)}), (1, 12, 12), run)
+    for _ in range(2):
+        groups = [
+            optimiser.param_groups[0]
+            for optimiser in (gan.generator_optimiser, gan.discriminator_optimiser)
+        ]
+        assert [group["lr"] for group in groups] == [PARAMS.learning_rate, 0.5]
+        assert [group["betas"] for group in groups] == [(0.1, 0.9), (0.2, 0.8)]
+        gan.load(before.state())
+    for optimiser in (before.generator_optimiser, before.discriminator_optimiser):
+        assert optimiser.param_groups[0]["betas"] == (0.5, 0.999)
 
 
 def test_training_leaves_the_state_that_it_starts_from_alone(

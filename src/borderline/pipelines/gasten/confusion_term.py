@@ -19,10 +19,13 @@ class ConfusionTerm(ABC):
         weight: The default weight, alpha; None for a term that finds its weight itself.
         takes_two_gradients: Whether its step takes two gradients of one forward pass, which
             ``torch.compile`` does not support.
+        history_columns: Names of the scalars that its step returns beside the losses. The history
+            has their means over the steps of an epoch.
     """
 
     weight: float | None
     takes_two_gradients = False
+    history_columns: tuple[str, ...] = ()
 
     def __init__(self, threshold: float = 0.5) -> None:
         self.threshold = threshold
@@ -33,11 +36,12 @@ class ConfusionTerm(ABC):
 
     def step(
         self, gan: Gan, classifier: nn.Module, latents: Tensor, fake: Tensor, alpha: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Leave gradients in the generator: here those of ``L + alpha * loss``.
 
         ``fake`` (N, C, H, W) are the images of the ``latents`` (N, Z), with a graph; ``alpha`` is
-        the weight of the term in this epoch. Returns the GAN's loss L and the term, scalars.
+        the weight of the term in this epoch. Returns the GAN's loss L, the term, and the scalars
+        of ``history_columns``.
         """
         loss = gan.loss.generator(gan.discriminate(fake))
         confusion = self.loss(classifier(fake))

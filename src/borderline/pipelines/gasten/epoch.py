@@ -56,15 +56,19 @@ def train_epoch(
 ) -> dict[str, float]:
     """Train both networks for an epoch (from 1), in place.
 
-    The real images (N, C, H, W) in [-1, 1] are on the device of the GAN. Returns the mean
+    The real images (N, C, H, W) in [-1, 1] are on the device of the GAN. Returns the means of
     ``generator_loss`` (the GAN's part of it), ``discriminator_loss`` and, with a steering,
-    ``confusion_loss`` (the term without its weight).
+    ``confusion_loss`` (the term without its weight), and those of the ``history_columns`` of the
+    GAN's loss and of the term.
     """
     gan.generator.train()
     gan.discriminator.train()
+    of_discriminator = ("discriminator_loss", *gan.loss.history_columns)
+    of_term = () if steering is None else ("confusion_loss", *steering.term.history_columns)
+    of_generator = ("generator_loss", *of_term)
     # Summed on the device: reading a loss in every step would make the CPU wait for it.
-    discriminator_total = torch.zeros((), device=images.device)
-    generator_total = torch.zeros(2, device=images.device)
+    discriminator_total = torch.zeros(len(of_discriminator), device=images.device)
+    generator_total = torch.zeros(len(of_generator), device=images.device)
     batches = list(_batches(len(images), gan.params, gan.random))
     generator_steps = 0
     for step, batch in enumerate(batches, start=1):
@@ -81,12 +85,13 @@ def train_epoch(
         discriminator_total += _discriminator_step(gan, real, fake.detach())
         generator_total += _generator_step(gan, latents, fake, steering, epoch)
         generator_steps += 1
-    generator_loss, confusion_loss = (generator_total / generator_steps).tolist()
-    losses = {
-        "generator_loss": generator_loss,
-        "discriminator_loss": (discriminator_total / len(batches)).item(),
+    means = (generator_total / generator_steps).tolist()
+    discriminator_means = (discriminator_total / len(batches)).tolist()
+    return {
+        "generator_loss": means[0],
+        **dict(zip(of_discriminator, discriminator_means, strict=True)),
+        **dict(zip(of_term, means[1:], strict=True)),
     }
-    return losses if steering is None else {**losses, "confusion_loss": confusion_loss}
 
 
 def _batches(n_images: int, params: GanParams, random: torch.Generator) -> Iterator[Tensor]:
@@ -107,27 +112,27 @@ def _with_borderline(batch: Tensor, steering: Steering | None, random: torch.Gen
 
 
 def _discriminator_step(gan: Gan, real: Tensor, fake: Tensor) -> Tensor:
-    loss = gan.loss.discriminator(gan.discriminate, real, fake, gan.random)
+    """One step of the discriminator; returns its loss and the scalars beside it, a vector."""
+    loss, *more = gan.loss.discriminator(gan.discriminate, real, fake, gan.random)
     gan.discriminator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
     gan.discriminator_optimiser.step()
-    return loss.detach()
+    return torch.stack([loss, *more]).detach()
 
 
 def _generator_step(
     gan: Gan, latents: Tensor, fake: Tensor, steering: Steering | None, epoch: int
 ) -> Tensor:
-    """One step of the generator; returns its GAN loss and the confusion term, shape (2,)."""
+    """One step of the generator; returns its GAN loss and, with a steering, those of the term."""
     gan.generator_optimiser.zero_grad(set_to_none=True)
     # Its weights need no gradients here, which saves a third of the discriminator's work.
     gan.discriminator.requires_grad_(False)
     if steering is None:
-        loss = gan.loss.generator(gan.discriminate(fake))
-        confusion = torch.zeros_like(loss)
-        loss.backward()
+        scalars: tuple[Tensor, ...] = (gan.loss.generator(gan.discriminate(fake)),)
+        scalars[0].backward()
     else:
         alpha = steering.alpha * steering.growth ** (epoch - 1)
-        loss, confusion = steering.term.step(gan, steering.classifier, latents, fake, alpha)
+        scalars = steering.term.step(gan, steering.classifier, latents, fake, alpha)
     gan.generator_optimiser.step()
     gan.discriminator.requires_grad_(True)
-    return torch.stack([loss.detach(), confusion.detach()])
+    return torch.stack(scalars).detach()

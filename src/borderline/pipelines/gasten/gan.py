@@ -12,10 +12,7 @@ from torch import Tensor, nn
 from borderline.params import RunParams
 from borderline.pipelines.gasten.losses import build_loss
 from borderline.pipelines.gasten.networks import ImageShape, build_networks
-from borderline.pipelines.gasten.params import GanParams
-
-# Radford et al. 2016.
-_BETAS = (0.5, 0.999)
+from borderline.pipelines.gasten.params import NETWORKS, GanParams, NetworkName
 
 
 class Gan:
@@ -30,8 +27,8 @@ class Gan:
         if params.compile:
             self.generator.compile()
             self.discriminator.compile()
-        self.generator_optimiser = self._adam(self.generator)
-        self.discriminator_optimiser = self._adam(self.discriminator)
+        self.generator_optimiser = self._adam("generator")
+        self.discriminator_optimiser = self._adam("discriminator")
         self.random = run.generator("gan", "training")
         self._bfloat16 = params.precision == "bfloat16" or (
             params.precision == "auto" and self.device.type == "cuda"
@@ -62,9 +59,10 @@ class Gan:
         for name, component in self._components().items():
             # A copy, because an optimiser goes on in the very tensors that it is given.
             component.load_state_dict(copy.deepcopy(state[name]))
-        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
-            for group in optimiser.param_groups:
-                group["lr"] = self.params.learning_rate
+        for name in NETWORKS:
+            network = self.params.network(name)
+            for group in getattr(self, f"{name}_optimiser").param_groups:
+                group |= {"lr": network.learning_rate, "betas": network.betas}
         self.random.set_state(state["random"])
 
     def is_finite(self) -> bool:
@@ -73,10 +71,11 @@ class Gan:
         weights = [w for network in networks for w in network.state_dict().values()]
         return bool(torch.stack([torch.isfinite(w).all() for w in weights]).all())
 
-    def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
-        fused = self.device.type in ("cpu", "cuda")
+    def _adam(self, name: NetworkName) -> torch.optim.Optimizer:
+        network: nn.Module = getattr(self, name)
+        settings, fused = self.params.network(name), self.device.type in ("cpu", "cuda")
         return torch.optim.Adam(
-            network.parameters(), lr=self.params.learning_rate, betas=_BETAS, fused=fused
+            network.parameters(), lr=settings.learning_rate, betas=settings.betas, fused=fused
         )
 
     def _autocast(self) -> AbstractContextManager[Any]:

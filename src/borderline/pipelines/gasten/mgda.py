@@ -23,11 +23,12 @@ def min_norm_weight(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> Tensor:
 
 def common_gradient(
     loss1: Tensor, loss2: Tensor, parameters: Sequence[Tensor], *, normalise: bool
-) -> list[Tensor]:
-    """The gradient along which two losses with a common graph fall: ``gamma g1 + (1 - gamma) g2``.
+) -> tuple[list[Tensor], Tensor]:
+    """The gradient along which two losses with a common graph fall, and its weight gamma.
 
-    With ``normalise`` each gradient is first divided by its loss times its norm, so that the size
-    of a loss no longer decides.
+    The gradient is ``gamma g1 + (1 - gamma) g2``, a tensor for each parameter. With ``normalise``
+    each of the two is first divided by its loss times its norm, so that the size of a loss no
+    longer decides.
     """
     g1 = torch.autograd.grad(loss1, parameters, retain_graph=True)
     g2 = torch.autograd.grad(loss2, parameters)
@@ -35,7 +36,7 @@ def common_gradient(
         g1, g2 = _normalised(g1, loss1), _normalised(g2, loss2)
     gamma = min_norm_weight(g1, g2)
     # Not a + gamma (b - a), which would round the shorter of two very unequal gradients away.
-    return [gamma * a + (1 - gamma) * b for a, b in zip(g1, g2, strict=True)]
+    return [gamma * a + (1 - gamma) * b for a, b in zip(g1, g2, strict=True)], gamma
 
 
 def _normalised(gradient: Sequence[Tensor], loss: Tensor) -> tuple[Tensor, ...]:

@@ -37,12 +37,13 @@ def feature_map_sizes(image_size: int, blocks: int | None) -> list[int]:
 def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
     """The generator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
-    widths = {"latent_dim": params.latent_dim, "filters": params.filters, "channels": channels}
+    own = params.network("generator")
+    widths = {"latent_dim": params.latent_dim, "filters": own.filters, "channels": channels}
     generator: Generator
     if params.architecture == "resnet":
         generator = resnet.Generator(**widths, sizes=feature_map_sizes(size, resnet.BLOCKS_UP))
     else:
-        generator = dcgan.Generator(**widths, sizes=feature_map_sizes(size, params.blocks))
+        generator = dcgan.Generator(**widths, sizes=feature_map_sizes(size, own.blocks))
     # Convolutions are faster when the channels of a pixel lie side by side.
     return generator.to(memory_format=torch.channels_last)
 
@@ -51,12 +52,13 @@ def build_generator(params: GanParams, image_shape: ImageShape) -> Generator:
 def build_discriminator(params: GanParams, image_shape: ImageShape) -> Discriminator:
     """The discriminator of a GAN, its weights drawn from PyTorch's global generator."""
     channels, size, _ = image_shape
-    norm, widths = partial(_norm, params.loss), {"filters": params.filters, "channels": channels}
+    own = params.network("discriminator")
+    norm, widths = partial(_norm, params.loss), {"filters": own.filters, "channels": channels}
     discriminator: Discriminator
     if params.architecture == "resnet":
         discriminator = resnet.Discriminator(**widths, size=size, norm=norm)
     else:
-        sizes = feature_map_sizes(size, params.blocks)
+        sizes = feature_map_sizes(size, own.blocks)
         discriminator = dcgan.Discriminator(**widths, sizes=sizes, norm=norm)
     return discriminator.to(memory_format=torch.channels_last)
 

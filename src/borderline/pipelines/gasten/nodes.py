@@ -70,9 +70,10 @@ def train_gan(
 
 def _divergence(epoch: int, gan: GanParams, run: RunParams) -> BorderlineError:
     way_out = f", or set gan.epochs to {epoch - 1} to use the GAN of that epoch" * (epoch > 1)
+    rate = gan.fingerprint("gan")["gan.learning_rate"]
     return BorderlineError(
         f"The GAN's loss is no longer a finite number in epoch {epoch} with gan.learning_rate "
-        f"{gan.learning_rate} (seed {run.seed}): lower it{way_out}."
+        f"{rate} (seed {run.seed}): lower it{way_out}."
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from borderline.boundary import logit, uncentred
 from borderline.errors import BorderlineError
@@ -34,6 +34,23 @@ PRESETS: dict[str, dict[str, Any]] = {
 Start = Literal["last", "best"] | Annotated[int, Field(ge=1, strict=True)]
 """The epoch of step 1 to start from: the last, the one with the lowest Fréchet distance, or a
 number."""
+
+
+def _two_rates(value: Any) -> Any:
+    rates = value if isinstance(value, list | tuple) else ()
+    if len(rates) != 2 or not all(isinstance(r, int | float) and 0 <= r < 1 for r in rates):
+        raise ValueError("it must be two numbers from 0 to below 1, such as [0.5, 0.999]")
+    return value
+
+
+Betas = Annotated[tuple[float, float], BeforeValidator(_two_rates)]
+"""Decay rates of the two moments of Adam."""
+
+USUAL_BETAS: Betas = (0.5, 0.999)
+"""Of Radford et al. 2016."""
+
+NetworkName = Literal["generator", "discriminator"]
+NETWORKS: tuple[NetworkName, ...] = ("generator", "discriminator")
 
 Pairs = Literal["random", "nearest"]
 """How points of both sides are paired: at random, or each with its nearest neighbours."""
@@ -113,6 +130,38 @@ class EarlyStoppingParams(Params):
         return self.metric == "fd_lenet" or self.once_settled is not None
 
 
+class NetworkParams(Params):
+    """The settings of one network of the GAN; None for the common ones of ``gan``."""
+
+    filters: int | None = Field(default=None, ge=1)
+    blocks: int | None = Field(default=None, ge=1, le=16)
+    learning_rate: float | None = Field(default=None, gt=0)
+    betas: Betas | None = None
+
+
+class Network(NamedTuple):
+    """What holds for one network of the GAN, be it common or its own."""
+
+    filters: int
+    blocks: int | None
+    learning_rate: float
+    betas: Betas
+
+
+def with_own(common: Setting, own: Mapping[str, object]) -> Setting:
+    """A common value for a fingerprint, with the values that differ from it in brackets.
+
+    The values share the name of the common one, which every checkpoint has. So the checkpoints of
+    earlier versions, which have common values only, are compared too.
+
+    Example:
+        >>> with_own(24, {"generator": 32, "discriminator": 24, "step 2": None})
+        '24 (generator: 32)'
+    """
+    differing = [f"{name}: {value}" for name, value in own.items() if value not in (None, common)]
+    return f"{common} ({', '.join(differing)})" if differing else common
+
+
 class GanParams(Params):
     """Step 1, the plain GAN, and the training of both steps (Cunha et al. 2023).
 
@@ -123,6 +172,9 @@ class GanParams(Params):
             datasets need more than one pass.
         filters: Channels of the discriminator's first layer; each further layer doubles them.
         blocks: Up- and down-sampling blocks of the DCGAN; None for as many as lead to 4x4.
+        betas: Decay rates of Adam; None for 0.5 and 0.999.
+        generator: Settings that differ from the common ones for the generator.
+        discriminator: The same for the discriminator.
         precision: ``float32``, or ``bfloat16`` for autocast on any device (Micikevicius et al.
             2018); ``auto`` takes ``bfloat16`` on CUDA.
         checkpoint_every: Epochs between two checkpoints, in both steps; the last epoch always has
@@ -145,6 +197,10 @@ class GanParams(Params):
     compile: Annotated[bool, Mark.CONTINUES]
     checkpoint_every: Annotated[int, Field(ge=1), Mark.CONTINUES]
     early_stopping: Annotated[EarlyStoppingParams | None, Mark.CONTINUES]
+    # With defaults here too, because the networks that earlier versions saved lack these settings.
+    betas: Betas | None = None
+    generator: NetworkParams = NetworkParams()
+    discriminator: NetworkParams = NetworkParams()
 
     @model_validator(mode="before")
     @classmethod
@@ -156,16 +212,46 @@ class GanParams(Params):
 
     @model_validator(mode="after")
     def _blocks_are_of_a_dcgan(self) -> Self:
-        if self.architecture == "resnet" and self.blocks is not None:
-            raise ValueError("a resnet has three blocks up and four down: set blocks to null")
+        blocks = {"blocks": self.blocks}
+        blocks |= {f"{name}.blocks": getattr(self, name).blocks for name in NETWORKS}
+        for name, value in blocks.items():
+            if self.architecture == "resnet" and value is not None:
+                raise ValueError(f"a resnet has three blocks up and four down: set {name} to null")
         return self
 
+    def network(self, name: NetworkName) -> Network:
+        """The settings that hold for one network."""
+        own: NetworkParams = getattr(self, name)
+        return Network(
+            filters=own.filters or self.filters,
+            blocks=own.blocks or self.blocks,
+            learning_rate=own.learning_rate or self.learning_rate,
+            betas=own.betas or self.betas or USUAL_BETAS,
+        )
+
     def fingerprint(self, group: str) -> dict[str, Setting]:
-        """As for all settings, without the gradient penalty if the loss has none."""
+        """As for all settings, without the gradient penalty if the loss has none.
+
+        The settings of single networks stand beside the common ones; see :func:`with_own`.
+        """
+        of_networks = tuple(f"{group}.{name}" for name in ("betas", *NETWORKS))
         values = super().fingerprint(group)
+        values = {n: value for n, value in values.items() if not n.startswith(of_networks)}
         if self.loss == "ns":
             del values[f"{group}.gradient_penalty"]
+        networks = {f"{group}.{name}": self.network(name) for name in NETWORKS}
+        for setting in ("filters", "blocks", "learning_rate"):
+            own = {f"{n}.{setting}": getattr(network, setting) for n, network in networks.items()}
+            if setting == "learning_rate":
+                # Checkpoints of earlier versions name no betas, but the rate of the same optimiser.
+                own |= {f"{n}.betas": _unusual(network.betas) for n, network in networks.items()}
+            name = f"{group}.{setting}"
+            values[name] = with_own(values[name], own)
         return values
+
+
+def _unusual(betas: Betas) -> list[float] | None:
+    return None if betas == USUAL_BETAS else list(betas)
 
 
 class GenerationParams(Params):

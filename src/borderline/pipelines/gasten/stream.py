@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, epoch_name
 from borderline.measures.inference import in_batches, predict
-from borderline.measures.plots import draw_image_grid
+from borderline.measures.plots import draw_by_tenths, draw_image_grid
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.training import Progress
 from borderline.records import Part
 from borderline.sampling import Parts
 
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame, dict[str, Figure]]
-"""A checkpoint by name, the history so far, a grid of samples by name."""
+"""A checkpoint by name, the history so far, grids of samples by name."""
 
 _IMAGES_IN_A_GRID = 64
 
@@ -28,9 +28,14 @@ def stream_epochs(
     gan: Gan,
     test_noise: Tensor,
     classifier: nn.Module | None = None,
+    *,
     threshold: float = 0.5,
+    by_tenths: bool = False,
 ) -> Iterator[Epoch]:
-    """The checkpoint, the history and a grid of samples after each epoch of a training."""
+    """The checkpoint, the history and a grid of samples after each epoch of a training.
+
+    With ``by_tenths`` and a model under test, a second grid shows the samples sorted by p.
+    """
     for history, checkpoint in progress:
         row, table = history[-1], pd.DataFrame(history)
         if has_diverged(table):
@@ -43,11 +48,10 @@ def stream_epochs(
         if classifier is not None:
             p = predict(classifier, samples, gan.device)
             title = f"Step 2, epoch {epoch}: yield {row['yield']:.1%}, ACD {row['acd']:.3f}"
-        yield (
-            {name: checkpoint} if checkpoint else {},
-            table,
-            {name: draw_image_grid(samples, p, title, threshold=threshold)},
-        )
+        grids = {name: draw_image_grid(samples, p, title, threshold=threshold)}
+        if by_tenths and p is not None:
+            grids[f"{name}_sorted"] = draw_by_tenths(samples, p, title, threshold)
+        yield {name: checkpoint} if checkpoint else {}, table, grids
 
 
 def has_diverged(history: pd.DataFrame) -> bool:

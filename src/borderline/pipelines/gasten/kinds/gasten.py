@@ -14,10 +14,12 @@ from borderline.errors import BorderlineError
 from borderline.grid import node
 from borderline.params import Mark, RunParams, Setting
 from borderline.pipelines.gasten.params import (
+    NETWORKS,
     EarlyStoppingParams,
     GanParams,
     GeneratorContext,
     StartsFromGan,
+    with_own,
 )
 from borderline.pipelines.gasten.terms import TERMS, TermName
 from borderline.records import LabelledImages, Latents, RealFeatures, RealView
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from borderline.pipelines.gasten.stream import Epoch
 
 
+_BESIDE_THE_COMMON = ("batch_size", "disc_iters", "learning_rate")
+"""Settings of step 2 whose common values, for both steps, stand in ``gan``."""
+
+
 class Settings(StartsFromGan):
     """Step 2 of Cunha et al. 2023 and of its successors.
 
@@ -44,6 +50,13 @@ class Settings(StartsFromGan):
         alpha_growth: Factor of the weight after each epoch.
         real_borderline: The share of borderline images in each batch of real images, from which the
             discriminator learns how they look.
+        batch_size: The batch size of step 2; None for that of ``gan``, as for the next three.
+        disc_iters: Discriminator steps per generator step.
+        learning_rate: The learning rate of both networks.
+        checkpoint_every: Epochs between two checkpoints.
+        sorted_samples: Whether each epoch has a second grid of samples, with a column for each
+            tenth of p. None, not False, is the default, so that it equals the settings of runs
+            that lack it.
     """
 
     trains: ClassVar[bool] = True
@@ -57,6 +70,11 @@ class Settings(StartsFromGan):
     real_borderline: float = Field(ge=0, le=1)
     epochs: Annotated[int, Field(ge=1), Mark.CONTINUES]
     early_stopping: Annotated[EarlyStoppingParams | None, Mark.CONTINUES]
+    batch_size: int | None = Field(ge=2)
+    disc_iters: int | None = Field(ge=1)
+    learning_rate: float | None = Field(gt=0)
+    checkpoint_every: Annotated[int | None, Field(ge=1), Mark.CONTINUES]
+    sorted_samples: Annotated[bool | None, Field(strict=True), Mark.CONTINUES]
 
     @model_validator(mode="after")
     def _weight_needs_a_term(self) -> Self:
@@ -78,12 +96,33 @@ class Settings(StartsFromGan):
     def check(self, name: str, context: GeneratorContext) -> None:
         """The start has a checkpoint, and the term can be compiled."""
         super().check(name, context)
+        steps = context.gan.steps_per_epoch
+        if steps is not None and self.disc_iters is not None and self.disc_iters > steps:
+            raise BorderlineError(
+                f"generators.{name}.disc_iters is {self.disc_iters}, but an epoch has only {steps} "
+                "steps (gan.steps_per_epoch): lower it, or raise gan.steps_per_epoch."
+            )
         if context.gan.compile and TERMS[self.term].takes_two_gradients:
             raise BorderlineError(
                 f"gan.compile is True, but generators.{name}.term {self.term!r} takes two "
                 "gradients of one pass, which torch.compile does not support: set gan.compile to "
                 "False."
             )
+
+    def step_2(self, gan: GanParams) -> GanParams:
+        """The settings of the training: those of ``gan``, unless step 2 has its own."""
+        names = (*_BESIDE_THE_COMMON, "checkpoint_every")
+        own = {n: value for n in names if (value := getattr(self, n)) is not None}
+        if self.learning_rate is not None:
+            none = {"learning_rate": None}
+            own |= {name: getattr(gan, name).model_copy(update=none) for name in NETWORKS}
+        return gan.model_copy(update=own)
+
+    def fingerprint(self, group: str) -> dict[str, Setting]:
+        """As for all settings, without those that stand beside the common ones of ``gan``."""
+        beside = {f"{group}.{name}" for name in _BESIDE_THE_COMMON}
+        values = super().fingerprint(group).items()
+        return {name: value for name, value in values if name not in beside}
 
     def training_settings(
         self,
@@ -99,6 +138,9 @@ class Settings(StartsFromGan):
         elif start is None and self.start == "last" and step_1 and gan.early_stopping is None:
             start = gan.epochs
         settings = {**step_1, **gan.fingerprint("gan")}
+        for name in _BESIDE_THE_COMMON:
+            common = settings[f"gan.{name}"]
+            settings[f"gan.{name}"] = with_own(common, {"step 2": getattr(self, name)})
         if start is not None:
             settings["gan.epochs" if self.start == "last" else "generator.start"] = start
         settings |= {**classifier, **self.fingerprint("generator")}
@@ -148,7 +190,7 @@ def train_generator(
     images, noise = pair_train["images"], test_noise["latents"]
     network, start = _starting_gan(gan_checkpoints, generator, gan, images.shape[1:], run)
     steering = _steering(classifier, real_view["train_p"], generator, boundary, run)
-    settings = _fingerprint(start, network, classifier, generator, boundary)
+    settings = _fingerprint(start, network, classifier, generator, gan, boundary)
     progress = training.train(
         network,
         images,
@@ -161,8 +203,14 @@ def train_generator(
         steering=steering,
         early_stopping=generator.early_stopping,
     )
-    threshold = boundary["threshold"]
-    yield from stream.stream_epochs(progress, network, noise, steering.classifier, threshold)
+    yield from stream.stream_epochs(
+        progress,
+        network,
+        noise,
+        steering.classifier,
+        threshold=boundary["threshold"],
+        by_tenths=bool(generator.sorted_samples),
+    )
 
 
 def _starting_gan(
@@ -173,7 +221,7 @@ def _starting_gan(
     from borderline.pipelines.gasten.gan import Gan
 
     start = starting_checkpoint(checkpoints, generator.start, gan)
-    network = Gan(gan, shape, run)
+    network = Gan(generator.step_2(gan), shape, run)
     network.load(start["state"])
     # Not the state of step 1, which repetitions may have in common.
     network.random = run.generator("gan", "step 2")
@@ -201,16 +249,21 @@ def _steering(
 
 
 def _fingerprint(
-    start: Checkpoint, gan: Gan, classifier: nn.Module, generator: Settings, boundary: Boundary
+    start: Checkpoint,
+    network: Gan,
+    classifier: nn.Module,
+    generator: Settings,
+    gan: GanParams,
+    boundary: Boundary,
 ) -> dict[str, Setting]:
     """The fingerprint with digests of its inputs, before the first epoch."""
     from borderline.datasets.tensors import digest_of_weights
 
     model: dict[str, Setting] = getattr(classifier, "settings", {})
-    inputs = start["settings"], model, gan.params, fingerprint(boundary), start["epoch"]
+    inputs = start["settings"], model, gan, fingerprint(boundary), start["epoch"]
     return {
         **generator.training_settings(*inputs),
-        "step 1 digest": digest_of_weights(gan.generator),
+        "step 1 digest": digest_of_weights(network.generator),
         "classifier digest": digest_of_weights(classifier),
     }
 
@@ -234,7 +287,7 @@ def keep_sampler(generator: Generator, history_table: pd.DataFrame) -> GanSample
     if has_diverged(history_table):
         note = (
             f"its loss was no longer a finite number in epoch {history_table['epoch'].iloc[-1]}, "
-            "so it kept the last checkpoint before: lower its alpha, or gan.learning_rate"
+            "so it kept the last checkpoint before: lower its alpha, or its learning_rate"
         )
     seconds = float(history_table["seconds"].sum())
     return GanSampler(generator=generator, seconds=seconds, note=note)

@@ -20,7 +20,7 @@ class Term(gaussian.Term):
 
     def step(
         self, gan: Gan, classifier: nn.Module, latents: Tensor, fake: Tensor, alpha: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Take the confusion step, then leave the clipped gradients of the GAN's loss."""
         from torch.nn.utils import clip_grad_norm_
 

@@ -21,18 +21,22 @@ class Term(gasten.Term):
 
     weight = None
     takes_two_gradients = True
+    history_columns = ("generator_weight", "confusion_weight")
     normalise = False
 
     def step(
         self, gan: Gan, classifier: nn.Module, latents: Tensor, fake: Tensor, alpha: float
-    ) -> tuple[Tensor, Tensor]:
-        """Leave the gradient along which both losses fall; alpha has no meaning."""
+    ) -> tuple[Tensor, ...]:
+        """Leave the gradient along which both losses fall; alpha has no meaning.
+
+        Returns both losses and the weights of their gradients, gamma and 1 - gamma.
+        """
         from borderline.pipelines.gasten.mgda import common_gradient
 
         parameters = list(gan.generator.parameters())
         loss = gan.loss.generator(gan.discriminate(fake))
         confusion = self.loss(classifier(fake))
-        gradient = common_gradient(loss, confusion, parameters, normalise=self.normalise)
+        gradient, gamma = common_gradient(loss, confusion, parameters, normalise=self.normalise)
         for parameter, g in zip(parameters, gradient, strict=True):
             parameter.grad = g
-        return loss, confusion
+        return loss, confusion, gamma, 1 - gamma
