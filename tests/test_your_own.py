@@ -186,19 +186,23 @@ def test_model_without_gradients_and_a_generator_from_elsewhere_in_64_pixels(pro
     searched = {"kind": "latent_search", "space_of": "theirs"}
     settings["generators"] |= {"theirs": theirs, "searched": searched}
     settings["prototypes"]["explanation"]["window"] = 48
+    settings["confusion"] = {"threshold": 0.8}
     path.write_text(yaml.safe_dump(settings))
     run_in(project, "--env", "ink")
     case = project / "data/07_model_output/ink_sevenvone/ink"
     part = load_file(case / "searched/images/part_00000.safetensors")
     assert part["images"].shape[1:] == (3, size, size)
-    assert ((part["probabilities"] - 0.5).abs() < 0.011).all()
+    assert ((part["probabilities"] - 0.8).abs() < 0.011).all()
     assert len(part["images"]) == IMAGES
     reporting = project / "data/08_reporting/ink_sevenvone"
     # No generator needs step 1, and only occlusion needs no gradients.
     assert not (project / "data/06_models/ink_sevenvone/gan").exists()
     assert set(load_file(case / "attributions.safetensors")) == {"occlusion"}
     assert pd.read_csv(reporting / "summary.csv")["prototypes"].iloc[0] >= 2
-    assert "imported (onnx), embedding:" in (reporting / "report.html").read_text()
+    page = (reporting / "report.html").read_text()
+    assert "imported (onnx), embedding:" in page
+    assert "0.8: the boundary" in page
+    assert "p is above 0.8" in (reporting / "ink/model_card.md").read_text()
     # A later stage does not need the file, but notices another file in its place.
     (project / "ink.onnx").unlink()
     run_in(project, "--env", "ink", "--pipelines", "report")

@@ -16,7 +16,11 @@ def middle_of_scale(findings: Mapping[str, Findings]) -> str:
 
 def borderline_in_words(findings: Mapping[str, Findings]) -> str:
     """The definition of a borderline image, and the choice of thresholds that users did not set."""
-    formulas = {name: formula_of_band(each.boundary) for name, each in findings.items()}
+    # Without line breaks inside of a formula.
+    formulas = {
+        name: formula_of_band(each.boundary).replace(" ", "\N{NO-BREAK SPACE}")
+        for name, each in findings.items()
+    }
     if len(set(formulas.values())) == 1:
         text = f"An image is borderline when {next(iter(formulas.values()))}."
     else:

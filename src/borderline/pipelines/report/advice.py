@@ -15,7 +15,8 @@ def in_short(model: str, findings: Findings) -> str:
     """A summary of the findings about a model in a few sentences."""
     text = (
         f"{model} classifies {findings.measures['accuracy'].text('accuracy')} of "
-        f"{findings.test_images:,} real test images correctly; "
+        f"{findings.test_images:,} real test images correctly"
+        f"{_at_threshold(findings)}; "
         f"{_counted(_hits(findings.measures['borderline_test']), 'lies', 'lie')} in its borderline "
         "band. "
     )
@@ -108,6 +109,12 @@ def _confidence(temperature: float | None) -> str:
     if temperature < _UNDERCONFIDENT:
         return f"The model is underconfident (temperature {temperature:.2f})."
     return f"The confidence of the model is about right (temperature {temperature:.2f})."
+
+
+def _at_threshold(findings: Findings) -> str:
+    if findings.threshold == 0.5:
+        return ""
+    return f" with a decision threshold of {findings.threshold:.3g}"
 
 
 def _of_borderline(findings: Findings) -> str:
