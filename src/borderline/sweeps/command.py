@@ -13,16 +13,21 @@ from borderline.plain_text import echo
 from borderline.printing import harmless, not_shown
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from borderline.sweeps.plan import Plan
     from borderline.sweeps.state import State
 
 _WORDS = {"whole": "complete", "in_part": "incomplete", "failed": "failed"}
+_SHOWN_PAIRS = 45
 SOMETHING_FAILED = 4
 """The exit status of a sweep that finished with failures."""
 
 OPTIONS = [
     click.Option(["--env", "-e"], help="The environment of every sweep run."),
     click.Option(["--pairs"], help="Pairs of classes: 3v0,5v7."),
+    click.Option(["--all-pairs"], is_flag=True, help="All pairs of the classes, each once."),
+    click.Option(["--classes"], help="The classes of --all-pairs: 0,1,2. Default: all."),
     click.Option(["--seeds"], help="Seeds: 0,1,2."),
     click.Option(["--models"], help="Models under test: cnn_4,cnn_8."),
     click.Option(["--generators"], help="Generators: gasten_25,hybrid."),
@@ -36,6 +41,7 @@ OPTIONS = [
 
 def sweep(
     *,
+    all_pairs: bool,
     again: bool,
     runner: str | None,
     runner_params: str | None,
@@ -53,13 +59,15 @@ def sweep(
     from borderline.sweeps.sweep_run import run_without_failures, separate_process
 
     project = Path.cwd()
-    plan = make_plan(project, params=params, **lists)
+    plan = make_plan(project, params=params, every_pair=all_pairs, **lists)
     given = {"--runner": runner, "--runner-params": runner_params}
     options = [w for name, value in given.items() if value is not None for w in (name, value)]
     file, logs = StateFile(plan.folder), plan.folder / "logs"
     with file.alone():
         state = file.read(plan)
         damaged = damaged_runs(plan, state, again=again)
+        if all_pairs:
+            echo(_announced(plan))
         logs.mkdir(exist_ok=True)
         for number, run in enumerate(plan.sweep_runs, start=1):
             head = f"[{number}/{len(plan.sweep_runs)}] {run.pair}, seed {run.seed}"
@@ -73,7 +81,19 @@ def sweep(
             state = state.noted(record)
             file.write(state)
             echo(f"{head}: {_WORDS[record.ended]}, after {time.monotonic() - start:.0f} s")
-        _conclude(plan, state, logs)
+        _conclude(plan, state, logs, all_pairs=all_pairs)
+
+
+def _announced(plan: Plan) -> str:
+    """The number of sweep runs and the pairs, before the first one starts."""
+    runs, pairs = len(plan.sweep_runs), list(plan.labels)
+    classes = {label for both in plan.labels.values() for label in both}
+    shown = ", ".join(pairs[:_SHOWN_PAIRS])
+    more = f" and {len(pairs) - _SHOWN_PAIRS} more" if len(pairs) > _SHOWN_PAIRS else ""
+    return (
+        f"{runs} sweep run{'s' * (runs > 1)}: {len(pairs)} pairs of {len(classes)} classes, "
+        f"{runs // len(pairs)} of each (positive class first: {shown}{more})."
+    )
 
 
 def damaged_runs(plan: Plan, state: State, *, again: bool) -> set[str]:
@@ -95,7 +115,7 @@ def _show(line: str) -> None:
     echo(f"  {line}")
 
 
-def _conclude(plan: Plan, state: State, logs: Path) -> None:
+def _conclude(plan: Plan, state: State, logs: Path, *, all_pairs: bool) -> None:
     """Write the tables, print the means, list the failures."""
     import rich
     from rich.console import Console
@@ -111,12 +131,15 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
     if "fd_lenet" in table:
         figure = tables.picture(table)
         MatplotlibDataset(filepath=str(plan.folder / "results.png")).save(figure)
+    files = ["results.csv", "over_seeds.csv", "results.png"]
+    if all_pairs:
+        files += _save_pairs(plan, state, table)
     console = rich.get_console()
     if not console.is_terminal:
         console = Console(width=120)  # A log file has no width.
     with harmless(not_shown):
         console.print(tables.for_console(means, console))
-    echo(f"All scores: {plan.folder}/results.csv, over_seeds.csv and results.png")
+    echo(f"All scores: {plan.folder}/{', '.join(files[:-1])} and {files[-1]}")
     failures = [(r.sweep_run, failure) for r in state.records.values() for failure in r.failures]
     for run, failure in failures:
         log = logs / f"{run.name}.log"
@@ -126,3 +149,17 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
     echo(f"{len(ends)} sweep run{'s' * (len(ends) > 1)}: {counts}.")
     if failures:
         raise click.exceptions.Exit(SOMETHING_FAILED)
+
+
+def _save_pairs(plan: Plan, state: State, table: pd.DataFrame) -> list[str]:
+    """Write the table of the pairs and a figure for each model; the names of the files."""
+    from borderline.datasets import CSVDataset, MatplotlibDataset
+    from borderline.sweeps import matrix
+
+    pairs = matrix.pair_table(plan, state, table)
+    CSVDataset(filepath=str(plan.folder / "pairs.csv")).save(pairs)
+    files = ["pairs.csv", *(f"pairs_{model}.png" for model in plan.models)]
+    for model, file in zip(plan.models, files[1:], strict=True):
+        figure = matrix.draw_matrix(plan, pairs, model)
+        MatplotlibDataset(filepath=str(plan.folder / file)).save(figure)
+    return files
