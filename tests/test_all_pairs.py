@@ -178,8 +178,8 @@ def test_the_picture_has_the_pair_in_both_cells_and_errors_by_class(
     plan, state, gathered = swept
     figure = matrix.draw_matrix(plan, matrix.pair_table(plan, state, gathered), "cnn_1")
     cells = {ax.get_title(): [text.get_text() for text in ax.texts] for ax in figure.axes}
-    assert cells["Yield of the chosen generator"] == ["", "40", "20", "40", "", "×", "20", "×", ""]
-    assert cells["Errors on test images"] == ["", "0", "0", "25", "", "×", "25", "×", ""]
+    assert cells["Yield of the chosen generator"] == ["", "40", "20", "40", "", "x", "20", "x", ""]
+    assert cells["Errors on test images"] == ["", "0", "0", "25", "", "x", "25", "x", ""]
     assert cells["Verdict: the model's weakness"][1] == "50"
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["nan", r"\$x", "c"]
 

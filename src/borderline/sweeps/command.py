@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from borderline.sweeps.plan import Plan
+    from borderline.sweeps.process import Outcome
     from borderline.sweeps.state import State
 
 _WORDS = {"whole": "complete", "in_part": "incomplete", "failed": "failed"}
+SEARCH_FILE = "search.sqlite"
+"""The study of a search, in the folder of its sweep."""
 _SHOWN_PAIRS = 45
 SOMETHING_FAILED = 4
 """The exit status of a sweep that finished with failures."""
@@ -31,6 +34,7 @@ OPTIONS = [
     click.Option(["--seeds"], help="Seeds: 0,1,2."),
     click.Option(["--models"], help="Models under test: cnn_4,cnn_8."),
     click.Option(["--generators"], help="Generators: gasten_25,hybrid."),
+    click.Option(["--search"], is_flag=True, help="Search settings of step 2 by NSGA-II."),
     click.Option(["--pipelines"], help="The first stages, if not all: classifier,gasten,metrics."),
     click.Option(["--name"], help="The name of the sweep. Default: its environment."),
     click.Option(["--again"], is_flag=True, help="Run incomplete and damaged sweep runs again."),
@@ -45,23 +49,30 @@ def sweep(
     again: bool,
     runner: str | None,
     runner_params: str | None,
+    search: bool,
     params: Mapping[str, Any],
-    **lists: str | None,
+    **lists: Any,
 ) -> None:
     """Run pairs, models, generators and seeds, and gather one table.
 
     The environment gives what an option leaves out. Each pair with each seed is a sweep run in its
     own process. A model or generator that fails is left out and listed at the end, with exit status
-    4. The same command continues a sweep that was stopped.
+    4. The same command continues a sweep that was stopped. With --search, the runs are trials of
+    settings of step 2, and a page shows the best of them.
     """
     from borderline.sweeps.plan import make_plan
     from borderline.sweeps.state import StateFile
     from borderline.sweeps.sweep_run import run_without_failures, separate_process
 
     project = Path.cwd()
-    plan = make_plan(project, params=params, every_pair=all_pairs, **lists)
     given = {"--runner": runner, "--runner-params": runner_params}
     options = [w for name, value in given.items() if value is not None for w in (name, value)]
+    if search:
+        not_for_search(again=again, all_pairs=all_pairs, **lists)
+        _search(make_plan(project, params=params, suffix="_search", **lists), project, options)
+        return
+    plan = make_plan(project, params=params, every_pair=all_pairs, **lists)
+    check_no_search(plan)
     file, logs = StateFile(plan.folder), plan.folder / "logs"
     with file.alone():
         state = file.read(plan)
@@ -94,6 +105,56 @@ def _announced(plan: Plan) -> str:
         f"{runs} sweep run{'s' * (runs > 1)}: {len(pairs)} pairs of {len(classes)} classes, "
         f"{runs // len(pairs)} of each (positive class first: {shown}{more})."
     )
+
+
+def not_for_search(**options: Any) -> None:
+    """Refuse options that a search cannot use."""
+    from borderline.errors import BorderlineError
+
+    remedies = {
+        "again": "a failed trial fails again",
+        "all_pairs": "a search is about one pair (--pairs)",
+        "classes": "a search is about one pair (--pairs)",
+        "generators": "search.generator names the generator",
+        "pipelines": "a search runs its own stages",
+    }
+    for option, reason in remedies.items():
+        if options.get(option):
+            name = option.replace("_", "-")
+            raise BorderlineError(f"--{name} is not for --search, because {reason}: remove it.")
+
+
+def check_no_search(plan: Plan) -> None:
+    """Check that the folder of a sweep is not that of a search."""
+    from borderline.errors import BorderlineError
+
+    if (plan.folder / SEARCH_FILE).exists():
+        raise BorderlineError(
+            f"{plan.folder} is the folder of a search: give the sweep another --name, or add "
+            "--search."
+        )
+
+
+def _search(plan: Plan, project: Path, runner: list[str]) -> None:
+    """Run a search, and say where its page is."""
+    from borderline.sweeps.search_run import Search, check_plan, run_search
+    from borderline.sweeps.state import StateFile
+    from borderline.sweeps.sweep_run import run_separately
+
+    check_plan(plan)
+    logs = plan.folder / "logs"
+
+    def run(stages: Sequence[str], settings: Mapping[str, Any], name: str) -> Outcome:
+        return run_separately(plan, stages, settings, project, runner, logs / name, _show)
+
+    trials = plan.parameters.search.trials
+    echo(f"A search of {trials} trials for {plan.models[0]} and {plan.sweep_runs[0].pair}:")
+    with StateFile(plan.folder).alone():
+        logs.mkdir(exist_ok=True)
+        success = run_search(Search(plan, run, echo))
+    echo(f"The front and all trials: {plan.folder}/search.html and trials.csv")
+    if not success:
+        raise click.exceptions.Exit(SOMETHING_FAILED)
 
 
 def damaged_runs(plan: Plan, state: State, *, again: bool) -> set[str]:

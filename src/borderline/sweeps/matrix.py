@@ -20,7 +20,7 @@ _SIDES = ("positive_errors", "negative_errors")
 _NAME = 14  # characters of a line beside a heat map
 _CELL = 0.52  # inches
 _SMALLEST = 3.4
-_FAILED = "×"
+_FAILED = "x"
 _DARK = 0.6
 
 
@@ -55,7 +55,8 @@ def pair_table(plan: Plan, state: State, table: pd.DataFrame) -> pd.DataFrame:
             row |= {"model": model, "seeds": len(measured)}
             row["generator"] = ", ".join(dict.fromkeys(m.pop("generator") for m in measured))
             row |= dict.fromkeys((*_SCORES, "errors", *_SIDES, *VERDICTS), math.nan)
-            row |= pd.DataFrame(measured).mean().to_dict() if measured else {}
+            means: Any = pd.DataFrame(measured).mean().to_dict() if measured else {}
+            row |= means
             row["failed"] = "" if measured else _reason(of_pair, model, table)
             rows.append(row)
     return pd.DataFrame(rows)

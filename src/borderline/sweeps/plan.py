@@ -137,6 +137,7 @@ def make_plan(
     name: str | None = None,
     params: Mapping[str, Any] | None = None,
     every_pair: bool = False,
+    suffix: str = "",
     **options: str | None,
 ) -> Plan:
     """Check all options and settings, and list the sweep runs.
@@ -147,6 +148,7 @@ def make_plan(
         name: The name of the sweep; None for that of the environment.
         params: Further settings of every sweep run, nested.
         every_pair: Whether the pairs are all pairs of the classes.
+        suffix: The end of the default name.
         options: The lists of the command line, such as ``seeds="0,1"``; None for the environment's.
 
     Raises:
@@ -167,7 +169,7 @@ def make_plan(
     parameters, about = context.checked, context.about
     stages = _checked_stages(lists["pipelines"])
     seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
-    name = name if name is not None else default_name(env or "base", parameters)
+    name = name if name is not None else default_name(env or "base", parameters) + suffix
     if fault := fault_of_name(name):
         raise BorderlineError(f"--name is {name!r}, but {fault}: choose another name.")
     folder = Path(about.data_folder) / "sweeps" / name
