@@ -83,6 +83,17 @@ def test_classes_are_known_and_at_least_two(words: list[str], says: str) -> None
         pairs.all_pairs(words, source_of("dog", "cat"), parameters_of(0, 1), {})
 
 
+def test_a_class_with_too_few_images_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pair: pairs.Pair, *_: object) -> None:
+        if 2 in pair:
+            raise BorderlineError("Too few.")
+
+    monkeypatch.setattr(pairs, "_checked", refuse)
+    source = source_of("dog", "cat", "cow")
+    with pytest.raises(BorderlineError, match=r"'cat' and 'cow' cannot be .* correct this: Too"):
+        pairs.all_pairs([], source, parameters_of(0, 1), {})
+
+
 def test_pairs_of_environments_are_those_with_the_same_images(here: Path) -> None:
     assert pairs.pairs_of_environments(here / "conf", "mnist") == {
         "mnist_5v3": (5, 3),

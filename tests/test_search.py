@@ -11,6 +11,7 @@ import optuna
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from kedro.framework.session import KedroSession
 from optuna.storages import InMemoryStorage
 
 from borderline.cli import cli
@@ -425,6 +426,20 @@ def test_given_checkpoints_of_step_1_are_used_and_checked_first(plan: Plan, tmp_
     late.folder.mkdir()
     with pytest.raises(BorderlineError, match="checkpoints of the epochs 2 only"):
         run_search(Search(late, runs, print))
+
+
+def test_params_may_name_the_checkpoints_of_step_1(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    start_kedro()
+    given = {"step_1_checkpoints": "some/where"}
+    with KedroSession.create(project, env="test", runtime_params=given) as session:
+        context: Any = session.load_context()
+    assert not context.layout.trains_gan
+    checkpoints = context.catalog.get("step_1_checkpoints")
+    assert checkpoints.path == str(project / "some/where")
+    assert context.derived.call.changed == given
 
 
 def test_the_settings_of_a_trial_are_those_of_its_generator(plan: Plan) -> None:

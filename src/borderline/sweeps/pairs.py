@@ -68,7 +68,14 @@ def all_pairs(
         )
     names = {label: _name_of(label, source) for label in labels}
     for first, second in itertools.pairwise([*sorted(labels), min(labels)]):
-        _checked((names[first], names[second]), source, parameters)
+        try:
+            _checked((names[first], names[second]), source, parameters)
+        except BorderlineError as error:
+            both = f"{source.classes[first]!r} and {source.classes[second]!r}"
+            raise BorderlineError(
+                f"--all-pairs: the pair of {both} cannot be run, so leave a class out with "
+                f"--classes, or correct this: {error}"
+            ) from error
     own = (parameters.pair.positive, parameters.pair.negative)
     ordered = [_labels_or_none(pair, source) for pair in known.values()]
     pairs: dict[tuple[int, int], Pair] = {}

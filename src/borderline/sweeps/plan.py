@@ -17,7 +17,6 @@ from borderline.grid import lay_out
 from borderline.names import fault_of_name, name_of_pair
 from borderline.params import GeneratorParams, Mark, flat, merged
 from borderline.pipeline_registry import STAGES
-from borderline.pipelines.classifier.pairs import labels_of_pair
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.folders import check_data_folder, check_place
 from borderline.preflight.inputs import digest_of_images
@@ -183,10 +182,9 @@ def make_plan(
     parameters.run.torch_device()
     source: SourceImages = context.catalog.load("source")
     pairs = _pairs(lists, source, context, every_pair=every_pair)
-    labels = {}
-    for positive, negative in pairs:
-        pair = parameters.pair.model_copy(update={"positive": positive, "negative": negative})
-        labels[name_of_pair(positive, negative)] = labels_of_pair(source, pair)
+    classes = {name for pair in pairs for name in pair}
+    label = {name: source.label_of(name, "--pairs") for name in classes}
+    labels = {name_of_pair(*pair): (label[pair[0]], label[pair[1]]) for pair in pairs}
     entries = {}
     for entry in context.lists.generators:
         alone = context.lists.model_copy(update={"generators": (entry,)})
