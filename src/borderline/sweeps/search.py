@@ -23,6 +23,8 @@ POINT, REASON, REPEATS, SECONDS, YIELD = "settings", "failed", "repeats", "secon
 """Attributes of a trial: its settings, the reason of its failure, the number of an equal trial, its
 duration, and its yield."""
 _STUDY = "search"
+_IN_VAIN = 10
+"""Generations of repeats after which everything counts as tried."""
 
 
 class Scores(NamedTuple):
@@ -77,17 +79,22 @@ def search(
 ) -> Iterator[FrozenTrial]:
     """Run the missing trials; yield each finished one.
 
-    NSGA-II (Deb et al. 2002) in a generation of ``population`` finished trials; failed trials have
-    no children. The sampler of each trial has a seed of its own, and an interrupted trial runs
-    again under its number: a stopped search gives the same trials as an uninterrupted one.
-    Settings that were tried before are not run again.
+    NSGA-II (Deb et al. 2002) with generations of ``population`` trials with scores. Failed trials
+    have no descendants. Settings that were tried before are no trial: they are noted and proposed
+    anew. The sampler of each trial has a seed of its own, and an interrupted trial runs again under
+    its number: a stopped search gives the same trials as an uninterrupted one.
     """
     while (trial := _next_trial(study, params, run)) is not None:
         point = space.suggest(trial)
         trial.set_user_attr(POINT, point)
+        equal = _equal(trial, point)
+        if equal is not None:
+            trial.set_user_attr(REPEATS, equal)
+            yield study.tell(trial, state=TrialState.PRUNED)
+            continue
         start = time.monotonic()
         try:
-            acd, fd_lenet, share = _scores(trial, point, attempt)
+            acd, fd_lenet, share = attempt(trial.number, point)
         except TrialFailed as failure:
             trial.set_user_attr(REASON, str(failure))
             trial.set_user_attr(SECONDS, time.monotonic() - start)
@@ -98,26 +105,32 @@ def search(
             yield study.tell(trial, [acd, fd_lenet])
 
 
+def count_runs(study: optuna.Study) -> int:
+    """The number of trials that are no repeats."""
+    return sum(REPEATS not in t.user_attrs for t in study.get_trials(deepcopy=False))
+
+
 def _next_trial(
     study: optuna.Study, params: SearchParams, run: RunParams
 ) -> optuna.trial.Trial | None:
-    """The interrupted trial, else a new one; None if all are finished."""
+    """The interrupted trial, else a new one; None if all are finished, or if all is tried."""
     trials = study.get_trials(deepcopy=False)
     interrupted = next((t for t in trials if t.state is TrialState.RUNNING), None)
-    number = len(trials) if interrupted is None else interrupted.number
-    if number >= params.trials:
+    last = trials[-_IN_VAIN * params.population :]
+    in_vain = len(last) == _IN_VAIN * params.population and all(
+        REPEATS in t.user_attrs for t in last
+    )
+    if interrupted is None and (in_vain or count_runs(study) >= params.trials):
         return None
+    number = len(trials) if interrupted is None else interrupted.number
     study.sampler = _Sampler(params.population, run, number)
     if interrupted is None:
         return study.ask()
     return optuna.trial.Trial(study, interrupted._trial_id)
 
 
-def _scores(trial: optuna.trial.Trial, point: Point, attempt: Attempt) -> Scores:
-    """The scores of a trial, from an equal one if there is one."""
-    for other in trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        if other.user_attrs[POINT] == point:
-            trial.set_user_attr(REPEATS, other.number)
-            acd, fd_lenet = other.values
-            return Scores(acd, fd_lenet, other.user_attrs[YIELD])
-    return attempt(trial.number, point)
+def _equal(trial: optuna.trial.Trial, point: Point) -> int | None:
+    """The number of an earlier trial with these settings; None if there is none."""
+    finished = (TrialState.COMPLETE, TrialState.FAIL)
+    earlier = trial.study.get_trials(deepcopy=False, states=finished)
+    return next((t.number for t in earlier if t.user_attrs.get(POINT) == point), None)

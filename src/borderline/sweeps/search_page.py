@@ -49,9 +49,6 @@ def trials_table(trials: Sequence[FrozenTrial], command: Command) -> pd.DataFram
     table = pd.DataFrame(rows, columns=None if rows else ["trial", "status", *last])
     table = table[[*(name for name in table if name not in last), *last]]
     acd, fd = (table[name].to_numpy(dtype=float) for name in OBJECTIVES)
-    # Repeats have the scores of their trial, which stands for both.
-    fd = fd.copy()
-    fd[table["status"].eq("repeat").to_numpy()] = math.nan
     table["repeats"] = table["repeats"].astype("Int64")
     table = table.assign(on_front=pareto_front(fd, acd), knee=table.index == knee(fd, acd))
     points = {trial.number: trial.user_attrs.get(POINT, {}) for trial in trials}
@@ -121,8 +118,10 @@ def draw_front(table: pd.DataFrame, settings: Sequence[str]) -> go.Figure:
 
 
 def _status(trial: FrozenTrial) -> str:
+    if REPEATS in trial.user_attrs:
+        return "repeat"
     if trial.values is not None:
-        return "repeat" if REPEATS in trial.user_attrs else "done"
+        return "done"
     return "failed" if trial.state.is_finished() else "running"
 
 

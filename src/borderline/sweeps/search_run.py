@@ -18,7 +18,16 @@ from borderline.pipelines.gasten.stream import has_diverged
 from borderline.sweeps.command import SEARCH_FILE
 from borderline.sweeps.plan import Plan, SweepRun
 from borderline.sweeps.process import Outcome
-from borderline.sweeps.search import Scores, TrialFailed, open_study, search
+from borderline.sweeps.search import (
+    REASON,
+    REPEATS,
+    SECONDS,
+    Scores,
+    TrialFailed,
+    count_runs,
+    open_study,
+    search,
+)
 from borderline.sweeps.search_page import page_of, trials_table
 from borderline.sweeps.search_space import Point, check_search, settings_of_trial, space_of
 from borderline.sweeps.state import check_same_settings
@@ -126,7 +135,8 @@ def run_search(of: Search) -> bool:
     run = plan.parameters.run.model_copy(update={"seed": of.sweep_run.seed})
 
     def attempt(number: int, point: Point) -> Scores:
-        of.show(f"[{number + 1}/{params.trials}] {name_of(number)}: running, {_words(point)}")
+        head = f"[{count_runs(study)}/{params.trials}] {name_of(number)}"
+        of.show(f"{head}: running, {_words(point)}")
         settings, name = of.settings_of_trial(number, point), name_of(number)
         outcome = of.run(["--pipelines", ",".join(_STAGES)], settings, name)
         if outcome.says:
@@ -135,7 +145,8 @@ def run_search(of: Search) -> bool:
 
     write_results(of, study)
     for trial in search(study, space, params, run, attempt):
-        of.show(f"[{trial.number + 1}/{params.trials}] {name_of(trial.number)}: {_ending(trial)}")
+        head = f"[{count_runs(study)}/{params.trials}] {name_of(trial.number)}"
+        of.show(f"{head}: {_ending(trial)}")
         write_results(of, study)
     return any(trial.values for trial in study.get_trials(deepcopy=False))
 
@@ -227,10 +238,10 @@ def _words(point: Point) -> str:
 
 def _ending(trial: FrozenTrial) -> str:
     """The end of a trial in words."""
+    if REPEATS in trial.user_attrs:
+        return f"not run, because {name_of(trial.user_attrs[REPEATS])} has the same settings"
     if trial.values is None:
-        return f"failed: {trial.user_attrs['failed']}"
+        return f"failed: {trial.user_attrs[REASON]}"
     acd, fd_lenet = trial.values
-    scores = f"ACD {acd:.3g}, fd_lenet {fd_lenet:.3g}"
-    if "repeats" in trial.user_attrs:
-        return f"{scores}, the settings of {name_of(trial.user_attrs['repeats'])}"
-    return f"{scores}, after {trial.user_attrs['seconds']:.0f} s"
+    seconds = trial.user_attrs[SECONDS]
+    return f"ACD {acd:.3g}, fd_lenet {fd_lenet:.3g}, after {seconds:.0f} s"
