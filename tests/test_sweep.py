@@ -28,7 +28,8 @@ from borderline.datasets.digests import digests_of
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.sweeps.command import damaged_runs
-from borderline.sweeps.plan import Plan, SweepRun, make_plan, pair_of
+from borderline.sweeps.pairs import pair_of
+from borderline.sweeps.plan import Plan, SweepRun, make_plan
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of

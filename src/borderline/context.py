@@ -48,7 +48,7 @@ class BorderlineContext(KedroContext):
         super().__init__(*args, **kwargs)
         changed = self._runtime_params or {}
         # These entries of globals.yml are no parameters, but --params can change them.
-        names = ("data_folder", "trust_data_folder")
+        names = ("data_folder", "trust_data_folder", "step_1_checkpoints")
         folder = {name: changed[name] for name in names if name in changed}
         loader: Any = self.config_loader
         # First, because parameters contain globals.

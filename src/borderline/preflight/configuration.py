@@ -30,6 +30,7 @@ from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import AnyGenerator
 from borderline.pipelines.gasten.params import GanParams, GenerationParams
+from borderline.pipelines.gasten.search_params import SearchParams
 from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.metrics.params import MetricsParams, VerdictsParams
 from borderline.pipelines.prototypes.params import PrototypesParams
@@ -59,6 +60,7 @@ class Parameters(Params):
     gate: Annotated[GateParams, Mark.BESIDE]
     compare: Annotated[CompareParams, Mark.BESIDE]
     rating: Annotated[RatingParams, Mark.BESIDE]
+    search: Annotated[SearchParams, Mark.BESIDE]
     other_run: Annotated[OtherRunParams, Mark.BESIDE]
     tracking: Annotated[TrackingParams, Mark.BESIDE]
 

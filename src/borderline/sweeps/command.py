@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +13,28 @@ from borderline.plain_text import echo
 from borderline.printing import harmless, not_shown
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from borderline.sweeps.plan import Plan
+    from borderline.sweeps.process import Outcome
     from borderline.sweeps.state import State
 
 _WORDS = {"whole": "complete", "in_part": "incomplete", "failed": "failed"}
+SEARCH_FILE = "search.sqlite"
+"""The study of a search, in the folder of its sweep."""
+_SHOWN_PAIRS = 45
 SOMETHING_FAILED = 4
 """The exit status of a sweep that finished with failures."""
 
 OPTIONS = [
     click.Option(["--env", "-e"], help="The environment of every sweep run."),
     click.Option(["--pairs"], help="Pairs of classes: 3v0,5v7."),
+    click.Option(["--all-pairs"], is_flag=True, help="All pairs of the classes, each once."),
+    click.Option(["--classes"], help="The classes of --all-pairs: 0,1,2. Default: all."),
     click.Option(["--seeds"], help="Seeds: 0,1,2."),
     click.Option(["--models"], help="Models under test: cnn_4,cnn_8."),
     click.Option(["--generators"], help="Generators: gasten_25,hybrid."),
+    click.Option(["--search"], is_flag=True, help="Search settings of step 2 by NSGA-II."),
     click.Option(["--pipelines"], help="The first stages, if not all: classifier,gasten,metrics."),
     click.Option(["--name"], help="The name of the sweep. Default: its environment."),
     click.Option(["--again"], is_flag=True, help="Run incomplete and damaged sweep runs again."),
@@ -36,30 +45,40 @@ OPTIONS = [
 
 def sweep(
     *,
+    all_pairs: bool,
     again: bool,
     runner: str | None,
     runner_params: str | None,
+    search: bool,
     params: Mapping[str, Any],
-    **lists: str | None,
+    **lists: Any,
 ) -> None:
     """Run pairs, models, generators and seeds, and gather one table.
 
     The environment gives what an option leaves out. Each pair with each seed is a sweep run in its
     own process. A model or generator that fails is left out and listed at the end, with exit status
-    4. The same command continues a sweep that was stopped.
+    4. The same command continues a sweep that was stopped. With --search, the runs are trials of
+    settings of step 2, and a page shows the best of them.
     """
     from borderline.sweeps.plan import make_plan
     from borderline.sweeps.state import StateFile
     from borderline.sweeps.sweep_run import run_without_failures, separate_process
 
     project = Path.cwd()
-    plan = make_plan(project, params=params, **lists)
     given = {"--runner": runner, "--runner-params": runner_params}
     options = [w for name, value in given.items() if value is not None for w in (name, value)]
+    if search:
+        not_for_search(again=again, all_pairs=all_pairs, **lists)
+        _search(make_plan(project, params=params, suffix="_search", **lists), project, options)
+        return
+    plan = make_plan(project, params=params, every_pair=all_pairs, **lists)
+    check_no_search(plan)
     file, logs = StateFile(plan.folder), plan.folder / "logs"
     with file.alone():
         state = file.read(plan)
         damaged = damaged_runs(plan, state, again=again)
+        if all_pairs:
+            echo(_announced(plan))
         logs.mkdir(exist_ok=True)
         for number, run in enumerate(plan.sweep_runs, start=1):
             head = f"[{number}/{len(plan.sweep_runs)}] {run.pair}, seed {run.seed}"
@@ -73,7 +92,69 @@ def sweep(
             state = state.noted(record)
             file.write(state)
             echo(f"{head}: {_WORDS[record.ended]}, after {time.monotonic() - start:.0f} s")
-        _conclude(plan, state, logs)
+        _conclude(plan, state, logs, all_pairs=all_pairs)
+
+
+def _announced(plan: Plan) -> str:
+    """The number of sweep runs and the pairs, before the first one starts."""
+    runs, pairs = len(plan.sweep_runs), list(plan.labels)
+    classes = {label for both in plan.labels.values() for label in both}
+    shown = ", ".join(pairs[:_SHOWN_PAIRS])
+    more = f" and {len(pairs) - _SHOWN_PAIRS} more" if len(pairs) > _SHOWN_PAIRS else ""
+    return (
+        f"{runs} sweep run{'s' * (runs > 1)}: {len(pairs)} pairs of {len(classes)} classes, "
+        f"{runs // len(pairs)} of each (positive class first: {shown}{more})."
+    )
+
+
+def not_for_search(**options: Any) -> None:
+    """Refuse options that a search cannot use."""
+    from borderline.errors import BorderlineError
+
+    remedies = {
+        "again": "a failed trial fails again",
+        "all_pairs": "a search is about one pair (--pairs)",
+        "classes": "a search is about one pair (--pairs)",
+        "generators": "search.generator names the generator",
+        "pipelines": "a search runs its own stages",
+    }
+    for option, reason in remedies.items():
+        if options.get(option):
+            name = option.replace("_", "-")
+            raise BorderlineError(f"--{name} is not for --search, because {reason}: remove it.")
+
+
+def check_no_search(plan: Plan) -> None:
+    """Check that the folder of a sweep is not that of a search."""
+    from borderline.errors import BorderlineError
+
+    if (plan.folder / SEARCH_FILE).exists():
+        raise BorderlineError(
+            f"{plan.folder} is the folder of a search: give the sweep another --name, or add "
+            "--search."
+        )
+
+
+def _search(plan: Plan, project: Path, runner: list[str]) -> None:
+    """Run a search, and say where its page is."""
+    from borderline.sweeps.search_run import Search, check_plan, run_search
+    from borderline.sweeps.state import StateFile
+    from borderline.sweeps.sweep_run import run_separately
+
+    check_plan(plan)
+    logs = plan.folder / "logs"
+
+    def run(stages: Sequence[str], settings: Mapping[str, Any], name: str) -> Outcome:
+        return run_separately(plan, stages, settings, project, runner, logs / name, _show)
+
+    trials = plan.parameters.search.trials
+    echo(f"A search of {trials} trials for {plan.models[0]} and {plan.sweep_runs[0].pair}:")
+    with StateFile(plan.folder).alone():
+        logs.mkdir(exist_ok=True)
+        success = run_search(Search(plan, run, echo))
+    echo(f"The front and all trials: {plan.folder}/search.html and trials.csv")
+    if not success:
+        raise click.exceptions.Exit(SOMETHING_FAILED)
 
 
 def damaged_runs(plan: Plan, state: State, *, again: bool) -> set[str]:
@@ -95,7 +176,7 @@ def _show(line: str) -> None:
     echo(f"  {line}")
 
 
-def _conclude(plan: Plan, state: State, logs: Path) -> None:
+def _conclude(plan: Plan, state: State, logs: Path, *, all_pairs: bool) -> None:
     """Write the tables, print the means, list the failures."""
     import rich
     from rich.console import Console
@@ -111,12 +192,15 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
     if "fd_lenet" in table:
         figure = tables.picture(table)
         MatplotlibDataset(filepath=str(plan.folder / "results.png")).save(figure)
+    files = ["results.csv", "over_seeds.csv", "results.png"]
+    if all_pairs:
+        files += _save_pairs(plan, state, table)
     console = rich.get_console()
     if not console.is_terminal:
         console = Console(width=120)  # A log file has no width.
     with harmless(not_shown):
         console.print(tables.for_console(means, console))
-    echo(f"All scores: {plan.folder}/results.csv, over_seeds.csv and results.png")
+    echo(f"All scores: {plan.folder}/{', '.join(files[:-1])} and {files[-1]}")
     failures = [(r.sweep_run, failure) for r in state.records.values() for failure in r.failures]
     for run, failure in failures:
         log = logs / f"{run.name}.log"
@@ -126,3 +210,17 @@ def _conclude(plan: Plan, state: State, logs: Path) -> None:
     echo(f"{len(ends)} sweep run{'s' * (len(ends) > 1)}: {counts}.")
     if failures:
         raise click.exceptions.Exit(SOMETHING_FAILED)
+
+
+def _save_pairs(plan: Plan, state: State, table: pd.DataFrame) -> list[str]:
+    """Write the table of the pairs and a figure for each model; the names of the files."""
+    from borderline.datasets import CSVDataset, MatplotlibDataset
+    from borderline.sweeps import matrix
+
+    pairs = matrix.pair_table(plan, state, table)
+    CSVDataset(filepath=str(plan.folder / "pairs.csv")).save(pairs)
+    files = ["pairs.csv", *(f"pairs_{model}.png" for model in plan.models)]
+    for model, file in zip(plan.models, files[1:], strict=True):
+        figure = matrix.draw_matrix(plan, pairs, model)
+        MatplotlibDataset(filepath=str(plan.folder / file)).save(figure)
+    return files

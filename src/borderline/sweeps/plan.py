@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,11 @@ from borderline.grid import lay_out
 from borderline.names import fault_of_name, name_of_pair
 from borderline.params import GeneratorParams, Mark, flat, merged
 from borderline.pipeline_registry import STAGES
-from borderline.pipelines.classifier.pairs import check_distinct, labels_of_pair
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.folders import check_data_folder, check_place
-from borderline.preflight.inputs import check_source, digest_of_images
+from borderline.preflight.inputs import digest_of_images
 from borderline.quick import quick_name
+from borderline.sweeps.pairs import Pair, all_pairs, checked_pairs, pairs_of_environments
 
 _SET_HERE = {
     "run.seed": "--seeds",
@@ -34,6 +33,7 @@ _SET_HERE = {
 }
 _EXAMPLES = {
     "pairs": "3v0",
+    "classes": "0,1,2",
     "seeds": "0",
     "models": "cnn_4",
     "generators": "hybrid",
@@ -67,6 +67,9 @@ class Plan:
 
     Attributes:
         dataset: The environment's name for its images.
+        classes: The names of the classes in the order of their labels.
+        labels: The labels of the positive and the negative class of each pair, by its name.
+        parameters: All settings of the environment, with those of ``--params``.
         generators: The generators that each entry of ``grid.generators`` stands for.
         sources: The entries from which each entry continues.
         params: The settings of ``--params``, nested.
@@ -76,6 +79,9 @@ class Plan:
     folder: Path
     env: str | None
     dataset: str
+    classes: tuple[str, ...]
+    labels: Mapping[str, tuple[int, int]]
+    parameters: Parameters
     sweep_runs: tuple[SweepRun, ...]
     models: tuple[str, ...]
     generators: Mapping[str, tuple[str, ...]]
@@ -129,6 +135,8 @@ def make_plan(
     env: str | None = None,
     name: str | None = None,
     params: Mapping[str, Any] | None = None,
+    every_pair: bool = False,
+    suffix: str = "",
     **options: str | None,
 ) -> Plan:
     """Check all options and settings, and list the sweep runs.
@@ -138,6 +146,8 @@ def make_plan(
         env: The environment.
         name: The name of the sweep; None for that of the environment.
         params: Further settings of every sweep run, nested.
+        every_pair: Whether the pairs are all pairs of the classes.
+        suffix: The end of the default name.
         options: The lists of the command line, such as ``seeds="0,1"``; None for the environment's.
 
     Raises:
@@ -158,7 +168,7 @@ def make_plan(
     parameters, about = context.checked, context.about
     stages = _checked_stages(lists["pipelines"])
     seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
-    name = name if name is not None else default_name(env or "base", parameters)
+    name = name if name is not None else default_name(env or "base", parameters) + suffix
     if fault := fault_of_name(name):
         raise BorderlineError(f"--name is {name!r}, but {fault}: choose another name.")
     folder = Path(about.data_folder) / "sweeps" / name
@@ -171,7 +181,10 @@ def make_plan(
     check_place(folder, project, about.source)
     parameters.run.torch_device()
     source: SourceImages = context.catalog.load("source")
-    pairs = _checked_pairs(lists["pairs"], source, parameters)
+    pairs = _pairs(lists, source, context, every_pair=every_pair)
+    classes = {name for pair in pairs for name in pair}
+    label = {name: source.label_of(name, "--pairs") for name in classes}
+    labels = {name_of_pair(*pair): (label[pair[0]], label[pair[1]]) for pair in pairs}
     entries = {}
     for entry in context.lists.generators:
         alone = context.lists.model_copy(update={"generators": (entry,)})
@@ -187,6 +200,9 @@ def make_plan(
         folder=folder,
         env=env,
         dataset=about.dataset,
+        classes=tuple(source.classes),
+        labels=labels,
+        parameters=parameters,
         sweep_runs=tuple(SweepRun(*pair, seed) for pair in pairs for seed in seeds),
         models=parameters.grid.models,
         generators=entries,
@@ -200,6 +216,27 @@ def make_plan(
 def default_name(env: str, parameters: Parameters) -> str:
     """The name of a sweep; quick runs have their own folder."""
     return quick_name(env) if parameters.run.quick else env
+
+
+def _pairs(
+    lists: Mapping[str, list[str] | None],
+    source: SourceImages,
+    context: BorderlineContext,
+    *,
+    every_pair: bool,
+) -> list[Pair]:
+    """The pairs of ``--pairs``, of ``--all-pairs`` with ``--classes``, or of the environment."""
+    pairs, classes = lists["pairs"], lists["classes"]
+    if not every_pair:
+        if classes is not None:
+            raise BorderlineError("--classes limits --all-pairs: add that option, or remove it.")
+        return checked_pairs(pairs or [], source, context.checked)
+    if pairs is not None:
+        raise BorderlineError("--pairs and --all-pairs both name the pairs: remove one of them.")
+    conf = Path(str(context.config_loader.conf_source))
+    dataset = context.about.dataset.removesuffix(quick_name(""))
+    known = pairs_of_environments(conf, dataset)
+    return all_pairs(classes or [], source, context.checked, known)
 
 
 def _listed(option: str, value: str | None) -> list[str] | None:
@@ -240,52 +277,6 @@ def _checked_seeds(words: list[str] | None, default: int) -> list[int]:
             raise BorderlineError(f"--seeds names {int(word)} twice: remove one.")
         seeds.append(int(word))
     return seeds
-
-
-def _checked_pairs(
-    words: list[str] | None, source: SourceImages, parameters: Parameters
-) -> list[tuple[int | str, int | str]]:
-    default = (parameters.pair.positive, parameters.pair.negative)
-    pairs = [default] if words is None else [pair_of(word, source) for word in words]
-    labels = []
-    for pair in pairs:
-        positive, negative = pair
-        settings = parameters.pair.model_copy(update={"positive": positive, "negative": negative})
-        check_source(source, parameters.model_copy(update={"pair": settings}))
-        check_distinct(source, settings)
-        labels.append(labels_of_pair(source, settings))
-        if labels[-1] in labels[:-1]:
-            raise BorderlineError(
-                f"--pairs names {positive}v{negative} twice, once in another spelling: remove one."
-            )
-    return pairs
-
-
-def pair_of(word: str, source: SourceImages) -> tuple[int | str, int | str]:
-    """The two classes of a pair: by number, or by a name that a folder can have."""
-    numbers = re.fullmatch(r"(\d+)v(\d+)", word)
-    if numbers:
-        return _as_written(numbers[1]), _as_written(numbers[2])
-    known = {name for name in source.classes if re.fullmatch(r"[A-Za-z0-9_.-]+", name)}
-    known |= {str(number) for number in range(len(source.classes))}
-    splits = [(word[:i], word[i + 1 :]) for i, letter in enumerate(word) if letter == "v"]
-    matches = [split for split in splits if known.issuperset(split)]
-    if len(matches) != 1:
-        classes = ", ".join(
-            str(i) if name == str(i) else f"{i} is {name!r}"
-            for i, name in enumerate(source.classes)
-        )
-        raise BorderlineError(
-            f"--pairs has {word!r}, but a pair is <positive>v<negative>, such as 3v0: "
-            f"name both classes of {source.name} by their numbers ({classes})."
-        )
-    first, second = map(_as_written, matches[0])
-    return first, second
-
-
-def _as_written(name: str) -> int | str:
-    """The name of a class; a number only where no digit is lost, so that 01 stays a text."""
-    return int(name) if name.isdecimal() and name == str(int(name)) else name
 
 
 def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) -> frozenset[str]:

@@ -30,11 +30,13 @@ class Outcome:
         says: The error, in one sentence; empty for success.
         node: The node that failed; None if it is unknown, or if none failed.
         began: Whether nodes had started to run.
+        outside: Whether the machine is the reason, such as a full disk.
     """
 
     says: str = ""
     node: str | None = None
     began: bool = False
+    outside: bool = False
 
 
 def run_in_process(
@@ -93,14 +95,16 @@ def outcome_of(error: BaseException) -> Outcome:
     process.
     """
     says = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
-    node, began = None, False
+    node, began, outside = None, False, False
     for cause in causes(error):
+        memory = isinstance(cause, MemoryError) or "OutOfMemory" in type(cause).__name__
+        outside = outside or memory or isinstance(cause, OSError)
         for frame, _ in traceback.walk_tb(cause.__traceback__):
             owner = frame.f_locals.get("self")
             if isinstance(owner, Task):
                 node = owner.node.name
             began = began or (isinstance(owner, AbstractRunner) and frame.f_code.co_name == "_run")
-    return Outcome(" ".join(str(says).split()), node, began)
+    return Outcome(" ".join(str(says).split()), node, began, outside)
 
 
 def _end_with_parent() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -71,6 +71,20 @@ class State(Params):
         return State(settings=self.settings, records=records)
 
 
+def check_same_settings(before: Mapping[str, Any], now: Mapping[str, Any], finished: str) -> None:
+    """Check that finished runs had the present settings, by dotted name.
+
+    Raises:
+        BorderlineError: When one differs.
+    """
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            raise BorderlineError(
+                f"{name} is {now.get(name)!r}, but {finished} of this sweep ran with "
+                f"{before.get(name)!r}: set it back, or give the sweep another --name."
+            )
+
+
 class StateFile:
     """The file of a sweep's state."""
 
@@ -93,13 +107,7 @@ class StateFile:
         finished = [name for name, record in state.records.items() if record.ended != "failed"]
         if not finished:
             return new
-        for name in sorted({*state.settings, *plan.settings}):
-            before, now = state.settings.get(name), plan.settings.get(name)
-            if before != now:
-                raise BorderlineError(
-                    f"{name} is {now!r}, but {', '.join(finished)} of this sweep ran "
-                    f"with {before!r}: set it back, or give the sweep another --name."
-                )
+        check_same_settings(state.settings, plan.settings, ", ".join(finished))
         return state
 
     def write(self, state: State) -> None:

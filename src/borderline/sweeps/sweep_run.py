@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from borderline.pipeline_registry import STAGES
 from borderline.sweeps.plan import Plan, SweepRun
@@ -78,15 +79,31 @@ def separate_process(
     """
 
     def attempt(models: Sequence[str], generators: Sequence[str]) -> Outcome:
-        arguments = ["--env", plan.env] if plan.env is not None else []
-        if plan.stages != STAGES:
-            arguments += ["--pipelines", ",".join(plan.stages)]
+        stages = ["--pipelines", ",".join(plan.stages)] if plan.stages != STAGES else []
         settings = plan.settings_of(sweep_run, models, generators)
-        outcome = run_in_process([*arguments, *runner], settings, project, files)
-        if runner and outcome.began and outcome.node is None:
-            show(f"{outcome.says.rstrip('.')}. The runner does not report the failed node:")
-            show("the sweep run runs once without it, to find the node.")
-            return run_in_process(arguments, settings, project, files)
-        return outcome
+        return run_separately(plan, stages, settings, project, runner, files, show)
 
     return attempt
+
+
+def run_separately(
+    plan: Plan,
+    stages: Sequence[str],
+    settings: Mapping[str, Any],
+    project: Path,
+    runner: Sequence[str],
+    files: Path,
+    show: Print,
+) -> Outcome:
+    """``kedro run`` in the plan's environment, in its own process.
+
+    If the runner does not report the failed node, the run runs once more without that runner.
+    """
+    environment = ["--env", plan.env] if plan.env is not None else []
+    arguments = [*environment, *stages]
+    outcome = run_in_process([*arguments, *runner], settings, project, files)
+    if runner and outcome.began and outcome.node is None:
+        show(f"{outcome.says.rstrip('.')}. The runner does not report the failed node:")
+        show("the sweep run runs once without it, to find the node.")
+        return run_in_process(arguments, settings, project, files)
+    return outcome
