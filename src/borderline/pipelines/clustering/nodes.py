@@ -105,8 +105,6 @@ def search_clusters(
     run: RunParams,
 ) -> Iterator[tuple[DataFrame, DataFrame]]:
     """Yield the tables of trials and combinations after each trial; none with too few images."""
-    import pandas as pd
-
     from borderline.pipelines.clustering import search
     from borderline.pipelines.clustering.carrying import limited, too_few
     from borderline.pipelines.clustering.pool import groups_of
@@ -116,7 +114,7 @@ def search_clusters(
     groups = groups_of(pool, gans) if clustering.together else {}
     tables = search.search(vectors, study_storage, clustering, run, groups)
     if too_few(embeddings, clustering):
-        tables = iter([pd.DataFrame(columns=list(search.TRIAL_COLUMNS))])
+        tables = iter([search.no_trials(clustering)])
     for trials in tables:
         yield trials, search.combinations(trials, clustering)
 
