@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
     from borderline.records import (
         Clusters,
+        CombinationClusters,
         Embeddings,
         LabelledImages,
         Part,
@@ -232,6 +233,41 @@ def cluster_borderline(
     sizes = membership.sizes(borderline, clusters, cluster_stability_table, found.removed)
     figure = draw_borderline(borderline, clusters, sizes, ClassNames.of(pair_names))
     return clusters, found.model, scores, sizes, figure
+
+
+def cluster_combinations(
+    combinations_table: DataFrame,
+    embeddings: Embeddings,
+    clusters: Clusters,
+    recipe: Mapping[str, str],
+    pool: Pool,
+    *,
+    clustering: ClusteringParams,
+    gans: dict[str, int],
+    run: RunParams,
+) -> tuple[CombinationClusters, DataFrame, DataFrame]:
+    """Cluster all borderline images by the best recipe of each pair; compare them with the winner.
+
+    Returns their clusters, the table of the pairs, and their adjusted Rand indices.
+    """
+    from borderline.pipelines.clustering import also
+    from borderline.pipelines.clustering.carrying import limited
+    from borderline.pipelines.clustering.pool import groups_of
+    from borderline.pipelines.clustering.search import fitted_vectors
+
+    clustering = limited(clustering, embeddings)
+    vectors = fitted_vectors(embeddings, pool, clustering)
+    groups = groups_of(pool, gans) if clustering.together else {}
+    models, scores = also.fit_pairs(combinations_table, vectors, clustering, run, groups)
+    together = clustering.together
+    labelled = also.label_pairs(embeddings, models, clusters, together=together)
+    agreements = also.agreement(clusters, labelled)
+    stored: CombinationClusters = {
+        f"{pair}.{field}": values  # type: ignore[misc]
+        for pair, each in labelled.items()
+        for field, values in each.items()
+    }
+    return stored, also.describe_pairs(scores, labelled, agreements, recipe), agreements
 
 
 def assign_real_images(

@@ -22,7 +22,7 @@ View = dict[str, Any]
 
 
 class Model(NamedTuple):
-    """A model under test: its findings, and its sections of the page."""
+    """A model under test: its findings, its sections, and whether it has a page of combinations."""
 
     name: str
     findings: Findings
@@ -30,6 +30,7 @@ class Model(NamedTuple):
     generators: View
     patterns: View
     validation: View
+    has_combinations: bool = False
 
 
 class Origin(NamedTuple):
