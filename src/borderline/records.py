@@ -125,6 +125,9 @@ class Clusters(TypedDict):
     exemplars: NotRequired[Tensor]  # rows of the exemplars of a continuum, int64 (K,)
 
 
+WINNER = "winner"
+"""The name of the chosen clusters, beside the names of the pairs ``<reduction>_<clustering>``."""
+
 CombinationClusters = dict[str, "Tensor"]
 """The clusters of the best recipe of each pair of a reduction and a clustering, by dotted name:
 ``<reduction>_<clustering>.<field>``, with the fields of ``Clusters``."""

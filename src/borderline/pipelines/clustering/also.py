@@ -22,10 +22,7 @@ from borderline.pipelines.clustering.pool import Groups, find_artefacts
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer, degenerate, more_scores
-from borderline.records import Clusters, Embeddings
-
-WINNER = "winner"
-"""The name of the chosen clusters, beside the names of the pairs."""
+from borderline.records import WINNER, Clusters, Embeddings
 
 
 def fit_pairs(

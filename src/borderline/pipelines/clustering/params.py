@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     PrivateAttr,
-    Strict,
     field_validator,
     model_validator,
 )
@@ -59,6 +59,12 @@ def _at_most_three(dimensions: tuple[int, int]) -> tuple[int, int]:
     if dimensions[1] > 3:
         raise ValueError("t-SNE has at most 3 dimensions")
     return dimensions
+
+
+def _all_or_some(also: object) -> object:
+    if not isinstance(also, int) or (also < 1 and also is not False):
+        raise ValueError("it must be true, false, or a number of pairs, at least 1")
+    return also
 
 
 class UmapSpace(Params):
@@ -270,7 +276,7 @@ class ClusteringParams(Params):
     stability: StabilityParams
     structure: StructureParams
     exemplars: ExemplarsParams
-    also: Annotated[bool, Strict()] | Annotated[int, Strict(), Field(ge=1)] = False
+    also: Annotated[bool | int, BeforeValidator(_all_or_some)] = False
     _most_patterns: int | None = PrivateAttr(default=None)
 
     @field_validator("objective")

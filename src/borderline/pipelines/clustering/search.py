@@ -211,8 +211,10 @@ def _suggest(trial: Trial, params: ClusteringParams) -> Reduction:
 
 
 def _ranges(kind: ReductionKind, params: ClusteringParams) -> dict[str, tuple[Any, Any]]:
-    """The ranges of a reduction's settings; a setting that was added later only where it is set, so
-    that the trials of earlier searches stay."""
+    """The ranges of a reduction's settings by name.
+
+    A setting that came later counts only where it is set, so that earlier searches go on.
+    """
     space = getattr(params, kind, None)
     if space is None:
         return {}

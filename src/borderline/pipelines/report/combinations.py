@@ -10,9 +10,7 @@ from borderline.findings import Findings
 from borderline.pages import rendering
 from borderline.pages.banners import banners
 from borderline.pages.pictures import Picture, of_file, pictures
-from borderline.records import Part
-
-_WINNER = "winner"
+from borderline.records import WINNER, Part
 
 
 def render(
@@ -35,7 +33,7 @@ def render(
         maps: Their maps, a PNG.
         borderline: The borderline images.
     """
-    shown = [{"name": _WINNER, "title": "winner", "clusters": _clusters(prototypes, _WINNER)}]
+    shown = [{"name": WINNER, "title": WINNER, "clusters": _clusters(prototypes, WINNER)}]
     shown += [_pair(row, prototypes) for row in scores.to_dict("records")]
     tiles = _pictures(prototypes, borderline)
     numbers = sorted(prototypes["cluster"].unique().tolist())

@@ -15,9 +15,8 @@ from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import places_among
 from borderline.pipelines.prototypes.choosing.selection import candidates_of, way_of
 from borderline.pipelines.prototypes.params import PrototypesParams
-from borderline.records import Clusters, Embeddings, Part, Places, Selections
+from borderline.records import WINNER, Clusters, Embeddings, Part, Places, Selections
 
-WINNER = "winner"
 _COLUMNS = 3
 _REST = "#bbbbbb"
 

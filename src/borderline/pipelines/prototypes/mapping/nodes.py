@@ -88,8 +88,8 @@ def show_combinations(
     # In the order of the table, best first.
     pairs = {name: stored[name] for name in agreement if name in stored}
     chosen = combinations.choose_for_pairs(pairs, borderline, embeddings, selections, settings, run)
-    chosen = {combinations.WINNER: prototypes["rows"], **chosen}
-    all_clusters = {combinations.WINNER: clusters, **pairs}
+    chosen = {records.WINNER: prototypes["rows"], **chosen}
+    all_clusters = {records.WINNER: clusters, **pairs}
     table = combinations.tabulate(all_clusters, chosen, borderline)
     figure = combinations.draw_combinations(all_clusters, chosen, selections, places, agreement)
     return chosen, table, figure
