@@ -17,7 +17,7 @@ from borderline.datasets import StudyStorage
 from borderline.params import RunParams
 from borderline.pipelines.clustering.best_of_kind import cluster_all
 from borderline.pipelines.clustering.finalists import fit_finalists
-from borderline.pipelines.clustering.params import ClusteringParams, ClustersSpace
+from borderline.pipelines.clustering.params import ClusteringParams, ComponentsSpace
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
@@ -145,9 +145,7 @@ def test_settings_of_earlier_cluster_models_are_read() -> None:
     state = params.__getstate__()
     later = ("ward", "dbscan", "pairs", "also")
     stored = {name: value for name, value in state["__dict__"].items() if name not in later}
-    stored["gmm"] = ClustersSpace(n_clusters=(2, 2)).model_copy()
-    stored["gmm"].__dict__.clear()
-    stored["gmm"].__dict__["n_components"] = (2, 5)
+    stored["gmm"] = ComponentsSpace(n_components=(2, 5))
     read = ClusteringParams.__new__(ClusteringParams)
     read.__setstate__({**state, "__dict__": stored})
     assert read.model_dump() == params.model_dump()

@@ -58,6 +58,7 @@ def test_page_shows_each_pair_beside_the_winner() -> None:
         ([0, 1, 2, 3], "tsne + ward agrees most with it: adjusted Rand index 0.75, 3 clusters."),
         ([0, 1, 2, 3], "The other combinations have 3 to 5 clusters."),
         ([0, 1], "The other combinations have 5 clusters."),
+        ([0, 1], "The winner has 2 patterns."),
         ([0, 3], "No other combination has clusters, so there is nothing to compare."),
     ],
 )

@@ -85,23 +85,27 @@ class TsneSpace(Params):
     n_components: Annotated[IntRange, AfterValidator(_at_most_three)] = (2, 2)
 
 
-class PcaSpace(Params):
-    """Range of the dimensions of PCA, or where it is given, of their share of the variance."""
+class ComponentsSpace(Params):
+    """Range of the dimensions of PCA, or of the clusters of a Gaussian mixture."""
 
     n_components: IntRange
+
+
+class PcaSpace(ComponentsSpace):
+    """The dimensions of PCA, or where it is given, the range of their share of the variance."""
+
     variance: VarianceRange | None = None
 
 
-class GmmSpace(Params):
-    """Range of the clusters of a Gaussian mixture, and the kinds of covariance to try."""
+class GmmSpace(ComponentsSpace):
+    """The clusters of a Gaussian mixture, and the kinds of covariance to try."""
 
-    n_components: IntRange
     covariance: Annotated[tuple[Covariance, ...], Field(min_length=1), AfterValidator(distinct)] = (
         "full",
     )
 
 
-class ClustersSpace(Params):
+class KMeansSpace(Params):
     """Range of the clusters of k-means, or of Ward's method."""
 
     n_clusters: IntRange
@@ -268,9 +272,9 @@ class ClusteringParams(Params):
     tsne: TsneSpace
     pca: PcaSpace
     gmm: GmmSpace
-    kmeans: ClustersSpace
+    kmeans: KMeansSpace
     hdbscan: HdbscanSpace
-    ward: ClustersSpace = ClustersSpace(n_clusters=(2, 15))
+    ward: KMeansSpace = KMeansSpace(n_clusters=(2, 15))
     dbscan: DbscanSpace = DbscanSpace(eps=(0.75, 1, 1.5, 2, 3), min_samples=(4, 10))
     reproducibility: ReproducibilityParams
     stability: StabilityParams

@@ -58,19 +58,22 @@ def render(
 def in_short(scores: pd.DataFrame, findings: Findings) -> list[str]:
     """Whether the patterns depend on the choice, in sentences."""
     known = scores[scores["ari_winner"].notna() & ~scores["chosen"]]
-    unit = "exemplars of a continuum" if findings.continuum else "patterns"
-    sentences = [f"The winner has {len(findings.patterns)} {unit}."]
+    sentences = [f"The winner has {_counted(len(findings.patterns), findings.unit)}."]
     if known.empty:
         return [*sentences, "No other combination has clusters, so there is nothing to compare."]
     ranked = known.sort_values("ari_winner", ascending=False, kind="stable")
     for word, row in zip(("most", "least"), ranked.iloc[[0, -1]].to_dict("records"), strict=True):
         sentences.append(
             f"{_words(row['combination'])} agrees {word} with it: adjusted Rand index "
-            f"{row['ari_winner']:.2f}, {row['clusters']:.0f} clusters."
+            f"{row['ari_winner']:.2f}, {_counted(row['clusters'])}."
         )
     few, many = known["clusters"].min(), known["clusters"].max()
-    range_of = f"{few:.0f} to {many:.0f}" if few < many else f"{many:.0f}"
-    return [*sentences, f"The other combinations have {range_of} clusters."]
+    from_few = f"{few:.0f} to " if few < many else ""
+    return [*sentences, f"The other combinations have {from_few}{_counted(many)}."]
+
+
+def _counted(count: float, unit: str = "cluster") -> str:
+    return f"{count:.0f} {unit}{'' if count == 1 else 's'}"
 
 
 def _pair(row: dict[Any, Any], prototypes: pd.DataFrame) -> dict[str, Any]:
