@@ -104,6 +104,22 @@ def test_what_a_run_takes_must_have_been_made_with_its_settings(disk: Disk) -> N
         disk.check("a", models={"a": {"filters": 9}})
 
 
+def test_a_setting_that_came_later_counts_as_its_default(disk: Disk) -> None:
+    settings = SETTINGS | {"models": {"a": {"filters": 2, "new": 0}}}
+
+    def check(*at_default: str) -> None:
+        running = ROAD.only_nodes("a")
+        ledger.check(disk.loaded(), STAGES, running, settings, "kedro run", {}, at_default)
+
+    disk.close("shared")
+    check("models.a.new")
+    with pytest.raises(BorderlineError, match=r"models\.a\.new is 0, but one last ran with None"):
+        check()
+    disk.close("shared", models={"a": {"filters": 2, "new": 1}})
+    with pytest.raises(BorderlineError, match=r"models\.a\.new is 0, but one last ran with 1"):
+        check("models.a.new")
+
+
 def test_a_node_that_runs_again_takes_those_after_it_off_the_ledger(disk: Disk) -> None:
     disk.open("a")
     assert [name for name, entry in disk.items() if entry] == ["shared", "b"]

@@ -79,6 +79,7 @@ class BorderlineContext(KedroContext):
             pairing=pairing,
             imported=tuple(imported_models(checked)),
             members=tuple(trained_members(checked)),
+            also=bool(checked.clustering.also),
         )
         self.checked = laid_out(checked, self.layout)
         beside = Parameters.marked(Mark.BESIDE) | Globals.marked(Mark.BESIDE)

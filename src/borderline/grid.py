@@ -77,6 +77,7 @@ class Layout:
         imported: The models that were trained elsewhere.
         members: The members of the committee of judges that are trained here, the judge first; none
             where the judge is imported.
+        also: Whether the best recipe of each pair of a reduction and a clustering is shown too.
     """
 
     models: tuple[str, ...] = ()
@@ -87,6 +88,7 @@ class Layout:
     pairing: Pairing | None = None
     imported: tuple[str, ...] = ()
     members: tuple[str, ...] = (JUDGE,)
+    also: bool = False
 
     def gans(self) -> dict[str, int]:
         """The number of the GAN of each generator; 0 if it has none, or if step 1 was given."""

@@ -125,6 +125,23 @@ class Clusters(TypedDict):
     exemplars: NotRequired[Tensor]  # rows of the exemplars of a continuum, int64 (K,)
 
 
+WINNER = "winner"
+"""The name of the chosen clusters, beside the names of the pairs ``<reduction>_<clustering>``."""
+
+CombinationClusters = dict[str, "Tensor"]
+"""The clusters of the best recipe of each pair of a reduction and a clustering, by dotted name:
+``<reduction>_<clustering>.<field>``, with the fields of ``Clusters``."""
+
+
+def clusters_of_pairs(stored: CombinationClusters) -> dict[str, Clusters]:
+    """The clusters of each pair by name."""
+    pairs: dict[str, Any] = {}
+    for name, values in stored.items():
+        pair, _, part = name.partition(".")
+        pairs.setdefault(pair, {})[part] = values
+    return pairs
+
+
 Selections = dict[str, "Tensor"]
 """Rows among the borderline images, int64, by name: the ``candidates`` that prototypes are chosen
 from, the choice of each selection, and the ``criticisms`` of MMD-critic."""

@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline
 
 from borderline import ledger
 from borderline.grid import GIVEN_STEP_1
-from borderline.params import Mark
+from borderline.params import Mark, flat
 from borderline.pipeline_registry import BESIDE, STAGES
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ class PreflightHooks:
             **context.checked.plain(Mark.NO_RESULT),
             **context.derived.plain(Mark.NO_RESULT),
         }
+        every, changed = (
+            {name for name, _ in flat(context.checked.plain(Mark.NO_RESULT, defaults=defaults))}
+            for defaults in (True, False)
+        )
+        self.at_default = every - changed
         self.about, self.layout = context.about, context.layout
         self.data_folder = context.about.data_folder
 
@@ -71,7 +76,9 @@ class PreflightHooks:
             nodes = [n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))]
             self._running = Pipeline(nodes)
         check_models(self._running, catalog, stages, command)
-        ledger.check(book, stages, self._running, self.settings, command, self._given)
+        ledger.check(
+            book, stages, self._running, self.settings, command, self._given, self.at_default
+        )
         # The report takes the answers of people if they are there.
         self._made = {**stages, "rating": pipelines["rating"]}, self._running, command
         results.check_results(book, *self._made, pipeline, catalog)

@@ -12,15 +12,17 @@ REDUCTIONS = [
     Reduction("tsne", {"perplexity": 10}),
     Reduction("pca", {"n_components": 3}),
     Reduction("none", {}),
+    Reduction("pca", {"variance": 0.9}),
 ]
 POINTS, LABELS = blobs(60, 40, 20)
 NEIGHBOURS = nearest_neighbours(POINTS, 10)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS, ids=lambda reduction: reduction.kind)
+@pytest.mark.parametrize("reduction", REDUCTIONS, ids=str)
 def test_groups_stay_apart_and_new_points_join_their_own(reduction: Reduction) -> None:
     reduced = reduction.reduce(POINTS, NEIGHBOURS, seed=1, epochs=100)
-    assert reduced.shape == (120, {"tsne": 2, "none": 10}.get(reduction.kind, 3))
+    dimensions = {"tsne": 2, "none": 10, "pca": 2}.get(reduction.kind, 3)
+    assert reduced.shape == (120, reduction.settings.get("n_components", dimensions))
     assert np.array_equal(reduced, reduction.reduce(POINTS, NEIGHBOURS, seed=1, epochs=100))
     centres = np.stack([reduced[label == LABELS].mean(0) for label in range(3)])
 
@@ -35,12 +37,20 @@ def test_groups_stay_apart_and_new_points_join_their_own(reduction: Reduction) -
     assert reduction.place(new[:0], POINTS, reduced).shape == (0, reduced.shape[1])
 
 
+def test_tsne_has_three_dimensions_where_they_are_asked_for() -> None:
+    few, reduction = POINTS[::4], Reduction("tsne", {"perplexity": 5, "n_components": 3})
+    reduced = reduction.reduce(few, None, seed=1, epochs=10)
+    assert reduced.shape == (30, 3)
+    assert np.ptp(reduced, axis=0).all()
+    assert reduction.place(POINTS[:5], few, reduced).shape == (5, 3)
+
+
 def test_other_seed_gives_another_map() -> None:
     one, other = (REDUCTIONS[0].reduce(POINTS, NEIGHBOURS, seed=s, epochs=20) for s in (1, 2))
     assert not np.allclose(one, other)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS, ids=lambda reduction: reduction.kind)
+@pytest.mark.parametrize("reduction", REDUCTIONS, ids=str)
 def test_few_points_are_no_crash(reduction: Reduction) -> None:
     few = POINTS[::10]
     reduced = reduction.reduce(few, nearest_neighbours(few, 25), seed=0, epochs=10)
@@ -83,7 +93,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("points", ALIKE.values(), ids=list(ALIKE))
-@pytest.mark.parametrize("reduction", REDUCTIONS[:3], ids=lambda reduction: reduction.kind)
+@pytest.mark.parametrize("reduction", REDUCTIONS[:3], ids=str)
 def test_images_that_are_not_told_apart_lie_at_one_place(
     reduction: Reduction, points: np.ndarray
 ) -> None:

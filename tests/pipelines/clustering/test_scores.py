@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import davies_bouldin_score, silhouette_score
 from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import normalize
 
 from borderline.pipelines.clustering.clusterings import Clustering, FittedClustering
 from borderline.pipelines.clustering.scores import SCORES, Scorer, degenerate
@@ -57,6 +58,38 @@ def test_weights_add_scores_up() -> None:
     scores = scores_of(TRUTH, objective={"silhouette": 0.5, "dbcv": 2})
     expected = 0.5 * scores["silhouette"] + 2 * scores["dbcv"]
     assert scores["objective"] == pytest.approx(expected)
+
+
+def test_index_of_davies_and_bouldin_is_maximised_as_its_negative_in_both_spaces() -> None:
+    noisy = np.where(np.arange(120) % 10 == 0, -1, TRUTH)
+    kept = noisy >= 0
+    reduced = davies_bouldin_score(REDUCED, noisy)
+    original = davies_bouldin_score(normalize(POINTS[kept].astype(np.float64)), noisy[kept])
+    assert scores_of(noisy, objective="davies_bouldin")["objective"] == pytest.approx(-reduced)
+    scores = scores_of(noisy, objective="davies_bouldin_original")
+    assert scores["objective"] == pytest.approx(-original)
+    assert scores["davies_bouldin_original"] == pytest.approx(original)
+    weights = {"silhouette": 1, "davies_bouldin": 0.5, "davies_bouldin_original": 2}
+    scores = scores_of(noisy, objective=weights)
+    expected = scores["silhouette"] - 0.5 * reduced - 2 * original
+    assert scores["objective"] == pytest.approx(expected)
+
+
+def test_index_of_davies_and_bouldin_of_points_at_one_place_is_undefined() -> None:
+    params = clustering_params(objective="davies_bouldin", fewest_in_cluster=3)
+    space = Scorer(np.zeros((60, 4)), params, seed=0).in_space(np.zeros((60, 2)))
+    assert math.isnan(space.objective(labelled(np.arange(60) % 3)))
+
+
+def test_covariances_are_found_again_apart() -> None:
+    params = clustering_params(objective="reproducibility", clusterings=["gmm"])
+    space = Scorer(POINTS, params, seed=0).in_space(REDUCED)
+    for covariance in ("full", "spherical"):
+        settings = {"n_components": 3, "covariance_type": covariance}
+        clusters = Clustering("gmm", settings).fit(REDUCED, seed=0)
+        assert clusters is not None
+        assert space.objective(clusters) > 3
+    assert len(space._measured) == 2
 
 
 def test_silhouette_of_a_part_is_near_that_of_all_and_says_how_near() -> None:

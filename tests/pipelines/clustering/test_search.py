@@ -17,7 +17,7 @@ from borderline.datasets import StudyStorage
 from borderline.params import RunParams
 from borderline.pipelines.clustering.best_of_kind import cluster_all
 from borderline.pipelines.clustering.finalists import fit_finalists
-from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.clustering.params import ClusteringParams, ComponentsSpace
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import Reduction, neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
@@ -32,6 +32,7 @@ from borderline.pipelines.clustering.search import (
 from conftest import ROOT, blobs, clustering_params
 
 PARAMS = clustering_params()
+EARLIER = "bd11f74a4bea1c1d"
 POINTS, TRUTH = blobs(60, 40, 20)
 
 
@@ -97,6 +98,58 @@ def test_every_combination_is_listed_with_its_best_or_the_reason(
     alike = trials[(trials["reduction"] == best["reduction"])]
     alike = alike[alike["clustering"] == best["clustering"]]
     assert best["objective"] == alike["objective"].max() == trials["objective"].max()
+
+
+def test_only_the_pairs_are_searched(run: RunParams) -> None:
+    pairs = [["pca", "kmeans"], ["none", "ward"], ["none", "kmeans"], ["tsne", "dbscan"]]
+    params = clustering_params(
+        pairs=pairs,
+        trials=3,
+        pca={"n_components": [2, 4], "variance": [0.9, 0.9]},
+        tsne={"perplexity": [5, 5], "n_components": [3, 3]},
+        objective={"davies_bouldin_original": 1},
+    )
+    memory = optuna.storages.InMemoryStorage()
+    trials = last(search(POINTS[::3], memory, params, run))
+    tried = set(zip(trials["reduction"], trials["clustering"], strict=True))
+    assert tried == {tuple(pair) for pair in pairs}
+    settings = set(trials["reduction_settings"])
+    assert settings == {'{"variance": 0.9}', "{}", '{"perplexity": 5, "n_components": 3}'}
+    table = combinations(trials, params)
+    assert tuple(table) == (*COMBINATION_COLUMNS, "davies_bouldin_original")
+    assert len(table) == 4
+    best = table.iloc[0]
+    assert best["objective"] == -best["davies_bouldin_original"] > -0.3
+    recipe = Recipe.of_row(best)
+    assert Recipe.of_row(recipe.as_row()) == recipe
+
+
+def test_search_of_earlier_versions_goes_on(run: RunParams) -> None:
+    def name(**changed: object) -> str:
+        memory = optuna.storages.InMemoryStorage()
+        return study_of(POINTS, memory, clustering_params(**changed), run).study_name
+
+    assert name() == name(also=True) == EARLIER, "a name from before these settings existed"
+    others = [
+        name(pairs=[["pca", "gmm"]]),
+        name(ward={"n_clusters": [2, 3]}),
+        name(gmm={"n_components": [2, 5], "covariance": ["tied"]}),
+        name(tsne={"perplexity": [5, 10], "n_components": [2, 3]}),
+        name(pca={"n_components": [2, 4], "variance": [0.8, 0.95]}),
+    ]
+    assert len({EARLIER, *others}) == 6
+
+
+def test_settings_of_earlier_cluster_models_are_read() -> None:
+    params = clustering_params().limited_to(4)
+    state = params.__getstate__()
+    later = ("ward", "dbscan", "pairs", "also")
+    stored = {name: value for name, value in state["__dict__"].items() if name not in later}
+    stored["gmm"] = ComponentsSpace(n_components=(2, 5))
+    read = ClusteringParams.__new__(ClusteringParams)
+    read.__setstate__({**state, "__dict__": stored})
+    assert read.model_dump() == params.model_dump()
+    assert read.most_patterns == 4
 
 
 def test_killed_search_finds_what_it_would_have_found(tmp_path: Path, run: RunParams) -> None:
@@ -277,6 +330,22 @@ def test_ranking_leaves_out_what_has_no_objective() -> None:
         ({"objective": "accuracy"}, "silhouette"),
         ({"reductions": ["umap", "umap"]}, "nothing twice"),
         ({"clusterings": []}, "at least 1"),
+        ({"pairs": [["umap", "gmms"]]}, "'ward' or 'dbscan'"),
+        ({"pairs": [["gmm", "umap"]]}, "'umap', 'tsne', 'pca' or 'none'"),
+        ({"pairs": [["umap"]]}, "pairs.0.1"),
+        ({"pairs": []}, "at least 1"),
+        ({"pairs": [["pca", "gmm"], ["pca", "gmm"]]}, "nothing twice"),
+        ({"gmm": {"n_components": [2, 3], "covariance": ["diagonal"]}}, "'diag' or 'spherical'"),
+        ({"gmm": {"n_components": [2, 3], "covariance": []}}, "at least 1"),
+        ({"tsne": {"perplexity": [5, 9], "n_components": [2, 4]}}, "at most 3 dimensions"),
+        ({"pca": {"n_components": [2, 4], "variance": [0.8, 1]}}, "less than 1"),
+        ({"pca": {"n_components": [2, 4], "variance": [0.9, 0.8]}}, "first bound"),
+        ({"dbscan": {"eps": [0], "min_samples": [2, 3]}}, "greater than 0"),
+        ({"pairs": [["pca", "ward"]], "fit_size": 50_000}, "set fit_size to 20000 or less"),
+        ({"clusterings": ["dbscan"], "objective": "reproducibility"}, "take dbscan out"),
+        ({"pairs": [["pca", "gmm"]], "objective": "bic"}, "set reductions to"),
+        ({"also": 0}, "true, false, or a number"),
+        ({"also": "yes"}, "true, false, or a number"),
         ({"most_noise": 1.0}, "less than 1"),
         ({"structure": {"clouds": 3, "images": 50, "level": 0.05}}, "raise clouds to 19"),
     ],

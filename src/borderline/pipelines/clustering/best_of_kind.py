@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from joblib import Memory
 
@@ -33,20 +34,32 @@ def clusterings_of(
     kind: ClusteringKind, params: ClusteringParams
 ) -> tuple[list[Clustering], list[Clustering]]:
     """The clusterings of a kind that the search tries: some spread over the space, and the rest."""
-    settings: list[dict[str, float]]
+    space = getattr(params, kind)
+    # A default is not named, so that recipes of earlier runs keep their names.
+    values: dict[str, Iterable[Any]] = {}
     if kind == "hdbscan":
-        (least, most), samples = params.hdbscan.min_cluster_size, params.hdbscan.min_samples
-        settings = [
-            {"min_cluster_size": n, "min_samples": samples, "cluster_selection_epsilon": epsilon}
-            for epsilon in params.hdbscan.cluster_selection_epsilon
-            for n in range(least, most + 1)
-        ]
+        values["min_cluster_size"] = _within(space.min_cluster_size)
+        values["min_samples"] = [space.min_samples]
+        values["cluster_selection_epsilon"] = space.cluster_selection_epsilon
+        if space.selection != ("leaf",):
+            values["cluster_selection_method"] = space.selection
+    elif kind == "dbscan":
+        values = {"min_samples": _within(space.min_samples), "eps": space.eps}
+    elif kind == "gmm":
+        values["n_components"] = _within(space.n_components)
+        if space.covariance != ("full",):
+            values["covariance_type"] = space.covariance
     else:
-        ((name, (least, most)),) = getattr(params, kind)
-        settings = [{name: n} for n in range(least, most + 1)]
-    clusterings = [Clustering(kind, each) for each in settings]
+        values["n_clusters"] = _within(space.n_clusters)
+    # The first setting changes fastest.
+    settings = (each[::-1] for each in itertools.product(*reversed(values.values())))
+    clusterings = [Clustering(kind, dict(zip(values, each, strict=True))) for each in settings]
     rest = [clustering for number, clustering in enumerate(clusterings) if number % SPREAD]
     return clusterings[::SPREAD], rest
+
+
+def _within(bounds: tuple[int, int]) -> range:
+    return range(bounds[0], bounds[1] + 1)
 
 
 def cluster_all(

@@ -22,7 +22,7 @@ from borderline.pipelines.clustering.params import (
 from borderline.pipelines.clustering.pool import Groups
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
-from borderline.pipelines.clustering.scores import SCORES, Scorer
+from borderline.pipelines.clustering.scores import SCORES, Scorer, more_scores
 from borderline.pipelines.clustering.search import best_first
 
 Finalist = tuple[ClusterModel, dict[str, Any]]
@@ -157,7 +157,7 @@ def choose(
             row |= stabilities[-1].as_row()
             stable = least is None or row["ari_resamples"] >= least
         rows.append(row | model.recipe.as_row())
-    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    table = pd.DataFrame(rows, columns=[*_COLUMNS, *more_scores(params)])
     columns = ["cluster", "stability"]
     if not rows:
         return {}, table, pd.DataFrame(columns=columns)

@@ -22,7 +22,7 @@ from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.clustering.pool import audience_of, find_artefacts, groups_of, joined
 from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
-from borderline.pipelines.clustering.scores import SCORES
+from borderline.pipelines.clustering.scores import ORIGINAL_INDEX, SCORES
 from borderline.pipelines.clustering.search import fitted_vectors
 from borderline.records import Clusters, Embeddings, Part, Pool, RealView
 
@@ -169,7 +169,8 @@ def describe(
     Of a continuum, the row has the number of its exemplars and the reason to call it one. Scores
     are those of the fit; number, sizes and noise are without artefacts, if these are removed.
     """
-    scores = ("recipe", *SCORES, *STABILITY_SCORES)
+    sought = [ORIGINAL_INDEX] if ORIGINAL_INDEX in finalists else []
+    scores = ("recipe", *SCORES, *sought, *STABILITY_SCORES)
     row: dict[str, Any] = {"images": len(embeddings["embeddings"])}
     row |= {"fitted": len(embeddings["fitted"]), **dict.fromkeys((*scores, "structure_p"), np.nan)}
     row |= {"recipe": "", "clusters": 0, "doubts": "", "continuum": "", "note": found.note}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from borderline.pipelines.clustering.recipe import ClusterModel, NoClusters
     from borderline.records import (
         Clusters,
+        CombinationClusters,
         Embeddings,
         LabelledImages,
         Part,
@@ -106,8 +107,6 @@ def search_clusters(
     run: RunParams,
 ) -> Iterator[tuple[DataFrame, DataFrame]]:
     """Yield the tables of trials and combinations after each trial; none with too few images."""
-    import pandas as pd
-
     from borderline.pipelines.clustering import search
     from borderline.pipelines.clustering.carrying import limited, too_few
     from borderline.pipelines.clustering.pool import groups_of
@@ -117,7 +116,7 @@ def search_clusters(
     groups = groups_of(pool, gans) if clustering.together else {}
     tables = search.search(vectors, study_storage, clustering, run, groups)
     if too_few(embeddings, clustering):
-        tables = iter([pd.DataFrame(columns=list(search.TRIAL_COLUMNS))])
+        tables = iter([search.no_trials(clustering)])
     for trials in tables:
         yield trials, search.combinations(trials, clustering)
 
@@ -238,6 +237,41 @@ def cluster_borderline(
         borderline, clusters, sizes, ClassNames.of(pair_names), boundary["threshold"]
     )
     return clusters, found.model, scores, sizes, figure
+
+
+def cluster_combinations(
+    combinations_table: DataFrame,
+    embeddings: Embeddings,
+    clusters: Clusters,
+    recipe: Mapping[str, str],
+    pool: Pool,
+    *,
+    clustering: ClusteringParams,
+    gans: dict[str, int],
+    run: RunParams,
+) -> tuple[CombinationClusters, DataFrame, DataFrame]:
+    """Cluster all borderline images by the best recipe of each pair; compare them with the winner.
+
+    Returns their clusters, the table of the pairs, and their adjusted Rand indices.
+    """
+    from borderline.pipelines.clustering import also
+    from borderline.pipelines.clustering.carrying import limited
+    from borderline.pipelines.clustering.pool import groups_of
+    from borderline.pipelines.clustering.search import fitted_vectors
+
+    clustering = limited(clustering, embeddings)
+    vectors = fitted_vectors(embeddings, pool, clustering)
+    groups = groups_of(pool, gans) if clustering.together else {}
+    models, scores = also.fit_pairs(combinations_table, vectors, clustering, run, groups)
+    together = clustering.together
+    labelled = also.label_pairs(embeddings, models, clusters, together=together)
+    agreements = also.agreement(clusters, labelled)
+    stored: CombinationClusters = {
+        f"{pair}.{field}": values  # type: ignore[misc]
+        for pair, each in labelled.items()
+        for field, values in each.items()
+    }
+    return stored, also.describe_pairs(scores, labelled, agreements, recipe), agreements
 
 
 def assign_real_images(

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from borderline.params import Params, check_can_tell, distinct
 
 ReductionKind = Literal["umap", "tsne", "pca", "none"]
-ClusteringKind = Literal["gmm", "hdbscan", "kmeans"]
-Score = Literal["silhouette", "silhouette_original", "dbcv", "bic", "reproducibility"]
+ClusteringKind = Literal["gmm", "hdbscan", "kmeans", "ward", "dbscan"]
+Covariance = Literal["full", "tied", "diag", "spherical"]
+Score = Literal[
+    "silhouette",
+    "silhouette_original",
+    "dbcv",
+    "bic",
+    "reproducibility",
+    "davies_bouldin",
+    "davies_bouldin_original",
+]
+WEIGHED = ("silhouette", "silhouette_original", "dbcv", "davies_bouldin", "davies_bouldin_original")
+"""The scores that may be weighed against each other."""
+MOST_PAIRWISE = 20_000
+"""Images to fit with Ward or DBSCAN, which keep the distances of all pairs: 1.6 GB for so many."""
 
 
 def _ordered(bounds: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -28,6 +49,24 @@ ShareRange = Annotated[
 ]
 
 
+VarianceRange = Annotated[
+    tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(gt=0, lt=1)]],
+    AfterValidator(_ordered),
+]
+
+
+def _at_most_three(dimensions: tuple[int, int]) -> tuple[int, int]:
+    if dimensions[1] > 3:
+        raise ValueError("t-SNE has at most 3 dimensions")
+    return dimensions
+
+
+def _all_or_some(also: object) -> object:
+    if not isinstance(also, int) or (also < 1 and also is not False):
+        raise ValueError("it must be true, false, or a number of pairs, at least 1")
+    return also
+
+
 class UmapSpace(Params):
     """Search space of UMAP; both bounds of each range are included (Gomes et al. 2024)."""
 
@@ -37,9 +76,13 @@ class UmapSpace(Params):
 
 
 class TsneSpace(Params):
-    """Search space of t-SNE in two dimensions (Gomes et al. 2024: perplexity 5 to 30)."""
+    """Search space of t-SNE (Gomes et al. 2024: perplexity 5 to 30, two dimensions).
+
+    Barnes-Hut, which makes t-SNE fast, has at most three dimensions.
+    """
 
     perplexity: IntRange
+    n_components: Annotated[IntRange, AfterValidator(_at_most_three)] = (2, 2)
 
 
 class ComponentsSpace(Params):
@@ -48,20 +91,56 @@ class ComponentsSpace(Params):
     n_components: IntRange
 
 
+class PcaSpace(ComponentsSpace):
+    """The dimensions of PCA, or where it is given, the range of their share of the variance."""
+
+    variance: VarianceRange | None = None
+
+
+class GmmSpace(ComponentsSpace):
+    """The clusters of a Gaussian mixture, and the kinds of covariance to try."""
+
+    covariance: Annotated[tuple[Covariance, ...], Field(min_length=1), AfterValidator(distinct)] = (
+        "full",
+    )
+
+
 class KMeansSpace(Params):
-    """Search space of k-means."""
+    """Range of the clusters of k-means, or of Ward's method."""
 
     n_clusters: IntRange
 
 
 class HdbscanSpace(Params):
-    """Search space of HDBSCAN; clusters nearer than one of the epsilons are not split."""
+    """Search space of HDBSCAN; clusters nearer than one of the epsilons are not split.
+
+    ``selection`` has the ways to try in which the clusters are taken from the tree.
+    """
 
     min_cluster_size: IntRange
     min_samples: int = Field(ge=1)
     cluster_selection_epsilon: Annotated[
         tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(distinct)
     ]
+    selection: Annotated[
+        tuple[Literal["leaf", "eom"], ...], Field(min_length=1), AfterValidator(distinct)
+    ] = ("leaf",)
+
+
+class DbscanSpace(Params):
+    """Search space of DBSCAN.
+
+    Attributes:
+        eps: Radii to try, in medians of the distance of a point to the ``min_samples``-th nearest
+            one, which Ester et al. (1996) read the radius from: 1 makes half of the points core
+            points in any space.
+        min_samples: Range of the points within the radius of a core point, itself included.
+    """
+
+    eps: Annotated[
+        tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), AfterValidator(distinct)
+    ]
+    min_samples: IntRange
 
 
 class StabilityParams(Params):
@@ -139,11 +218,17 @@ class ClusteringParams(Params):
             one.
         pool: Borderline images of each generator, for that and for the comparison of generators.
         trials: Reductions that the search tries; all clusterings are tried on each.
+        pairs: The pairs of a reduction and a clustering to search, in place of all combinations of
+            ``reductions`` and ``clusterings``; None for all combinations.
+        also: Whether the best recipe of each pair gets prototypes and a map beside the winner's;
+            a number for so many pairs, the best first.
         objective: Score to maximise: ``silhouette`` (in the reduced space, noise a cluster, as in
             Gomes et al. 2024), ``silhouette_original`` (cosine, in the embedding space, without
             noise), ``dbcv``, ``bic`` (its negative, for ``none`` and ``gmm`` only),
-            ``reproducibility`` (the largest number of clusters that is found again, for ``gmm`` and
-            ``kmeans`` only), or the weights of several of the first three.
+            ``reproducibility`` (the largest number of clusters that is found again, not for
+            ``hdbscan`` and ``dbscan``), ``davies_bouldin`` and ``davies_bouldin_original`` (the
+            negatives of the index in the same two spaces, because a lower index is better), or the
+            weights of several of ``WEIGHED``.
         search_epochs: Epochs of UMAP during the search (t-SNE: five iterations each).
         finalists: Number of best recipes that are fitted in full, with ``epochs``.
         fit_size: Most images to fit on, drawn at random; the other images are assigned.
@@ -165,6 +250,14 @@ class ClusteringParams(Params):
     clusterings: Annotated[
         tuple[ClusteringKind, ...], Field(min_length=1), AfterValidator(distinct)
     ]
+    pairs: (
+        Annotated[
+            tuple[tuple[ReductionKind, ClusteringKind], ...],
+            Field(min_length=1),
+            AfterValidator(distinct),
+        ]
+        | None
+    ) = None
     objective: Score | dict[Score, Annotated[float, Field(gt=0)]]
     search_epochs: int = Field(ge=10)
     finalists: int = Field(ge=1)
@@ -177,37 +270,68 @@ class ClusteringParams(Params):
     most_in_cluster: float = Field(gt=0.5, le=1)
     umap: UmapSpace
     tsne: TsneSpace
-    pca: ComponentsSpace
-    gmm: ComponentsSpace
+    pca: PcaSpace
+    gmm: GmmSpace
     kmeans: KMeansSpace
     hdbscan: HdbscanSpace
+    ward: KMeansSpace = KMeansSpace(n_clusters=(2, 15))
+    dbscan: DbscanSpace = DbscanSpace(eps=(0.75, 1, 1.5, 2, 3), min_samples=(4, 10))
     reproducibility: ReproducibilityParams
     stability: StabilityParams
     structure: StructureParams
     exemplars: ExemplarsParams
+    also: Annotated[bool | int, BeforeValidator(_all_or_some)] = False
     _most_patterns: int | None = PrivateAttr(default=None)
 
     @field_validator("objective")
     @classmethod
     def _same_scale(cls, objective: Score | dict[Score, float]) -> Score | dict[Score, float]:
-        alone = {"bic", "reproducibility"}
-        if isinstance(objective, dict) and (alone & objective.keys() or not objective):
-            raise ValueError("its weights must be of silhouette, silhouette_original and dbcv")
+        if isinstance(objective, dict) and (objective.keys() - set(WEIGHED) or not objective):
+            raise ValueError(f"its weights must be of {', '.join(WEIGHED[:-1])} and {WEIGHED[-1]}")
         return objective
 
     @model_validator(mode="after")
     def _comparable(self) -> ClusteringParams:
-        if self.objective == "bic" and (self.reductions, self.clusterings) != (("none",), ("gmm",)):
+        kinds = set(self.searched_clusterings)
+        if self.objective == "bic" and self.combinations != (("none", "gmm"),):
             raise ValueError(
                 "objective 'bic' compares likelihoods, which only mixtures in one and the same "
                 "space have: set reductions to [none] and clusterings to [gmm] with it"
             )
-        if self.objective == "reproducibility" and "hdbscan" in self.clusterings:
+        if self.objective == "reproducibility" and (own := sorted(kinds & {"hdbscan", "dbscan"})):
             raise ValueError(
-                "objective 'reproducibility' chooses the number of clusters, which HDBSCAN finds "
-                "itself: take hdbscan out of clusterings with it"
+                "objective 'reproducibility' chooses the number of clusters, which "
+                f"{' and '.join(own).upper()} {'finds' if len(own) == 1 else 'find'} itself: take "
+                f"{' and '.join(own)} out of clusterings with it"
+            )
+        pairwise = sorted(kinds & {"ward", "dbscan"})
+        if pairwise and self.fit_size > MOST_PAIRWISE:
+            raise ValueError(
+                f"fit_size is {self.fit_size}, but {' and '.join(pairwise)} keep the distances of "
+                f"all pairs of images: set fit_size to {MOST_PAIRWISE} or less with them"
             )
         return self
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Read the settings of a cluster model, perhaps from before some of them existed."""
+        stored = {n: dict(v) if isinstance(v, Params) else v for n, v in state["__dict__"].items()}
+        current = type(self).model_validate(stored)
+        super().__setstate__({**state, "__dict__": current.__dict__})
+
+    @property
+    def combinations(self) -> tuple[tuple[ReductionKind, ClusteringKind], ...]:
+        """The pairs of a reduction and a clustering that are searched."""
+        return self.pairs or tuple(itertools.product(self.reductions, self.clusterings))
+
+    @property
+    def searched_reductions(self) -> tuple[ReductionKind, ...]:
+        """The reductions of all pairs."""
+        return tuple(dict.fromkeys(reduction for reduction, _ in self.combinations))
+
+    @property
+    def searched_clusterings(self) -> tuple[ClusteringKind, ...]:
+        """The clusterings of all pairs."""
+        return tuple(dict.fromkeys(clustering for _, clustering in self.combinations))
 
     @property
     def weights(self) -> dict[Score, float]:

@@ -35,6 +35,13 @@ def create_pipeline() -> Pipeline:
             node(nodes.assign_real_images, ["real_patterns_table", "real_patterns_figure"]),
         ],
     )
+    if current().also:
+        outputs = [
+            "combination_clusters",
+            "combination_scores_table",
+            "combination_agreement_table",
+        ]
+        model += Pipeline([node(nodes.cluster_combinations, outputs)])
     return for_each_model(
         "clustering", model, shared=["pair_train", "pair_test", "pair_names", "judge"]
     )

@@ -36,7 +36,7 @@ class Recipe:
     def __str__(self) -> str:
         """The recipe as people write it: ``pca(n_components=3) + kmeans(n_clusters=4)``."""
         steps = (
-            f"{step.kind}({', '.join(f'{k}={v:.3g}' for k, v in step.settings.items())})"
+            f"{step.kind}({', '.join(f'{k}={_written(v)}' for k, v in step.settings.items())})"
             for step in (self.reduction, self.clustering)
         )
         return " + ".join(steps)
@@ -75,6 +75,10 @@ class Recipe:
         if clusters is None:
             return None
         return ClusterModel(self, params, embeddings, points, clusters)
+
+
+def _written(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ along each row, float32; both (N, k)."""
 
 def neighbours_of(embeddings: np.ndarray, params: ClusteringParams) -> Neighbours | None:
     """The graph for all UMAPs of the search space; None where the search has no UMAP."""
-    if "umap" not in params.reductions:
+    if "umap" not in params.searched_reductions:
         return None
     return nearest_neighbours(embeddings, params.umap.n_neighbors[1])
 
@@ -81,7 +81,7 @@ class Reduction:
             reduced = self._umap(embeddings, neighbours, seed, epochs)
         elif self.kind == "tsne":
             reduced = TSNE(
-                n_components=2,
+                n_components=self._dimensions(embeddings),
                 perplexity=min(self.settings["perplexity"], (len(embeddings) - 1) / 3),
                 metric="cosine",
                 random_state=seed,
@@ -114,7 +114,10 @@ class Reduction:
 
     def _dimensions(self, embeddings: np.ndarray) -> int:
         if self.kind == "tsne":
-            return 2
+            # It starts from principal components, of which there are at most so many.
+            return int(min(self.settings.get("n_components", 2), *embeddings.shape))
+        if "variance" in self.settings:
+            return 1
         components = int(self.settings["n_components"])
         # UMAP's spectral start needs fewer dimensions than images.
         most = len(embeddings) // 2 if self.kind == "umap" else min(embeddings.shape)
@@ -141,7 +144,9 @@ class Reduction:
             return np.asarray(reducer.fit_transform(embeddings))
 
     def _pca(self, embeddings: np.ndarray) -> PCA:
-        return PCA(self._dimensions(embeddings), svd_solver="full").fit(_unit(embeddings))
+        # PCA takes a share of the variance for the number of components that explain it.
+        components = self.settings.get("variance") or self._dimensions(embeddings)
+        return PCA(components, svd_solver="full").fit(_unit(embeddings))
 
 
 def _unit(embeddings: np.ndarray) -> np.ndarray:

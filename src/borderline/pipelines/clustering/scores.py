@@ -17,6 +17,7 @@ from sklearn.metrics import (
     pairwise_distances,
     silhouette_samples,
 )
+from sklearn.preprocessing import normalize
 
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
 from borderline.pipelines.clustering.params import ClusteringParams
@@ -33,7 +34,13 @@ SCORES = (
     *("prediction_strength", "strength_over_generators", "valley", "artefact_clusters"),
     *("scored", "clusters", "noise", "sizes"),
 )
+ORIGINAL_INDEX = "davies_bouldin_original"
 _NORMAL = 1.959964
+
+
+def more_scores(params: ClusteringParams) -> list[str]:
+    """The scores that only a search for them has in its tables."""
+    return [ORIGINAL_INDEX] if ORIGINAL_INDEX in params.weights else []
 
 
 class Reproduced(NamedTuple):
@@ -106,7 +113,7 @@ class SpaceScorer:
 
     scorer: Scorer
     points: np.ndarray
-    _measured: dict[tuple[str, int], Reproduced] = field(default_factory=dict)
+    _measured: dict[str, Reproduced] = field(default_factory=dict)
 
     def objective(self, clusters: FittedClustering) -> float:
         """The objective of the search; NaN for degenerate clusters or where it is undefined."""
@@ -118,6 +125,8 @@ class SpaceScorer:
             "dbcv": self._dbcv,
             "bic": self._likelihood,
             "reproducibility": self._reproducibility,
+            "davies_bouldin": lambda clusters: -_davies_bouldin(self.points, clusters.labels),
+            "davies_bouldin_original": lambda clusters: -self._davies_bouldin_original(clusters),
         }
         weights = self.scorer.params.weights
         return sum(weight * values[name](clusters) for name, weight in weights.items())
@@ -131,7 +140,8 @@ class SpaceScorer:
         reduced space (Moulavi et al. 2014). ``silhouette_error`` is half the 95 % interval that is
         due to scoring only ``scored`` images; ``noise`` is a share. ``prediction_strength``,
         ``strength_over_generators``, ``valley`` and ``artefact_clusters`` (see ``Reproduced``)
-        are known for the objective ``reproducibility`` only.
+        are known for the objective ``reproducibility`` only. ``davies_bouldin_original``, on unit
+        vectors in the embedding space without noise, is there only where it is an objective.
         """
         labels = clusters.labels
         sizes = np.bincount(labels[labels != NOISE])
@@ -154,6 +164,8 @@ class SpaceScorer:
                 "valley": again.valley,
                 "artefact_clusters": len(self._artefacts(clusters)),
             }
+        if more_scores(self.scorer.params):
+            values[ORIGINAL_INDEX] = self._davies_bouldin_original(clusters)
         return values | {
             "objective": self.objective(clusters),
             "silhouette_original": self._original(clusters),
@@ -180,6 +192,11 @@ class SpaceScorer:
             distances = distances[np.ix_(clustered, clustered)]
         return _mean(_silhouettes(distances, labels[clustered]))
 
+    def _davies_bouldin_original(self, clusters: FittedClustering) -> float:
+        clustered = clusters.labels != NOISE
+        units = normalize(self.scorer.embeddings[clustered].astype(np.float64))
+        return _davies_bouldin(units, clusters.labels[clustered])
+
     def _dbcv(self, clusters: FittedClustering) -> float:
         points, labels = self.points[self.scorer.rows], clusters.labels[self.scorer.rows]
         # DBCV divides by the size of a cluster minus one.
@@ -197,14 +214,14 @@ class SpaceScorer:
 
     def reproduced(self, clusters: FittedClustering) -> Reproduced:
         """Whether clusters are found again, in halves and without any one generator."""
-        key = clusters.kind, len(clusters.order)
+        clustering = clusters.clustering.of_number(len(clusters.order))
+        key = repr(clustering)
         if key not in self._measured:
-            self._measured[key] = self._reproduce(clusters)
+            self._measured[key] = self._reproduce(clusters, clustering)
         return self._measured[key]
 
-    def _reproduce(self, clusters: FittedClustering) -> Reproduced:
+    def _reproduce(self, clusters: FittedClustering, clustering: Clustering) -> Reproduced:
         limits, seed = self.scorer.params.reproducibility, self.scorer.seed
-        clustering = Clustering(clusters.kind, {}).of_number(len(clusters.order))
         strength = strength_over_halves(self.points, clustering, limits.splits, seed, limits.least)
         if not strength >= limits.least:
             return Reproduced(strength, math.nan, math.nan, 0)
@@ -238,6 +255,14 @@ def _silhouettes(distances: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if not 1 < len(np.unique(labels)) < len(labels):
         return np.zeros(0)
     return np.asarray(silhouette_samples(distances, labels, metric="precomputed"))
+
+
+def _davies_bouldin(points: np.ndarray, labels: np.ndarray) -> float:
+    """The index of Davies and Bouldin (1979), lower is better; NaN where all points are one, for
+    which the library gives the best value."""
+    if not 1 < len(np.unique(labels)) < len(labels) or not np.ptp(points, axis=0).any():
+        return math.nan
+    return float(davies_bouldin_score(points, labels))
 
 
 def _mean(values: np.ndarray) -> float:

@@ -7,7 +7,6 @@ clusterings.
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import math
 import time
@@ -32,11 +31,12 @@ from borderline.pipelines.clustering.params import ClusteringParams, ReductionKi
 from borderline.pipelines.clustering.pool import Groups, joined
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, Recipe
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, neighbours_of
-from borderline.pipelines.clustering.scores import SCORES, Scorer
+from borderline.pipelines.clustering.scores import SCORES, Scorer, more_scores
 from borderline.records import Embeddings, Pool
 
 TRIAL_COLUMNS = ("trial", "state", *RECIPE_COLUMNS[:2], *SCORES, *RECIPE_COLUMNS[2:], "seconds")
 COMBINATION_COLUMNS = (*RECIPE_COLUMNS[:2], "trials", *SCORES, *RECIPE_COLUMNS[2:], "note")
+_SHARES = ("min_dist", "variance")
 
 ROWS, SECONDS, REPEATS = "rows", "seconds", "repeats"
 """Attributes of a trial: its rows of the table, its duration, the number of an equal trial."""
@@ -135,7 +135,9 @@ def _try(
     rows: list[dict[str, Any]] = []
     settings = json.dumps({**reduction.settings})
     objective, pruned = -math.inf, False
-    for step, kind in enumerate(params.clusterings):
+    for step, kind in enumerate(params.searched_clusterings):
+        if (reduction.kind, kind) not in params.combinations:
+            continue
         best = cluster_all(kind, space, params, run, functools.partial(_hopeless, trial, step))
         row: dict[str, Any] = {"reduction": reduction.kind, "clustering": kind}
         row |= {"state": best.reason or "found", "reduction_settings": settings}
@@ -175,14 +177,17 @@ def _initial_design(params: ClusteringParams) -> list[dict[str, Any]]:
             "umap_n_components": dimensions,
         }
 
+    def start(kind: ReductionKind) -> dict[str, Any]:
+        return {f"{kind}_{name}": bounds[0] for name, bounds in _ranges(kind, params).items()}
+
     design: list[dict[str, Any]] = [
         umap(int((near + far) / 2), few),
-        {"reduction": "pca", "pca_n_components": params.pca.n_components[0]},
+        {"reduction": "pca", **start("pca")},
         {"reduction": "none"},
-        {"reduction": "tsne", "tsne_perplexity": params.tsne.perplexity[1]},
+        {"reduction": "tsne", **start("tsne"), "tsne_perplexity": params.tsne.perplexity[1]},
         *(umap(far, few), umap(near, few), umap(near, many)),
     ]
-    return [start for start in design if start["reduction"] in params.reductions]
+    return [first for first in design if first["reduction"] in params.searched_reductions]
 
 
 def _enqueue_start(study: optuna.Study, design: list[dict[str, Any]]) -> None:
@@ -196,12 +201,26 @@ def _enqueue_start(study: optuna.Study, design: list[dict[str, Any]]) -> None:
 
 def _suggest(trial: Trial, params: ClusteringParams) -> Reduction:
     """The reduction that a trial tries, from the fields of its space in their order."""
-    kind: ReductionKind = trial.suggest_categorical("reduction", params.reductions)  # type: ignore[assignment]
+    kinds = params.searched_reductions
+    kind: ReductionKind = trial.suggest_categorical("reduction", kinds)  # type: ignore[assignment]
     settings: dict[str, float] = {}
-    for name, bounds in getattr(params, kind, ()):
-        suggest = trial.suggest_float if name == "min_dist" else trial.suggest_int
+    for name, bounds in _ranges(kind, params).items():
+        suggest = trial.suggest_float if name in _SHARES else trial.suggest_int
         settings[name] = suggest(f"{kind}_{name}", *bounds)
     return Reduction(kind, settings)
+
+
+def _ranges(kind: ReductionKind, params: ClusteringParams) -> dict[str, tuple[Any, Any]]:
+    """The ranges of a reduction's settings by name.
+
+    A setting that came later counts only where it is set, so that earlier searches go on.
+    """
+    space = getattr(params, kind, None)
+    if space is None:
+        return {}
+    if kind == "pca" and space.variance is not None:
+        return {"variance": space.variance}
+    return dict(space.plain(defaults=False))
 
 
 def study_of(
@@ -211,9 +230,10 @@ def study_of(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # These change the length of the search and the use of its result, not its trials.
     later = {"trials", "fewest_images", "finalists", "epochs", "stability", "structure"}
-    later |= {"together", "pool", "exemplars", "images_per_pattern"}
+    later |= {"together", "pool", "exemplars", "images_per_pattern", "also"}
     more = {"seed": run.seed, "most_patterns": params.most_patterns}
-    settings = json.dumps(params.model_dump(exclude=later) | more)
+    # Settings that came later count where they are set: they have a default in the code.
+    settings = json.dumps(params.model_dump(exclude=later, exclude_defaults=True) | more)
     content = torch.from_numpy(np.ascontiguousarray(embeddings))
     name = digest(content, torch.tensor(list(settings.encode()), dtype=torch.uint8))
     return optuna.create_study(
@@ -245,7 +265,12 @@ def trials_table(study: optuna.Study, params: ClusteringParams) -> pd.DataFrame:
             state = "found, then pruned" if cut_off else row["state"]
             seconds = trial.user_attrs[SECONDS]
             rows.append({"trial": number, **row, "state": state, "seconds": seconds})
-    return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
+    return pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *more_scores(params)])
+
+
+def no_trials(params: ClusteringParams) -> pd.DataFrame:
+    """The table of trials before the first one."""
+    return pd.DataFrame(columns=[*TRIAL_COLUMNS, *more_scores(params)])
 
 
 def best_first(trials: pd.DataFrame) -> pd.DataFrame:
@@ -260,14 +285,14 @@ def combinations(trials: pd.DataFrame, params: ClusteringParams) -> pd.DataFrame
     Combinations without clusters have a ``note`` instead of scores.
     """
     rows = []
-    for reduction, clustering in itertools.product(params.reductions, params.clusterings):
+    for reduction, clustering in params.combinations:
         kinds = {"reduction": reduction, "clustering": clustering}
         tried = trials[(trials["reduction"] == reduction) & (trials["clustering"] == clustering)]
         ranked = best_first(tried)
         best: dict[Any, Any] = ranked.iloc[0].to_dict() if len(ranked) else {}
         note = "" if best else "; ".join(tried["state"].unique()) or "not tried yet"
         rows.append({**best, **kinds, "trials": len(tried), "note": note})
-    table = pd.DataFrame(rows, columns=list(COMBINATION_COLUMNS))
+    table = pd.DataFrame(rows, columns=[*COMBINATION_COLUMNS, *more_scores(params)])
     return table.sort_values("objective", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import for_each_model, node
+from borderline.grid import current, for_each_model, node
 from borderline.pipelines.prototypes.choosing import nodes as choosing
 from borderline.pipelines.prototypes.explaining import nodes as explaining
 from borderline.pipelines.prototypes.mapping import nodes as mapping
@@ -65,6 +65,10 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
+    if current().also:
+        outputs = [f"combination_{n}" for n in ("prototypes", "prototypes_table", "maps_figure")]
+        maps = node(mapping.show_combinations, outputs, settings="params:prototypes")
+        model += Pipeline([maps])
     return for_each_model(
         "prototypes",
         model,

@@ -46,6 +46,12 @@ SUMMARISED = (
 )
 """The tables about a model that give its row of the summary."""
 
+COMPARED = (
+    *("combination_scores_table", "combination_agreement_table", "combination_prototypes_table"),
+    *("combination_maps_figure", "borderline"),
+)
+"""The datasets about a model that its page of combinations shows, with ``clustering.also``."""
+
 SECTIONS = ("model", "generators", "patterns", "validation")
 """The sections of the page about a model; the dataset of each is called ``<section>_view``."""
 
@@ -226,9 +232,12 @@ def write_report(
     grid: Grid,
     call: CallParams,
     run: RunParams,
-    **views: dict[str, Any],
+    **views: Any,
 ) -> str:
-    """The page of the run, from the findings and the sections of each model."""
+    """The page of the run, from the findings and the sections of each model.
+
+    It links the page of combinations of a model whose ``COMPARED`` are there.
+    """
     from borderline.pipelines.report.page import Model, Origin, render
 
     models = [
@@ -236,6 +245,7 @@ def write_report(
             name=name,
             findings=Findings.read(views[f"{name}.findings"]),
             **{section: views[f"{name}.{section}_view"] for section in SECTIONS},
+            has_combinations=f"{name}.{COMPARED[0]}" in views,
         )
         for name in grid.models
     ]
@@ -259,5 +269,19 @@ def write_cards(
     origin = Origin.of(call, run, installation, parameters)
     return [
         write_card(name, Findings.read(findings[f"{name}.findings"]), origin, report.license)
+        for name in grid.models
+    ]
+
+
+def write_combinations(*, grid: Grid, **compared: Any) -> list[str]:
+    """The page of combinations of each model, in the order of the grid, from ``COMPARED``."""
+    from borderline.pipelines.report.combinations import render
+
+    return [
+        render(
+            name,
+            Findings.read(compared[f"{name}.findings"]),
+            *(compared[f"{name}.{dataset}"] for dataset in COMPARED),
+        )
         for name in grid.models
     ]

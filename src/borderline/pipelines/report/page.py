@@ -23,7 +23,7 @@ View = dict[str, Any]
 
 
 class Model(NamedTuple):
-    """A model under test: its findings, and its sections of the page."""
+    """A model under test: its findings, its sections, and whether it has a page of combinations."""
 
     name: str
     findings: Findings
@@ -31,6 +31,7 @@ class Model(NamedTuple):
     generators: View
     patterns: View
     validation: View
+    has_combinations: bool = False
 
 
 class Origin(NamedTuple):

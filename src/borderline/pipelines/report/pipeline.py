@@ -30,10 +30,15 @@ def create_pipeline() -> Pipeline:
             node(nodes.show_validation, "validation_view"),
         ]
     )
+    compared = _by_name(f"{model}.{n}" for model in layout.models for n in nodes.COMPARED)
+    compared = compared if layout.also else {}
     of_all = [
         node(nodes.summarise, "summary_table", more=summaries),
-        node(nodes.write_report, "report", more=findings | views),
+        node(nodes.write_report, "report", more=findings | views | compared),
     ]
+    if layout.also:
+        pages = [f"{model}.combinations_page" for model in layout.models]
+        of_all.append(node(nodes.write_combinations, pages, more=findings | compared))
     if layout.models:
         cards = [f"{model}.model_card" for model in layout.models]
         of_all.append(node(nodes.write_cards, cards, more=findings))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from borderline import records
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
     from matplotlib.figure import Figure
+    from torch import Tensor
 
     from borderline.params import RunParams
     from borderline.pipelines.prototypes.params import PrototypesParams
@@ -59,3 +61,35 @@ def map_prototypes(
     real = np.flatnonzero(np.isin(places["test_shown"], real_borderline["rows"]))
     words = figures.Words(ClassNames.of(pair_names), "exemplars" in clusters)
     return figures.draw_maps(*drawn, real, words), figures.draw_interactive_map(*drawn, real, words)
+
+
+def show_combinations(
+    borderline: records.Part,
+    embeddings: records.Embeddings,
+    clusters: records.Clusters,
+    prototypes: records.Prototypes,
+    selections: records.Selections,
+    places: records.Places,
+    combination_clusters: records.CombinationClusters,
+    combination_scores_table: pd.DataFrame,
+    *,
+    settings: PrototypesParams,
+    run: RunParams,
+) -> tuple[dict[str, Tensor], pd.DataFrame, Figure]:
+    """Choose prototypes for each pair of a reduction and a clustering, and draw a map of each.
+
+    Returns the rows of the prototypes by pair, a table of them, and the maps; the winner's first.
+    """
+    from borderline.pipelines.prototypes.mapping import combinations
+
+    scores = combination_scores_table
+    agreement = dict(zip(scores["combination"], scores["ari_winner"], strict=True))
+    stored = records.clusters_of_pairs(combination_clusters)
+    # In the order of the table, best first.
+    pairs = {name: stored[name] for name in agreement if name in stored}
+    chosen = combinations.choose_for_pairs(pairs, borderline, embeddings, selections, settings, run)
+    chosen = {records.WINNER: prototypes["rows"], **chosen}
+    all_clusters = {records.WINNER: clusters, **pairs}
+    table = combinations.tabulate(all_clusters, chosen, borderline)
+    figure = combinations.draw_combinations(all_clusters, chosen, selections, places, agreement)
+    return chosen, table, figure
