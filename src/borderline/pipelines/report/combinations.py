@@ -9,6 +9,7 @@ import pandas as pd
 from borderline.findings import Findings
 from borderline.pages import rendering
 from borderline.pages.banners import banners
+from borderline.pages.boundaries import middle_of_scale
 from borderline.pages.pictures import Picture, of_file, pictures
 from borderline.records import WINNER, Part
 
@@ -35,7 +36,7 @@ def render(
     """
     shown = [{"name": WINNER, "title": WINNER, "clusters": _clusters(prototypes, WINNER)}]
     shown += [_pair(row, prototypes) for row in scores.to_dict("records")]
-    tiles = _pictures(prototypes, borderline)
+    tiles = _pictures(prototypes, borderline, findings.threshold)
     numbers = sorted(prototypes["cluster"].unique().tolist())
     names = agreement["combination"].tolist()
     return rendering.render(
@@ -45,6 +46,7 @@ def render(
         model=model,
         findings=findings,
         banners=banners({model: findings}),
+        middle=middle_of_scale({model: findings}),
         in_short=in_short(scores, findings),
         combinations=shown,
         numbers=numbers,
@@ -93,11 +95,13 @@ def _clusters(prototypes: pd.DataFrame, name: str) -> list[int]:
     return sorted(prototypes["cluster"][prototypes["combination"] == name].tolist())
 
 
-def _pictures(prototypes: pd.DataFrame, borderline: Part) -> dict[tuple[str, int], list[Picture]]:
+def _pictures(
+    prototypes: pd.DataFrame, borderline: Part, threshold: float
+) -> dict[tuple[str, int], list[Picture]]:
     """The prototypes by combination and cluster, with the sizes of the clusters."""
     rows = prototypes["row"].to_list()
     p = borderline["probabilities"][rows]
-    drawn = pictures(borderline["images"][rows], p, "Prototype, {p}")
+    drawn = pictures(borderline["images"][rows], p, "Prototype, {p}", threshold=threshold)
     tiles: dict[tuple[str, int], list[Picture]] = {}
     for row, picture in zip(prototypes.to_dict("records"), drawn, strict=True):
         key = row["combination"], row["cluster"]
