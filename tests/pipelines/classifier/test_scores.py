@@ -24,7 +24,7 @@ LABELS = torch.tensor([1, 1, 1, 0, 0, 0])
 
 
 def test_scores_of_a_small_set_by_hand() -> None:
-    scores = score_classifier(P, LABELS, band=0.1)
+    scores = score_classifier(P, LABELS, band=0.1, threshold=0.5)
     assert scores["accuracy"] == pytest.approx(4 / 6)
     matrix = ("true_negative", "false_positive", "false_negative", "true_positive")
     assert [scores[name] for name in matrix] == [2, 1, 1, 2]
@@ -35,20 +35,26 @@ def test_scores_of_a_small_set_by_hand() -> None:
 
 
 def test_calibration_error_is_the_gap_between_sureness_and_accuracy() -> None:
-    sure = score_classifier(torch.full((10,), 0.99), torch.tensor([1] * 5 + [0] * 5), 0.1)
+    sure = score_classifier(
+        torch.full((10,), 0.99), torch.tensor([1] * 5 + [0] * 5), 0.1, threshold=0.5
+    )
     assert sure["ece"] == pytest.approx(0.49, abs=1e-4)
-    fair = score_classifier(torch.full((10,), 0.5001), torch.tensor([1] * 5 + [0] * 5), 0.1)
+    fair = score_classifier(
+        torch.full((10,), 0.5001), torch.tensor([1] * 5 + [0] * 5), 0.1, threshold=0.5
+    )
     assert fair["ece"] == pytest.approx(0, abs=1e-3)
 
 
 def test_one_class_only_still_has_a_whole_matrix() -> None:
-    scores = score_classifier(torch.tensor([0.9, 0.2]), torch.tensor([1, 1]), 0.1)
+    scores = score_classifier(torch.tensor([0.9, 0.2]), torch.tensor([1, 1]), 0.1, threshold=0.5)
     assert (scores["true_negative"], scores["false_negative"], scores["true_positive"]) == (0, 1, 1)
 
 
 @pytest.mark.parametrize("names", ODD_NAMES)
 def test_figure_shows_the_names_of_the_classes(names: ClassNames) -> None:
-    figure = draw_classifier_scores(P, LABELS, score_classifier(P, LABELS, 0.1), 0.1, names)
+    figure = draw_classifier_scores(
+        P, LABELS, score_classifier(P, LABELS, 0.1, threshold=0.5), 0.1, names
+    )
     assert texts_outside(figure) == []
     assert shows(figure, names)
 

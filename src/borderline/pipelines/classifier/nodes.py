@@ -156,7 +156,8 @@ def evaluate_classifier(
     from borderline.pipelines.classifier.scores import draw_classifier_scores, score_classifier
 
     p, labels = real_view["test_p"], pair_test["labels"]
-    scores = score_classifier(p, labels, confusion.band)
+    groups = pair_test.get("groups")
+    scores = score_classifier(p, labels, confusion.band, threshold=0.5, groups=groups)  # THRESHOLD
     if "test_other_mass" in real_view:
         scores["other_mass"] = float(real_view["test_other_mass"].mean())
     scores["embedding_width"] = real_view["test_embeddings"].shape[1]
