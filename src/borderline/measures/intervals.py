@@ -155,9 +155,9 @@ def estimate_of_grouped_share(hits: Tensor, groups: Tensor | None) -> Estimate:
 def score_test_by_group(hits: np.ndarray, inside: np.ndarray, member: np.ndarray) -> float:
     """The p-value, for images in groups, that hits are no more frequent inside than outside.
 
-    The one-sided score test of a difference of two shares with its cluster-robust variance under the null
-    hypothesis (Boos 1992), by Student's distribution. Unlike Wald's test it holds where all images
-    inside are hits.
+    The one-sided score test of a difference of two shares with its cluster-robust variance under
+    the null hypothesis (Boos 1992), by Student's distribution. Unlike Wald's test it holds where
+    all images inside are hits.
 
     Args:
         hits: Whether each image is a hit, bool (N,).
