@@ -107,7 +107,7 @@ def test_whole_numbers_of_a_table_with_gaps_are_read_as_such() -> None:
 @pytest.mark.parametrize(
     ("column", "change", "words"),
     [
-        ("pateint", {}, r"'pateint'. Did you mean 'patient'"),
+        ("pateint", {}, r"'pateint' \(did you mean 'patient'\?\)"),
         ("label", {}, "no such column beside those of files, classes and splits"),
         ("patient", {"patient": ["", "NaN", *"abcd"]}, "but 2 of 6 images of .* have no value"),
     ],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Texts that programs write for a missing value.
 _MISSING = {"", "nan", "na", "n/a", "<na>", "nat", "none", "null"}
-_MOST_ORDERS, _MOST_STEPS = 50, 20_000
+_MOST_ORDERS, _MOST_STEPS = 20, 20_000
 
 
 class Groups(NamedTuple):
