@@ -55,6 +55,7 @@ class RealView(TypedDict):
     train_embeddings: Tensor  # (N, D)
     test_embeddings: Tensor  # (M, D)
     test_other_mass: NotRequired[Tensor]  # as in Part, (M,)
+    test_groups: NotRequired[Tensor]  # as in LabelledImages, (M,)
 
 
 class Part(TypedDict):

@@ -72,12 +72,22 @@ def estimate_by_groups(value: float, without: Callable[[Tensor], float], images:
     Args:
         without: Rows (N',) of the remaining images to their statistic.
     """
-    groups = min(_GROUPS, images)
-    group = torch.arange(images) % groups
-    replicates = torch.tensor(
-        [without((group != left_out).nonzero()[:, 0]) for left_out in range(groups)],
-        dtype=torch.float64,
-    )
+    replicates = [without(rows) for rows in deletions(torch.arange(images))]
+    return estimate_of_deletions(value, torch.tensor(replicates, dtype=torch.float64))
+
+
+def deletions(member: Tensor) -> list[Tensor]:
+    """The rows that remain when a part of the images is left out, for each of at most 20 parts.
+
+    ``member`` (N,) numbers the group of each image from 0 on; a part holds whole groups.
+    """
+    parts = min(_GROUPS, int(member.max()) + 1)
+    return [(member % parts != left_out).nonzero()[:, 0] for left_out in range(parts)]
+
+
+def estimate_of_deletions(value: float, replicates: Tensor) -> Estimate:
+    """A statistic with the jackknife's interval, from its replicates (B,) without each part."""
+    groups = len(replicates)
     error = math.sqrt((groups - 1) * float(((replicates - replicates.mean()) ** 2).mean()))
     half = float(t.ppf(0.975, groups - 1)) * error
     return Estimate(value, value - half, value + half)

@@ -139,6 +139,8 @@ def view_real_images(
     }
     if most_other_mass(classifier) is not None:
         view["test_other_mass"] = other_mass(classifier, test, device)
+    if "groups" in pair_test:
+        view["test_groups"] = pair_test["groups"]
     return view
 
 
