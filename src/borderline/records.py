@@ -30,7 +30,7 @@ class LabelledImages(TypedDict):
 
 def tensors_of(images: LabelledImages) -> list[Tensor]:
     """The tensors of labelled images, in the order of their digest."""
-    more = [images[name] for name in ("validation", "groups") if name in images]  # type: ignore[literal-required]
+    more = [images[name] for name in ("validation", "groups") if name in images]
     return [images["images"], images["labels"], *more]
 
 

@@ -105,11 +105,11 @@ def _splits(source: SourceImages, parameters: Parameters) -> Iterator[Split]:
         return
     positive, negative = labels_of_pair(source, pair)
     rows = (train["labels"] == positive) | (train["labels"] == negative)
-    trainings = [("classifier", take_rows(train, rows), parameters.classifier, run)]
+    trainings = [("classifier", take_rows(train, rows), parameters.classifier)]
     if isinstance(parameters.judge, JudgeParams):
-        trainings.append(("judge", train, parameters.judge, run))
-    for purpose, images, params, seeded in trainings:
-        parts = split_validation(images, params, seeded, purpose)
+        trainings.append(("judge", train, parameters.judge))
+    for purpose, images, params in trainings:
+        parts = split_validation(images, params, run, purpose)
         setting = f"{purpose}.validation_share"
-        shares = params.validation_share, *(take_rows(images, part) for part in parts)
-        yield Split(setting, "validation", *shares)
+        first, second = (take_rows(images, part) for part in parts)
+        yield Split(setting, "validation", params.validation_share, first, second)

@@ -86,7 +86,7 @@ def score_classifier(
     every, right = torch.ones_like(labels, dtype=torch.bool), predicted == labels
     shares = {"sensitivity": (right, labels == 1), "specificity": (right, labels == 0)}
     of_all = {"accuracy": (right, every), "borderline_test": (near, every)}
-    intervals = {}
+    intervals: dict[str, float] = {}
     for name, (hits, rows) in (shares | ({} if groups is None else of_all)).items():
         share = estimate_of_grouped_share(hits[rows], None if groups is None else groups[rows])
         intervals |= {f"{name}{end}": v for end, v in zip(_ENDS, share, strict=True)}

@@ -142,7 +142,7 @@ def compare_errors(this: Side, other: Side) -> dict[str, Any]:
     errors = dict(zip(names, only_one_wrong(*wrong), strict=True))
     member = members(this.pair_test.get("groups"))
     if member is not None and errors["p_value"] is not None:
-        p = mcnemar_by_group(*wrong, member)
+        p = mcnemar_by_group(wrong[0], wrong[1], member)
         errors |= {"p_value": max(errors["p_value"], p), "by_group": True}
     return errors
 

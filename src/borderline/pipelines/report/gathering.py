@@ -346,7 +346,9 @@ def _faithfulness(row: Row) -> str:
     )
 
 
-def _share(hits: int, images: int, row: Row | None = None, name: str = "") -> Measured:
+def _share(
+    hits: int, images: int, row: Row | pd.Series[Any] | None = None, name: str = ""
+) -> Measured:
     """A share, with the interval of that name in the row of a table where it has one."""
     share = estimate_of_share(hits, images)
     if row is not None and f"{name}_low" in row:

@@ -57,20 +57,17 @@ def errors_near(
             # NaN, for images of one group, stays NaN.
             p = float(np.maximum(p, score_test_by_group(wrong, here, member)))
         rows.append((name, images, errors, share, rate, lift, p))
-    table = pd.DataFrame(rows, columns=list(_COLUMNS))
-    if groups is None:
-        return table
-    of_images = [
-        estimate_of_grouped_share(torch.from_numpy(here), groups) for here in places.values()
-    ]
-    of_errors = [
-        estimate_of_grouped_share(torch.from_numpy(here[wrong]), groups[torch.from_numpy(wrong)])
-        for here in places.values()
-    ]
-    return table.assign(
-        **{
-            f"{name}_{end}": [getattr(share, end) for share in shares]
-            for name, shares in (("share_of_images", of_images), ("share_of_errors", of_errors))
-            for end in ("low", "high")
-        }
-    )
+    counted = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return counted if groups is None else counted.join(_shares(places, wrong, groups))
+
+
+def _shares(places: dict[str, np.ndarray], wrong: np.ndarray, groups: Tensor) -> pd.DataFrame:
+    """The ends of the intervals of the shares of images and of errors near each place, by group."""
+    rows = []
+    for here in map(torch.from_numpy, places.values()):
+        of_images = estimate_of_grouped_share(here, groups)
+        of_errors = estimate_of_grouped_share(here[wrong], groups[wrong])
+        rows.append((*of_images[1:], *of_errors[1:]))
+    names = ("share_of_images", "share_of_errors")
+    ends = [f"{name}_{end}" for name in names for end in ("low", "high")]
+    return pd.DataFrame(rows, columns=ends)
