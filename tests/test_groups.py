@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from borderline.commands.own_options import in_options
 from borderline.datasets.groups import Groups
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
@@ -101,3 +102,5 @@ def test_kind_without_columns_cannot_have_groups() -> None:
     words = "group_column is for table and image_folder and arrays and hugging_face: remove it"
     with pytest.raises(BorderlineError, match=words):
         read_globals(raw)
+    sentence = "source.group_column is 'a', but"
+    assert in_options(sentence, of_images=True) == "--group-column is 'a', but"
