@@ -100,8 +100,8 @@ def test_level_of_folders_can_be_the_group(tmp_path: Path) -> None:
 def test_whole_numbers_of_a_table_with_gaps_are_read_as_such() -> None:
     from borderline.datasets.groups import _text
 
-    values = [7.0, 7, "7.0", np.float64("nan"), None, pd.NA, " ", "NaN", 0.5]
-    assert [_text(value) for value in values] == ["7", "7", "7.0", *[None] * 5, "0.5"]
+    values = [7.0, np.float32(7), 7, "7.0", np.float64("nan"), None, pd.NA, " ", "NaN", 0.5]
+    assert [_text(value) for value in values] == ["7", "7", "7", "7.0", *[None] * 5, "0.5"]
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def _cost(sums: np.ndarray, totals: np.ndarray, share: float) -> float:
 
 def _text(value: Any) -> str | None:
     """An id as text; None for a missing one."""
-    if isinstance(value, float):
+    if isinstance(value, float | np.floating):
         # A table that once had missing values holds whole numbers as 7.0.
         value = None if math.isnan(value) else int(value) if value.is_integer() else value
     text = "" if value is None else str(value).strip()

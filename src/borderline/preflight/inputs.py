@@ -156,9 +156,9 @@ def check_same_images(source_digest: str, dataset: str, former: Entry, folder: s
         )
     if former.get("digest", source_digest) != source_digest:
         raise BorderlineError(
-            f"source holds other images or groups than those that the results in {folder} were made "
-            "with: set dataset in conf/<env>/globals.yml to another name, which gives the run folders "
-            "of its own, or move that folder away."
+            f"source holds other images or groups than those that the results in {folder} were "
+            "made with: set dataset in conf/<env>/globals.yml to another name, which gives the run "
+            "folders of its own, or move that folder away."
         )
 
 
