@@ -21,6 +21,15 @@ def test_findings_of_another_version_are_refused_in_a_sentence() -> None:
         Findings.read({k: v for k, v in findings_of().model_dump().items() if k != "made"})
 
 
+def test_findings_of_before_sensitivity_have_it_as_unavailable() -> None:
+    values = findings_of().model_dump(mode="json")
+    for name in ("sensitivity", "specificity"):
+        del values["measures"][name]
+    measures = Findings.read(values).measures
+    assert list(measures) == list(MEASURES)
+    assert measures["specificity"] == Measured()
+
+
 def test_unavailable_measure_is_none_and_not_nan() -> None:
     measured = Measured.of(Estimate(math.nan, math.nan, math.nan), None)
     assert measured == Measured()

@@ -251,7 +251,7 @@ def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) 
     monkeypatch.chdir(tmp_path)
     names = ["01", "007", "1e3", "1:30", "null", "no", "0x10", "it's", "a\nb", "Größe"]
     options = {"images": "mnist_sample", "classes": names, "positive": "01", "negative": "1e3"}
-    options |= {"label_column": "digit"}
+    options |= {"label_column": "digit", "group_column": "writer"}
     about = globals_of("mine", options | {"range": [0.0, 4095.0], "fit": "pad"})
     write_case("mine", about, {}, "A comment.")
     assert "Größe" in Path("conf/mine/globals.yml").read_text(encoding="utf-8")
@@ -259,6 +259,7 @@ def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) 
     assert written["pair"] == {"positive": "01", "negative": "1e3"}
     source = {
         **{"kind": "mnist_sample", "classes": names, "label_column": "digit"},
+        "group_column": "writer",
         **{"range": [0.0, 4095.0], "fit": "pad"},
     }
     assert written["source"] == source

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from borderline.boundary import Boundary
 from borderline.errors import BorderlineError
@@ -165,9 +165,12 @@ class Findings(Params):
         trained_elsewhere: Whether the model was imported.
         other_mass: Mean probability of classes beside the pair, on the test images; None for a
             model of two classes.
+        test_groups: Number of groups of the test images, by which intervals and tests on them are
+            made; None for images without groups.
+        leaks: Sentences on groups and images that training and test share.
         errors: Errors of the model on the test images.
-        errors_near_p: p-value of Fisher's exact test that errors are no more frequent near the
-            patterns than elsewhere; None where there are no patterns.
+        errors_near_p: p-value of the test that errors are no more frequent near the patterns than
+            elsewhere, Fisher's exact one or that by group; None where there are no patterns.
         weights: The number of weights of the model; None where it is unknown.
         outputs: The outputs of the model, in words; ``{positive}`` is the positive class.
         threshold: The decision threshold t; an image is positive when p is above it.
@@ -210,6 +213,8 @@ class Findings(Params):
     other_mass: float | None = None
     train_images: int
     test_images: int
+    test_groups: int | None = None
+    leaks: tuple[str, ...] = ()
     errors: int
     errors_near_p: float | None
     threshold: float = 0.5
@@ -241,6 +246,13 @@ class Findings(Params):
     rating: Rating | None = None
     rating_note: str = NOT_RATED
     quick: bool = False
+
+    @field_validator("measures")
+    @classmethod
+    def _has_newer_measures(cls, measures: dict[str, Measured]) -> dict[str, Measured]:
+        # Findings of earlier versions lack these.
+        filled = dict.fromkeys(("sensitivity", "specificity"), Measured()) | measures
+        return {name: filled[name] for name in MEASURES if name in filled} | measures
 
     @property
     def boundary(self) -> Boundary:

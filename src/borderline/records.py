@@ -24,12 +24,14 @@ class LabelledImages(TypedDict):
     labels: Tensor  # int64 (N,): 1 positive, 0 negative; the class before the pair is selected
     # bool (N,): for validation only. Only training images whose source has validation images.
     validation: NotRequired[Tensor]
+    # int64 (N,): only of a source with groups. All images of a group have its number.
+    groups: NotRequired[Tensor]
 
 
 def tensors_of(images: LabelledImages) -> list[Tensor]:
     """The tensors of labelled images, in the order of their digest."""
-    validation = [images["validation"]] if "validation" in images else []
-    return [images["images"], images["labels"], *validation]
+    more = [images[name] for name in ("validation", "groups") if name in images]
+    return [images["images"], images["labels"], *more]
 
 
 class Latents(TypedDict):
@@ -53,6 +55,7 @@ class RealView(TypedDict):
     train_embeddings: Tensor  # (N, D)
     test_embeddings: Tensor  # (M, D)
     test_other_mass: NotRequired[Tensor]  # as in Part, (M,)
+    test_groups: NotRequired[Tensor]  # as in LabelledImages, (M,)
 
 
 class Part(TypedDict):

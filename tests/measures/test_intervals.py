@@ -2,21 +2,26 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import t
 
 from borderline.measures.diversity import judge_diversity, near_distance
 from borderline.measures.intervals import (
     Estimate,
+    draws_by_group,
     estimate,
     estimate_by_groups,
     estimate_of_distinct,
     estimate_of_effective_share,
+    estimate_of_grouped_share,
     estimate_of_mean,
     estimate_of_repeats,
     estimate_of_share,
     estimate_of_sums,
     resample,
+    score_test_by_group,
 )
 from borderline.measures.realism import Reference, judge_frechet, judge_realism
 
@@ -129,3 +134,68 @@ def test_share_of_fewer_effective_answers_is_less_certain() -> None:
     wide, narrow = (estimate_of_effective_share(0.3, size) for size in (10.5, 30))
     assert wide.low < narrow.low < 0.3 < narrow.high < wide.high
     assert all(map(math.isnan, estimate_of_effective_share(0.3, 0)))
+
+
+def grouped(groups: int, size: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hits of images whose groups differ in their share of hits, and the groups."""
+    random = np.random.default_rng(seed)
+    shares = random.beta(2, 1, groups)
+    hits = random.random((groups, size)) < shares[:, None]
+    return torch.from_numpy(hits.ravel()), torch.arange(groups).repeat_interleave(size)
+
+
+def test_interval_by_group_covers_the_share_where_that_of_images_does_not() -> None:
+    covered = np.zeros(2)
+    for seed in range(200):
+        hits, groups = grouped(20, 10, seed)
+        for i, of in enumerate((groups, None)):
+            share = estimate_of_grouped_share(hits, of)
+            covered[i] += share.low <= 2 / 3 <= share.high
+    by_group, by_image = covered / 200
+    assert 0.91 <= by_group <= 0.99
+    assert by_image < 0.85
+
+
+def test_groups_of_one_image_are_no_groups() -> None:
+    hits = torch.arange(30) % 3 > 0
+    assert estimate_of_grouped_share(hits, torch.arange(30).flip(0) * 7) == estimate_of_share(
+        20, 30
+    )
+    assert estimate_of_grouped_share(hits[:0], torch.arange(0)).value != 0  # NaN
+    same = [draws_by_group(groups, 30, 3, seed=0) for groups in (None, torch.arange(30))]
+    assert all((one == other).all() for one, other in zip(*same, strict=True))
+
+
+def test_one_group_has_no_interval_and_all_hits_count_each_group_once() -> None:
+    zeros = torch.zeros(8, dtype=torch.long)
+    one = estimate_of_grouped_share(torch.arange(8) > 1, zeros)
+    assert one.value == 0.75
+    assert np.isnan([one.low, one.high]).all()
+    assert draws_by_group(zeros, 8, 3, seed=0) == []
+    everything = estimate_of_grouped_share(torch.ones(40, dtype=torch.bool), torch.arange(40) // 10)
+    assert everything.low < estimate_of_share(4, 4).low
+    # Groups alike: more certain than independent images, which bound the interval.
+    alike = estimate_of_grouped_share(torch.arange(400) % 2 == 0, torch.arange(400) // 4)
+    assert alike.low == pytest.approx(estimate_of_share(200, 400).low, abs=0.002)
+
+
+def test_resamples_of_groups_hold_whole_groups() -> None:
+    groups = torch.tensor([5, 5, 9, 5, 2])
+    for rows in draws_by_group(groups, 5, 20, seed=0):
+        drawn, counts = np.unique(groups.numpy()[rows], return_counts=True)
+        sizes = {2: 1, 5: 3, 9: 1}
+        times = [
+            count // sizes[g] for g, count in zip(drawn.tolist(), counts.tolist(), strict=True)
+        ]
+        assert sum(times) == 3
+
+
+def test_score_test_by_group_by_hand_and_at_its_ends() -> None:
+    hits, inside = np.array([1, 1, 0, 0, 0, 0]) > 0, np.array([1, 1, 1, 0, 0, 0]) > 0
+    member = np.array([0, 0, 1, 1, 2, 2])
+    scores = np.array([2 * (2 / 3) / 3, -(1 / 3) / 3 + (1 / 3) / 3, 2 * (1 / 3) / 3])
+    error = np.sqrt(3 / 2 * (scores**2).sum())
+    assert score_test_by_group(hits, inside, member) == pytest.approx(t.sf(scores.sum() / error, 2))
+    assert score_test_by_group(hits, inside | True, member) == 1
+    assert score_test_by_group(hits & False, inside, member) == 1
+    assert np.isnan(score_test_by_group(hits, inside, member * 0))

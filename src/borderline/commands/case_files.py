@@ -18,7 +18,7 @@ CONF = Path("conf")
 
 _OF_SOURCE = (
     *("classes", "levels", "file_column", "label_column", "split_column", "folder"),
-    *("size", "colour", "range", "fit", "broken"),
+    *("group_column", "size", "colour", "range", "fit", "broken"),
 )
 
 

@@ -72,6 +72,7 @@ class Case(NamedTuple):
 @click.option("--file-column", help="Column of the paths in a table.")
 @click.option("--label-column", help="Column of the classes in a table.")
 @click.option("--split-column", help="Column of train, val and test in a table.")
+@click.option("--group-column", help="Column of patients, drives, ... that splits keep together.")
 @click.option("--folder", help="Where the paths in a table start, or where links may lead.")
 @click.option("--size", type=click.IntRange(8), help="Resize the images to this side in pixels.")
 @click.option("--colour", type=click.Choice(["grey", "rgb"]), help="Convert the images.")

@@ -14,7 +14,7 @@ _OF_IMAGES = (
     (r"source\.path|source\.kind", "--images"),
     (r"\bsource is invalid: (\w+) is", r"--\1 is"),
     (r"source\.(size|colour|classes|levels|folder|range|fit|broken)\b", r"--\1"),
-    (r"source\.(file|label|split)_column\b", r"--\1-column"),
+    (r"source\.(file|label|split|group)_column\b", r"--\1-column"),
     (r"pair\.(positive|negative)", r"--\1"),
 )
 _OF_MODEL = (

@@ -53,6 +53,7 @@ def read_image_folder(
     levels: tuple[str, ...] | None = None,
     label_column: str | None = None,
     folder: str | None = None,
+    group_column: str | None = None,
 ) -> ImageArrays:
     """Read a folder with a folder for each class; or with ``train`` and ``test``, which hold these.
 
@@ -69,6 +70,7 @@ def read_image_folder(
         label_column: The column of the table that holds the classes; None is ``label`` where
             folders are no classes.
         folder: Another folder that links in it may lead into; None for none.
+        group_column: A column of the table to read as text; None for none.
 
     Raises:
         BorderlineError: When the folder or a class is missing, when the roles of folders cannot be
@@ -82,7 +84,8 @@ def read_image_folder(
         )
     splits = find_splits(fs, root, path, classes)
     within = Folder(fs, root, None if folder is None else other_folder(folder)[1])
-    columns = {split: _columns(within, path, place, root) for split, place in splits.items()}
+    texts = () if group_column is None else (group_column,)
+    columns = {s: _columns(within, path, place, root, *texts) for s, place in splits.items()}
     walker = Walker(fs, root, path, strict=wanted.broken == "stop")
     label = None
     if levels is None:
@@ -92,7 +95,8 @@ def read_image_folder(
         found = levels or find_levels(fs, splits["train"], path, classes)
         names, files = _of_folders(within, path, splits, columns, found, classes, walker)
     else:
-        columns = {s: _columns(within, path, place, root, label) for s, place in splits.items()}
+        texts = (label, *texts)
+        columns = {s: _columns(within, path, place, root, *texts) for s, place in splits.items()}
         if splits == {"train": root}:
             splits, columns = _split_by_table(root, path, columns["train"])
         names, files = _of_table(within, path, splits, columns, label, classes, walker)

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from borderline.datasets.fitting import Fit
+    from borderline.datasets.groups import Groups
     from borderline.datasets.image_files import Arrays, ImageArrays
 
 logger = logging.getLogger(__name__)
 
 _KINDS = ("mnist_sample", "idx", "torchvision", "image_folder", "arrays", "hugging_face", "table")
+_WITH_COLUMNS = ("table", "image_folder", "arrays", "hugging_face")
 _TORCHVISION = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10")
 
 
@@ -38,6 +40,7 @@ class SourceImages:
         train: Training images; ``validation`` marks validation images if the source has some.
         train_columns: Other values of each training image, a row an image; None for none.
         test_columns: The same of the test images.
+        groups: The groups of the images, which ``groups`` of the records count; None for none.
     """
 
     name: str
@@ -46,6 +49,7 @@ class SourceImages:
     test: LabelledImages | None
     train_columns: pd.DataFrame | None = None
     test_columns: pd.DataFrame | None = None
+    groups: Groups | None = None
 
     def label_of(self, name: int | str, setting: str) -> int:
         """The label of a class, from its name or its label in a setting.
@@ -98,8 +102,8 @@ def split_source(
 ) -> tuple[LabelledImages, LabelledImages]:
     """Training and test images of all classes; a source with test images is not split.
 
-    ``test_share`` of each class, in (0, 1), becomes test images. Validation images remain training
-    images.
+    ``test_share`` of each class, in (0, 1), becomes test images, or as near to it as whole groups
+    allow. Validation images remain training images, with all other images of their groups.
     """
     import torch
     from sklearn.model_selection import train_test_split
@@ -108,15 +112,23 @@ def split_source(
         return source.train, source.test
     labels, marked = source.train["labels"], source.train.get("validation")
     rows = torch.arange(len(labels)) if marked is None else (~marked).nonzero()[:, 0]
-    train, test = map(
-        torch.from_numpy,
-        train_test_split(
-            rows.numpy(),
-            test_size=test_share,
-            stratify=labels[rows].numpy(),
-            random_state=seed,
-        ),
-    )
+    if "groups" in source.train:
+        from borderline.datasets.groups import split_groups
+
+        groups = source.train["groups"]
+        staying = None if marked is None else groups[marked].numpy()
+        parts = split_groups(labels[rows].numpy(), groups[rows].numpy(), test_share, seed, staying)
+        train, test = (rows[torch.from_numpy(part)] for part in parts)
+    else:
+        train, test = map(
+            torch.from_numpy,
+            train_test_split(
+                rows.numpy(),
+                test_size=test_share,
+                stratify=labels[rows].numpy(),
+                random_state=seed,
+            ),
+        )
     if marked is not None:
         train = torch.cat([train, marked.nonzero()[:, 0]])
     test_images = take_rows(source.train, test)
@@ -158,6 +170,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         file_column: For ``table``: the column of the paths.
         label_column: For ``table`` and ``image_folder``: the column of the classes.
         split_column: For ``table``: the column of train, validation and test.
+        group_column: A column, such as the patient or the drive: images with the same value in it
+            are not independent. Splits keep them together. Only for kinds with columns.
         folder: For ``table``: the folder that holds the files and that paths start from, except
             those that begin with ``..``; None for that of the table. For ``image_folder`` and
             ``hugging_face``: another folder whose files links and rows may name.
@@ -188,6 +202,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         file_column: str | None = None,
         label_column: str | None = None,
         split_column: str | None = None,
+        group_column: str | None = None,
         folder: str | None = None,
         most_megapixels: int = MOST_MEGAPIXELS,
         metadata: dict[str, Any] | None = None,
@@ -200,6 +215,11 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 f"source.path is missing, but source.kind {kind!r} needs it: name the folder."
             )
         self._kind = kind
+        if group_column is not None and kind not in _WITH_COLUMNS:
+            raise BorderlineError(
+                f"source.group_column is {group_column!r}, but source.kind {kind!r} has no columns "
+                f"beside its images: use one of {', '.join(_WITH_COLUMNS)}, or remove it."
+            )
         self._folder = Path(path or "").expanduser()
         self._address = str(path) if "://" in str(path) else str(self._folder)
         last = self._address.rstrip("/").rpartition("/")[2]
@@ -212,7 +232,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         self._range = (range[0], range[1]) if range else None
         self._chosen = tuple(columns) if columns is not None else None
         self._levels = tuple(levels) if levels else None
-        self._table = file_column, label_column, split_column, folder
+        self._table = file_column, label_column, split_column, folder, group_column
+        self._group = group_column
         self._megapixels = most_megapixels
         self._otherwise = ImageSource(**otherwise) if otherwise else None
         self.metadata = metadata
@@ -251,7 +272,13 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         wanted = self._size, self._colour, fit
         splits = labelled(train, *wanted), test and labelled(test, *wanted)
         columns = self._columns(train.columns), test and self._columns(test.columns)
-        return SourceImages(self._name, self._classes or classes, *splits, *columns)
+        groups = None
+        if self._group is not None:
+            from borderline.datasets.groups import add_groups
+
+            tables = train.columns, test and test.columns
+            groups = add_groups(splits, tables, self._group, self._address)
+        return SourceImages(self._name, self._classes or classes, *splits, *columns, groups)
 
     def _resized(self, source: SourceImages) -> SourceImages:
         from borderline.datasets.labelled_images import fitted
@@ -276,9 +303,12 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         return {"kind": self._kind, "path": str(self._folder), "name": self._name}
 
     def _columns(self, columns: pd.DataFrame | None) -> pd.DataFrame | None:
-        """The columns that ``source.columns`` names."""
+        """The columns that ``source.columns`` names; by default all but that of the groups."""
         if self._chosen is None:
-            return columns
+            if columns is None or self._group is None:
+                return columns
+            others = columns.drop(columns=self._group, errors="ignore")
+            return others if len(others.columns) else None
         there = [] if columns is None else [str(name) for name in columns]
         for name in self._chosen:
             if name not in there:
@@ -320,6 +350,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                     levels=self._levels,
                     label_column=self._table[1],
                     folder=self._table[3],
+                    group_column=self._group,
                 )
             case "table":
                 columns = image_tables.Columns(*self._table)

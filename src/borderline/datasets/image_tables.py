@@ -30,15 +30,16 @@ _NONE = -1
 
 
 class Columns(NamedTuple):
-    """The settings ``file_column``, ``label_column``, ``split_column`` and ``folder`` of a source.
+    """The settings ``<name>_column`` and ``folder`` of a source.
 
-    None means the usual name, for ``folder`` the folder of the table.
+    None means the usual name, for ``folder`` the folder of the table, for ``group`` no groups.
     """
 
     file: str | None = None
     label: str | None = None
     split: str | None = None
     folder: str | None = None
+    group: str | None = None
 
 
 _USUAL = Columns()
@@ -78,7 +79,8 @@ def read_image_table(
     path_column = choose_column(table, columns.file, "source.file_column", FILE_NAMES, path)
     label_column = choose_column(table, columns.label, "source.label_column", LABEL_NAMES, path)
     split_column = find_split_column(table, columns.split, path)
-    texts = [name for name in (path_column, label_column, split_column) if name is not None]
+    named = path_column, label_column, split_column, columns.group
+    texts = [name for name in named if name is not None]
     table = read_table(holder, file, where, texts)
     labels = class_names(table.pop(label_column), "source.label_column", path)
     splits: list[str] = ["train"] * len(table)

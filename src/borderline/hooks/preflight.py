@@ -45,6 +45,7 @@ class PreflightHooks:
         from borderline.pipelines.classifier.pairs import check_distinct
         from borderline.preflight import inputs, results
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
+        from borderline.preflight.groups import warn_of_images
         from borderline.preflight.imports import check_imports, digests_of_imports
         from borderline.preflight.models_on_disk import check_models
 
@@ -93,6 +94,7 @@ class PreflightHooks:
             dataset = self.about.dataset
             inputs.check_same_images(digest, dataset, former, self.data_folder)
             check_distinct(source, self.parameters.pair)
+            warn_of_images(source, self.parameters)
             entries |= {ledger.SOURCE: {"digest": digest, "dataset": dataset}}
         # Last, because making all datasets takes a third of the time of these checks.
         results.check_places(pipeline.all_outputs(), catalog)

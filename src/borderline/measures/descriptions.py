@@ -42,6 +42,16 @@ MEASURES: Mapping[str, Described] = {
     "accuracy": Described(
         "accuracy", "{:z.1%}", "share of the real test images that the model classifies correctly"
     ),
+    "sensitivity": Described(
+        "sensitivity",
+        "{:z.1%}",
+        "share of the real test images of the positive class that the model classifies correctly",
+    ),
+    "specificity": Described(
+        "specificity",
+        "{:z.1%}",
+        "share of the real test images of the negative class that the model classifies correctly",
+    ),
     "ece": Described(
         "calibration error",
         "{:z.3f}",

@@ -1,4 +1,8 @@
-"""Estimates with 95 % intervals, by the bootstrap (Efron 1979) or the jackknife."""
+"""Estimates with 95 % intervals, by the bootstrap (Efron 1979) or the jackknife.
+
+Images of one group, such as those of a patient, are not independent. Intervals by group resample
+whole groups (Davison and Hinkley 1997, section 3.8), or use the cluster-robust variance.
+"""
 
 from __future__ import annotations
 
@@ -68,12 +72,22 @@ def estimate_by_groups(value: float, without: Callable[[Tensor], float], images:
     Args:
         without: Rows (N',) of the remaining images to their statistic.
     """
-    groups = min(_GROUPS, images)
-    group = torch.arange(images) % groups
-    replicates = torch.tensor(
-        [without((group != left_out).nonzero()[:, 0]) for left_out in range(groups)],
-        dtype=torch.float64,
-    )
+    replicates = [without(rows) for rows in deletions(torch.arange(images))]
+    return estimate_of_deletions(value, torch.tensor(replicates, dtype=torch.float64))
+
+
+def deletions(member: Tensor) -> list[Tensor]:
+    """The rows that remain when a part of the images is left out, for each of at most 20 parts.
+
+    ``member`` (N,) numbers the group of each image from 0 on; a part holds whole groups.
+    """
+    parts = min(_GROUPS, int(member.max()) + 1)
+    return [(member % parts != left_out).nonzero()[:, 0] for left_out in range(parts)]
+
+
+def estimate_of_deletions(value: float, replicates: Tensor) -> Estimate:
+    """A statistic with the jackknife's interval, from its replicates (B,) without each part."""
+    groups = len(replicates)
     error = math.sqrt((groups - 1) * float(((replicates - replicates.mean()) ** 2).mean()))
     half = float(t.ppf(0.975, groups - 1)) * error
     return Estimate(value, value - half, value + half)
@@ -106,6 +120,105 @@ def estimate_of_share(hits: int, images: int) -> Estimate:
         return Estimate.none()
     interval = binomtest(hits, images).proportion_ci(method="wilson")
     return Estimate(hits / images, float(interval.low), float(interval.high))
+
+
+def estimate_of_grouped_share(hits: Tensor, groups: Tensor | None) -> Estimate:
+    """A share with an interval for images in groups.
+
+    It is Wilson's interval for an effective number of images (Korn and Graubard 1998): as many
+    independent images would have the same variance, but at most all images. The variance is the
+    cluster-robust one of a mean (Liang and Zeger 1986), and Student's quantile replaces the normal
+    one for few groups. If all images or none are hits, each group counts as one image.
+
+    Args:
+        hits: Whether each image counts, bool (N,).
+        groups: The group of each image, int64 (N,); None for none.
+
+    Returns:
+        The same as ``estimate_of_share`` where no two images share a group. Without ends where all
+        images are in one group, because the variance between groups is unknown.
+
+    Example:
+        >>> hits = torch.tensor([True] * 6 + [False] * 2)
+        >>> [round(end, 2) for end in estimate_of_grouped_share(hits, torch.arange(8))]
+        [0.75, 0.41, 0.93]
+        >>> [round(end, 2) for end in estimate_of_grouped_share(hits, torch.arange(8) // 2)]
+        [0.75, 0.13, 0.98]
+    """
+    images, member = len(hits), members(groups)
+    if member is None:
+        return estimate_of_share(int(hits.sum()), images)
+    count, share = int(member.max()) + 1, float(hits.double().mean())
+    if count < 2:
+        return Estimate(share, math.nan, math.nan)
+    residuals = np.bincount(member, hits.numpy() - share)
+    variance = count / (count - 1) * float((residuals**2).sum()) / images**2
+    size = float(images)
+    if share in (0, 1):
+        size = count
+    elif variance > 0:
+        size = min(size, share * (1 - share) / variance)
+    correction = (_NORMAL / float(t.ppf(0.975, count - 1))) ** 2
+    return estimate_of_effective_share(share, size * correction)
+
+
+def score_test_by_group(hits: np.ndarray, inside: np.ndarray, member: np.ndarray) -> float:
+    """The p-value, for images in groups, that hits are no more frequent inside than outside.
+
+    The one-sided score test of a difference of two shares with its cluster-robust variance under
+    the null hypothesis (Boos 1992), by Student's distribution. Unlike Wald's test it holds where
+    all images inside are hits.
+
+    Args:
+        hits: Whether each image is a hit, bool (N,).
+        inside: Whether it is inside, bool (N,).
+        member: Its group, as ``members`` numbers them, int64 (N,).
+
+    Returns:
+        NaN where all images are in one group; 1 where all images are inside, none is, or none or
+        all are hits.
+    """
+    count = int(member.max()) + 1
+    if count < 2:
+        return math.nan
+    if inside.all() or not inside.any():
+        return 1.0
+    weights = np.where(inside, 1 / inside.sum(), -1 / (~inside).sum())
+    scores = np.bincount(member, weights * (hits - hits.mean()))
+    error = math.sqrt(count / (count - 1) * float((scores**2).sum()))
+    return float(t.sf(scores.sum() / error, count - 1)) if error > 0 else 1.0
+
+
+def draws_by_group(groups: Tensor | None, images: int, draws: int, seed: int) -> list[np.ndarray]:
+    """The rows of each bootstrap resample; whole groups are drawn where images have groups.
+
+    Args:
+        groups: The group of each image, int64 (N,); None for none.
+        images: The number of images N.
+        draws: The number of resamples.
+        seed: The seed of the resamples.
+
+    Returns:
+        The rows by resample. Resamples of groups have different numbers of rows; there are none
+        where all images are in one group.
+    """
+    random, member = np.random.default_rng(seed), members(groups)
+    if member is None:
+        return [random.integers(images, size=images) for _ in range(draws)]
+    count = int(member.max()) + 1
+    rows = np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
+    if count < 2:
+        return []
+    drawn = random.integers(count, size=(draws, count))
+    return [np.concatenate([rows[group] for group in some]) for some in drawn]
+
+
+def members(groups: Tensor | None) -> np.ndarray | None:
+    """The groups numbered from 0 on, int64 (N,); None where no two images share one."""
+    if groups is None:
+        return None
+    names, member = np.unique(groups.numpy(), return_inverse=True)
+    return None if len(names) == len(member) else member
 
 
 def estimate_of_effective_share(share: float, size: float) -> Estimate:

@@ -109,6 +109,7 @@ class SourceGlobals(Params):
     file_column: str | None = None
     label_column: str | None = None
     split_column: str | None = None
+    group_column: str | None = None
     folder: InputPath | None = None
     most_megapixels: int = Field(default=MOST_MEGAPIXELS, ge=1)
 
@@ -126,6 +127,7 @@ class SourceGlobals(Params):
             "label_column": ("table", "image_folder"),
             **dict.fromkeys(("file_column", "split_column"), ("table",)),
             "folder": ("table", "image_folder", "hugging_face"),
+            "group_column": ("table", "image_folder", "arrays", "hugging_face"),
         }
         for setting, needed in kinds.items():
             if getattr(self, setting) is not None and self.kind not in needed:

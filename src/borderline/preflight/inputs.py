@@ -106,10 +106,12 @@ def check_study_storage(pipeline: Pipeline, catalog: DataCatalog, about: Globals
 def check_source(source: SourceImages, parameters: Parameters) -> None:
     """Check that the source has the classes of the pair, and enough images of every class."""
     from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_numbers
+    from borderline.preflight.groups import check_groups
 
     positive, negative = labels_of_pair(source, parameters.pair)
     check_counts(source)
-    share, seed = parameters.pair.test_share, parameters.run.seed
+    check_groups(source, parameters)
+    share, seed = parameters.pair.test_share, parameters.run.seed_for("test images")
     try:
         counts = [
             [int((images["labels"] == label).sum()) for label in (positive, negative)]
@@ -154,9 +156,9 @@ def check_same_images(source_digest: str, dataset: str, former: Entry, folder: s
         )
     if former.get("digest", source_digest) != source_digest:
         raise BorderlineError(
-            f"source holds other images than those that the results in {folder} were made with: "
-            "set dataset in conf/<env>/globals.yml to another name, which gives the run folders "
-            "of its own, or move that folder away."
+            f"source holds other images or groups than those that the results in {folder} were "
+            "made with: set dataset in conf/<env>/globals.yml to another name, which gives the run "
+            "folders of its own, or move that folder away."
         )
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
 
+from borderline.datasets.groups import Groups
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.params import PairParams, RunParams
@@ -13,11 +16,12 @@ from borderline.pipelines.classifier.pairs import (
     columns_of_pair,
     images_of_pair,
     labels_of_pair,
+    split_pair,
     split_source,
 )
 from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.training import split_validation
-from borderline.records import LabelledImages
+from borderline.records import LabelledImages, tensors_of
 
 
 def source(with_test: bool = False) -> SourceImages:
@@ -127,3 +131,35 @@ def test_too_few_different_images_of_a_class() -> None:
         with pytest.raises(BorderlineError, match=words):
             check_distinct(copies, pair(*classes))
     check_distinct(copies, pair("a", "b").model_copy(update={"fewest_distinct": 3}))
+
+
+def grouped(groups: torch.Tensor, with_validation: bool = False) -> SourceImages:
+    """The toy source or the one with validation images, with groups."""
+    plain = marked() if with_validation else source()
+    train: LabelledImages = {**plain.train, "groups": groups}
+    return replace(plain, train=train, groups=Groups("patient", tuple("abcdefghij")))
+
+
+def test_no_group_is_in_two_splits_of_the_project() -> None:
+    groups = torch.arange(100) // 10
+    train, test = split_pair(grouped(groups), pair("a", "d"), seed=0)
+    assert not set(test["groups"].tolist()) & set(train["groups"].tolist())
+    assert test["labels"].bincount().tolist() == [5, 5]
+    training = TrainingParams(
+        epochs=1, batch_size=8, learning_rate=1e-3, validation_share=0.25, patience=1
+    )
+    rows, held_out = split_validation(train, training, RunParams(seed=0, device="cpu"), "judge")
+    assert sorted([*rows.tolist(), *held_out.tolist()]) == list(range(40))
+    assert not set(train["groups"][rows].tolist()) & set(train["groups"][held_out].tolist())
+    assert train["labels"][held_out].bincount().tolist() == [5, 5]
+    assert len(tensors_of(train)) == 3, "the fingerprint of a training depends on the groups"
+
+
+def test_groups_of_given_validation_images_never_become_test_images() -> None:
+    # Validation images begin at 60; their groups are 0, 1 and 2.
+    groups = torch.where(torch.arange(100) < 60, torch.arange(100) // 6, torch.arange(100) % 3)
+    train, test = split_source(grouped(groups, with_validation=True), 0.2, seed=0)
+    assert len(test["labels"]) == 12
+    assert not {0, 1, 2} & set(test["groups"].tolist())
+    assert "validation" not in test
+    assert len(train["labels"]) == 88

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, chi2
 
 from borderline.findings import MEASURES, Measured
 from borderline.measures.intervals import estimate_of_share
 from borderline.pipelines.compare.sides import (
     compare_measures,
     difference,
+    mcnemar_by_group,
     only_one_wrong,
 )
 from conftest import findings_of
@@ -63,6 +64,15 @@ def test_errors_of_one_alone_are_counted_and_tested() -> None:
     # Both tails of a fair coin.
     assert p == pytest.approx(2 * binom.cdf(1, 9, 0.5))
     assert only_one_wrong(this, this) == (0, 0, None)
+
+
+def test_errors_in_groups_are_compared_by_group() -> None:
+    this = np.repeat([True, False], [5, 3])
+    other = np.repeat([False, True, False], [5, 1, 2])
+    member = np.array([0, 0, 1, 1, 3, 2, 3, 3])
+    # The differences of the groups are 2, 2, -1 and 1.
+    assert mcnemar_by_group(this, other, member) == pytest.approx(chi2.sf(16 / 10, 1))
+    assert mcnemar_by_group(this, this, member) == 1
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
+from borderline.pipelines.report.advice import limits_of_model
 from borderline.pipelines.report.gathering import OUT_OF_DATE, doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
@@ -31,7 +32,12 @@ from conftest import BOUNDARY, imported_model
 
 NAMES = {"source": "digits", "positive": "7", "negative": "1"}
 IMAGES: LabelledImages = {"images": torch.zeros(6, 1, 8, 8), "labels": torch.zeros(6)}
+TEST: LabelledImages = {"images": torch.ones(6, 1, 8, 8), "labels": torch.zeros(6)}
 
+SHARES = (
+    *("accuracy", "sensitivity", "specificity", "borderline_test"),
+    *("share_of_images", "share_of_errors"),
+)
 _ENDS = ("", "_low", "_high")
 
 
@@ -162,12 +168,14 @@ def gathered(
     human_verdicts: dict[str, Any] | None = None,
     run: RunParams | None = None,
     classifier: nn.Module | None = None,
+    pair_test: LabelledImages | None = None,
     **changed: pd.DataFrame,
 ) -> Findings:
     values = gather_findings(
         pair_names=NAMES,
         classifier=classifier or nn.Linear(3, 1),
         pair_train=IMAGES,
+        pair_test=pair_test or TEST,
         **PATTERNS,
         human_verdicts=human_verdicts or {},
         committee_scores_table=pd.DataFrame({"members": [judges]}),
@@ -185,6 +193,8 @@ def test_every_measure_is_that_of_its_table() -> None:
     assert {name: measured.value for name, measured in measures.items()} == pytest.approx(
         {
             "accuracy": 195 / 200,
+            "sensitivity": 105 / 108,
+            "specificity": 90 / 92,
             "ece": 0.05,
             "borderline_test": 7 / 200,
             "yield": 0.8,
@@ -205,7 +215,7 @@ def test_every_measure_is_that_of_its_table() -> None:
         }
     )
     counted = {"accuracy": (195, 200), "near_patterns": (120, 200), "errors_near": (4, 5)}
-    counted["weakness"] = (300, 400)
+    counted |= {"sensitivity": (105, 108), "specificity": (90, 92), "weakness": (300, 400)}
     for name, (hits, images) in counted.items():
         share = estimate_of_share(hits, images)
         assert (measures[name].low, measures[name].high) == pytest.approx((share.low, share.high))
@@ -214,6 +224,31 @@ def test_every_measure_is_that_of_its_table() -> None:
     assert (measures["acd"].n, measures["fd_lenet"].n) == (900, 150)
     assert measures["cluster_stability"].low is None, "a range of resamples is no interval"
     assert measures["found_again"].high is None
+
+
+def test_intervals_are_those_of_the_tables_where_these_have_some() -> None:
+    made = tables()
+    ends = {f"{name}_{end}": 0.1 for name in SHARES for end in ("low", "high")}
+    scores = made["classifier_scores_table"].assign(**ends)
+    near = made["errors_near_patterns_table"].assign(**ends)
+    changed = {"classifier_scores_table": scores, "errors_near_patterns_table": near}
+    measures = gathered(**changed).measures
+    names = "accuracy", "sensitivity", "borderline_test", "near_patterns", "errors_near"
+    assert {(measures[name].low, measures[name].high) for name in names} == {(0.1, 0.1)}
+
+
+def test_groups_and_leaks_are_counted_without_ids() -> None:
+    assert (gathered().test_groups, gathered().leaks) == (None, ())
+    groups = {"groups": torch.tensor([0, 0, 1, 1, 2, 2])}
+    findings = gathered(pair_test={**IMAGES, **groups})
+    assert findings.test_groups == 3
+    (leak,) = findings.leaks
+    assert "6 of 6 test images are exactly those of a training image. " in leak
+    limits = limits_of_model(findings)
+    assert leak in limits
+    assert "The test images belong to 3 groups." in limits[2]
+    assert "(score test by group, p-value" in " ".join(limits)
+    assert "(Fisher's exact test, p-value" in " ".join(limits_of_model(gathered()))
 
 
 def test_imported_model_is_described_by_what_is_known_of_it() -> None:

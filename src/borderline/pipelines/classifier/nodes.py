@@ -141,6 +141,8 @@ def view_real_images(
     }
     if most_other_mass(classifier) is not None:
         view["test_other_mass"] = other_mass(classifier, test, device)
+    if "groups" in pair_test:
+        view["test_groups"] = pair_test["groups"]
     return view
 
 
@@ -173,7 +175,8 @@ def evaluate_classifier(
     from borderline.pipelines.classifier.scores import draw_classifier_scores, score_classifier
 
     p, labels = real_view["test_p"], pair_test["labels"]
-    scores = score_classifier(p, labels, boundary)
+    groups = pair_test.get("groups")
+    scores = score_classifier(p, labels, boundary, groups)
     if "test_other_mass" in real_view:
         scores["other_mass"] = float(real_view["test_other_mass"].mean())
     scores["embedding_width"] = real_view["test_embeddings"].shape[1]

@@ -18,6 +18,7 @@ from borderline.datasets.checkpoints import (
     epoch_name,
     latest,
 )
+from borderline.datasets.groups import split_groups
 from borderline.datasets.tensors import digest
 from borderline.params import RunParams, Setting
 from borderline.pipelines.classifier.networks import Classifier, ImageShape
@@ -151,17 +152,21 @@ def split_validation(
     """The rows of the training and of the validation images.
 
     They are those of the source if it has validation images, and else a split that is stratified by
-    the labels.
+    the labels and keeps groups whole.
     """
     if "validation" in data:
         return (~data["validation"]).nonzero()[:, 0], data["validation"].nonzero()[:, 0]
-    labels = data["labels"]
-    training, validation = train_test_split(
-        torch.arange(len(labels)).numpy(),
-        test_size=params.validation_share,
-        stratify=labels.numpy(),
-        random_state=run.seed_for(purpose, "validation"),
-    )
+    labels, seed = data["labels"].numpy(), run.seed_for(purpose, "validation")
+    if "groups" in data:
+        parts = split_groups(labels, data["groups"].numpy(), params.validation_share, seed)
+    else:
+        parts = train_test_split(
+            torch.arange(len(labels)).numpy(),
+            test_size=params.validation_share,
+            stratify=labels,
+            random_state=seed,
+        )
+    training, validation = parts
     return torch.from_numpy(training), torch.from_numpy(validation)
 
 

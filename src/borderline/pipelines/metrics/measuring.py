@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from borderline.boundary import Boundary
+from borderline.boundary import Boundary, largest_distance
 from borderline.boundary import at_temperature as boundary_at
 from borderline.grid import Judge
 from borderline.measures.confusion import Confusion, at_temperature, is_borderline
 from borderline.measures.inference import embed
-from borderline.measures.intervals import Estimate
+from borderline.measures.intervals import Estimate, deletions, estimate_of_deletions, members
 from borderline.measures.realism import Moments, Reference, frechet_distance
 from borderline.pipelines.metrics.comparison import measure_name
 from borderline.pipelines.metrics.params import MetricsParams
-from borderline.records import FeatureSamples, Parts, References
+from borderline.records import FeatureSamples, Parts, RealView, References
 
 
 def measure_parts(
@@ -86,6 +87,34 @@ def confusion_columns(
     columns: dict[str, float] = {"images": raw.images, "borderline": raw.borderline}
     for name, (value, low, high) in scores.items():
         columns |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return columns
+
+
+def floor_columns(
+    view: RealView, temperature: float, metrics: MetricsParams, boundary: Boundary
+) -> dict[str, float]:
+    """The columns of the real test images; their intervals are by group where they have groups.
+
+    These are of the jackknife that leaves out whole groups, and at least as wide as those of
+    independent images.
+    """
+
+    def columns_of(p: Tensor) -> dict[str, float]:
+        sums = confusion_sums(p, temperature, metrics, boundary)
+        return confusion_columns(sums, temperature, boundary)
+
+    columns, member = columns_of(view["test_p"]), members(view.get("test_groups"))
+    if member is None:
+        return columns
+    parts = [columns_of(view["test_p"][rows]) for rows in deletions(torch.from_numpy(member))]
+    for name in [name for name in columns if f"{name}_low" in columns]:
+        most = largest_distance(boundary) if name.startswith("acd") else 1
+        replicates = torch.tensor([part[name] for part in parts], dtype=torch.float64)
+        _, *ends = estimate_of_deletions(columns[name], replicates).within(0, most)
+        for end, outermost, value in zip(
+            ("low", "high"), (np.minimum, np.maximum), ends, strict=True
+        ):
+            columns[f"{name}_{end}"] = float(outermost(columns[f"{name}_{end}"], value))
     return columns
 
 

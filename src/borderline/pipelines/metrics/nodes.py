@@ -181,11 +181,10 @@ def choose_generator(
     """
     from borderline.pipelines.metrics.charts import draw_leaderboard
     from borderline.pipelines.metrics.leaderboard import choose, gather_scores, lay_out_leaderboard
-    from borderline.pipelines.metrics.measuring import confusion_columns, confusion_sums
+    from borderline.pipelines.metrics.measuring import floor_columns
 
     temperature = float(calibration_table["temperature"].iloc[0])
-    sums = confusion_sums(real_view["test_p"], temperature, metrics, boundary)
-    floor = confusion_columns(sums, temperature, boundary)
+    floor = floor_columns(real_view, temperature, metrics, boundary)
     tables = {name: generators[f"{name}.scores_table"] for name in grid.generators}
     settings = {name: generators.get(f"{name}.settings") for name in grid.generators}
     baselines = {name: kind.baseline for name, kind in settings.items() if kind is not None}

@@ -55,8 +55,14 @@ def limits_of_model(findings: Findings) -> list[str]:
         f"The model makes {_counted(findings.errors, 'error', 'errors')} on "
         f"{findings.test_images:,} real test images (accuracy "
         f"{measures['accuracy'].text('accuracy')}, 95 % interval). Images that are too rare to "
-        "appear in this test set are not covered."
+        "appear in this test set are not covered.",
+        *findings.leaks,
     ]
+    if findings.test_groups is not None:
+        limits.append(
+            f"The test images belong to {_counted(findings.test_groups, 'group', 'groups')}. The "
+            "intervals and tests on them are by group."
+        )
     if ece.value is not None:
         limits.append(
             f"Its predicted probabilities differ from the observed frequencies by {ece.value:.3f} "
@@ -69,7 +75,8 @@ def limits_of_model(findings: Findings) -> list[str]:
     if near.value is not None and errors.value is not None:
         limits.append(
             f"{errors.text('errors_near')} of its errors and {near.text('near_patterns')} of all "
-            f"test images lie near the {findings.unit}s. {_frequency(findings.errors_near_p)}"
+            f"test images lie near the {findings.unit}s. "
+            f"{_frequency(findings.errors_near_p, findings.test_groups)}"
         )
     worst = max(findings.patterns, key=lambda pattern: pattern.errors, default=None)
     if worst is not None and worst.errors > 0:
@@ -123,13 +130,14 @@ def _of_borderline(findings: Findings) -> str:
     return "A small change of such an image changes its predicted class."
 
 
-def _frequency(p: float | None) -> str:
+def _frequency(p: float | None, groups: int | None) -> str:
+    name = "Fisher's exact test" if groups is None else "score test by group"
     if p is not None and p <= _LEVEL:
         return (
-            "Errors are more frequent there than elsewhere (Fisher's exact test, p-value "
-            f"{p:.3f}): check such images twice."
+            f"Errors are more frequent there than elsewhere ({name}, p-value {p:.3f}): check such "
+            "images twice."
         )
-    test = "" if p is None else f" (Fisher's exact test, p-value {p:.3f})"
+    test = "" if p is None else f" ({name}, p-value {p:.3f})"
     return f"Errors are not significantly more frequent there than elsewhere{test}."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -59,6 +59,8 @@ def gather(
     level: float,
     *,
     quick: bool = False,
+    test_groups: int | None = None,
+    leaks: Sequence[str] = (),
 ) -> Findings:
     """The findings about one model.
 
@@ -71,6 +73,8 @@ def gather(
         boundary: The decision boundary of the model.
         level: The significance level of the validation's q-values.
         quick: Whether the run was a quick look.
+        test_groups: The number of groups of the test images; None for images without groups.
+        leaks: Sentences on groups and images that training and test share.
     """
     prototypes, chosen = tables["prototypes_table"], _chosen(tables)
     scores = tables["classifier_scores_table"].iloc[0]
@@ -103,6 +107,8 @@ def gather(
         other_mass=number_of(scores.get("other_mass")),
         train_images=train_images,
         test_images=int(scores["test_images"]),
+        test_groups=test_groups,
+        leaks=tuple(leaks),
         errors=int(scores["false_positive"] + scores["false_negative"]),
         errors_near_p=number_of(near["any"].get("p_value")),
         threshold=boundary["threshold"],
@@ -236,20 +242,29 @@ def _description(classifier: nn.Module) -> dict[str, Any]:
 
 
 def _measures(scores: pd.Series[Any], chosen: pd.Series[Any], near: Row) -> dict[str, Measured]:
-    images = int(scores["test_images"])
-    right = int(scores["true_negative"] + scores["true_positive"])
-    known = pd.notna(near["images"])
+    images, names = int(scores["test_images"]), ("true_negative", "true_positive")
+    negative, positive = (int(scores[name]) for name in names)
+    missed, alarms = int(scores["false_negative"]), int(scores["false_positive"])
+    right, known = negative + positive, pd.notna(near["images"])
     return {
-        "accuracy": _share(right, images),
+        "accuracy": _share(right, images, scores, "accuracy"),
+        "sensitivity": _share(positive, positive + missed, scores, "sensitivity"),
+        "specificity": _share(negative, negative + alarms, scores, "specificity"),
         "ece": Measured(value=number_of(scores["ece"]), n=images),
-        "borderline_test": _share(int(scores["borderline_test_images"]), images),
+        "borderline_test": _share(
+            int(scores["borderline_test_images"]), images, scores, "borderline_test"
+        ),
         **{
             name: Measured.of(_estimate(chosen, name), chosen["images"])
             for name in ("yield", "acd", "hubris")
         },
         "fd_lenet": Measured.of(_estimate(chosen, "fd_lenet"), number_of(chosen["fd_lenet_n"])),
-        "near_patterns": _share(int(near["images"]), images) if known else Measured(),
-        "errors_near": _share(int(near["errors"]), images - right) if known else Measured(),
+        "near_patterns": _share(int(near["images"]), images, near, "share_of_images")
+        if known
+        else Measured(),
+        "errors_near": _share(int(near["errors"]), images - right, near, "share_of_errors")
+        if known
+        else Measured(),
     }
 
 
@@ -335,8 +350,14 @@ def _faithfulness(row: Row) -> str:
     )
 
 
-def _share(hits: int, images: int) -> Measured:
-    return Measured.of(estimate_of_share(hits, images), images)
+def _share(
+    hits: int, images: int, row: Row | pd.Series[Any] | None = None, name: str = ""
+) -> Measured:
+    """A share, with the interval of that name in the row of a table where it has one."""
+    share = estimate_of_share(hits, images)
+    if row is not None and f"{name}_low" in row:
+        share = share._replace(**{end: float(row[f"{name}_{end}"]) for end in ("low", "high")})
+    return Measured.of(share, images)
 
 
 def _found_by_chance(validation: pd.DataFrame) -> float | None:

@@ -60,6 +60,7 @@ def gather_findings(
     pair_names: dict[str, str],
     classifier: nn.Module,
     pair_train: LabelledImages,
+    pair_test: LabelledImages,
     borderline: Part,
     clusters: Clusters,
     prototypes: Prototypes,
@@ -76,6 +77,7 @@ def gather_findings(
     ``human_verdicts`` is empty where people rated nothing.
     """
     from borderline.findings import digest_of_patterns
+    from borderline.measures.leaks import RealImages, leaks
     from borderline.pipelines.report.gathering import gather, with_rating
 
     train_images = len(pair_train["labels"])
@@ -83,6 +85,8 @@ def gather_findings(
     findings = gather(
         *(tables, pair_names, classifier, train_images, judges, boundary, level),
         quick=run.quick,
+        test_groups=len(pair_test["groups"].unique()) if "groups" in pair_test else None,
+        leaks=leaks(RealImages.of(pair_train, pair_test)),
     )
     patterns = digest_of_patterns(borderline, clusters, prototypes)
     return with_rating(findings, human_verdicts, patterns).model_dump(mode="json")

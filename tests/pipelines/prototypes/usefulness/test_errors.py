@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import hypergeom
 
 from borderline.pipelines.prototypes.usefulness.errors import errors_near
@@ -32,3 +33,16 @@ def test_no_clusters_have_no_errors_near() -> None:
     table = errors_near(np.full(4, -1), np.ones(4, dtype=bool), np.ones(4, dtype=bool), 0)
     assert table["cluster"].tolist() == ["any"]
     assert table["share_of_errors"].isna().all()
+
+
+def test_errors_of_groups_are_less_certain() -> None:
+    wrong, near = np.arange(40) < 8, np.arange(40) < 10
+    clusters = np.zeros(40, dtype=int), near, wrong, 1
+    plain, alone = errors_near(*clusters), errors_near(*clusters, torch.arange(40))
+    grouped = errors_near(*clusters, torch.arange(40) // 10).set_index("cluster")
+    assert plain.equals(alone[plain.columns])
+    assert grouped["lift"]["0"] == plain["lift"][0]
+    assert grouped["p_value"]["0"] > 0.1 > plain["p_value"][0]
+    ends = [f"share_of_{what}_{end}" for what in ("images", "errors") for end in ("low", "high")]
+    assert list(alone)[-4:] == ends
+    assert grouped["share_of_images_low"]["any"] < alone["share_of_images_low"][1]

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from borderline.pipelines.prototypes.usefulness.rejection import (
     BEST,
@@ -57,3 +58,18 @@ def test_model_without_errors_needs_no_abstaining() -> None:
     assert (table["aurc"] == 0).all()
     assert table["errors_in_first_10"].isna().all()
     assert table["says"].str.contains("no errors").all()
+
+
+def test_ways_to_abstain_are_compared_by_group() -> None:
+    wrong = np.arange(60) % 20 < 4
+    scores = {"confidence": RANDOM.random(60), "prototypes": RANDOM.random(60)}
+    plain, alone = (compare_rejection(scores, wrong, 0, g) for g in (None, torch.arange(60)))
+    assert plain.equals(alone)
+    groups = torch.from_numpy(np.where(wrong, 0, 1 + np.arange(60) // 6))
+    table = compare_rejection(scores, wrong, 0, groups)
+    # All errors are in one group, which resamples draw or not.
+    wider = (table["high"] - table["low"]) / (plain["high"] - plain["low"])
+    assert (wider > 1.2).all()
+    one = compare_rejection(scores, wrong, 0, torch.zeros(60))
+    assert one[["low", "high", "gain_low"]].isna().all(axis=None)
+    assert "does not differ significantly" in one["says"][1]

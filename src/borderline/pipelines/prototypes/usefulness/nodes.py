@@ -47,9 +47,10 @@ def evaluate_patterns(
     wrong = (is_positive(p, boundary).long() != pair_test["labels"]).numpy()
     labels, _, _ = cluster_model.assign(test)
     near = cluster_model.typicality(test) >= OUTLIER
-    errors = errors_near(labels, near, wrong, len(cluster_sizes_table))
+    groups = pair_test.get("groups")
+    errors = errors_near(labels, near, wrong, len(cluster_sizes_table), groups)
     rows = prototypes["rows"], selections["candidates"]
     chosen, candidates = (embeddings["embeddings"][some].numpy() for some in rows)
     scores = rejection.scores_of(p, boundary, test, chosen, candidates)
-    table = rejection.compare_rejection(scores, wrong, run.seed_for("rejection"))
+    table = rejection.compare_rejection(scores, wrong, run.seed_for("rejection"), groups)
     return errors, table, rejection.draw_rejection(scores, table, wrong)

@@ -14,7 +14,7 @@ from torch import Tensor
 from borderline.boundary import Boundary
 from borderline.findings import written
 from borderline.measures.confusion import confusion_distance
-from borderline.measures.intervals import Estimate, estimate
+from borderline.measures.intervals import Estimate, draws_by_group, estimate
 from borderline.measures.plots import CHANCE_COLOUR, cluster_colour
 from borderline.pipelines.prototypes.choosing.candidates import cosine_distances, directions
 
@@ -82,14 +82,16 @@ def risks(scores: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 
 
 def compare_rejection(
-    scores: Mapping[str, np.ndarray], wrong: np.ndarray, seed: int
+    scores: Mapping[str, np.ndarray], wrong: np.ndarray, seed: int, groups: Tensor | None = None
 ) -> pd.DataFrame:
-    """Compare ways to abstain on resamples of the test images.
+    """Compare ways to abstain on resamples of the test images, or of their groups.
 
     Args:
         scores: By the way, shape (N,) each; ``confidence`` among them.
         wrong: Whether the model's answer is wrong, shape (N,).
         seed: Seed of the resamples.
+        groups: The group of each test image, shape (N,); None for none. Images of a single group
+            have no intervals.
 
     Returns:
         One row a way, one for ``chance`` and one for ``hindsight``, which abstains on errors first:
@@ -98,10 +100,9 @@ def compare_rejection(
     """
     n = len(wrong)
     bounded = _with_bounds(scores, wrong)
-    random = np.random.default_rng(seed)
-    drawn = [random.integers(n, size=n) for _ in range(_RESAMPLES)]
+    drawn = draws_by_group(groups, n, _RESAMPLES, seed)
     replicates = {
-        name: np.array([risks(values[rows], wrong[rows]).mean() for rows in drawn])
+        name: np.array([risks(values[rows], wrong[rows]).mean() for rows in drawn] or [math.nan])
         for name, values in bounded.items()
     }
     curves = {name: risks(values, wrong) for name, values in bounded.items()}

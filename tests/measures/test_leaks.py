@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from borderline.measures.leaks import RealImages, leaks
+from borderline.records import LabelledImages
+
+
+def images(levels: list[int], labels: list[int], groups: list[int] | None = None) -> LabelledImages:
+    """Grey images of these levels."""
+    pixels = torch.tensor(levels).float().view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
+    record: LabelledImages = {"images": pixels, "labels": torch.tensor(labels)}
+    if groups is not None:
+        record["groups"] = torch.tensor(groups)
+    return record
+
+
+def test_nothing_is_said_of_different_images_of_different_groups() -> None:
+    train, test = images([0, 1], [0, 1], [0, 1]), images([2, 3], [0, 1], [2, 2])
+    assert leaks(RealImages.of(train, test), "abc", examples=True) == []
+    # Copies in one part, with one label, are no leak.
+    assert leaks(RealImages.of(images([0, 0], [1, 1]), images([1], [0]))) == []
+
+
+def test_groups_and_pixels_that_training_and_test_share_are_counted() -> None:
+    train = images([0, 1, 2, 3], [0, 0, 1, 1], [0, 0, 1, 2])
+    test = images([4, 5, 1], [0, 1, 0], [1, 1, 3])
+    good = "The measures on the test images may be too good."
+    assert leaks(RealImages.of(train, test)) == [
+        f"1 group has images in training and in test, among them 2 of 3 test images. {good}",
+        f"The pixels of 1 of 3 test images are exactly those of a training image. {good}",
+    ]
+    with_examples = leaks(RealImages.of(train, test), ["a", "007", "c", "d"], examples=True)
+    assert "in test (for example '007'), among" in with_examples[0]
+    assert "(for example images 1 and 6)" in with_examples[1]
+
+
+def test_given_validation_images_are_a_part_of_their_own() -> None:
+    train = images([0, 1, 2], [0, 1, 0], [0, 1, 2])
+    train["validation"] = torch.tensor([False, True, True])
+    sentences = leaks(RealImages.of(train, images([1, 3], [1, 1], [0, 2])))
+    assert [sentence.partition(",")[0].partition(". ")[0] for sentence in sentences] == [
+        "1 group has images in training and in test",
+        "1 group has images in validation and in test",
+        "The pixels of 1 of 2 test images are exactly those of a validation image",
+    ]
+    train["groups"] = torch.tensor([0, 0, 2])
+    assert "in training and in validation" in leaks(RealImages.of(train, images([3], [1], [5])))[0]
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [1, 0]])
+def test_same_pixels_with_two_labels(labels: list[int]) -> None:
+    real = RealImages.of(images([7, 5, 5], [0, *labels]), images([6], [1]))
+    (sentence,) = leaks(real, examples=True)
+    assert sentence.startswith("The pixels of 2 images are exactly those of an image with another")
+    assert "images 1 and 2" in sentence
+
+
+def test_examples_are_numbers_of_the_source() -> None:
+    of_source = images([0, 1, 2, 1], [0, 1, 0, 1])["images"]
+    train, test = images([0, 0, 0], [0, 1, 0]), images([0], [1])
+    train["images"], test["images"] = torch.tensor([2, 3, 0]), torch.tensor([1])
+    (sentence,) = leaks(RealImages.of(train, test, of_source), examples=True)
+    assert "images 3 and 1" in sentence
