@@ -37,7 +37,7 @@ def test_colour_and_another_size(project: Path) -> None:
     (project / "conf/test/globals.yml").write_text(yaml.safe_dump(about))
     # In a band this wide every image is borderline, so that every stage has something to do.
     arguments = ("--env", "test", "--params", "confusion.band=0.5")
-    result = run_here(cut_short(project), *arguments)
+    result = run_here(cut_short(project), *arguments, drawn=True)
     assert result.exit_code == 0, result.output
     case = project / "data/test/07_model_output/colours_redvblue/cnn_1"
     prototypes = load_file(case / "prototypes.safetensors")
