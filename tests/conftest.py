@@ -25,6 +25,7 @@ from click.testing import CliRunner, Result
 from filelock import FileLock
 from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
+from matplotlib.figure import Figure
 from moto.server import ThreadedMotoServer
 from omegaconf import OmegaConf
 from selenium import webdriver
@@ -503,15 +504,21 @@ def loader_of(conf: Path, environment: str | None, **changed: Any) -> config_loa
     )
 
 
-def run_here(project: Path, *arguments: str) -> Result:
+def run_here(project: Path, *arguments: str, drawn: bool = False) -> Result:
     """``kedro run`` in this process, which starts, and compiles UMAP, only once."""
-    return kedro_here(project, "run", *arguments)
+    return kedro_here(project, "run", *arguments, drawn=drawn)
 
 
-def kedro_here(project: Path, *arguments: str) -> Result:
-    """A command of the project in this process."""
+def kedro_here(project: Path, *arguments: str, drawn: bool = False) -> Result:
+    """A command of the project in this process.
+
+    Its figures are made and saved, but matplotlib leaves the files blank unless ``drawn``: to draw
+    them takes a fifth of a run, and few tests look at them.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
+        if not drawn:
+            patch.setattr(Figure, "draw", lambda *_: None)
         start_kedro()
         threads = torch.get_num_threads()
         try:
@@ -558,12 +565,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     mine = tmp_path_factory.getbasetemp()
     folder = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
 
-    def make(name: str, prepare: Callable[[Path], Path], *arguments: str) -> Path:
+    def make(
+        name: str, prepare: Callable[[Path], Path], *arguments: str, drawn: bool = False
+    ) -> Path:
         project = folder / name
         with FileLock(folder / f"{name}.lock"):
             if not (project / "output.txt").exists():
                 shutil.rmtree(project, ignore_errors=True)
-                result = run_here(prepare(project), *arguments)
+                result = run_here(prepare(project), *arguments, drawn=drawn)
                 assert result.exit_code == 0, result.output
                 (project / "output.txt").write_text(result.stdout)
         return project
@@ -575,7 +584,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def whole(once: Callable[..., Path]) -> Path:
     """A project after one uninterrupted run."""
     with mpl.rc_context({"savefig.dpi": "figure"}):
-        return once("whole", copy_project, "--env", "test", "--params", SETTINGS)
+        return once("whole", copy_project, "--env", "test", "--params", SETTINGS, drawn=True)
 
 
 @pytest.fixture(scope="session")

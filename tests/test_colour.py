@@ -39,7 +39,7 @@ def test_colour_and_another_size(project: Path) -> None:
     # model decides at another threshold than 0.5.
     wide = "confusion.threshold=0.2,confusion.band=20,confusion.scale=logit"
     arguments = ("--env", "test", "--params", wide)
-    result = run_here(cut_short(project), *arguments)
+    result = run_here(cut_short(project), *arguments, drawn=True)
     assert result.exit_code == 0, result.output
     case = project / "data/test/07_model_output/colours_redvblue/cnn_1"
     prototypes = load_file(case / "prototypes.safetensors")

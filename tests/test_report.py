@@ -254,7 +254,8 @@ def test_gate_opens_and_closes(again: Path) -> None:
 
 
 def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
-    result = run_here(again, "--env", "test", "--pipelines", "compare", "--params", SETTINGS)
+    arguments = ("--env", "test", "--pipelines", "compare", "--params", SETTINGS)
+    result = run_here(again, *arguments, drawn=True)
     assert result.exit_code == 0, result.output
     folder = reporting_folder(again) / "comparison"
     assert str(folder / "comparison.html") in result.stdout
