@@ -13,14 +13,16 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 from kedro.framework.project import pipelines
 from kedro.pipeline import Node, Pipeline
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from borderline.errors import BorderlineError
-from borderline.params import GeneratorParams, Pairing, Params, RunParams
+from borderline.measures.judges import Distance, Judges, Reference
+from borderline.measures.judges import Judge as Judge
+from borderline.params import GeneratorParams, Pairing, Params, RunParams, distinct
 
 _GAN = "gan"
 JUDGE = "judge"
@@ -28,7 +30,7 @@ JUDGE = "judge"
 GIVEN_STEP_1 = "step_1_checkpoints"
 """The entry of the catalog and of ``globals.yml`` for a step 1 that was trained elsewhere."""
 
-Judge = Literal["lenet", "classifier", "inception"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Grid(Params):
@@ -40,19 +42,28 @@ class Grid(Params):
         runs: Repetitions of GAN and generators, each with another seed.
         judges: The judges of realism: ``lenet`` (always, because it measures the epochs),
             ``classifier`` (the model under test), ``inception`` (for the FID).
+        seeds: The seed of each repetition in place of the run's and of derived ones; None for
+            these. Step 1 takes it, and the generators too unless ``step_2_seeds`` has theirs.
+        step_2_seeds: The seed of the generators (step 2, searches, images) of each repetition.
     """
 
     models: tuple[str, ...]
     generators: tuple[str, ...]
     runs: int = Field(ge=1)
-    judges: tuple[Judge, ...]
+    judges: Judges
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(distinct)] | None = None
+    step_2_seeds: tuple[Seed, ...] | None = None
 
-    @field_validator("judges")
-    @classmethod
-    def _lenet_once(cls, judges: tuple[Judge, ...]) -> tuple[Judge, ...]:
-        if "lenet" not in judges or len(set(judges)) < len(judges):
-            raise ValueError("it must name 'lenet', and each judge once")
-        return judges
+    @model_validator(mode="after")
+    def _seed_for_each_repetition(self) -> Self:
+        for name in ("seeds", "step_2_seeds"):
+            seeds = getattr(self, name)
+            if seeds is not None and len(seeds) != self.runs:
+                raise ValueError(
+                    f"{name} has {len(seeds)} seeds, but runs is {self.runs}: name one seed for "
+                    f"each repetition, or set runs to {len(seeds)}"
+                )
+        return self
 
 
 class Placed(NamedTuple):
@@ -77,6 +88,11 @@ class Layout:
         imported: The models that were trained elsewhere.
         members: The members of the committee of judges that are trained here, the judge first; none
             where the judge is imported.
+        seeded: The repetitions with run settings of their own, as ``seeds`` names them.
+        epoch_judges: The judges that measure every epoch.
+        epoch_reference: The real images that they compare with.
+        front: The Fréchet distance of the Pareto front.
+        noise_file: Whether the test noise is read from a file.
     """
 
     models: tuple[str, ...] = ()
@@ -87,6 +103,11 @@ class Layout:
     pairing: Pairing | None = None
     imported: tuple[str, ...] = ()
     members: tuple[str, ...] = (JUDGE,)
+    seeded: tuple[str, ...] = ()
+    epoch_judges: Judges = ("lenet",)
+    epoch_reference: Reference = "pair"
+    front: Distance = "fd_lenet"
+    noise_file: bool = False
 
     def gans(self) -> dict[str, int]:
         """The number of the GAN of each generator; 0 if it has none, or if step 1 was given."""
@@ -132,7 +153,14 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
                     )
                 generators[full] = Placed(variant, run)
     needs_gan = any(settings.needs_gan() for settings, _ in generators.values())
-    return Layout(grid.models, generators, grid.runs, trains_gan and needs_gan, grid.judges)
+    return Layout(
+        models=grid.models,
+        generators=generators,
+        runs=grid.runs,
+        trains_gan=trains_gan and needs_gan,
+        judges=grid.judges,
+        seeded=tuple(_seeded(grid)),
+    )
 
 
 def repeated(name: str, run: int) -> str:
@@ -160,12 +188,38 @@ def committee(members: int) -> dict[str, int]:
     return {JUDGE if n == 1 else f"{JUDGE}_{n}": n for n in range(1, members + 1)}
 
 
+class GivenSeed(RunParams):
+    """The run settings of a repetition with a seed of ``grid`` in place of the usual one."""
+
+
 def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
-    """The run settings of all repetitions except the first, with derived seeds."""
-    return {
-        f"run_{repetition}": run.model_copy(update={"seed": run.seed_for("repetition", repetition)})
-        for repetition in range(2, grid.runs + 1)
-    }
+    """The run settings of repetitions that differ from those of the run, by name.
+
+    ``run_2`` and so on have derived seeds. With ``grid.seeds`` all repetitions have those, from
+    ``run_1``. With ``grid.step_2_seeds`` the generators have ``step_2_run_1`` and so on.
+    """
+    settings = {}
+    for name, seed in _seeded(grid).items():
+        repetition = int(name.rpartition("_")[2])
+        usual = run.seed if repetition == 1 else run.seed_for("repetition", repetition)
+        values = run.model_dump() | {"seed": usual if seed is None else seed}
+        kind = RunParams if values["seed"] == usual else GivenSeed
+        settings[name] = kind(**values)
+    return settings
+
+
+def _seeded(grid: Grid) -> dict[str, int | None]:
+    """The names of ``seeds`` with the seeds that are given; None for a derived one."""
+    numbers = range(1, grid.runs + 1)
+    given = grid.seeds or [None] * grid.runs
+    named = {f"run_{n}": given[n - 1] for n in numbers if n > 1 or grid.seeds}
+    return named | {f"step_2_run_{n}": s for n, s in enumerate(grid.step_2_seeds or (), start=1)}
+
+
+def run_of(settings: Collection[str], repetition: int, *, step_2: bool) -> str | None:
+    """The name of a repetition's run settings among those of ``seeds``; None for the run's."""
+    names = [f"step_2_run_{repetition}"] * step_2 + [f"run_{repetition}"]
+    return next((name for name in names if name in settings), None)
 
 
 def use(layout: Layout) -> None:
@@ -226,7 +280,7 @@ def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
             prefix_datasets_with_namespace=False,
             inputs=_of_run(template.inputs(), run),
             outputs=_of_run(template.outputs(), run),
-            parameters=_parameters(template, {"params:run": _run_parameters(run)}),
+            parameters=_parameters(template, {"params:run": _run_parameters(run, step_2=False)}),
         )
         for run, name in enumerate(gans(), start=1)
     ]
@@ -305,7 +359,7 @@ def for_each_generator(
         inputs = {i: i for i in {*shared, *of_model} & nodes.inputs()}
         recipes = {
             "params:generator": f"params:generators.{name}",
-            "params:run": _run_parameters(run),
+            "params:run": _run_parameters(run, step_2=True),
         }
         copy = Pipeline(
             nodes,
@@ -341,8 +395,9 @@ def _of_run(names: Collection[str], run: int) -> dict[str, str]:
     return {name: new for name, new in mapping.items() if not name.startswith("params:")}
 
 
-def _run_parameters(run: int) -> str:
-    return "params:run" if run == 1 else f"params:runs.run_{run}"
+def _run_parameters(run: int, *, step_2: bool) -> str:
+    name = run_of(_current.seeded, run, step_2=step_2)
+    return "params:run" if name is None else f"params:runs.{name}"
 
 
 def _parameters(template: Pipeline, renamed: Mapping[str, str]) -> dict[str, str]:

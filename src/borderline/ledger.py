@@ -79,8 +79,11 @@ def check(
     parameters: Mapping[str, Any],
     command: str,
     given: Mapping[str, Any] = _NOTHING_GIVEN,
+    earlier: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> None:
     """Make sure that the results that a run takes from other nodes were made with its settings.
+
+    ``earlier`` has the values of settings that entries of earlier versions lack.
 
     Raises:
         BorderlineError: When such a node did not finish, when a node before it runs again, when it
@@ -105,9 +108,10 @@ def check(
                 f"stages before it: {remedy}"
             )
         for name, value in settings_of(node, parameters, given).items():
-            if made.get(name) != value:
+            former = made.get(name, earlier.get(name))
+            if former != value:
                 raise BorderlineError(
-                    f"{name} is {value!r}, but {stage} last ran with {made.get(name)!r}: "
+                    f"{name} is {value!r}, but {stage} last ran with {former!r}: "
                     f"set it back, or {remedy}"
                 )
 

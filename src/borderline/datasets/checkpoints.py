@@ -9,6 +9,7 @@ from zipfile import ZipFile
 
 from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder
 from borderline.errors import BorderlineError
+from borderline.fingerprints import EARLIER
 from borderline.params import Setting
 
 
@@ -58,14 +59,15 @@ def check_settings(
     """Check that a checkpoint was made with the present settings.
 
     Args:
-        settings: The present settings; one that is missing on one side is not compared.
+        settings: The present settings; one that is missing on one side is not compared,
+            unless it is one of ``EARLIER``.
         called: The name of a group of settings in the parameters, for the message:
             ``{"model": "models.cnn_2"}``.
 
     Raises:
         BorderlineError: When a setting differs.
     """
-    made_with = checkpoint["settings"]
+    made_with, settings = {**EARLIER, **checkpoint["settings"]}, {**EARLIER, **settings}
     for name in settings:
         if name in made_with and made_with[name] != settings[name]:
             group, _, setting = name.partition(".")

@@ -10,16 +10,20 @@ from kedro.pipeline import Pipeline
 from pydantic import Field, model_validator
 
 from borderline.errors import BorderlineError
+from borderline.fingerprints import EARLIER
 from borderline.grid import node
+from borderline.measures.judges import Distance
 from borderline.params import ConfusionParams, Mark, RunParams, Setting
 from borderline.pipelines.gasten.params import (
     EarlyStoppingParams,
     GanParams,
     GeneratorContext,
     StartsFromGan,
+    seed_settings,
 )
 from borderline.pipelines.gasten.terms import TERMS, TermName
-from borderline.records import LabelledImages, Latents, RealFeatures, RealView
+from borderline.pipelines.gasten.wiring import node_of_epochs
+from borderline.records import LabelledImages, Latents, RealFeatures, RealView, References
 from borderline.sampling import GanSampler
 from borderline.streaming import streams
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from borderline.datasets.checkpoints import Checkpoint, Checkpoints
+    from borderline.measures.judges import Reference
     from borderline.pipelines.gasten.epoch import Steering
     from borderline.pipelines.gasten.gan import Gan
     from borderline.pipelines.gasten.networks import Discriminator, Generator, ImageShape
@@ -69,10 +74,10 @@ class Settings(StartsFromGan):
             )
         return self
 
-    def needs_fd_lenet(self) -> bool:
-        """Whether the start or the early stopping reads the Fréchet distance."""
+    def distances(self) -> set[Distance]:
+        """The Fréchet distances that the start or the early stopping reads."""
         rule = self.early_stopping
-        return super().needs_fd_lenet() or (rule is not None and rule.needs_fd_lenet())
+        return super().distances() | (set() if rule is None else rule.distances())
 
     def check(self, name: str, context: GeneratorContext) -> None:
         """The start has a checkpoint, and the term can be compiled."""
@@ -110,7 +115,7 @@ def create_pipeline(settings: Settings) -> Pipeline:
     """Train, and keep the networks of the last or best epoch."""
     return Pipeline(
         [
-            node(
+            node_of_epochs(
                 train_generator,
                 ["checkpoints", "history_table", "samples"],
                 gan_checkpoints="gan.checkpoints",
@@ -131,11 +136,16 @@ def train_generator(
     checkpoints_so_far: Checkpoints,
     classifier: nn.Module,
     real_view: RealView,
+    real_statistics: References | None = None,
+    model_statistics: References | None = None,
+    inception: nn.Module | None = None,
     *,
     generator: Settings,
     gan: GanParams,
     confusion: ConfusionParams,
     run: RunParams,
+    epoch_reference: Reference = "pair",
+    noise_path: str | None = None,
 ) -> Iterator[Epoch]:
     """Step 2: go on from step 1 with the confusion term; yields the same as step 1."""
     from borderline.pipelines.gasten import epoch_scores, stream, training
@@ -144,14 +154,21 @@ def train_generator(
     network, start = _starting_gan(gan_checkpoints, generator, gan, images.shape[1:], run)
     steering = _steering(classifier, real_view["train_p"], generator, confusion, run)
     settings = _fingerprint(start, network, classifier, generator, confusion)
+    settings |= seed_settings(run)
+    settings |= epoch_scores.score_digests(generator.early_stopping, judge, noise)
+    settings |= epoch_scores.history_settings(epoch_reference, noise_path, noise)
+    real = epoch_scores.features_to_compare(real_features, real_statistics)
+    networks = {"classifier": steering.classifier, "inception": inception}
+    statistics = {**(real_statistics or {}), **(model_statistics or {})}
+    others = epoch_scores.other_judges(networks, statistics, noise)
     progress = training.train(
         network,
         images,
         epochs=generator.epochs,
-        settings=settings | epoch_scores.score_digests(generator.early_stopping, judge, noise),
+        settings=settings,
         so_far=checkpoints_so_far,
         measure=epoch_scores.measurement(
-            noise, judge, real_features["features"], network.device, steering.classifier, confusion
+            noise, judge, real, network.device, steering.classifier, confusion, others
         ),
         steering=steering,
         early_stopping=generator.early_stopping,
@@ -201,8 +218,9 @@ def _fingerprint(
     from borderline.datasets.tensors import digest_of_weights
 
     model: dict[str, Setting] = getattr(classifier, "settings", {})
+    step_1 = {n: value for n, value in start["settings"].items() if n not in EARLIER}
     return {
-        **generator.training_settings(start["settings"], model, gan.params, band, start["epoch"]),
+        **generator.training_settings(step_1, model, gan.params, band, start["epoch"]),
         "step 1 digest": digest_of_weights(gan.generator),
         "classifier digest": digest_of_weights(classifier),
     }
