@@ -37,6 +37,7 @@ class Disk(dict[str, ledger.Entry]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.earlier: dict[str, object] = {}
         self.files = {
             f"{name}_out": {"file": f"sha256:{name}"} for name in ("shared", "a", "b", "page")
         }
@@ -49,7 +50,8 @@ class Disk(dict[str, ledger.Entry]):
 
     def check(self, *names: str, **changed: object) -> None:
         running = ROAD.only_nodes(*names) if names else Pipeline([])
-        ledger.check(self.loaded(), STAGES, running, SETTINGS | changed, "kedro run")
+        now = SETTINGS | changed
+        ledger.check(self.loaded(), STAGES, running, now, "kedro run", earlier=self.earlier)
 
     def changed(
         self, *names: str, asked: Pipeline | None = None
@@ -189,3 +191,14 @@ def test_the_file_of_a_folder_is_named_that_is_missing_or_too_much(now: dict[str
     )
     assert ledger.changed_file({"2": "sha256:b"}, {**now, "2": "sha256:b", "0": "x"}) == "0"
     assert ledger.changed_file(7, {"1": "sha256:a"}) == "1"
+
+
+def test_a_setting_that_came_later_had_the_default_of_its_field(disk: Disk) -> None:
+    for entry in disk.values():
+        entry["settings"].pop("band", None)
+    with pytest.raises(BorderlineError, match=r"band is 0\.1, but two last ran with None"):
+        disk.check("page")
+    disk.earlier = {"band": 0.1}
+    disk.check("page")
+    with pytest.raises(BorderlineError, match=r"band is 0\.3, but two last ran with 0\.1"):
+        disk.check("page", band=0.3)

@@ -23,6 +23,7 @@ from borderline.errors import BorderlineError
 from borderline.measures.judges import Distance, Judges, Reference
 from borderline.measures.judges import Judge as Judge
 from borderline.params import GeneratorParams, Pairing, Params, RunParams, distinct
+from borderline.seeds import named_seeds, run_of, with_seeds
 
 _GAN = "gan"
 JUDGE = "judge"
@@ -139,7 +140,7 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
     """Lay the grid out: a generator for each variant, in each repetition.
 
     Raises:
-        BorderlineError: When two generators would have the same name.
+        BorderlineError: When two generators would have the same name or the same images.
     """
     generators: dict[str, Placed] = {}
     for run in range(1, grid.runs + 1):
@@ -152,15 +153,15 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
                         "their start or repetition: rename an entry of generators."
                     )
                 generators[full] = Placed(variant, run)
-    needs_gan = any(settings.needs_gan() for settings, _ in generators.values())
-    return Layout(
-        models=grid.models,
-        generators=generators,
-        runs=grid.runs,
-        trains_gan=trains_gan and needs_gan,
-        judges=grid.judges,
-        seeded=tuple(_seeded(grid)),
-    )
+    trains_gan = trains_gan and any(settings.needs_gan() for settings, _ in generators.values())
+    repeats = grid.step_2_seeds or ()
+    if not trains_gan and len(set(repeats)) < len(repeats):
+        raise BorderlineError(
+            f"grid.step_2_seeds is {list(repeats)}, but without a training of step 1 repetitions "
+            "with one seed are the same: name different seeds."
+        )
+    seeded = tuple(_seeded(grid))
+    return Layout(grid.models, generators, grid.runs, trains_gan, grid.judges, seeded=seeded)
 
 
 def repeated(name: str, run: int) -> str:
@@ -188,38 +189,13 @@ def committee(members: int) -> dict[str, int]:
     return {JUDGE if n == 1 else f"{JUDGE}_{n}": n for n in range(1, members + 1)}
 
 
-class GivenSeed(RunParams):
-    """The run settings of a repetition with a seed of ``grid`` in place of the usual one."""
-
-
 def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
-    """The run settings of repetitions that differ from those of the run, by name.
-
-    ``run_2`` and so on have derived seeds. With ``grid.seeds`` all repetitions have those, from
-    ``run_1``. With ``grid.step_2_seeds`` the generators have ``step_2_run_1`` and so on.
-    """
-    settings = {}
-    for name, seed in _seeded(grid).items():
-        repetition = int(name.rpartition("_")[2])
-        usual = run.seed if repetition == 1 else run.seed_for("repetition", repetition)
-        values = run.model_dump() | {"seed": usual if seed is None else seed}
-        kind = RunParams if values["seed"] == usual else GivenSeed
-        settings[name] = kind(**values)
-    return settings
+    """The run settings of repetitions that differ from those of the run, by name."""
+    return with_seeds(_seeded(grid), run)
 
 
 def _seeded(grid: Grid) -> dict[str, int | None]:
-    """The names of ``seeds`` with the seeds that are given; None for a derived one."""
-    numbers = range(1, grid.runs + 1)
-    given = grid.seeds or [None] * grid.runs
-    named = {f"run_{n}": given[n - 1] for n in numbers if n > 1 or grid.seeds}
-    return named | {f"step_2_run_{n}": s for n, s in enumerate(grid.step_2_seeds or (), start=1)}
-
-
-def run_of(settings: Collection[str], repetition: int, *, step_2: bool) -> str | None:
-    """The name of a repetition's run settings among those of ``seeds``; None for the run's."""
-    names = [f"step_2_run_{repetition}"] * step_2 + [f"run_{repetition}"]
-    return next((name for name in names if name in settings), None)
+    return named_seeds(grid.runs, grid.seeds, grid.step_2_seeds)
 
 
 def use(layout: Layout) -> None:

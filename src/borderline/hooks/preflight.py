@@ -60,7 +60,6 @@ class PreflightHooks:
         check_given_step_1(catalog, self.parameters, self.about)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
         parameters, of_noise = epochs.with_noise_file(self.parameters, catalog)
-        epochs.check_number(parameters)
         imports = digests_of_imports(catalog, parameters, self.layout, pipeline) | of_noise
         check_checkpoints(catalog, parameters, self.layout, imports)
         if "inception" in pipeline.inputs():

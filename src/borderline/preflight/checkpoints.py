@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kedro.io import DataCatalog, DatasetError
 
 from borderline.errors import BorderlineError
-from borderline.grid import GIVEN_STEP_1, Layout, repeated, run_of, seeds
+from borderline.grid import GIVEN_STEP_1, Layout, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE
 from borderline.imported.params import FILE_DIGEST
 from borderline.measures.judges import JUDGE_OF
@@ -23,6 +23,7 @@ from borderline.pipelines.classifier.params import (
 from borderline.pipelines.gasten.noise_file import NOISE_FILE
 from borderline.pipelines.gasten.params import gan_settings, measured_settings, seed_settings
 from borderline.preflight.configuration import Globals, Parameters, trained_members
+from borderline.seeds import run_of
 
 if TYPE_CHECKING:
     from borderline.datasets.checkpoints import Checkpoint
@@ -126,7 +127,8 @@ def _trainings(
     step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in of_step_1.items()}
     for number, settings in step_1.items() if layout.trains_gan else ():
         name = f"{repeated('gan', number)}.checkpoints_so_far"
-        yield name, p.gan.epochs, settings | measured, {}
+        called = {"run": f"grid.seeds, repetition {number}: run"} if p.grid.seeds else {}
+        yield name, p.gan.epochs, settings | measured, called
     models = {}
     for model in p.grid.models:
         recipe, digest = p.models[model], imports.get(f"{model}.{IMPORTED_FILE}")

@@ -107,7 +107,7 @@ def with_noise_file(
     """The settings with the number of latent vectors in the file, and the digest by its dataset.
 
     Raises:
-        BorderlineError: When the file cannot be read, or its vectors do not fit.
+        BorderlineError: When the file cannot be read, or its vectors do not fit the settings.
     """
     if parameters.generation.noise_file is None:
         return parameters, {}
@@ -115,7 +115,9 @@ def with_noise_file(
 
     noise = read_noise(catalog.load(NOISE_FILE), parameters.gan.latent_dim)
     generation = parameters.generation.model_copy(update={"test_noise": len(noise)})
-    return parameters.model_copy(update={"generation": generation}), {NOISE_FILE: digest(noise)}
+    counted = parameters.model_copy(update={"generation": generation})
+    check_number(counted)
+    return counted, {NOISE_FILE: digest(noise)}
 
 
 def check_images(source: SourceImages, parameters: Parameters, of_pair: int) -> None:

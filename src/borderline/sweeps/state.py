@@ -94,7 +94,8 @@ class StateFile:
         if not finished:
             return new
         for name in sorted({*state.settings, *plan.settings}):
-            before, now = state.settings.get(name), plan.settings.get(name)
+            before = state.settings.get(name, plan.earlier.get(name))
+            now = plan.settings.get(name)
             if before != now:
                 raise BorderlineError(
                     f"{name} is {now!r}, but {', '.join(finished)} of this sweep ran "

@@ -54,7 +54,7 @@ def describe_real_images(
     judge: nn.Module,
     inception: nn.Module | None = None,
     *,
-    epoch_reference: Reference = "pair",
+    epoch_reference: Reference,
     pair: PairParams,
     run: RunParams,
 ) -> References:
@@ -84,7 +84,7 @@ def describe_real_view(
     classifier: nn.Module,
     source: SourceImages,
     *,
-    epoch_reference: Reference = "pair",
+    epoch_reference: Reference,
     pair: PairParams,
     run: RunParams,
 ) -> References:

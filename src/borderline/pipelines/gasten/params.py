@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from borderline.errors import BorderlineError
 from borderline.fingerprints import EARLIER, NOISE_DIGEST, REFERENCE, STEP_2_SEED
-from borderline.grid import GivenSeed
 from borderline.imported.params import Source
 from borderline.measures.judges import JUDGE_OF, Distance, Reference
 from borderline.names import fault_of_path
@@ -24,6 +23,7 @@ from borderline.params import (
     Setting,
     without_fault,
 )
+from borderline.seeds import GivenSeed
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Cunha et al. 2023.

@@ -15,7 +15,7 @@ from borderline.grid import (
 from borderline.params import GeneratorParams
 from borderline.pipelines.gasten import nodes
 from borderline.pipelines.gasten.kinds import KINDS
-from borderline.pipelines.gasten.wiring import node_of_epochs, reads_real_images
+from borderline.pipelines.gasten.wiring import REFERENCE, node_of_epochs, reads_real_images
 
 
 def create_pipeline() -> Pipeline:
@@ -26,8 +26,12 @@ def create_pipeline() -> Pipeline:
         ["gan.checkpoints", "gan.history_table", "gan.samples"],
         checkpoints_so_far="gan.checkpoints_so_far",
     )
-    real = [node_of_epochs(nodes.describe_real_images, "real_statistics")]
-    model = [node_of_epochs(nodes.describe_real_view, "model_statistics")]
+    real = [
+        node_of_epochs(nodes.describe_real_images, "real_statistics", epoch_reference=REFERENCE)
+    ]
+    model = [
+        node_of_epochs(nodes.describe_real_view, "model_statistics", epoch_reference=REFERENCE)
+    ]
     shared = [
         node_of_epochs(nodes.make_test_noise, "test_noise"),
         *(real if reads_real_images(layout) else []),

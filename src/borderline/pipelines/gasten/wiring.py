@@ -10,6 +10,8 @@ from kedro.pipeline import Node
 
 from borderline.grid import Layout, current, node
 
+REFERENCE = "params:metrics.epoch_reference"
+
 
 def reads_real_images(layout: Layout) -> bool:
     """Whether trainings need more of the real images than the LeNet's features of the pair."""
@@ -30,7 +32,7 @@ def node_of_epochs(function: Callable[..., Any], outputs: str | list[str], **inp
     if reads_real_images(layout):
         optional["real_statistics"] = "real_statistics"
     if layout.epoch_reference != "pair":
-        optional["epoch_reference"] = "params:metrics.epoch_reference"
+        optional["epoch_reference"] = REFERENCE
     if layout.noise_file:
         optional |= {"noise_file": "noise_file", "noise_path": "params:generation.noise_file"}
     parameters = inspect.signature(function).parameters
