@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from borderline.datasets.checkpoints import Checkpoint, epoch_name
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.fingerprints import NOISE_DIGEST
+from borderline.grid import GIVEN_STEP_1
 from borderline.params import merged
 from borderline.pipelines.gasten.noise_file import NOISE_FILE
 from borderline.pipelines.gasten.pipeline import create_pipeline
 from borderline.pipelines.metrics.pipeline import create_pipeline as create_metrics
-from borderline.preflight.checkpoints import _check_scores
+from borderline.preflight.checkpoints import _check_scores, check_given_step_1
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.epochs import check_images, with_noise_file
 from borderline.preflight.reading import read_parameters
@@ -196,3 +198,21 @@ def test_fingerprint_has_the_digest_of_a_noise_file() -> None:
     noise = torch.ones(2, 2)
     assert history_settings("pair", None, noise) == {}
     assert set(history_settings("all", "z.npy", noise)) == {NOISE_DIGEST, "metrics.epoch_reference"}
+
+
+def test_best_epoch_of_a_given_step_1_needs_its_distance() -> None:
+    history = [{"epoch": 1, "fd_lenet": 1.0}, {"epoch": 9, "fd_lenet": 1.0, "fid": 2.0}]
+    made: Checkpoint = {
+        "epoch": 1,
+        "settings": {},
+        "history": history,
+        "state": {"image_shape": (1, 12, 12)},
+    }
+    catalog = DataCatalog(
+        {GIVEN_STEP_1: MemoryDataset({"epoch_0001": lambda: made}, copy_mode="assign")}
+    )
+    settings = measured_by("lenet", "inception") | {"gan": {"epochs": 2}}
+    settings["generators"] = {"gasten_10": {"start": "best_fid"}}
+    about: Any = SimpleNamespace(step_1_checkpoints="x.pt")
+    with pytest.raises(BorderlineError, match=r"gasten_10.start is 'best_fid'.*measured by fid"):
+        check_given_step_1(catalog, parameters(**settings), about)

@@ -21,7 +21,7 @@ from borderline.pipelines.classifier.params import (
     judge_settings,
 )
 from borderline.pipelines.gasten.noise_file import NOISE_FILE
-from borderline.pipelines.gasten.params import gan_settings, measured_settings, seed_settings
+from borderline.pipelines.gasten.params import BEST, gan_settings, measured_settings, seed_settings
 from borderline.preflight.configuration import Globals, Parameters, trained_members
 from borderline.seeds import run_of
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Globals) -> None:
     """Make sure that a step 1 from elsewhere is there and fits."""
+    from borderline.pipelines.gasten.checkpoint_choice import best_epoch
     from borderline.pipelines.gasten.networks import trained_networks
 
     path = about.step_1_checkpoints
@@ -56,6 +57,14 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
             f"gan.epochs is {parameters.gan.epochs}, but {GIVEN_STEP_1} ({path}) begins with epoch "
             f"{epochs[0]}: set gan.epochs to the epoch to go on from."
         )
+    history = [row for row in made[2] if row["epoch"] <= parameters.gan.epochs]
+    for name in parameters.grid.generators:
+        start = getattr(parameters.generators[name], "start", None)
+        if start in BEST and best_epoch(history, BEST[start]) is None:
+            raise BorderlineError(
+                f"generators.{name}.start is {start!r}, but {GIVEN_STEP_1} ({path}) was not "
+                f"measured by {BEST[start]}: set it to 'last' or the number of an epoch."
+            )
     for name, value in parameters.pair.fingerprint("pair").items():
         former = made[0].get(name, value)
         if name != "pair.test_share" and former != value:

@@ -69,7 +69,10 @@ def test_other_files_are_one_sentence(content: bytes, words: str) -> None:
 
 
 def test_noise_is_drawn_or_from_the_file(run: RunParams) -> None:
-    generation, gan = GenerationParams(images=9, test_noise=1), gan_params(latent_dim=2, batch_size=2)
+    generation, gan = (
+        GenerationParams(images=9, test_noise=1),
+        gan_params(latent_dim=2, batch_size=2),
+    )
     drawn = make_test_noise(generation=generation, gan=gan, run=run)
     assert drawn["latents"].shape == (1, 2)
     read = make_test_noise(npy(NOISE.numpy()), generation=generation, gan=gan, run=run)
