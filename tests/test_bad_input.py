@@ -117,7 +117,7 @@ def configure(project: Path, **entries: object) -> None:
         ("rating.least_right=80", ["rating.least_right is 80", "less than or equal to 1"]),
         ("models.cnn_1.kind=rnn", ["models.cnn_1.kind", "'rnn'", "'cnn', 'mlp', 'imported'"]),
         ("confusion.band=0", ["confusion.band", "0", "greater than 0"]),
-        ("confusion.band=0.6", ["confusion.band", "0.6", "less than or equal to 0.5"]),
+        ("confusion.band=0.6", ["confusion is invalid: band is 0.6", "at most 0.5, or scale"]),
         ("pair.positive=12", ["pair.positive", "12", "choose one of 0, 1"]),
         ("pair.negative=seven", ["pair.negative", "'seven'", "choose one of 0, 1"]),
         ("pair.positive=1", ["pair.positive", "pair.negative", "both 1", "choose two classes"]),

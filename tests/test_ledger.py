@@ -37,6 +37,7 @@ class Disk(dict[str, ledger.Entry]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.earlier: dict[str, object] = {}
         self.files = {
             f"{name}_out": {"file": f"sha256:{name}"} for name in ("shared", "a", "b", "page")
         }
@@ -49,7 +50,8 @@ class Disk(dict[str, ledger.Entry]):
 
     def check(self, *names: str, **changed: object) -> None:
         running = ROAD.only_nodes(*names) if names else Pipeline([])
-        ledger.check(self.loaded(), STAGES, running, SETTINGS | changed, "kedro run")
+        now = SETTINGS | changed
+        ledger.check(self.loaded(), STAGES, running, now, "kedro run", earlier=self.earlier)
 
     def changed(
         self, *names: str, asked: Pipeline | None = None
@@ -104,20 +106,20 @@ def test_what_a_run_takes_must_have_been_made_with_its_settings(disk: Disk) -> N
         disk.check("a", models={"a": {"filters": 9}})
 
 
-def test_a_setting_that_came_later_counts_as_its_default(disk: Disk) -> None:
+def test_a_setting_that_came_later_counts_as_its_usual_value(disk: Disk) -> None:
     settings = SETTINGS | {"models": {"a": {"filters": 2, "new": 0}}}
 
-    def check(*at_default: str) -> None:
+    def check(**earlier: int) -> None:
         running = ROAD.only_nodes("a")
-        ledger.check(disk.loaded(), STAGES, running, settings, "kedro run", {}, at_default)
+        ledger.check(disk.loaded(), STAGES, running, settings, "kedro run", {}, earlier)
 
     disk.close("shared")
-    check("models.a.new")
+    check(**{"models.a.new": 0})
     with pytest.raises(BorderlineError, match=r"models\.a\.new is 0, but one last ran with None"):
         check()
     disk.close("shared", models={"a": {"filters": 2, "new": 1}})
     with pytest.raises(BorderlineError, match=r"models\.a\.new is 0, but one last ran with 1"):
-        check("models.a.new")
+        check(**{"models.a.new": 0})
 
 
 def test_a_node_that_runs_again_takes_those_after_it_off_the_ledger(disk: Disk) -> None:
@@ -205,3 +207,14 @@ def test_the_file_of_a_folder_is_named_that_is_missing_or_too_much(now: dict[str
     )
     assert ledger.changed_file({"2": "sha256:b"}, {**now, "2": "sha256:b", "0": "x"}) == "0"
     assert ledger.changed_file(7, {"1": "sha256:a"}) == "1"
+
+
+def test_a_setting_that_came_later_had_the_default_of_its_field(disk: Disk) -> None:
+    for entry in disk.values():
+        entry["settings"].pop("band", None)
+    with pytest.raises(BorderlineError, match=r"band is 0\.1, but two last ran with None"):
+        disk.check("page")
+    disk.earlier = {"band": 0.1}
+    disk.check("page")
+    with pytest.raises(BorderlineError, match=r"band is 0\.3, but two last ran with 0\.1"):
+        disk.check("page", band=0.3)

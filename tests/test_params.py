@@ -17,9 +17,11 @@ from borderline.params import (
     PairParams,
     Params,
     RunParams,
+    earlier,
     flat,
     merged,
 )
+from conftest import metrics_params
 
 
 def test_seeds_differ_by_purpose_and_by_seed(run: RunParams) -> None:
@@ -91,6 +93,17 @@ def test_marks_take_settings_out_at_any_depth() -> None:
     assert outer.plain(Mark.NO_RESULT) == {"epochs": 3, "inner": sizes, "named": {"b": sizes}}
     assert Outer.marked(Mark.NO_RESULT, Mark.CONTINUES) == {"epochs"}
     assert outer.fingerprint("o") == {"o.inner.sizes": "[1, 2]", "o.named.b.sizes": "[1, 2]"}
+
+
+def test_runs_of_earlier_versions_had_the_default_of_a_field() -> None:
+    metrics = metrics_params(sample_size=50, fewest_images=10, neighbours=3)
+    values = {"metrics": metrics, "runs": {"run_2": RunParams(seed=1, device="cpu")}}
+    assert dict(earlier(values)) == {
+        "metrics.epoch_judges": ["lenet"],
+        "metrics.epoch_reference": "pair",
+        "metrics.front": "fd_lenet",
+        "runs.run_2.quick": False,
+    }
 
 
 def test_merged_settings_replace_single_values() -> None:

@@ -122,6 +122,10 @@ def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
         (["--pipelines", "classifier,gatsen"], ["--pipelines is 'classifier,gatsen'"]),
         (["--name", "a/b"], ["--name is 'a/b'", "letters"]),
         (["--params", "run.seed=3"], ["--params sets run.seed", "--seeds"]),
+        (
+            ["--params", "grid.seeds=[3]", "--seeds", "0,1"],
+            ["grid.seeds or grid.step_2_seeds is [3]", "--seeds", "set it to null"],
+        ),
         (["--params", "grid.models=[cnn_1,mlp_4]"], ["sets grid.models", "--models"]),
         (["--params", "gan.epohcs=3"], ["'gan.epohcs'. Did you mean 'gan.epochs'"]),
     ],
@@ -260,6 +264,10 @@ def test_finished_sweep_runs_are_not_mixed_with_other_settings(plan: Plan, here:
         other = make_plan(here, env="test", params=params)
         with pytest.raises(BorderlineError, match=r"but 7v1_seed_0 of this sweep ran with"):
             file.read(other)
+    # A sweep of an earlier version has no entry for a setting that came later.
+    older = {n: v for n, v in plan.settings.items() if n != "metrics.front"}
+    file.write(State(settings=older).noted(record_of(SWEEP_RUN, "in_part")))
+    assert file.read(plan).records.keys() == {SWEEP_RUN.name}
     # A model that is not in the grid matters to nobody.
     file.read(make_plan(here, env="test", params={"models": {"cnn_8": {"filters": 9}}}))
     file.write(State(settings={"gone": 1}).noted(record_of(SWEEP_RUN, "failed")))

@@ -15,6 +15,7 @@ from borderline.datasets.keys import FILE, with_key
 from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files
 from borderline.params import CallParams, Mark, flat
+from borderline.pipelines.gasten.noise_file import noise_entry
 from borderline.preflight.configuration import (
     Derived,
     Globals,
@@ -80,6 +81,10 @@ class BorderlineContext(KedroContext):
             imported=tuple(imported_models(checked)),
             members=tuple(trained_members(checked)),
             also=bool(checked.clustering.also),
+            epoch_judges=checked.metrics.epoch_judges,
+            epoch_reference=checked.metrics.epoch_reference,
+            front=checked.metrics.front,
+            noise_file=checked.generation.noise_file is not None,
         )
         self.checked = laid_out(checked, self.layout)
         beside = Parameters.marked(Mark.BESIDE) | Globals.marked(Mark.BESIDE)
@@ -102,7 +107,7 @@ class BorderlineContext(KedroContext):
             imported_judge(self.checked),
             self.layout,
         )
-        catalog = {**self.config_loader["catalog"], **imported}
+        catalog = {**self.config_loader["catalog"], **imported, **noise_entry(checked.generation)}
         self.config_loader["catalog"] = with_key(
             _at_home(catalog, self.project_path),
             str(self.local / FILE),
@@ -117,7 +122,12 @@ class BorderlineContext(KedroContext):
 
         Kedro would take the types from the nodes' annotations, which only type checkers import.
         """
-        return {**dict(self.checked), **dict(self.derived)}
+        # Two settings that nodes take without the group.
+        single = {
+            "metrics.epoch_reference": self.checked.metrics.epoch_reference,
+            "generation.noise_file": self.checked.generation.noise_file,
+        }
+        return {**dict(self.checked), **dict(self.derived), **single}
 
     @property
     def local(self) -> Path:

@@ -13,14 +13,17 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 from kedro.framework.project import pipelines
 from kedro.pipeline import Node, Pipeline
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from borderline.errors import BorderlineError
-from borderline.params import GeneratorParams, Pairing, Params, RunParams
+from borderline.measures.judges import Distance, Judges, Reference
+from borderline.measures.judges import Judge as Judge
+from borderline.params import GeneratorParams, Pairing, Params, RunParams, distinct
+from borderline.seeds import named_seeds, run_of, with_seeds
 
 _GAN = "gan"
 JUDGE = "judge"
@@ -28,7 +31,7 @@ JUDGE = "judge"
 GIVEN_STEP_1 = "step_1_checkpoints"
 """The entry of the catalog and of ``globals.yml`` for a step 1 that was trained elsewhere."""
 
-Judge = Literal["lenet", "classifier", "inception"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Grid(Params):
@@ -40,19 +43,28 @@ class Grid(Params):
         runs: Repetitions of GAN and generators, each with another seed.
         judges: The judges of realism: ``lenet`` (always, because it measures the epochs),
             ``classifier`` (the model under test), ``inception`` (for the FID).
+        seeds: The seed of each repetition in place of the run's and of derived ones; None for
+            these. Step 1 takes it, and the generators too unless ``step_2_seeds`` has theirs.
+        step_2_seeds: The seed of the generators (step 2, searches, images) of each repetition.
     """
 
     models: tuple[str, ...]
     generators: tuple[str, ...]
     runs: int = Field(ge=1)
-    judges: tuple[Judge, ...]
+    judges: Judges
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(distinct)] | None = None
+    step_2_seeds: tuple[Seed, ...] | None = None
 
-    @field_validator("judges")
-    @classmethod
-    def _lenet_once(cls, judges: tuple[Judge, ...]) -> tuple[Judge, ...]:
-        if "lenet" not in judges or len(set(judges)) < len(judges):
-            raise ValueError("it must name 'lenet', and each judge once")
-        return judges
+    @model_validator(mode="after")
+    def _seed_for_each_repetition(self) -> Self:
+        for name in ("seeds", "step_2_seeds"):
+            seeds = getattr(self, name)
+            if seeds is not None and len(seeds) != self.runs:
+                raise ValueError(
+                    f"{name} has {len(seeds)} seeds, but runs is {self.runs}: name one seed for "
+                    f"each repetition, or set runs to {len(seeds)}"
+                )
+        return self
 
 
 class Placed(NamedTuple):
@@ -78,6 +90,11 @@ class Layout:
         members: The members of the committee of judges that are trained here, the judge first; none
             where the judge is imported.
         also: Whether the best recipe of each pair of a reduction and a clustering is shown too.
+        seeded: The repetitions with run settings of their own, as ``seeds`` names them.
+        epoch_judges: The judges that measure every epoch.
+        epoch_reference: The real images that they compare with.
+        front: The Fréchet distance of the Pareto front.
+        noise_file: Whether the test noise is read from a file.
     """
 
     models: tuple[str, ...] = ()
@@ -89,6 +106,11 @@ class Layout:
     imported: tuple[str, ...] = ()
     members: tuple[str, ...] = (JUDGE,)
     also: bool = False
+    seeded: tuple[str, ...] = ()
+    epoch_judges: Judges = ("lenet",)
+    epoch_reference: Reference = "pair"
+    front: Distance = "fd_lenet"
+    noise_file: bool = False
 
     def gans(self) -> dict[str, int]:
         """The number of the GAN of each generator; 0 if it has none, or if step 1 was given."""
@@ -120,7 +142,7 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
     """Lay the grid out: a generator for each variant, in each repetition.
 
     Raises:
-        BorderlineError: When two generators would have the same name.
+        BorderlineError: When two generators would have the same name or the same images.
     """
     generators: dict[str, Placed] = {}
     for run in range(1, grid.runs + 1):
@@ -133,8 +155,15 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
                         "their start or repetition: rename an entry of generators."
                     )
                 generators[full] = Placed(variant, run)
-    needs_gan = any(settings.needs_gan() for settings, _ in generators.values())
-    return Layout(grid.models, generators, grid.runs, trains_gan and needs_gan, grid.judges)
+    trains_gan = trains_gan and any(settings.needs_gan() for settings, _ in generators.values())
+    repeats = grid.step_2_seeds or ()
+    if not trains_gan and len(set(repeats)) < len(repeats):
+        raise BorderlineError(
+            f"grid.step_2_seeds is {list(repeats)}, but without a training of step 1 repetitions "
+            "with one seed are the same: name different seeds."
+        )
+    seeded = tuple(_seeded(grid))
+    return Layout(grid.models, generators, grid.runs, trains_gan, grid.judges, seeded=seeded)
 
 
 def repeated(name: str, run: int) -> str:
@@ -163,11 +192,12 @@ def committee(members: int) -> dict[str, int]:
 
 
 def seeds(grid: Grid, run: RunParams) -> dict[str, RunParams]:
-    """The run settings of all repetitions except the first, with derived seeds."""
-    return {
-        f"run_{repetition}": run.model_copy(update={"seed": run.seed_for("repetition", repetition)})
-        for repetition in range(2, grid.runs + 1)
-    }
+    """The run settings of repetitions that differ from those of the run, by name."""
+    return with_seeds(_seeded(grid), run)
+
+
+def _seeded(grid: Grid) -> dict[str, int | None]:
+    return named_seeds(grid.runs, grid.seeds, grid.step_2_seeds)
 
 
 def use(layout: Layout) -> None:
@@ -228,7 +258,7 @@ def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
             prefix_datasets_with_namespace=False,
             inputs=_of_run(template.inputs(), run),
             outputs=_of_run(template.outputs(), run),
-            parameters=_parameters(template, {"params:run": _run_parameters(run)}),
+            parameters=_parameters(template, {"params:run": _run_parameters(run, step_2=False)}),
         )
         for run, name in enumerate(gans(), start=1)
     ]
@@ -307,7 +337,7 @@ def for_each_generator(
         inputs = {i: i for i in {*shared, *of_model} & nodes.inputs()}
         recipes = {
             "params:generator": f"params:generators.{name}",
-            "params:run": _run_parameters(run),
+            "params:run": _run_parameters(run, step_2=True),
         }
         copy = Pipeline(
             nodes,
@@ -343,8 +373,9 @@ def _of_run(names: Collection[str], run: int) -> dict[str, str]:
     return {name: new for name, new in mapping.items() if not name.startswith("params:")}
 
 
-def _run_parameters(run: int) -> str:
-    return "params:run" if run == 1 else f"params:runs.run_{run}"
+def _run_parameters(run: int, *, step_2: bool) -> str:
+    name = run_of(_current.seeded, run, step_2=step_2)
+    return "params:run" if name is None else f"params:runs.{name}"
 
 
 def _parameters(template: Pipeline, renamed: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ machines can run nodes at the same time. Checkpoints contain their own settings 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from types import MappingProxyType
 from typing import Any
@@ -79,12 +79,11 @@ def check(
     parameters: Mapping[str, Any],
     command: str,
     given: Mapping[str, Any] = _NOTHING_GIVEN,
-    at_default: Collection[str] = (),
+    earlier: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> None:
     """Make sure that the results that a run takes from other nodes were made with its settings.
 
-    Results of earlier versions lack settings that came later: they were made with the default,
-    which the settings ``at_default`` have.
+    ``earlier`` has the values of settings that entries of earlier versions lack.
 
     Raises:
         BorderlineError: When such a node did not finish, when a node before it runs again, when it
@@ -109,9 +108,10 @@ def check(
                 f"stages before it: {remedy}"
             )
         for name, value in settings_of(node, parameters, given).items():
-            if made.get(name) != value and not (name in at_default and name not in made):
+            former = made.get(name, earlier.get(name))
+            if former != value:
                 raise BorderlineError(
-                    f"{name} is {value!r}, but {stage} last ran with {made.get(name)!r}: "
+                    f"{name} is {value!r}, but {stage} last ran with {former!r}: "
                     f"set it back, or {remedy}"
                 )
 

@@ -34,6 +34,8 @@ from borderline.names import fault_of_case, fault_of_folder
 if TYPE_CHECKING:
     import torch
 
+    from borderline.measures.judges import Distance
+
 Setting = int | float | str | bool | None
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 
@@ -123,6 +125,22 @@ class Params(BaseModel):
         """The settings that the state of a training depends on, by dotted name under ``group``."""
         values = flat({group: self.plain(Mark.NO_RESULT, Mark.CONTINUES)})
         return {n: value if isinstance(value, Setting) else str(value) for n, value in values}
+
+
+def earlier(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of settings in runs of earlier versions, which lack them, by dotted name.
+
+    A setting that came later has such a value as the default of its field.
+    """
+    if isinstance(values, Params):
+        for setting, field in type(values).model_fields.items():
+            if not field.is_required():
+                value = field.get_default(call_default_factory=True, validated_data={})
+                yield f"{name}{setting}", to_jsonable_python(value)
+        values = dict(values)
+    if isinstance(values, Mapping):
+        for setting, value in values.items():
+            yield from earlier(value, f"{name}{setting}.")
 
 
 def _plain(value: Any, marks: tuple[Mark, ...], defaults: bool) -> Any:
@@ -418,9 +436,9 @@ class GeneratorParams(Params):
         """Whether it needs step 1."""
         return True
 
-    def needs_fd_lenet(self) -> bool:
-        """Whether it needs the Fréchet distance of every epoch on the test noise."""
-        return False
+    def distances(self) -> set[Distance]:
+        """The Fréchet distances of every epoch on the test noise that it needs."""
+        return set()
 
     def check(self, name: str, context: Any) -> None:
         """Make sure that the settings fit those beside them, a ``GeneratorContext``."""

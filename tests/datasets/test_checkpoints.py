@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from kedro.io import DatasetError
 from borderline.datasets import CheckpointDataset, CheckpointFolder
 from borderline.datasets.checkpoints import Checkpoint, check_settings, epoch_name, latest
 from borderline.errors import BorderlineError
+from borderline.fingerprints import NOISE_DIGEST, REFERENCE, STEP_2_SEED
 
 
 def checkpoint(epoch: int) -> Checkpoint:
@@ -100,3 +102,17 @@ def test_one_file_is_a_folder_of_one(tmp_path: Path) -> None:
     assert folder.exists()
     assert list(folder.load()) == ["epoch_0007"]
     assert folder.load()["epoch_0007"]()["epoch"] == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(REFERENCE, "all"), (NOISE_DIGEST, "a"), (STEP_2_SEED, 3)]
+)
+def test_a_setting_that_is_missing_at_its_usual_value_is_compared(name: str, value: str) -> None:
+    def made(**settings: Any) -> Checkpoint:
+        return {"epoch": 1, "settings": settings, "history": [], "state": {}}
+
+    check_settings(made(), {})
+    check_settings(made(**{name: value}), {name: value})
+    for checkpoint, now in ((made(), {name: value}), (made(**{name: value}), {})):
+        with pytest.raises(BorderlineError, match=name):
+            check_settings(checkpoint, now)

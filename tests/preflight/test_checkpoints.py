@@ -41,7 +41,9 @@ def test_given_step_1_has_the_networks_of_the_settings(
         load=lambda name: {"epoch_0001": lambda: checkpoint},
     )
     parameters: Any = SimpleNamespace(
-        gan=gan_params(latent_dim=2, batch_size=2, **changed), pair=PAIR
+        gan=gan_params(latent_dim=2, batch_size=2, **changed),
+        pair=PAIR,
+        grid=SimpleNamespace(generators=()),
     )
     about: Any = SimpleNamespace(step_1_checkpoints="given")
     if words is None:

@@ -9,6 +9,7 @@ from zipfile import ZipFile
 
 from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder
 from borderline.errors import BorderlineError
+from borderline.fingerprints import AT_HALF, EARLIER
 from borderline.params import Setting
 
 
@@ -48,10 +49,6 @@ def latest(checkpoints: Checkpoints, epochs: int) -> Checkpoint | None:
     return checkpoints[max(names)]() if names else None
 
 
-ADDED: Mapping[str, Setting] = {"confusion.threshold": 0.5, "confusion.scale": "probability"}
-"""Settings that earlier versions did not have, with the value that they stood for."""
-
-
 def check_settings(
     checkpoint: Checkpoint,
     settings: Mapping[str, Setting],
@@ -62,14 +59,16 @@ def check_settings(
     """Check that a checkpoint was made with the present settings.
 
     Args:
-        settings: The present settings; one that is missing on one side is not compared.
+        settings: The present settings; one that is missing on one side is not compared,
+            unless it is one of ``EARLIER``.
         called: The name of a group of settings in the parameters, for the message:
             ``{"model": "models.cnn_2"}``.
 
     Raises:
         BorderlineError: When a setting differs.
     """
-    made_with = {**ADDED, **checkpoint["settings"]}
+    made_with = {**EARLIER, **AT_HALF, **checkpoint["settings"]}
+    settings = {**EARLIER, **settings}
     for name in settings:
         if name in made_with and made_with[name] != settings[name]:
             group, _, setting = name.partition(".")

@@ -47,7 +47,7 @@ class InceptionDataset(ReadOnlyDataset["Inception"]):
         path = self._filepath or _downloaded(URL_INCEPTION_V3)
         remedy = (
             f"download {URL_INCEPTION_V3} and set inception_weights in conf/<env>/globals.yml to "
-            "that file, or take inception out of grid.judges."
+            "that file, or take inception out of grid.judges and metrics.epoch_judges."
         )
         if not path.is_file():
             raise BorderlineError(
@@ -94,8 +94,8 @@ def _downloaded(url: str) -> Path:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=SHA256)
         except (OSError, RuntimeError) as error:
             raise BorderlineError(
-                f"grid.judges names inception, but the download of its weights failed ({error}): "
-                f"connect to the internet once, or download {url} elsewhere and set "
+                f"A list of judges names inception, but the download of its weights failed "
+                f"({error}): connect to the internet once, or download {url} elsewhere and set "
                 "inception_weights in conf/<env>/globals.yml to that file."
             ) from error
     return path

@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline
 
 from borderline import ledger
 from borderline.grid import GIVEN_STEP_1
-from borderline.params import Mark, flat
+from borderline.params import Mark, earlier
 from borderline.pipeline_registry import BESIDE, STAGES
 
 if TYPE_CHECKING:
@@ -29,11 +29,7 @@ class PreflightHooks:
             **context.checked.plain(Mark.NO_RESULT),
             **context.derived.plain(Mark.NO_RESULT),
         }
-        every, changed = (
-            {name for name, _ in flat(context.checked.plain(Mark.NO_RESULT, defaults=defaults))}
-            for defaults in (True, False)
-        )
-        self.at_default = every - changed
+        self._earlier = dict(earlier({**dict(context.checked), **dict(context.derived)}))
         self.about, self.layout = context.about, context.layout
         self.data_folder = context.about.data_folder
 
@@ -43,7 +39,7 @@ class PreflightHooks:
     ) -> None:
         """Check device, inputs, settings, data folder and images; then open the ledger."""
         from borderline.pipelines.classifier.pairs import check_distinct
-        from borderline.preflight import inputs, results
+        from borderline.preflight import epochs, inputs, results
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
         from borderline.preflight.groups import warn_of_images
         from borderline.preflight.imports import check_imports, digests_of_imports
@@ -64,8 +60,9 @@ class PreflightHooks:
             inputs.check_answers(catalog)
         check_given_step_1(catalog, self.parameters, self.about)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
-        imports = digests_of_imports(catalog, self.parameters, self.layout, pipeline)
-        check_checkpoints(catalog, self.parameters, self.layout, imports)
+        parameters, of_noise = epochs.with_noise_file(self.parameters, catalog)
+        imports = digests_of_imports(catalog, parameters, self.layout, pipeline) | of_noise
+        check_checkpoints(catalog, parameters, self.layout, imports)
         if "inception" in pipeline.inputs():
             # A file that cannot be read ends the run here.
             catalog.load("inception")
@@ -77,9 +74,8 @@ class PreflightHooks:
             nodes = [n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))]
             self._running = Pipeline(nodes)
         check_models(self._running, catalog, stages, command)
-        ledger.check(
-            book, stages, self._running, self.settings, command, self._given, self.at_default
-        )
+        before = book, stages, self._running, self.settings, command, self._given
+        ledger.check(*before, self._earlier)
         # The report takes the answers of people if they are there.
         self._made = {**stages, "rating": pipelines["rating"]}, self._running, command
         results.check_results(book, *self._made, pipeline, catalog)
@@ -87,8 +83,8 @@ class PreflightHooks:
         entries = ledger.opened(book, stages, self._running)
         if "source" in pipeline.inputs():
             source = catalog.load("source")
-            inputs.check_source(source, self.parameters)
-            check_imports(catalog, pipeline, source, self.parameters, self.layout)
+            inputs.check_source(source, parameters)
+            check_imports(catalog, pipeline, source, parameters, self.layout)
             digest = inputs.digest_of_images(source)
             former = ledger.entry(book, ledger.SOURCE, results.SAME_IMAGES)
             dataset = self.about.dataset

@@ -7,6 +7,7 @@ shape (N, D); all measures are computed in float64.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 import torch
@@ -69,11 +70,12 @@ class Moments(NamedTuple):
         return self.scatter / (self.n - 1) if self.n > 1 else self.scatter * math.nan
 
 
-def frechet_distance(judged: Moments, real: Moments) -> float:
+def frechet_distance(judged: Moments, real: Moments, root: Tensor | None = None) -> float:
     """Fréchet distance of two sets of features (Heusel et al. 2017).
 
     Only the distance in Inception features is the FID; others carry the name of their judge. It is
-    NaN when a set has no more images than dimensions: its covariance is singular then.
+    NaN when a set has no more images than dimensions: its covariance is singular then. ``root`` is
+    the square root of the real covariance, shape (D, D), where it is known.
 
     Example:
         >>> x = torch.tensor([[0.0], [1.0], [2.0]])
@@ -82,7 +84,42 @@ def frechet_distance(judged: Moments, real: Moments) -> float:
     """
     if min(judged.n, real.n) <= len(real.mean):
         return math.nan
-    return _frechet(judged.mean, judged.covariance, real, _root(real.covariance))
+    root = _root(real.covariance) if root is None else root
+    return _frechet(judged.mean, judged.covariance, real, root)
+
+
+class RealStatistics(NamedTuple):
+    """Statistics of real images for many Fréchet distances to them, computed once.
+
+    Attributes:
+        root: Square root of the covariance, shape (D, D).
+    """
+
+    n: Tensor
+    mean: Tensor
+    scatter: Tensor
+    root: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> Self:
+        """Describe real images (N, D)."""
+        moments = Moments.of(features)
+        return cls(*moments, _root(moments.covariance))
+
+    def distance(self, features: Tensor) -> float:
+        """Fréchet distance of other images (M, D); NaN as in :func:`frechet_distance`."""
+        return frechet_distance(
+            Moments.of(features), Moments(self.n, self.mean, self.scatter), self.root
+        )
+
+    def record(self, judge: str) -> dict[str, Tensor]:
+        """The statistics by dotted name, ``<judge>.<field>``."""
+        return {f"{judge}.{name}": tensor for name, tensor in self._asdict().items()}
+
+    @classmethod
+    def of_record(cls, tensors: Mapping[str, Tensor], judge: str) -> Self:
+        """The statistics of a judge in such a record."""
+        return cls(*(tensors[f"{judge}.{name}"] for name in cls._fields))
 
 
 class Reference(NamedTuple):

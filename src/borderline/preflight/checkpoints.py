@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from kedro.io import DataCatalog, DatasetError
 
@@ -11,6 +12,7 @@ from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Layout, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE
 from borderline.imported.params import FILE_DIGEST
+from borderline.measures.judges import JUDGE_OF
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import (
     JudgeParams,
@@ -18,12 +20,18 @@ from borderline.pipelines.classifier.params import (
     classifier_settings,
     judge_settings,
 )
-from borderline.pipelines.gasten.params import gan_settings
+from borderline.pipelines.gasten.noise_file import NOISE_FILE
+from borderline.pipelines.gasten.params import BEST, gan_settings, measured_settings, seed_settings
 from borderline.preflight.configuration import Globals, Parameters, trained_members
+from borderline.seeds import run_of
+
+if TYPE_CHECKING:
+    from borderline.datasets.checkpoints import Checkpoint
 
 
 def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Globals) -> None:
     """Make sure that a step 1 from elsewhere is there and fits."""
+    from borderline.pipelines.gasten.checkpoint_choice import best_epoch
     from borderline.pipelines.gasten.networks import trained_networks
 
     path = about.step_1_checkpoints
@@ -49,6 +57,14 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
             f"gan.epochs is {parameters.gan.epochs}, but {GIVEN_STEP_1} ({path}) begins with epoch "
             f"{epochs[0]}: set gan.epochs to the epoch to go on from."
         )
+    history = [row for row in made[2] if row["epoch"] <= parameters.gan.epochs]
+    for name in parameters.grid.generators:
+        start = getattr(parameters.generators[name], "start", None)
+        if start in BEST and best_epoch(history, BEST[start]) is None:
+            raise BorderlineError(
+                f"generators.{name}.start is {start!r}, but {GIVEN_STEP_1} ({path}) was not "
+                f"measured by {BEST[start]}: set it to 'last' or the number of an epoch."
+            )
     for name, value in parameters.pair.fingerprint("pair").items():
         former = made[0].get(name, value)
         if name != "pair.test_share" and former != value:
@@ -86,6 +102,22 @@ def check_checkpoints(
         checkpoint = latest(folder.load(), epochs)
         if checkpoint is not None:
             check_settings(checkpoint, settings, where=folder.path, called=called)
+            if name.endswith(".checkpoints_so_far"):
+                _check_scores(checkpoint, name, folder.path, layout)
+
+
+def _check_scores(checkpoint: Checkpoint, name: str, where: str, layout: Layout) -> None:
+    """Make sure that all judges have measured the epochs so far."""
+    # The LeNet measures all epochs, and no model under test those of step 1.
+    usual = {"lenet", "classifier"} if name.count(".") == 1 else {"lenet"}
+    judges = {*layout.epoch_judges} - usual
+    for distance, judge in JUDGE_OF.items():
+        if judge in judges and any(distance not in row for row in checkpoint["history"]):
+            raise BorderlineError(
+                f"metrics.epoch_judges names {judge!r}, but the checkpoints in {where} were made "
+                f"without its {distance}: take {judge} out, move that folder away to train again, "
+                "or give the run another data_folder (conf/<env>/globals.yml)."
+            )
 
 
 def _trainings(
@@ -96,10 +128,17 @@ def _trainings(
         assert isinstance(p.judge, JudgeParams)
         settings = judge_settings(p.run, p.pair, p.judge, member)
         yield f"{name}_checkpoints_so_far", p.judge.epochs, settings, {}
-    runs = {1: p.run} | dict(enumerate(seeds(p.grid, p.run).values(), start=2))
-    step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in runs.items()}
+    runs, numbers = seeds(p.grid, p.run), range(1, p.grid.runs + 1)
+    of_step_1, of_step_2 = (
+        {n: runs.get(run_of(runs, n, step_2=step_2) or "", p.run) for n in numbers}
+        for step_2 in (False, True)
+    )
+    measured = measured_settings(p.metrics.epoch_reference, imports.get(NOISE_FILE))
+    step_1 = {n: gan_settings(run, p.pair, p.gan) for n, run in of_step_1.items()}
     for number, settings in step_1.items() if layout.trains_gan else ():
-        yield f"{repeated('gan', number)}.checkpoints_so_far", p.gan.epochs, settings, {}
+        name = f"{repeated('gan', number)}.checkpoints_so_far"
+        called = {"run": f"grid.seeds, repetition {number}: run"} if p.grid.seeds else {}
+        yield name, p.gan.epochs, settings | measured, called
     models = {}
     for model in p.grid.models:
         recipe, digest = p.models[model], imports.get(f"{model}.{IMPORTED_FILE}")
@@ -120,7 +159,7 @@ def _trainings(
             step_1[number] if layout.trains_gan else {}, models[model], p.gan, confusion
         )
         # The band matters to checkpoints with early stopping, even where it is off by now.
-        settings |= confusion
+        settings |= confusion | measured | seed_settings(of_step_2[number])
         called = {"model": f"models.{model}", "generator": f"generators.{name}"}
         epochs: int = generator.epochs  # type: ignore[attr-defined]
         yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called

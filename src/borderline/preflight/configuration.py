@@ -69,7 +69,7 @@ class Derived(Params):
     """Values that derive from the settings; nodes take them as ``params:<name>`` too.
 
     Attributes:
-        runs: The run settings of all repetitions except the first: ``run_2`` and so on.
+        runs: The run settings of repetitions that differ from ``run``; see ``grid.seeds``.
         gans: The number of the GAN of each generator, 0 for none.
         members: The numbers of the members of the committee that are trained here, by name.
         call: The call of the run.

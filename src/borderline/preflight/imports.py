@@ -14,6 +14,7 @@ from borderline.grid import JUDGE, Layout
 from borderline.imported.catalog import IMPORTED_FILE
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
+from borderline.measures.judges import check_more_than_features
 from borderline.pipelines.prototypes.params import WITHOUT_GRADIENTS
 from borderline.preflight.configuration import (
     Parameters,
@@ -21,9 +22,12 @@ from borderline.preflight.configuration import (
     imported_judge,
     imported_models,
 )
+from borderline.preflight.epochs import check_number
 from borderline.preflight.reading import check_feature_width
 
 if TYPE_CHECKING:
+    import torch
+
     from borderline.datasets.image_source import SourceImages
     from borderline.imported.classifier import ImportedClassifier
     from borderline.records import LabelledImages
@@ -86,8 +90,13 @@ def check_imports(
         content: bytes = catalog.load(name)
         with _under(f"models.{model}"):
             classifier = ImportedClassifier(params, content, shape, BlindJudge())
-        threshold = parameters.confusion.known_threshold
-        check_model(f"models.{model}", classifier, real, parameters.run.torch_device(), threshold)
+        device, threshold = parameters.run.torch_device(), parameters.confusion.known_threshold
+        check_model(f"models.{model}", classifier, real, device, threshold)
+        if "classifier" in layout.epoch_judges:
+            width, noise = _width(classifier, real, device), parameters.generation.test_noise
+            of_all = layout.epoch_reference == "all"
+            count = len((source.train if of_all else real)["labels"])
+            check_more_than_features("classifier", width, noise, count)
         _check_gradients(model, classifier, parameters, layout)
     for generator, (settings, _) in layout.generators.items():
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
@@ -115,6 +124,13 @@ def _check_judge(
     columns, device = params.columns or labels, parameters.run.torch_device()
     width = check_judge(JUDGE, judge, real, columns, classes, device)
     check_feature_width(parameters, width)
+    check_number(parameters, width)
+
+
+def _width(classifier: ImportedClassifier, real: LabelledImages, device: torch.device) -> int:
+    from borderline.measures.inference import embed
+
+    return embed(classifier, real["images"][:2], device).shape[1]
 
 
 @contextmanager

@@ -106,6 +106,7 @@ def check_study_storage(pipeline: Pipeline, catalog: DataCatalog, about: Globals
 def check_source(source: SourceImages, parameters: Parameters) -> None:
     """Check that the source has the classes of the pair, and enough images of every class."""
     from borderline.pipelines.classifier.pairs import check_counts, labels_of_pair, split_numbers
+    from borderline.preflight.epochs import check_images
     from borderline.preflight.groups import check_groups
 
     positive, negative = labels_of_pair(source, parameters.pair)
@@ -132,6 +133,7 @@ def check_source(source: SourceImages, parameters: Parameters) -> None:
             f"metrics.neighbours is {neighbours}, but the pair has only {images} training images "
             f"in {source.name}: lower it."
         )
+    check_images(source, parameters, images)
 
 
 def digest_of_images(source: SourceImages) -> str:

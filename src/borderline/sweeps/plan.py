@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.grid import lay_out
 from borderline.names import fault_of_name, name_of_pair
-from borderline.params import GeneratorParams, Mark, flat, merged
+from borderline.params import GeneratorParams, Mark, earlier, flat, merged
 from borderline.pipeline_registry import STAGES
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.folders import check_data_folder, check_place
@@ -74,6 +74,7 @@ class Plan:
         sources: The entries from which each entry continues.
         params: The settings of ``--params``, nested.
         settings: The common settings of all sweep runs, by dotted name.
+        earlier: The values of settings that sweeps of earlier versions lack.
     """
 
     folder: Path
@@ -89,6 +90,7 @@ class Plan:
     stages: tuple[str, ...]
     params: Mapping[str, Any]
     settings: Mapping[str, Any]
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     def data_folder(self, sweep_run: SweepRun) -> Path:
         """The data folder of a sweep run; the paths in it have the pair but not the seed."""
@@ -181,6 +183,12 @@ def make_plan(
     check_place(folder, project, about.source)
     parameters.run.torch_device()
     source: SourceImages = context.catalog.load("source")
+    of_grid = parameters.grid.seeds or parameters.grid.step_2_seeds
+    if of_grid is not None and len(seeds) > 1:
+        raise BorderlineError(
+            f"grid.seeds or grid.step_2_seeds is {list(of_grid)}, which takes the place of the "
+            "seeds of the sweep (--seeds): set it to null, or sweep over one seed."
+        )
     pairs = _pairs(lists, source, context, every_pair=every_pair)
     classes = {name for pair in pairs for name in pair}
     label = {name: source.label_of(name, "--pairs") for name in classes}
@@ -210,6 +218,7 @@ def make_plan(
         stages=stages,
         params=params,
         settings=settings,
+        earlier=dict(earlier(parameters)),
     )
 
 

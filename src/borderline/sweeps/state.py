@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from fsspec.implementations.local import LocalFileSystem
@@ -71,17 +72,25 @@ class State(Params):
         return State(settings=self.settings, records=records)
 
 
-def check_same_settings(before: Mapping[str, Any], now: Mapping[str, Any], finished: str) -> None:
+def check_same_settings(
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    finished: str,
+    earlier: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Check that finished runs had the present settings, by dotted name.
+
+    ``earlier`` has the values of settings that runs of earlier versions lack.
 
     Raises:
         BorderlineError: When one differs.
     """
     for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
+        former = before.get(name, earlier.get(name))
+        if former != now.get(name):
             raise BorderlineError(
                 f"{name} is {now.get(name)!r}, but {finished} of this sweep ran with "
-                f"{before.get(name)!r}: set it back, or give the sweep another --name."
+                f"{former!r}: set it back, or give the sweep another --name."
             )
 
 
@@ -107,7 +116,7 @@ class StateFile:
         finished = [name for name, record in state.records.items() if record.ended != "failed"]
         if not finished:
             return new
-        check_same_settings(state.settings, plan.settings, ", ".join(finished))
+        check_same_settings(state.settings, plan.settings, ", ".join(finished), plan.earlier)
         return state
 
     def write(self, state: State) -> None:

@@ -49,3 +49,8 @@ def test_training_keeps_its_last_epoch_or_the_best_of_its_early_stopping() -> No
         {"metric": "acd", "patience": 2, "once_settled": {"metric": "fd_lenet", "patience": 4}}
     )
     assert kept_checkpoint(there, 5, never)["epoch"] == 5
+
+
+def test_best_start_needs_its_distance() -> None:
+    with pytest.raises(BorderlineError, match=r"start is 'best_fid'.*not measured by fid"):
+        starting_checkpoint(checkpoints(1, 2), "best_fid", GAN)

@@ -84,3 +84,9 @@ def test_epochs_beyond_the_stop_do_not_count_however_they_came_about() -> None:
     for length in (4, 6, 9):
         assert has_stopped(rows[:length], stop)
         assert best_epoch(counted(rows[:length], stop), "fd_lenet") == 2
+
+
+@pytest.mark.parametrize("metric", ["fid", "fd_classifier"])
+def test_every_distance_stops_a_training(metric: str) -> None:
+    assert has_stopped(history(metric, 3.0, 4.0, 5.0), rule(metric, 2))
+    assert not has_stopped(history(metric, 3.0, 2.0, 1.0), rule(metric, 2))

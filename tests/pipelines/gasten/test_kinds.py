@@ -107,17 +107,19 @@ def test_kind_checks_its_settings_against_those_beside_them(
         settings_of(kind, **settings).check("one", context)
 
 
-def test_frechet_distance_is_needed_where_a_start_or_a_stop_reads_it() -> None:
-    assert settings_of("latent_search", start="best").needs_fd_lenet()
-    assert not settings_of("gasten").needs_fd_lenet()
+def test_distances_are_needed_where_a_start_or_a_stop_reads_them() -> None:
+    assert settings_of("latent_search", start="best").distances() == {"fd_lenet"}
+    assert settings_of("gasten", start="best_fid").distances() == {"fid"}
+    assert not settings_of("gasten").distances()
     for metric, settled, needed in (
-        ("acd", None, False),
-        ("acd", 2, True),
-        ("fd_lenet", None, True),
+        ("acd", None, set()),
+        ("acd", "fd_lenet", {"fd_lenet"}),
+        ("fd_lenet", None, {"fd_lenet"}),
+        ("fd_classifier", "fid", {"fd_classifier", "fid"}),
     ):
-        once = None if settled is None else {"metric": "fd_lenet", "patience": settled}
+        once = None if settled is None else {"metric": settled, "patience": 1}
         rule = {"metric": metric, "patience": 1, "once_settled": once}
-        assert settings_of("gasten", early_stopping=rule).needs_fd_lenet() is needed
+        assert settings_of("gasten", early_stopping=rule).distances() == needed
 
 
 def test_every_kind_and_every_setting_is_documented() -> None:

@@ -121,7 +121,7 @@ def test_history_has_the_scalars_of_the_loss_and_of_the_term(
     pair_images: LabelledImages, run: RunParams, loss: str, term: str | None, columns: list[str]
 ) -> None:
     images, params = pair_images["images"], PARAMS.model_copy(update={"loss": loss, "epochs": 2})
-    steering = replace(GASTEN, term=TERMS[term]) if term else None
+    steering = replace(GASTEN, term=TERMS[term]()) if term else None
     whole = train(images, run, params=params, steering=steering)
     row = whole[-1]["history"][-1]
     measured = ["training", "fd_lenet"]

@@ -139,7 +139,7 @@ def test_real_borderline_images_are_not_compared_with_themselves(run: RunParams)
     real = real_images()._replace(references={"lenet": Reference.of(features, 5)})
     table = table_of(real, {"a": 300}, {"a": 150}, run)
     floor = group(table, "borderline", "real").query(f"source == '{REAL}'").set_index("measure")
-    borderline = real.borderline(0.1)
+    borderline = real.borderline(BOUNDARY)
     assert borderline.real_rows is not None
     assert borderline.real_rows.tolist() == list(range(60))
     # Nothing but itself is near the seventh.

@@ -13,6 +13,7 @@ def test_side_by_side_draws_every_strip_and_a_note_for_none() -> None:
     figure = draw_side_by_side(
         [("real", images, torch.rand(30)), ("none", images[:0], torch.rand(0))],
         ClassNames("1", "7"),
+        0.5,
     )
     figure.savefig(BytesIO())
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]

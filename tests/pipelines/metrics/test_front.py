@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
+from borderline.measures.realism import Moments, RealStatistics, frechet_distance
+from borderline.pipelines.metrics.charts import draw_front
 from borderline.pipelines.metrics.front import front_of, knee, pareto_front
 from conftest import metrics_params
 
@@ -68,3 +70,23 @@ def test_baseline_is_drawn_but_is_neither_on_the_front_nor_its_knee() -> None:
     assert points["fd_lenet"].notna().all()
     assert points["on_front"].tolist() == points["knee"].tolist() == [True, False]
     assert front_of(epochs, generators, samples, real, metrics)["knee"].tolist() == [False, True]
+
+
+def test_front_is_of_the_distance_in_the_settings() -> None:
+    generators = pd.DataFrame({"source": ["x"], "acd": [0.2]})
+    metrics = metrics_params(sample_size=50, fewest_images=10, neighbours=3)
+    metrics = metrics.model_copy(update={"front": "fid"})
+    epochs = pd.DataFrame(
+        {"source": "x", "epoch": [1, 2], "images": 50, "fd_lenet": [1.0, 9], "fid": [9.0, 1]}
+    ).assign(acd=0.3)
+    real, sample = torch.randn(50, 2), torch.randn(50, 2) + 1
+    points = front_of(epochs, generators, {"x": sample}, RealStatistics.of(real), metrics)
+    assert points["fid"].tolist() == [9.0, 1.0, pytest.approx(distance(sample, real))]
+    assert "fd_lenet" not in points
+    assert points["on_front"].tolist() == [False, True, True]
+    chart = draw_front(points, "x")
+    assert chart.layout.xaxis.title.text.startswith("FID of all images")
+
+
+def distance(sample: torch.Tensor, real: torch.Tensor) -> float:
+    return frechet_distance(Moments.of(sample), Moments.of(real))

@@ -71,6 +71,12 @@ def test_rule_chooses_and_has_words(
     assert choose(leaderboard, rule, bound) == (chosen, words)
 
 
+def test_rules_follow_the_distance_of_the_front(leaderboard: pd.DataFrame) -> None:
+    of_others = leaderboard.rename(columns=lambda name: name.replace("fd_lenet", "fid"))
+    name, words = choose(of_others, "min_acd", 50, "fid")
+    assert (name, words) == ("between", "lowest ACD where fid is at most 50")
+
+
 def test_without_any_distance_the_lowest_acd_is_taken(leaderboard: pd.DataFrame) -> None:
     for rule in ("knee", "min_acd"):
         name, words = choose(leaderboard.assign(fd_lenet=math.nan), rule, 50)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name, latest
 from borderline.errors import BorderlineError
 from borderline.pipelines.gasten import params
-from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams, Start
+from borderline.pipelines.gasten.params import BEST, EarlyStoppingParams, GanParams, Start
 
 History = Sequence[dict[str, float]]
 
@@ -22,13 +22,13 @@ def starting_checkpoint(
     """The checkpoint of step 1 that a generator starts from.
 
     Raises:
-        BorderlineError: When that epoch has no checkpoint.
+        BorderlineError: When that epoch has no checkpoint, or no epoch has the distance.
     """
     assert not isinstance(start, tuple), "the grid takes lists apart"
     if start == "last":
         return kept_checkpoint(checkpoints, gan.epochs, gan.early_stopping)
-    if start == "best":
-        return _best(checkpoints, _latest(checkpoints, gan.epochs), "fd_lenet")
+    if not isinstance(start, int):
+        return _best_of_step_1(checkpoints, _latest(checkpoints, gan.epochs), start)
     if epoch_name(start) not in checkpoints:
         epochs = ", ".join(str(int(name[-4:])) for name in sorted(checkpoints))
         raise BorderlineError(
@@ -36,6 +36,16 @@ def starting_checkpoint(
             f"{epochs}, or 'best' or 'last'."
         )
     return checkpoints[epoch_name(start)]()
+
+
+def _best_of_step_1(checkpoints: Checkpoints, last: Checkpoint, start: Start) -> Checkpoint:
+    metric = BEST[start]
+    if best_epoch(last["history"], metric) is None:
+        raise BorderlineError(
+            f"start is {start!r}, but the epochs of step 1 were not measured by {metric}: choose "
+            "'last' or a number."
+        )
+    return _best(checkpoints, last, metric)
 
 
 def kept_checkpoint(

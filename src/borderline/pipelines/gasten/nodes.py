@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from borderline.errors import BorderlineError
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.gasten.params import GanParams, GenerationParams, gan_settings
-from borderline.records import LabelledImages, Latents, Part, RealFeatures
+from borderline.records import (
+    LabelledImages,
+    Latents,
+    Part,
+    RealFeatures,
+    RealView,
+    References,
+)
 from borderline.streaming import streams
 
 if TYPE_CHECKING:
@@ -17,16 +24,81 @@ if TYPE_CHECKING:
 
     from borderline.boundary import Boundary
     from borderline.datasets.checkpoints import Checkpoints
+    from borderline.datasets.image_source import SourceImages
+    from borderline.measures.judges import Reference
     from borderline.pipelines.gasten.stream import Epoch
     from borderline.sampling import Sampler
 
 
-def make_test_noise(*, generation: GenerationParams, gan: GanParams, run: RunParams) -> Latents:
-    """The fixed latent vectors of every epoch's scores and sample grids."""
+def make_test_noise(
+    noise_file: bytes | None = None,
+    *,
+    generation: GenerationParams,
+    gan: GanParams,
+    run: RunParams,
+) -> Latents:
+    """The fixed latent vectors of every epoch's scores and sample grids, drawn or from a file."""
     import torch
 
+    from borderline.pipelines.gasten.noise_file import read_noise
+
+    if noise_file is not None:
+        return {"latents": read_noise(noise_file, gan.latent_dim)}
     random = run.generator("test noise")
     return {"latents": torch.randn(generation.test_noise, gan.latent_dim, generator=random)}
+
+
+def describe_real_images(
+    pair_train: LabelledImages,
+    source: SourceImages,
+    pair_names: dict[str, str],
+    judge: nn.Module,
+    inception: nn.Module | None = None,
+    *,
+    epoch_reference: Reference,
+    pair: PairParams,
+    run: RunParams,
+) -> References:
+    """The real images that epochs are compared with, as Inception sees them where it is given.
+
+    With the images of all classes, the features of the judge are there too.
+    """
+    from borderline.measures.inference import embed
+    from borderline.measures.realism import RealStatistics
+    from borderline.pipelines.gasten.real_images import rows_of_pair, training_images
+
+    device, images, described = run.torch_device(), pair_train["images"], {}
+    if epoch_reference == "all":
+        images = training_images(source, pair, run)["images"]
+        described["lenet.features"] = embed(judge, images, device)
+    if inception is not None:
+        features = embed(inception, images, device)
+        described |= RealStatistics.of(features).record("inception")
+        if epoch_reference == "all":
+            features = features[rows_of_pair(source, pair_names, pair, run)]
+        described["inception.features"] = features
+    return described
+
+
+def describe_real_view(
+    real_view: RealView,
+    classifier: nn.Module,
+    source: SourceImages,
+    *,
+    epoch_reference: Reference,
+    pair: PairParams,
+    run: RunParams,
+) -> References:
+    """The real images that epochs are compared with, as the model under test sees them."""
+    from borderline.measures.inference import embed
+    from borderline.measures.realism import RealStatistics
+    from borderline.pipelines.gasten.real_images import training_images
+
+    features = real_view["train_embeddings"]
+    if epoch_reference == "all":
+        images = training_images(source, pair, run)["images"]
+        features = embed(classifier, images, run.torch_device())
+    return RealStatistics.of(features).record("classifier")
 
 
 @streams("history_table", step="epoch", total=lambda gan: gan.epochs)
@@ -36,10 +108,14 @@ def train_gan(
     judge: nn.Module,
     real_features: RealFeatures,
     checkpoints_so_far: Checkpoints,
+    real_statistics: References | None = None,
+    inception: nn.Module | None = None,
     *,
     gan: GanParams,
     pair: PairParams,
     run: RunParams,
+    epoch_reference: Reference = "pair",
+    noise_path: str | None = None,
 ) -> Iterator[Epoch]:
     """Step 1: train the plain GAN; yields checkpoints, the history and a sample grid an epoch.
 
@@ -53,13 +129,16 @@ def train_gan(
     images, noise = pair_train["images"], test_noise["latents"]
     network = Gan(gan, images.shape[1:], run)
     digests = epoch_scores.score_digests(gan.early_stopping, judge, noise)
+    digests |= epoch_scores.history_settings(epoch_reference, noise_path, noise)
+    others = epoch_scores.other_judges({"inception": inception}, real_statistics, noise)
+    real = epoch_scores.features_to_compare(real_features, real_statistics)
     progress = training.train(
         network,
         images,
         epochs=gan.epochs,
         settings={**gan_settings(run, pair, gan), "images digest": digest(images), **digests},
         so_far=checkpoints_so_far,
-        measure=epoch_scores.measurement(noise, judge, real_features["features"], network.device),
+        measure=epoch_scores.measurement(noise, judge, real, network.device, others=others),
         early_stopping=gan.early_stopping,
     )
     for epoch in stream.stream_epochs(progress, network, noise):

@@ -11,7 +11,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from borderline.boundary import logit, uncentred
 from borderline.errors import BorderlineError
+from borderline.fingerprints import EARLIER, NOISE_DIGEST, REFERENCE, STEP_2_SEED
 from borderline.imported.params import Source
+from borderline.measures.judges import JUDGE_OF, Distance, Reference
+from borderline.names import fault_of_path
 from borderline.params import (
     ConfusionParams,
     GeneratorParams,
@@ -21,7 +24,9 @@ from borderline.params import (
     Params,
     RunParams,
     Setting,
+    without_fault,
 )
+from borderline.seeds import GivenSeed
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Cunha et al. 2023.
@@ -31,8 +36,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Values of the settings that are null, by the name of the preset."""
 
-Start = Literal["last", "best"] | Annotated[int, Field(ge=1, strict=True)]
-"""The epoch of step 1 to start from: the last, the one with the lowest Fréchet distance, or a
+Start = Literal["last", "best", "best_fid"] | Annotated[int, Field(ge=1, strict=True)]
+"""The epoch of step 1 to start from: the last, the one with the lowest ``fd_lenet`` or FID, or a
 number."""
 
 
@@ -51,6 +56,9 @@ USUAL_BETAS: Betas = (0.5, 0.999)
 
 NetworkName = Literal["generator", "discriminator"]
 NETWORKS: tuple[NetworkName, ...] = ("generator", "discriminator")
+
+BEST: dict[Start, Distance] = {"best": "fd_lenet", "best_fid": "fid"}
+"""The distance that chooses the epoch to start from."""
 
 Pairs = Literal["random", "nearest"]
 """How points of both sides are paired: at random, or each with its nearest neighbours."""
@@ -71,9 +79,10 @@ class StartsFromGan(GeneratorParams):
         """No if it continues from another generator."""
         return self.goes_on_from() is None
 
-    def needs_fd_lenet(self) -> bool:
-        """Whether it starts from the best epoch."""
-        return self.start == "best"
+    def distances(self) -> set[Distance]:
+        """The distance whose best epoch it starts from."""
+        assert not isinstance(self.start, tuple), "the grid takes lists apart"
+        return {BEST[self.start]} if self.start in BEST else set()
 
     def check(self, name: str, context: GeneratorContext) -> None:
         """Step 1 has a checkpoint of the epoch to start from."""
@@ -108,7 +117,7 @@ class ImportedParams(GeneratorParams):
 class SettledParams(Params):
     """A score is settled after ``patience`` epochs without improvement."""
 
-    metric: Literal["fd_lenet"]
+    metric: Distance
     patience: int = Field(ge=1)
 
 
@@ -121,13 +130,20 @@ class EarlyStoppingParams(Params):
             ACD counts after the Fréchet distance has settled).
     """
 
-    metric: Literal["fd_lenet", "acd", "yield"]
+    metric: Distance | Literal["acd", "yield"]
     patience: int = Field(ge=1)
     once_settled: SettledParams | None = None
 
-    def needs_fd_lenet(self) -> bool:
-        """Whether the rule reads the Fréchet distance."""
-        return self.metric == "fd_lenet" or self.once_settled is not None
+    def metrics(self) -> dict[str, str]:
+        """The scores that the rule reads, by setting."""
+        scores: dict[str, str] = {"metric": self.metric}
+        if self.once_settled is not None:
+            scores["once_settled.metric"] = self.once_settled.metric
+        return scores
+
+    def distances(self) -> set[Distance]:
+        """The Fréchet distances that the rule reads."""
+        return {distance for distance in JUDGE_OF if distance in self.metrics().values()}
 
 
 class NetworkParams(Params):
@@ -255,15 +271,36 @@ def _unusual(betas: Betas) -> list[float] | None:
 
 
 class GenerationParams(Params):
-    """Images of each finished generator (Gomes et al. 2024: 15,000), and latents for its epochs."""
+    """Images of each finished generator (Gomes et al. 2024: 15,000), and latents for its epochs.
+
+    Attributes:
+        test_noise: The number of fixed latent vectors that all epochs are measured on.
+        noise_file: A file of latent vectors (N, ``gan.latent_dim``) that take their place:
+            ``.npy``, ``.safetensors`` or ``.pt``.
+    """
 
     images: int = Field(ge=1)
-    test_noise: int = Field(ge=64)
+    test_noise: int = Field(ge=1)
+    noise_file: Annotated[str, without_fault(fault_of_path)] | None = None
 
 
 def gan_settings(run: RunParams, pair: PairParams, gan: GanParams) -> dict[str, Setting]:
     """The fingerprint of step 1: every setting that its checkpoints depend on."""
     return {**run.fingerprint("run"), **pair.fingerprint("pair"), **gan.fingerprint("gan")}
+
+
+def measured_settings(reference: Reference, noise_digest: str | None) -> dict[str, Setting]:
+    """The fingerprint of the scores in a history, without the usual values (``EARLIER``).
+
+    ``noise_digest`` is that of a test noise from a file.
+    """
+    settings: dict[str, Setting] = {REFERENCE: reference, NOISE_DIGEST: noise_digest}
+    return {name: value for name, value in settings.items() if value != EARLIER[name]}
+
+
+def seed_settings(run: RunParams) -> dict[str, Setting]:
+    """The seed of step 2 for its fingerprint, if it is one of ``grid``."""
+    return {STEP_2_SEED: run.seed} if isinstance(run, GivenSeed) else {}
 
 
 @dataclass(frozen=True)

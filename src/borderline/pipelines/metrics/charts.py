@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 
 from borderline.boundary import Boundary, ends_of_band
 from borderline.measures.class_names import ClassNames, in_chart, p_of
+from borderline.measures.judges import Distance
 from borderline.measures.plots import PROBABILITY_COLOURS, colours_of_p
 from borderline.pipelines.metrics.comparison import REAL
 
@@ -25,7 +26,6 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentago
 
 _DISTANCES = {"fd_lenet": "fd_lenet", "fd_classifier": "fd_classifier", "fid": "FID"}
 _DASHED = {"dash": "dash", "color": _GREY, "width": 1}
-_BOTH_SCORES = "fd_lenet %{x:.1f}, ACD %{y:.3f}<extra></extra>"
 _SETS = {"": "all images", "_borderline": "borderline", "_to_borderline": "to real borderline"}
 _HEADLINES = {
     "yield": "yield",
@@ -99,8 +99,8 @@ def draw_histograms(
 
 def draw_curves(epochs: pd.DataFrame) -> go.Figure:
     """Fréchet distance, yield and ACD of each training by epoch, from ``epochs_table``."""
-    panels = {"fd_lenet": "fd_lenet", "yield": "yield", "acd": "ACD"}
-    panels = {column: title for column, title in panels.items() if epochs[column].notna().any()}
+    panels = {**_DISTANCES, "yield": "yield", "acd": "ACD"}
+    panels = {n: title for n, title in panels.items() if n in epochs and epochs[n].notna().any()}
     figure = make_subplots(max(len(panels), 1), 1, shared_xaxes=True, vertical_spacing=0.05)
     for number, (source, table) in enumerate(epochs.groupby("source", sort=False)):
         colour, dash, symbol = _style(number)
@@ -123,8 +123,9 @@ def draw_curves(epochs: pd.DataFrame) -> go.Figure:
             )
     for row, title in enumerate(panels.values(), start=1):
         figure.update_yaxes(title=title, rangemode="tozero", row=row, col=1)
-    if "fd_lenet" in panels:
-        figure.update_yaxes(type="log", row=1, col=1)
+    for row, column in enumerate(panels, start=1):
+        if column in _DISTANCES:
+            figure.update_yaxes(type="log", row=row, col=1)
     figure.update_xaxes(title="epoch (step 2 starts at 0)", row=max(len(panels), 1), col=1)
     images = epochs["images"].max()
     n = f", on {images:.0f} images per epoch" if images > 0 else ""
@@ -135,9 +136,11 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
     """The Pareto front of Fréchet distance and ACD over epochs and generators (``front_of``)."""
     figure = go.Figure()
     n = int(points["n"].max()) if len(points) else 0
-    front = points[points["on_front"]].sort_values("fd_lenet")
+    distance, name = next((n, shown) for n, shown in _DISTANCES.items() if n in points)
+    both_scores = f"{name} %{{x:.1f}}, ACD %{{y:.3f}}<extra></extra>"
+    front = points[points["on_front"]].sort_values(distance)
     figure.add_scatter(
-        x=front["fd_lenet"],
+        x=front[distance],
         y=front["acd"],
         mode="lines",
         line={"shape": "hv", "color": _GREY, "dash": "dot"},
@@ -149,7 +152,7 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
         trained, finished = table[table["epoch"].notna()], table[table["epoch"].isna()]
         if len(trained):
             figure.add_scatter(
-                x=trained["fd_lenet"],
+                x=trained[distance],
                 y=trained["acd"],
                 mode="lines+markers+text",
                 text=[f"{epoch:.0f}" for epoch in trained["epoch"]],
@@ -158,10 +161,10 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
                 line={"color": colour, "width": 1},
                 marker={"size": 6, "symbol": "circle-open"},
                 name=f"{source}, epochs",
-                hovertemplate=f"{source}, epoch %{{text}}<br>{_BOTH_SCORES}",
+                hovertemplate=f"{source}, epoch %{{text}}<br>{both_scores}",
             )
         figure.add_scatter(
-            x=finished["fd_lenet"],
+            x=finished[distance],
             y=finished["acd"],
             mode="markers",
             marker={
@@ -171,11 +174,11 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
                 "line": {"width": 3 if source == chosen else 0, "color": "#000000"},
             },
             name=f"{source}{' (chosen)' if source == chosen else ''}",
-            hovertemplate=f"{source}, all images<br>{_BOTH_SCORES}",
+            hovertemplate=f"{source}, all images<br>{both_scores}",
         )
     for _, row in points[points["knee"]].iterrows():
         figure.add_annotation(
-            x=math.log10(max(row["fd_lenet"], 1e-9)),
+            x=math.log10(max(row[distance], 1e-9)),
             y=row["acd"],
             text="knee" if row["acd"] > front["acd"].min() else "lowest ACD",
             ax=34,
@@ -184,7 +187,7 @@ def draw_front(points: pd.DataFrame, chosen: str) -> go.Figure:
             borderpad=2,
         )
     figure.update_xaxes(
-        title=f"fd_lenet of all images, N = {n}, logarithmic (left: nearer to real images)",
+        title=f"{name} of all images, N = {n}, logarithmic (left: nearer to real images)",
         type="log",
         nticks=8,
     )
@@ -197,7 +200,7 @@ def _range_of(acd: pd.Series) -> list[float] | None:
     return [-0.02, 0.52] if not acd.max() > 0.5 else None
 
 
-def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
+def draw_leaderboard(leaderboard: pd.DataFrame, distance: Distance = "fd_lenet") -> go.Figure:
     """The main scores of all generators with 95 % intervals, beside the real images."""
     real = leaderboard["source"] == REAL
     chosen_names = "<b>" + leaderboard["source"] + "</b> (chosen)"
@@ -248,10 +251,10 @@ def draw_leaderboard(leaderboard: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(rangemode="tozero", nticks=4)
     height = 190 + rows * (100 + 26 * len(leaderboard))
-    return _finished(figure, _title(leaderboard), height).update_layout(margin={"t": 160})
+    return _finished(figure, _title(leaderboard, distance), height).update_layout(margin={"t": 160})
 
 
-def _title(leaderboard: pd.DataFrame) -> str:
+def _title(leaderboard: pd.DataFrame, distance: Distance) -> str:
     real = leaderboard["source"] == REAL
     sizes = {"all images": "fd_lenet_n", "borderline images": "fd_lenet_borderline_n"}
     counts = ", ".join(
@@ -264,7 +267,7 @@ def _title(leaderboard: pd.DataFrame) -> str:
         f"{(~real).sum()} generators with 95 % intervals (lenet features: {counts}).<br>"
         "<sup>Dashed: real images, the floor of the measures of realism"
         f"{' (too few real images are borderline for their floor)' if missing else ''}.<br>"
-        "Diamond: on the Pareto front of fd_lenet and ACD. "
+        f"Diamond: on the Pareto front of {_DISTANCES[distance]} and ACD. "
         f"Chosen: {leaderboard['rule'].iloc[0]}.</sup>"
     )
 

@@ -9,11 +9,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from borderline.measures.realism import Moments, frechet_distance
+from borderline.measures.realism import RealStatistics
 from borderline.pipelines.metrics.params import MetricsParams
-
-DECIDING = "fd_lenet"
-"""The Fréchet distance of front and rules: the only one that epochs have."""
 
 
 def pareto_front(fd: np.ndarray, acd: np.ndarray) -> np.ndarray:
@@ -49,7 +46,7 @@ def front_of(
     epochs: pd.DataFrame,
     generators: pd.DataFrame,
     samples: Mapping[str, Tensor],
-    real: Tensor,
+    real: Tensor | RealStatistics,
     metrics: MetricsParams,
     candidates: Collection[str] | None = None,
 ) -> pd.DataFrame:
@@ -64,33 +61,33 @@ def front_of(
         epochs: One row for each epoch of each training.
         generators: One row for each finished generator, with ``source`` and ``acd``.
         candidates: The generators that a rule may choose, by source; None for all.
-        samples: The LeNet's features of each generator's images, by source.
-        real: The LeNet's features of the real training images, shape (N, D).
+        samples: The features of each generator's images, by source, for the judge of
+            ``metrics.front``.
+        real: Its features of the real training images, shape (N, D), or their statistics.
 
     Returns:
         One row for each point: ``source``, ``epoch`` (NaN for a finished generator), ``n``,
-        ``fd_lenet`` (NaN where there are fewer images), ``acd``, ``on_front`` and ``knee``.
+        the distance (NaN where there are fewer images), ``acd``, ``on_front`` and ``knee``.
     """
-    steered = epochs[epochs[DECIDING].notna() & epochs["acd"].notna()]
+    distance = metrics.front
+    steered = epochs[epochs[distance].notna() & epochs["acd"].notna()]
     sizes = {source: len(sample) for source, sample in samples.items()}
     enough = [size for size in sizes.values() if size >= metrics.fewest_images]
     n = int(steered["images"].max()) if len(steered) else min([*enough, metrics.sample_size])
-    moments = Moments.of(real)
+    statistics = real if isinstance(real, RealStatistics) else RealStatistics.of(real)
     finished = [
         {
             "source": source,
             "n": min(n, sizes[source]),
             "acd": acd,
-            DECIDING: frechet_distance(Moments.of(samples[source][:n]), moments)
-            if sizes[source] >= n
-            else math.nan,
+            distance: statistics.distance(samples[source][:n]) if sizes[source] >= n else math.nan,
         }
         for source, acd in zip(generators["source"], generators["acd"], strict=True)
     ]
     trained = steered.rename(columns={"images": "n"})
     points = pd.concat([trained, pd.DataFrame(finished)], ignore_index=True)
-    points = points.reindex(columns=["source", "epoch", "n", DECIDING, "acd"])
-    fd, acd = (points[name].to_numpy(dtype=float) for name in (DECIDING, "acd"))
+    points = points.reindex(columns=["source", "epoch", "n", distance, "acd"])
+    fd, acd = (points[name].to_numpy(dtype=float) for name in (distance, "acd"))
     if candidates is not None:
         left_out = points["source"].isin([n for n in generators["source"] if n not in candidates])
         fd = np.where(left_out, np.nan, fd)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from borderline.errors import BorderlineError
+from borderline.measures.judges import Distance
 from borderline.pipelines.metrics.comparison import REAL, measure_name
-from borderline.pipelines.metrics.front import DECIDING, knee, pareto_front
+from borderline.pipelines.metrics.front import knee, pareto_front
 from borderline.pipelines.metrics.params import RULES as RULES
 
 # The leaderboard shows these measures of borderline images; realism_table has all.
@@ -39,13 +40,15 @@ def gather_scores(
     return table.assign(baseline=[baselines.get(source, "") for source in table["source"]])
 
 
-def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataFrame:
+def lay_out_leaderboard(
+    scores: pd.DataFrame, realism: pd.DataFrame, distance: Distance = "fd_lenet"
+) -> pd.DataFrame:
     """The leaderboard before the choice, from ``gather_scores`` and ``compare``.
 
     Returns:
         The scores and the main measures at equal N: a column for the value, ``_low`` and ``_high``
         for the interval, ``_n`` for N. ``on_front`` marks the generators on the Pareto front of
-        ``fd_lenet`` and ACD, of those that a rule may choose.
+        the distance and ACD, of those that a rule may choose.
     """
     table = scores
     for (images, against), suffix in _GROUPS.items():
@@ -59,11 +62,16 @@ def lay_out_leaderboard(scores: pd.DataFrame, realism: pd.DataFrame) -> pd.DataF
             columns |= {end: f"{name}{suffix}_{end}" for end in ("low", "high", "n")}
             table = table.join(values[list(columns)].rename(columns=columns), on="source")
     candidates = table["source"].isin(candidates_of(table)["source"]).to_numpy()
-    fd = np.where(candidates, table[DECIDING], np.nan)
+    fd = np.where(candidates, table[distance], np.nan)
     return table.assign(on_front=pareto_front(fd, table["acd"].to_numpy(dtype=float)))
 
 
-def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tuple[str, str]:
+def choose(
+    leaderboard: pd.DataFrame,
+    rule: str,
+    fd_at_most: float | None,
+    distance: Distance = "fd_lenet",
+) -> tuple[str, str]:
     """The name of the generator that a rule chooses, and the rule in words.
 
     A generator without borderline images comes last, unless it is named: it has no prototypes. A
@@ -82,7 +90,7 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
         )
     candidates = candidates_of(leaderboard)
     useful = candidates[candidates["borderline"] > 0]
-    name, words = _by_rule(useful if len(useful) else candidates, rule, fd_at_most)
+    name, words = _by_rule(useful if len(useful) else candidates, rule, fd_at_most, distance)
     if is_baseline(candidates).all():
         words = f"{words}; all generators are baselines"
     elif useful.empty and (generators["borderline"] > 0).any():
@@ -90,29 +98,31 @@ def choose(leaderboard: pd.DataFrame, rule: str, fd_at_most: float | None) -> tu
     return name, words
 
 
-def _by_rule(candidates: pd.DataFrame, rule: str, fd_at_most: float | None) -> tuple[str, str]:
+def _by_rule(
+    candidates: pd.DataFrame, rule: str, fd_at_most: float | None, distance: Distance
+) -> tuple[str, str]:
     candidates = candidates.reset_index(drop=True)
-    fd = candidates[DECIDING].to_numpy(dtype=float)
+    fd = candidates[distance].to_numpy(dtype=float)
     acd = candidates["acd"].to_numpy(dtype=float)
     if rule == "max_yield":
-        by = ["yield", f"{DECIDING}_borderline", "acd"]
+        by = ["yield", f"{distance}_borderline", "acd"]
         best = candidates.sort_values(by, ascending=[False, True, True], kind="stable").iloc[0]
         return str(best["source"]), "highest yield"
     if np.isnan(fd).all():
-        return _lowest(candidates, "acd"), f"lowest ACD, because no {DECIDING} is known"
+        return _lowest(candidates, "acd"), f"lowest ACD, because no {distance} is known"
     if rule == "min_acd":
         assert fd_at_most is not None, "checked with the settings"
         within = candidates[fd <= fd_at_most]
         if len(within) == 0:
-            words = f"lowest {DECIDING}, because none is at most {fd_at_most:g}"
-            return _lowest(candidates, DECIDING), words
-        return _lowest(within, "acd"), f"lowest ACD where {DECIDING} is at most {fd_at_most:g}"
+            words = f"lowest {distance}, because none is at most {fd_at_most:g}"
+            return _lowest(candidates, distance), words
+        return _lowest(within, "acd"), f"lowest ACD where {distance} is at most {fd_at_most:g}"
     at = knee(fd, acd)
     assert at is not None, "at least one distance is known"
     if acd[at] == acd[pareto_front(fd, acd)].min():
-        words = f"lowest ACD, because the front of {DECIDING} and ACD has no knee"
+        words = f"lowest ACD, because the front of {distance} and ACD has no knee"
     else:
-        words = f"knee of the front of {DECIDING} and ACD"
+        words = f"knee of the front of {distance} and ACD"
     return str(candidates["source"][at]), words
 
 

@@ -41,8 +41,12 @@ def describe_real_images(
     inception: nn.Module | None = None,
     pair_train: LabelledImages | None = None,
     pair_test: LabelledImages | None = None,
+    real_statistics: References | None = None,
 ) -> References:
-    """The real images as the LeNet sees them, and Inception where it is given."""
+    """The real images as the LeNet sees them, and Inception where it is given.
+
+    The features of the training images that ``real_statistics`` has are not computed again.
+    """
     from borderline.measures.inference import embed
     from borderline.pipelines.metrics.measuring import describe
 
@@ -50,7 +54,9 @@ def describe_real_images(
     references = describe("lenet", real_features["features"], real_features["test_features"], k)
     if inception is not None and pair_train is not None and pair_test is not None:
         device = run.torch_device()
-        train, test = (embed(inception, p["images"], device) for p in (pair_train, pair_test))
+        train = (real_statistics or {}).get("inception.features")
+        train = embed(inception, pair_train["images"], device) if train is None else train
+        test = embed(inception, pair_test["images"], device)
         references |= describe("inception", train, test, k)
     return references
 
@@ -133,10 +139,12 @@ def gather_epochs(**histories: DataFrame) -> tuple[DataFrame, Chart]:
     """The histories of all trainings in one table, and as curves."""
     from pandas import DataFrame, concat
 
+    from borderline.measures.judges import JUDGE_OF
     from borderline.pipelines.metrics.charts import draw_curves
 
     tables = [h.assign(source=name.rpartition(".")[0]) for name, h in histories.items()]
-    columns = ["source", "epoch", "images", "fd_lenet", "yield", "acd", "band", "seconds"]
+    distances = [n for n in JUDGE_OF if n == "fd_lenet" or any(n in h for h in histories.values())]
+    columns = ["source", "epoch", "images", *distances, "yield", "acd", "band", "seconds"]
     epochs = concat(tables) if tables else DataFrame(columns=columns)
     epochs = epochs.reindex(columns=columns).reset_index(drop=True)
     return epochs, draw_curves(epochs)
@@ -146,20 +154,28 @@ def find_front(
     epochs_table: DataFrame,
     real_features: RealFeatures,
     leaderboard_table: DataFrame,
+    statistics: References | None = None,
     *,
     metrics: MetricsParams,
     **features: FeatureSamples,
 ) -> tuple[DataFrame, Chart]:
     """The Pareto front of Fréchet distance and ACD over epochs and generators, and its chart."""
+    from borderline.measures.judges import JUDGE_OF
+    from borderline.measures.realism import RealStatistics
     from borderline.pipelines.metrics.charts import draw_front
     from borderline.pipelines.metrics.front import front_of
     from borderline.pipelines.metrics.leaderboard import candidates_of, generators_of
     from borderline.sampling import chosen_generator
 
     generators = generators_of(leaderboard_table)
-    samples = {name: features[f"{name}.features"]["lenet.all"] for name in generators["source"]}
+    judge = JUDGE_OF[metrics.front]
+    samples = {name: features[f"{name}.features"][f"{judge}.all"] for name in generators["source"]}
     candidates = list(candidates_of(leaderboard_table)["source"])
-    real = real_features["features"]
+    real: Tensor | RealStatistics = real_features["features"]
+    if statistics is not None and judge == "lenet":
+        real = statistics["lenet.features"]
+    elif statistics is not None:
+        real = RealStatistics.of_record(statistics, judge)
     points = front_of(epochs_table, generators, samples, real, metrics, candidates)
     return points, draw_front(points, chosen_generator(leaderboard_table))
 
@@ -189,10 +205,10 @@ def choose_generator(
     settings = {name: generators.get(f"{name}.settings") for name in grid.generators}
     baselines = {name: kind.baseline for name, kind in settings.items() if kind is not None}
     table = gather_scores(tables, floor | {"temperature": temperature}, baselines)
-    leaderboard = lay_out_leaderboard(table, realism_table)
-    chosen, rule = choose(leaderboard, metrics.choose, metrics.fd_at_most)
+    leaderboard = lay_out_leaderboard(table, realism_table, metrics.front)
+    chosen, rule = choose(leaderboard, metrics.choose, metrics.fd_at_most, metrics.front)
     leaderboard = leaderboard.assign(chosen=leaderboard["source"] == chosen, rule=rule)
-    return leaderboard, draw_leaderboard(leaderboard)
+    return leaderboard, draw_leaderboard(leaderboard, metrics.front)
 
 
 def show_histograms(
@@ -264,6 +280,7 @@ def measure_held_out(
     judge: nn.Module,
     pair_test: LabelledImages,
     real_features: RealFeatures,
+    real_statistics: References | None = None,
     *,
     verdicts: VerdictsParams,
     pair: PairParams,
@@ -274,7 +291,8 @@ def measure_held_out(
     from borderline.pipelines.metrics.opinions import measure_distances
 
     train = _training_images(source, pair, run)
-    features = embed(judge, train, run.torch_device())
+    known = (real_statistics or {}).get("lenet.features")
+    features = embed(judge, train, run.torch_device()) if known is None else known
     test = pair_test["images"], real_features["test_features"]
     return {
         **measure_distances(*test, train, features, verdicts.neighbours),

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from borderline.measures.judges import Distance, Judges, Reference
 from borderline.params import Params
 
 RULES = ("knee", "min_acd", "max_yield")
@@ -23,11 +24,16 @@ class MetricsParams(Params):
         neighbours: k of precision, recall, density and coverage.
         resamples: Resamples of the bootstrap intervals.
         choose: The rule that picks a model's generator: ``knee`` (the bulge of the Pareto front of
-            ``fd_lenet`` and ACD), ``min_acd`` (the lowest ACD among those whose ``fd_lenet`` is at
-            most ``fd_at_most``), ``max_yield`` (the highest yield, the lower ``fd_lenet`` of the
-            borderline images breaking ties), or the name of a generator.
+            ``front`` and ACD), ``min_acd`` (the lowest ACD among those whose ``front`` is at most
+            ``fd_at_most``), ``max_yield`` (the highest yield, the lower ``front`` of the borderline
+            images breaking ties), or the name of a generator.
         fd_at_most: The bound of ``min_acd``; None for other rules.
         most_borderline: Most borderline images of the chosen generator for the next stages.
+        epoch_judges: The judges that measure every epoch, as in ``grid.judges``; the model under
+            test measures only step 2.
+        epoch_reference: The real training images that epochs are compared with: those of the
+            ``pair``, or of ``all`` classes.
+        front: The Fréchet distance of the Pareto front and of the rules.
     """
 
     histogram_bins: int = Field(ge=2)
@@ -38,6 +44,9 @@ class MetricsParams(Params):
     choose: str
     fd_at_most: float | None = Field(gt=0)
     most_borderline: int = Field(ge=1)
+    epoch_judges: Judges = ("lenet",)
+    epoch_reference: Reference = "pair"
+    front: Distance = "fd_lenet"
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

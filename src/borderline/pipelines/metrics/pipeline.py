@@ -20,8 +20,14 @@ def create_pipeline() -> Pipeline:
         return _datasets(dataset, *layout.generators)
 
     settings = {f"{name}.settings": f"params:generators.{name}" for name in layout.generators}
-    needed = ("inception", "pair_train", "pair_test") if "inception" in layout.judges else ()
+    needed = ["inception", "pair_train", "pair_test"] if "inception" in layout.judges else []
+    needed += ["real_statistics"] if needed and "inception" in layout.epoch_judges else []
     real = node(nodes.describe_real_images, "real_reference", more={name: name for name in needed})
+    # The LeNet's features of all classes, if they are there already.
+    known = {"real_statistics": "real_statistics"} if layout.epoch_reference == "all" else {}
+    of_front = "model_statistics" if layout.front == "fd_classifier" else "real_statistics"
+    usual = layout.front == "fd_lenet" and layout.epoch_reference == "pair"
+    front = {} if usual else {"statistics": of_front}
     generator = node(
         nodes.measure_generator,
         ["scores_table", "histogram_table", "features"],
@@ -37,7 +43,11 @@ def create_pipeline() -> Pipeline:
                 more=of_generators("scores_table") | settings,
             ),
             node(nodes.gather_epochs, ["epochs_table", "curves_chart"], more=histories),
-            node(nodes.find_front, ["front_table", "front_chart"], more=of_generators("features")),
+            node(
+                nodes.find_front,
+                ["front_table", "front_chart"],
+                more=of_generators("features") | front,
+            ),
             node(nodes.show_histograms, "histograms_chart", more=of_generators("histogram_table")),
             node(nodes.compare_generators, "generators_figure", more=of_generators("images")),
             node(
@@ -50,7 +60,7 @@ def create_pipeline() -> Pipeline:
         ]
     )
     return (
-        for_all("metrics", Pipeline([real, node(nodes.measure_held_out, "held_out")]))
+        for_all("metrics", Pipeline([real, node(nodes.measure_held_out, "held_out", more=known)]))
         + for_each_generator(
             "metrics",
             lambda _: Pipeline([generator]),
@@ -62,6 +72,7 @@ def create_pipeline() -> Pipeline:
             model,
             shared=[
                 *("pair_train", "pair_names", "real_features", "real_reference"),
+                "real_statistics",
                 *("source", "judge", "committee", "held_out"),
                 *_datasets("history_table", *gans()),
             ],

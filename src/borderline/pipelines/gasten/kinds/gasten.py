@@ -11,7 +11,9 @@ from pydantic import Field, model_validator
 
 from borderline.boundary import Boundary, fingerprint
 from borderline.errors import BorderlineError
+from borderline.fingerprints import EARLIER
 from borderline.grid import node
+from borderline.measures.judges import Distance
 from borderline.params import Mark, RunParams, Setting
 from borderline.pipelines.gasten.params import (
     NETWORKS,
@@ -19,10 +21,12 @@ from borderline.pipelines.gasten.params import (
     GanParams,
     GeneratorContext,
     StartsFromGan,
+    seed_settings,
     with_own,
 )
 from borderline.pipelines.gasten.terms import TERMS, TermName
-from borderline.records import LabelledImages, Latents, RealFeatures, RealView
+from borderline.pipelines.gasten.wiring import node_of_epochs
+from borderline.records import LabelledImages, Latents, RealFeatures, RealView, References
 from borderline.sampling import GanSampler
 from borderline.streaming import streams
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from borderline.datasets.checkpoints import Checkpoint, Checkpoints
+    from borderline.measures.judges import Reference
     from borderline.pipelines.gasten.epoch import Steering
     from borderline.pipelines.gasten.gan import Gan
     from borderline.pipelines.gasten.networks import Discriminator, Generator, ImageShape
@@ -88,10 +93,10 @@ class Settings(StartsFromGan):
             )
         return self
 
-    def needs_fd_lenet(self) -> bool:
-        """Whether the start or the early stopping reads the Fréchet distance."""
+    def distances(self) -> set[Distance]:
+        """The Fréchet distances that the start or the early stopping reads."""
         rule = self.early_stopping
-        return super().needs_fd_lenet() or (rule is not None and rule.needs_fd_lenet())
+        return super().distances() | (set() if rule is None else rule.distances())
 
     def check(self, name: str, context: GeneratorContext) -> None:
         """The start has a checkpoint, and the term can be compiled."""
@@ -157,7 +162,7 @@ def create_pipeline(settings: Settings) -> Pipeline:
     """Train, and keep the networks of the last or best epoch."""
     return Pipeline(
         [
-            node(
+            node_of_epochs(
                 train_generator,
                 ["checkpoints", "history_table", "samples"],
                 gan_checkpoints="gan.checkpoints",
@@ -179,10 +184,15 @@ def train_generator(
     classifier: nn.Module,
     boundary: Boundary,
     real_view: RealView,
+    real_statistics: References | None = None,
+    model_statistics: References | None = None,
+    inception: nn.Module | None = None,
     *,
     generator: Settings,
     gan: GanParams,
     run: RunParams,
+    epoch_reference: Reference = "pair",
+    noise_path: str | None = None,
 ) -> Iterator[Epoch]:
     """Step 2: go on from step 1 with the confusion term; yields the same as step 1."""
     from borderline.pipelines.gasten import epoch_scores, stream, training
@@ -191,14 +201,21 @@ def train_generator(
     network, start = _starting_gan(gan_checkpoints, generator, gan, images.shape[1:], run)
     steering = _steering(classifier, real_view["train_p"], generator, boundary, run)
     settings = _fingerprint(start, network, classifier, generator, gan, boundary)
+    settings |= seed_settings(run)
+    settings |= epoch_scores.score_digests(generator.early_stopping, judge, noise)
+    settings |= epoch_scores.history_settings(epoch_reference, noise_path, noise)
+    real = epoch_scores.features_to_compare(real_features, real_statistics)
+    networks = {"classifier": steering.classifier, "inception": inception}
+    statistics = {**(real_statistics or {}), **(model_statistics or {})}
+    others = epoch_scores.other_judges(networks, statistics, noise)
     progress = training.train(
         network,
         images,
         epochs=generator.epochs,
-        settings=settings | epoch_scores.score_digests(generator.early_stopping, judge, noise),
+        settings=settings,
         so_far=checkpoints_so_far,
         measure=epoch_scores.measurement(
-            noise, judge, real_features["features"], network.device, steering.classifier, boundary
+            noise, judge, real, network.device, steering.classifier, boundary, others
         ),
         steering=steering,
         early_stopping=generator.early_stopping,
@@ -260,7 +277,8 @@ def _fingerprint(
     from borderline.datasets.tensors import digest_of_weights
 
     model: dict[str, Setting] = getattr(classifier, "settings", {})
-    inputs = start["settings"], model, gan, fingerprint(boundary), start["epoch"]
+    step_1 = {n: value for n, value in start["settings"].items() if n not in EARLIER}
+    inputs = step_1, model, gan, fingerprint(boundary), start["epoch"]
     return {
         **generator.training_settings(*inputs),
         "step 1 digest": digest_of_weights(network.generator),
