@@ -199,8 +199,8 @@ class TrackingParams(Params):
         tags: The tags of all runs.
     """
 
-    kind: Literal["wandb", "mlflow"]
-    runs: Literal["stage", "generator"]
+    kind: Literal["wandb", "mlflow"] = "wandb"
+    runs: Literal["stage", "generator"] = "stage"
     mode: Literal["online", "offline", "disabled"]
     project: str = Field(min_length=1)
     entity: str | None

@@ -149,7 +149,10 @@ def evaluate_classifier(
     *,
     confusion: ConfusionParams,
 ) -> tuple[DataFrame, Figure]:
-    """Scores of a model under test on the real test images, as one row and as a figure."""
+    """Scores of a model under test on the real test images, as one row and as a figure.
+
+    The figure shows p of the training images too.
+    """
     from pandas import DataFrame
 
     from borderline.measures.class_names import ClassNames
@@ -161,7 +164,8 @@ def evaluate_classifier(
         scores["other_mass"] = float(real_view["test_other_mass"].mean())
     scores["embedding_width"] = real_view["test_embeddings"].shape[1]
     names = ClassNames.of(pair_names)
-    return DataFrame([scores]), draw_classifier_scores(p, labels, scores, confusion.band, names)
+    figure = draw_classifier_scores(p, labels, scores, confusion.band, names, real_view["train_p"])
+    return DataFrame([scores]), figure
 
 
 def calibrate_classifier(
