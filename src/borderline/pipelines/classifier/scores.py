@@ -97,7 +97,7 @@ def draw_classifier_scores(
         f"Model under test on {len(labels)} real test images: "
         f"accuracy {scores['accuracy']:.1%}, calibration error {scores['ece']:.3f}"
     )
-    left, right = figure.subfigures(1, 2, width_ratios=[2, 1])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2, 1])[0]
     matrix, calibration = left.subplots(1, 2)
     test, training = right.subplots(2, 1)
     counts = ("true_negative", "false_positive", "false_negative", "true_positive")
