@@ -12,7 +12,7 @@ import pytest
 HEAVY = {
     *("torch", "torchvision", "torchmetrics", "torch_fidelity", "captum", "IPython", "wandb"),
     *("pandas", "scipy", "skimage", "sklearn", "optuna", "umap", "numba", "hdbscan", "kmedoids"),
-    *("matplotlib", "plotly", "datasets", "onnxruntime", "distributed", "pydicom"),
+    *("matplotlib", "plotly", "mlflow", "datasets", "onnxruntime", "distributed", "pydicom"),
 }
 PROGRAM = """
 import json, sys

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +29,7 @@ from borderline.datasets import (
     PlotlyDataset,
     TensorDataset,
 )
+from borderline.errors import BorderlineError
 from borderline.hooks.marks import has_mark
 from borderline.hooks.tracking import TrackingHooks
 from borderline.names import plain_name
@@ -126,13 +129,48 @@ def catalog(tmp_path: Path) -> DataCatalog:
     )
 
 
-def drive(hooks: TrackingHooks, catalog: DataCatalog) -> None:
+def drive(hooks: TrackingHooks, catalog: DataCatalog, road: Pipeline = ROAD) -> None:
     """A run, as Kedro drives it."""
     manager = _create_hook_manager()
     manager.register(hooks)
     hooks.before_pipeline_run(catalog=catalog)
-    SequentialRunner().run(ROAD, catalog, manager)
-    hooks.after_pipeline_run(pipeline=ROAD)
+    SequentialRunner().run(road, catalog, manager)
+    hooks.after_pipeline_run(pipeline=road)
+
+
+def with_settings(hooks: TrackingHooks, **settings: Any) -> TrackingHooks:
+    tracking = hooks._parameters.tracking.model_copy(update=settings)
+    hooks._parameters = hooks._parameters.model_copy(update={"tracking": tracking})
+    return hooks
+
+
+def rank() -> pd.DataFrame:
+    return pd.DataFrame({"source": ["gasten_10", "real"], "acd": [0.125, 0.5], "note": ["", ""]})
+
+
+COMPARED = ROAD + Pipeline(
+    [
+        Node(
+            train_gan,
+            None,
+            ["cnn_1.gasten_10.history_table", "cnn_1.gasten_10.samples"],
+            tags=["gasten", "cnn_1"],
+        ),
+        Node(rank, None, "cnn_1.leaderboard_table", tags=["metrics", "cnn_1"]),
+    ]
+)
+
+
+@pytest.fixture
+def compared(catalog: DataCatalog, tmp_path: Path) -> DataCatalog:
+    """The catalog of ``COMPARED``."""
+    scores = {"borderline": {"scores": True}}
+    path = str(tmp_path / "cnn_1" / "leaderboard.csv")
+    catalog["cnn_1.leaderboard_table"] = CSVDataset(filepath=path, metadata=scores)
+    path = str(tmp_path / "cnn_1" / "history.csv")
+    catalog["cnn_1.gasten_10.history_table"] = CSVDataset(filepath=path)
+    catalog["cnn_1.gasten_10.samples"] = FigureFolder(path=str(tmp_path / "cnn_1" / "samples"))
+    return catalog
 
 
 def test_stages_are_job_types_of_one_group(
@@ -302,3 +340,125 @@ def test_real_tracker_leaves_a_folder_for_each_stage(
     assert "Tracking stopped" not in caplog.text
     folder = context.project_path / context.about.data_folder / "wandb"
     assert len(list(folder.glob("offline-run-*"))) == 3
+
+
+def test_generator_is_a_run_with_its_curves_settings_and_scores(
+    hooks: TrackingHooks, tracker: Tracker, compared: DataCatalog
+) -> None:
+    drive(with_settings(hooks, runs="generator"), compared, COMPARED)
+    runs = tracker.stages()
+    assert set(runs) == {"classifier", "gasten", "metrics", "generator"}
+    run = runs["generator"]
+    assert run.arguments["name"] == "mnist_sample_7v1-cnn_1-gasten_10"
+    config = run.arguments["config"]
+    assert (config["model"], config["model_settings"]["filters"]) == ("cnn_1", 1)
+    assert (config["generator"], config["generator_settings"]["alpha"]) == ("gasten_10", 10)
+    assert run.values("history_table/epoch") == [1, 2]
+    assert run.values("history_table/loss") == list(LOSSES)
+    assert run.steps == {"history_table/*": "history_table/epoch"}
+    assert [image.caption for (image,) in run.values("samples")] == ["epoch_0001", "epoch_0002"]
+    assert run.summary == {"leaderboard_table/acd": 0.125}
+    # The rest stays with the stages.
+    assert runs["gasten"].values("gan/history_table/epoch") == [1, 2]
+    assert runs["metrics"].values("cnn_1/leaderboard_table")[0].rows == 2
+
+
+def test_generators_are_in_their_stages_by_default(
+    hooks: TrackingHooks, tracker: Tracker, compared: DataCatalog
+) -> None:
+    drive(hooks, compared, COMPARED)
+    runs = tracker.stages()
+    assert set(runs) == {"classifier", "gasten", "metrics"}
+    assert runs["gasten"].values("cnn_1/gasten_10/history_table/epoch") == [1, 2]
+    assert runs["metrics"].summary == {}
+
+
+def test_catalog_marks_the_scores_of_generators(context: BorderlineContext) -> None:
+    assert has_mark(context.catalog.get("cnn_1.leaderboard_table"), "scores")
+    assert not has_mark(context.catalog.get("cnn_1.realism_table"), "scores")
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, context: BorderlineContext) -> Path:
+    """The folder of MLflow."""
+    for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "DISABLE_TELEMETRY"):
+        monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
+    return context.project_path / context.about.data_folder / "mlflow"
+
+
+def test_real_mlflow_gets_the_same(
+    hooks: TrackingHooks,
+    store: Path,
+    compared: DataCatalog,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_settings(hooks, kind="mlflow", runs="generator", tags=("a b", "c"))
+    drive(hooks, compared, COMPARED)
+    assert "Tracking stopped" not in caplog.text
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    mlflow = importlib.import_module("mlflow")
+    client = mlflow.MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("borders").experiment_id
+    runs = {run.data.tags["kind"]: run for run in client.search_runs([experiment])}
+    assert set(runs) == {"classifier", "gasten", "metrics", "generator"}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert len({run.data.tags["group"] for run in runs.values()}) == 1
+    run = runs["generator"]
+    assert run.info.run_name == "mnist_sample_7v1-cnn_1-gasten_10"
+    assert run.data.params["generator"] == "gasten_10"
+    assert run.data.params["generator_settings.alpha"] == "10.0"
+    assert (run.data.tags["a b"], run.data.tags["c"]) == ("true", "true")
+    assert run.data.metrics["leaderboard_table/acd"] == 0.125
+    history = client.get_metric_history(run.info.run_id, "history_table/loss")
+    assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
+    assert runs["classifier"].data.metrics["cnn_1/scores_table/accuracy"] == 0.9
+
+    def files(stage: str) -> set[str]:
+        root = Path(runs[stage].info.artifact_uri.removeprefix("file://"))
+        assert root.is_relative_to(store / "files")
+        return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+    assert files("classifier") == {"cnn_1/scores_table.csv", "results/cnn_1.model/model.pickle"}
+    assert files("metrics") == {
+        *("cnn_1/board_table.csv", "cnn_1/leaderboard_table.csv"),
+        *("cnn_1/front_chart.html", "cnn_1/images_figure.png"),
+    }
+    steps = sorted(name.split("+")[2] for name in files("generator") if name.endswith(".png"))
+    assert steps == ["1", "2"]
+
+    # The environment decides about the experiment.
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    drive(hooks, compared, Pipeline([Node(rank, None, "cnn_1.board_table", tags="metrics")]))
+    assert len(client.search_runs([client.get_experiment_by_name("mine").experiment_id])) == 1
+
+
+def test_mlflow_that_fails_fails_no_run(
+    hooks: TrackingHooks,
+    store: Path,
+    catalog: DataCatalog,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://")
+    drive(with_settings(hooks, kind="mlflow", mode="online"), catalog)
+    assert caplog.text.count("Tracking stopped, and the run goes on") == 1
+
+
+def test_run_tells_that_mlflow_is_missing(
+    hooks: TrackingHooks,
+    catalog: DataCatalog,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    drive(with_settings(hooks, kind="mlflow"), catalog)
+    assert "Nothing is tracked, because mlflow is not installed" in caplog.text
+    assert "borderline[mlflow]" in caplog.text
+
+
+def test_online_mlflow_needs_a_server(
+    hooks: TrackingHooks, store: Path, catalog: DataCatalog
+) -> None:
+    with pytest.raises(BorderlineError, match="MLFLOW_TRACKING_URI to its address"):
+        drive(with_settings(hooks, kind="mlflow", mode="online"), catalog)

@@ -221,16 +221,21 @@ class RunParams(Params):
 
 
 class TrackingParams(Params):
-    """The tracker of runs, Weights & Biases; its environment variables take precedence.
+    """The tracker of runs; its environment variables take precedence.
 
     Attributes:
-        mode: ``offline`` keeps everything in the data folder until it is synced, ``online`` sends
-            it, ``disabled`` tracks nothing.
-        project: The project of the runs.
-        entity: The account or team; None for the tracker's default.
+        kind: Weights & Biases, or MLflow.
+        runs: ``stage`` tracks each stage as a run; ``generator`` also tracks each generator of each
+            model as a run of its own, instead of as a part of its stages.
+        mode: ``offline`` keeps everything in the data folder, ``online`` sends it to a server,
+            ``disabled`` tracks nothing.
+        project: The project of the runs in wandb, or their experiment in MLflow.
+        entity: The account or team in wandb; None for its default. MLflow has none.
         tags: The tags of all runs.
     """
 
+    kind: Literal["wandb", "mlflow"] = "wandb"
+    runs: Literal["stage", "generator"] = "stage"
     mode: Literal["online", "offline", "disabled"]
     project: str = Field(min_length=1)
     entity: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import PurePosixPath
+from typing import Literal
 
 import plotly.io
 from kedro_datasets._typing import ImagePreview
@@ -78,12 +79,7 @@ class PlotlyDataset(AtomicSave, JSONDataset):
 
     def save(self, data: Figure) -> None:
         """Save both; when saving fails or the process dies, the old files stay."""
-        page = plotly.io.to_html(
-            data,
-            include_plotlyjs="directory",
-            full_html=True,
-            post_script=_SHOW_ON_THE_PAGE if "pictures" in (data.layout.meta or {}) else None,
-        )
+        page = as_page(data, library="directory")
         super().save(data)
         self._write_whole(self._filepath.with_suffix(".html"), page)
         library, code = self._filepath.with_name(_LIBRARY), get_plotlyjs()
@@ -94,6 +90,23 @@ class PlotlyDataset(AtomicSave, JSONDataset):
     def _write_whole(self, target: PurePosixPath, text: str) -> None:
         with self._renamed_to(target) as temporary:
             self._fs.write_text(str(temporary), text, encoding="utf-8")
+
+
+def as_page(chart: Figure, library: bool | Literal["directory"]) -> str:
+    """A chart as an HTML page.
+
+    Args:
+        chart: The chart.
+        library: True to include plotly's JavaScript, or ``directory`` to take it from the folder of
+            the page.
+    """
+    page: str = plotly.io.to_html(
+        chart,
+        include_plotlyjs=library,
+        full_html=True,
+        post_script=_SHOW_ON_THE_PAGE if "pictures" in (chart.layout.meta or {}) else None,
+    )
+    return page
 
 
 class FigureFolder(Folder):

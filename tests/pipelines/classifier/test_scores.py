@@ -70,10 +70,19 @@ def test_one_class_only_still_has_a_whole_matrix() -> None:
 @pytest.mark.parametrize("names", ODD_NAMES)
 def test_figure_shows_the_names_of_the_classes(names: ClassNames) -> None:
     figure = draw_classifier_scores(
-        P, LABELS, score_classifier(P, LABELS, BOUNDARY), BOUNDARY, names
+        P, LABELS, score_classifier(P, LABELS, BOUNDARY), BOUNDARY, names, P
     )
     assert texts_outside(figure) == []
     assert shows(figure, names)
+
+
+def test_figure_has_the_histogram_of_the_training_images() -> None:
+    scores, train_p = score_classifier(P, LABELS, BOUNDARY), torch.tensor([0.01, 0.02, 0.45, 0.99])
+    figure = draw_classifier_scores(P, LABELS, scores, BOUNDARY, ClassNames("7", "1"), train_p)
+    axes = figure.axes[-1]
+    assert axes.get_title() == "1 of 4 are borderline"
+    heights = [bar.get_height() for bar in axes.containers[0]]
+    assert {place: height for place, height in enumerate(heights) if height} == {0: 2, 9: 1, 19: 1}
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

@@ -8,7 +8,7 @@ import torch
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
 from borderline.errors import BorderlineError
-from borderline.params import RunParams
+from borderline.params import Mark, RunParams
 from borderline.pipelines.classifier import training
 from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.classifier.params import TrainingParams
@@ -112,6 +112,42 @@ def test_finished_training_yields_its_last_checkpoint_again(
     again = train(pair_images, run, as_folder(whole))
     assert len(again) == 1
     assert same(again[0], whole[-1])
+
+
+MEASURED = PARAMS.model_copy(update={"training_accuracy": True})
+
+
+def test_training_accuracy_is_a_column_and_changes_nothing_else(
+    pair_images: LabelledImages, run: RunParams
+) -> None:
+    plain, measured = train(pair_images, run), train(pair_images, run, params=MEASURED)
+    assert same(measured[-1]["state"], plain[-1]["state"])
+    *_, last = measured[-1]["history"]
+    assert last.pop("train_accuracy") == accuracy_of(measured[-1], pair_images, run)
+    assert last == plain[-1]["history"][-1]
+    assert MEASURED.fingerprint("a") == PARAMS.fingerprint("a")
+    assert MEASURED.plain(Mark.NO_RESULT) == PARAMS.plain(Mark.NO_RESULT), "no part of the ledger"
+
+
+@pytest.mark.parametrize("stopped_after", [2, 4])
+def test_training_accuracy_of_earlier_epochs_comes_from_their_checkpoints(
+    pair_images: LabelledImages, run: RunParams, stopped_after: int
+) -> None:
+    plain, measured = train(pair_images, run), train(pair_images, run, params=MEASURED)
+    later = train(pair_images, run, as_folder(plain[:stopped_after]), params=MEASURED)
+    assert same(later[-1], measured[-1])
+    # A folder without the first epoch has its cell empty.
+    later = train(pair_images, run, as_folder(plain[1:]), params=MEASURED)
+    assert ["train_accuracy" in row for row in later[-1]["history"]] == [False, True, True, True]
+
+
+def accuracy_of(checkpoint: Checkpoint, data: LabelledImages, run: RunParams) -> float:
+    network = build_model("cnn", 1, (1, 12, 12))
+    network.load_state_dict(checkpoint["state"]["network"])
+    rows, _ = training.split_validation(data, PARAMS, run, "test")
+    return training.evaluate(
+        network, data["images"][rows], data["labels"][rows], training.binary_loss
+    )[1]
 
 
 def test_best_weights_are_those_of_the_lowest_validation_loss(

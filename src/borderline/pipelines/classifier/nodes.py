@@ -168,7 +168,10 @@ def evaluate_classifier(
     pair_test: LabelledImages,
     pair_names: dict[str, str],
 ) -> tuple[DataFrame, Figure]:
-    """Scores of a model under test on the real test images, as one row and as a figure."""
+    """Scores of a model under test on the real test images, as one row and as a figure.
+
+    The figure shows p of the training images too.
+    """
     from pandas import DataFrame
 
     from borderline.measures.class_names import ClassNames
@@ -181,7 +184,8 @@ def evaluate_classifier(
         scores["other_mass"] = float(real_view["test_other_mass"].mean())
     scores["embedding_width"] = real_view["test_embeddings"].shape[1]
     names = ClassNames.of(pair_names)
-    return DataFrame([scores]), draw_classifier_scores(p, labels, scores, boundary, names)
+    figure = draw_classifier_scores(p, labels, scores, boundary, names, real_view["train_p"])
+    return DataFrame([scores]), figure
 
 
 def calibrate_classifier(

@@ -45,6 +45,8 @@ class TrainingParams(Params):
         validation_share: The share of the training images that are used for validation only. It is
             not used where the source has validation images.
         patience: Epochs without a better validation loss before training stops.
+        training_accuracy: Whether the history has ``train_accuracy``, the accuracy on the training
+            images after each epoch, at the cost of one more pass. No other result depends on it.
     """
 
     epochs: Annotated[int, Field(ge=1), Mark.CONTINUES]
@@ -52,6 +54,7 @@ class TrainingParams(Params):
     learning_rate: float = Field(gt=0)
     validation_share: float = Field(gt=0, lt=1)
     patience: int = Field(ge=1)
+    training_accuracy: Annotated[bool, Field(strict=True), Mark.NO_RESULT] = False
 
 
 class JudgeParams(TrainingParams):

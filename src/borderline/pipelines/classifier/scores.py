@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import minimize_scalar
 from sklearn.calibration import CalibrationDisplay
@@ -105,15 +106,26 @@ def score_classifier(
 
 
 def draw_classifier_scores(
-    p: Tensor, labels: Tensor, scores: dict[str, float], boundary: Boundary, names: ClassNames
+    p: Tensor,
+    labels: Tensor,
+    scores: dict[str, float],
+    boundary: Boundary,
+    names: ClassNames,
+    train_p: Tensor,
 ) -> Figure:
-    """Confusion matrix, calibration curve and the histogram of p, with their scores."""
-    figure = Figure(figsize=(12, 4), layout="constrained")
+    """Confusion matrix, calibration curve and histograms of p, with their scores.
+
+    p (N,) and the labels (N,) are those of the test images; ``train_p`` (M,) is that of the
+    training images.
+    """
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
     figure.suptitle(
         f"Model under test on {len(labels)} real test images: "
         f"accuracy {scores['accuracy']:.1%}, calibration error {scores['ece']:.3f}"
     )
-    matrix, calibration, histogram = figure.subplots(1, 3)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2, 1])[0]
+    matrix, calibration = left.subplots(1, 2)
+    test, training = right.subplots(2, 1)
     counts = ("true_negative", "false_positive", "false_negative", "true_positive")
     ConfusionMatrixDisplay(
         np.array([scores[name] for name in counts]).reshape(2, 2),
@@ -121,23 +133,32 @@ def draw_classifier_scores(
     ).plot(ax=matrix, colorbar=False, cmap="Blues", values_format="d")
     matrix.set_title("Confusion matrix")
     CalibrationDisplay.from_predictions(
-        labels.numpy(), p.numpy(), n_bins=10, strategy="quantile", ax=calibration
+        labels.numpy(),
+        p.numpy(),
+        n_bins=10,
+        strategy="quantile",
+        ax=calibration,
     )
     calibration.set(
         title="Calibration",
         xlabel=in_figure(f"Predicted {p_of(names)}", _AXIS),
         ylabel=in_figure(f"Share of images of {names.positive}", _AXIS),
     )
-    histogram.hist(p.numpy(), bins=20, range=(0, 1), color="#4477aa")
-    low, high = ends_of_band(boundary)
-    histogram.axvspan(low, high, color="#ddaa33", alpha=0.4, label="borderline band")
-    histogram.set(
-        title=f"{scores['borderline_test_images']:.0f} test images are borderline",
-        xlabel=in_figure(p_of(names), _AXIS),
-        ylabel="Test images",
-    )
-    histogram.legend()
+    _draw_histogram(test, p, boundary, "test")
+    _draw_histogram(training, train_p, boundary, "training")
+    training.set_xlabel(in_figure(p_of(names), _AXIS))
+    test.legend()
     return figure
+
+
+def _draw_histogram(axes: Axes, p: Tensor, boundary: Boundary, images: str) -> None:
+    """The histogram of p, with the borderline band; the title counts the images in it."""
+    axes.hist(p.numpy(), bins=20, range=(0, 1), color="#4477aa")
+    low, high = ends_of_band(boundary)
+    axes.axvspan(low, high, color="#ddaa33", alpha=0.4, label="borderline band")
+    borderline = int(is_borderline(p, boundary).sum())
+    axes.set_title(f"{borderline} of {len(p)} are borderline", fontsize="medium")
+    axes.set_ylabel(f"{images.capitalize()} images")
 
 
 def fit_temperature(p: Tensor, labels: Tensor) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pandas as pd
 import torch
@@ -29,6 +30,8 @@ from borderline.records import LabelledImages, tensors_of
 Loss = Callable[[Tensor, Tensor], Tensor]
 Change = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 """Images and labels of a batch to those that the network sees."""
+TRAINING_ACCURACY = "train_accuracy"
+"""The column of the history."""
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame]
 """A checkpoint by the name of its epoch, and the history so far."""
 
@@ -75,8 +78,8 @@ def train(
         change: Changes each batch of training images and labels, with a generator on the CPU.
 
     Yields:
-        Checkpoints; their history has ``train_loss``, ``validation_loss`` and
-        ``validation_accuracy``.
+        Checkpoints; their history has ``train_loss``, ``validation_loss``, ``validation_accuracy``
+        and, if the settings ask for it, ``train_accuracy``, also for earlier epochs.
 
     Raises:
         BorderlineError: When the checkpoints were made with other settings.
@@ -92,6 +95,7 @@ def train(
     network.to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
     order = run.generator(purpose, "order")
+    score = partial(accuracy, network, images, labels, in_training)
     history: list[dict[str, float]] = []
     best_loss, best_weights, epoch = float("inf"), copy.deepcopy(network.state_dict()), 0
 
@@ -99,6 +103,9 @@ def train(
     if checkpoint is not None:
         check_settings(checkpoint, settings)
         state, history, epoch = checkpoint["state"], checkpoint["history"], checkpoint["epoch"]
+        if params.training_accuracy:
+            history = _with_accuracy(history, so_far, network, score)
+            checkpoint = {**checkpoint, "history": history}
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         order.set_state(state["order"])
@@ -130,6 +137,8 @@ def train(
             "validation_loss": validation_loss,
             "validation_accuracy": validation_accuracy,
         }
+        if params.training_accuracy:
+            row[TRAINING_ACCURACY] = score()
         history = [*history, row]
         yield Checkpoint(
             epoch=epoch,
@@ -177,8 +186,19 @@ def evaluate(
     network.eval()
     with torch.inference_mode():
         logits = torch.cat([network(batch) for batch in images.split(batch_size)])
-        classes = (logits > 0).long() if logits.ndim == 1 else logits.argmax(1)
-        return loss(logits, labels).item(), (classes == labels).double().mean().item()
+        right = _classes(logits) == labels
+        return loss(logits, labels).item(), right.double().mean().item()
+
+
+def accuracy(
+    network: Classifier, images: Tensor, labels: Tensor, rows: Tensor, batch_size: int = 1024
+) -> float:
+    """Accuracy in [0, 1] of a network on rows (N,) of images on its device; no copy of them all."""
+    network.eval()
+    with torch.inference_mode():
+        batches = rows.split(batch_size)
+        right = [(_classes(network(images[batch])) == labels[batch]).sum() for batch in batches]
+        return int(torch.stack(right).sum()) / len(rows)
 
 
 def as_epoch(checkpoint: Checkpoint) -> Epoch:
@@ -207,6 +227,30 @@ def best_network(
     network.load_state_dict(checkpoint["state"]["best_weights"])
     network.settings = {**checkpoint["settings"], f"{group}.epochs": params.epochs}
     return network.eval()
+
+
+def _classes(logits: Tensor) -> Tensor:
+    return (logits > 0).long() if logits.ndim == 1 else logits.argmax(1)
+
+
+def _with_accuracy(
+    history: list[dict[str, float]],
+    so_far: Checkpoints,
+    network: Classifier,
+    score: Callable[[], float],
+) -> list[dict[str, float]]:
+    """The history with the training accuracy of earlier epochs, from their checkpoints.
+
+    Changes the weights of the network. An epoch without a checkpoint stays without it.
+    """
+    rows = []
+    for row in history:
+        name = epoch_name(int(row["epoch"]))
+        if TRAINING_ACCURACY not in row and name in so_far:
+            network.load_state_dict(so_far[name]()["state"]["network"])
+            row = {**row, TRAINING_ACCURACY: score()}
+        rows.append(row)
+    return rows
 
 
 def _epochs_without_gain(history: list[dict[str, float]]) -> int:

@@ -94,6 +94,28 @@ def test_page_shows_one_map_at_a_time_and_each_image_under_the_pointer() -> None
     assert [point[0] for point in negatives.customdata] == [0, 2, 4]
 
 
+def test_switch_colours_the_images_by_p_and_back() -> None:
+    test, drawn = map_images(6, [0, 1]), map_images(9, [0, 1, 2])
+    page = draw_interactive_map(test, drawn, np.array([4, 0]), np.array([1, 5]), WORDS)
+    groups, by_p = (button.args for button in page.layout.updatemenus[1].buttons)
+    assert groups[1] == {"coloraxis.showscale": False}
+    assert by_p[1] == {"coloraxis.showscale": True}
+    assert len(groups[0]["marker"]) == len(by_p[0]["marker"]) == len(page.data)
+    for trace, former, marker in zip(
+        page.data, groups[0]["marker"], by_p[0]["marker"], strict=True
+    ):
+        assert former == trace.marker.to_plotly_json()
+        if trace.name in ("prototypes", "random real borderline"):
+            assert marker == former
+        else:
+            images = test if "test set" in trace.name else drawn
+            rows = [number - 6 * (images is drawn) for number, *_ in trace.customdata]
+            assert marker["color"] == pytest.approx(images.p[rows], abs=5e-4)
+    scale = page.layout.coloraxis
+    assert (scale.cmin, scale.cmax, scale.showscale) == (0, 1, False)
+    assert (scale.colorscale[0][1], scale.colorscale[-1][1]) == ("#313695", "#a50026")
+
+
 @pytest.mark.parametrize("place", [umap_2d, tsne_2d])
 @pytest.mark.parametrize("value", [0, 1, 1e-30])
 def test_images_that_are_not_told_apart_lie_at_one_place(place: Any, value: float) -> None:

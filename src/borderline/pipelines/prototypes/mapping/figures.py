@@ -8,11 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from borderline.measures.class_names import ClassNames, in_chart, in_figure
-from borderline.measures.plots import CLASS_COLOURS, as_data_uris, cluster_colour, cluster_marker
+from borderline.measures.class_names import ClassNames, in_chart, in_figure, p_of
+from borderline.measures.plots import (
+    CLASS_COLOURS,
+    PROBABILITY_COLOURS,
+    as_data_uris,
+    cluster_colour,
+    cluster_marker,
+    colours_of_p,
+)
 from borderline.pipelines.prototypes.choosing.candidates import places_among
 from borderline.records import Clusters, LabelledImages, Part, Places, RealView, Selections
 
@@ -32,6 +40,7 @@ class Words(NamedTuple):
 
     names: ClassNames
     continuum: bool = False
+    threshold: float = 0.5
 
     @property
     def one(self) -> str:
@@ -156,7 +165,10 @@ def draw_interactive_map(
     real: np.ndarray,
     words: Words,
 ) -> go.Figure:
-    """Both maps of :func:`draw_maps`, one at a time, with zoom and the image under the pointer."""
+    """Both maps of :func:`draw_maps`, one at a time, with zoom and the image under the pointer.
+
+    A switch colours the images by their p, on the scale of the frames.
+    """
     traces: dict[str, list[go.Scatter]] = {kind: [] for kind in _TITLES}
     names = [in_chart(name, _LEGEND) for name in words.names]
     for kind, of_map in traces.items():
@@ -192,17 +204,73 @@ def draw_interactive_map(
         }
         for kind, title in _TITLES.items()
     ]
-    place = {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"}
+    place = {
+        "type": "buttons",
+        "direction": "right",
+        "x": 0,
+        "xanchor": "left",
+        "yanchor": "bottom",
+    }
     return figure.update_layout(
         template="plotly_white",
-        title="2D maps of the embeddings: point at a marker to see its image",
-        height=720,
+        title={"text": "2D maps of the embeddings: point at a marker to see its image", "y": 0.97},
+        margin_t=140,
+        height=760,
         meta={"pictures": [*as_data_uris(test.images), *as_data_uris(borderline.images)]},
         xaxis={"visible": False},
         yaxis={"visible": False, "scaleanchor": None},
         legend={"itemsizing": "constant"},
-        updatemenus=[{"type": "buttons", "direction": "right", **place, "buttons": buttons}],
+        coloraxis=_p_axis(words),
+        updatemenus=[
+            # One above the other, so that both fit on a phone.
+            {**place, "y": 1, "pad": {"b": 42}, "buttons": buttons},
+            {**place, "y": 1, "buttons": _colourings(figure, words)},
+        ],
     )
+
+
+def _p_axis(words: Words) -> dict[str, Any]:
+    """The colour scale of p, hidden until the images have its colours."""
+    ends, scale = np.linspace(0, 1, 11), colours_of_p(words.threshold)
+    return {
+        "colorscale": [[float(scale.inverse(e)), to_hex(PROBABILITY_COLOURS(e))] for e in ends],
+        "cmin": 0,
+        "cmax": 1,
+        "showscale": False,
+        "colorbar": {
+            "title": {"text": in_chart(p_of(words.names), _LEGEND), "side": "top"},
+            **{"orientation": "h", "thickness": 12, "len": 0.5, "y": 0, "yanchor": "top"},
+        },
+    }
+
+
+def _colourings(figure: go.Figure, words: Words) -> list[dict[str, Any]]:
+    """Buttons that colour the images by class and group, or by p."""
+    former = [trace.marker.to_plotly_json() for trace in figure.data]
+    by_p = [
+        # Stars and numbers stay white.
+        marker if marker["color"] == "white" else _by_p(trace)
+        for marker, trace in zip(former, figure.data, strict=True)
+    ]
+    return [
+        {
+            "label": label,
+            "method": "update",
+            "args": [{"marker": markers}, {"coloraxis.showscale": markers is by_p}],
+        }
+        for label, markers in ((f"colours {words.grouped}", former), ("colours by p", by_p))
+    ]
+
+
+def _by_p(trace: go.Scatter) -> dict[str, Any]:
+    """The marker of a trace with the colours of p; the outline shows the bright ones on white."""
+    return {
+        "color": [p for _, _, p in trace.customdata],
+        "coloraxis": "coloraxis",
+        "symbol": "circle" if trace.marker.symbol is None else "diamond",
+        "size": 7,
+        "line": {"color": "#777777", "width": 0.6},
+    }
 
 
 def _is_one_place(kind: str, test: MapImages, borderline: MapImages) -> bool:
@@ -228,7 +296,10 @@ def _dots(
         mode="markers",
         name=name,
         marker=marker,
-        customdata=[[first + int(row), f"p = {images.p[row]:.2f}"] for row in rows],
+        customdata=[
+            [first + int(row), f"p = {images.p[row]:.2f}", round(float(images.p[row]), 3)]
+            for row in rows
+        ],
         # Not the name itself, which may look like a part of a template.
         hovertemplate="%{customdata[1]}<extra>%{fullData.name}</extra>",
     )

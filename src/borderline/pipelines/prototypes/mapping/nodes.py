@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
+    from borderline.boundary import Boundary
     from borderline.params import RunParams
     from borderline.pipelines.prototypes.params import PrototypesParams
 
@@ -46,6 +47,7 @@ def map_prototypes(
     real_view: records.RealView,
     real_borderline: records.RealBorderline,
     pair_names: dict[str, str],
+    boundary: Boundary,
     *,
     prototypes: PrototypesParams,
 ) -> tuple[Figure, go.Figure]:
@@ -59,7 +61,8 @@ def map_prototypes(
     name = shown_in(clusters, prototypes)
     drawn = figures.on_maps(borderline, clusters, selections, places, pair_test, real_view, name)
     real = np.flatnonzero(np.isin(places["test_shown"], real_borderline["rows"]))
-    words = figures.Words(ClassNames.of(pair_names), "exemplars" in clusters)
+    threshold = boundary["threshold"]
+    words = figures.Words(ClassNames.of(pair_names), "exemplars" in clusters, threshold)
     return figures.draw_maps(*drawn, real, words), figures.draw_interactive_map(*drawn, real, words)
 
 
