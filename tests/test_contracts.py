@@ -40,7 +40,7 @@ def context(request: pytest.FixtureRequest) -> BorderlineContext:
 
 def test_environments_are_those_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert len(ENVIRONMENTS) == 8
+    assert len(ENVIRONMENTS) == 9
     for name in ENVIRONMENTS:
         assert f"`{name}`" in readme
 

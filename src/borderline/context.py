@@ -13,7 +13,7 @@ from borderline.config_loader import PRESETS
 from borderline.datasets.buckets import located, with_credentials
 from borderline.datasets.keys import FILE, with_key
 from borderline.errors import BorderlineError
-from borderline.imported.catalog import imported_files
+from borderline.imported.catalog import imported_files, pretrained_files
 from borderline.params import CallParams, Mark, flat
 from borderline.preflight.configuration import (
     Derived,
@@ -24,6 +24,7 @@ from borderline.preflight.configuration import (
     imported_models,
     laid_out,
     pair_up,
+    pretrained_models,
     trained_members,
 )
 from borderline.preflight.reading import check_paths, read_globals, read_parameters
@@ -78,6 +79,7 @@ class BorderlineContext(KedroContext):
             grid.lay_out(checked.grid, checked.generators, trains_gan=trains_gan),
             pairing=pairing,
             imported=tuple(imported_models(checked)),
+            pretrained=tuple(pretrained_models(checked)),
             members=tuple(trained_members(checked)),
         )
         self.checked = laid_out(checked, self.layout)
@@ -101,7 +103,8 @@ class BorderlineContext(KedroContext):
             imported_judge(self.checked),
             self.layout,
         )
-        catalog = {**self.config_loader["catalog"], **imported}
+        pretrained = pretrained_files(pretrained_models(self.checked))
+        catalog = {**self.config_loader["catalog"], **imported, **pretrained}
         self.config_loader["catalog"] = with_key(
             _at_home(catalog, self.project_path),
             str(self.local / FILE),

@@ -75,6 +75,7 @@ class Layout:
         judges: The judges of realism.
         pairing: The two models that ``compare`` compares.
         imported: The models that were trained elsewhere.
+        pretrained: The models that are trained here from pretrained weights.
         members: The members of the committee of judges that are trained here, the judge first; none
             where the judge is imported.
     """
@@ -86,6 +87,7 @@ class Layout:
     judges: tuple[Judge, ...] = ()
     pairing: Pairing | None = None
     imported: tuple[str, ...] = ()
+    pretrained: tuple[str, ...] = ()
     members: tuple[str, ...] = (JUDGE,)
 
     def gans(self) -> dict[str, int]:

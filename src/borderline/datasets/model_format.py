@@ -220,6 +220,8 @@ def _outlines(weights: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, bool
 def _made(storable: Storable, arguments: dict[str, Any]) -> nn.Module:
     try:
         network: nn.Module = storable.make(**arguments)
+    except BorderlineError:
+        raise
     # The errors of PyTorch about impossible sizes have many types.
     except Exception as error:
         raise Unreadable(f"its network cannot be built: {_line(error)}") from error

@@ -40,7 +40,11 @@ class PreflightHooks:
         from borderline.pipelines.classifier.pairs import check_distinct
         from borderline.preflight import inputs, results
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
-        from borderline.preflight.imports import check_imports, digests_of_imports
+        from borderline.preflight.imports import (
+            check_imports,
+            check_library_models,
+            digests_of_imports,
+        )
         from borderline.preflight.models_on_disk import check_models
 
         env = run_params["env"]
@@ -81,6 +85,7 @@ class PreflightHooks:
             source = catalog.load("source")
             inputs.check_source(source, self.parameters)
             check_imports(catalog, pipeline, source, self.parameters, self.layout)
+            check_library_models(pipeline, source, self.parameters, self.layout)
             digest = inputs.digest_of_images(source)
             former = ledger.entry(book, ledger.SOURCE, results.SAME_IMAGES)
             dataset = self.about.dataset
