@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
+from kedro.framework.project import settings
 
 from borderline import grid
 from borderline.config_loader import PRESETS
@@ -123,16 +124,19 @@ class BorderlineContext(KedroContext):
 
     @property
     def local(self) -> Path:
-        """The folder of secrets."""
-        return self.project_path / self.config_loader.conf_source / "local"
+        """The folder of secrets; an archive of settings has none, so it is the project's then."""
+        loader: Any = self.config_loader
+        folder = loader.conf_source if loader.is_folder else settings.CONF_SOURCE
+        return self.project_path / folder / "local"
 
     def _get_config_credentials(self) -> dict[str, Any]:
         """The credentials of the environment and of ``conf/local``.
 
         Kedro reads ``conf/local`` only if no environment is named.
         """
-        loader: Any = self.config_loader
         local = self.local
+        own: Any = self.config_loader
+        loader = own if own.is_folder else type(own)(str(local.parent))
         credentials: dict[str, Any] = (
             loader.load_and_merge_dir_config(
                 str(local), loader.config_patterns["credentials"], "credentials", set(), True

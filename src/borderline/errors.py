@@ -24,7 +24,9 @@ class BorderlineError(ValueError):
 
 
 class GateClosed(BorderlineError):
-    """A model under test breaks a limit of ``gate``: ``kedro run`` ends with status 3."""
+    """A model under test breaks a limit of ``gate``: ``kedro run`` ends with its exit status."""
+
+    exit_status = 3
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
