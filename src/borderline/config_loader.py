@@ -137,10 +137,9 @@ class ConfigLoader(OmegaConfigLoader):
         Raises:
             BorderlineError: When the folder or a file in it cannot be read.
         """
-        if self.is_folder and not self._has_folder(Path(conf_path)):
+        has_folder = self._has_folder if self.is_folder else self._has_archived
+        if not has_folder(Path(conf_path)):
             return {}
-        if not self.is_folder:
-            self._check_archived(Path(conf_path))
         patterns = list(patterns)
         try:
             configs: dict[Path, DictConfig] = super()._read_dir_configs(
@@ -188,11 +187,14 @@ class ConfigLoader(OmegaConfigLoader):
         self._checked.add(str(folder))
         return True
 
-    def _check_archived(self, folder: Path) -> None:
-        """Make sure that an environment of an archive or an address is there."""
-        if self.env == folder.name and not self._fs.isdir(folder.as_posix()):
+    def _has_archived(self, folder: Path) -> bool:
+        """The same for an archive or an address, which has no folder of secrets."""
+        if self._fs.isdir(folder.as_posix()):
+            return True
+        if self.env == folder.name:
             paths = self._fs.ls(folder.parent.as_posix(), detail=False)
             raise BorderlineError(_unknown_environment(folder, [Path(path) for path in paths]))
+        return folder.name != self.default_run_env
 
     def _explain(self, error: Exception, folder: str, patterns: Iterable[str], key: str) -> None:
         """Raise the sentence about an error while files were read, if a file has a fault."""
