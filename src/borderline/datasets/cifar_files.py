@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fsspec.implementations.local import LocalFileSystem
 
 from borderline.datasets.image_files import Arrays, ImageArrays
+from borderline.datasets.reading import read_regular
 from borderline.errors import BorderlineError
 
 _SHAPE = (3, 32, 32)
@@ -21,6 +23,7 @@ _OF_ARRAYS = {
     *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
     *(("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")),
 }
+_MOST_BYTES = 2**26  # twice a file of the authors
 _AGAIN = "unpack CIFAR-10 again"
 
 
@@ -54,7 +57,7 @@ def _batch(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     try:
         if path.suffix:
             # Each row is a byte with the label, then the pixels.
-            rows = np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+            rows = np.frombuffer(_content(path), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
             pixels, labels = rows[:, 1:], rows[:, 0].astype(np.int64)
         else:
             batch = _plain(path)
@@ -73,7 +76,11 @@ def _batch(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 def _classes(path: Path) -> tuple[str, ...]:
     try:
-        names = path.read_text().split() if path.suffix == ".txt" else _plain(path)["label_names"]
+        names = (
+            _content(path).decode().split()
+            if path.suffix == ".txt"
+            else _plain(path)["label_names"]
+        )
         if len(names) != 10 or not all(isinstance(name, str) for name in names):
             raise ValueError("it does not have ten names")
     # A damaged pickle raises errors of many types.
@@ -85,7 +92,13 @@ def _classes(path: Path) -> tuple[str, ...]:
 
 
 def _plain(path: Path) -> Any:
-    return _ArraysOnly(BytesIO(path.read_bytes()), encoding="latin1").load()
+    return _ArraysOnly(BytesIO(_content(path)), encoding="latin1").load()
+
+
+def _content(path: Path) -> bytes:
+    if not path.exists():
+        raise FileNotFoundError
+    return read_regular(LocalFileSystem(), str(path), _MOST_BYTES)
 
 
 class _ArraysOnly(pickle.Unpickler):
