@@ -12,7 +12,8 @@ import pytest
 HEAVY = {
     *("torch", "torchvision", "torchmetrics", "torch_fidelity", "captum", "IPython", "wandb"),
     *("pandas", "scipy", "skimage", "sklearn", "optuna", "umap", "numba", "hdbscan", "kmedoids"),
-    *("matplotlib", "plotly", "datasets", "onnxruntime", "distributed", "pydicom"),
+    *("matplotlib", "plotly", "datasets", "onnxruntime", "distributed", "pydicom", "timm"),
+    *("fastapi", "uvicorn"),
 }
 PROGRAM = """
 import json, sys

@@ -126,7 +126,7 @@ class BorderlineContext(KedroContext):
     def local(self) -> Path:
         """The folder of secrets; an archive of settings has none, so it is the project's then."""
         loader: Any = self.config_loader
-        folder = loader.conf_source if loader.is_folder else settings.CONF_SOURCE
+        folder: str = loader.conf_source if loader.is_folder else settings.CONF_SOURCE
         return self.project_path / folder / "local"
 
     def _get_config_credentials(self) -> dict[str, Any]:

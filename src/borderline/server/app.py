@@ -29,6 +29,7 @@ from kedro.server.models import (
     SnapshotFailure,
     SnapshotResponse,
 )
+from starlette.routing import Route
 
 from borderline.errors import BorderlineError, GateClosed, did_you_mean
 from borderline.sweeps.process import Outcome, run_in_process
@@ -115,11 +116,11 @@ def create_app(project: Path, env: str | None, conf_source: str | None) -> tuple
     A failure has status 422 for input that the client can correct, 503 for a run that the server
     has stopped, and 500 for a bug; its body is Kedro's, with one sentence as the message.
     """
-    app = create_http_server(project, env=env, conf_source=conf_source)
+    app: FastAPI = create_http_server(project, env=env, conf_source=conf_source)
     given = {"--env": env, "--conf-source": conf_source}
     runs = Runs(project, [word for name, v in given.items() if v for word in (name, v)])
     ours = {"/run", "/snapshot"}
-    kedro = {r.path: r for r in app.router.routes if getattr(r, "path", None) in ours}
+    kedro = {r.path: r for r in app.router.routes if isinstance(r, Route) and r.path in ours}
     app.router.routes = [route for route in app.router.routes if route not in kedro.values()]
     is_project = (project / "pyproject.toml").is_file()
     if not is_project:
@@ -139,8 +140,8 @@ def create_app(project: Path, env: str | None, conf_source: str | None) -> tuple
             return RunSuccess(run_id=run_id, status="success", duration_ms=took)
         kind, response.status_code = _kind_of(outcome.status)
         logger.error("Run %s: %s", run_id, outcome.says)
-        error = ErrorDetail(type=kind, message=outcome.says)
-        return RunFailure(run_id=run_id, status="failure", duration_ms=took, error=error)
+        detail = ErrorDetail(type=kind, message=outcome.says)
+        return RunFailure(run_id=run_id, status="failure", duration_ms=took, error=detail)
 
     @app.get("/snapshot", response_model=SnapshotResponse, tags=["inspection"])
     def get_snapshot(response: Response, params: str | None = None) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from safetensors.torch import save
@@ -29,6 +31,7 @@ from borderline.pipelines.classifier.params import (
 from borderline.pipelines.classifier.training import batches
 from borderline.preflight.imports import check_library_models
 from borderline.records import LabelledImages, take_rows
+from conftest import ROOT, start_kedro
 
 TRAINING = TrainingParams(
     epochs=3, batch_size=47, learning_rate=1e-3, validation_share=0.2, patience=3
@@ -207,3 +210,17 @@ def test_own_epochs_and_learning_rate_take_the_place_of_those_of_all_models(
     }
     assert settings["classifier.learning_rate"] == 1e-3
     assert classifier_settings(run, pair, own, TRAINING)["classifier.learning_rate"] == 0.1
+
+
+def test_pretrained_weights_are_an_input_with_a_place_in_the_catalog() -> None:
+    start_kedro()
+    recipe = {"kind": "timm", "name": "resnet18", "pretrained": True, "weights": "w.safetensors"}
+    params = {"models": {"fine": recipe}, "grid": {"models": ["cnn_2", "fine"]}}
+    with KedroSession.create(ROOT, runtime_params=params) as session:
+        context = session.load_context()
+    assert context.layout.pretrained == ("fine",)
+    inputs = {node.name: node.inputs for node in pipelines["classifier"].nodes}
+    assert "fine.pretrained_weights" in inputs["fine.classifier.train_classifier"]
+    assert not any("pretrained" in name for name in inputs["cnn_2.classifier.train_classifier"])
+    weights = context.catalog.get("fine.pretrained_weights")
+    assert weights._describe()["filepath"] == str(ROOT / "w.safetensors")
