@@ -29,6 +29,10 @@ class GateClosed(BorderlineError):
     exit_status = 3
 
 
+class NotInstalled(BorderlineError):
+    """A library of an optional extra is missing; no file is to blame."""
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, then its cause, and so on: libraries wrap our errors in theirs."""
     while error is not None:

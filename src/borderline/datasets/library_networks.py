@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from torch.nn import functional as F
 
 from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.imported_file import ImportedFile
-from borderline.errors import BorderlineError, did_you_mean
+from borderline.errors import BorderlineError, NotInstalled, did_you_mean
 
 # Without the outputs that help only the training on ImageNet.
 _ONE_OUTPUT: dict[str, Any] = {"aux_logits": False, "init_weights": True}
@@ -67,12 +66,13 @@ def check_name(kind: str, name: str) -> None:
     """Make sure that a library is installed and has a network of this name.
 
     Raises:
-        BorderlineError: When it is not; the sentence begins with ``kind`` or ``name``.
+        NotInstalled: When it is not installed; the sentence begins with ``kind``.
+        BorderlineError: When it has none; the sentence begins with ``name``.
     """
     try:
         known = _names(kind)
     except ModuleNotFoundError as error:
-        raise BorderlineError(
+        raise NotInstalled(
             "kind is 'timm', but the library timm is not installed: run "
             "`pip install 'borderline[timm]'`, or choose a model of kind 'torchvision'."
         ) from error
@@ -121,13 +121,17 @@ def _of_torchvision(name: str) -> tuple[nn.Module, int]:
     return network, width
 
 
-def check_shape(kind: str, name: str, size: int | None, shape: tuple[int, ...]) -> None:
+def check_network(
+    kind: str, name: str, size: int | None, shape: tuple[int, ...], pretrained: bytes = b""
+) -> None:
     """Make sure that a network can train on images (C, H, W) of this shape.
 
-    The network is built without memory and only works out shapes.
+    The network is built without memory and only works out shapes. ``pretrained`` is the file of its
+    weights; empty for none.
 
     Raises:
-        BorderlineError: When it cannot; the sentence begins with ``kind``, ``name`` or ``size``.
+        BorderlineError: When it cannot; the sentence begins with ``kind``, ``name``, ``size`` or
+            ``weights``.
     """
     check_name(kind, name)
     with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
@@ -153,41 +157,42 @@ def check_shape(kind: str, name: str, size: int | None, shape: tuple[int, ...]) 
             f"({fault}): set size to the side that this model takes, often 224, or choose another "
             "model."
         )
+    if pretrained:
+        fitting_weights(features.network, pretrained)
 
 
-def load_pretrained(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load the weights of all layers but the last.
+def load_pretrained(network: nn.Module, content: bytes) -> None:
+    """Load the weights of all layers but the last from a safetensors file.
 
     Raises:
-        BorderlineError: When they are not those of this network; the sentence begins with
+        BorderlineError: As for :func:`fitting_weights`.
+    """
+    network.load_state_dict(fitting_weights(network, content), strict=False)
+
+
+def fitting_weights(network: nn.Module, content: bytes) -> dict[str, Tensor]:
+    """The weights of a network, without its last layer, in a safetensors file.
+
+    Raises:
+        BorderlineError: When the file is none, or has no such weights; the sentence begins with
             ``weights``.
     """
+    remedy = "save them with `safetensors.torch.save_file(model.state_dict(), path)`."
+    try:
+        weights = load(content)
+    except (SafetensorError, ValueError) as error:
+        raise BorderlineError(f"weights is no whole safetensors file: {remedy}") from error
     own = {n: w for n, w in network.state_dict().items() if not n.endswith("num_batches_tracked")}
-    missing = [name for name in own if name not in weights]
-    wrong = [n for n, w in own.items() if n in weights and weights[n].shape != w.shape]
-    if missing or wrong:
-        faults = [f"{n} is missing" for n in missing] + [f"{n} has another shape" for n in wrong]
+    faults = [f"{n} is missing" for n in own if n not in weights]
+    faults += [
+        f"{n} has another shape" for n in own if n in weights and weights[n].shape != own[n].shape
+    ]
+    if faults:
         raise BorderlineError(
             "weights is no file of the weights of this model, with the names of its library "
-            f"({', '.join(faults[:3])}): save them there with "
-            "`safetensors.torch.save_file(model.state_dict(), path)`."
+            f"({', '.join(faults[:3])}): {remedy}"
         )
-    network.load_state_dict({name: weights[name] for name in own}, strict=False)
-
-
-def read_weights(content: bytes) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
-
-    Raises:
-        BorderlineError: When it is none; the sentence begins with ``weights``.
-    """
-    try:
-        return load(content)
-    except (SafetensorError, ValueError) as error:
-        raise BorderlineError(
-            "weights is no whole safetensors file: save one with "
-            "`safetensors.torch.save_file(model.state_dict(), path)`."
-        ) from error
+    return {name: weights[name] for name in own}
 
 
 class PretrainedWeights(ReadOnlyDataset[bytes]):

@@ -85,7 +85,7 @@ class PreflightHooks:
             source = catalog.load("source")
             inputs.check_source(source, self.parameters)
             check_imports(catalog, pipeline, source, self.parameters, self.layout)
-            check_library_models(pipeline, source, self.parameters, self.layout)
+            check_library_models(catalog, pipeline, source, self.parameters, self.layout)
             digest = inputs.digest_of_images(source)
             former = ledger.entry(book, ledger.SOURCE, results.SAME_IMAGES)
             dataset = self.about.dataset

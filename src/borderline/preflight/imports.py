@@ -64,17 +64,22 @@ def digests_of_imports(
 
 
 def check_library_models(
-    pipeline: Pipeline, source: SourceImages, parameters: Parameters, layout: Layout
+    catalog: DataCatalog,
+    pipeline: Pipeline,
+    source: SourceImages,
+    parameters: Parameters,
+    layout: Layout,
 ) -> None:
     """Make sure that the library models that a pipeline trains are there and fit the images."""
     made, shape = pipeline.all_outputs(), tuple(source.train["images"].shape[1:])
     for name in layout.trained:
         model = parameters.models[name]
         if f"{name}.classifier_checkpoints" in made and isinstance(model, LibraryModelParams):
-            from borderline.datasets.library_networks import check_shape
+            from borderline.datasets.library_networks import check_network
 
+            weights: bytes = catalog.load(f"{name}.{PRETRAINED}") if model.pretrained else b""
             with _under(f"models.{name}"):
-                check_shape(model.kind, model.name, model.size, shape)
+                check_network(model.kind, model.name, model.size, shape, weights)
 
 
 def check_imports(

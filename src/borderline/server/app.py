@@ -147,7 +147,7 @@ def create_app(project: Path, env: str | None, conf_source: str | None) -> tuple
     def get_snapshot(response: Response, params: str | None = None) -> Any:
         """The project's pipelines, datasets and settings."""
         if is_project:
-            found = kedro["/snapshot"].endpoint(params=params)  # type: ignore[attr-defined]
+            found = kedro["/snapshot"].endpoint(params=params)
         else:
             says = f"A snapshot needs a project, but {project} has no pyproject.toml."
             error = ErrorDetail(type=BorderlineError.__name__, message=says)

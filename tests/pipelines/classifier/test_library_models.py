@@ -11,7 +11,7 @@ import pytest
 import torch
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 from safetensors.torch import save
 
@@ -33,6 +33,7 @@ from borderline.preflight.imports import check_library_models
 from borderline.records import LabelledImages, take_rows
 from conftest import ROOT, start_kedro
 
+CATALOG = DataCatalog({"m.pretrained_weights": MemoryDataset(b"x")})
 TRAINING = TrainingParams(
     epochs=3, batch_size=47, learning_rate=1e-3, validation_share=0.2, patience=3
 )
@@ -131,6 +132,7 @@ def test_size_resizes_in_front_of_the_model(tiny: LibraryModelParams) -> None:
         ({"name": "resnt18"}, r"m\.name is 'resnt18' \(did you mean 'resnet18'\?\)"),
         ({"name": "vit_b_16"}, r"m\.size is None, but vit_b_16 .* cannot take images of 12x12"),
         ({"name": "squeezenet1_0"}, r"m\.name is 'squeezenet1_0', but this network ends in no lin"),
+        ({"name": "mnasnet0_5", "pretrained": True}, "m.weights is no whole safetensors file"),
         ({"kind": "timm", "name": "x"}, r"m\.kind is 'timm', but .*pip install 'borderline\[timm"),
     ],
 )
@@ -146,9 +148,9 @@ def test_models_that_cannot_be_trained_are_refused_before_the_run(
     pipeline, source = Pipeline([node(nodes.train_classifier, outputs)]), SimpleNamespace()
     source.train = pair_images
     with pytest.raises(BorderlineError, match=rf"models\.{words}"):
-        check_library_models(pipeline, source, parameters, Layout(models=("m",)))  # type: ignore[arg-type]
+        check_library_models(CATALOG, pipeline, source, parameters, Layout(models=("m",)))  # type: ignore[arg-type]
     # A run of other stages does not care.
-    check_library_models(Pipeline([]), source, parameters, Layout(models=("m",)))  # type: ignore[arg-type]
+    check_library_models(CATALOG, Pipeline([]), source, parameters, Layout(models=("m",)))  # type: ignore[arg-type]
 
 
 def test_pretrained_weights_are_the_start_and_enter_the_fingerprint(
@@ -224,3 +226,17 @@ def test_pretrained_weights_are_an_input_with_a_place_in_the_catalog() -> None:
     assert not any("pretrained" in name for name in inputs["cnn_2.classifier.train_classifier"])
     weights = context.catalog.get("fine.pretrained_weights")
     assert weights._describe()["filepath"] == str(ROOT / "w.safetensors")
+
+
+def test_stored_model_without_its_library_names_the_extra(
+    tiny: LibraryModelParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = ModelDataset(filepath=str(tmp_path / "model.safetensors"))
+    dataset.save(build_library_model(tiny.kind, tiny.name, None))
+
+    def missing(_: str) -> set[str]:
+        raise ModuleNotFoundError
+
+    monkeypatch.setattr(library_networks, "_names", missing)
+    with pytest.raises(DatasetError, match=r"pip install 'borderline\[timm\]'"):
+        dataset.load()

@@ -11,7 +11,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from borderline.datasets.library_networks import LibraryFeatures, load_pretrained, read_weights
+from borderline.datasets.library_networks import LibraryFeatures, load_pretrained
 from borderline.datasets.storable import storable
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import JUDGE_FEATURES as JUDGE_FEATURES
@@ -105,7 +105,7 @@ def start_from(network: Classifier, pretrained: bytes) -> dict[str, Setting]:
     if not pretrained:
         return {}
     assert isinstance(network.features, LibraryFeatures)
-    load_pretrained(network.features.network, read_weights(pretrained))
+    load_pretrained(network.features.network, pretrained)
     return {PRETRAINED_DIGEST: hashlib.sha256(pretrained).hexdigest()}
 
 
