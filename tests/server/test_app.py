@@ -82,15 +82,17 @@ def test_failure_is_one_sentence_with_a_status(
     ("request_", "words"),
     [
         ({"parms": {}}, "Unknown field 'parms' (did you mean 'params'?): a request has"),
+        ("{", "The body of the request is no JSON: correct it."),
         ({"tags": "a"}, "tags is 'a', but Input should be a valid list: correct the request."),
         ({"runner": "os.system"}, "runner is 'os.system', but a request can only name runners of"),
     ],
 )
 def test_request_that_is_none_is_refused_in_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request_: dict[str, Any], words: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request_: Any, words: str
 ) -> None:
     client, calls = client_of(monkeypatch, tmp_path)
-    answer = client.post("/run", json=request_)
+    body = {"content": request_} if isinstance(request_, str) else {"json": request_}
+    answer = client.post("/run", headers={"Content-Type": "application/json"}, **body)
     assert answer.status_code == 422
     assert answer.json()["error"]["message"].startswith(words)
     assert calls == []
