@@ -479,6 +479,7 @@ def named(name: Any, **arguments: Any) -> Any:
     return {"object": name, "arguments": arguments, "keeps": {}}
 
 
+LIBRARY = "classifier.networks.build_library_model"
 SMALLEST = ("features.1.weight", "features.1.bias", "head.weight", "head.bias")
 MODELS: dict[str, tuple[bytes, str]] = {
     "a function of Python": (crafted(named("os.system", command="echo")), "'os.system'"),
@@ -515,6 +516,14 @@ MODELS: dict[str, tuple[bytes, str]] = {
     ),
     "impossibly many": (
         crafted(network(kind="mlp", filters=10**18, shape=[10**9, 8, 8]), w=torch.ones(2)),
+        "its network cannot be built",
+    ),
+    "a network of no library": (
+        crafted(network(LIBRARY, kind="torchvision", name="os.system", size=None), w=torch.ones(2)),
+        "its network cannot be built: name is 'os.system', but torchvision has no classifier",
+    ),
+    "another library": (
+        crafted(network(LIBRARY, kind="os", name="system", size=None), w=torch.ones(2)),
         "its network cannot be built",
     ),
     "too deep": (save({}, {"borderline": "[" * 10**5}), "recursion"),

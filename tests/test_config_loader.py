@@ -109,7 +109,7 @@ def test_presets_that_cannot_be(conf: Path) -> None:
 
 
 # Settings that an entry must set itself.
-REQUIRED = {"kind", "latent_dim", "outputs"}
+REQUIRED = {"kind", "latent_dim", "outputs", "filters", "name"}
 
 
 def assert_names(values: Mapping[str, Any], group: type[Params], required: set[str]) -> None:
@@ -129,8 +129,6 @@ def test_every_setting_has_its_default_in_base_and_base_has_no_other() -> None:
     for group, kinds in KINDS_OF.items():
         defaults = base_settings()[f"{group.removesuffix('s')}_kinds"]
         for kind, model in kinds.items():
-            if kind in ("cnn", "mlp"):  # without defaults
-                continue
             required = REQUIRED & set(model.model_fields)
             assert_names(defaults[kind], model, required)
 

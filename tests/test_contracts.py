@@ -40,7 +40,7 @@ def context(request: pytest.FixtureRequest) -> BorderlineContext:
 
 def test_environments_are_those_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert len(ENVIRONMENTS) == 8
+    assert len(ENVIRONMENTS) == 9
     for name in ENVIRONMENTS:
         assert f"`{name}`" in readme
 
@@ -189,7 +189,11 @@ def test_fingerprints_of_the_default_run() -> None:
         "generator.alpha_growth": 1.0,
         "generator.real_borderline": 0.0,
     }
-    assert p.confusion.fingerprint("confusion") == {"confusion.band": 0.1}
+    assert p.confusion.fingerprint("confusion") == {
+        "confusion.threshold": 0.5,
+        "confusion.band": 0.1,
+        "confusion.scale": "probability",
+    }
 
 
 def test_fingerprint_of_an_imported_model_has_its_contract_and_not_its_place() -> None:

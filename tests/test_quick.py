@@ -34,11 +34,14 @@ def test_limits_lower_and_never_raise() -> None:
         },
         "generator_kinds": {"gasten": {"epochs": 10, "start": "last"}},
         "judge": {"kind": "lenet", "epochs": 9},
+        "models": {"a": {"kind": "cnn", "epochs": 30}, "b": {"kind": "cnn", "epochs": None}},
+        "model_kinds": {"cnn": {"epochs": None}},
     }
     limits = {
         "gan": {"epochs": 3, "steps": 100, "filters": 24, "preset": "fast", "on": 1},
         "generator_kinds": {"gasten": {"epochs": 2, "start": 3}},
         "judge_kinds": {"lenet": {"epochs": 2}},
+        "model_kinds": {"cnn": {"epochs": 10}},
     }
     assert lowered(settings, limits) == {
         "gan": {"epochs": 3, "steps": 100, "filters": 8, "preset": "fast", "on": True, "a": {}},
@@ -51,6 +54,9 @@ def test_limits_lower_and_never_raise() -> None:
         "generator_kinds": {"gasten": {"epochs": 2, "start": "last"}},
         "judge": {"kind": "lenet", "epochs": 2},
         "judge_kinds": {"lenet": {"epochs": 2}},
+        # None means the epochs of `classifier`, which have their own limit.
+        "models": {"a": {"kind": "cnn", "epochs": 10}, "b": {"kind": "cnn", "epochs": None}},
+        "model_kinds": {"cnn": {"epochs": None}},
     }
 
 

@@ -13,6 +13,7 @@ HEAVY = {
     *("torch", "torchvision", "torchmetrics", "torch_fidelity", "captum", "IPython", "wandb"),
     *("pandas", "scipy", "skimage", "sklearn", "optuna", "umap", "numba", "hdbscan", "kmedoids"),
     *("matplotlib", "plotly", "mlflow", "datasets", "onnxruntime", "distributed", "pydicom"),
+    *("timm", "fastapi", "uvicorn"),
 }
 PROGRAM = """
 import json, sys

@@ -1,4 +1,9 @@
-"""``python -m borderline``: the same as ``kedro run``, with the same options."""
+"""``python -m borderline`` and ``borderline``: the project's commands, also without Kedro's files.
+
+The name of a command is its first argument; without one it is ``run``, with the options of
+``kedro run``. Outside of a project the settings come from ``--conf-source``, as `kedro package`
+writes them.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +16,21 @@ _LOGGING = Path("conf/logging.yml")
 
 
 def main() -> None:
-    """Run the project in the current folder."""
+    """Run a command in the current folder."""
     fault = _fault_of_logging()
     if fault is not None:
         place = f"{fault.place} of " if fault.place else ""
         sys.exit(f"Error: {place}{_LOGGING} cannot be read, because {fault.reason}.")
     # Kedro reads the file while it is imported.
-    from kedro.framework.startup import bootstrap_project
+    from borderline.commands.project import start
 
-    bootstrap_project(Path.cwd())
-    from borderline.commands.run import run
+    start(Path.cwd())
+    from borderline.cli import cli
 
-    run()
+    name, *arguments = sys.argv[1:] or ["run"]
+    if name not in cli.commands:
+        name, arguments = "run", sys.argv[1:]
+    cli.commands[name].main(arguments, prog_name=f"borderline {name}")
 
 
 def _fault_of_logging() -> Fault | None:

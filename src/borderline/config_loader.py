@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from borderline.errors import BorderlineError, closest, did_you_mean
 from borderline.params import flat, merged
 from borderline.quick import QUICK, lowered
-from borderline.yaml_text import Fault, Scalar, decoded, fault_in, scalars
+from borderline.yaml_text import Fault, Scalar, decoded, fault_in, is_suspicious, scalars
 
 # Kedro's own call.
 warnings.filterwarnings("ignore", message=".*register_new_resolver.*")
@@ -48,6 +48,11 @@ class ConfigLoader(OmegaConfigLoader):
         self._checked: set[str] = set()
         _check_place(str(kwargs.get("conf_source", args[0] if args else "")))
         super().__init__(*args, **kwargs)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the settings are in a folder, and not in an archive or at an address."""
+        return bool(self._protocol == "file")
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """The configuration of one kind."""
@@ -132,7 +137,8 @@ class ConfigLoader(OmegaConfigLoader):
         Raises:
             BorderlineError: When the folder or a file in it cannot be read.
         """
-        if self._protocol == "file" and not self._has_folder(Path(conf_path)):
+        has_folder = self._has_folder if self.is_folder else self._has_archived
+        if not has_folder(Path(conf_path)):
             return {}
         patterns = list(patterns)
         try:
@@ -142,7 +148,7 @@ class ConfigLoader(OmegaConfigLoader):
             for path, config in configs.items():
                 # Plain values, because Kedro merges other settings into these objects.
                 values = config if key == "catalog" else _as_written(config)
-                if _is_suspicious(values, deep=key != "catalog"):
+                if is_suspicious(values, deep=key != "catalog"):
                     self._raise_fault(path, key)
                 self.files.setdefault(key, {})[path] = values
         except (MissingConfigException, BorderlineError):
@@ -158,7 +164,14 @@ class ConfigLoader(OmegaConfigLoader):
             return True
         named = self.env and folder == Path(self._get_conf_env_path(self.env))
         if named and (self.env == PRESETS or not folder.is_dir()):
-            raise BorderlineError(_unknown_environment(folder))
+            there = folder.parent.iterdir() if folder.parent.is_dir() else ()
+            folders = [path for path in there if path.is_dir()]
+            raise BorderlineError(_unknown_environment(folder, folders))
+        if folder.name == self.base_env and not folder.is_dir():
+            raise BorderlineError(
+                f"The settings are in conf/base, but {folder} is not there: go to the folder of "
+                "the project, or name an archive of settings with --conf-source."
+            )
         if not folder.is_dir():
             return folder.name != self.default_run_env
         try:
@@ -173,6 +186,15 @@ class ConfigLoader(OmegaConfigLoader):
                 raise BorderlineError(f"{self.shown(path)} is not read, because {reason}.")
         self._checked.add(str(folder))
         return True
+
+    def _has_archived(self, folder: Path) -> bool:
+        """The same for an archive or an address, which has no folder of secrets."""
+        if self._fs.isdir(folder.as_posix()):
+            return True
+        if self.env == folder.name:
+            paths = self._fs.ls(folder.parent.as_posix(), detail=False)
+            raise BorderlineError(_unknown_environment(folder, [Path(path) for path in paths]))
+        return folder.name != self.default_run_env
 
     def _explain(self, error: Exception, folder: str, patterns: Iterable[str], key: str) -> None:
         """Raise the sentence about an error while files were read, if a file has a fault."""
@@ -343,26 +365,6 @@ def _as_written(config: Any) -> Any:
     return OmegaConf.to_container(config, resolve=False)
 
 
-def _is_suspicious(values: Any, *, deep: bool) -> bool:
-    """Whether a file may have no names with values, or names that are no text."""
-    if not isinstance(values, Mapping):
-        return True
-    # OmegaConf makes a name without a value of a text.
-    lonely = len(values) == 1 and None in (values[name] for name in values if deep)
-    return lonely or _has_other_names(values, deep=deep)
-
-
-def _has_other_names(values: Mapping[Any, Any], *, deep: bool) -> bool:
-    return not all(isinstance(name, str) for name in values) or (
-        deep
-        and any(
-            _has_other_names(value, deep=True)
-            for value in values.values()
-            if isinstance(value, Mapping)
-        )
-    )
-
-
 def _not_read(path: Path) -> str:
     """The reason why Kedro would pass over a file in silence; empty for no reason."""
     if path.suffix not in _SUFFIXES or path.name.startswith("."):
@@ -380,16 +382,15 @@ def _not_read(path: Path) -> str:
     return f"settings stand in globals.yml, parameters*.yml and catalog*.yml: rename it to {name}"
 
 
-def _unknown_environment(folder: Path) -> str:
-    conf = folder.parent
+def _unknown_environment(folder: Path, folders: Iterable[Path]) -> str:
     known = sorted(
         path.name
-        for path in (conf.iterdir() if conf.is_dir() else ())
-        if path.is_dir() and path.name not in (PRESETS, "local") and path.name[0] not in "._"
+        for path in folders
+        if not path.suffix and path.name not in (PRESETS, "local") and path.name[0] not in "._"
     )
     return (
         f"--env is {folder.name!r}{did_you_mean(folder.name, known)}: choose one of "
-        f"{', '.join(known)} (folders of {conf.name}), or write one with `kedro new-case`."
+        f"{', '.join(known)} (folders of {folder.parent.name}), or write one with `kedro new-case`."
     )
 
 

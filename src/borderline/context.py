@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
+from kedro.framework.project import settings
 
 from borderline import grid
 from borderline.config_loader import PRESETS
 from borderline.datasets.buckets import located, with_credentials
 from borderline.datasets.keys import FILE, with_key
 from borderline.errors import BorderlineError
-from borderline.imported.catalog import imported_files
+from borderline.imported.catalog import imported_files, pretrained_files
 from borderline.params import CallParams, Mark, flat
 from borderline.pipelines.gasten.noise_file import noise_entry
 from borderline.preflight.configuration import (
@@ -25,6 +26,7 @@ from borderline.preflight.configuration import (
     imported_models,
     laid_out,
     pair_up,
+    pretrained_models,
     trained_members,
 )
 from borderline.preflight.reading import check_paths, read_globals, read_parameters
@@ -79,6 +81,7 @@ class BorderlineContext(KedroContext):
             grid.lay_out(checked.grid, checked.generators, trains_gan=trains_gan),
             pairing=pairing,
             imported=tuple(imported_models(checked)),
+            pretrained=tuple(pretrained_models(checked)),
             members=tuple(trained_members(checked)),
             also=bool(checked.clustering.also),
             epoch_judges=checked.metrics.epoch_judges,
@@ -107,7 +110,12 @@ class BorderlineContext(KedroContext):
             imported_judge(self.checked),
             self.layout,
         )
-        catalog = {**self.config_loader["catalog"], **imported, **noise_entry(checked.generation)}
+        catalog = {
+            **self.config_loader["catalog"],
+            **imported,
+            **pretrained_files(pretrained_models(self.checked)),
+            **noise_entry(checked.generation),
+        }
         self.config_loader["catalog"] = with_key(
             _at_home(catalog, self.project_path),
             str(self.local / FILE),
@@ -131,16 +139,19 @@ class BorderlineContext(KedroContext):
 
     @property
     def local(self) -> Path:
-        """The folder of secrets."""
-        return self.project_path / self.config_loader.conf_source / "local"
+        """The folder of secrets; an archive of settings has none, so it is the project's then."""
+        loader: Any = self.config_loader
+        folder: str = loader.conf_source if loader.is_folder else settings.CONF_SOURCE
+        return self.project_path / folder / "local"
 
     def _get_config_credentials(self) -> dict[str, Any]:
         """The credentials of the environment and of ``conf/local``.
 
         Kedro reads ``conf/local`` only if no environment is named.
         """
-        loader: Any = self.config_loader
         local = self.local
+        own: Any = self.config_loader
+        loader = own if own.is_folder else type(own)(str(local.parent))
         credentials: dict[str, Any] = (
             loader.load_and_merge_dir_config(
                 str(local), loader.config_patterns["credentials"], "credentials", set(), True

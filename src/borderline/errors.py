@@ -24,7 +24,13 @@ class BorderlineError(ValueError):
 
 
 class GateClosed(BorderlineError):
-    """A model under test breaks a limit of ``gate``: ``kedro run`` ends with status 3."""
+    """A model under test breaks a limit of ``gate``: ``kedro run`` ends with its exit status."""
+
+    exit_status = 3
+
+
+class NotInstalled(BorderlineError):
+    """A library of an optional extra is missing; no file is to blame."""
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -87,6 +87,7 @@ class Layout:
         judges: The judges of realism.
         pairing: The two models that ``compare`` compares.
         imported: The models that were trained elsewhere.
+        pretrained: The models that are trained here from pretrained weights.
         members: The members of the committee of judges that are trained here, the judge first; none
             where the judge is imported.
         also: Whether the best recipe of each pair of a reduction and a clustering is shown too.
@@ -104,6 +105,7 @@ class Layout:
     judges: tuple[Judge, ...] = ()
     pairing: Pairing | None = None
     imported: tuple[str, ...] = ()
+    pretrained: tuple[str, ...] = ()
     members: tuple[str, ...] = (JUDGE,)
     also: bool = False
     seeded: tuple[str, ...] = ()

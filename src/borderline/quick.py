@@ -20,7 +20,8 @@ def lowered(settings: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str,
 
     A number is the largest value of a setting, of each item of a list, and of a setting that is
     None, which means no limit. A text replaces the text of a setting. The limits of a kind, such as
-    ``generator_kinds.gasten``, hold for its defaults and for each entry of that kind.
+    ``generator_kinds.gasten``, hold for its defaults and for each entry of that kind; there None
+    means a value that is set elsewhere, and stays.
 
     Example:
         >>> lowered({"epochs": 9, "start": [2, 8], "steps": None}, {"epochs": 3, "start": 3})
@@ -43,11 +44,11 @@ def _entry(entry: Any, kinds: Mapping[str, Any]) -> Any:
     """A model, generator or judge under the limits of its kind."""
     if not isinstance(entry, Mapping):
         return entry
-    return _lowered(entry, kinds.get(str(entry.get("kind")), {}), add=False)
+    return _lowered(entry, kinds.get(str(entry.get("kind")), {}), add=False, of_kind=True)
 
 
 def _lowered(
-    settings: Mapping[str, Any], limits: Mapping[str, Any], *, add: bool
+    settings: Mapping[str, Any], limits: Mapping[str, Any], *, add: bool, of_kind: bool = False
 ) -> dict[str, Any]:
     """Settings under limits; ``add`` adds the settings that only the limits have."""
     low = dict(settings)
@@ -57,8 +58,10 @@ def _lowered(
             if add:
                 low[name] = limit
         elif isinstance(limit, Mapping):
-            low[name] = _lowered(value, limit, add=add) if isinstance(value, Mapping) else value
-        else:
+            within = of_kind or name.endswith(_KINDS)
+            if isinstance(value, Mapping):
+                low[name] = _lowered(value, limit, add=add, of_kind=within)
+        elif value is not None or not of_kind:
             low[name] = _limited(value, limit)
     return low
 

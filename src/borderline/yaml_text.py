@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -219,3 +219,23 @@ def _read(node: yaml.ScalarNode) -> Any:
     if node.style:  # quotes
         return node.value
     return OmegaConf.to_container(OmegaConf.load(io.StringIO(f"[{node.value}]")))[0]  # type: ignore[index]
+
+
+def is_suspicious(values: Any, *, deep: bool) -> bool:
+    """Whether a file may have no names with values, or names that are no text."""
+    if not isinstance(values, Mapping):
+        return True
+    # OmegaConf makes a name without a value of a text.
+    lonely = len(values) == 1 and None in (values[name] for name in values if deep)
+    return lonely or _has_other_names(values, deep=deep)
+
+
+def _has_other_names(values: Mapping[Any, Any], *, deep: bool) -> bool:
+    return not all(isinstance(name, str) for name in values) or (
+        deep
+        and any(
+            _has_other_names(value, deep=True)
+            for value in values.values()
+            if isinstance(value, Mapping)
+        )
+    )

@@ -73,6 +73,10 @@ def test_other_settings_are_named_with_both_values_and_the_folder() -> None:
     check_settings(checkpoint(1), {"gan.filters": 4, "not compared": 1})
     with pytest.raises(BorderlineError, match=r"gan\.filters is 8.*in there.*made with 4.*move"):
         check_settings(checkpoint(1), {"gan.filters": 8}, where="there")
+    # A setting that stands elsewhere, alone or with its group.
+    for called in ({"gan": "mine"}, {"gan.filters": "mine.filters", "gan": "other"}):
+        with pytest.raises(BorderlineError, match=r"^mine\.filters is 8"):
+            check_settings(checkpoint(1), {"gan.filters": 8}, called=called)
 
 
 class Malicious:

@@ -134,13 +134,18 @@ def test_torchvision_source(
     assert downloads == [(str(tmp_path), True, True), (str(tmp_path), False, True)]
 
 
-def test_failed_download_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"), [("MNIST", "'idx'"), ("CIFAR10", r"'cifar10' .*kriz/cifar.html, unpacked\)")]
+)
+def test_failed_download_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
     def offline(**_: object) -> None:
         raise RuntimeError("Error downloading")
 
-    monkeypatch.setattr(torchvision.datasets, "MNIST", offline)
-    with pytest.raises(DatasetError, match=r"connect to the internet, or set source\.kind"):
-        ImageSource(kind="torchvision", name="MNIST", path=str(tmp_path)).load()
+    monkeypatch.setattr(torchvision.datasets, name, offline)
+    with pytest.raises(DatasetError, match=rf"to the internet, or set source\.kind to {words}"):
+        ImageSource(kind="torchvision", name=name, path=str(tmp_path)).load()
 
 
 @needs_fashion

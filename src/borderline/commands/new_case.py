@@ -20,6 +20,7 @@ from borderline.commands.case_options import (
     threshold_of,
 )
 from borderline.commands.own_options import speaking_of
+from borderline.commands.project import check_has_settings
 from borderline.commands.run import PlainSpokenCommand
 from borderline.config_loader import PRESETS, base_settings
 from borderline.errors import BorderlineError
@@ -113,7 +114,8 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
     The command tries the model on real images with the usual ranges, normalisations and channels,
     and writes the most likely combination. It asks where the images do not decide.
     """
-    silent = options["no_input"]
+    silent, project = options["no_input"], find_kedro_project(Path.cwd()) or Path.cwd()
+    check_has_settings(project, "new-case")
     for option, question in {
         "images": "Folder or file of the images",
         "positive": "Positive class",
@@ -127,7 +129,6 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
     for option in LISTS:
         name_of_value = option.replace("-", "_")
         options[name_of_value] = listed(option, options[name_of_value])
-    project = find_kedro_project(Path.cwd()) or Path.cwd()
     for option in ("images", "folder"):
         options[option] = options[option] and from_project(options[option], project)
     path = None if model is None else from_project(model, project)

@@ -48,7 +48,7 @@ class BadInput(click.ClickException):
 class Closed(BadInput):
     """The gate is closed: the input was good, so the exit status differs from that of bad input."""
 
-    exit_code = 3
+    exit_code = GateClosed.exit_status
 
 
 class Stopped(BadInput):

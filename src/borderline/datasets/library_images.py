@@ -9,6 +9,10 @@ import numpy as np
 from borderline.datasets.image_files import Arrays, ImageArrays, channels_first
 from borderline.errors import BorderlineError
 
+_PLACES = {
+    "CIFAR10": " (cifar-10-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html, unpacked)"
+}
+
 
 @functools.cache
 def read_mnist_sample() -> ImageArrays:
@@ -35,10 +39,11 @@ def read_torchvision(name: str, folder: str) -> ImageArrays:
     try:
         splits = [dataset_class(root=folder, train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError) as error:
+        kind = "cifar10" if name == "CIFAR10" else "idx"
         raise BorderlineError(
             f"source.name is {name!r}, but its download to {folder} failed ({error}): connect to "
-            "the internet, or set source.kind to 'idx' and source.path to a folder that holds its "
-            "files."
+            f"the internet, or set source.kind to {kind!r} and source.path to a folder that holds "
+            f"its files{_PLACES.get(name, '')}."
         ) from error
     train, test = (
         Arrays(channels_first(np.asarray(split.data)), np.asarray(split.targets))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from borderline.datasets.storable import Storable, find, find_params, name_of
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, NotInstalled
 from borderline.params import Params
 
 if TYPE_CHECKING:
@@ -220,6 +220,8 @@ def _outlines(weights: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, bool
 def _made(storable: Storable, arguments: dict[str, Any]) -> nn.Module:
     try:
         network: nn.Module = storable.make(**arguments)
+    except NotInstalled:
+        raise
     # The errors of PyTorch about impossible sizes have many types.
     except Exception as error:
         raise Unreadable(f"its network cannot be built: {_line(error)}") from error

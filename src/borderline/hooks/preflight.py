@@ -42,7 +42,11 @@ class PreflightHooks:
         from borderline.preflight import epochs, inputs, results
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
         from borderline.preflight.groups import warn_of_images
-        from borderline.preflight.imports import check_imports, digests_of_imports
+        from borderline.preflight.imports import (
+            check_imports,
+            check_library_models,
+            digests_of_imports,
+        )
         from borderline.preflight.models_on_disk import check_models
 
         env = run_params["env"]
@@ -85,6 +89,7 @@ class PreflightHooks:
             source = catalog.load("source")
             inputs.check_source(source, parameters)
             check_imports(catalog, pipeline, source, parameters, self.layout)
+            check_library_models(catalog, pipeline, source, parameters, self.layout)
             digest = inputs.digest_of_images(source)
             former = ledger.entry(book, ledger.SOURCE, results.SAME_IMAGES)
             dataset = self.about.dataset

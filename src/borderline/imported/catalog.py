@@ -1,4 +1,4 @@
-"""Catalog entries of imported files, whose addresses are settings."""
+"""Catalog entries of imported files and pretrained weights, whose addresses are settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from borderline.imported.params import Source
 
 IMPORTED_FILE = "imported_file"
 """The dataset name of the file of a model or generator."""
+PRETRAINED = "pretrained_weights"
+"""The dataset name of the pretrained weights of a model that is trained here."""
 
 
 def imported_files(
@@ -33,4 +35,19 @@ def imported_files(
             **({"credentials": source.credentials} if source.credentials else {}),
         }
         for owner, setting, source in places
+    }
+
+
+def pretrained_files(models: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """One catalog entry per model that starts from pretrained weights; each has their settings."""
+    return {
+        f"{name}.{PRETRAINED}": {
+            "type": "borderline.datasets.PretrainedWeights",
+            "kind": model.kind,
+            "name": model.name,
+            "filepath": model.weights,
+            "setting": f"models.{name}.weights",
+            "metadata": {"kedro-viz": {"layer": "models under test"}},
+        }
+        for name, model in models.items()
     }

@@ -10,13 +10,14 @@ from kedro.io import DataCatalog, DatasetError
 
 from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1, Layout, repeated, seeds
-from borderline.imported.catalog import IMPORTED_FILE
-from borderline.imported.params import FILE_DIGEST
+from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
+from borderline.imported.params import FILE_DIGEST, ImportedModelParams
 from borderline.measures.judges import JUDGE_OF
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import (
+    OF_TRAINING,
+    PRETRAINED_DIGEST,
     JudgeParams,
-    ModelParams,
     classifier_settings,
     judge_settings,
 )
@@ -142,15 +143,19 @@ def _trainings(
     models = {}
     for model in p.grid.models:
         recipe, digest = p.models[model], imports.get(f"{model}.{IMPORTED_FILE}")
-        if isinstance(recipe, ModelParams):
+        if not isinstance(recipe, ImportedModelParams):
             models[model] = classifier_settings(p.run, p.pair, recipe, p.classifier)
             # The epochs matter to the generators alone.
-            models[model] |= {"classifier.epochs": p.classifier.epochs}
+            models[model] |= {"classifier.epochs": recipe.training(p.classifier).epochs}
+            weights = imports.get(f"{model}.{PRETRAINED}")
+            models[model] |= {PRETRAINED_DIGEST: weights} if weights else {}
         else:
             models[model] = recipe.fingerprint("model") | ({FILE_DIGEST: digest} if digest else {})
     for model in layout.trained:
-        name = f"{model}.classifier_checkpoints_so_far"
-        yield name, p.classifier.epochs, models[model], {"model": f"models.{model}"}
+        recipe = p.models[model]
+        assert not isinstance(recipe, ImportedModelParams)
+        name, training = f"{model}.classifier_checkpoints_so_far", recipe.training(p.classifier)
+        yield name, training.epochs, models[model], _called(p, model)
     confusion = p.confusion.fingerprint("confusion")
     for model, (name, (generator, number)) in itertools.product(models, layout.generators.items()):
         if not generator.trains:
@@ -160,6 +165,12 @@ def _trainings(
         )
         # The band matters to checkpoints with early stopping, even where it is off by now.
         settings |= confusion | measured | seed_settings(of_step_2[number])
-        called = {"model": f"models.{model}", "generator": f"generators.{name}"}
+        called = _called(p, model) | {"generator": f"generators.{name}"}
         epochs: int = generator.epochs  # type: ignore[attr-defined]
         yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called
+
+
+def _called(parameters: Parameters, model: str) -> dict[str, str]:
+    """The names in the parameters of the settings of a model and of its training."""
+    own = [n for n in OF_TRAINING if getattr(parameters.models[model], n, None) is not None]
+    return {"model": f"models.{model}"} | {f"classifier.{n}": f"models.{model}.{n}" for n in own}

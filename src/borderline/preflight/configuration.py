@@ -25,7 +25,13 @@ from borderline.params import (
     TrackingParams,
     without_fault,
 )
-from borderline.pipelines.classifier.params import AnyJudge, AnyModel, JudgeParams, TrainingParams
+from borderline.pipelines.classifier.params import (
+    AnyJudge,
+    AnyModel,
+    JudgeParams,
+    LibraryModelParams,
+    TrainingParams,
+)
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import AnyGenerator
@@ -210,6 +216,16 @@ def imported_models(parameters: Parameters) -> dict[str, Source]:
     models = {name: parameters.models[name] for name in parameters.grid.models}
     return {
         n: model.source for n, model in models.items() if isinstance(model, ImportedModelParams)
+    }
+
+
+def pretrained_models(parameters: Parameters) -> dict[str, LibraryModelParams]:
+    """The grid's models that are trained here from pretrained weights."""
+    models = {name: parameters.models[name] for name in parameters.grid.models}
+    return {
+        n: model
+        for n, model in models.items()
+        if isinstance(model, LibraryModelParams) and model.pretrained
     }
 
 

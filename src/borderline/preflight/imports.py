@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,10 +12,11 @@ from kedro.pipeline import Pipeline
 
 from borderline.errors import BorderlineError
 from borderline.grid import JUDGE, Layout
-from borderline.imported.catalog import IMPORTED_FILE
+from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
 from borderline.measures.judges import check_more_than_features
+from borderline.pipelines.classifier.params import LibraryModelParams
 from borderline.pipelines.prototypes.params import WITHOUT_GRADIENTS
 from borderline.preflight.configuration import (
     Parameters,
@@ -59,7 +61,29 @@ def digests_of_imports(
         except (BorderlineError, DatasetError):
             if name in running.inputs():
                 raise
+    # Others may have to be downloaded.
+    for name in {f"{model}.{PRETRAINED}" for model in layout.pretrained} & running.inputs():
+        digests[name] = hashlib.sha256(catalog.load(name)).hexdigest()
     return digests
+
+
+def check_library_models(
+    catalog: DataCatalog,
+    pipeline: Pipeline,
+    source: SourceImages,
+    parameters: Parameters,
+    layout: Layout,
+) -> None:
+    """Make sure that the library models that a pipeline trains are there and fit the images."""
+    made, shape = pipeline.all_outputs(), tuple(source.train["images"].shape[1:])
+    for name in layout.trained:
+        model = parameters.models[name]
+        if f"{name}.classifier_checkpoints" in made and isinstance(model, LibraryModelParams):
+            from borderline.datasets.library_networks import check_network
+
+            weights: bytes = catalog.load(f"{name}.{PRETRAINED}") if model.pretrained else b""
+            with _under(f"models.{name}"):
+                check_network(model.kind, model.name, model.size, shape, weights)
 
 
 def check_imports(

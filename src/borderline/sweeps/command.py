@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from borderline.commands.project import check_has_settings
 from borderline.plain_text import echo
 from borderline.printing import harmless, not_shown
 
@@ -65,6 +66,7 @@ def sweep(
     from borderline.sweeps.sweep_run import run_without_failures, separate_process
 
     project = Path.cwd()
+    check_has_settings(project, "sweep")
     given = {"--runner": runner, "--runner-params": runner_params}
     options = [w for name, value in given.items() if value is not None for w in (name, value)]
     if search:

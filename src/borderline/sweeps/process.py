@@ -9,16 +9,16 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.startup import bootstrap_project
 from kedro.runner import AbstractRunner
 from kedro.runner.task import Task
 
 import borderline
+from borderline.commands.project import start
 from borderline.errors import causes
 
 
@@ -31,18 +31,24 @@ class Outcome:
         node: The node that failed; None if it is unknown, or if none failed.
         began: Whether nodes had started to run.
         outside: Whether the machine is the reason, such as a full disk.
+        status: The exit status of the command for an error that a user can correct; None for a bug.
     """
 
     says: str = ""
     node: str | None = None
     began: bool = False
     outside: bool = False
+    status: int | None = None
 
 
 def run_in_process(
-    arguments: Sequence[str], settings: Mapping[str, Any], project: Path, files: Path
+    arguments: Sequence[str],
+    settings: Mapping[str, Any],
+    project: Path,
+    files: Path,
+    began: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
 ) -> Outcome:
-    """``kedro run`` in its own process, which ends with this one."""
+    """``kedro run`` in its own process, which ends with this one; ``began`` gets the process."""
     request, answer, log_file = (
         files.with_name(files.name + end) for end in (".request.json", ".outcome.json", ".log")
     )
@@ -63,6 +69,7 @@ def run_in_process(
             start_new_session=True,
         )
         try:
+            began(process)
             status = process.wait()
         finally:
             # Closing the pipe ends the process and its workers, also after an interrupt.
@@ -104,7 +111,8 @@ def outcome_of(error: BaseException) -> Outcome:
             if isinstance(owner, Task):
                 node = owner.node.name
             began = began or (isinstance(owner, AbstractRunner) and frame.f_code.co_name == "_run")
-    return Outcome(" ".join(str(says).split()), node, began, outside)
+    status = getattr(error, "exit_code", None)
+    return Outcome(" ".join(str(says).split()), node, began, outside, status)
 
 
 def _end_with_parent() -> None:
@@ -119,7 +127,7 @@ def main() -> None:
     request, answer = map(Path, sys.argv[1:])
     wanted = json.loads(request.read_text())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    bootstrap_project(Path.cwd())
+    start(Path.cwd())
     from borderline.commands.run import run
 
     try:

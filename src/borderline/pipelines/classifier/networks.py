@@ -1,15 +1,25 @@
-"""The models under test of Gomes et al. 2024, and the judge: a LeNet (LeCun et al. 1998)."""
+"""The models under test of Gomes et al. 2024 and of libraries, and the judge, a LeNet.
+
+LeNet: LeCun et al. 1998.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor, nn
 
+from borderline.datasets.library_networks import LibraryFeatures, load_pretrained
 from borderline.datasets.storable import storable
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import JUDGE_FEATURES as JUDGE_FEATURES
+from borderline.pipelines.classifier.params import (
+    PRETRAINED_DIGEST,
+    AnyTrainedModel,
+    LibraryModelParams,
+)
 
 ImageShape = Sequence[int]
 """Channels, height and width."""
@@ -21,7 +31,7 @@ class Classifier(nn.Module):
     ``settings`` are those of the training, by dotted name.
     """
 
-    def __init__(self, features: nn.Sequential, width: int, outputs: int) -> None:
+    def __init__(self, features: nn.Module, width: int, outputs: int) -> None:
         super().__init__()
         self.features = features
         self.head = nn.Linear(width, outputs)
@@ -60,6 +70,43 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
         nn.Flatten(),
     )
     return Classifier(features, 2 * filters * (height // 4) * (width // 4), 1)
+
+
+@storable(keeps=("settings",))
+def build_library_model(
+    kind: Literal["torchvision", "timm"], name: str, size: int | None
+) -> Classifier:
+    """A model under test of a library: one logit on its penultimate features, random weights.
+
+    Args:
+        kind: The library.
+        name: The name of the model there.
+        size: Side in pixels to which images are resized in front of the model; None for their own.
+
+    Raises:
+        BorderlineError: When the library is missing, or has no such model.
+    """
+    features = LibraryFeatures(kind, name, size)
+    return Classifier(features, features.width, 1)
+
+
+def build_trained(model: AnyTrainedModel, shape: ImageShape) -> Classifier:
+    """The network of a model under test that is trained here, for images of this shape."""
+    if isinstance(model, LibraryModelParams):
+        return build_library_model(model.kind, model.name, model.size)
+    return build_model(model.kind, model.filters, shape)
+
+
+def start_from(network: Classifier, pretrained: bytes) -> dict[str, Setting]:
+    """Load pretrained weights of the features, a safetensors file, and give its fingerprint.
+
+    An empty file leaves the random weights.
+    """
+    if not pretrained:
+        return {}
+    assert isinstance(network.features, LibraryFeatures)
+    load_pretrained(network.features.network, pretrained)
+    return {PRETRAINED_DIGEST: hashlib.sha256(pretrained).hexdigest()}
 
 
 @storable(keeps=("settings",))

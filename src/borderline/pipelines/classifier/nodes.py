@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
     from borderline.params import ConfusionParams, PairParams, RunParams
     from borderline.pipelines.classifier.networks import Classifier
-    from borderline.pipelines.classifier.params import JudgeParams, ModelParams, TrainingParams
+    from borderline.pipelines.classifier.params import (
+        AnyTrainedModel,
+        JudgeParams,
+        TrainingParams,
+    )
     from borderline.pipelines.classifier.training import Epoch
     from borderline.records import LabelledImages, RealFeatures, RealView
 
@@ -55,31 +59,40 @@ def select_pair(
     )
 
 
-@streams("classifier_history_table", step="epoch", total=lambda classifier: classifier.epochs)
+@streams(
+    "classifier_history_table",
+    step="epoch",
+    total=lambda model, classifier: model.training(classifier).epochs,
+)
 def train_classifier(
     pair_train: LabelledImages,
     classifier_checkpoints_so_far: Checkpoints,
+    pretrained: bytes = b"",
     *,
-    model: ModelParams,
+    model: AnyTrainedModel,
     classifier: TrainingParams,
     pair: PairParams,
     run: RunParams,
 ) -> Iterator[Epoch]:
-    """Train a model under test; yields its checkpoint and the history after each epoch."""
-    from borderline.pipelines.classifier.networks import build_model
+    """Train a model under test; yields its checkpoint and the history after each epoch.
+
+    ``pretrained`` is a safetensors file of the weights to start from; empty for random ones.
+    """
+    from borderline.pipelines.classifier.networks import build_trained, start_from
     from borderline.pipelines.classifier.params import classifier_settings
     from borderline.pipelines.classifier.training import as_epoch, binary_loss, train
 
     with run.global_seed("classifier", "weights"):
-        network = build_model(model.kind, model.filters, pair_train["images"].shape[1:])
+        network = build_trained(model, pair_train["images"].shape[1:])
+    settings = classifier_settings(run, pair, model, classifier)
     checkpoints = train(
         network,
         pair_train,
         binary_loss,
-        params=classifier,
+        params=model.training(classifier),
         run=run,
         purpose="classifier",
-        settings=classifier_settings(run, pair, model, classifier),
+        settings=settings | start_from(network, pretrained),
         so_far=classifier_checkpoints_so_far,
     )
     yield from map(as_epoch, checkpoints)
@@ -89,7 +102,7 @@ def keep_best_classifier(
     classifier_checkpoints: Checkpoints,
     pair_test: LabelledImages,
     *,
-    model: ModelParams,
+    model: AnyTrainedModel,
     classifier: TrainingParams,
     confusion: ConfusionParams,
 ) -> Classifier:
@@ -98,12 +111,12 @@ def keep_best_classifier(
     Raises:
         BorderlineError: When it is no more accurate than guessing on the test images.
     """
-    from borderline.pipelines.classifier.networks import build_model
+    from borderline.pipelines.classifier.networks import build_trained
     from borderline.pipelines.classifier.scores import check_better_than_guessing
     from borderline.pipelines.classifier.training import best_network
 
-    build = partial(build_model, model.kind, model.filters)
-    network = best_network(build, classifier_checkpoints, classifier, group="classifier")
+    build, training = partial(build_trained, model), model.training(classifier)
+    network = best_network(build, classifier_checkpoints, training, group="classifier")
     if not model.allow_chance:
         check_better_than_guessing(network, pair_test, confusion.known_threshold)
     return network

@@ -5,13 +5,14 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from borderline.grid import JUDGE, current, for_all, for_each_member, for_each_model, node
-from borderline.imported.catalog import IMPORTED_FILE
+from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
 from borderline.pipelines.classifier import nodes
 
 
 def create_pipeline() -> Pipeline:
     """The pair and the judges once, then each model under test, trained here or imported."""
     layout, of_all = current(), ["pair_train", "pair_test", "pair_names", "judge"]
+    at_random = [model for model in layout.trained if model not in layout.pretrained]
     shared = Pipeline(
         [
             node(
@@ -34,12 +35,10 @@ def create_pipeline() -> Pipeline:
     if not layout.members:
         imported_file = f"{JUDGE}.{IMPORTED_FILE}"
         shared += Pipeline([node(nodes.import_judge, "judge", imported_file=imported_file)])
-    trained = Pipeline(
-        [
-            node(nodes.train_classifier, ["classifier_checkpoints", "classifier_history_table"]),
-            node(nodes.keep_best_classifier, "classifier"),
-        ]
-    )
+    of_training = ["classifier_checkpoints", "classifier_history_table"]
+    trained = Pipeline([node(nodes.train_classifier, of_training)])
+    finetuned = Pipeline([node(nodes.train_classifier, of_training, pretrained=PRETRAINED)])
+    kept = Pipeline([node(nodes.keep_best_classifier, "classifier")])
     imported = Pipeline([node(nodes.import_classifier, "classifier")])
     evaluated = Pipeline(
         [
@@ -52,7 +51,8 @@ def create_pipeline() -> Pipeline:
     return (
         for_all("classifier", shared)
         + for_each_member("classifier", judges)
-        + for_each_model("classifier", trained, shared=of_all, models=layout.trained)
+        + for_each_model("classifier", trained + kept, shared=of_all, models=at_random)
+        + for_each_model("classifier", finetuned + kept, shared=of_all, models=layout.pretrained)
         + for_each_model("classifier", imported, shared=of_all, models=layout.imported)
         + for_each_model("classifier", evaluated, shared=of_all)
     )

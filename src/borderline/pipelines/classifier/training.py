@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 import torch
 from sklearn.model_selection import train_test_split
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from borderline.datasets.checkpoints import (
@@ -117,15 +117,17 @@ def train(
         network.train()
         total = torch.zeros((), device=device)
         shuffled = in_training[torch.randperm(len(in_training), generator=order).to(device)]
-        for batch in shuffled.split(params.batch_size):
-            x, y = images[batch], labels[batch]
-            if change is not None:
-                x, y = change(x, y, order)
-            batch_loss = loss(network(x), y)
-            optimiser.zero_grad(set_to_none=True)
-            batch_loss.backward()
-            optimiser.step()
-            total += batch_loss.detach() * len(batch)
+        # Dropout draws from the global generator, whose state no checkpoint has.
+        with run.global_seed(purpose, "dropout", epoch):
+            for batch in batches(shuffled, params.batch_size, network):
+                x, y = images[batch], labels[batch]
+                if change is not None:
+                    x, y = change(x, y, order)
+                batch_loss = loss(network(x), y)
+                optimiser.zero_grad(set_to_none=True)
+                batch_loss.backward()
+                optimiser.step()
+                total += batch_loss.detach() * len(batch)
         validation_loss, validation_accuracy = evaluate(
             network, images[in_validation], labels[in_validation], loss
         )
@@ -153,6 +155,15 @@ def train(
                 "image_shape": list(images.shape[1:]),
             },
         )
+
+
+def batches(rows: Tensor, size: int, network: nn.Module) -> tuple[Tensor, ...]:
+    """The rows of each step; batch norm, which needs two images, gets a last single one earlier."""
+    parts: tuple[Tensor, ...] = rows.split(size)
+    normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
+    if normed and len(parts) > 1 and len(parts[-1]) == 1:
+        parts = (*parts[:-2], torch.cat(parts[-2:]))
+    return parts
 
 
 def split_validation(

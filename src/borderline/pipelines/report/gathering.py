@@ -229,6 +229,8 @@ def _baselines_beside(tables: Tables) -> str:
 def _description(classifier: nn.Module) -> dict[str, Any]:
     settings: dict[str, Any] = getattr(classifier, "settings", {})
     kind = settings.get("model.kind", type(classifier).__name__)
+    if "model.name" in settings:
+        kind = f"{settings['model.name']} of {kind}"
     filters = settings.get("model.filters")
     return {
         "trained_elsewhere": hasattr(classifier, "described"),

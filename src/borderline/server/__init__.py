@@ -1,0 +1,1 @@
+"""Runs on request: ``kedro server start``."""
