@@ -15,13 +15,14 @@ from skimage.measure import moments_central
 from torch import Tensor, nn
 from torchvision.transforms.functional import InterpolationMode, affine
 
+from borderline.boundary import ConfusionParams
 from borderline.committee import Committee
 from borderline.config_loader import base_settings
 from borderline.datasets import ImageSource
 from borderline.datasets.image_source import SourceImages, split_source
 from borderline.findings import VERDICTS
 from borderline.measures.inference import predict
-from borderline.params import ConfusionParams, PairParams, RunParams, merged
+from borderline.params import PairParams, RunParams, merged
 from borderline.pipelines.classifier import nodes as classifier_nodes
 from borderline.pipelines.classifier.params import JudgeParams, ModelParams, TrainingParams
 from borderline.pipelines.metrics import nodes as metrics_nodes

@@ -9,10 +9,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from borderline.boundary import ConfusionParams
 from borderline.errors import BorderlineError, causes
 from borderline.params import (
     CallParams,
-    ConfusionParams,
     Mark,
     PairParams,
     Params,

@@ -20,14 +20,10 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
-    model_validator,
 )
 from pydantic_core import to_jsonable_python
 
-from borderline.boundary import Boundary, fault_of_band
 from borderline.errors import BorderlineError
 from borderline.names import fault_of_case, fault_of_folder
 
@@ -324,73 +320,6 @@ class Pairing(Params):
     def names(self) -> tuple[str, str]:
         """The names of both models."""
         return self.this, f"{self.other} of the other run" if self.elsewhere else self.other
-
-
-class OperatingPoint(Params):
-    """A threshold that is chosen on the validation images of each model; one of the two is set.
-
-    Attributes:
-        sensitivity: The least share of the positive images with p above the threshold; the largest
-            threshold is taken.
-        specificity: The least share of the negative images with p at most the threshold; the
-            smallest threshold is taken.
-    """
-
-    sensitivity: float | None = Field(default=None, gt=0, lt=1)
-    specificity: float | None = Field(default=None, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if (self.sensitivity is None) == (self.specificity is None):
-            raise ValueError("it must be a number, or name either a sensitivity or a specificity")
-        return self
-
-
-def _member_of_threshold(value: Any) -> str:
-    return "operating_point" if isinstance(value, dict | OperatingPoint) else "number"
-
-
-class ConfusionParams(Params):
-    """The decision boundary of the models under test, and the band around it (docs/threshold.md).
-
-    Attributes:
-        threshold: The decision threshold t: an image is positive if ``p > t``.
-        band: The largest confusion distance of a borderline image.
-        scale: The scale of confusion distances: ``probability``, ``|p - t|``, or ``logit``,
-            ``|logit p - logit t|``.
-    """
-
-    threshold: Annotated[
-        Annotated[float, Field(gt=0, lt=1), Tag("number")]
-        | Annotated[OperatingPoint, Tag("operating_point")],
-        Discriminator(_member_of_threshold),
-    ]
-    band: float = Field(gt=0)
-    scale: Literal["probability", "logit"]
-
-    @model_validator(mode="after")
-    def _band_ends_before_0_and_1(self) -> Self:
-        t = 0.5 if isinstance(self.threshold, OperatingPoint) else self.threshold
-        if self.scale == "probability" and (fault := fault_of_band(self.band, t)):
-            raise ValueError(fault)
-        return self
-
-    @property
-    def known_threshold(self) -> float | None:
-        """The threshold; None where each model has its own, which is not known before the run."""
-        return None if isinstance(self.threshold, OperatingPoint) else self.threshold
-
-    def boundary(self) -> Boundary | None:
-        """The decision boundary; None where it is not known before the run."""
-        threshold = self.known_threshold
-        if threshold is None:
-            return None
-        return {"threshold": threshold, "band": self.band, "scale": self.scale, "rule": ""}
-
-    def fingerprint(self, group: str) -> dict[str, Setting]:
-        """As for all settings, without a threshold that is not known before the run."""
-        values = super().fingerprint(group)
-        return {n: v for n, v in values.items() if not n.startswith(f"{group}.threshold.")}
 
 
 class PairParams(Params):

@@ -10,8 +10,9 @@ from typing import Any
 import click
 import yaml
 
+from borderline.boundary import ConfusionParams
 from borderline.errors import BorderlineError
-from borderline.params import ConfusionParams, Params
+from borderline.params import Params
 
 LISTS: dict[str, tuple[type[Any], int | None]] = {
     "classes": (str, None),

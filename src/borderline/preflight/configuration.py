@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from borderline.boundary import ConfusionParams
 from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
 from borderline.names import fault_of_name, fault_of_path
@@ -14,7 +15,6 @@ from borderline.params import (
     MOST_MEGAPIXELS,
     SMALLEST_IMAGE,
     CallParams,
-    ConfusionParams,
     Mark,
     OtherRunParams,
     Pairing,

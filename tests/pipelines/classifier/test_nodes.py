@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from borderline.boundary import ConfusionParams
 from borderline.errors import BorderlineError
 from borderline.measures.inference import embed, other_mass, predict
-from borderline.params import ConfusionParams, PairParams, RunParams
+from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier.networks import Classifier, build_model
 from borderline.pipelines.classifier.nodes import (
     evaluate_classifier,

@@ -3,10 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from borderline.boundary import logit, sigmoid
+from borderline.boundary import ConfusionParams, OperatingPoint, logit, sigmoid
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import is_positive
-from borderline.params import ConfusionParams, OperatingPoint
 from borderline.pipelines.classifier.thresholds import boundary_of, threshold_of
 
 RANDOM = torch.Generator().manual_seed(0)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from borderline.boundary import fingerprint
+from borderline.boundary import ConfusionParams, fingerprint
 from borderline.errors import BorderlineError
-from borderline.params import ConfusionParams, RunParams, flat
+from borderline.params import RunParams, flat
 from borderline.pipelines.gasten.epoch import borderline_rows
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.kinds.gasten import Settings, _starting_gan

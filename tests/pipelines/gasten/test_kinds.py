@@ -11,8 +11,9 @@ import pytest
 import yaml
 from kedro.pipeline import Pipeline
 
+from borderline.boundary import ConfusionParams
 from borderline.errors import BorderlineError
-from borderline.params import ConfusionParams, GeneratorParams
+from borderline.params import GeneratorParams
 from borderline.pipelines.gasten.kinds import KINDS
 from borderline.pipelines.gasten.params import GeneratorContext
 from conftest import (

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import nn
 
-    from borderline.boundary import Boundary
+    from borderline.boundary import Boundary, ConfusionParams
     from borderline.committee import Committee
     from borderline.datasets.checkpoints import Checkpoints
     from borderline.datasets.image_source import SourceImages
     from borderline.imported.classifier import ImportedClassifier
     from borderline.imported.judge import ImportedJudge
     from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
-    from borderline.params import ConfusionParams, PairParams, RunParams
+    from borderline.params import PairParams, RunParams
     from borderline.pipelines.classifier.networks import Classifier
     from borderline.pipelines.classifier.params import (
         AnyTrainedModel,

@@ -6,10 +6,9 @@ import math
 
 from torch import Tensor
 
-from borderline.boundary import Boundary, fault_of_band, sigmoid
+from borderline.boundary import Boundary, ConfusionParams, OperatingPoint, fault_of_band, sigmoid
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import to_logits
-from borderline.params import ConfusionParams, OperatingPoint
 
 _SETTING = "confusion.threshold"
 

@@ -9,17 +9,15 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from borderline.boundary import logit, uncentred
+from borderline.boundary import ConfusionParams, OperatingPoint, logit, uncentred
 from borderline.errors import BorderlineError
 from borderline.fingerprints import EARLIER, NOISE_DIGEST, REFERENCE, STEP_2_SEED
 from borderline.imported.params import Source
 from borderline.measures.judges import JUDGE_OF, Distance, Reference
 from borderline.names import fault_of_path
 from borderline.params import (
-    ConfusionParams,
     GeneratorParams,
     Mark,
-    OperatingPoint,
     PairParams,
     Params,
     RunParams,
