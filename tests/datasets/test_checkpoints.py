@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,23 @@ def test_a_setting_that_is_missing_at_its_usual_value_is_compared(name: str, val
     for checkpoint, now in ((made(), {name: value}), (made(**{name: value}), {})):
         with pytest.raises(BorderlineError, match=name):
             check_settings(checkpoint, now)
+
+
+@pytest.mark.parametrize(
+    ("made_with", "now", "refused"),
+    [
+        ({}, {"confusion.threshold": 0.5}, False),
+        ({}, {"confusion.threshold": 0.2}, True),
+        # An operating point is not known before the run.
+        ({"confusion.threshold": 0.3}, {}, False),
+        ({}, {"confusion.scale": "logit"}, False),
+        ({"confusion.band": 0.1}, {"confusion.scale": "logit"}, True),
+        ({"confusion.band": 0.1}, {"confusion.scale": "probability"}, False),
+    ],
+)
+def test_checkpoints_of_earlier_versions_are_of_the_threshold_one_half(
+    made_with: dict[str, Any], now: dict[str, Any], refused: bool
+) -> None:
+    made: Checkpoint = {"epoch": 1, "settings": made_with, "history": [], "state": {}}
+    with pytest.raises(BorderlineError) if refused else nullcontext():
+        check_settings(made, now)

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder
 from borderline.errors import BorderlineError
-from borderline.fingerprints import AT_HALF, EARLIER
+from borderline.fingerprints import EARLIER, completed
 from borderline.params import Setting
 
 
@@ -67,8 +67,7 @@ def check_settings(
     Raises:
         BorderlineError: When a setting differs.
     """
-    made_with = {**EARLIER, **AT_HALF, **checkpoint["settings"]}
-    settings = {**EARLIER, **settings}
+    made_with, settings = completed(checkpoint["settings"]), {**EARLIER, **settings}
     for name in settings:
         if name in made_with and made_with[name] != settings[name]:
             group, _, setting = name.partition(".")
