@@ -133,6 +133,23 @@ def test_step_2_has_its_own_settings(run: RunParams) -> None:
         assert getattr(network, f"{name}_optimiser").param_groups[0]["lr"] == 0.5
 
 
+def test_step_2_may_start_from_the_untrained_gan(run: RunParams) -> None:
+    start = {"epoch": 1, "settings": {"a": 1}, "history": [], "state": {}}
+    network, checkpoint = _starting_gan(
+        {"epoch_0001": lambda: start},  # type: ignore[dict-item]
+        settings(start=0),
+        GAN,
+        (1, 8, 8),
+        run,
+    )
+    untrained = Gan(GAN, (1, 8, 8), run)
+    assert (checkpoint["epoch"], checkpoint["settings"]) == (0, {"a": 1})
+    for name, weights in untrained.generator.state_dict().items():
+        assert torch.equal(weights, network.generator.state_dict()[name])
+    found = settings(start=0).training_settings(STEP_1, MODEL, GAN, AT_HALF, 0)
+    assert found["generator.start"] == 0
+
+
 @pytest.mark.parametrize("name", OWN)
 def test_fingerprint_of_step_2_has_its_own_settings_beside_the_common_ones(name: str) -> None:
     now = settings(**{name: OWN[name]}).training_settings(STEP_1, MODEL, GAN, AT_HALF, 5)

@@ -91,6 +91,7 @@ def test_search_in_a_tuned_generator_takes_its_networks() -> None:
         ),
         ("latent_search", {"start": 3}, "one.start is 3, .* 4 epochs .* every 2"),
         ("gasten", {"start": 6}, "one.start is 6"),
+        ("latent_search", {"start": 0}, "one.start is 0, .* only noise"),
         ("gasten", {"term": "mgda_norm"}, "gan.compile is True, but .* 'mgda_norm'"),
     ],
 )

@@ -62,6 +62,14 @@ def test_sorted_samples_stand_beside_the_grid_of_step_2(
         assert list(grids) == names
 
 
+def test_as_many_samples_are_drawn_as_the_settings_say(run: RunParams) -> None:
+    gan = Gan(gan_params(latent_dim=2, batch_size=2, samples=3), (1, 8, 8), run)
+    history = [{"epoch": 1.0, "images": 64.0}]
+    ((_, _, grids),) = stream_epochs([(history, None)], gan, torch.randn(64, 2))
+    picture = grids["epoch_0001"].axes[0].images[0].get_array()
+    assert picture.shape[0] < 100, "one row of images"
+
+
 @pytest.mark.road
 def test_six_times_the_images_need_no_more_memory() -> None:
     """All kinds in one process: a kind that needs more shows above the peak of those before it."""

@@ -34,9 +34,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Values of the settings that are null, by the name of the preset."""
 
-Start = Literal["last", "best", "best_fid"] | Annotated[int, Field(ge=1, strict=True)]
+Start = Literal["last", "best", "best_fid"] | Annotated[int, Field(ge=0, strict=True)]
 """The epoch of step 1 to start from: the last, the one with the lowest ``fd_lenet`` or FID, or a
-number."""
+number; 0 is the GAN before its training."""
 
 
 def _two_rates(value: Any) -> Any:
@@ -193,6 +193,8 @@ class GanParams(Params):
             2018); ``auto`` takes ``bfloat16`` on CUDA.
         checkpoint_every: Epochs between two checkpoints, in both steps; the last epoch always has
             one.
+        samples: Images of the grid that is drawn after each epoch, in both steps: those of the
+            first vectors of the test noise.
     """
 
     preset: Annotated[Literal["paper", "fast"] | None, Mark.CONTINUES]
@@ -212,6 +214,7 @@ class GanParams(Params):
     checkpoint_every: Annotated[int, Field(ge=1), Mark.CONTINUES]
     early_stopping: Annotated[EarlyStoppingParams | None, Mark.CONTINUES]
     # With defaults here too, because the networks that earlier versions saved lack these settings.
+    samples: Annotated[int, Field(ge=1), Mark.NO_RESULT] = 64
     betas: Betas | None = None
     generator: NetworkParams = NetworkParams()
     discriminator: NetworkParams = NetworkParams()

@@ -20,8 +20,6 @@ from borderline.sampling import Parts
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame, dict[str, Figure]]
 """A checkpoint by name, the history so far, grids of samples by name."""
 
-_IMAGES_IN_A_GRID = 64
-
 
 def stream_epochs(
     progress: Iterable[Progress],
@@ -41,7 +39,7 @@ def stream_epochs(
         if has_diverged(table):
             yield {}, table, {}
             continue
-        epoch, latents = int(row["epoch"]), test_noise[:_IMAGES_IN_A_GRID]
+        epoch, latents = int(row["epoch"]), test_noise[: gan.params.samples]
         name, p = epoch_name(epoch), None
         samples = in_batches(gan.generator.eval(), latents, device=gan.device)
         title = f"Step 1, epoch {epoch}: images of the plain GAN"

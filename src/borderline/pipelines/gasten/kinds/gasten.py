@@ -237,9 +237,13 @@ def _starting_gan(
     from borderline.pipelines.gasten.checkpoint_choice import starting_checkpoint
     from borderline.pipelines.gasten.gan import Gan
 
-    start = starting_checkpoint(checkpoints, generator.start, gan)
     network = Gan(generator.step_2(gan), shape, run)
-    network.load(start["state"])
+    if generator.start == 0:
+        # The initial weights, with the settings of step 1, which all its checkpoints have.
+        start: Checkpoint = {**checkpoints[min(checkpoints)](), "epoch": 0}
+    else:
+        start = starting_checkpoint(checkpoints, generator.start, gan)
+        network.load(start["state"])
     # Not the state of step 1, which repetitions may have in common.
     network.random = run.generator("gan", "step 2")
     return network, start

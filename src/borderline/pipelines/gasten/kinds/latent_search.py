@@ -81,6 +81,11 @@ class Settings(StartsFromGan):
                 f"generators.{name}.realism.by is 'discriminator', but {source} is imported and "
                 "has none: set it to 'judge'."
             )
+        if self.start == 0:
+            raise BorderlineError(
+                f"generators.{name}.start is 0, but the GAN makes only noise before its training: "
+                "choose a later epoch of step 1."
+            )
         super().check(name, context)
         reach = self.tolerance + self.spread
         if not context.is_in_band(reach):
