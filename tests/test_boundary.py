@@ -27,10 +27,11 @@ from borderline.params import RunParams
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.pipelines.gasten.terms import TERMS
+from borderline.pipelines.metrics.measuring import confusion_columns, confusion_sums
 from borderline.pipelines.prototypes.explaining.walks import shortest_walks
 from borderline.records import LabelledImages
 from borderline.sampling import Sampler
-from conftest import BOUNDARY, prototypes_params
+from conftest import BOUNDARY, metrics_params, prototypes_params
 
 RUN = RunParams(seed=0, device="cpu")
 # Sums of floats are exact for these shifts and the logits below.
@@ -101,10 +102,40 @@ def test_logits_say_that_certain_images_are_far_from_a_threshold_near_0() -> Non
 
 
 def test_band_on_the_scale_of_p_ends_before_0_and_1() -> None:
-    assert fault_of_band(0.5, 0.5) == fault_of_band(0.1, 0.2) == fault_of_band(0.1, 0.1) == ""
-    assert "at most 0.02" in fault_of_band(0.1, 0.02)
-    assert "away from 1" in fault_of_band(0.1, 0.95)
+    for band, t in ((0.5, 0.5), (0.1, 0.2), (0.1, 0.1), (0.1, 0.9), (0.2, 0.8), (0.001, 0.999)):
+        assert fault_of_band(band, t, "probability") == ""
+        boundary: Boundary = {"threshold": t, "band": band, "scale": "probability", "rule": ""}
+        assert not confusion.is_borderline(torch.tensor([0.0, 1.0]), boundary).any()
+    assert "at most 0.02," in fault_of_band(0.1, 0.02, "probability")
+    assert "away from p = 1" in fault_of_band(0.1, 0.95, "probability")
+    assert "at most 0.02345," in fault_of_band(0.1, 0.023458, "probability"), "not more"
     assert formula_of_band(boundary_at(0.02)) == "|logit p - logit 0.02| < 0.4"
+
+
+def test_band_on_the_logit_scale_ends_before_0_and_1_too() -> None:
+    assert fault_of_band(12.7, 0.02, "logit") == ""
+    assert "12.74 log-odds away from p = 0" in fault_of_band(13, 0.02, "logit")
+    certain = torch.tensor([0.0, 1.0])
+    boundary: Boundary = {"threshold": 0.98, "band": 12.7, "scale": "logit", "rule": ""}
+    assert not confusion.is_borderline(certain, boundary).any()
+
+
+def test_float32_does_not_round_a_threshold_near_1_to_the_p_of_an_image() -> None:
+    p = torch.tensor([1 - 2**-23, 1 - 2**-24, 1.0])
+    positive = confusion.is_positive(p, boundary_at(1 - 1.4 * 2**-24))
+    assert positive.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(("temperature", "is_known"), [(1.5, True), (0.5, False)])
+def test_calibrated_yield_is_unknown_where_the_band_reaches_0(
+    temperature: float, is_known: bool
+) -> None:
+    boundary, p = boundary_at(0.2, "probability"), torch.sigmoid(LOGITS)
+    metrics = metrics_params(sample_size=10, fewest_images=10, neighbours=2)
+    sums = confusion_sums(p, temperature, metrics, boundary)
+    columns = confusion_columns(sums, temperature, boundary)
+    assert math.isfinite(columns["yield_calibrated"]) == is_known
+    assert math.isfinite(columns["acd_calibrated"])
 
 
 @pytest.mark.parametrize("shift", SHIFTS)

@@ -6,11 +6,17 @@ Commands read settings with this file before PyTorch is loaded; ``confusion.py``
 from __future__ import annotations
 
 import math
+from decimal import ROUND_FLOOR, Context
 from typing import Annotated, Any, Literal, Self, TypedDict, cast
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from borderline.params import Params, Setting
+
+NEAREST = 2.0**-24
+"""A p nearer to 0 or 1 counts as this far: float32 has no values between it and 1."""
+
+Scale = Literal["probability", "logit"]
 
 
 class Boundary(TypedDict):
@@ -23,7 +29,7 @@ class Boundary(TypedDict):
 
     threshold: float  # t, in (0, 1)
     band: float  # above 0
-    scale: Literal["probability", "logit"]
+    scale: Scale
     rule: str
 
 
@@ -104,16 +110,24 @@ def fingerprint(boundary: Boundary) -> dict[str, float | str]:
     }
 
 
-def fault_of_band(band: float, threshold: float) -> str:
-    """The fault of a band on the scale of p that reaches 0 or 1; empty for none."""
-    nearest = min(threshold, 1 - threshold)
+def fault_of_band(band: float, threshold: float, scale: Scale) -> str:
+    """The fault of a band that reaches p = 0 or 1; empty for none."""
+    if scale == "logit":
+        nearest = logit(1 - NEAREST) - abs(logit(threshold))
+    else:
+        nearest = min(threshold, 1 - threshold)
+    # For 0.9 the difference is a little less than 0.1.
+    nearest *= 1 + 1e-9
     if band <= nearest:
         return ""
-    end = "0" if threshold <= 0.5 else "1"
+    # Rounded down: a band of this width has no fault.
+    most = float(Context(prec=4, rounding=ROUND_FLOOR).create_decimal(nearest))
+    end, unit = "0" if threshold <= 0.5 else "1", " log-odds" if scale == "logit" else ""
+    other = "" if scale == "logit" else ", or scale to 'logit'"
     return (
-        f"band is {band:g}, but the threshold of {threshold:.4g} is only {nearest:.4g} away from "
-        f"{end}, so images that the model is sure of would be borderline: set band to at most "
-        f"{nearest:.4g}, or scale to 'logit'"
+        f"band is {band:g}, but the threshold of {threshold:.4g} is only {most:g}{unit} away from "
+        f"p = {end}, so images that the model is sure of would be borderline: set band to at most "
+        f"{most:g}{other}"
     )
 
 
@@ -152,17 +166,17 @@ class ConfusionParams(Params):
     """
 
     threshold: Annotated[
-        Annotated[float, Field(gt=0, lt=1), Tag("number")]
+        Annotated[float, Field(ge=1e-7, le=1 - 1e-7), Tag("number")]
         | Annotated[OperatingPoint, Tag("operating_point")],
         Discriminator(_member_of_threshold),
     ]
     band: float = Field(gt=0)
-    scale: Literal["probability", "logit"]
+    scale: Scale
 
     @model_validator(mode="after")
     def _band_ends_before_0_and_1(self) -> Self:
         t = 0.5 if isinstance(self.threshold, OperatingPoint) else self.threshold
-        if self.scale == "probability" and (fault := fault_of_band(self.band, t)):
+        if fault := fault_of_band(self.band, t, self.scale):
             raise ValueError(fault)
         return self
 

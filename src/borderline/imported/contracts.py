@@ -103,7 +103,7 @@ class Fit(NamedTuple):
     def right_with(self, logits: Tensor) -> int:
         """The number of images that other logits (N,) would classify correctly."""
         p = torch.sigmoid(logits)
-        positive = p > threshold_to_test(self.trial.threshold, p)
+        positive = p.double() > threshold_to_test(self.trial.threshold, p)
         return int((positive == (self.trial.labels == 1)).sum())
 
     @property

@@ -14,7 +14,12 @@ from borderline.imported.kinds import first_line
 from borderline.imported.outputs import check_scores, hint_at_one_sign
 from borderline.imported.params import Contract
 from borderline.measures.directions import fault_of
-from borderline.measures.guessing import balanced_rows, better_than_guessing, threshold_to_test
+from borderline.measures.guessing import (
+    balanced_rows,
+    better_than_guessing,
+    threshold_to_test,
+    words_of_threshold,
+)
 from borderline.records import LabelledImages
 
 IMAGES = 128
@@ -86,7 +91,7 @@ def check_model(
         _check_repeats(setting, classifier, images, logits)
         _check_embedding(setting, classifier, images)
     p = torch.sigmoid(logits)
-    positive = p > threshold_to_test(threshold, p)
+    positive = p.double() > threshold_to_test(threshold, p)
     right, count = int((positive == (labels == 1)).sum()), len(labels)
     if better_than_guessing(count - right, count):
         raise BorderlineError(
@@ -95,11 +100,12 @@ def check_model(
             f"({setting}.columns, or pair.positive and pair.negative)."
         )
     if not classifier.params.allow_chance and not better_than_guessing(right, count):
+        at, other = words_of_threshold(threshold)
         hint = hint_at_one_sign(classifier.params.outputs, logits)
         raise BorderlineError(
-            f"{setting} classifies {right} of {count} real images of the pair correctly, "
+            f"{setting} classifies {right} of {count} real images of the pair correctly{at}, "
             f"no better than guessing{hint}: correct {setting}.columns or {setting}.input (range, "
-            f"mean, std), or set {setting}.allow_chance to true."
+            f"mean, std){other}, or set {setting}.allow_chance to true."
         )
 
 

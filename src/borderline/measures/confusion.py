@@ -13,19 +13,16 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from borderline.boundary import Boundary, largest_distance, logit
+from borderline.boundary import NEAREST, Boundary, largest_distance, logit
 from borderline.measures.intervals import Estimate, estimate_of_share, estimate_of_sums
 
 _BLOCK = 2**16
 
 
-# Of float32 values below 1, the nearest to it: a p nearer to 0 or 1 counts as this far.
-_NEAREST = 2.0**-24
-
-
 def is_positive(p: Tensor, boundary: Boundary) -> Tensor:
     """Which images the model assigns to the positive class: ``p > t``."""
-    return p > boundary["threshold"]
+    # Float32 would round the threshold, near 1 to the p of an image.
+    return p.double() > boundary["threshold"]
 
 
 def confusion_distance(p: Tensor, boundary: Boundary) -> Tensor:
@@ -45,7 +42,7 @@ def confusion_distance(p: Tensor, boundary: Boundary) -> Tensor:
 
 def to_logits(p: Tensor) -> Tensor:
     """Finite logits of p in [0, 1], float64: p counts as at least 6e-8 away from 0 and 1."""
-    return torch.logit(p.double(), eps=_NEAREST)
+    return torch.logit(p.double(), eps=NEAREST)
 
 
 def average_confusion_distance(p: Tensor, boundary: Boundary) -> float:
@@ -61,7 +58,8 @@ def is_borderline(p: Tensor, boundary: Boundary) -> Tensor:
         >>> is_borderline(torch.tensor([0.3, 0.45, 0.5]), boundary)
         tensor([False,  True,  True])
     """
-    return confusion_distance(p, boundary) < boundary["band"]
+    # A little less: by rounding, 1 - 0.8 is less than 0.2, but p = 1 is not borderline.
+    return confusion_distance(p.double(), boundary) < boundary["band"] * (1 - 1e-9)
 
 
 def borderline_yield(p: Tensor, boundary: Boundary) -> float:

@@ -38,6 +38,20 @@ def threshold_to_test(threshold: float | None, p: Tensor) -> float:
     return float(torch.median(p)) if threshold is None else threshold
 
 
+def words_of_threshold(threshold: float | None) -> tuple[str, str]:
+    """The threshold of a test against guessing, and the advice to change it, in a sentence.
+
+    Both are empty where the threshold cannot be the reason of a failure.
+
+    Example:
+        >>> words_of_threshold(0.001)
+        (' with a threshold of 0.001', ', choose another confusion.threshold')
+    """
+    if threshold is None or threshold == 0.5:
+        return "", ""
+    return f" with a threshold of {threshold:g}", ", choose another confusion.threshold"
+
+
 def better_than_guessing(right: int, images: int) -> bool:
     """Whether ``right`` of ``images`` correct answers are more than guessing gives (binomial test).
 

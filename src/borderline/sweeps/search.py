@@ -28,7 +28,7 @@ _IN_VAIN = 10
 
 
 class Scores(NamedTuple):
-    """The scores of a trial: ACD in [0, 0.5], the judge's Fréchet distance, and the yield."""
+    """The scores of a trial: ACD, the judge's Fréchet distance, and the yield."""
 
     acd: float
     fd_lenet: float

@@ -19,7 +19,12 @@ from borderline.boundary import Boundary, ends_of_band
 from borderline.errors import BorderlineError
 from borderline.measures.class_names import ClassNames, in_figure, p_of
 from borderline.measures.confusion import at_temperature, is_borderline, is_positive
-from borderline.measures.guessing import balanced_rows, better_than_guessing, threshold_to_test
+from borderline.measures.guessing import (
+    balanced_rows,
+    better_than_guessing,
+    threshold_to_test,
+    words_of_threshold,
+)
 from borderline.measures.inference import predict
 from borderline.measures.intervals import estimate_of_grouped_share
 from borderline.records import LabelledImages
@@ -52,12 +57,13 @@ def check_better_than_guessing(
         return
     p = predict(network, test["images"][rows], torch.device("cpu"))
     t = threshold_to_test(threshold, p)
-    right = int(((p > t) == (test["labels"][rows] == 1)).sum())
+    right = int(((p.double() > t) == (test["labels"][rows] == 1)).sum())
     if not better_than_guessing(right, len(rows)):
+        at, other = words_of_threshold(threshold)
         raise BorderlineError(
             f"A model under test classifies {right} of {len(rows)} test images of the pair "
-            "correctly after its training, no better than guessing, so its boundary has no "
-            "meaning: raise classifier.epochs, give it more filters or images, or set "
+            f"correctly after its training{at}, no better than guessing, so its boundary has no "
+            f"meaning: raise classifier.epochs, give it more filters or images{other}, or set "
             "models.<name>.allow_chance to true."
         )
 

@@ -31,8 +31,7 @@ def boundary_of(confusion: ConfusionParams, p: Tensor, labels: Tensor) -> Bounda
         assert known is not None, "a number is known"
         return known
     t, rule = threshold_of(point, p, labels)
-    fault = fault_of_band(confusion.band, t)
-    if fault and confusion.scale == "probability":
+    if fault := fault_of_band(confusion.band, t, confusion.scale):
         raise BorderlineError(f"{_SETTING} gives {t:.4g} ({rule}), but confusion.{fault}.")
     return {"threshold": t, "band": confusion.band, "scale": confusion.scale, "rule": rule}
 

@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import cosine_distances
 
 from borderline.boundary import Boundary
 from borderline.findings import Findings
-from borderline.measures.confusion import confusion_distance
+from borderline.measures.confusion import borderline_yield, confusion_distance
 from borderline.measures.inference import embed, predict
 from borderline.measures.intervals import estimate_of_share
 from borderline.pipelines.compare.sides import Side
@@ -90,7 +90,7 @@ def carry_over(
             joined = cosine_distances(other.embeddings[here], other.prototypes).argmin(1)
             counts = np.bincount(joined, minlength=len(other.prototypes))
             nearest, most = int(counts.argmax()), float(counts.max() / here.sum())
-        borderline = float((distance[here] < other.boundary["band"]).mean())
+        borderline = borderline_yield(torch.from_numpy(other.p[here]), other.boundary)
         view = (borderline, float(other.p[here].mean()), verdict, nearest, most)
         rows.append((name, pattern.prototype, int(here.sum()), *share, *view))
     return pd.DataFrame(rows, columns=COLUMNS)

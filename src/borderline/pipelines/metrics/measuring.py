@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from borderline.boundary import Boundary, largest_distance
+from borderline.boundary import Boundary, fault_of_band, largest_distance
 from borderline.boundary import at_temperature as boundary_at
 from borderline.grid import Judge
 from borderline.measures.confusion import Confusion, at_temperature, is_borderline
@@ -77,12 +77,18 @@ def confusion_sums(
 def confusion_columns(
     sums: Sequence[Confusion], temperature: float, boundary: Boundary
 ) -> dict[str, float]:
-    """Scores with the ends of their intervals, by column of the leaderboard."""
+    """Scores with the ends of their intervals, by column of the leaderboard.
+
+    The calibrated yield is NaN where the band around the calibrated threshold reaches 0 or 1.
+    """
     raw, *calibrated = sums
     scores = raw.estimates(boundary)
     after = dict.fromkeys(scores, Estimate.none())
     if calibrated:
-        after = calibrated[0].estimates(boundary_at(boundary, temperature))
+        boundary = boundary_at(boundary, temperature)
+        after = calibrated[0].estimates(boundary)
+        if fault_of_band(boundary["band"], boundary["threshold"], boundary["scale"]):
+            after["yield"] = Estimate.none()
     scores |= {f"{name}_calibrated": estimate for name, estimate in after.items()}
     columns: dict[str, float] = {"images": raw.images, "borderline": raw.borderline}
     for name, (value, low, high) in scores.items():
