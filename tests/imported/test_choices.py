@@ -153,6 +153,14 @@ def test_model_that_guesses_is_refused_unless_it_is_allowed() -> None:
     assert chosen(outputs, DIGITS, allow_chance=True).assignment.columns == (1, 0)
 
 
+def test_model_that_decides_at_another_threshold_is_told_so() -> None:
+    outputs = scores(2, 1, 0).softmax(1)[:, 1:] * 0.3
+    with pytest.raises(
+        BorderlineError, match=r"threshold of 0\.5 \(with .*, 1\d\d\): name --thres"
+    ):
+        chosen(outputs, DIGITS)
+
+
 def test_logarithm_of_one_class_is_named() -> None:
     outputs = scores(2, 1, 0).log_softmax(1)[:, 1:]
     with pytest.raises(BorderlineError, match=r"logarithms of probabilities, whose exponential"):

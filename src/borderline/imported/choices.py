@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import torch
+
 from borderline.boundary import Boundary
 from borderline.errors import BorderlineError
 from borderline.imported.columns import Assignment, Pair, assignments, fitting_columns
@@ -12,7 +14,7 @@ from borderline.imported.contracts import Fit, Trial, fits_of
 from borderline.imported.evidence import SMALLEST_DIFFERENCE, difference, is_as_good
 from borderline.imported.outputs import Outputs, hint_at_one_sign
 from borderline.measures.confusion import borderline_yield
-from borderline.measures.guessing import better_than_guessing
+from borderline.measures.guessing import better_than_guessing, threshold_to_test
 
 # Other columns than those of the usual orders are a question where they make the labels e times as
 # probable. A weak model confuses some classes, and so has other columns that are slightly better.
@@ -207,10 +209,20 @@ def _exchanged(fit: Fit) -> int:
 
 
 def _no_better(fit: Fit) -> str:
+    p, t = torch.sigmoid(fit.logits), fit.trial.threshold
+    middle = threshold_to_test(None, p)
+    right = int(((p > middle) == (fit.trial.labels == 1)).sum())
     hint = hint_at_one_sign(fit.kind, fit.logits)
+    if not hint and t is not None and better_than_guessing(right, fit.images):
+        hint = (
+            f" at a threshold of {t:g} (with one of {middle:.3g}, {right}): name --threshold if "
+            "the model decides elsewhere, or"
+        )
+    else:
+        hint += ":"
     return (
         f"model classifies {fit.right} of {fit.images} real images of the pair correctly with "
-        f"{fit.name}, no better than guessing{hint}: name its input with --input-size, "
+        f"{fit.name}, no better than guessing{hint} name its input with --input-size, "
         "--input-range, --mean and --std, correct --positive, --negative, --classes or --columns, "
         "or train it (--allow-chance lets it pass)."
     )
