@@ -82,7 +82,7 @@ def test_failure_is_one_sentence_with_a_status(
     ("request_", "words"),
     [
         ({"parms": {}}, "Unknown field 'parms' (did you mean 'params'?): a request has"),
-        ("{", "The body of the request is no JSON: correct it."),
+        ("{", "The body of the request is not JSON: correct it."),
         ({"tags": "a"}, "tags is 'a', but Input should be a valid list: correct the request."),
         ({"runner": "os.system"}, "runner is 'os.system', but a request can only name runners of"),
     ],

@@ -65,7 +65,15 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, fil
 
 def unknown(groups: Iterable[str], name: str, known: Iterable[str], files: str) -> str:
     """The sentence about a setting that is not among the known names of its groups."""
-    hint, groups = closest(name, known), list(groups)
+    known, groups = list(known), list(groups)
+    group, *rest = name.split(".")
+    if rest and group in known:
+        nested = "{".join(f"{part}: " for part in [*groups, group, *rest])
+        return (
+            f"Setting {'.'.join([*groups, name])!r} has dots in one key: nest its groups, "
+            f"{nested}...{'}' * (len(groups) + len(rest))}."
+        )
+    hint = closest(name, known)
     meant = f"Did you mean {'.'.join([*groups, hint])!r}? " if hint else ""
     return (
         f"Unknown setting {'.'.join([*groups, name])!r}. {meant}"

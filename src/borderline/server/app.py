@@ -180,7 +180,7 @@ async def _refuse(_: Request, error: Exception) -> JSONResponse:
     place = ".".join(str(part) for part in fault["loc"][1:]) or "body"
     message = f"{place} is {fault.get('input')!r}, but {fault['msg']}: correct the request."
     if fault["type"] == "json_invalid":
-        message = "The body of the request is no JSON: correct it."
+        message = "The body of the request is not JSON: correct it."
     if fault["type"] == "extra_forbidden":
         known = list(RunRequest.model_fields)
         message = (

@@ -19,7 +19,8 @@ from borderline.errors import BorderlineError
 def start(*, host: str, port: int, reload: bool, env: str | None, conf_source: str | None) -> None:
     """Start the HTTP server: POST /run runs pipelines, as `kedro run` does.
 
-    Whoever reaches the port can run code as you: keep the default host, or guard it.
+    Anyone who can reach the port can run code under your account: keep the default host, or put
+    a login in front of the server.
     """
     if reload:
         raise BorderlineError("--reload is for changes of Kedro's own server: remove it.")

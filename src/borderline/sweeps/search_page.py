@@ -113,7 +113,7 @@ def draw_front(table: pd.DataFrame, settings: Sequence[str]) -> go.Figure:
     figure.update_layout(template="plotly_white", height=_HEIGHT, margin={"t": 30})
     figure.update_xaxes(title="fd_lenet, lower is more realistic")
     figure.update_yaxes(title="ACD, lower is nearer to the boundary")
-    title = "Numbers: the trials on the front. Each other one is beaten by one of these"
+    title = "Numbers: the trials on the front; each other trial is beaten by one of them"
     return figure.update_layout(title=title)
 
 

@@ -76,7 +76,7 @@ def test_model_that_learns_nothing_is_refused_unless_a_setting_allows_it(
     )
     checkpoints = {name: lambda s=state: s for saved, _ in outputs for name, state in saved.items()}
     settings = {"classifier": training, "confusion": CONFUSION}
-    with pytest.raises(BorderlineError, match=r" 0 of 60 .* no better than guessing.*allow_chance"):
+    with pytest.raises(BorderlineError, match=r"filters 1 .* 0 of 60 .* guessing.*allow_chance"):
         keep_best_classifier(checkpoints, pair_images, model=model, **settings)
     allowed = model.model_copy(update={"allow_chance": True})
     keep_best_classifier(checkpoints, pair_images, model=allowed, **settings)

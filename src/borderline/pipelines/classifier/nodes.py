@@ -118,7 +118,8 @@ def keep_best_classifier(
     build, training = partial(build_trained, model), model.training(classifier)
     network = best_network(build, classifier_checkpoints, training, group="classifier")
     if not model.allow_chance:
-        check_better_than_guessing(network, pair_test, confusion.known_threshold)
+        threshold = confusion.known_threshold
+        check_better_than_guessing(network, pair_test, threshold, model.title)
     return network
 
 

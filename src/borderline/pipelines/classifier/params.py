@@ -52,6 +52,11 @@ class ModelParams(TrainedModelParams):
     kind: Literal["cnn", "mlp"]
     filters: int = Field(ge=1)
 
+    @property
+    def title(self) -> str:
+        """The model in words."""
+        return f"{self.kind} with filters {self.filters}"
+
 
 class LibraryModelParams(TrainedModelParams):
     """A model under test from a library, by name; its last layer gives one logit.
@@ -69,6 +74,11 @@ class LibraryModelParams(TrainedModelParams):
     size: int | None = Field(ge=SMALLEST_IMAGE, le=LARGEST_IMAGE)
     pretrained: Annotated[bool, Field(strict=True)]
     weights: Annotated[str | None, Mark.NO_RESULT]
+
+    @property
+    def title(self) -> str:
+        """The model in words."""
+        return f"{self.name} of {self.kind}"
 
     @model_validator(mode="after")
     def _weights_are_pretrained(self) -> Self:

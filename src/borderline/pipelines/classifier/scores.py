@@ -40,7 +40,7 @@ _IMAGES_AGAINST_GUESSING = 2000
 
 
 def check_better_than_guessing(
-    network: nn.Module, test: LabelledImages, threshold: float | None
+    network: nn.Module, test: LabelledImages, threshold: float | None, title: str
 ) -> None:
     """Check that a model, which was trained here, is more accurate than guessing.
 
@@ -48,6 +48,7 @@ def check_better_than_guessing(
         network: The model under test, on the CPU.
         test: The test images of the pair; equally many of each class are used.
         threshold: The decision threshold; None for one that is not known yet.
+        title: The model in words.
 
     Raises:
         BorderlineError: When it is not.
@@ -61,10 +62,10 @@ def check_better_than_guessing(
     if not better_than_guessing(right, len(rows)):
         at, other = words_of_threshold(threshold)
         raise BorderlineError(
-            f"A model under test classifies {right} of {len(rows)} test images of the pair "
-            f"correctly after its training{at}, no better than guessing, so its boundary has no "
-            f"meaning: raise classifier.epochs, give it more filters or images{other}, or set "
-            "models.<name>.allow_chance to true."
+            f"The model under test {title} classifies {right} of {len(rows)} test images of the "
+            f"pair correctly after its training{at}, no better than guessing, so its boundary has "
+            "no meaning: raise its epochs, change its learning_rate, give it more images or a "
+            f"larger network{other}, or set models.<name>.allow_chance to true."
         )
 
 
