@@ -44,6 +44,7 @@ def parameters_of(positive: int | str, negative: int | str) -> Any:
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The classes count as large enough."""
+    monkeypatch.setattr(pairs, "check_counts", lambda _: None)
     monkeypatch.setattr(pairs, "_checked", lambda *_: (0, 1))
 
 
@@ -84,6 +85,10 @@ def test_classes_are_known_and_at_least_two(words: list[str], says: str) -> None
 
 
 def test_a_class_with_too_few_images_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BorderlineError, match=r"^The class dog of toy has only 1 training images"):
+        pairs.all_pairs(["cat", "cow"], source_of("dog", "cat", "cow"), parameters_of(0, 1), {})
+    monkeypatch.setattr(pairs, "check_counts", lambda _: None)
+
     def refuse(pair: pairs.Pair, *_: object) -> None:
         if 2 in pair:
             raise BorderlineError("Too few.")

@@ -216,3 +216,29 @@ def test_best_epoch_of_a_given_step_1_needs_its_distance() -> None:
     about: Any = SimpleNamespace(step_1_checkpoints="x.pt")
     with pytest.raises(BorderlineError, match=r"gasten_10.start is 'best_fid'.*measured by fid"):
         check_given_step_1(catalog, parameters(**settings), about)
+    settings["grid"] = {"generators": ["gasten_10"]}
+    for start, words in ((["last", "best_fid"], "measured by fid"), ([0, 2], "choose one of 1, ")):
+        settings["generators"] = {"gasten_10": {"start": start}}
+        with pytest.raises(BorderlineError, match=f"start is {start[1]!r}, but .*{words}"):
+            check_given_step_1(catalog, parameters(**settings), about)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"gan": {"early_stopping": {"metric": "x", "patience": 1}}}, "metric is 'x', but it must"),
+        (
+            {"generators": {"gasten_10": {"start": -1}}},
+            "'last', 'best' or 'best_fid', or greater than or equal to 0, or a list:",
+        ),
+        (
+            {"generators": {"gasten_10": {"early_stopping": {"metric": "x", "patience": 1}}}},
+            "'fd_lenet', 'fd_classifier' or 'fid', or 'acd' or 'yield':",
+        ),
+        ({"search": {"start": [1]}}, r"search.start is \[1\], but it lacks a value:"),
+        ({"search": {"term": []}}, r"search.term is \[\], but it must have at least 1 item:"),
+    ],
+)
+def test_sentences_name_all_that_a_setting_may_be(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(BorderlineError, match=words):
+        parameters(**settings)

@@ -187,6 +187,10 @@ def test_equal_settings_neither_run_twice_nor_count() -> None:
         ({"search": {"gan": {"rate": (4, 8)}}}, "search.gan.rate is [4, 8], but gan.rate cannot"),
         ({"search": {"gan": {"disc_iters": (0.5, 2)}}}, "search.gan.disc_iters is [0.5, 2]"),
         ({"search": {"gan": {"gradient_penalty": (1, 9)}}}, "but no training depends on gan.grad"),
+        (
+            {"search": {"gan": {"disc_iters": (1, 9)}}},
+            "up to 9 discriminator steps per generator step (gan.disc_iters) in epochs of 8 steps",
+        ),
         ({"search": {"term": ("mgda",)}, "gan": {"compile": True}}, "gan.compile is True, but"),
     ],
 )
@@ -199,10 +203,18 @@ def test_a_space_that_does_not_fit_is_one_sentence(
     assert str(raised.value).endswith(".")
 
 
+def test_a_setting_that_the_generator_has_itself_cannot_be_searched(plan: Plan) -> None:
+    parameters = plan.parameters
+    own = parameters.generators["gasten_25"].model_copy(update={"learning_rate": 1})
+    generators = {**parameters.generators, "gasten_25": own}
+    with pytest.raises(BorderlineError, match=r"gan and of generators\.gasten_25: remove it"):
+        check_search(parameters.model_copy(update={"generators": generators}))
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"alpha": {"gasten": (5, 1)}}, "both above 0"),
+        ({"alpha": {"gasten": (5, 1)}}, r"it must be \[lowest, highest\], both above 0"),
         ({"alpha": {"gasten": (0, 1)}}, "both above 0"),
         ({"alpha": {**PARAMS.alpha, "mgda": (1, 2)}}, "mgda finds its weight itself"),
         ({"term": ("gaussian",), "alpha": {}}, "alpha has no range for the term gaussian"),

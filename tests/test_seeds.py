@@ -57,6 +57,7 @@ def test_only_a_seed_that_is_not_the_usual_one_enters_the_fingerprint_of_step_2(
     [
         ({"seeds": (0,)}, "seeds has 1 seeds, but runs is 2.*set runs to 1"),
         ({"step_2_seeds": (0, 1, 2)}, "step_2_seeds has 3 seeds"),
+        ({"seeds": ()}, "at least 1 item"),
         ({"seeds": (4, 4)}, "nothing twice"),
         ({"seeds": (0, -1)}, "greater than or equal to 0"),
     ],

@@ -32,6 +32,7 @@ GIVEN_STEP_1 = "step_1_checkpoints"
 """The entry of the catalog and of ``globals.yml`` for a step 1 that was trained elsewhere."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
 
 
 class Grid(Params):
@@ -52,8 +53,8 @@ class Grid(Params):
     generators: tuple[str, ...]
     runs: int = Field(ge=1)
     judges: Judges
-    seeds: Annotated[tuple[Seed, ...], AfterValidator(distinct)] | None = None
-    step_2_seeds: tuple[Seed, ...] | None = None
+    seeds: Annotated[Seeds, AfterValidator(distinct)] | None = None
+    step_2_seeds: Seeds | None = None
 
     @model_validator(mode="after")
     def _seed_for_each_repetition(self) -> Self:

@@ -121,6 +121,7 @@ def arrays(count: int = 48, first: int = 0) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("tests", [False, True])
 def test_arrays_with_a_value_for_each_image_are_columns(tmp_path: Path, tests: bool) -> None:
     content = arrays()
+    content["scanner"] = content["scanner"].astype(bytes)
     if tests:
         content |= {f"test_{name}": array for name, array in arrays(12, 48).items()}
     np.savez(tmp_path / "a.npz", **content, note=np.array(["short"]), matrix=np.eye(48))  # type: ignore[arg-type]

@@ -226,6 +226,8 @@ def _columns(
             continue
         column = name if split == "train" else name.removeprefix(_PREFIXES[split])
         values = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+        if values.dtype.kind == "S":
+            values = np.char.decode(values, "utf-8", "replace")
         if values.ndim == 1 and len(values) == len(labels):
             columns[column] = values
         elif values.ndim == 1:

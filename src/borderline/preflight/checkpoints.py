@@ -59,12 +59,22 @@ def check_given_step_1(catalog: DataCatalog, parameters: Parameters, about: Glob
             f"{epochs[0]}: set gan.epochs to the epoch to go on from."
         )
     history = [row for row in made[2] if row["epoch"] <= parameters.gan.epochs]
-    for name in parameters.grid.generators:
-        start = getattr(parameters.generators[name], "start", None)
+    starts = [
+        (name, getattr(variant, "start", None))
+        for name in parameters.grid.generators
+        for variant in parameters.generators[name].variants().values()
+    ]
+    for name, start in starts:
         if start in BEST and best_epoch(history, BEST[start]) is None:
             raise BorderlineError(
                 f"generators.{name}.start is {start!r}, but {GIVEN_STEP_1} ({path}) was not "
                 f"measured by {BEST[start]}: set it to 'last' or the number of an epoch."
+            )
+        if isinstance(start, int) and start not in (0, *epochs):
+            raise BorderlineError(
+                f"generators.{name}.start is {start}, but {GIVEN_STEP_1} ({path}) has no "
+                f"checkpoint of that epoch: choose one of {', '.join(map(str, epochs))}, or "
+                "'best' or 'last'."
             )
     for name, value in parameters.pair.fingerprint("pair").items():
         former = made[0].get(name, value)

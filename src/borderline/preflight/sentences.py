@@ -32,11 +32,14 @@ def validated(model: type[AnyParams], raw: dict[str, Any], files: str) -> AnyPar
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise BorderlineError(_sentence(model, raw, error.errors()[0], files)) from error
+        raise BorderlineError(_sentence(model, raw, error.errors(), files)) from error
 
 
-def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, files: str) -> str:
-    path = _path(raw, error["loc"])
+def _sentence(
+    model: type[Params], raw: dict[str, Any], errors: list[ErrorDetails], files: str
+) -> str:
+    """A sentence about the first error."""
+    error, path = errors[0], _path(raw, errors[0]["loc"])
     place, value = ".".join(str(part) for part in path), error["input"]
     if error["type"] == "extra_forbidden":
         *groups, name = map(str, path)
@@ -47,9 +50,17 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, fil
             f"{place}.kind is {kind!r}{did_you_mean(str(kind), kinds)}: choose one of "
             f"{', '.join(map(repr, kinds))}."
         )
-    if error["type"] == "missing":
+    in_list = isinstance(error["loc"][-1], int)
+    if error["type"] == "missing" and not in_list:
         return f"{place} is missing: set it in conf/<env>/{files}."
     message = error["msg"][0].lower() + error["msg"][1:]
+    if error["type"] == "missing":
+        message = "it lacks a value"
+    if error["type"] == "literal_error":
+        # A union has an error for each member.
+        others = [e["msg"] for e in errors[1:] if _path(raw, e["loc"]) == path]
+        others = [o.removeprefix("Input should be ") for o in others if o.startswith("Input")]
+        message = ", or ".join([message, *others])
     message = message.removeprefix("value error, ").replace("input should be", "it must be")
     # Pydantic names the class, which no user knows.
     message = re.sub(
@@ -57,6 +68,8 @@ def _sentence(model: type[Params], raw: dict[str, Any], error: ErrorDetails, fil
         "a group of settings",
         re.sub(r"a valid (tuple|list)", "a list", message),
     )
+    many = r"^(tuple|list|dictionary) should have (at \w+ \d+ items?) after validation.*"
+    message = re.sub(many, r"it must have \2", message)
     remedy = "correct it in conf/<env> or in --params."
     if isinstance(value, dict):
         return f"{place} is invalid: {message}; {remedy}"

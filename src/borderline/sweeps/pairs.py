@@ -10,7 +10,7 @@ from pathlib import Path
 from borderline.config_loader import PRESETS, ConfigLoader
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.pipelines.classifier.pairs import check_distinct, labels_of_pair
+from borderline.pipelines.classifier.pairs import check_counts, check_distinct, labels_of_pair
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.inputs import check_source
 
@@ -66,6 +66,8 @@ def all_pairs(
         raise BorderlineError(
             f"--classes names {len(labels)} class, but a pair has two: name at least two."
         )
+    # It is about all classes of the source, so --classes cannot help.
+    check_counts(source)
     names = {label: _name_of(label, source) for label in labels}
     for first, second in itertools.pairwise([*sorted(labels), min(labels)]):
         try:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from borderline.errors import BorderlineError
-from borderline.params import GeneratorParams, flat, merged
+from borderline.params import flat, merged
+from borderline.pipelines.gasten.kinds.gasten import Settings
 from borderline.pipelines.gasten.params import GanParams, GeneratorContext
 from borderline.pipelines.gasten.search_params import Range, SearchParams
 from borderline.pipelines.gasten.terms import TERMS
@@ -111,7 +112,7 @@ def check_search(parameters: Parameters) -> None:
     names = [search.generator]
     check_names("search.generator", names, parameters.generators, "generators")
     base = parameters.generators[search.generator]
-    if base.kind != "gasten":
+    if not isinstance(base, Settings):
         raise BorderlineError(
             f"search.generator is {search.generator!r} of the kind {base.kind!r}, but the search "
             "is for settings of step 2: name an entry of generators of the kind 'gasten'."
@@ -121,13 +122,15 @@ def check_search(parameters: Parameters) -> None:
     kept = [n for n in epochs if n % gan.checkpoint_every == 0 or n == gan.epochs]
     space_of(search, kept, gan.epochs)
     for name, ends in _ranges(search).items():
-        _check_range(name, ends, gan)
+        _check_range(name, ends, base, parameters)
+    _check_steps(base, parameters)
     for term in search.term:
         _check_term(term, base, parameters)
 
 
-def _check_range(name: str, ends: Range, gan: GanParams) -> None:
+def _check_range(name: str, ends: Range, base: Settings, parameters: Parameters) -> None:
     """Check that step 2 can take both ends of a range of ``gan``, and depends on them."""
+    gan, generator = parameters.gan, parameters.search.generator
     if name.rpartition(".")[2] in _OF_STEP_1:
         raise BorderlineError(
             f"search.{name} is set, but all trials share the networks of step 1, which {name} "
@@ -143,14 +146,28 @@ def _check_range(name: str, ends: Range, gan: GanParams) -> None:
             f"search.{name} is {list(ends)}, but {name} cannot have these values ({reason}): "
             "correct or remove it."
         ) from error
-    if ends[0] != ends[1] and low.fingerprint("gan") == high.fingerprint("gan"):
+    trained = [base.step_2(end).fingerprint("gan") for end in (low, high)]
+    if ends[0] != ends[1] and trained[0] == trained[1]:
         raise BorderlineError(
             f"search.{name} is {list(ends)}, but no training depends on {name} with the other "
-            "settings of gan: remove it."
+            f"settings of gan and of generators.{generator}: remove it."
         )
 
 
-def _check_term(term: str, base: GeneratorParams, parameters: Parameters) -> None:
+def _check_steps(base: Settings, parameters: Parameters) -> None:
+    """Check that an epoch of each trial has a step of the generator."""
+    ranges, gan = _ranges(parameters.search), parameters.gan
+    most = base.disc_iters or ranges.get("gan.disc_iters", (gan.disc_iters,))[-1]
+    fewest = ranges.get("gan.steps_per_epoch", (gan.steps_per_epoch,))[0]
+    if fewest is not None and most > fewest:
+        raise BorderlineError(
+            f"search.gan gives trials up to {most} discriminator steps per generator step "
+            f"(gan.disc_iters) in epochs of {fewest} steps (gan.steps_per_epoch): change the range "
+            "of one of them."
+        )
+
+
+def _check_term(term: str, base: Settings, parameters: Parameters) -> None:
     """Check a trial with this term."""
     values: dict[str, Any] = {"term": term, "alpha": None}
     if TERMS[term].weight is not None:

@@ -58,6 +58,8 @@ def test_every_format_gives_the_vectors(content: bytes) -> None:
         (npy(np.array([[None, "x"]], object)), "no file with one array"),
         (pt({"a": NOISE, "b": NOISE}), "no file with one array.*2 objects"),
         (pt([1, 2]), "no file with one array"),
+        (pt(NOISE.to_sparse()), "no file with one array.*sparse"),
+        (pt(NOISE.to("meta")), "no file with one array.*without values"),
         (pickle.dumps(print, 2), "no file with one array"),
         (save({"a": NOISE, "b": NOISE + 1}), "2 objects"),
         (b"1,2\n3,4", "no file with one array"),

@@ -90,7 +90,10 @@ def _only(found: Any) -> Tensor:
     tensors = list(found.values()) if isinstance(found, dict) else [found]
     if len(tensors) != 1 or not isinstance(tensors[0], torch.Tensor):
         raise ValueError(f"it holds {len(tensors)} objects, not one tensor")
-    return tensors[0].detach()
+    tensor = tensors[0].detach()
+    if tensor.is_nested or tensor.layout is not torch.strided or tensor.is_meta:
+        raise ValueError("its tensor is nested, sparse or without values")
+    return tensor
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,7 @@ Number = StrictInt | StrictFloat
 
 def _positive_range(ends: tuple[Number, Number]) -> tuple[Number, Number]:
     if not 0 < ends[0] <= ends[1]:
-        raise ValueError(f"it is {list(ends)}, but a range is [lowest, highest], both above 0")
+        raise ValueError("it must be [lowest, highest], both above 0")
     return ends
 
 
