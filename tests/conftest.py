@@ -62,10 +62,7 @@ BOUNDARY: Boundary = {"threshold": 0.5, "band": 0.1, "scale": "probability", "ru
 SHARED = {"whole", "short"}
 # These go no further than the metrics. They run while the first whole run compiles UMAP for all
 # processes, which takes 30 s with an empty cache, and would take as long again in a second one.
-WITHOUT_UMAP = (
-    *("tests/test_sweep.py", "tests/test_step_1.py"),
-    "tests/pipelines/gasten/test_kinds.py",
-)
+WITHOUT_UMAP = ("tests/test_sweep.py", "tests/test_step_1.py")
 # The shared fixtures of these files are slow to make: one worker runs all tests of a file.
 ON_ONE_WORKER = {
     *("tests/pipelines/metrics/test_planted.py", "tests/runners/test_dask_cluster.py"),

@@ -1,8 +1,12 @@
-"""A run that was killed, or driven stage by stage, ends with the bits of one that was not."""
+"""A run that was killed, or driven stage by stage, ends with the bits of one that was not.
+
+It reuses what is there.
+"""
 
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -17,8 +21,6 @@ from conftest import (
     LONG_ENOUGH,
     MODELS,
     assert_same_tables,
-    copy_project,
-    cut_short,
     kedro_run_command,
     models_folder,
     reporting_folder,
@@ -51,12 +53,22 @@ def kill_in(project: Path, checkpoints: Path) -> None:
     process.wait()
 
 
-def interrupted(folder: Path) -> Path:
-    """A project whose training was killed in step 2, then driven stage by stage."""
-    project = cut_short(copy_project(folder))
+def interrupted(short: Path, folder: Path) -> Path:
+    """A project whose training was killed in step 2, then driven stage by stage.
+
+    It begins with the trainings before step 2 and the search for clusters of the finished project:
+    what is there is reused.
+    """
+    project = Path(shutil.copytree(short, folder))
+    for results in (reporting_folder(project), project / "data/test/07_model_output"):
+        shutil.rmtree(results)
+    kept = models_folder(project) / "gan/checkpoints/epoch_0001.pt"
+    trained = kept.stat().st_mtime_ns
     # The first kill in step 1 is that of test_sweep.py, which compares the results too.
     for name, kills in (("gan", KILLS - 1), (f"{MODEL}/gasten_10", KILLS)):
         checkpoints = models_folder(project) / name / "checkpoints"
+        if kills:
+            shutil.rmtree(checkpoints.parent)
         for _ in range(kills):
             kill_in(project, checkpoints)
         names = [path.stem for path in checkpoints.glob("epoch_*.pt")]
@@ -64,11 +76,13 @@ def interrupted(folder: Path) -> Path:
     for stage in STAGES:
         result = run_here(project, "--env", "test", "--pipelines", stage)
         assert result.exit_code == 0, result.output
+        assert "search_clusters 1/2" not in result.stdout
+    assert KILLS > 1 or kept.stat().st_mtime_ns == trained
     return project
 
 
 def test_stages_alone_and_killed_trainings_give_the_same_bits(short: Path, tmp_path: Path) -> None:
-    project = interrupted(tmp_path / "project")
+    project = interrupted(short, tmp_path / "project")
     # Every table of the run that nobody killed is there.
     assert_same_tables(reporting_folder(project), reporting_folder(short), least=35)
 

@@ -17,8 +17,6 @@ from conftest import (
     MODELS,
     ROOT,
     TRAINED,
-    assert_same_tables,
-    models_folder,
     reporting_folder,
     run_here,
 )
@@ -64,18 +62,6 @@ def test_run_ends_with_a_table_and_the_place_of_the_pictures(whole: Path) -> Non
 @pytest.fixture
 def short_again(short: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(short, tmp_path / "project"))
-
-
-def test_second_run_reuses_trainings_and_searches(short: Path, short_again: Path) -> None:
-    checkpoints = models_folder(short_again) / "gan" / "checkpoints"
-    first = (checkpoints / "epoch_0001.pt").stat().st_mtime_ns
-    # Later stages have nothing to reuse.
-    stages = ("--pipelines", "classifier,gasten,metrics,clustering")
-    result = run_here(short_again, "--env", "test", *stages)
-    assert result.exit_code == 0, result.output
-    assert (checkpoints / "epoch_0001.pt").stat().st_mtime_ns == first
-    assert_same_tables(reporting_folder(short), reporting_folder(short_again), least=35)
-    assert "search_clusters 1/2" not in result.stdout
 
 
 def test_tour_notebook_runs_on_what_the_run_left(again: Path) -> None:

@@ -76,8 +76,8 @@ def test_intervals_are_as_wide_as_the_spread_over_fresh_images() -> None:
         result = judge_realism(x, reference, 5, resample(200, resamples, 0))
         return result | judge_diversity(x, near, 200) | {"fd": judge_frechet(x, reference)}
 
-    samples = [fresh(2) for _ in range(200)]
-    intervals = [fresh(200) for _ in range(12)]
+    samples = [fresh(2) for _ in range(100)]
+    intervals = [fresh(200) for _ in range(6)]
     bounds = {"coverage": (0.85, 1.25), "recall": (0.7, 1.5), "near_duplicates": (0.8, 2.5)}
     for name in samples[0]:
         spread = torch.tensor([f[name].value for f in samples]).std().item()

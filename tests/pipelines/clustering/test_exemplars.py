@@ -74,12 +74,17 @@ def test_model_assigns_new_images_to_the_nearest_exemplar_and_chooses_again() ->
 
 def test_where_only_the_test_found_a_continuum_others_are_tested_too() -> None:
     recipe = Recipe(Reduction("none", {}), Clustering("kmeans", {"n_clusters": 2}))
-    params = clustering_params(objective="reproducibility", clusterings=["kmeans"])
+    params = clustering_params(
+        objective="reproducibility",
+        clusterings=["kmeans"],
+        reproducibility={"splits": 2, "least": 0.8, "valley": 0.65, "artefact": 0.95},
+        structure={"clouds": 3, "images": 200, "level": 0.25},
+    )
     model = ExemplarModel.of(recipe, params, POINTS, UNIT, UNIT)
     side, run = Side(POINTS, POINTS, {}, {}), RunParams(seed=0, device="cpu")
     tested = replace(model, tested=True)
     assert tested.choose_number(side, run) == ("clusters", 3)
-    strict = params.structure.model_copy(update={"level": 0.01, "clouds": 3})
+    strict = params.structure.model_copy(update={"level": 0.24})
     tested = replace(tested, params=params.model_copy(update={"structure": strict}))
     assert tested.choose_number(side, run).mode == "continuum"
     assert replace(tested, tested=False).choose_number(side, run) == ("clusters", 3)

@@ -141,6 +141,8 @@ def pool_of(**groups: np.ndarray) -> Pool:
 PATTERNS = clustering_params(
     **{"together": True, "objective": "reproducibility", "clusterings": ["kmeans"]},
     **{"reductions": ["pca"], "trials": 1, "pca": {"n_components": [10, 10]}},
+    reproducibility={"splits": 2, "least": 0.8, "valley": 0.65, "artefact": 0.95},
+    structure={"clouds": 3, "images": 200, "level": 0.25},
 )
 
 

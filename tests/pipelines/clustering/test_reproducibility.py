@@ -131,20 +131,20 @@ def test_few_images_of_one_generator_are_no_artefact() -> None:
 
 @pytest.mark.parametrize("number", [3, 7])
 def test_blobs_are_counted(number: int) -> None:
-    found = [number_of_clusters(blobs(*[40] * number, seed=s)[0], s) for s in range(10)]
-    assert found == [number] * 10
+    found = [number_of_clusters(blobs(*[40] * number, seed=s)[0], s) for s in range(4)]
+    assert found == [number] * 4
 
 
 def test_ten_digits_are_counted_in_what_the_judge_sees() -> None:
     features, _ = digits()
-    chosen = [np.random.default_rng(s).permutation(len(features))[:1500] for s in range(10)]
+    chosen = [np.random.default_rng(s).permutation(len(features))[:1500] for s in range(3)]
     found = [number_of_clusters(features[rows], s, 12) for s, rows in enumerate(chosen)]
-    assert found == [10] * 10
+    assert found == [10] * 3
 
 
 def test_one_cloud_is_a_continuum_however_it_is_bent() -> None:
     random, scales = np.random.default_rng(0), np.linspace(2, 0.2, 20)
-    straight = [3 + scales * random.normal(size=(400, 20)) for _ in range(5)]
-    clouds = straight + [bent(s, a * np.pi) for a in (0.5, 1.0, 1.5) for s in range(5)]
+    straight = [3 + scales * random.normal(size=(400, 20)) for _ in range(2)]
+    clouds = straight + [bent(s, a * np.pi) for a in (0.5, 1.0, 1.5) for s in range(2)]
     found = [number_of_clusters(cloud, seed, 5) for seed, cloud in enumerate(clouds)]
-    assert found.count(1) >= 18, found
+    assert found.count(1) >= 7, found

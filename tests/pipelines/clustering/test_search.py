@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -164,30 +165,31 @@ def test_killed_search_finds_what_it_would_have_found(tmp_path: Path, run: RunPa
     pd.testing.assert_frame_equal(timeless(resumed), timeless(whole))
 
 
-def test_search_killed_by_the_system_goes_on(tmp_path: Path, run: RunParams) -> None:
-    params = "clustering_params(reductions=['pca', 'none', 'tsne'], trials=12)"
-    code = (
-        "from borderline.datasets import StudyStorage\n"
-        "from borderline.params import RunParams\n"
-        "from borderline.pipelines.clustering.search import search\n"
-        "from conftest import blobs, clustering_params\n"
-        "import pathlib, sys\n"
-        "store = StudyStorage(filepath=sys.argv[1] + '/studies.sqlite').load()\n"
-        f"for table in search(blobs(60, 40, 20)[0], store, {params},\n"
-        "        RunParams(seed=0, device='cpu')):\n"
-        "    pathlib.Path(sys.argv[1], f'trial_{table[\"trial\"].nunique()}').touch()\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    process = subprocess.Popen(command, cwd=ROOT / "tests")
-    deadline = time.monotonic() + 300
-    while not (tmp_path / "trial_2").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait() != 0, "the search ended before it was killed"
-    killed = eval(params)
+def test_search_killed_by_the_system_goes_on(
+    tmp_path: Path, run: RunParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kill comes in the middle of a trial, the third or a later one."""
+    killed = clustering_params(clusterings=["kmeans"], trials=7)
+    calls, reduce = list[int](), Reduction.reduce
+
+    def reduce_until_killed(*arguments: Any) -> np.ndarray:
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return reduce(*arguments)
+
+    def search_until_killed() -> None:
+        last(search(POINTS, storage(tmp_path), killed, run))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reduction, "reduce", reduce_until_killed)
+        # A fork need not import the libraries again.
+        process = multiprocessing.get_context("fork").Process(target=search_until_killed)
+        process.start()
+        process.join(300)
+    assert process.exitcode == -signal.SIGKILL
     first = next(iter(search(POINTS, storage(tmp_path), killed, run)))
-    assert 2 <= first["trial"].nunique() < 12
+    assert 2 <= first["trial"].nunique() < 7
     resumed = last(search(POINTS, storage(tmp_path), killed, run))
     whole = last(search(POINTS, storage(tmp_path / "whole"), killed, run))
     pd.testing.assert_frame_equal(timeless(resumed), timeless(whole))
@@ -238,15 +240,17 @@ def test_hopeless_reduction_is_left_after_the_first_of_its_clusterings(
 
 
 def test_other_embeddings_or_spaces_are_another_study(tmp_path: Path, run: RunParams) -> None:
-    store = storage(tmp_path)
-    last(search(POINTS, store, PARAMS, run))
-    last(search(POINTS + 1, store, PARAMS, run))
-    last(search(POINTS, store, clustering_params(gmm={"n_components": [2, 3]}), run))
+    store, params = storage(tmp_path), clustering_params(clusterings=["kmeans"], trials=2)
+    last(search(POINTS, store, params, run))
+    last(search(POINTS + 1, store, params, run))
+    fewer_clusters = {"kmeans": {"n_clusters": [2, 3]}}
+    other = clustering_params(clusterings=["kmeans"], trials=2, **fewer_clusters)
+    last(search(POINTS, store, other, run))
     assert len(store.get_all_studies()) == 3
-    more = PARAMS.model_copy(update={"trials": 6})
-    assert last(search(POINTS, store, more, run))["trial"].nunique() == 6
-    fewer = last(search(POINTS, store, PARAMS, run))
-    assert fewer["trial"].nunique() == 4, "fewer trials are as if the others had never been"
+    more = params.model_copy(update={"trials": 3})
+    assert last(search(POINTS, store, more, run))["trial"].nunique() == 3
+    fewer = last(search(POINTS, store, params, run))
+    assert fewer["trial"].nunique() == 2, "fewer trials are as if the others had never been"
     assert len(store.get_all_studies()) == 3, "more trials go on with the same study"
 
 
