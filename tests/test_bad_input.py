@@ -118,7 +118,10 @@ def configure(project: Path, **entries: object) -> None:
         ("compare.unsure=0.5", ["compare.unsure is 0.5", "less than 0.5"]),
         ("rating.real=0", ["rating.real is 0", "greater than or equal to 1"]),
         ("rating.least_right=80", ["rating.least_right is 80", "less than or equal to 1"]),
-        ("models.cnn_1.kind=rnn", ["models.cnn_1.kind", "'rnn'", "'cnn', 'mlp', 'imported'"]),
+        (
+            "models.cnn_1.kind=rnn",
+            ["models.cnn_1.kind", "'rnn'", "'cnn', 'mlp', 'torchvision', 'timm', 'imported'"],
+        ),
         ("confusion.band=0", ["confusion.band", "0", "greater than 0"]),
         ("confusion.band=0.6", ["confusion is invalid: band is 0.6", "at most 0.5, or scale"]),
         ("pair.positive=12", ["pair.positive", "12", "choose one of 0, 1"]),

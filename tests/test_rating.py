@@ -24,7 +24,15 @@ from borderline.pipelines.rating.nodes import choose_rating_items
 from borderline.pipelines.rating.page import render
 from borderline.pipelines.rating.params import RatingParams
 from borderline.records import RatingItems
-from conftest import MODELS, SETTINGS, base_settings, open_page, reporting_folder, run_here
+from conftest import (
+    BOUNDARY,
+    MODELS,
+    SETTINGS,
+    base_settings,
+    open_page,
+    reporting_folder,
+    run_here,
+)
 from raters import NAMES, answers_of, good, items_of, rated
 
 PHONE, SCREEN = 390, 1280
@@ -246,6 +254,7 @@ def items_in(project: Path, model: str) -> RatingItems:
         **parts,
         prototypes=load_file(output / "prototypes.safetensors"),  # type: ignore[arg-type]
         pair_test=load_file(primary.parent / "pair_test.safetensors"),  # type: ignore[arg-type]
+        boundary=BOUNDARY,
         real_view=load_file(feature / "real_view.safetensors"),  # type: ignore[arg-type]
         rating=RatingParams.model_validate(base_settings()["rating"]),
         confident=base_settings()["prototypes"]["tipping"]["confident"],

@@ -68,7 +68,12 @@ class TinySampler(Sampler):
     with_latents: bool = True
 
     def sample(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+        self,
+        classifier: nn.Module,
+        real: LabelledImages,
+        images: int,
+        run: RunParams,
+        threshold: float,
     ) -> Parts:
         latents = torch.randn(images, 5, generator=run.generator("tiny"))
         latents[:, 1:3] *= 0.1
@@ -133,7 +138,8 @@ def everything(
         for name, part in parts_of_pool.items()
         for field in ("embeddings", "features", "other_embeddings", "other_features")
     }
-    given = {"prototypes": settings, "settings": settings, "boundary": BOUNDARY, "run": run}
+    given = {"prototypes": settings, "settings": settings, "run": run}
+    made["boundary"] = BOUNDARY
     given |= {"gans": {"tiny": 1, "other": 1}}
 
     def call(function: Any) -> Any:

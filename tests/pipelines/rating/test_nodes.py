@@ -17,7 +17,7 @@ from borderline.grid import Grid
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import RunParams
 from borderline.pipelines.rating import nodes
-from conftest import ROOT
+from conftest import BOUNDARY, ROOT
 from raters import ANSWERS, NAMES, answers_of, good, items_of, rated, rating_params
 
 DATA = rated()
@@ -61,7 +61,9 @@ def read(tmp_path: Path, run: RunParams) -> Any:
 
 
 def test_items_and_page_are_those_of_the_functions(run: RunParams) -> None:
-    items = nodes.choose_rating_items(**DATA, rating=rating_params(), confident=0.9, run=run)
+    items = nodes.choose_rating_items(
+        **DATA, boundary=BOUNDARY, rating=rating_params(), confident=0.9, run=run
+    )
     assert torch.equal(items["images"], ITEMS["images"])
     (page,) = nodes.write_rating_pages(NAMES, grid=GRID, **{"m.rating_items": items})
     assert page.count('"png"') == len(ITEMS["kind"])

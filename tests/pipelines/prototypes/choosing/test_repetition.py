@@ -43,7 +43,12 @@ class Flat(Sampler):
     most: int = 10**9
 
     def sample(
-        self, classifier: nn.Module, real: LabelledImages, images: int, run: RunParams
+        self,
+        classifier: nn.Module,
+        real: LabelledImages,
+        images: int,
+        run: RunParams,
+        threshold: float,
     ) -> Parts:
         random = run.generator("flat")
         images = min(images, self.most)
