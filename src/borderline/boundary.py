@@ -104,16 +104,19 @@ def fingerprint(boundary: Boundary) -> dict[str, float | str]:
     }
 
 
-def fault_of_band(band: float, threshold: float) -> str:
-    """The fault of a band on the scale of p that reaches 0 or 1; empty for none."""
+def fault_of_band(band: float, threshold: float, rule: str = "") -> str:
+    """The fault of a band on the scale of p that reaches 0 or 1; empty for none.
+
+    ``rule`` describes the choice of the threshold.
+    """
     nearest = min(threshold, 1 - threshold)
     if band <= nearest:
         return ""
     end = "0" if threshold <= 0.5 else "1"
     return (
-        f"band is {band:g}, but the threshold of {threshold:.4g} is only {nearest:.4g} away from "
-        f"{end}, so images that the model is sure of would be borderline: set band to at most "
-        f"{nearest:.4g}, or scale to 'logit'"
+        f"band is {band:g}, but the threshold of {threshold:.4g}{rule and f' ({rule})'} is only "
+        f"{nearest:.4g} away from {end}, so images that the model is sure of would be borderline: "
+        f"set scale to 'logit' and band to 0.4, or band to at most {nearest:.4g}"
     )
 
 
