@@ -14,6 +14,7 @@ from kedro.framework.session import KedroSession
 from omegaconf import OmegaConf
 from PIL import Image
 
+from borderline.boundary import fault_of_band
 from borderline.cli import cli
 from borderline.commands.case_files import globals_of, write_case
 from borderline.commands.case_options import listed
@@ -245,6 +246,14 @@ def test_size_of_the_model_is_an_option() -> None:
         "--input-size is 48, but the model takes 32x32 pixels and the images have 28x28: set it to "
         "32."
     )
+
+
+def test_band_that_does_not_fit_the_threshold_names_options() -> None:
+    sentence = f"confusion.{fault_of_band(0.1, 0.0012, 'a rule')}."
+    for written in (sentence, f"{sentence[:-1]}; correct it."):
+        assert in_options(written, of_images=False).endswith(
+            ": add --scale logit --band 0.4, or set --band to at most 0.0012."
+        )
 
 
 def test_class_names_stay_as_they_are_written(tmp_path: Path, monkeypatch: Any) -> None:

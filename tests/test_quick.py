@@ -19,6 +19,18 @@ from borderline.sweeps.plan import default_name
 from conftest import ENVIRONMENTS, ROOT, loader_of, start_kedro
 
 
+def test_repetitions_that_stay_keep_their_seeds() -> None:
+    grid = {"runs": 3, "seeds": [4, 5, 6], "step_2_seeds": None}
+    assert lowered({"grid": grid}, {"grid": {"runs": 2}})["grid"] == {
+        "runs": 2,
+        "seeds": [4, 5],
+        "step_2_seeds": None,
+    }
+    # A wrong number of seeds stays wrong.
+    wrong = {"grid": {"runs": 2, "seeds": [4, 5, 6]}}
+    assert lowered(wrong, {"grid": {"runs": 1}})["grid"]["seeds"] == [4, 5, 6]
+
+
 def parameters_of(conf: Path, environment: str, **changed: Any) -> Parameters:
     return read_parameters(loader_of(conf, environment, **changed)["parameters"])
 

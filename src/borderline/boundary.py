@@ -110,8 +110,11 @@ def fingerprint(boundary: Boundary) -> dict[str, float | str]:
     }
 
 
-def fault_of_band(band: float, threshold: float, scale: Scale) -> str:
-    """The fault of a band that reaches p = 0 or 1; empty for none."""
+def fault_of_band(band: float, threshold: float, scale: Scale, rule: str = "") -> str:
+    """The fault of a band that reaches p = 0 or 1; empty for none.
+
+    ``rule`` describes the choice of the threshold.
+    """
     if scale == "logit":
         nearest = logit(1 - NEAREST) - abs(logit(threshold))
     else:
@@ -123,11 +126,11 @@ def fault_of_band(band: float, threshold: float, scale: Scale) -> str:
     # Rounded down: a band of this width has no fault.
     most = float(Context(prec=4, rounding=ROUND_FLOOR).create_decimal(nearest))
     end, unit = "0" if threshold <= 0.5 else "1", " log-odds" if scale == "logit" else ""
-    other = "" if scale == "logit" else ", or scale to 'logit'"
+    other = "" if scale == "logit" else "scale to 'logit' and band to 0.4, or "
     return (
-        f"band is {band:g}, but the threshold of {threshold:.4g} is only {most:g}{unit} away from "
-        f"p = {end}, so images that the model is sure of would be borderline: set band to at most "
-        f"{most:g}{other}"
+        f"band is {band:g}, but the threshold of {threshold:.4g}{rule and f' ({rule})'} is only "
+        f"{most:g}{unit} away from p = {end}, so images that the model is sure of would be "
+        f"borderline: set {other}band to at most {most:g}"
     )
 
 

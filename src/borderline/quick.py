@@ -8,6 +8,8 @@ from typing import Any
 QUICK = "quick"
 """The preset with the limits, and the end of the name of the images in the paths of quick runs."""
 _KINDS = "_kinds"
+_SEEDS = ("seeds", "step_2_seeds")
+"""The settings of ``grid`` that have an item for each of its ``runs``."""
 
 
 def quick_name(dataset: str) -> str:
@@ -21,7 +23,7 @@ def lowered(settings: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str,
     A number is the largest value of a setting, of each item of a list, and of a setting that is
     None, which means no limit. A text replaces the text of a setting. The limits of a kind, such as
     ``generator_kinds.gasten``, hold for its defaults and for each entry of that kind; there None
-    means a value that is set elsewhere, and stays.
+    means a value that is set elsewhere, and stays. Repetitions keep the first of their seeds.
 
     Example:
         >>> lowered({"epochs": 9, "start": [2, 8], "steps": None}, {"epochs": 3, "start": 3})
@@ -37,6 +39,11 @@ def lowered(settings: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str,
         several = settings.get(f"{single}s")
         if isinstance(several, Mapping):
             low[f"{single}s"] = {name: _entry(entry, kinds) for name, entry in several.items()}
+    if isinstance(grid := settings.get("grid"), Mapping) and (runs := grid.get("runs")):
+        for name in _SEEDS:
+            seeds = grid.get(name)
+            if isinstance(seeds, list) and len(seeds) == runs:
+                low["grid"][name] = seeds[: low["grid"]["runs"]]
     return low
 
 

@@ -28,9 +28,11 @@ from borderline.imported.file_kinds import kind_of_model
 from borderline.plain_text import echo
 
 if TYPE_CHECKING:
+    from borderline.boundary import Boundary
     from borderline.imported.choices import Ask, Question
     from borderline.imported.classifier import ImportedClassifier
     from borderline.imported.contracts import Fit, Material
+    from borderline.records import LabelledImages
 
 
 class Case(NamedTuple):
@@ -41,12 +43,14 @@ class Case(NamedTuple):
         others: The other contracts, the most likely first.
         runner_up: The best other columns; None where there are none.
         classifier: The model.
+        boundary: Its decision boundary.
     """
 
     fit: Fit
     others: list[Fit]
     runner_up: Fit | None
     classifier: ImportedClassifier
+    boundary: Boundary | None
 
 
 @click.command("new-case", cls=PlainSpokenCommand)
@@ -166,13 +170,17 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     from borderline.imported.contracts import normalisation_of, try_contracts, usual_contracts
     from borderline.imported.probe import check_model
     from borderline.imported.sizes import choose_size
+    from borderline.measures.inference import predict
+    from borderline.pipelines.classifier.thresholds import boundary_of
 
     source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
     about = globals_of(name, options)
     boundary = {n: options[n] for n in ("threshold", "band", "scale") if options[n] is not None}
     with speaking_of(images=False):
         confusion = confusion_of(base_settings(CONF)["confusion"] | boundary)
-    material = _load(source, about)._replace(threshold=confusion.known_threshold)
+    threshold = confusion.known_threshold
+    material, validation = _load(source, about, for_threshold=threshold is None)
+    material = material._replace(threshold=threshold)
     usual = _named_contract(options)
     if not usual:
         usual = {**usual_contracts(source), **normalisation_of(material.real["images"])}
@@ -190,8 +198,11 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
         fit = choose_size(material, chosen, ask)
         settings = _settings_of(fit, source, options)
         classifier = material.model(settings)
-        threshold = confusion.known_threshold
         check_model(f"models.{name}", classifier, material.real, torch.device("cpu"), threshold)
+        found = confusion.boundary()
+        if validation is not None:
+            p = predict(classifier, validation["images"], torch.device("cpu"))
+            found = boundary_of(confusion, p, validation["labels"])
     generators = ["latent_search", "pixel_bisection"]
     if classifier.differentiable:
         generators = ["gasten_10", "latent_search", "hybrid", "pixel_bisection"]
@@ -206,7 +217,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     )
     write_case(name, about, parameters, comment)
     others = [other for other in columns.fits if other is not chosen]
-    return Case(fit, others, columns.runner_up, classifier)
+    return Case(fit, others, columns.runner_up, classifier, found)
 
 
 def _named_contract(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -221,25 +232,33 @@ def _named_contract(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {f"[{low:g}, {high:g}]": contract}
 
 
-def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
-    """The file of the model and the real images of the pair; the file is checked first."""
+def _load(
+    source: dict[str, Any], about: dict[str, Any], *, for_threshold: bool
+) -> tuple[Material, LabelledImages | None]:
+    """The file of the model and the real images of the pair; the file is checked first.
+
+    With ``for_threshold`` also the validation images of the pair.
+    """
     from borderline.datasets import ImageSource, ImportedFile
     from borderline.imported.columns import Pair
     from borderline.imported.contracts import Material, valid
     from borderline.imported.kinds import read_network
     from borderline.imported.params import Source
-    from borderline.params import PairParams, merged
+    from borderline.params import PairParams, RunParams, merged
     from borderline.pipelines.classifier.pairs import (
         check_counts,
         check_distinct,
         images_of_pair,
         labels_of_pair,
     )
+    from borderline.pipelines.classifier.params import TrainingParams
+    from borderline.pipelines.classifier.thresholds import validation_of
     from borderline.preflight.reading import read_globals
 
     with speaking_of(images=True):
         read_globals(base_settings(CONF, "globals") | about)
-    defaults = base_settings(CONF)["model_kinds"]["imported"]
+    base = base_settings(CONF)
+    defaults = base["model_kinds"]["imported"]
     with speaking_of(images=False):
         content = ImportedFile(filepath=source.get("path"), setting="--model").load()
         network = read_network(valid(Source, merged(defaults["source"], source)), content)
@@ -250,7 +269,12 @@ def _load(source: dict[str, Any], about: dict[str, Any]) -> Material:
         labels = labels_of_pair(images, pair)
         check_distinct(images, pair)
     real = images_of_pair(images.train, *labels)
-    return Material(source, content, real, Pair(images.classes, *labels), network, defaults)
+    material = Material(source, content, real, Pair(images.classes, *labels), network, defaults)
+    if not for_threshold:
+        return material, None
+    run, training = RunParams(**base["run"]), TrainingParams(**base["classifier"])
+    with speaking_of(images=False):
+        return material, validation_of(images, pair, training, run)
 
 
 def _settings_of(fit: Fit, source: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -270,6 +294,7 @@ def _settings_of(fit: Fit, source: dict[str, Any], options: dict[str, Any]) -> d
 
 def _print(name: str, case: Case) -> None:
     """Print what was found, how sure it is, and what to do next."""
+    from borderline.boundary import ends_of_band, formula_of_band
     from borderline.imported.choices import described, described_columns
     from borderline.imported.evidence import difference
     from borderline.imported.params import JUDGE
@@ -300,6 +325,11 @@ def _print(name: str, case: Case) -> None:
     else:
         width = classifier.embed(classifier.blank()).shape[1]
         echo(f"Embedding layer: {classifier.layer}, {width} numbers per image.")
+    boundary = case.boundary
+    if boundary is not None and boundary["rule"]:
+        echo(f"Decision threshold: {boundary['threshold']:.4g} ({boundary['rule']}).")
+        low, high = ends_of_band(boundary)
+        echo(f"Borderline: {formula_of_band(boundary)}, which is p from {low:.4g} to {high:.4g}.")
     if not classifier.differentiable:
         echo("The model has no gradients, so generators that need them are left out.")
     echo(f"conf/{name}/ is written: now run `kedro run --env {name}`.")

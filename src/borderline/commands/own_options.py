@@ -41,8 +41,14 @@ _OF_MODEL = (
     (r"\bconfusion\.(threshold|band|scale)\b", r"--\1"),
     (r"\bconfusion is invalid: band\b", "--band"),
     (
-        r": set band to at most (\S+), or scale to 'logit'; correct it\.",
-        r": set --band to at most \1, or --scale to logit.",
+        r": set scale to 'logit' and band to 0\.4, or band to at most ([\d.e-]+\d)"
+        r"(; correct it)?\.",
+        r": add --scale logit --band 0.4, or set --band to at most \1.",
+    ),
+    (
+        r", raise classifier\.validation_share [^.]*\.",
+        ", or leave --threshold out, and set confusion.threshold and classifier.validation_share "
+        "in conf/<name>/parameters.yml.",
     ),
     (r"(?<![-\w])(columns|embedding|mean|positive) is (?=\W|None|missing)", r"--\1 is "),
     (r"\bmodels\.[\w-]+\.outputs is '\w+', but ", ""),

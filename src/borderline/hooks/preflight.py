@@ -45,6 +45,7 @@ class PreflightHooks:
         from borderline.preflight.imports import (
             check_imports,
             check_library_models,
+            check_operating_point,
             digests_of_imports,
         )
         from borderline.preflight.models_on_disk import check_models
@@ -88,6 +89,7 @@ class PreflightHooks:
         if "source" in pipeline.inputs():
             source = catalog.load("source")
             inputs.check_source(source, parameters)
+            check_operating_point(pipeline, source, parameters)
             check_imports(catalog, pipeline, source, parameters, self.layout)
             check_library_models(catalog, pipeline, source, parameters, self.layout)
             digest = inputs.digest_of_images(source)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
+from borderline.boundary import OperatingPoint
 from borderline.errors import BorderlineError
 from borderline.grid import JUDGE, Layout
 from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
@@ -116,6 +117,8 @@ def check_imports(
             classifier = ImportedClassifier(params, content, shape, BlindJudge())
         device, threshold = parameters.run.torch_device(), parameters.confusion.known_threshold
         check_model(f"models.{model}", classifier, real, device, threshold)
+        if f"{model}.boundary" in pipeline.all_outputs() and threshold is None:
+            _check_boundary(classifier, source, parameters, device)
         if "classifier" in layout.epoch_judges:
             width, noise = _width(classifier, real, device), parameters.generation.test_noise
             of_all = layout.epoch_reference == "all"
@@ -149,6 +152,35 @@ def _check_judge(
     width = check_judge(JUDGE, judge, real, columns, classes, device)
     check_feature_width(parameters, width)
     check_number(parameters, width)
+
+
+def check_operating_point(pipeline: Pipeline, source: SourceImages, parameters: Parameters) -> None:
+    """Check that the validation images can tell the operating point of ``confusion.threshold``."""
+    point = parameters.confusion.threshold
+    if isinstance(point, OperatingPoint) and any(
+        name.endswith(".boundary") for name in pipeline.all_outputs()
+    ):
+        from borderline.pipelines.classifier.thresholds import check_count, validation_of
+
+        split = parameters.pair, parameters.classifier, parameters.run
+        check_count(point, validation_of(source, *split)["labels"])
+
+
+def _check_boundary(
+    classifier: ImportedClassifier,
+    source: SourceImages,
+    parameters: Parameters,
+    device: torch.device,
+) -> None:
+    """Check that the model has a threshold for the operating point, and that the band fits it."""
+    from borderline.measures.inference import predict
+    from borderline.pipelines.classifier.thresholds import boundary_of, validation_of
+
+    split = parameters.pair, parameters.classifier, parameters.run
+    images = validation_of(source, *split)
+    boundary_of(
+        parameters.confusion, predict(classifier, images["images"], device), images["labels"]
+    )
 
 
 def _width(classifier: ImportedClassifier, real: LabelledImages, device: torch.device) -> int:

@@ -85,6 +85,16 @@ def test_figure_has_the_histogram_of_the_training_images() -> None:
     assert {place: height for place, height in enumerate(heights) if height} == {0: 2, 9: 1, 19: 1}
 
 
+def test_histogram_has_the_scale_of_the_boundary_and_shows_every_image() -> None:
+    boundary: Boundary = {"threshold": 0.001, "band": 0.4, "scale": "logit", "rule": ""}
+    p = torch.tensor([0.0, 1e-5, 0.001, 0.9, 1.0])
+    scores = score_classifier(P, LABELS, boundary)
+    figure = draw_classifier_scores(P, LABELS, scores, boundary, ClassNames("7", "1"), p)
+    axes = figure.axes[-1]
+    assert axes.get_xscale() == "logit"
+    assert sum(bar.get_height() for bar in axes.containers[0]) == 5
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_finds_the_temperature_of_a_model_that_is_off_by_one(temperature: float) -> None:
     random = torch.Generator().manual_seed(0)

@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from borderline.boundary import ConfusionParams, OperatingPoint, logit, sigmoid
+from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import is_positive
-from borderline.pipelines.classifier.thresholds import boundary_of, threshold_of
+from borderline.params import PairParams, RunParams
+from borderline.pipelines.classifier.params import TrainingParams
+from borderline.pipelines.classifier.thresholds import boundary_of, threshold_of, validation_of
+from borderline.records import LabelledImages
 
 RANDOM = torch.Generator().manual_seed(0)
 LABELS = torch.arange(400) % 2
@@ -56,8 +60,24 @@ def test_what_the_images_cannot_tell_is_refused() -> None:
         boundary_of(point, torch.full((400,), 0.3), LABELS)
     strict = confusion(threshold={"sensitivity": 0.995})
     sure = torch.sigmoid(3 * LOGITS - 6)
-    with pytest.raises(BorderlineError, match=r"band is 0.1, but the threshold of .* set band to"):
+    with pytest.raises(
+        BorderlineError, match=r"band is 0.1.* \(sensitivity of .* 'logit'"
+    ) as error:
         boundary_of(strict, sure, LABELS)
+    assert str(error.value).count(", but ") == 1
+
+
+def test_threshold_is_chosen_on_the_validation_images_of_the_pair() -> None:
+    images: LabelledImages = {
+        "images": torch.arange(400),
+        "labels": LABELS,
+        "validation": torch.arange(400) < 30,
+    }
+    source = SourceImages("three", ("b", "a"), images, images)
+    pair = PairParams(positive="a", negative="b", test_share=0.2)
+    training, run = TrainingParams.model_construct(), RunParams.model_construct(seed=0)
+    found = validation_of(source, pair, training, run)
+    assert found["images"].tolist() == list(range(30))
 
 
 def test_tied_probabilities_stay_together() -> None:

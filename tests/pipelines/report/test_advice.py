@@ -28,6 +28,12 @@ def test_summary_has_the_scores_and_the_largest_pattern() -> None:
     assert "evidence against these" in in_short("a", findings_of(doubts=["one cloud"]))
 
 
+def test_summary_has_sensitivity_and_specificity_at_another_threshold_than_one_half() -> None:
+    measures = with_measures(sensitivity=Measured(value=0.95), specificity=Measured(value=0.4))
+    text = in_short("a", findings_of(measures=measures, threshold=0.02))
+    assert "threshold of 0.02 (sensitivity 95.0 %, specificity 40.0 %)" in text
+
+
 def test_summary_says_why_there_are_no_patterns() -> None:
     assert "It has no patterns: only 3 of 30" in in_short("a", findings_of(0))
 

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ from torchmetrics.functional.classification import binary_calibration_error
 from borderline.boundary import Boundary, ends_of_band
 from borderline.errors import BorderlineError
 from borderline.measures.class_names import ClassNames, in_figure, p_of
-from borderline.measures.confusion import at_temperature, is_borderline, is_positive
+from borderline.measures.confusion import at_temperature, is_borderline, is_positive, to_logits
 from borderline.measures.guessing import (
     balanced_rows,
     better_than_guessing,
@@ -159,8 +161,18 @@ def draw_classifier_scores(
 
 
 def _draw_histogram(axes: Axes, p: Tensor, boundary: Boundary, images: str) -> None:
-    """The histogram of p, with the borderline band; the title counts the images in it."""
-    axes.hist(p.numpy(), bins=20, range=(0, 1), color="#4477aa")
+    """The histogram of p, with the borderline band; the title counts the images in it.
+
+    Its axis has the scale of the boundary.
+    """
+    if boundary["scale"] == "logit":
+        logits = to_logits(p).numpy()
+        edges = expit(np.linspace(logits.min() - 0.5, logits.max() + 0.5, 31))
+        axes.hist(expit(logits), bins=list(edges), color="#4477aa")
+        axes.set_xscale("logit")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.hist(p.numpy(), bins=20, range=(0, 1), color="#4477aa")
     low, high = ends_of_band(boundary)
     axes.axvspan(low, high, color="#ddaa33", alpha=0.4, label="borderline band")
     borderline = int(is_borderline(p, boundary).sum())

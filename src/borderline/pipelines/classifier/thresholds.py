@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from borderline.boundary import Boundary, ConfusionParams, OperatingPoint, fault_of_band, sigmoid
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import to_logits
+
+if TYPE_CHECKING:
+    from borderline.datasets.image_source import SourceImages
+    from borderline.params import PairParams, RunParams
+    from borderline.pipelines.classifier.params import TrainingParams
+    from borderline.records import LabelledImages
 
 _SETTING = "confusion.threshold"
 
@@ -31,9 +38,47 @@ def boundary_of(confusion: ConfusionParams, p: Tensor, labels: Tensor) -> Bounda
         assert known is not None, "a number is known"
         return known
     t, rule = threshold_of(point, p, labels)
-    if fault := fault_of_band(confusion.band, t, confusion.scale):
-        raise BorderlineError(f"{_SETTING} gives {t:.4g} ({rule}), but confusion.{fault}.")
+    if fault := fault_of_band(confusion.band, t, confusion.scale, rule):
+        raise BorderlineError(f"confusion.{fault}.")
     return {"threshold": t, "band": confusion.band, "scale": confusion.scale, "rule": rule}
+
+
+def validation_of(
+    source: SourceImages, pair: PairParams, training: TrainingParams, run: RunParams
+) -> LabelledImages:
+    """The images of the pair that the threshold of an operating point is chosen on."""
+    from borderline.pipelines.classifier.pairs import split_pair
+    from borderline.pipelines.classifier.training import split_validation
+    from borderline.records import take_rows
+
+    train, _ = split_pair(source, pair, run.seed_for("test images"))
+    _, rows = split_validation(train, training, run, "classifier")
+    return take_rows(train, rows)
+
+
+def check_count(point: OperatingPoint, labels: Tensor) -> None:
+    """Check that validation images with these labels, 0 or 1, can tell an operating point.
+
+    Raises:
+        BorderlineError: When they are too few.
+    """
+    name, least, label = _parts(point)
+    count, fewest = int((labels == label).sum()), math.ceil(1 / (1 - least) - 1e-9)
+    if count < fewest:
+        raise BorderlineError(
+            f"{_SETTING} is {{{name}: {least:g}}}, but the {count} validation images of the "
+            f"{'positive' if label else 'negative'} class are too few to tell: at least {fewest} "
+            "are needed, so give more validation images, raise classifier.validation_share if the "
+            "source has none, or set a number."
+        )
+
+
+def _parts(point: OperatingPoint) -> tuple[str, float, int]:
+    """The measure of an operating point, its least value, and the label of its images."""
+    if point.sensitivity is not None:
+        return "sensitivity", point.sensitivity, 1
+    assert point.specificity is not None, "an operating point has one of the two"
+    return "specificity", point.specificity, 0
 
 
 def threshold_of(point: OperatingPoint, p: Tensor, labels: Tensor) -> tuple[float, str]:
@@ -50,30 +95,20 @@ def threshold_of(point: OperatingPoint, p: Tensor, labels: Tensor) -> tuple[floa
     Raises:
         BorderlineError: As for :func:`boundary_of`.
     """
-    if point.sensitivity is not None:
-        name, least, label = "sensitivity", point.sensitivity, 1
-    else:
-        assert point.specificity is not None, "an operating point has one of the two"
-        name, least, label = "specificity", point.specificity, 0
+    check_count(point, labels)
+    name, least, label = _parts(point)
     # Negated for the specificity, so that the images of the class are those with high scores.
     sign = 1 if label else -1
     logits = sign * to_logits(p)
     of_class = logits[labels == label].sort(descending=True).values
-    count, setting = len(of_class), f"{_SETTING} is {{{name}: {least:g}}}"
-    fewest = math.ceil(1 / (1 - least) - 1e-9)
-    if count < fewest:
-        raise BorderlineError(
-            f"{setting}, but the {count} validation images of the "
-            f"{'positive' if label else 'negative'} class are too few to tell: at least {fewest} "
-            "are needed, so give more images, raise classifier.validation_share, or set a number."
-        )
+    count = len(of_class)
     needed = math.ceil(least * count - 1e-9)
     last = of_class[needed - 1]
     beyond = logits[logits < last]
     if len(beyond) == 0:
         raise BorderlineError(
-            f"{setting}, but only a threshold with all validation images on one side of it has it: "
-            "lower it, or set a number."
+            f"{_SETTING} is {{{name}: {least:g}}}, but only a threshold with all validation images "
+            "on one side of it has it: lower it, or set a number."
         )
     middle = float((last + beyond.max()) / 2)
     reached = float((of_class > middle).double().mean())

@@ -9,6 +9,7 @@ from borderline.findings import Findings, Measured, written
 _FEWEST_REAL = 20
 _OVERCONFIDENT, _UNDERCONFIDENT = 1.1, 0.9
 _LEVEL = 0.05
+_OF_A_CLASS = ("sensitivity", "specificity")
 
 
 def in_short(model: str, findings: Findings) -> str:
@@ -121,7 +122,8 @@ def _confidence(temperature: float | None) -> str:
 def _at_threshold(findings: Findings) -> str:
     if findings.threshold == 0.5:
         return ""
-    return f" with a decision threshold of {findings.threshold:.3g}"
+    both = (f"{name} {findings.measures[name].text(name)}" for name in _OF_A_CLASS)
+    return f" with a decision threshold of {findings.threshold:.3g} ({', '.join(both)})"
 
 
 def _of_borderline(findings: Findings) -> str:
