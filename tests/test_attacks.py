@@ -362,7 +362,9 @@ def test_module_in_the_folder_of_the_run(
     monkeypatch.delitem(sys.modules, "stray_module")
 
 
-@pytest.mark.parametrize("name", ["os.system", "subprocess.Popen", "unittest.mock.Mock"])
+@pytest.mark.parametrize(
+    "name", ["os.system", "subprocess.Popen", "unittest.mock.Mock", "AbstractRunner"]
+)
 def test_runner_is_a_runner(name: str) -> None:
     with pytest.raises(BorderlineError, match=f"--runner is '{name}', which cannot be loaded"):
         runner_of(name, {"args": "false"})

@@ -249,7 +249,7 @@ def test_size_of_the_model_is_an_option() -> None:
 
 
 def test_band_that_does_not_fit_the_threshold_names_options() -> None:
-    sentence = f"confusion.{fault_of_band(0.1, 0.0012, 'a rule')}."
+    sentence = f"confusion.{fault_of_band(0.1, 0.0012, 'probability', 'a rule')}."
     for written in (sentence, f"{sentence[:-1]}; correct it."):
         assert in_options(written, of_images=False).endswith(
             ": add --scale logit --band 0.4, or set --band to at most 0.0012."

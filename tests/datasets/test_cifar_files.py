@@ -81,3 +81,13 @@ def test_refuses_what_is_missing_damaged_or_code(tmp_path: Path, spoil: Any, wor
     with pytest.raises((BorderlineError, DatasetError), match=words):
         ImageSource(kind="cifar10", path=str(tmp_path)).load()
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("images", [0, 6])
+def test_refuses_a_file_without_its_last_images(tmp_path: Path, images: int) -> None:
+    write(tmp_path, "bin")
+    file = tmp_path / "cifar-10-batches-bin/data_batch_4.bin"
+    file.write_bytes(file.read_bytes()[: images * 3073])
+    words = rf"data_batch_4\.bin has {images} images, but another"
+    with pytest.raises((BorderlineError, DatasetError), match=words):
+        ImageSource(kind="cifar10", path=str(tmp_path)).load()

@@ -37,7 +37,8 @@ def client_of(
         return outcome
 
     monkeypatch.setattr(app_module, "run_in_process", run)
-    return TestClient(create_app(project, "test", "conf.tar.gz")[0]), calls
+    app, _ = create_app(project, "test", "conf.tar.gz")
+    return TestClient(app, "http://localhost"), calls
 
 
 def test_request_becomes_a_run_with_the_options_of_the_server(
@@ -84,6 +85,8 @@ def test_failure_is_one_sentence_with_a_status(
         ({"parms": {}}, "Unknown field 'parms' (did you mean 'params'?): a request has"),
         ("{", "The body of the request is not JSON: correct it."),
         ({"tags": "a"}, "tags is 'a', but Input should be a valid list: correct the request."),
+        ({"tags": "a" * 999}, "tags is 'aaaa"),
+        ({"pipeline_names": [""]}, "pipeline_names has an empty name: remove it."),
         ({"runner": "os.system"}, "runner is 'os.system', but a request can only name runners of"),
     ],
 )
@@ -94,7 +97,32 @@ def test_request_that_is_none_is_refused_in_one_sentence(
     body = {"content": request_} if isinstance(request_, str) else {"json": request_}
     answer = client.post("/run", headers={"Content-Type": "application/json"}, **body)
     assert answer.status_code == 422
-    assert answer.json()["error"]["message"].startswith(words)
+    message = answer.json()["error"]["message"]
+    assert message.startswith(words)
+    assert len(message) < 500
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "words"),
+    [
+        ("/run", {"Content-Type": "text/plain"}, 422, "The request has no header `Content-Type:"),
+        ("/rnu", {}, 404, "Not Found: correct the request."),
+        ("/run", {"Host": "a-page.example"}, 400, "Invalid host header"),
+    ],
+)
+def test_request_that_is_not_for_the_server_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+    words: str,
+) -> None:
+    client, calls = client_of(monkeypatch, tmp_path)
+    answer = client.post(path, headers=headers, content="{}")
+    assert answer.status_code == status
+    assert words in answer.text
     assert calls == []
 
 
@@ -114,7 +142,7 @@ def test_end_of_the_server_ends_its_runs_in_order(
     app, runs = create_app(tmp_path, None, None)
     said: list[Any] = []
     request = threading.Thread(
-        target=lambda: said.append(TestClient(app).post("/run", json={}).json())
+        target=lambda: said.append(TestClient(app, "http://localhost").post("/run", json={}).json())
     )
     request.start()
     assert began.wait(10)

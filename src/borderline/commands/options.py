@@ -140,6 +140,8 @@ def runner_of(name: str | None, params: dict[str, Any]) -> None:
         runner = load_obj(name or "SequentialRunner", "kedro.runner")
         if not (inspect.isclass(runner) and issubclass(runner, AbstractRunner)):
             raise TypeError(f"{name} is no class of a runner")
+        if inspect.isabstract(runner):
+            raise TypeError(f"{name} is only the base of runners")
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise BorderlineError(
             f"--runner is {name!r}, which cannot be loaded ({error}): choose SequentialRunner, "

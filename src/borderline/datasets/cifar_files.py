@@ -31,13 +31,21 @@ def read_cifar10(folder: Path) -> ImageArrays:
     """Read the training and test images of a folder, or of the authors' folder in it.
 
     Raises:
-        BorderlineError: When a file is missing or damaged.
+        BorderlineError: When a file is missing or damaged, or has fewer images than the others.
     """
     home, suffix = _home(folder)
-    train = [_batch(home / f"{name}{suffix}") for name in _TRAINING]
+    *train, test = (_batch(home / f"{name}{suffix}") for name in (*_TRAINING, _TEST))
+    sizes = [len(labels) for _, labels in (*train, test)]
+    if min(sizes) < max(sizes):
+        # Each binary file without its last images looks whole.
+        short = (*_TRAINING, _TEST)[sizes.index(min(sizes))]
+        raise BorderlineError(
+            f"{home / short}{suffix} has {min(sizes)} images, but another file of CIFAR-10 has "
+            f"{max(sizes)}, and all have the same number: {_AGAIN}."
+        )
     pixels, labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
     classes = _classes(home / ("batches.meta.txt" if suffix else "batches.meta"))
-    return classes, Arrays(pixels, labels), Arrays(*_batch(home / f"{_TEST}{suffix}"))
+    return classes, Arrays(pixels, labels), Arrays(*test)
 
 
 def _home(folder: Path) -> tuple[Path, str]:
@@ -63,7 +71,7 @@ def _batch(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
             batch = _plain(path)
             pixels, labels = batch["data"], np.asarray(batch["labels"], np.int64)
         if pixels.dtype != np.uint8 or not set(labels.tolist()) <= set(range(10)):
-            raise ValueError("its labels are not 0 to 9")
+            raise ValueError("its pixels are no bytes, or its labels are not 0 to 9")
         return pixels.reshape(len(labels), *_SHAPE), labels
     except FileNotFoundError:
         raise BorderlineError(f"{path} is missing: {_AGAIN}.") from None

@@ -7,6 +7,7 @@ those of the command line, and requests for different cases can run at the same 
 from __future__ import annotations
 
 import logging
+import reprlib
 import subprocess
 import tempfile
 import time
@@ -29,6 +30,8 @@ from kedro.server.models import (
     SnapshotFailure,
     SnapshotResponse,
 )
+from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route
 
 from borderline.errors import BorderlineError, GateClosed, did_you_mean
@@ -47,6 +50,7 @@ _OPTIONS = {
     "namespaces": "--namespaces",
 }
 _RUNNERS = ("kedro.runner.", "borderline.runners.")
+_LOCAL = ("127.0.0.1", "localhost", "::1")
 _BAD_INPUT, _STOPPED, _BUG = 422, 503, 500
 
 
@@ -65,7 +69,8 @@ class Runs:
 
     def run(self, run_id: str, request: RunRequest) -> Outcome:
         """Run the pipelines of a request; the log of its process has the run id in its name."""
-        files = Path(self._logs.name) / run_id
+        # Two requests may come in the same millisecond.
+        files = Path(tempfile.mkdtemp(dir=self._logs.name)) / run_id
         logger.info("Run %s: log in %s.log", run_id, files)
         arguments = [*self._options, *arguments_of(request)]
         mine: list[subprocess.Popen[bytes]] = []
@@ -89,11 +94,14 @@ def arguments_of(request: RunRequest) -> list[str]:
     """A request as arguments of ``kedro run``, without its ``params``.
 
     Raises:
-        BorderlineError: When it names a runner that is not one of Kedro or of this project.
+        BorderlineError: When a name is empty, or the runner is not one of Kedro or of this project.
     """
     arguments = []
     for field, option in _OPTIONS.items():
         if values := getattr(request, field):
+            if not all(values):
+                # The command would take it for no selection at all, and run everything.
+                raise BorderlineError(f"{field} has an empty name: remove it.")
             arguments += [option, ",".join(values)]
     if request.load_versions:
         versions = (f"{name}:{version}" for name, version in request.load_versions.items())
@@ -110,8 +118,13 @@ def arguments_of(request: RunRequest) -> list[str]:
     return arguments + [flag for flag, is_set in flags.items() if is_set]
 
 
-def create_app(project: Path, env: str | None, conf_source: str | None) -> tuple[FastAPI, Runs]:
+def create_app(
+    project: Path, env: str | None, conf_source: str | None, host: str = _LOCAL[0]
+) -> tuple[FastAPI, Runs]:
     """Kedro's application with runs in processes of their own.
+
+    An application that only this machine reaches answers no request under another name. Otherwise a
+    web page in the user's browser could send requests, by a name of its own for 127.0.0.1.
 
     A failure has status 422 for input that the client can correct, 503 for a run that the server
     has stopped, and 500 for a bug; its body is Kedro's, with one sentence as the message.
@@ -126,6 +139,9 @@ def create_app(project: Path, env: str | None, conf_source: str | None) -> tuple
     if not is_project:
         app.router.lifespan_context = _nothing_to_start
     app.add_exception_handler(RequestValidationError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_unread)
+    if host in _LOCAL:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOCAL, f"[{_LOCAL[-1]}]"])
 
     @app.post("/run", response_model=RunResponse, tags=["pipeline"])
     def run_pipeline(request: RunRequest, response: Response) -> RunSuccess | RunFailure:
@@ -178,7 +194,10 @@ async def _refuse(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
     place = ".".join(str(part) for part in fault["loc"][1:]) or "body"
-    message = f"{place} is {fault.get('input')!r}, but {fault['msg']}: correct the request."
+    given = reprlib.repr(fault.get("input"))
+    message = f"{place} is {given}, but {fault['msg']}: correct the request."
+    if isinstance(fault.get("input"), bytes):
+        message = "The request has no header `Content-Type: application/json`: add it."
     if fault["type"] == "json_invalid":
         message = "The body of the request is not JSON: correct it."
     if fault["type"] == "extra_forbidden":
@@ -187,5 +206,15 @@ async def _refuse(_: Request, error: Exception) -> JSONResponse:
             f"Unknown field {place!r}{did_you_mean(place, known)}: a request has "
             f"{', '.join(known)}. Environment and conf source are options of `kedro server start`."
         )
+    return _refusal(message, _BAD_INPUT)
+
+
+async def _refuse_unread(_: Request, error: Exception) -> JSONResponse:
+    """One sentence about a request for another address, or one that is nested too deep."""
+    assert isinstance(error, HTTPException)
+    return _refusal(f"{error.detail}: correct the request.", error.status_code)
+
+
+def _refusal(message: str, status: int) -> JSONResponse:
     detail = {"type": BorderlineError.__name__, "message": message}
-    return JSONResponse({"status": "failure", "error": detail}, _BAD_INPUT)
+    return JSONResponse({"status": "failure", "error": detail}, status)

@@ -37,7 +37,7 @@ def start(*, host: str, port: int, reload: bool, env: str | None, conf_source: s
     ConfigLoader(conf, env=env, **settings.CONFIG_LOADER_ARGS)["globals"]
     from borderline.server.app import create_app
 
-    app, runs = create_app(project, env, conf_source)
+    app, runs = create_app(project, env, conf_source, host)
 
     class Server(uvicorn.Server):
         """Ends the runs before it waits for their answers."""

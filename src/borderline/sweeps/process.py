@@ -57,7 +57,8 @@ def run_in_process(
     command = [sys.executable, "-m", "borderline.sweeps.process", str(request), str(answer)]
     here = str(Path(borderline.__file__).parents[1])
     paths = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-    with log_file.open("a") as log:
+    # A request may hold characters that no file can.
+    with log_file.open("a", errors="backslashreplace") as log:
         print("$ kedro run", *arguments, "with", json.dumps(settings), file=log, flush=True)
         process = subprocess.Popen(
             command,

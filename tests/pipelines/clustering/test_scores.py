@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from sklearn.metrics import davies_bouldin_score, silhouette_score
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
@@ -140,3 +141,9 @@ def test_more_clusters_than_the_images_can_carry_are_degenerate() -> None:
     assert "more clusters than these images can carry (3)" in degenerate(
         labels, params.limited_to(3)
     )
+
+
+@pytest.mark.parametrize("weight", [0, -1, float("inf"), "much"])
+def test_weight_that_is_no_number_above_0_is_named(weight: object) -> None:
+    with pytest.raises(ValidationError, match=rf"dbcv is {weight!r}, and not a number above 0"):
+        clustering_params(objective={"silhouette": 1, "dbcv": weight})

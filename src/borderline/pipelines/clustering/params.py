@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -258,7 +259,7 @@ class ClusteringParams(Params):
         ]
         | None
     ) = None
-    objective: Score | dict[Score, Annotated[float, Field(gt=0)]]
+    objective: Score | dict[Score, float]
     search_epochs: int = Field(ge=10)
     finalists: int = Field(ge=1)
     epochs: int = Field(ge=10)
@@ -283,11 +284,18 @@ class ClusteringParams(Params):
     also: Annotated[bool | int, BeforeValidator(_all_or_some)] = False
     _most_patterns: int | None = PrivateAttr(default=None)
 
-    @field_validator("objective")
+    @field_validator("objective", mode="before")
     @classmethod
-    def _same_scale(cls, objective: Score | dict[Score, float]) -> Score | dict[Score, float]:
-        if isinstance(objective, dict) and (objective.keys() - set(WEIGHED) or not objective):
-            raise ValueError(f"its weights must be of {', '.join(WEIGHED[:-1])} and {WEIGHED[-1]}")
+    def _same_scale(cls, objective: Any) -> Any:
+        if isinstance(objective, dict):
+            if objective.keys() - set(WEIGHED) or not objective:
+                names = f"{', '.join(WEIGHED[:-1])} and {WEIGHED[-1]}"
+                raise ValueError(f"its weights must be of {names}")
+            for name, weight in objective.items():
+                if not isinstance(weight, int | float) or not 0 < weight < math.inf:
+                    raise ValueError(
+                        f"the weight of {name} is {weight!r}, and not a number above 0"
+                    )
         return objective
 
     @model_validator(mode="after")
