@@ -123,7 +123,7 @@ def configure(project: Path, **entries: object) -> None:
             ["models.cnn_1.kind", "'rnn'", "'cnn', 'mlp', 'torchvision', 'timm', 'imported'"],
         ),
         ("confusion.band=0", ["confusion.band", "0", "greater than 0"]),
-        ("confusion.band=0.6", ["confusion is invalid: band is 0.6", "at most 0.5, or scale"]),
+        ("confusion.band=0.6", ["confusion is invalid: band is 0.6", "band to at most 0.5"]),
         ("pair.positive=12", ["pair.positive", "12", "choose one of 0, 1"]),
         ("pair.negative=seven", ["pair.negative", "'seven'", "choose one of 0, 1"]),
         ("pair.positive=1", ["pair.positive", "pair.negative", "both 1", "choose two classes"]),

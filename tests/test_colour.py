@@ -37,7 +37,7 @@ def test_colour_and_another_size(project: Path) -> None:
     (project / "conf/test/globals.yml").write_text(yaml.safe_dump(about))
     # In a band this wide every image is borderline, so that every stage has something to do. The
     # model decides at another threshold than 0.5.
-    wide = "confusion.threshold=0.2,confusion.band=20,confusion.scale=logit"
+    wide = "confusion.threshold=0.2,confusion.band=15,confusion.scale=logit"
     arguments = ("--env", "test", "--params", wide)
     result = run_here(cut_short(project), *arguments, drawn=True)
     assert result.exit_code == 0, result.output
