@@ -20,7 +20,7 @@ from borderline.errors import BorderlineError
 from borderline.params import RunParams, merged
 from borderline.pipelines.gasten.search_params import SearchParams
 from borderline.sweeps import search_run, search_space
-from borderline.sweeps.command import SEARCH_FILE, check_no_search, not_for_search
+from borderline.sweeps.command import check_no_search, not_for_search
 from borderline.sweeps.plan import Plan, SweepRun, make_plan
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.search import Scores, TrialFailed, open_study, search
@@ -402,7 +402,7 @@ def test_searches_and_sweeps_do_not_share_a_folder(plan: Plan, tmp_path: Path) -
     (plan.folder / "state.json").touch()
     with pytest.raises(BorderlineError, match="the folder of a sweep without --search"):
         check_plan(plan)
-    (plan.folder / SEARCH_FILE).touch()
+    plan.search_file.touch()
     with pytest.raises(BorderlineError, match="the folder of a search: give the sweep another"):
         check_no_search(plan)
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from borderline.sweeps.state import State
 
 _WORDS = {"whole": "complete", "in_part": "incomplete", "failed": "failed"}
-SEARCH_FILE = "search.sqlite"
-"""The study of a search, in the folder of its sweep."""
 _SHOWN_PAIRS = 45
 SOMETHING_FAILED = 4
 """The exit status of a sweep that finished with failures."""
@@ -130,7 +128,7 @@ def check_no_search(plan: Plan) -> None:
     """Check that the folder of a sweep is not that of a search."""
     from borderline.errors import BorderlineError
 
-    if (plan.folder / SEARCH_FILE).exists():
+    if plan.search_file.exists():
         raise BorderlineError(
             f"{plan.folder} is the folder of a search: give the sweep another --name, or add "
             "--search."

@@ -92,6 +92,11 @@ class Plan:
     settings: Mapping[str, Any]
     earlier: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def search_file(self) -> Path:
+        """The study of a search; a sweep without one has no such file."""
+        return self.folder / "search.sqlite"
+
     def data_folder(self, sweep_run: SweepRun) -> Path:
         """The data folder of a sweep run; the paths in it have the pair but not the seed."""
         return self.folder / f"seed_{sweep_run.seed}"

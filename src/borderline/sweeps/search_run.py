@@ -15,7 +15,6 @@ from borderline.errors import BorderlineError
 from borderline.grid import GIVEN_STEP_1
 from borderline.params import CallParams, flat, merged
 from borderline.pipelines.gasten.stream import has_diverged
-from borderline.sweeps.command import SEARCH_FILE
 from borderline.sweeps.plan import Plan, SweepRun
 from borderline.sweeps.process import Outcome
 from borderline.sweeps.search import (
@@ -127,7 +126,7 @@ def check_plan(plan: Plan) -> None:
 def run_search(of: Search) -> bool:
     """Run the missing trials and write the table and the page; whether a trial has scores."""
     plan, params = of.plan, of.plan.parameters.search
-    store = StudyStorage(filepath=str(plan.folder / SEARCH_FILE))
+    store = StudyStorage(filepath=str(plan.search_file))
     store.check()
     study = open_study(store.load())
     _check_settings(study, of)
