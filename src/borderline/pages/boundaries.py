@@ -14,6 +14,11 @@ def middle_of_scale(findings: Mapping[str, Findings]) -> str:
     return f"{thresholds.pop():.3g}: the boundary" if len(thresholds) == 1 else "the boundary"
 
 
+def have_own_boundaries(findings: Mapping[str, Findings]) -> bool:
+    """Whether models have different thresholds, bands or scales."""
+    return len({formula_of_band(each.boundary) for each in findings.values()}) > 1
+
+
 def borderline_in_words(findings: Mapping[str, Findings]) -> str:
     """The definition of a borderline image, and the choice of thresholds that users did not set."""
     # Without line breaks inside of a formula.
@@ -21,11 +26,11 @@ def borderline_in_words(findings: Mapping[str, Findings]) -> str:
         name: formula_of_band(each.boundary).replace(" ", "\N{NO-BREAK SPACE}")
         for name, each in findings.items()
     }
-    if len(set(formulas.values())) == 1:
+    if not have_own_boundaries(findings):
         text = f"An image is borderline when {next(iter(formulas.values()))}."
     else:
         of_each = "; ".join(f"for {name}, when {formula}" for name, formula in formulas.items())
-        text = f"Each model has its own decision threshold. An image is borderline {of_each}."
+        text = f"The models have different boundaries. An image is borderline {of_each}."
     rules = (
         f"The threshold of {name} was chosen for a {each.threshold_rule}."
         for name, each in findings.items()

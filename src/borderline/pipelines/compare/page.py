@@ -12,7 +12,11 @@ from borderline.findings import MEASURES, Findings, with_interval, written
 from borderline.measures.inference import predict
 from borderline.pages import rendering
 from borderline.pages.banners import banners, headed
-from borderline.pages.boundaries import middle_of_scale
+from borderline.pages.boundaries import (
+    borderline_in_words,
+    have_own_boundaries,
+    middle_of_scale,
+)
 from borderline.pages.pictures import pictures
 from borderline.pages.verdicts import verdict_on
 from borderline.pipelines.compare.sides import Side
@@ -62,7 +66,11 @@ def render(
         banners=banners(findings),
         middle=middle_of_scale(findings),
         names=[section["name"] for section in sections],
-        in_short=[*map(_verdicts, sections), _errors(sections[0], errors)],
+        in_short=[
+            *([borderline_in_words(findings)] if have_own_boundaries(findings) else []),
+            *map(_verdicts, sections),
+            _errors(sections[0], errors),
+        ],
         rows=[_row(row) for _, row in measures.iterrows()],
         sides=sections,
         unsure=unsure,
