@@ -19,6 +19,7 @@ from borderline.pipelines.clustering.reproducibility import (
     prediction_strength,
     shallowest_valley,
     strength_over_generators,
+    strength_over_halves,
 )
 from borderline.pipelines.clustering.scores import Scorer
 from conftest import blobs, clustering_params
@@ -148,3 +149,12 @@ def test_one_cloud_is_a_continuum_however_it_is_bent() -> None:
     clouds = straight + [bent(s, a * np.pi) for a in (0.5, 1.0, 1.5) for s in range(2)]
     found = [number_of_clusters(cloud, seed, 5) for seed, cloud in enumerate(clouds)]
     assert found.count(1) >= 7, found
+
+
+def test_one_half_is_assigned_to_the_clusters_of_the_other() -> None:
+    groups, _ = blobs(40, 40, 40)
+    cloud = np.random.default_rng(0).normal(size=(120, 10))
+    clustering = Clustering("kmeans", {"n_clusters": 3})
+    assert strength_over_halves(groups, clustering, 2, 0) == 1
+    # The halves of a cloud have other clusters. With its own ones each would have a strength of 1.
+    assert strength_over_halves(cloud, clustering, 2, 0) < 0.8

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from sklearn.metrics import adjusted_rand_score
 
 from borderline.datasets import StudyStorage
 from borderline.params import RunParams
+from borderline.pipelines.clustering.clusterings import Clustering
 from borderline.pipelines.clustering.finalists import fit_finalists
+from borderline.pipelines.clustering.recipe import Recipe
+from borderline.pipelines.clustering.reductions import Reduction
 from borderline.pipelines.clustering.search import search
 from borderline.pipelines.clustering.structure import Structure, compare_with_clouds
 from conftest import blobs, clustering_params
@@ -82,3 +86,15 @@ def test_comparison_ends_once_the_answer_is_clear(
     monkeypatch.setattr("borderline.pipelines.clustering.structure._best", lambda *_: np.nan)
     nothing = compare_with_clouds(blobs(20, 20)[0], [], PARAMS, run)
     assert (nothing.clouds, nothing.p_value) == ((), 1)
+
+
+def test_a_cloud_counts_by_the_best_of_its_clusterings(
+    run: RunParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objectives = {"gmm": 0.2, "kmeans": 0.7}
+    monkeypatch.setattr(
+        "borderline.pipelines.clustering.structure.cluster_all",
+        lambda kind, *_: SimpleNamespace(objective=objectives[kind]),
+    )
+    recipes = [Recipe(Reduction("none", {}), Clustering(kind, {})) for kind in objectives]
+    assert compare_with_clouds(blobs(60, 40)[0], recipes, PARAMS, run).value == 0.7
