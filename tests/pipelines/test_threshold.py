@@ -15,15 +15,20 @@ from borderline.measures.confusion import centred
 from borderline.params import RunParams
 from borderline.pipelines.compare.sides import compare_errors
 from borderline.pipelines.compare.transfer import SHARED, OtherModel, carry_over
+from borderline.pipelines.gasten.kinds import gasten
+from borderline.pipelines.gasten.nodes import make_images
 from borderline.pipelines.metrics.measuring import confusion_columns, confusion_sums
+from borderline.pipelines.prototypes.choosing.repetition import generate_borderline
 from borderline.pipelines.prototypes.explaining import nodes as explaining
-from borderline.pipelines.prototypes.explaining import words
+from borderline.pipelines.prototypes.explaining import tipping, words
 from borderline.pipelines.prototypes.usefulness import errors, rejection
 from borderline.pipelines.prototypes.usefulness.nodes import evaluate_patterns
 from borderline.pipelines.rating import items
 from borderline.pipelines.rating.nodes import choose_rating_items
 from borderline.pipelines.report import views
-from conftest import findings_of, metrics_params, prototypes_params
+from borderline.records import take_rows
+from borderline.sampling import Parts, Sampler
+from conftest import findings_of, generator_settings, metrics_params, prototypes_params
 
 AT: Boundary = {"threshold": 0.2, "band": 0.1, "scale": "probability", "rule": ""}
 P = torch.tensor([0.1, 0.25, 0.4, 0.45])
@@ -123,3 +128,39 @@ def test_page_shows_the_errors_at_the_threshold(monkeypatch: pytest.MonkeyPatch)
     view = views.view_model(findings_of(threshold=0.2), scores, b"", P, test, 9)
     assert [picture["p"] for picture in view["errors"]["pictures"]] == ["0.25"]
     assert [picture["p"] for picture in view["borderline"]["pictures"]] == ["0.25", "0.10"]
+
+
+def test_walks_start_from_the_threshold(run: RunParams, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tipping, "tip", _capture)
+    nothing: Any = {}
+    prototypes: Any = {"rows": torch.zeros(0, dtype=torch.long)}
+    embeddings: Any = {"embeddings": torch.zeros(2, 3)}
+    with pytest.raises(Captured) as captured:
+        explaining.tip_prototypes(
+            *(prototypes, embeddings, *(nothing,) * 5, AT), settings=prototypes_params(), run=run
+        )
+    assert captured.value.arguments[7] == 0.2
+
+
+class Threshold(Sampler):
+    """Ends with the threshold that it is given."""
+
+    def sample(self, *arguments: Any) -> Parts:
+        raise Captured(arguments[-1])
+        yield
+
+
+def test_generators_are_asked_for_images_at_the_threshold(run: RunParams) -> None:
+    model, real = torch.nn.Identity(), take_rows({"images": P, "labels": LABELS}, slice(4))
+    given: Any = SimpleNamespace(images=4)
+    with pytest.raises(Captured) as made:
+        list(make_images(Threshold(), model, AT, real, generation=given, run=run))  # type: ignore[arg-type]
+    with pytest.raises(Captured) as repeated:
+        generate_borderline(Threshold(), model, real, AT, 4, run)  # type: ignore[arg-type]
+    assert made.value.arguments == repeated.value.arguments == (0.2,)
+
+
+def test_step_2_is_steered_to_the_threshold(run: RunParams) -> None:
+    generator: Any = generator_settings("gasten")
+    steering = gasten._steering(torch.nn.Identity(), P, generator, AT, run)
+    assert steering.term.threshold == 0.2
