@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from borderline.boundary import (
     Boundary,
-    at_temperature,
+    calibrated_boundary,
     ends_of_band,
     fault_of_band,
     formula_of_band,
@@ -172,11 +172,11 @@ def test_hubris_is_0_on_the_boundary_and_grows_from_it(t: float) -> None:
 
 def test_calibration_keeps_the_boundary_where_it_is() -> None:
     boundary, p = boundary_at(0.2), torch.sigmoid(LOGITS)
-    calibrated = at_temperature(boundary, 2.5)
+    calibrated = calibrated_boundary(boundary, 2.5)
     assert calibrated["threshold"] == pytest.approx(sigmoid(logit(0.2) / 2.5))
     before = confusion.is_positive(p, boundary)
     assert torch.equal(before, confusion.is_positive(confusion.at_temperature(p, 2.5), calibrated))
-    assert at_temperature(BOUNDARY, 2.5) is BOUNDARY
+    assert calibrated_boundary(BOUNDARY, 2.5) is BOUNDARY
 
 
 @pytest.mark.parametrize("t", [0.02, 0.2, 0.8])

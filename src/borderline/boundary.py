@@ -77,7 +77,7 @@ def ends_of_band(boundary: Boundary) -> tuple[float, float]:
     return t - band, t + band
 
 
-def at_temperature(boundary: Boundary, temperature: float) -> Boundary:
+def calibrated_boundary(boundary: Boundary, temperature: float) -> Boundary:
     """The same decision boundary among calibrated probabilities: its threshold is calibrated too.
 
     ``confusion.at_temperature`` calibrates the probabilities.

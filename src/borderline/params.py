@@ -104,18 +104,10 @@ class Params(BaseModel):
         fields = cls.model_fields.items()
         return {n for n, field in fields if any(mark in field.metadata for mark in marks)}
 
-    def plain(self, *marks: Mark, defaults: bool = True) -> dict[str, Any]:
-        """The settings as nested JSON types, except those with one of these marks.
-
-        Without ``defaults``, those at their default in the code are left out too.
-        """
-        kept = {
-            name: getattr(self, name)
-            for name, field in type(self).model_fields.items()
-            if name not in self.marked(*marks)
-            and (defaults or getattr(self, name) != field.get_default())
-        }
-        return {name: _plain(value, marks, defaults) for name, value in kept.items()}
+    def plain(self, *marks: Mark) -> dict[str, Any]:
+        """The settings as nested JSON types, except those with one of these marks."""
+        names = [name for name in type(self).model_fields if name not in self.marked(*marks)]
+        return {name: _plain(getattr(self, name), marks) for name in names}
 
     def fingerprint(self, group: str) -> dict[str, Setting]:
         """The settings that the state of a training depends on, by dotted name under ``group``."""
@@ -139,11 +131,11 @@ def earlier(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from earlier(value, f"{name}{setting}.")
 
 
-def _plain(value: Any, marks: tuple[Mark, ...], defaults: bool) -> Any:
+def _plain(value: Any, marks: tuple[Mark, ...]) -> Any:
     if isinstance(value, Params):
-        return value.plain(*marks, defaults=defaults)
+        return value.plain(*marks)
     if isinstance(value, Mapping):
-        return {name: _plain(entry, marks, defaults) for name, entry in value.items()}
+        return {name: _plain(entry, marks) for name, entry in value.items()}
     return to_jsonable_python(value)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from borderline.boundary import Boundary, at_temperature, uncentred
+from borderline.boundary import Boundary, calibrated_boundary, uncentred
 from borderline.measures.confusion import centred
 from borderline.params import RunParams
 from borderline.pipelines.compare.sides import compare_errors
@@ -117,7 +117,7 @@ def test_calibration_leaves_the_images_on_their_sides() -> None:
     assert raw.above == calibrated.above == 3
     columns = confusion_columns([raw, calibrated], 2.0, AT)
     assert columns["above_threshold_calibrated"] == columns["above_threshold"] == 0.75
-    assert at_temperature(AT, 2.0)["threshold"] == pytest.approx(1 / 3)
+    assert calibrated_boundary(AT, 2.0)["threshold"] == pytest.approx(1 / 3)
 
 
 def test_page_shows_the_errors_at_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None:

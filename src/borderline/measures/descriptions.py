@@ -133,3 +133,13 @@ MEASURES: Mapping[str, Described] = {
     ),
 }
 """Every measure of the findings, in the order in which pages show them."""
+
+
+def combination_in_words(name: str) -> str:
+    """The name of a reduction with a clustering, as pages and figures write it.
+
+    Example:
+        >>> combination_in_words("pca_kmeans")
+        'pca + kmeans'
+    """
+    return name.replace("_", " + ")

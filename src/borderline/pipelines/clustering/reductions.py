@@ -114,7 +114,7 @@ class Reduction:
 
     def _dimensions(self, embeddings: np.ndarray) -> int:
         if self.kind == "tsne":
-            # It starts from principal components, of which there are at most so many.
+            # The initial positions are principal components: at most one for each image or feature.
             return int(min(self.settings.get("n_components", 2), *embeddings.shape))
         if "variance" in self.settings:
             return 1

@@ -220,7 +220,7 @@ def _ranges(kind: ReductionKind, params: ClusteringParams) -> dict[str, tuple[An
         return {}
     if kind == "pca" and space.variance is not None:
         return {"variance": space.variance}
-    return dict(space.plain(defaults=False))
+    return dict(space.model_dump(exclude_defaults=True))
 
 
 def study_of(

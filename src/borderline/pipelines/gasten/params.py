@@ -154,7 +154,7 @@ class NetworkParams(Params):
 
 
 class Network(NamedTuple):
-    """What holds for one network of the GAN, be it common or its own."""
+    """The settings of one network of the GAN: its own where set, else the common ones."""
 
     filters: int
     blocks: int | None

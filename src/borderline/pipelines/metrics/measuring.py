@@ -10,8 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from borderline.boundary import Boundary, fault_of_band, largest_distance
-from borderline.boundary import at_temperature as boundary_at
+from borderline.boundary import Boundary, calibrated_boundary, fault_of_band, largest_distance
 from borderline.grid import Judge
 from borderline.measures.confusion import Confusion, at_temperature, is_borderline
 from borderline.measures.inference import embed
@@ -69,7 +68,7 @@ def confusion_sums(
     """The sums over p (N,), and over calibrated p unless the temperature is NaN."""
     sums = [Confusion.of(p, boundary, metrics.histogram_bins)]
     if not math.isnan(temperature):
-        calibrated = at_temperature(p, temperature), boundary_at(boundary, temperature)
+        calibrated = at_temperature(p, temperature), calibrated_boundary(boundary, temperature)
         sums.append(Confusion.of(*calibrated, metrics.histogram_bins))
     return sums
 
@@ -85,7 +84,7 @@ def confusion_columns(
     scores = raw.estimates(boundary)
     after = dict.fromkeys(scores, Estimate.none())
     if calibrated:
-        boundary = boundary_at(boundary, temperature)
+        boundary = calibrated_boundary(boundary, temperature)
         after = calibrated[0].estimates(boundary)
         if fault_of_band(boundary["band"], boundary["threshold"], boundary["scale"]):
             after["yield"] = Estimate.none()

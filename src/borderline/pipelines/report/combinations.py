@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from borderline.findings import Findings
+from borderline.measures.descriptions import combination_in_words
 from borderline.pages import rendering
 from borderline.pages.banners import banners
 from borderline.pages.boundaries import middle_of_scale
@@ -51,7 +52,7 @@ def render(
         combinations=shown,
         numbers=numbers,
         tiles=tiles,
-        names=[_words(name) for name in names],
+        names=[combination_in_words(name) for name in names],
         agreement=agreement[names].to_numpy().tolist(),
         maps=of_file(maps, "UMAP of the borderline images, a panel for each combination"),
     )
@@ -66,8 +67,8 @@ def in_short(scores: pd.DataFrame, findings: Findings) -> list[str]:
     ranked = known.sort_values("ari_winner", ascending=False, kind="stable")
     for word, row in zip(("most", "least"), ranked.iloc[[0, -1]].to_dict("records"), strict=True):
         sentences.append(
-            f"{_words(row['combination'])} agrees {word} with it: adjusted Rand index "
-            f"{row['ari_winner']:.2f}, {_counted(row['clusters'])}."
+            f"{combination_in_words(row['combination'])} agrees {word} with it: "
+            f"adjusted Rand index {row['ari_winner']:.2f}, {_counted(row['clusters'])}."
         )
     few, many = known["clusters"].min(), known["clusters"].max()
     from_few = f"{few:.0f} to " if few < many else ""
@@ -83,7 +84,7 @@ def _pair(row: dict[Any, Any], prototypes: pd.DataFrame) -> dict[str, Any]:
     numbers = ("ari_winner", "noise", "objective", "silhouette_original", "davies_bouldin")
     texts = {key: f"{row[key]:.2f}" if pd.notna(row[key]) else "" for key in numbers}
     return {
-        **{"name": name, "title": _words(name), "chosen": bool(row["chosen"])},
+        **{"name": name, "title": combination_in_words(name), "chosen": bool(row["chosen"])},
         **{"note": row["note"], "recipe": row["recipe"] if pd.notna(row["recipe"]) else ""},
         "count": f"{row['clusters']:.0f}" if found else "",
         **texts,
@@ -108,7 +109,3 @@ def _pictures(
         caption = f"{row['images']:,} images"
         tiles.setdefault(key, []).append({**picture, "caption": caption})
     return tiles
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " + ")

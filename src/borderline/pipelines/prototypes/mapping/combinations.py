@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from borderline.measures.descriptions import combination_in_words
 from borderline.measures.plots import bare, cluster_colour, cluster_marker
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import places_among
@@ -84,14 +85,9 @@ def draw_combinations(
         axes.scatter(*places["test_umap"].numpy().T, s=4, color=_REST, alpha=0.3, linewidths=0)
         _draw(axes, where, labels[rows].numpy(), places_of, labels[prototypes].tolist())
         with_winner = "" if name == WINNER else f", ARI with the winner {agreement[name]:.2f}"
-        axes.set_title(f"{shown_name(name)}{with_winner}", fontsize=11)
+        axes.set_title(f"{combination_in_words(name)}{with_winner}", fontsize=11)
     figure.suptitle("Borderline images by cluster (coloured markers), test images (grey)")
     return figure
-
-
-def shown_name(combination: str) -> str:
-    """The name of a pair in words: ``pca + kmeans``."""
-    return combination.replace("_", " + ")
 
 
 def _draw(
