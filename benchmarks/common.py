@@ -17,16 +17,16 @@ from borderline.config_loader import base_settings
 from borderline.datasets.image_source import ImageSource
 from borderline.measures.inference import embed
 from borderline.params import PairParams, RunParams
-from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
-from borderline.pipelines.classifier.params import TrainingParams
-from borderline.pipelines.classifier.training import binary_loss, class_loss, train
 from borderline.pipelines.gasten.epoch import train_epoch
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.networks import build_networks
 from borderline.pipelines.gasten.params import GanParams
 from borderline.records import LabelledImages
+from borderline.training.epochs import binary_loss, class_loss, train
+from borderline.training.networks import build_judge, build_model
+from borderline.training.params import TrainingParams
 
 CONF = Path(__file__).parents[1] / "conf"
 FASHION = Path("/usr/share/datasets/fashion-mnist")

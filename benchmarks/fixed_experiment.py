@@ -27,7 +27,7 @@ from borderline.params import RunParams
 HERE = Path(__file__).parents[1]
 RUN = RunParams(seed=0, device="cpu")
 ENVIRONMENT = MODEL = "fixed"
-NETWORKS = "borderline.pipelines.classifier.networks"
+NETWORKS = "borderline.training.networks"
 SHAPE = [1, 28, 28]
 THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")]
 

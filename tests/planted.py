@@ -24,10 +24,11 @@ from borderline.findings import VERDICTS
 from borderline.measures.inference import predict
 from borderline.params import PairParams, RunParams, merged
 from borderline.pipelines.classifier import nodes as classifier_nodes
-from borderline.pipelines.classifier.params import JudgeParams, ModelParams, TrainingParams
+from borderline.pipelines.classifier.params import JudgeParams
 from borderline.pipelines.metrics import nodes as metrics_nodes
-from borderline.pipelines.metrics.params import VerdictsParams
 from borderline.records import HeldOut, LabelledImages, Part, take_rows
+from borderline.training.params import ModelParams, TrainingParams
+from borderline.verdicts.params import VerdictsParams
 
 CONFUSION = ConfusionParams(threshold=0.5, band=0.1, scale="probability")
 CPU = torch.device("cpu")

@@ -466,9 +466,9 @@ def crafted(tree: Any, **tensors: torch.Tensor) -> bytes:
     return save(tensors, {"borderline": text})
 
 
-def network(builder: str = "classifier.networks.build_model", **arguments: Any) -> Any:
+def network(builder: str = "training.networks.build_model", **arguments: Any) -> Any:
     return {
-        "object": f"borderline.pipelines.{builder}",
+        "object": f"borderline.{builder}",
         "arguments": arguments,
         "keeps": {"settings": {"dict": []}},
         "weights": {"head.weight": "w"},
@@ -481,7 +481,7 @@ def named(name: Any, **arguments: Any) -> Any:
     return {"object": name, "arguments": arguments, "keeps": {}}
 
 
-LIBRARY = "classifier.networks.build_library_model"
+LIBRARY = "training.networks.build_library_model"
 SMALLEST = ("features.1.weight", "features.1.bias", "head.weight", "head.bias")
 MODELS: dict[str, tuple[bytes, str]] = {
     "a function of Python": (crafted(named("os.system", command="echo")), "'os.system'"),
@@ -571,7 +571,7 @@ def test_code_of_a_model_runs_for_its_own_project_or_with_trust(
 ) -> None:
     import sys
 
-    from borderline.pipelines.classifier.networks import build_judge
+    from borderline.training.networks import build_judge
 
     model, trace = own_code(monkeypatch, tmp_path)
     model.made_of[1]["judge"] = build_judge(2, (1, 12, 12))

@@ -5,7 +5,7 @@ from pathlib import Path
 from kedro.framework.session import KedroSession
 
 from borderline.params import PairParams, RunParams
-from borderline.pipelines.classifier.params import ModelParams
+from borderline.training.params import ModelParams
 from conftest import start_kedro
 
 

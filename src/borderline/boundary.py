@@ -17,6 +17,8 @@ NEAREST = 2.0**-24
 """A p nearer to 0 or 1 counts as this far: float32 has no values between it and 1."""
 
 Scale = Literal["probability", "logit"]
+Pairs = Literal["random", "nearest"]
+"""How points of both sides are paired: at random, or each with its nearest neighbours."""
 
 
 class Boundary(TypedDict):

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Parts = Generator[Part, None, str]
 """Yields parts; returns a note for readers of the results, empty if there is nothing to note."""
 
+# A generator that rarely reaches the boundary makes at most so many times the wanted images.
+_MOST_IN_VAIN = 50
+_FEWEST_MADE = 256
+_FEWEST_ENOUGH = 15_000
 PART_SIZE = 5000
 """Images in a part: a run of millions needs only the memory of one part."""
 
@@ -174,3 +178,45 @@ def first_borderline(parts: records.Parts, boundary: Boundary, most: int) -> Par
             break
     joined = {name: torch.cat([part[name] for part in kept]) for name in kept[0]}  # type: ignore[literal-required]
     return take_rows(cast(Part, joined), slice(most))
+
+
+def generate_borderline(
+    sampler: Sampler,
+    classifier: nn.Module,
+    real: LabelledImages,
+    boundary: Boundary,
+    count: int,
+    run: RunParams,
+) -> Part:
+    """Borderline images of a generator; fewer than ``count`` where it does not make so many."""
+    import numpy as np
+    import torch
+
+    from borderline.measures.confusion import is_borderline
+
+    # Generators that only combine real images get others, too.
+    total = len(real["labels"])
+    drawn = torch.randint(total, (total,), generator=run.generator("real images again")).unique()
+    real = take_rows(real, drawn)
+    inputs, threshold = (sampler, classifier, real), boundary["threshold"]
+    images, p = real["images"][:0], torch.zeros(0)
+    made, round_, wanted = 0, 0, max(count, _FEWEST_MADE)
+    while len(images) < count and made < max(_MOST_IN_VAIN * count, _FEWEST_ENOUGH):
+        again = run.model_copy(update={"seed": run.seed_for("generated again", round_)})
+        before, received = len(images), 0
+        for part in sample_within_pair(*inputs, wanted, again, threshold):
+            received += len(part["images"])
+            rows = is_borderline(part["probabilities"], boundary)
+            images = torch.cat([images, part["images"][rows]])
+            p = torch.cat([p, part["probabilities"][rows]])
+        # The first of equal images stays, and so does their order.
+        _, first = np.unique(images.flatten(1).numpy(), axis=0, return_index=True)
+        distinct = torch.from_numpy(np.sort(first))
+        images, p = images[distinct], p[distinct]
+        made, round_ = made + wanted, round_ + 1
+        if len(images) == before and received < wanted:
+            # The generator is exhausted.
+            break
+        rate = max(len(images) / made, 1 / _MOST_IN_VAIN)
+        wanted = max(int((count - len(images)) / rate), _FEWEST_MADE)
+    return {"images": images[:count], "probabilities": p[:count]}

@@ -17,7 +17,6 @@ from borderline.datasets import inception as inception_module
 from borderline.grid import Grid
 from borderline.measures.inception import Inception
 from borderline.params import RunParams
-from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.classifier.nodes import view_real_images
 from borderline.pipelines.metrics.nodes import (
     describe_model,
@@ -26,6 +25,7 @@ from borderline.pipelines.metrics.nodes import (
     measure_realism,
 )
 from borderline.records import LabelledImages
+from borderline.training.networks import build_judge, build_model
 from conftest import BOUNDARY, Pixels, metrics_params
 
 

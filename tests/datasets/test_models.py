@@ -15,11 +15,11 @@ from borderline.committee import Committee
 from borderline.datasets import ModelDataset
 from borderline.datasets.storable import storable
 from borderline.imported.classifier import ImportedClassifier
-from borderline.pipelines.classifier.networks import build_judge, build_model
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.networks import build_discriminator, build_generator
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.sampling import GanSampler
+from borderline.training.networks import build_judge, build_model
 from conftest import gan_params, imported_model
 from elsewhere import SOURCES, Net, onnx_file, saved
 
@@ -159,3 +159,17 @@ def test_what_is_not_declared_is_not_stored(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"Linear at generator cannot be stored as a model"):
         ModelDataset(filepath=str(path)).save(sampler)
     assert not path.exists()
+
+
+def test_a_file_of_an_earlier_version_names_a_module_that_has_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, dataset = model(), ModelDataset(filepath=str(tmp_path / "classifier.safetensors"))
+    former = "borderline.pipelines.classifier.networks.build_model"
+    with monkeypatch.context() as patched:
+        patched.setattr("borderline.datasets.model_format.name_of", lambda _: former)
+        dataset.save(network)
+    assert former.encode() in (tmp_path / "classifier.safetensors").read_bytes()
+    loaded = dataset.load()
+    assert loaded.settings == network.settings
+    assert torch.equal(loaded.head.weight, network.head.weight)

@@ -7,7 +7,7 @@ import torch
 
 from borderline.errors import BorderlineError
 from borderline.measures.inference import embed, in_batches, predict
-from borderline.pipelines.classifier.networks import build_model
+from borderline.training.networks import build_model
 
 CPU = torch.device("cpu")
 

@@ -21,7 +21,7 @@ from borderline.measures.realism import (
     judge_frechet,
     judge_realism,
 )
-from borderline.pipelines.classifier.networks import Classifier, build_judge
+from borderline.training.networks import Classifier, build_judge
 from conftest import Pixels
 
 

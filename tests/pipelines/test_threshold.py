@@ -18,7 +18,6 @@ from borderline.pipelines.compare.transfer import SHARED, OtherModel, carry_over
 from borderline.pipelines.gasten.kinds import gasten
 from borderline.pipelines.gasten.nodes import make_images
 from borderline.pipelines.metrics.measuring import confusion_columns, confusion_sums
-from borderline.pipelines.prototypes.choosing.repetition import generate_borderline
 from borderline.pipelines.prototypes.explaining import nodes as explaining
 from borderline.pipelines.prototypes.explaining import tipping, words
 from borderline.pipelines.prototypes.usefulness import errors, rejection
@@ -27,7 +26,7 @@ from borderline.pipelines.rating import items
 from borderline.pipelines.rating.nodes import choose_rating_items
 from borderline.pipelines.report import views
 from borderline.records import take_rows
-from borderline.sampling import Parts, Sampler
+from borderline.sampling import Parts, Sampler, generate_borderline
 from conftest import findings_of, generator_settings, metrics_params, prototypes_params
 
 AT: Boundary = {"threshold": 0.2, "band": 0.1, "scale": "probability", "rule": ""}

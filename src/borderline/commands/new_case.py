@@ -171,7 +171,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     from borderline.imported.probe import check_model
     from borderline.imported.sizes import choose_size
     from borderline.measures.inference import predict
-    from borderline.pipelines.classifier.thresholds import boundary_of
+    from borderline.training.thresholds import boundary_of
 
     source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
     about = globals_of(name, options)
@@ -250,10 +250,10 @@ def _load(
         check_distinct,
         images_of_pair,
         labels_of_pair,
+        validation_of,
     )
-    from borderline.pipelines.classifier.params import TrainingParams
-    from borderline.pipelines.classifier.thresholds import validation_of
     from borderline.preflight.reading import read_globals
+    from borderline.training.params import TrainingParams
 
     with speaking_of(images=True):
         read_globals(base_settings(CONF, "globals") | about)

@@ -34,6 +34,8 @@ class Storable(NamedTuple):
 
 
 _STORABLE: dict[str, Storable] = {}
+# Modules that have another name now; files of earlier versions have the former one.
+_RENAMED = {"borderline.pipelines.classifier.networks": "borderline.training.networks"}
 
 
 def storable(
@@ -80,6 +82,7 @@ def name_of(made: Callable[..., Any]) -> str:
 
 def find(name: str) -> Storable | None:
     """The storable class or function of a name in a file; None if there is none."""
+    name = _present(name)
     _import(name)
     return _STORABLE.get(name)
 
@@ -90,6 +93,12 @@ def find_params(name: str) -> type[Params] | None:
     group = getattr(module, name.rpartition(".")[2], None)
     known = isinstance(group, type) and issubclass(group, Params) and name_of(group) == name
     return group if known else None
+
+
+def _present(name: str) -> str:
+    """The present name of a class or a function, from that in a file."""
+    module, _, own = name.rpartition(".")
+    return f"{_RENAMED.get(module, module)}.{own}"
 
 
 def _import(name: str) -> Any:

@@ -14,17 +14,12 @@ from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
 from borderline.imported.params import FILE_DIGEST, ImportedModelParams
 from borderline.measures.judges import JUDGE_OF
 from borderline.params import Setting
-from borderline.pipelines.classifier.params import (
-    OF_TRAINING,
-    PRETRAINED_DIGEST,
-    JudgeParams,
-    classifier_settings,
-    judge_settings,
-)
+from borderline.pipelines.classifier.params import JudgeParams, judge_settings
 from borderline.pipelines.gasten.noise_file import NOISE_FILE
 from borderline.pipelines.gasten.params import BEST, gan_settings, measured_settings, seed_settings
 from borderline.preflight.configuration import Globals, Parameters, trained_members
 from borderline.seeds import run_of
+from borderline.training.params import OF_TRAINING, PRETRAINED_DIGEST, classifier_settings
 
 if TYPE_CHECKING:
     from borderline.datasets.checkpoints import Checkpoint

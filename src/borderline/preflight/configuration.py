@@ -25,24 +25,20 @@ from borderline.params import (
     TrackingParams,
     without_fault,
 )
-from borderline.pipelines.classifier.params import (
-    AnyJudge,
-    AnyModel,
-    JudgeParams,
-    LibraryModelParams,
-    TrainingParams,
-)
+from borderline.pipelines.classifier.params import AnyJudge, AnyModel, JudgeParams
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import AnyGenerator
 from borderline.pipelines.gasten.params import GanParams, GenerationParams
 from borderline.pipelines.gasten.search_params import SearchParams
 from borderline.pipelines.gate.params import GateParams
-from borderline.pipelines.metrics.params import MetricsParams, VerdictsParams
+from borderline.pipelines.metrics.params import MetricsParams
 from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.pipelines.rating.params import RatingParams
 from borderline.pipelines.report.params import ReportParams
 from borderline.quick import quick_name
+from borderline.training.params import LibraryModelParams, TrainingParams
+from borderline.verdicts.params import VerdictsParams
 
 
 class Parameters(Params):

@@ -11,9 +11,10 @@ from borderline.errors import BorderlineError
 from borderline.grid import lay_out
 from borderline.measures import INCEPTION_FEATURES
 from borderline.measures.judges import JUDGE_OF, Distance, check_more_than_features
-from borderline.pipelines.classifier.params import JUDGE_FEATURES, JudgeParams, ModelParams
+from borderline.pipelines.classifier.params import JudgeParams
 from borderline.pipelines.gasten.noise_file import NOISE_FILE, read_noise
 from borderline.preflight.configuration import Parameters
+from borderline.training.params import JUDGE_FEATURES, ModelParams
 
 if TYPE_CHECKING:
     from borderline.datasets.image_source import SourceImages
@@ -134,7 +135,7 @@ def check_images(source: SourceImages, parameters: Parameters, of_pair: int) -> 
     for name in parameters.grid.models if "classifier" in judges else ():
         model = parameters.models[name]
         if isinstance(model, ModelParams):
-            from borderline.pipelines.classifier.networks import build_model
+            from borderline.training.networks import build_model
 
             network = build_model(model.kind, model.filters, source.train["images"].shape[1:])
             check_more_than_features("classifier", network.head.in_features, noise, real)

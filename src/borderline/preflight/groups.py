@@ -92,8 +92,8 @@ def _splits(source: SourceImages, parameters: Parameters) -> Iterator[Split]:
     """The splits that the run makes: the test images, and the validation of each training."""
     from borderline.pipelines.classifier.pairs import labels_of_pair, split_numbers
     from borderline.pipelines.classifier.params import JudgeParams
-    from borderline.pipelines.classifier.training import split_validation
     from borderline.records import take_rows
+    from borderline.training.epochs import split_validation
 
     run, pair = parameters.run, parameters.pair
     train, test = split_numbers(source, pair.test_share, run.seed_for("test images"))

@@ -17,7 +17,6 @@ from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
 from borderline.measures.judges import check_more_than_features
-from borderline.pipelines.classifier.params import LibraryModelParams
 from borderline.pipelines.prototypes.params import WITHOUT_GRADIENTS
 from borderline.preflight.configuration import (
     Parameters,
@@ -27,6 +26,7 @@ from borderline.preflight.configuration import (
 )
 from borderline.preflight.epochs import check_number
 from borderline.preflight.reading import check_feature_width
+from borderline.training.params import LibraryModelParams
 
 if TYPE_CHECKING:
     import torch
@@ -160,7 +160,8 @@ def check_operating_point(pipeline: Pipeline, source: SourceImages, parameters: 
     if isinstance(point, OperatingPoint) and any(
         name.endswith(".boundary") for name in pipeline.all_outputs()
     ):
-        from borderline.pipelines.classifier.thresholds import check_count, validation_of
+        from borderline.pipelines.classifier.pairs import validation_of
+        from borderline.training.thresholds import check_count
 
         split = parameters.pair, parameters.classifier, parameters.run
         check_count(point, validation_of(source, *split)["labels"])
@@ -174,7 +175,8 @@ def _check_boundary(
 ) -> None:
     """Check that the model has a threshold for the operating point, and that the band fits it."""
     from borderline.measures.inference import predict
-    from borderline.pipelines.classifier.thresholds import boundary_of, validation_of
+    from borderline.pipelines.classifier.pairs import validation_of
+    from borderline.training.thresholds import boundary_of
 
     split = parameters.pair, parameters.classifier, parameters.run
     images = validation_of(source, *split)

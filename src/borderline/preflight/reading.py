@@ -12,12 +12,13 @@ from borderline.measures import INCEPTION_FEATURES
 from borderline.names import fault_of_name
 from borderline.params import merged
 from borderline.pipeline_registry import STAGES
-from borderline.pipelines.classifier.params import JUDGE_FEATURES, JudgeParams
+from borderline.pipelines.classifier.params import JudgeParams
 from borderline.pipelines.gasten.params import GeneratorContext
 from borderline.pipelines.metrics.params import RULES
 from borderline.preflight.configuration import Globals, Parameters
 from borderline.preflight.epochs import check_number, check_rules, sizes
 from borderline.preflight.sentences import KINDS_OF, SINGLE, check_names, unknown, validated
+from borderline.training.params import JUDGE_FEATURES
 
 _PARAMETERS = "parameters*.yml"
 # Tables read the first three as missing values; the catalog has folders of the others.

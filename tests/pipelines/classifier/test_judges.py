@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from borderline.committee import Committee
 from borderline.pipelines.classifier.judges import committee_of, score_committee
-from borderline.pipelines.classifier.resampling import blend, bootstrap
 from borderline.records import LabelledImages
+from borderline.training.resampling import blend, bootstrap
 
 CPU = torch.device("cpu")
 

@@ -21,16 +21,16 @@ from borderline.errors import BorderlineError
 from borderline.grid import Layout, node
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier import nodes
-from borderline.pipelines.classifier.networks import build_library_model
-from borderline.pipelines.classifier.params import (
+from borderline.preflight.imports import check_library_models
+from borderline.records import LabelledImages, take_rows
+from borderline.training.epochs import batches
+from borderline.training.networks import build_library_model
+from borderline.training.params import (
     LibraryModelParams,
     ModelParams,
     TrainingParams,
     classifier_settings,
 )
-from borderline.pipelines.classifier.training import batches
-from borderline.preflight.imports import check_library_models
-from borderline.records import LabelledImages, take_rows
 from conftest import ROOT, start_kedro
 
 CATALOG = DataCatalog({"m.pretrained_weights": MemoryDataset(b"x")})

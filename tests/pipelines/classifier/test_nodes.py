@@ -8,15 +8,15 @@ from borderline.boundary import ConfusionParams
 from borderline.errors import BorderlineError
 from borderline.measures.inference import embed, other_mass, predict
 from borderline.params import PairParams, RunParams
-from borderline.pipelines.classifier.networks import Classifier, build_model
 from borderline.pipelines.classifier.nodes import (
     evaluate_classifier,
     keep_best_classifier,
     train_classifier,
     view_real_images,
 )
-from borderline.pipelines.classifier.params import ModelParams, TrainingParams
 from borderline.records import LabelledImages, take_rows
+from borderline.training.networks import Classifier, build_model
+from borderline.training.params import ModelParams, TrainingParams
 from conftest import BOUNDARY
 
 NAMES = {"source": "digits", "negative": "1", "positive": "7"}

@@ -19,9 +19,9 @@ from borderline.pipelines.classifier.pairs import (
     split_pair,
     split_source,
 )
-from borderline.pipelines.classifier.params import TrainingParams
-from borderline.pipelines.classifier.training import split_validation
 from borderline.records import LabelledImages, tensors_of
+from borderline.training.epochs import split_validation
+from borderline.training.params import TrainingParams
 
 
 def source(with_test: bool = False) -> SourceImages:

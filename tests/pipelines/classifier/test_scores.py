@@ -11,14 +11,14 @@ from borderline.measures.confusion import at_temperature
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import RunParams
 from borderline.pipelines.classifier.nodes import calibrate_classifier
-from borderline.pipelines.classifier.params import TrainingParams
 from borderline.pipelines.classifier.scores import (
     draw_classifier_scores,
     fit_temperature,
     score_classifier,
 )
-from borderline.pipelines.classifier.training import split_validation
 from borderline.records import LabelledImages
+from borderline.training.epochs import split_validation
+from borderline.training.params import TrainingParams
 from conftest import BOUNDARY
 from odd_names import ODD_NAMES, shows, texts_outside
 

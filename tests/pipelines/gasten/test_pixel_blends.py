@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from borderline.boundary import Pairs
 from borderline.params import RunParams
-from borderline.pipelines.gasten.params import Pairs
 from borderline.pipelines.gasten.pixel_blends import BlendSampler
 from borderline.records import LabelledImages, Part
 

@@ -14,7 +14,6 @@ import torch
 from borderline.grid import Grid
 from borderline.measures.realism import Moments, frechet_distance
 from borderline.params import RunParams
-from borderline.pipelines.classifier.networks import Classifier, build_judge, build_model
 from borderline.pipelines.classifier.nodes import view_real_images
 from borderline.pipelines.metrics.comparison import REAL
 from borderline.pipelines.metrics.nodes import (
@@ -40,6 +39,7 @@ from borderline.records import (
     References,
     take_rows,
 )
+from borderline.training.networks import Classifier, build_judge, build_model
 from conftest import BOUNDARY, generator_settings, metrics_params
 
 METRICS = metrics_params(sample_size=150, fewest_images=10, neighbours=3)

@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from borderline.imported.judge import ImportedJudge
     from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
     from borderline.params import PairParams, RunParams
-    from borderline.pipelines.classifier.networks import Classifier
-    from borderline.pipelines.classifier.params import (
-        AnyTrainedModel,
-        JudgeParams,
-        TrainingParams,
-    )
-    from borderline.pipelines.classifier.training import Epoch
+    from borderline.pipelines.classifier.params import JudgeParams
     from borderline.records import LabelledImages, RealFeatures, RealView
+    from borderline.training.epochs import Epoch
+    from borderline.training.networks import Classifier
+    from borderline.training.params import AnyTrainedModel, TrainingParams
 
 
 def select_pair(
@@ -78,9 +75,9 @@ def train_classifier(
 
     ``pretrained`` is a safetensors file of the weights to start from; empty for random ones.
     """
-    from borderline.pipelines.classifier.networks import build_trained, start_from
-    from borderline.pipelines.classifier.params import classifier_settings
-    from borderline.pipelines.classifier.training import as_epoch, binary_loss, train
+    from borderline.training.epochs import as_epoch, binary_loss, train
+    from borderline.training.networks import build_trained, start_from
+    from borderline.training.params import classifier_settings
 
     with run.global_seed("classifier", "weights"):
         network = build_trained(model, pair_train["images"].shape[1:])
@@ -111,9 +108,9 @@ def keep_best_classifier(
     Raises:
         BorderlineError: When it is no more accurate than guessing on the test images.
     """
-    from borderline.pipelines.classifier.networks import build_trained
     from borderline.pipelines.classifier.scores import check_better_than_guessing
-    from borderline.pipelines.classifier.training import best_network
+    from borderline.training.epochs import best_network
+    from borderline.training.networks import build_trained
 
     build, training = partial(build_trained, model), model.training(classifier)
     network = best_network(build, classifier_checkpoints, training, group="classifier")
@@ -169,8 +166,8 @@ def choose_boundary(
     run: RunParams,
 ) -> Boundary:
     """The decision boundary of a model under test, with a threshold by its validation images."""
-    from borderline.pipelines.classifier.thresholds import boundary_of
-    from borderline.pipelines.classifier.training import split_validation
+    from borderline.training.epochs import split_validation
+    from borderline.training.thresholds import boundary_of
 
     _, rows = split_validation(pair_train, classifier, run, "classifier")
     return boundary_of(confusion, real_view["train_p"][rows], pair_train["labels"][rows])
@@ -210,7 +207,7 @@ def calibrate_classifier(
 
     from borderline.measures.inference import predict
     from borderline.pipelines.classifier.scores import fit_temperature
-    from borderline.pipelines.classifier.training import split_validation
+    from borderline.training.epochs import split_validation
 
     images, labels = pair_train["images"], pair_train["labels"]
     _, rows = split_validation(pair_train, training, run, "classifier")
@@ -234,10 +231,10 @@ def train_judge(
 
     Each ``member`` but the first has its own seed and resample, and sees blends of images.
     """
-    from borderline.pipelines.classifier.networks import build_judge
     from borderline.pipelines.classifier.params import judge_settings
-    from borderline.pipelines.classifier.resampling import blend
-    from borderline.pipelines.classifier.training import as_epoch, class_loss, train
+    from borderline.training.epochs import as_epoch, class_loss, train
+    from borderline.training.networks import build_judge
+    from borderline.training.resampling import blend
 
     images, _ = _split(source, pair, run)
     classes, first = len(source.classes), member == 1
@@ -270,8 +267,8 @@ def keep_best_judge(
     """A judge with the weights of its best validation loss, and its scores on the test images."""
     from pandas import DataFrame
 
-    from borderline.pipelines.classifier.networks import build_judge
-    from borderline.pipelines.classifier.training import best_network, class_loss, evaluate
+    from borderline.training.epochs import best_network, class_loss, evaluate
+    from borderline.training.networks import build_judge
 
     build = partial(build_judge, len(source.classes))
     network = best_network(build, judge_checkpoints, judge, group="judge")

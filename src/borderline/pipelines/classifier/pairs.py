@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from borderline.datasets.image_source import SourceImages
-    from borderline.params import PairParams
+    from borderline.params import PairParams, RunParams
+    from borderline.training.params import TrainingParams
 
 FEWEST_IMAGES = 10
 
@@ -129,6 +130,17 @@ def split_pair(
     train["images"] = source.train["images"][train["images"]]
     test["images"] = tests["images"][test["images"] - first]
     return train, test
+
+
+def validation_of(
+    source: SourceImages, pair: PairParams, training: TrainingParams, run: RunParams
+) -> LabelledImages:
+    """The images of the pair that the threshold of an operating point is chosen on."""
+    from borderline.training.epochs import split_validation
+
+    train, _ = split_pair(source, pair, run.seed_for("test images"))
+    _, rows = split_validation(train, training, run, "classifier")
+    return take_rows(train, rows)
 
 
 def images_of_pair(data: LabelledImages, positive: int, negative: int) -> LabelledImages:

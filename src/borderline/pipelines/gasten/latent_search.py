@@ -16,13 +16,12 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
-from borderline.boundary import logit
+from borderline.boundary import Pairs, logit
 from borderline.measures.inference import BATCH_SIZE, embed, in_batches
 from borderline.params import RunParams
-from borderline.pipelines.gasten.params import Pairs
-from borderline.pipelines.gasten.search_steps import find_crossings, is_distinct, pair_up
 from borderline.records import LabelledImages, Part, take_rows
 from borderline.sampling import GanSampler, Parts, make_part, part_sizes
+from borderline.searching import find_crossings, is_distinct, pair_up, spherical
 
 _MOST_LATENTS = 50_000
 _MOST_ROUNDS = 20
@@ -169,18 +168,3 @@ def _distinct(part: Part | None, more: Part) -> Part:
     if part is not None:
         more = cast(Part, {n: torch.cat([part[n], more[n]]) for n in more})  # type: ignore[literal-required]
     return take_rows(more, is_distinct(more["images"]))
-
-
-def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
-    """Points on the arcs between vectors: spherical linear interpolation (Shoemake 1985).
-
-    It keeps the length that latents of a normal distribution have, which a straight line would not
-    (White 2016).
-
-    The vectors have the shape (N, Z), the shares in [0, 1] the shape (N,).
-    """
-    a, b, t = first.double(), last.double(), shares.double()[:, None]
-    cosine = torch.cosine_similarity(a, b, dim=1)[:, None].clamp(-1 + 1e-9, 1 - 1e-9)
-    angle = torch.acos(cosine)
-    arc = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-    return arc.to(first.dtype)

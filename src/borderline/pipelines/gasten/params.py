@@ -58,9 +58,6 @@ NETWORKS: tuple[NetworkName, ...] = ("generator", "discriminator")
 BEST: dict[Start, Distance] = {"best": "fd_lenet", "best_fid": "fid"}
 """The distance that chooses the epoch to start from."""
 
-Pairs = Literal["random", "nearest"]
-"""How points of both sides are paired: at random, or each with its nearest neighbours."""
-
 
 class StartsFromGan(GeneratorParams):
     """A generator that continues from step 1; a list of starts means a generator for each."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from borderline.boundary import logit
+from borderline.boundary import Pairs, logit
 from borderline.measures.inference import in_batches, predict
 from borderline.params import RunParams
-from borderline.pipelines.gasten.params import Pairs
-from borderline.pipelines.gasten.search_steps import find_crossings, is_distinct, pair_up
 from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler, part_sizes
+from borderline.searching import find_crossings, is_distinct, pair_up
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from borderline.datasets.image_source import SourceImages
     from borderline.grid import Grid
     from borderline.params import PairParams, RunParams
-    from borderline.pipelines.metrics.params import MetricsParams, VerdictsParams
+    from borderline.pipelines.metrics.params import MetricsParams
     from borderline.records import (
         FeatureSamples,
         HeldOut,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         References,
     )
     from borderline.sampling import Sampler
+    from borderline.verdicts.params import VerdictsParams
 
 
 def describe_real_images(
@@ -287,8 +288,8 @@ def measure_held_out(
     run: RunParams,
 ) -> HeldOut:
     """The pair's test images beside the training images of all classes."""
+    from borderline.measures.distances import measure_distances
     from borderline.measures.inference import embed
-    from borderline.pipelines.metrics.opinions import measure_distances
 
     train = _training_images(source, pair, run)
     known = (real_statistics or {}).get("lenet.features")
@@ -312,18 +313,11 @@ def judge_borderline(
     run: RunParams,
 ) -> tuple[Opinions, DataFrame]:
     """The committee's opinion on each borderline image, its distances, and its verdict."""
-    from borderline.measures.inference import embed
-    from borderline.pipelines.metrics.opinions import measure_distances
-    from borderline.pipelines.metrics.verdicts import decide
+    from borderline.verdicts.rule import judge_images
 
-    images, device = borderline["images"], run.torch_device()
-    features = embed(judge, images, device) if len(images) else held_out["train_features"][:0]
-    train = _training_images(source, pair, run), held_out["train_features"]
-    distances = measure_distances(images, features, *train, verdicts.neighbours)
-    opinions: Opinions = {**distances}  # type: ignore[typeddict-item]
-    if committee.members:
-        opinions["probabilities"], opinions["disagreement"] = committee.opinion(images, device)
-    return opinions, decide(opinions, held_out, committee, verdicts)
+    train = _training_images(source, pair, run)
+    seen = committee, judge, train, held_out
+    return judge_images(borderline["images"], *seen, verdicts, run.torch_device())
 
 
 def _training_images(source: SourceImages, pair: PairParams, run: RunParams) -> Tensor:

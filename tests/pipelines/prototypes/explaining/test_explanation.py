@@ -6,8 +6,8 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from borderline.params import RunParams
-from borderline.pipelines.classifier.networks import build_model
 from borderline.pipelines.prototypes.explaining.explanation import randomised, rank_correlations
+from borderline.training.networks import build_model
 
 
 def test_only_the_last_layers_are_drawn_anew_and_the_model_stays(run: RunParams) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal, Self
 from kedro.pipeline import Pipeline
 from pydantic import Field, model_validator
 
+from borderline.boundary import Pairs
 from borderline.errors import BorderlineError, did_you_mean
 from borderline.grid import node
 from borderline.params import Params
-from borderline.pipelines.gasten.params import GanParams, GeneratorContext, Pairs, StartsFromGan
+from borderline.pipelines.gasten.params import GanParams, GeneratorContext, StartsFromGan
 from borderline.records import RealFeatures
 
 if TYPE_CHECKING:

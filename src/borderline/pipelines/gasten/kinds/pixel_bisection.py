@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from kedro.pipeline import Pipeline
 from pydantic import Field
 
+from borderline.boundary import Pairs
 from borderline.errors import BorderlineError
 from borderline.grid import node
 from borderline.params import GeneratorParams
-from borderline.pipelines.gasten.params import GeneratorContext, Pairs
+from borderline.pipelines.gasten.params import GeneratorContext
 
 if TYPE_CHECKING:
     from borderline.pipelines.gasten.pixel_blends import BlendSampler

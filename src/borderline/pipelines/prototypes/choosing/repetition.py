@@ -13,30 +13,23 @@ from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from borderline.boundary import Boundary
-from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.cluster_model import ClusterModel
 from borderline.records import (
     LabelledImages,
-    Part,
     Pool,
     Repeat,
     Repeats,
     Side,
     generators_in,
-    take_rows,
 )
-from borderline.sampling import Sampler, sample_within_pair
+from borderline.sampling import Sampler, generate_borderline
 
 COLUMNS = ["repeat", "images", "clusters", "mode", "number", "ari", "note"]
 """The columns of the table of repeats."""
 
-# A generator that rarely reaches the boundary makes at most so many times the wanted images.
-_MOST_IN_VAIN = 50
-_FEWEST_MADE = 256
-_FEWEST_ENOUGH = 15_000
 FEWEST_CLUSTERED = 20
 """Fewer images cannot be clustered."""
 
@@ -175,43 +168,6 @@ def repeats_with_clusters(
         for number, part in loaded
         if len(part["labels"])
     ]
-
-
-def generate_borderline(
-    sampler: Sampler,
-    classifier: nn.Module,
-    real: LabelledImages,
-    boundary: Boundary,
-    count: int,
-    run: RunParams,
-) -> Part:
-    """Borderline images of a generator; fewer than ``count`` where it does not make so many."""
-    # Generators that only combine real images get others, too.
-    total = len(real["labels"])
-    drawn = torch.randint(total, (total,), generator=run.generator("real images again")).unique()
-    real = take_rows(real, drawn)
-    inputs, threshold = (sampler, classifier, real), boundary["threshold"]
-    images, p = real["images"][:0], torch.zeros(0)
-    made, round_, wanted = 0, 0, max(count, _FEWEST_MADE)
-    while len(images) < count and made < max(_MOST_IN_VAIN * count, _FEWEST_ENOUGH):
-        again = run.model_copy(update={"seed": run.seed_for("generated again", round_)})
-        before, received = len(images), 0
-        for part in sample_within_pair(*inputs, wanted, again, threshold):
-            received += len(part["images"])
-            rows = is_borderline(part["probabilities"], boundary)
-            images = torch.cat([images, part["images"][rows]])
-            p = torch.cat([p, part["probabilities"][rows]])
-        # The first of equal images stays, and so does their order.
-        _, first = np.unique(images.flatten(1).numpy(), axis=0, return_index=True)
-        distinct = torch.from_numpy(np.sort(first))
-        images, p = images[distinct], p[distinct]
-        made, round_ = made + wanted, round_ + 1
-        if len(images) == before and received < wanted:
-            # The generator is exhausted.
-            break
-        rate = max(len(images) / made, 1 / _MOST_IN_VAIN)
-        wanted = max(int((count - len(images)) / rate), _FEWEST_MADE)
-    return {"images": images[:count], "probabilities": p[:count]}
 
 
 def cluster_again(side: Side, this: Settled, run: RunParams, attempt: int) -> Again | None:

@@ -1,4 +1,4 @@
-"""Steps of a search between two sides of the boundary: pairs, crossings and repetitions."""
+"""Steps of a search between two sides of the boundary: pairs, arcs, crossings and repetitions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.optimize.elementwise import find_root
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from borderline.pipelines.gasten.params import Pairs
+from borderline.boundary import Pairs
 
 _MOST_STEPS = 30
 # The slope of the sigmoid is at most a quarter, so a logit that is four times as near will do.
@@ -61,6 +61,21 @@ def _nearest(few: Tensor, many: Tensor, count: int, metric: str) -> tuple[Tensor
     rows = torch.arange(len(few)).expand(neighbours, -1)
     # First the nearest neighbour of every point, then the second nearest of every point.
     return rows.flatten()[:count], nearest.T.flatten()[:count]
+
+
+def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
+    """Points on the arcs between vectors: spherical linear interpolation (Shoemake 1985).
+
+    It keeps the length that latents of a normal distribution have, which a straight line would not
+    (White 2016).
+
+    The vectors have the shape (N, Z), the shares in [0, 1] the shape (N,).
+    """
+    a, b, t = first.double(), last.double(), shares.double()[:, None]
+    cosine = torch.cosine_similarity(a, b, dim=1)[:, None].clamp(-1 + 1e-9, 1 - 1e-9)
+    angle = torch.acos(cosine)
+    arc = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+    return arc.to(first.dtype)
 
 
 def find_crossings(

@@ -22,10 +22,10 @@ from borderline.datasets.checkpoints import (
 from borderline.datasets.groups import split_groups
 from borderline.datasets.tensors import digest
 from borderline.params import RunParams, Setting
-from borderline.pipelines.classifier.networks import Classifier, ImageShape
-from borderline.pipelines.classifier.params import TrainingParams
-from borderline.pipelines.classifier.resampling import bootstrap
 from borderline.records import LabelledImages, tensors_of
+from borderline.training.networks import Classifier, ImageShape
+from borderline.training.params import TrainingParams
+from borderline.training.resampling import bootstrap
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Change = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]

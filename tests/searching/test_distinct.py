@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from borderline.pipelines.gasten import search_steps
-from borderline.pipelines.gasten.search_steps import is_distinct
+from borderline import searching
+from borderline.searching import is_distinct
 
 
 def test_repetitions_are_found_and_the_first_is_kept(monkeypatch) -> None:  # type: ignore[no-untyped-def]
@@ -15,7 +15,7 @@ def test_repetitions_are_found_and_the_first_is_kept(monkeypatch) -> None:  # ty
     expected = torch.ones(50, dtype=torch.bool)
     expected[[7, 40, 41]] = False
     assert torch.equal(is_distinct(images), expected)
-    monkeypatch.setattr(search_steps, "_ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr(searching, "_ROWS_AT_A_TIME", 7)
     assert torch.equal(is_distinct(images), expected)
 
 

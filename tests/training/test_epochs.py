@@ -9,11 +9,11 @@ import torch
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
 from borderline.errors import BorderlineError
 from borderline.params import Mark, RunParams
-from borderline.pipelines.classifier import training
-from borderline.pipelines.classifier.networks import build_judge, build_model
-from borderline.pipelines.classifier.params import TrainingParams
-from borderline.pipelines.classifier.resampling import blend
 from borderline.records import LabelledImages
+from borderline.training import epochs as training
+from borderline.training.networks import build_judge, build_model
+from borderline.training.params import TrainingParams
+from borderline.training.resampling import blend
 
 PARAMS = TrainingParams(
     epochs=4, batch_size=16, learning_rate=1e-2, validation_share=0.2, patience=3

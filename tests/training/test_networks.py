@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from borderline.pipelines.classifier.networks import build_judge, build_model
+from borderline.training.networks import build_judge, build_model
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 9, 9)]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from borderline.pipelines.gasten.search_steps import find_crossings
+from borderline.searching import find_crossings
 
 N = 200
 RANDOM = torch.Generator().manual_seed(0)

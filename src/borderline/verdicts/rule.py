@@ -11,11 +11,15 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor, nn
 
 from borderline.committee import Committee
 from borderline.findings import VERDICTS
-from borderline.pipelines.metrics.params import VerdictsParams
+from borderline.measures.distances import measure_distances
+from borderline.measures.inference import embed
 from borderline.records import HeldOut, Opinions
+from borderline.verdicts.params import VerdictsParams
 
 COLUMNS = (
     *("verdict", "positive", "negative", "beside", "top_class", "disagreement"),
@@ -112,3 +116,31 @@ def decide(
     for name in COLUMNS[-4:]:
         table[name] = opinions[name].double().numpy()  # type: ignore[literal-required]
     return table
+
+
+def judge_images(
+    images: Tensor,
+    committee: Committee,
+    judge: nn.Module,
+    train_images: Tensor,
+    real: HeldOut,
+    settings: VerdictsParams,
+    device: torch.device,
+) -> tuple[Opinions, pd.DataFrame]:
+    """The committee's opinion on images, their distances, and the verdicts of :func:`decide`.
+
+    Args:
+        images: In [-1, 1], shape (n, C, H, W).
+        committee: The judges; the first is the judge of realism.
+        judge: The judge of realism.
+        train_images: The real training images of all classes, shape (N, C, H, W).
+        real: The pair's test images beside these.
+        settings: The limits of the verdicts.
+        device: The device to compute on.
+    """
+    features = embed(judge, images, device) if len(images) else real["train_features"][:0]
+    train = train_images, real["train_features"]
+    opinions: Opinions = {**measure_distances(images, features, *train, settings.neighbours)}  # type: ignore[typeddict-item]
+    if committee.members:
+        opinions["probabilities"], opinions["disagreement"] = committee.opinion(images, device)
+    return opinions, decide(opinions, real, committee, settings)

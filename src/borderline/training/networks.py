@@ -14,12 +14,8 @@ from torch import Tensor, nn
 from borderline.datasets.library_networks import LibraryFeatures, load_pretrained
 from borderline.datasets.storable import storable
 from borderline.params import Setting
-from borderline.pipelines.classifier.params import JUDGE_FEATURES as JUDGE_FEATURES
-from borderline.pipelines.classifier.params import (
-    PRETRAINED_DIGEST,
-    AnyTrainedModel,
-    LibraryModelParams,
-)
+from borderline.training.params import JUDGE_FEATURES as JUDGE_FEATURES
+from borderline.training.params import PRETRAINED_DIGEST, AnyTrainedModel, LibraryModelParams
 
 ImageShape = Sequence[int]
 """Channels, height and width."""

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from borderline.boundary import Boundary, ConfusionParams, OperatingPoint, fault_of_band, sigmoid
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import to_logits
-
-if TYPE_CHECKING:
-    from borderline.datasets.image_source import SourceImages
-    from borderline.params import PairParams, RunParams
-    from borderline.pipelines.classifier.params import TrainingParams
-    from borderline.records import LabelledImages
 
 _SETTING = "confusion.threshold"
 
@@ -41,19 +34,6 @@ def boundary_of(confusion: ConfusionParams, p: Tensor, labels: Tensor) -> Bounda
     if fault := fault_of_band(confusion.band, t, confusion.scale, rule):
         raise BorderlineError(f"confusion.{fault}.")
     return {"threshold": t, "band": confusion.band, "scale": confusion.scale, "rule": rule}
-
-
-def validation_of(
-    source: SourceImages, pair: PairParams, training: TrainingParams, run: RunParams
-) -> LabelledImages:
-    """The images of the pair that the threshold of an operating point is chosen on."""
-    from borderline.pipelines.classifier.pairs import split_pair
-    from borderline.pipelines.classifier.training import split_validation
-    from borderline.records import take_rows
-
-    train, _ = split_pair(source, pair, run.seed_for("test images"))
-    _, rows = split_validation(train, training, run, "classifier")
-    return take_rows(train, rows)
 
 
 def check_count(point: OperatingPoint, labels: Tensor) -> None:

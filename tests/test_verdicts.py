@@ -8,10 +8,10 @@ import torch
 from sklearn.metrics import pairwise_distances
 
 from borderline.committee import Committee
-from borderline.pipelines.metrics.opinions import measure_distances
-from borderline.pipelines.metrics.params import VerdictsParams
-from borderline.pipelines.metrics.verdicts import COLUMNS, Limits, decide, opinion_on_pair
+from borderline.measures.distances import measure_distances
 from borderline.records import HeldOut, Opinions
+from borderline.verdicts.params import VerdictsParams
+from borderline.verdicts.rule import COLUMNS, Limits, decide, opinion_on_pair
 from planted import THRESHOLDS
 
 COMMITTEE = Committee(

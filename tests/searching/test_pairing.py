@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from borderline.pipelines.gasten.params import Pairs
-from borderline.pipelines.gasten.search_steps import pair_up
+from borderline.boundary import Pairs
+from borderline.searching import pair_up
 
 RANDOM = torch.Generator().manual_seed(0)
 NEGATIVE, POSITIVE = torch.randn(30, 4, generator=RANDOM), torch.randn(7, 4, generator=RANDOM)

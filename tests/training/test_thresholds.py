@@ -8,9 +8,10 @@ from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.measures.confusion import is_positive
 from borderline.params import PairParams, RunParams
-from borderline.pipelines.classifier.params import TrainingParams
-from borderline.pipelines.classifier.thresholds import boundary_of, threshold_of, validation_of
+from borderline.pipelines.classifier.pairs import validation_of
 from borderline.records import LabelledImages
+from borderline.training.params import TrainingParams
+from borderline.training.thresholds import boundary_of, threshold_of
 
 RANDOM = torch.Generator().manual_seed(0)
 LABELS = torch.arange(400) % 2

@@ -1,0 +1,1 @@
+"""The training of classifiers: models under test, judges, and repaired models."""

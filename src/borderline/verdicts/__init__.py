@@ -1,0 +1,1 @@
+"""Verdicts on borderline images: whose doubt each image is (docs/verdicts.md)."""
