@@ -89,6 +89,7 @@ class Layout:
         pairing: The two models that ``compare`` compares.
         imported: The models that were trained elsewhere.
         pretrained: The models that are trained here from pretrained weights.
+        repaired: The models that are repaired versions of others.
         members: The members of the committee of judges that are trained here, the judge first; none
             where the judge is imported.
         also: Whether the best recipe of each pair of a reduction and a clustering is shown too.
@@ -107,6 +108,7 @@ class Layout:
     pairing: Pairing | None = None
     imported: tuple[str, ...] = ()
     pretrained: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
     members: tuple[str, ...] = (JUDGE,)
     also: bool = False
     seeded: tuple[str, ...] = ()

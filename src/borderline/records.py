@@ -206,6 +206,22 @@ class RatingItems(TypedDict):
     pattern: Tensor  # number of the prototype, int64 (N,); -1 for none
 
 
+RepairImages = dict[str, "Tensor"]
+"""Labelled images by arm of the repair, by dotted name: ``<arm>.images`` (n, C, H, W) and
+``<arm>.targets``, float32 (n,), the probability of the positive class to train towards. Arms that
+draw at random from their pool for each training have all of it."""
+
+
+class FreshImages(TypedDict):
+    """Newly generated borderline images of a model that the committee is sure of."""
+
+    images: Tensor  # (n, C, H, W)
+    labels: Tensor  # int64 (n,): 1 positive, 0 negative, the opinion of the committee
+    patterns: Tensor  # number of the prototype, int64 (n,); -1 for none
+    probabilities: Tensor  # p of the model under test, (n,)
+    generated: Tensor  # number of generated borderline images that these are from, int64 (1,)
+
+
 Parts = Mapping[str, Callable[[], Part]]
 """All parts of a generator's images by name, in the order of the names; each loads one part."""
 

@@ -35,7 +35,9 @@ from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.metrics.params import MetricsParams
 from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.pipelines.rating.params import RatingParams
+from borderline.pipelines.repair.params import RepairParams
 from borderline.pipelines.report.params import ReportParams
+from borderline.pipelines.suite.params import SuiteParams
 from borderline.quick import quick_name
 from borderline.training.params import LibraryModelParams, TrainingParams
 from borderline.verdicts.params import VerdictsParams
@@ -62,6 +64,8 @@ class Parameters(Params):
     gate: Annotated[GateParams, Mark.BESIDE]
     compare: Annotated[CompareParams, Mark.BESIDE]
     rating: Annotated[RatingParams, Mark.BESIDE]
+    repair: Annotated[RepairParams, Mark.BESIDE]
+    suite: Annotated[SuiteParams, Mark.BESIDE]
     search: Annotated[SearchParams, Mark.BESIDE]
     other_run: Annotated[OtherRunParams, Mark.BESIDE]
     tracking: Annotated[TrackingParams, Mark.BESIDE]

@@ -1,0 +1,135 @@
+"""The nodes of the repair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from borderline.streaming import streams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+    from torch import nn
+
+    from borderline.boundary import Boundary, ConfusionParams
+    from borderline.committee import Committee
+    from borderline.datasets.checkpoints import Checkpoint, Checkpoints
+    from borderline.datasets.image_source import SourceImages
+    from borderline.params import PairParams, RunParams
+    from borderline.pipelines.classifier.params import AnyModel
+    from borderline.pipelines.repair.params import RepairParams
+    from borderline.records import (
+        Clusters,
+        FreshImages,
+        HeldOut,
+        LabelledImages,
+        Part,
+        Prototypes,
+        RealView,
+        RepairImages,
+    )
+    from borderline.sampling import Sampler
+    from borderline.training.params import TrainingParams
+    from borderline.verdicts.params import VerdictsParams
+
+
+def gather_repair_images(
+    borderline: Part,
+    verdicts_table: DataFrame,
+    human_labels: dict[str, Any],
+    clusters: Clusters,
+    prototypes: Prototypes,
+    pair_train: LabelledImages,
+    real_view: RealView,
+    boundary: Boundary,
+    sampler: Sampler,
+    classifier: nn.Module,
+    committee: Committee,
+    judge: nn.Module,
+    held_out: HeldOut,
+    source: SourceImages,
+    *,
+    repair: RepairParams,
+    verdicts: VerdictsParams,
+    training: TrainingParams,
+    pair: PairParams,
+    run: RunParams,
+) -> tuple[RepairImages, DataFrame]:
+    """The labelled images of each arm, and how many images of each verdict have which label."""
+    raise NotImplementedError
+
+
+def generate_fresh(
+    borderline: Part,
+    sampler: Sampler,
+    classifier: nn.Module,
+    cluster_model: Any,
+    clusters: Clusters,
+    prototypes: Prototypes,
+    pair_train: LabelledImages,
+    boundary: Boundary,
+    committee: Committee,
+    judge: nn.Module,
+    held_out: HeldOut,
+    source: SourceImages,
+    *,
+    repair: RepairParams,
+    verdicts: VerdictsParams,
+    pair: PairParams,
+    run: RunParams,
+) -> FreshImages:
+    """New borderline images, with the label and the pattern of those the committee is sure of."""
+    raise NotImplementedError
+
+
+@streams(
+    "repair_history_table",
+    step="training",
+    total=lambda repair: len(repair.arms) * repair.seeds,
+)
+def train_repairs(
+    classifier: nn.Module,
+    repair_images: RepairImages,
+    fresh: FreshImages,
+    pair_train: LabelledImages,
+    pair_test: LabelledImages,
+    repair_trainings_so_far: Checkpoints,
+    pretrained: bytes = b"",
+    *,
+    model: AnyModel,
+    training: TrainingParams,
+    repair: RepairParams,
+    confusion: ConfusionParams,
+    pair: PairParams,
+    run: RunParams,
+) -> Iterator[tuple[dict[str, Checkpoint], DataFrame]]:
+    """Train the model with the images of each arm; yields each training when it has ended."""
+    raise NotImplementedError
+
+
+def score_repairs(
+    repair_trainings: Checkpoints,
+    repair_labels_table: DataFrame,
+    fresh: FreshImages,
+    pair_test: LabelledImages,
+    pair_names: dict[str, str],
+    real_view: RealView,
+    real_patterns_table: DataFrame,
+    boundary: Boundary,
+    borderline: Part,
+    clusters: Clusters,
+    prototypes: Prototypes,
+    *,
+    repair: RepairParams,
+) -> tuple[DataFrame, DataFrame, Figure, dict[str, Any]]:
+    """The scores of each training, the comparison of the arms, its figure, and both in words."""
+    raise NotImplementedError
+
+
+def keep_repaired(
+    classifier: nn.Module, repair_trainings: Checkpoints, *, repair: RepairParams
+) -> nn.Module:
+    """The model under test with the weights of the first training of the kept arm."""
+    raise NotImplementedError
