@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from kedro.io import DatasetError
 from torch import Tensor, nn
 
 from borderline.datasets import ModelDataset
-from borderline.errors import BorderlineError
 from borderline.imported.classifier import ImportedClassifier
 from borderline.imported.finetuned import FinetunedClassifier, fault_of_finetuning
 from conftest import imported_model
@@ -83,7 +83,7 @@ def test_file_without_the_tag_of_the_project_is_not_read_where_its_model_has_cod
 ) -> None:
     dataset = ModelDataset(filepath=str(tmp_path / "x.safetensors"))
     dataset.save(FinetunedClassifier.of(imported("torchscript")))
-    with pytest.raises(BorderlineError, match="can run code on your machine"):
+    with pytest.raises(DatasetError, match="can run code on your machine"):
         dataset.load()
 
 

@@ -28,7 +28,7 @@ from borderline.measures.leaks import check_no_test_images
 from borderline.params import PairParams, RunParams, Setting
 from borderline.pipelines.repair.arms import added, arms_in, count_of
 from borderline.pipelines.repair.keeping import ARM, check_kept, name_of
-from borderline.pipelines.repair.params import CONTROL, Arm, RepairParams
+from borderline.pipelines.repair.params import CONTROL, Arm, RepairParams, data_settings
 from borderline.pipelines.repair.splits import split_reserve
 from borderline.records import FreshImages, LabelledImages, RepairImages, tensors_of
 from borderline.training.epochs import binary_loss, split_validation, train
@@ -160,8 +160,11 @@ def _finetuning(
 ) -> Recipe:
     if fault := fault_of_finetuning(classifier):
         source = classifier.params.source
-        name = f"The model {source.path or source.import_path}"
-        raise BorderlineError(cannot_repair(name, fault))
+        raise BorderlineError(
+            f"The model {source.path or source.import_path} cannot be repaired, because it cannot "
+            f"be fine-tuned ({fault}): import it as a PyTorch model with weights of type float32 "
+            "(state_dict, torch_export or torchscript)."
+        )
     own = repair.finetuning
     # All epochs are trained, and the best one is kept.
     changed = {**own.model_dump(), "patience": own.epochs, "training_accuracy": False}
@@ -189,8 +192,7 @@ def plan(
         **confusion.fingerprint("confusion"),
         # Its own fingerprint has no operating point.
         "confusion.threshold": str(point) if isinstance(point, OperatingPoint) else point,
-        "repair.ambiguous": repair.ambiguous,
-        "repair.fresh": repair.fresh,
+        **data_settings(repair),
         "number of added images": count,
         _DIGEST.format("real"): digest(*data[:4], *tensors_of(data.test)),
         _DIGEST.format("fresh"): digest(fresh["images"]),
@@ -351,16 +353,3 @@ def _row(number: int, planned: Planned, training: Checkpoint) -> dict[str, Any]:
         "selection_accuracy": best["validation_accuracy"],
         "threshold": state["threshold"],
     }
-
-
-def cannot_repair(model: str, fault: str) -> str:
-    """The sentence about an imported model that cannot be fine-tuned.
-
-    Args:
-        model: The model in words.
-        fault: The reason, as :func:`fault_of_finetuning` gives it.
-    """
-    return (
-        f"{model} cannot be repaired, because it cannot be fine-tuned ({fault}): import it as a "
-        "PyTorch model with weights of type float32 (state_dict, torch_export or torchscript)."
-    )
