@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from borderline.measures.leaks import RealImages, leaks
+from borderline.errors import BorderlineError
+from borderline.measures.leaks import RealImages, check_no_test_images, leaks
 from borderline.records import LabelledImages
 
 
@@ -63,3 +64,12 @@ def test_examples_are_numbers_of_the_source() -> None:
     train["images"], test["images"] = torch.tensor([2, 3, 0]), torch.tensor([1])
     (sentence,) = leaks(RealImages.of(train, test, of_source), examples=True)
     assert "images 3 and 1" in sentence
+
+
+def test_a_test_image_in_an_arm_of_a_repair_is_found() -> None:
+    test: LabelledImages = {"images": torch.rand(5, 1, 3, 3), "labels": torch.zeros(5).long()}
+    clean, planted = torch.rand(4, 1, 3, 3), torch.rand(4, 1, 3, 3)
+    check_no_test_images({"boundary": clean, "uncertain": planted}, test)
+    planted[2] = test["images"][3]
+    with pytest.raises(BorderlineError, match=r"'uncertain', but 1 images .* test image"):
+        check_no_test_images({"boundary": clean, "uncertain": planted}, test)

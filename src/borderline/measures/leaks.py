@@ -151,8 +151,8 @@ def check_no_test_images(images: Mapping[str, Tensor], pair_test: LabelledImages
         test = len(pair_test["images"])
         if shared := np.isin(numbers[test:], numbers[:test]).sum():
             raise BorderlineError(
-                f"repair.arms names {name!r}, but {shared} images that this arm could add are copies "
-                "of a test image, so the repaired model would be tested on images that it was "
-                "trained on: take these images out of the training images of the source, or take "
+                f"repair.arms names {name!r}, but {shared} images that this arm could add are "
+                "copies of a test image, so the repaired model would be tested on images of its "
+                "training: take these images out of the training images of the source, or take "
                 f"{name} out of repair.arms."
             )

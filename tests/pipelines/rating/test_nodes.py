@@ -170,3 +170,15 @@ def test_committee_gives_kappa(read: Any) -> None:
     assert (row["value"], row["images"]) == (1, 8)
     assert Rating.read(record).kappa.value == 1
     assert any("Cohen's kappa" in says for says in Rating.read(record).says)
+
+
+def test_answers_are_counted_by_image_without_raters_that_do_not_count(read: Any) -> None:
+    bad = answers_of(ITEMS, "bad", lambda *_: "neither")
+    ratings, raters, *_ = read(answers_of(ITEMS, "a", good), bad)
+    images = DATA["borderline"], DATA["clusters"], DATA["prototypes"]
+    labels = nodes.count_answers(ratings, raters, ITEMS, *images)
+    assert labels["made_for"] == digest_of_patterns(*images)
+    rows = ITEMS["row"][ITEMS["kind"] == 0].tolist()
+    assert set(labels["answers"]) == {str(row) for row in rows}
+    assert all(sum(counts.values()) == 1 for counts in labels["answers"].values())
+    assert nodes.count_answers(ratings[:0], raters, ITEMS, *images) == {}

@@ -131,3 +131,24 @@ def summarise_ratings(
     made_for = digest_of_patterns(borderline, clusters, prototypes)
     record = rating_of(made_for, raters_table, agreement, verdicts, rating.least_right)
     return agreement, verdicts, record.model_dump(mode="json")
+
+
+def count_answers(
+    ratings_table: DataFrame,
+    raters_table: DataFrame,
+    rating_items: RatingItems,
+    borderline: Part,
+    clusters: Clusters,
+    prototypes: Prototypes,
+) -> dict[str, Any]:
+    """The answers to each borderline image by its row, for the repair and the suite.
+
+    Only answers of raters whose answers count; empty if there are none.
+    """
+    from borderline.findings import digest_of_patterns
+    from borderline.pipelines.rating.raters import answers_by_row
+
+    answers = answers_by_row(ratings_table, raters_table, rating_items)
+    if not answers:
+        return {}
+    return {"made_for": digest_of_patterns(borderline, clusters, prototypes), "answers": answers}

@@ -28,6 +28,7 @@ def create_pipeline() -> Pipeline:
                 beside=f"{limits}.beside",
                 split=f"{limits}.split",
             ),
+            node(nodes.count_answers, "human_labels"),
         ]
     )
     pages = [f"{model}.rating_page" for model in models]

@@ -65,6 +65,25 @@ def counts_by_item(ratings: pd.DataFrame, items: int) -> np.ndarray:
     return counts
 
 
+def answers_by_row(
+    ratings: pd.DataFrame, raters: pd.DataFrame, items: RatingItems
+) -> dict[str, dict[str, int]]:
+    """The number of each answer to each borderline image that has any, by its row as text.
+
+    Answers of raters that are not ``used`` do not count.
+    """
+    used = raters["rater"][raters["used"].astype(bool)]
+    counts = counts_by_item(ratings[ratings["rater"].isin(list(used))], len(items["kind"]))
+    borderline = items["kind"].numpy() == KINDS.index("borderline")
+    return {
+        str(row): dict(zip(ANSWERS, map(int, of_item), strict=True))
+        for row, of_item in zip(
+            items["row"].numpy()[borderline].tolist(), counts[borderline], strict=True
+        )
+        if of_item.any()
+    }
+
+
 def _reason(right: int, real: int, least_right: float) -> str:
     if real == 0:
         return "answered no confident real image"

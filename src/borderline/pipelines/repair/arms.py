@@ -19,7 +19,7 @@ _IN_ORDER: tuple[Arm, ...] = ("prototypes", "uncertain")
 def pool_sizes(repair_images: RepairImages, repair: RepairParams) -> dict[Arm, int]:
     """The number of images in the pool of each arm that has one."""
     named = [arm for arm in repair.arms if arm not in (CONTROL, _AUGMENTED)]
-    return {arm: len(repair_images[f"{arm}.images"]) for arm in named}
+    return {arm: len(repair_images.get(f"{arm}.images", ())) for arm in named}
 
 
 def arms_in(repair_images: RepairImages, repair: RepairParams) -> list[Arm]:

@@ -18,7 +18,7 @@ COLUMNS = ["source", "verdict", "label", "target", "mean"]
 COUNT_COLUMNS = ["images_of", "source", "verdict", "label", "images"]
 # Places of the answers of people, as ``human_labels`` counts them.
 _POSITIVE, _NEGATIVE, _NEITHER, _CANNOT_TELL = range(4)
-_ANSWERS = ("positive", "negative", "neither", "cannot tell")
+_ANSWERS = ("positive", "negative", "neither", "cannot_tell")
 
 
 def labels_of(
@@ -88,7 +88,10 @@ def answers_of(human_labels: Mapping[str, Any], made_for: str) -> dict[int, list
             "this run: run `kedro run --pipelines rating` again, or move the file away to repair "
             "with the labels of the committee alone."
         )
-    return {int(row): list(counts) for row, counts in human_labels["answers"].items()}
+    return {
+        int(row): [int(counts[answer]) for answer in _ANSWERS]
+        for row, counts in human_labels["answers"].items()
+    }
 
 
 def count_labels(labels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -93,6 +93,8 @@ def enough(
 ) -> Judged:
     """Judged images with the wanted number of labels, as far as ``_MOST_FOR_EACH`` give them.
 
+    The search also ends where none of ``_AT_A_TIME`` images has a label.
+
     Args:
         first: The images that are there already.
         draw: Gives more images; takes the number of the turn and of images.
@@ -109,6 +111,8 @@ def enough(
             break
         judged = judged.and_more(images, labels_of(judging(images)))
         made, turn = made + count, turn + 1
+        if made >= _AT_A_TIME and len(judged.rows(*kinds)) == 0:
+            break
     return judged
 
 

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from borderline.pipelines.repair.arms import added, arms_in, augmented, count_of, left_out
+from borderline.pipelines.repair.params import AugmentationParams, RepairParams
+from conftest import base_settings
+
+REAL = torch.rand(60, 1, 9, 12) * 2 - 1
+LABELS = torch.arange(60) % 2
+
+
+def repair_of(**changed: Any) -> RepairParams:
+    return RepairParams.model_validate({**base_settings()["repair"], **changed})
+
+
+def pools(**sizes: int) -> dict[str, torch.Tensor]:
+    images = {arm: torch.arange(n).float().reshape(n, 1, 1, 1) / 100 for arm, n in sizes.items()}
+    return {f"{arm}.images": some for arm, some in images.items()} | {
+        f"{arm}.targets": some.flatten() for arm, some in images.items()
+    }
+
+
+SIZES = {"boundary": 90, "prototypes": 90, "random": 19, "uncertain": 40, "soft": 95}
+
+
+def test_all_arms_add_equally_many_images() -> None:
+    repair = repair_of()
+    assert "random" not in arms_in(pools(**SIZES), repair)
+    assert left_out(pools(**SIZES), repair) == {"random": 19}
+    assert count_of(pools(**SIZES), repair) == 40
+    assert count_of(pools(**SIZES), repair_of(images=30)) == 30
+    for arm in arms_in(pools(**SIZES), repair):
+        images, targets = added(pools(**SIZES), arm, 40, 1, REAL, LABELS, repair)
+        assert len(images) == len(targets) == (0 if arm == "again" else 40)
+        assert targets.dtype == torch.float32
+
+
+def test_the_first_images_of_an_ordered_pool_are_added_and_others_drawn() -> None:
+    repair, made = repair_of(), pools(**SIZES)
+    for arm, in_order in {"uncertain": True, "prototypes": True, "soft": False}.items():
+        first, again, other = (
+            added(made, arm, 40, seed, REAL, LABELS, repair)  # type: ignore[arg-type]
+            for seed in (1, 1, 2)
+        )
+        assert torch.equal(first[0].flatten(), first[1]), "an image and its target stay together"
+        assert torch.equal(first[0], again[0])
+        assert torch.equal(first[0], other[0]) == in_order
+        assert torch.equal(first[1], made[f"{arm}.targets"][:40]) == in_order
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 12), (3, 8, 8)])
+def test_augmented_images_are_changed_each_in_its_own_way(shape: tuple[int, int, int]) -> None:
+    image = torch.zeros(shape)
+    image[:, 3:6, 3:6] = 1
+    images, state = image.expand(4, *shape), torch.get_rng_state()
+    changes = AugmentationParams(degrees=20, translate=0.2, scale=(0.8, 1.2))
+    changed = augmented(images, changes, 3)
+    assert changed.shape == images.shape
+    assert changed.min() >= -1
+    assert changed.max() <= 1
+    assert len(changed.unique(dim=0)) == 4
+    assert torch.equal(changed, augmented(images, changes, 3))
+    assert torch.equal(torch.get_rng_state(), state)
+    same = augmented(images, AugmentationParams(degrees=0, translate=0, scale=(1, 1)), 3)
+    torch.testing.assert_close(same, images)
+
+
+def test_no_black_corner_appears() -> None:
+    changes = AugmentationParams(degrees=45, translate=0.3, scale=(0.9, 1.1))
+    bright = torch.full((5, 1, 12, 12), 0.7)
+    torch.testing.assert_close(augmented(bright, changes, 0), bright)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from borderline.errors import BorderlineError
+from borderline.pipelines.repair.labels import (
+    COUNT_COLUMNS,
+    answers_of,
+    count_labels,
+    labels_in_words,
+    labels_of,
+)
+
+VERDICTS = pd.DataFrame(
+    {
+        "verdict": [
+            *("weakness", "weakness", "ambiguous", "another_class", "unrealistic", "memorised"),
+            "undecided",
+        ],
+        "positive": [0.9, 0.05, 0.3, 0.1, 0.9, 0.9, 0.5],
+        "negative": [0.05, 0.9, 0.6, 0.1, 0.05, 0.05, 0.2],
+    }
+)
+
+
+def test_the_committee_labels_what_it_is_sure_of_and_nothing_else_trains() -> None:
+    table = labels_of(VERDICTS)
+    assert list(table["label"]) == ["hard", "hard", "soft", *["never"] * 4]
+    assert table["target"][:2].tolist() == [1, 0]
+    assert table["target"][2] == table["mean"][2] == pytest.approx(1 / 3)
+    assert table["mean"][0] == pytest.approx(0.9 / 0.95)
+    assert table[["target", "mean"]][3:].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("counts", "label", "target"),
+    [
+        ([2, 1, 0, 0], "hard", 1),
+        ([0, 3, 0, 2], "hard", 0),
+        ([1, 1, 0, 0], "soft", 0.5),
+        ([1, 0, 0, 2], "soft", 1),
+        ([0, 0, 0, 2], "soft", 0.9 / 0.95),
+        ([1, 0, 2, 0], "never", np.nan),
+    ],
+)
+def test_people_count_before_the_committee(counts: list[int], label: str, target: float) -> None:
+    table = labels_of(VERDICTS, {0: counts})
+    assert (table["source"][0], table["label"][0]) == ("people", label)
+    assert table["target"][0] == pytest.approx(target, nan_ok=True)
+    assert list(table["source"][1:]) == ["committee"] * 6
+
+
+def test_people_can_label_an_image_that_the_committee_does_not_take_for_one() -> None:
+    table = labels_of(VERDICTS, {3: [3, 0, 0, 0]})
+    assert (table["label"][3], table["target"][3]) == ("hard", 1)
+
+
+def test_without_an_opinion_nothing_trains() -> None:
+    none = VERDICTS.assign(verdict="undecided", positive=np.nan, negative=np.nan)
+    assert (labels_of(none)["label"] == "never").all()
+    assert len(labels_of(VERDICTS[:0])) == 0
+
+
+def test_answers_to_other_images_are_refused() -> None:
+    counts = {"positive": 1, "negative": 2, "neither": 0, "cannot_tell": 3}
+    human_labels = {"made_for": "these", "answers": {"7": counts}}
+    assert answers_of(human_labels, "these") == {7: [1, 2, 0, 3]}
+    assert answers_of({}, "these") == {}
+    with pytest.raises(BorderlineError, match=r"human_labels\.json .* --pipelines rating"):
+        answers_of(human_labels, "others")
+
+
+def test_labels_are_counted_and_said() -> None:
+    counts = count_labels({"borderline images": labels_of(VERDICTS, {1: [0, 3, 0, 0]})})
+    assert list(counts) == COUNT_COLUMNS
+    assert counts["images"].sum() == 7
+    assert labels_in_words(counts) == [
+        "Of 7 borderline images, 1 have a label by people; 1 have a label by the committee of "
+        "judges; 1 a soft label by the committee of judges; 4 never train (1 another class, "
+        "1 memorised, 1 undecided, 1 unrealistic)."
+    ]
+    assert list(count_labels({})) == COUNT_COLUMNS
