@@ -17,6 +17,7 @@ from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files, pretrained_files
 from borderline.params import CallParams, Mark, flat
 from borderline.pipelines.gasten.noise_file import noise_entry
+from borderline.pipelines.gate.entry import suites_entry
 from borderline.preflight.configuration import (
     Derived,
     Globals,
@@ -88,6 +89,8 @@ class BorderlineContext(KedroContext):
             epoch_reference=checked.metrics.epoch_reference,
             front=checked.metrics.front,
             noise_file=checked.generation.noise_file is not None,
+            limits=checked.gate.has_limits,
+            suites=bool(checked.gate.suites),
         )
         self.checked = laid_out(checked, self.layout)
         beside = Parameters.marked(Mark.BESIDE) | Globals.marked(Mark.BESIDE)
@@ -115,6 +118,7 @@ class BorderlineContext(KedroContext):
             **imported,
             **pretrained_files(pretrained_models(self.checked)),
             **noise_entry(checked.generation),
+            **suites_entry(checked.gate, self.project_path),
         }
         self.config_loader["catalog"] = with_key(
             _at_home(catalog, self.project_path),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -45,6 +46,12 @@ class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
         from safetensors.torch import save
 
         file.write(save({name: tensor.contiguous() for name, tensor in data.items()}))
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor, from the head of the file."""
+        with self._fs.open(str(self._filepath), "rb") as file:
+            head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return {name: tuple(about["shape"]) for name, about in head.items() if "shape" in about}
 
     def preview(self) -> ImagePreview:
         """The first images as one PNG, base64-encoded; empty if the file holds no images."""

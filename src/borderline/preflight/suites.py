@@ -1,0 +1,72 @@
+"""Checks of the suites that the gate replays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+
+from borderline.errors import BorderlineError
+from borderline.measures.class_names import ClassNames
+
+if TYPE_CHECKING:
+    from borderline.datasets.image_source import SourceImages
+    from borderline.preflight.configuration import Parameters
+
+_FINDINGS = ".findings"
+
+
+def check_suites(
+    pipeline: Pipeline,
+    catalog: DataCatalog,
+    parameters: Parameters,
+    source: SourceImages | None,
+) -> None:
+    """Check that all suites are whole, and fit the run; without effect if it replays none.
+
+    Args:
+        pipeline: The nodes of the run.
+        catalog: The datasets.
+        parameters: All settings.
+        source: The images, if the run takes them; else those of the last run count.
+    """
+    from borderline.pipelines.gate.suites import SUITES, check_suite, read_suites
+
+    if SUITES not in pipeline.inputs():
+        return
+    names, shape = _of_source(source, parameters) if source else _of_last_run(catalog)
+    for folder, suite in read_suites(catalog.load(SUITES)).items():
+        check_suite(suite, folder, names, shape, parameters.gate)
+
+
+def check_findings_of_gate(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Check that a replay of suites beside limits of findings has these findings."""
+    from borderline.pipelines.gate.suites import SUITES
+
+    if SUITES not in pipeline.inputs():
+        return
+    made = {name.rpartition(".")[0] for name in pipeline.all_outputs()}
+    taken = {name for name in pipeline.inputs() if name.endswith(_FINDINGS)}
+    for name in sorted(taken):
+        model = name.removesuffix(_FINDINGS)
+        if model in made or not catalog.exists(name):
+            raise BorderlineError(
+                f"gate.limits has limits of the findings about {model}, which are not there, or "
+                "not about the model of this run: set gate.limits to null to replay the suites "
+                "only (--params gate.limits=null), or run all stages first."
+            )
+
+
+def _of_source(source: SourceImages, parameters: Parameters) -> tuple[ClassNames, Sequence[int]]:
+    from borderline.pipelines.classifier.pairs import labels_of_pair
+
+    positive, negative = labels_of_pair(source, parameters.pair)
+    names = ClassNames(source.classes[negative], source.classes[positive])
+    return names, source.train["images"].shape[1:]
+
+
+def _of_last_run(catalog: DataCatalog) -> tuple[ClassNames, Sequence[int]]:
+    images: Any = catalog.get("pair_test")
+    return ClassNames.of(catalog.load("pair_names")), images.shapes()["images"][1:]
