@@ -68,6 +68,11 @@ class Item(Params):
         return self
 
     @property
+    def is_of_people(self) -> bool:
+        """Whether people decided on the label, or that nobody can tell."""
+        return self.label_source == "people"
+
+    @property
     def boundary(self) -> Boundary:
         """The decision boundary of the former model."""
         return {
@@ -88,6 +93,7 @@ class MadeWith(Params):
         recipe: The recipe of the clustering; empty where there are no clusters.
         seed: The seed of the run.
         settings: The fingerprint of all its settings, 16 hexadecimal digits.
+        license: The license of the images, as model hubs name it; None where none was set.
         left_out: The numbers of borderline images that are not in the suite, by the reason.
     """
 
@@ -97,6 +103,7 @@ class MadeWith(Params):
     recipe: Text
     seed: int = Field(ge=0)
     settings: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    license: Text | None
     left_out: dict[Text, Annotated[int, Field(ge=0)]]
 
 
@@ -118,6 +125,7 @@ class About(Params):
         negative: The name of the negative class.
         shape: Channels, height and width.
         made_with: The runs that found the images.
+        overruled: The number of images on which the committee decided otherwise than people.
         merged: The suites in it; empty for a suite of one model's findings.
     """
 
@@ -130,6 +138,7 @@ class About(Params):
         Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]
     ]
     made_with: Annotated[tuple[MadeWith, ...], Field(min_length=1)]
+    overruled: Annotated[int, Field(ge=0)] = 0
     merged: tuple[Merged, ...] = ()
 
 
