@@ -17,7 +17,7 @@ from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files, pretrained_files
 from borderline.params import CallParams, Mark, flat
 from borderline.pipelines.gasten.noise_file import noise_entry
-from borderline.pipelines.gate.entry import suites_entry
+from borderline.pipelines.gate.suites import suites_entry
 from borderline.preflight.configuration import (
     Derived,
     Globals,

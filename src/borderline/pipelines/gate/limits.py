@@ -38,11 +38,9 @@ def check(
         for name, limit in settings.limits.items():
             if limit is None:
                 continue
-            measured = of_model.measures[name]
+            measured, described = of_model.measures[name], MEASURES[name]
             holds = is_within(measured, limit, settings.judged_by)
-            says = (
-                f"{model}: {sentence(MEASURES[name].title, MEASURES[name].form, measured, limit)}"
-            )
+            says = f"{model}: {sentence(described.title, described.form, measured, limit)}"
             ends = (measured.value, measured.low, measured.high, limit.least, limit.most)
             rows.append(Row(model, "", name, *ends, holds, says))
     table = DataFrame([*rows, *(suites or ())], columns=list(Row._fields))

@@ -24,7 +24,7 @@ def suites_entry(gate: GateParams, project: Path) -> dict[str, dict[str, Any]]:
     if not gate.suites:
         return {}
     entry = {
-        "type": "borderline.datasets.SuiteFiles",
+        "type": "borderline.datasets.SuiteFolders",
         "paths": {folder: located(folder, project) for folder in gate.suites},
         "metadata": {"kedro-viz": {"layer": "report"}},
     }
