@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from borderline.measures.class_names import ClassNames
 if TYPE_CHECKING:
     from borderline.datasets.image_source import SourceImages
     from borderline.preflight.configuration import Parameters
+
+logger = logging.getLogger(__name__)
 
 _FINDINGS = ".findings"
 
@@ -32,13 +35,15 @@ def check_suites(
         parameters: All settings.
         source: The images, if the run takes them; else those of the last run count.
     """
-    from borderline.pipelines.gate.suites import SUITES, check_suite, read_suites
+    from borderline.pipelines.gate.suites import SUITES, check_suite, doubt_about, read_suites
 
     if SUITES not in pipeline.inputs():
         return
     names, shape = _of_source(source, parameters) if source else _of_last_run(catalog)
     for folder, suite in read_suites(catalog.load(SUITES)).items():
         check_suite(suite, folder, names, shape, parameters.gate)
+        if doubt := doubt_about(suite, folder):
+            logger.warning(doubt)
 
 
 def check_findings_of_gate(pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -61,15 +61,17 @@ class SuiteLimits(Params):
     weakness_accuracy: WeaknessLimit
     ambiguous_confident: AmbiguousLimit
 
+    def of(self, figure: str) -> dict[str, float | None]:
+        """The limits of a figure by name, ``weakness_accuracy`` or ``ambiguous_confident``."""
+        limits: dict[str, float | None] = getattr(self, figure).plain()
+        return limits
+
     @property
     def verdicts(self) -> tuple[str, ...]:
-        """The verdicts on images that have a limit: ``weakness``, ``ambiguous``."""
-        limits = {"weakness": self.weakness_accuracy, "ambiguous": self.ambiguous_confident}
-        return tuple(
-            verdict
-            for verdict, limit in limits.items()
-            if any(value is not None for value in limit.plain().values())
-        )
+        """The verdicts on the images that have a limit."""
+        figures = {"weakness": "weakness_accuracy", "ambiguous": "ambiguous_confident"}
+        known = {v: set(self.of(figure).values()) != {None} for v, figure in figures.items()}
+        return tuple(verdict for verdict, has_limit in known.items() if has_limit)
 
 
 def _known(limits: dict[str, Limit | None]) -> dict[str, Limit | None]:

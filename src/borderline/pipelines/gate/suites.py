@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SUITES = "gate_suites"
 """The dataset of the suites that ``gate.suites`` names."""
+_ONE_CLASS = 0.9
 _REMEDY = "name another suite in gate.suites, or run another environment"
 
 
@@ -77,3 +78,21 @@ def check_suite(
             f"{len(suite.rows('ambiguous'))} ambiguous ones, and gate.suite_limits has no limit "
             f"for these: set one, or {_REMEDY}."
         )
+
+
+def doubt_about(suite: Suite, folder: str) -> str:
+    """A sentence about a suite whose weakness images are of one class; empty for another one.
+
+    A model that decides for that class too often is right on most of them.
+    """
+    labels = [suite.items[row].label for row in suite.rows("weakness")]
+    positive = sum(label == 1 for label in labels)
+    negative, about = len(labels) - positive, suite.about
+    if max(positive, negative) <= _ONE_CLASS * len(labels):
+        return ""
+    often = about.positive if positive > negative else about.negative
+    return (
+        f"Of the weakness images of the suite {folder}, {positive} are {about.positive!r} and "
+        f"{negative} are {about.negative!r}: it does not show whether a model decides for "
+        f"{often!r} too often."
+    )
