@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from borderline.params import CallParams, RunParams
-    from borderline.pipelines.report.params import ReportParams
-    from borderline.pipelines.suite.params import SuiteParams
     from borderline.records import Clusters, Part, Prototypes
     from borderline.suites.suite import Suite
 
