@@ -48,6 +48,7 @@ class PreflightHooks:
             check_operating_point,
             digests_of_imports,
         )
+        from borderline.preflight.merging import check_merged
         from borderline.preflight.models_on_disk import check_models
 
         env = run_params["env"]
@@ -86,8 +87,9 @@ class PreflightHooks:
         results.check_results(book, *self._made, pipeline, catalog)
         results.check_training(book, self._running, catalog)
         entries = ledger.opened(book, stages, self._running)
-        if "source" in pipeline.inputs():
-            source = catalog.load("source")
+        source = catalog.load("source") if "source" in pipeline.inputs() else None
+        check_merged(pipeline, catalog, parameters, source)
+        if source is not None:
             inputs.check_source(source, parameters)
             check_operating_point(pipeline, source, parameters)
             check_imports(catalog, pipeline, source, parameters, self.layout)
