@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, sentence_in
 
 if TYPE_CHECKING:
     from borderline.datasets.image_source import SourceImages
@@ -42,8 +42,9 @@ def check_merged(
             theirs = suite.about.positive, suite.about.negative, suite.about.shape
             check_same(ours, "of this run", theirs, folder)
         merge(list(suites.values()), list(suites))
-    except BorderlineError as error:
-        raise BorderlineError(f"suite.merge: {error}") from error
+    except (BorderlineError, DatasetError) as error:
+        # Kedro wraps the errors of datasets.
+        raise BorderlineError(f"suite.merge: {sentence_in(error) or error}") from error
 
 
 def _of_run(
