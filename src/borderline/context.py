@@ -18,6 +18,7 @@ from borderline.imported.catalog import imported_files, pretrained_files
 from borderline.params import CallParams, Mark, flat
 from borderline.pipelines.gasten.noise_file import noise_entry
 from borderline.pipelines.gate.suites import suites_entry
+from borderline.pipelines.suite.merged import merged_entry
 from borderline.preflight.configuration import (
     Derived,
     Globals,
@@ -119,6 +120,7 @@ class BorderlineContext(KedroContext):
             **pretrained_files(pretrained_models(self.checked)),
             **noise_entry(checked.generation),
             **suites_entry(checked.gate, self.project_path),
+            **merged_entry(checked.suite, self.project_path),
         }
         self.config_loader["catalog"] = with_key(
             _at_home(catalog, self.project_path),
@@ -134,10 +136,11 @@ class BorderlineContext(KedroContext):
 
         Kedro would take the types from the nodes' annotations, which only type checkers import.
         """
-        # Two settings that nodes take without the group.
+        # Settings that nodes take without the group, and the name of the images in paths.
         single = {
             "metrics.epoch_reference": self.checked.metrics.epoch_reference,
             "generation.noise_file": self.checked.generation.noise_file,
+            "dataset": self.about.dataset,
         }
         return {**dict(self.checked), **dict(self.derived), **single}
 

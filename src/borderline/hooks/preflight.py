@@ -48,6 +48,7 @@ class PreflightHooks:
             check_operating_point,
             digests_of_imports,
         )
+        from borderline.preflight.merging import check_merged
         from borderline.preflight.models_on_disk import check_models
         from borderline.preflight.suites import check_findings_of_gate, check_suites
 
@@ -90,6 +91,7 @@ class PreflightHooks:
         entries = ledger.opened(book, stages, self._running)
         source = catalog.load("source") if "source" in pipeline.inputs() else None
         check_suites(pipeline, catalog, self.parameters, source)
+        check_merged(pipeline, catalog, parameters, source)
         if source is not None:
             inputs.check_source(source, parameters)
             check_operating_point(pipeline, source, parameters)

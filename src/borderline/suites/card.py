@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -38,6 +39,7 @@ def write_card(suite: Suite) -> str:
         .render(
             card_data=Markup(data.to_yaml()),
             about=about,
+            left_out=[_listed(run.left_out) for run in about.made_with],
             images=len(suite.items),
             counts=_counts(suite),
             boundaries=_boundaries(suite),
@@ -47,6 +49,10 @@ def write_card(suite: Suite) -> str:
     )
     # Hubs parse the head; a head that cannot be parsed raises here.
     return f"{DatasetCard(text)}\n"
+
+
+def _listed(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason.lower()}" for reason, count in left_out.items())
 
 
 def _size(images: int) -> str:

@@ -8,6 +8,9 @@ from borderline.errors import BorderlineError
 from borderline.suites.folder import digest_of
 from borderline.suites.suite import About, Item, Merged, Suite
 
+Kind = tuple[str, str, tuple[int, ...]]
+"""The positive class, the negative class, and the shape of an image."""
+
 
 def merge(suites: Sequence[Suite], names: Sequence[str] = ()) -> Suite:
     """One suite with the images of all, each image once, in the order of the suites.
@@ -31,7 +34,7 @@ def merge(suites: Sequence[Suite], names: Sequence[str] = ()) -> Suite:
     chosen: dict[str, tuple[int, int]] = {}
     parts, overruled = list(distinct.values()), 0
     for place, (suite, name) in enumerate(parts):
-        _check_same(parts[0], (suite, name))
+        check_same(_kind(parts[0][0]), parts[0][1], _kind(suite), name)
         for row, item in enumerate(suite.items):
             if item.digest not in chosen:
                 chosen[item.digest] = place, row
@@ -69,22 +72,28 @@ def _joined(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _check_same(first: tuple[Suite, str], other: tuple[Suite, str]) -> None:
-    """Check that two suites are of the same classes and shape."""
-    (suite, name), (second, other_name) = first, other
-    ours, theirs = suite.about, second.about
-    if (ours.positive, ours.negative) != (theirs.positive, theirs.negative):
+def check_same(first: Kind, name: str, second: Kind, other_name: str) -> None:
+    """Check that two suites, by their names in messages, are of the same classes and shape.
+
+    Raises:
+        BorderlineError: When not.
+    """
+    wrong = f"The suites {name} and {other_name} cannot be merged, because"
+    if first[:2] != second[:2]:
         raise BorderlineError(
-            f"The suites {name} and {other_name} cannot be merged, because the classes of the "
-            f"first are {ours.positive!r} (positive) and {ours.negative!r} (negative), those of "
-            f"the second {theirs.positive!r} and {theirs.negative!r}: merge suites of one pair."
+            f"{wrong} the classes of the first are {first[0]!r} (positive) and {first[1]!r} "
+            f"(negative), and those of the second are {second[0]!r} and {second[1]!r}: merge "
+            "suites of one pair with the same positive class."
         )
-    if ours.shape != theirs.shape:
+    if first[2] != second[2]:
         raise BorderlineError(
-            f"The suites {name} and {other_name} cannot be merged, because the images of the "
-            f"first have the shape {ours.shape}, those of the second {theirs.shape}: merge suites "
-            "of images of one shape."
+            f"{wrong} the images of the first have the shape {first[2]}, and those of the second "
+            f"{second[2]}: merge suites of images of one shape."
         )
+
+
+def _kind(suite: Suite) -> Kind:
+    return suite.about.positive, suite.about.negative, suite.about.shape
 
 
 def _check_agree(first: Item, second: Item, name: str, other_name: str) -> None:
