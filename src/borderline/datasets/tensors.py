@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from kedro_datasets._typing import ImagePreview
 
-from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder
+from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder, damaged
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -48,10 +48,17 @@ class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
         file.write(save({name: tensor.contiguous() for name, tensor in data.items()}))
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each tensor, from the head of the file."""
-        with self._fs.open(str(self._filepath), "rb") as file:
-            head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return {name: tuple(about["shape"]) for name, about in head.items() if "shape" in about}
+        """The shape of each tensor, from the head of the file.
+
+        Raises:
+            DamagedFile: When the file is missing or cannot be read.
+        """
+        try:
+            with self._fs.open(str(self._filepath), "rb") as file:
+                head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            return {name: tuple(about["shape"]) for name, about in head.items() if "shape" in about}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise damaged(str(self._filepath), error, self.remedy) from error
 
     def preview(self) -> ImagePreview:
         """The first images as one PNG, base64-encoded; empty if the file holds no images."""

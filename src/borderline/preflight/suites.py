@@ -6,10 +6,10 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, sentence_in
 from borderline.measures.class_names import ClassNames
 
 if TYPE_CHECKING:
@@ -34,13 +34,21 @@ def check_suites(
         catalog: The datasets.
         parameters: All settings.
         source: The images, if the run takes them; else those of the last run count.
+
+    Raises:
+        BorderlineError: When one does not.
     """
     from borderline.pipelines.gate.suites import SUITES, check_suite, doubt_about, read_suites
 
     if SUITES not in pipeline.inputs():
         return
     names, shape = _of_source(source, parameters) if source else _of_last_run(catalog)
-    for folder, suite in read_suites(catalog.load(SUITES)).items():
+    try:
+        suites = read_suites(catalog.load(SUITES))
+    except (BorderlineError, DatasetError) as error:
+        # Kedro wraps the errors of datasets.
+        raise BorderlineError(f"gate.suites: {sentence_in(error) or error}") from error
+    for folder, suite in suites.items():
         check_suite(suite, folder, names, shape, parameters.gate)
         if doubt := doubt_about(suite, folder):
             logger.warning(doubt)
@@ -52,11 +60,9 @@ def check_findings_of_gate(pipeline: Pipeline, catalog: DataCatalog) -> None:
 
     if SUITES not in pipeline.inputs():
         return
-    made = {name.rpartition(".")[0] for name in pipeline.all_outputs()}
-    taken = {name for name in pipeline.inputs() if name.endswith(_FINDINGS)}
-    for name in sorted(taken):
+    for name in sorted(name for name in pipeline.inputs() if name.endswith(_FINDINGS)):
         model = name.removesuffix(_FINDINGS)
-        if model in made or not catalog.exists(name):
+        if f"{model}.classifier" in pipeline.all_outputs() or not catalog.exists(name):
             raise BorderlineError(
                 f"gate.limits has limits of the findings about {model}, which are not there, or "
                 "not about the model of this run: set gate.limits to null to replay the suites "
