@@ -510,6 +510,22 @@ def test_nothing_to_compare(
     assert_nothing_written(project)
 
 
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (",gate.limits=null", ["gate.suites: The suite", "nowhere is no folder"]),
+        ("", ["limits of the findings about cnn_1", "set gate.limits to null"]),
+    ],
+)
+def test_suite_is_read_before_a_new_model_is_trained(
+    kedro: CliRunner, limits: str, words: list[str]
+) -> None:
+    params = f"gate.suites=[nowhere]{limits}"
+    result = invoke(kedro, "--pipelines", "classifier,gate", "--params", params)
+    assert_one_sentence(result, *words)
+    assert not Path("data/test").exists()
+
+
 @pytest.mark.parametrize("pipeline", ["gate", "compare", "rating"])
 def test_what_is_beside_the_road_needs_a_finished_run(
     kedro: CliRunner, project: Path, pipeline: str

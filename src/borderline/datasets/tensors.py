@@ -22,6 +22,7 @@ Parts = Mapping[str, Callable[[], dict[str, "Tensor"]]]
 
 FIRST_PART = "part_00000"
 _PREVIEW_IMAGES = 64
+_LARGEST_HEAD = 2**20
 
 
 class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
@@ -55,7 +56,9 @@ class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
         """
         try:
             with self._fs.open(str(self._filepath), "rb") as file:
-                head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+                size = int.from_bytes(file.read(8), "little")
+                # A damaged file may ask for more than the memory.
+                head = json.loads(file.read(min(size, _LARGEST_HEAD)))
             return {name: tuple(about["shape"]) for name, about in head.items() if "shape" in about}
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise damaged(str(self._filepath), error, self.remedy) from error

@@ -160,6 +160,14 @@ def test_worse_model_ends_the_run_with_status_3_and_says_why(tmp_path: Path) -> 
     )
 
 
+def test_images_on_which_one_of_both_models_fails_are_counted() -> None:
+    right = suite_of(Ink(), [0.1, 0.2, 0.3, -0.1, 2.4, 0.1], [1, 1, 1, 1, None, None])
+    rows = replayed(Ink(-1, 0.25), right)  # wrong on the third, and sure of no image
+    assert rows[["worse", "better"]].to_numpy().tolist() == [[1, 1], [0, 1]]
+    rows = replayed(Ink(-1), right)
+    assert rows[["worse", "better"]].to_numpy().tolist() == [[3, 1], [0, 0]]
+
+
 def test_interval_needs_a_significant_loss_and_the_whole_interval_in_the_limit() -> None:
     few, many = ([i / n / 5 for i in range(1, n + 1)] for n in (5, 6))
     for pixels, holds in ((few, True), (many, False)):
