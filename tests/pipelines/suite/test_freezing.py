@@ -162,7 +162,7 @@ def test_decision_of_people_is_the_most_frequent_answer(counts: Any, decision: s
 
 @pytest.mark.parametrize("answers", [None, ["positive"], {"3": "positive"}, {"3": {"seven": 1}}])
 def test_answers_of_another_form_are_refused(answers: Any) -> None:
-    with pytest.raises(BorderlineError, match="human_labels.json does not fit"):
+    with pytest.raises(BorderlineError, match=r"human_labels\.json does not fit"):
         decisions({"made_for": "x", "answers": answers}, "x")(3)
 
 
