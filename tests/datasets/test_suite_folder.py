@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import base64
 import pickle
 import uuid
 from pathlib import Path
 
 import fsspec
 import pytest
+import torch
 from kedro.io import DatasetError
+from safetensors.torch import save
 
 from borderline.datasets import SuiteFolder
 from borderline.datasets.buckets import address_of
 from borderline.datasets.digests import digests_of
-from borderline.datasets.suite_folder import DIGESTS, ITEMS, SuiteFolders, with_digests
+from borderline.datasets.suite_folder import DIGESTS, IMAGES, ITEMS, SuiteFolders, with_digests
 
 FIRST, SECOND = with_digests({ITEMS: b"1"}), with_digests({ITEMS: b"2"})
 
@@ -117,3 +120,9 @@ def test_other_suites_are_only_read(tmp_path: Path) -> None:
         SuiteFolders(paths={"a": str(tmp_path / "a")}).load()
     with pytest.raises(DatasetError, match="only read"):
         SuiteFolders(paths={}).save({})  # type: ignore[arg-type]
+
+
+def test_preview_shows_the_images(tmp_path: Path) -> None:
+    suites = SuiteFolder(path=str(tmp_path))
+    suites.save(with_digests({IMAGES: save({"images": torch.zeros(2, 1, 8, 8)})}))
+    assert base64.b64decode(str(suites.preview())).startswith(b"\x89PNG")

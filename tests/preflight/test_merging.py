@@ -30,7 +30,7 @@ def check(project: Path, *folders: str, source: Any = None, size: int = 8) -> No
         }
     )
     models = SimpleNamespace(models=("a",))
-    pair = SimpleNamespace(positive=1, negative=0)
+    pair = SimpleNamespace(positive="7", negative="1")
     parameters: Any = SimpleNamespace(suite=settings, grid=models, pair=pair)
     pipeline = Pipeline([node(lambda suites: suites, MERGED, "x", name="freeze")])
     check_merged(pipeline, catalog, parameters, source)
@@ -66,7 +66,7 @@ def test_bad_suites_are_refused(project: Path, folders: tuple[str, ...], words: 
 
 
 def test_images_of_the_run_count_where_they_are_taken(project: Path) -> None:
-    train: Any = {"images": torch.zeros(0, 1, 8, 8)}
+    train: Any = {"images": torch.zeros(2, 1, 8, 8), "labels": torch.tensor([0, 1])}
     images = SourceImages("digits", ("1", "7"), train, None)
     check(project, "one", source=images, size=9)
     with pytest.raises(BorderlineError, match="shape"):

@@ -175,7 +175,7 @@ TWICE = json.loads(FILES[ITEMS])["items"][1]
         (of_first(label=None), "items.0: an image with the verdict 'weakness'"),
         (of_first(label_source=None), "items.0: label_source is missing"),
         (of_first(digest="0" * 64), "image 0 is another one"),
-        (of_first(words="x" * 9999), "items.0.words"),
+        (of_first(words="x" * 10_001), "items.0.words"),
         (pixels(PIXELS[:2]), "have the shape (2, 1, 8, 8)"),
         (pixels(PIXELS[:3].double()), "they must be torch.float32"),
         (pixels(NAN), "a pixel is not a number between -1 and 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -17,10 +18,12 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
+from kedro_datasets._typing import ImagePreview
 
 from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.limits import memory
 from borderline.datasets.reading import Folder, Unreadable
+from borderline.datasets.tensors import png_of_grid
 from borderline.errors import BorderlineError
 
 IMAGES, ITEMS, CARD, DIGESTS = "images.safetensors", "suite.json", "README.md", "digests.json"
@@ -29,6 +32,8 @@ _LARGEST = {ITEMS: 2**26, CARD: 2**22, DIGESTS: 2**12}
 """Bytes of each file; the images must fit into the memory."""
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
 _COPY = "copy the whole folder from its source again, or freeze a new suite"
+
+_PREVIEW_IMAGES = 64
 
 Files = Mapping[str, bytes]
 """The content of each file of a suite, by name."""
@@ -219,6 +224,13 @@ class SuiteFolder(AbstractDataset[Files, dict[str, bytes]]):
                 self._filesystem.pipe_file(f"{self._path}/v{number}/{name}", data[name])
             return
         write_files(data, Path(self._path) / f"v{number}")
+
+    def preview(self) -> ImagePreview:
+        """The first images of the newest version as one PNG, base64-encoded."""
+        from safetensors.torch import load
+
+        images = load(self.load()[IMAGES])["images"][:_PREVIEW_IMAGES]
+        return ImagePreview(base64.b64encode(png_of_grid(images)).decode())
 
     def _files(self, version: str) -> dict[str, bytes]:
         folder = f"{self._path}/{version}"

@@ -21,7 +21,7 @@ FORMAT = 1
 Label = Literal[0, 1]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, Field(max_length=2000)]
+Text = Annotated[str, Field(max_length=10_000)]
 
 
 class Item(Params):

@@ -149,7 +149,7 @@ def test_without_a_committee_there_is_no_target() -> None:
         ({"positive": 1, "negative": 1}, "ambiguous"),
         ({"cannot_tell": 1}, "ambiguous"),
         ({"positive": 0}, None),
-        (None, None),
+        ({}, None),
     ],
 )
 def test_decision_of_people_is_the_most_frequent_answer(counts: Any, decision: str | None) -> None:
@@ -158,6 +158,17 @@ def test_decision_of_people_is_the_most_frequent_answer(counts: Any, decision: s
     assert decisions(labels, "x")(4) is None
     assert decisions(labels, "other")(3) is None
     assert decisions({}, "x")(3) is None
+
+
+@pytest.mark.parametrize("answers", [None, ["positive"], {"3": "positive"}, {"3": {"seven": 1}}])
+def test_answers_of_another_form_are_refused(answers: Any) -> None:
+    with pytest.raises(BorderlineError, match=r"human_labels\.json does not fit"):
+        decisions({"made_for": "x", "answers": answers}, "x")(3)
+
+
+def test_answers_about_other_patterns_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    assert decisions({"made_for": "y", "answers": {}}, "x")(3) is None
+    assert "about other patterns" in caplog.text
 
 
 def test_node_merges_other_suites() -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from borderline.errors import BorderlineError
+
+logger = logging.getLogger(__name__)
+
 Decision = Literal["positive", "negative", "neither", "ambiguous"]
-_ANSWERS = ("positive", "negative", "neither", "cannot_tell")
+_ANSWERS: dict[str, Decision] = {
+    "positive": "positive",
+    "negative": "negative",
+    "neither": "neither",
+    "cannot_tell": "ambiguous",
+}
+"""The decision for each answer."""
 
 
 def decisions(human_labels: Mapping[str, Any], made_for: str) -> Callable[[int], Decision | None]:
@@ -19,19 +30,33 @@ def decisions(human_labels: Mapping[str, Any], made_for: str) -> Callable[[int],
         human_labels: ``made_for``, the fingerprint of the rated patterns, and ``answers``, the
             number of people by answer, by row; empty where nobody rated.
         made_for: The fingerprint of the present patterns. Answers about others do not count.
+
+    Raises:
+        BorderlineError: When the answers have another form; also by the returned function.
     """
-    fits = human_labels.get("made_for") == made_for
-    answers = human_labels.get("answers", {}) if fits else {}
+    if not human_labels:
+        return lambda row: None
+    if human_labels.get("made_for") != made_for:
+        logger.warning("The answers of people are about other patterns, so they do not count.")
+        return lambda row: None
+    answers = human_labels.get("answers")
+    if not isinstance(answers, Mapping):
+        raise _strange()
+    return lambda row: _decision(answers.get(str(row), {}))
 
-    def label_of(row: int) -> Decision | None:
-        given = answers.get(str(row)) or {}
-        counts = {answer: int(given.get(answer, 0)) for answer in _ANSWERS}
-        most = max(counts.values())
-        if most == 0:
-            return None
-        first = [answer for answer, count in counts.items() if count == most]
-        if len(first) > 1 or first[0] == "cannot_tell":
-            return "ambiguous"
-        return first[0]  # type: ignore[return-value]
 
-    return label_of
+def _decision(counts: Any) -> Decision | None:
+    if not isinstance(counts, Mapping) or not _ANSWERS.keys() >= counts.keys():
+        raise _strange()
+    most = max(counts.values(), default=0)
+    if most == 0:
+        return None
+    first = [answer for answer, count in counts.items() if count == most]
+    return _ANSWERS[first[0]] if len(first) == 1 else "ambiguous"
+
+
+def _strange() -> BorderlineError:
+    return BorderlineError(
+        "human_labels.json does not fit this version of Borderline: write it again with "
+        "`kedro run --pipelines rating`."
+    )
