@@ -112,6 +112,9 @@ def configure(project: Path, **entries: object) -> None:
         ("report.patterns=0", ["report.patterns is 0", "greater than or equal to 1"]),
         ("gate.limits.acuracy.least=1", ["gate.limits", "did you mean 'accuracy'"]),
         ("gate.limits.accuracy.lest=1", ["Unknown setting 'gate.limits.accuracy.lest'"]),
+        ("gate.limits=null", ["gate is invalid", "limits must have at least one limit"]),
+        ("gate.suites=v1", ["gate.suites is 'v1'", "a list"]),
+        ("gate.suite_limits.weakness_accuracy.least=2", [".least is 2", "or equal to 1"]),
         ("gate.judged_by=eye", ["gate.judged_by is 'eye'", "'value' or 'interval'"]),
         ("compare.this=cnn_9", ["compare.this is 'cnn_9'", "choose one of cnn_1, mlp_4"]),
         ("compare.other=mlp_5", ["compare.other is 'mlp_5'", "did you mean 'mlp_4'"]),
@@ -505,6 +508,22 @@ def test_nothing_to_compare(
     result = invoke(kedro, "--pipelines", "compare", "--params", setting)
     assert_one_sentence(result, *words)
     assert_nothing_written(project)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (",gate.limits=null", ["gate.suites: The suite", "nowhere is no folder"]),
+        ("", ["limits of the findings about cnn_1", "set gate.limits to null"]),
+    ],
+)
+def test_suite_is_read_before_a_new_model_is_trained(
+    kedro: CliRunner, limits: str, words: list[str]
+) -> None:
+    params = f"gate.suites=[nowhere]{limits}"
+    result = invoke(kedro, "--pipelines", "classifier,gate", "--params", params)
+    assert_one_sentence(result, *words)
+    assert not Path("data/test").exists()
 
 
 @pytest.mark.parametrize("pipeline", ["gate", "compare", "rating"])

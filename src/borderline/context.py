@@ -17,6 +17,8 @@ from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files, pretrained_files
 from borderline.params import CallParams, Mark, flat
 from borderline.pipelines.gasten.noise_file import noise_entry
+from borderline.pipelines.gate.suites import suites_entry
+from borderline.pipelines.suite.merged import merged_entry
 from borderline.preflight.configuration import (
     Derived,
     Globals,
@@ -88,6 +90,8 @@ class BorderlineContext(KedroContext):
             epoch_reference=checked.metrics.epoch_reference,
             front=checked.metrics.front,
             noise_file=checked.generation.noise_file is not None,
+            limits=checked.gate.has_limits,
+            suites=bool(checked.gate.suites),
         )
         self.checked = laid_out(checked, self.layout)
         beside = Parameters.marked(Mark.BESIDE) | Globals.marked(Mark.BESIDE)
@@ -115,6 +119,8 @@ class BorderlineContext(KedroContext):
             **imported,
             **pretrained_files(pretrained_models(self.checked)),
             **noise_entry(checked.generation),
+            **suites_entry(checked.gate, self.project_path),
+            **merged_entry(checked.suite, self.project_path),
         }
         self.config_loader["catalog"] = with_key(
             _at_home(catalog, self.project_path),
@@ -130,10 +136,11 @@ class BorderlineContext(KedroContext):
 
         Kedro would take the types from the nodes' annotations, which only type checkers import.
         """
-        # Two settings that nodes take without the group.
+        # Settings that nodes take without the group, and the name of the images in paths.
         single = {
             "metrics.epoch_reference": self.checked.metrics.epoch_reference,
             "generation.noise_file": self.checked.generation.noise_file,
+            "dataset": self.about.dataset,
         }
         return {**dict(self.checked), **dict(self.derived), **single}
 

@@ -98,6 +98,8 @@ class Layout:
         epoch_reference: The real images that they compare with.
         front: The Fréchet distance of the Pareto front.
         noise_file: Whether the test noise is read from a file.
+        limits: Whether the gate has limits on measures of the findings.
+        suites: Whether the gate replays suites.
     """
 
     models: tuple[str, ...] = ()
@@ -116,6 +118,8 @@ class Layout:
     epoch_reference: Reference = "pair"
     front: Distance = "fd_lenet"
     noise_file: bool = False
+    limits: bool = True
+    suites: bool = False
 
     def gans(self) -> dict[str, int]:
         """The number of the GAN of each generator; 0 if it has none, or if step 1 was given."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from borderline.datasets.library_networks import PretrainedWeights as PretrainedWeights
     from borderline.datasets.models import ModelDataset as ModelDataset
     from borderline.datasets.study_storage import StudyStorage as StudyStorage
+    from borderline.datasets.suite_folder import SuiteFolder as SuiteFolder
+    from borderline.datasets.suite_folder import SuiteFolders as SuiteFolders
     from borderline.datasets.tensors import TensorDataset as TensorDataset
     from borderline.datasets.tensors import TensorFolder as TensorFolder
 
@@ -44,6 +46,7 @@ _MODULES = {
     "library_networks": ("PretrainedWeights",),
     "models": ("ModelDataset",),
     "study_storage": ("StudyStorage",),
+    "suite_folder": ("SuiteFolder", "SuiteFolders"),
     "tensors": ("TensorDataset", "TensorFolder"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from kedro_datasets._typing import ImagePreview
 
-from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder
+from borderline.datasets.atomic import AtomicSave, BinaryFile, Folder, damaged
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,6 +22,7 @@ Parts = Mapping[str, Callable[[], dict[str, "Tensor"]]]
 
 FIRST_PART = "part_00000"
 _PREVIEW_IMAGES = 64
+_LARGEST_HEAD = 2**20
 
 
 class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
@@ -45,6 +47,21 @@ class TensorDataset(AtomicSave, BinaryFile[dict[str, "Tensor"]]):
         from safetensors.torch import save
 
         file.write(save({name: tensor.contiguous() for name, tensor in data.items()}))
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor, from the head of the file.
+
+        Raises:
+            DamagedFile: When the file is missing or cannot be read.
+        """
+        try:
+            with self._fs.open(str(self._filepath), "rb") as file:
+                size = int.from_bytes(file.read(8), "little")
+                # A damaged file may ask for more than the memory.
+                head = json.loads(file.read(min(size, _LARGEST_HEAD)))
+            return {name: tuple(about["shape"]) for name, about in head.items() if "shape" in about}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise damaged(str(self._filepath), error, self.remedy) from error
 
     def preview(self) -> ImagePreview:
         """The first images as one PNG, base64-encoded; empty if the file holds no images."""

@@ -48,8 +48,10 @@ class PreflightHooks:
             check_operating_point,
             digests_of_imports,
         )
+        from borderline.preflight.merging import check_merged
         from borderline.preflight.models_on_disk import check_models
         from borderline.preflight.repairs import check_repairs
+        from borderline.preflight.suites import check_findings_of_gate, check_suites
 
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
@@ -64,6 +66,7 @@ class PreflightHooks:
             results.check_other_run(pipeline, catalog)
         if "rating_answers" in pipeline.inputs():
             inputs.check_answers(catalog)
+        check_findings_of_gate(pipeline, catalog)
         check_given_step_1(catalog, self.parameters, self.about)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
         parameters, of_noise = epochs.with_noise_file(self.parameters, catalog)
@@ -88,8 +91,10 @@ class PreflightHooks:
         results.check_results(book, *self._made, pipeline, catalog)
         results.check_training(book, self._running, catalog)
         entries = ledger.opened(book, stages, self._running)
-        if "source" in pipeline.inputs():
-            source = catalog.load("source")
+        source = catalog.load("source") if "source" in pipeline.inputs() else None
+        check_suites(pipeline, catalog, self.parameters, source)
+        check_merged(pipeline, catalog, parameters, source)
+        if source is not None:
             inputs.check_source(source, parameters)
             check_operating_point(pipeline, source, parameters)
             check_imports(catalog, pipeline, source, parameters, self.layout)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from borderline.findings import MEASURES, Measured
@@ -10,11 +11,13 @@ from borderline.grid import Grid
 from borderline.pipelines.gate.limits import check, verdict
 from borderline.pipelines.gate.nodes import check_limits
 from borderline.pipelines.gate.params import GateParams
-from conftest import findings_of
+from conftest import ROOT, findings_of
+
+DEFAULTS = yaml.safe_load((ROOT / "conf/base/parameters_gate.yml").read_text())["gate"]
 
 
 def gate(limits: dict[str, Any], judged_by: str = "value") -> GateParams:
-    return GateParams.model_validate({"judged_by": judged_by, "limits": limits})
+    return GateParams.model_validate(DEFAULTS | {"judged_by": judged_by, "limits": limits})
 
 
 def findings(**changed: Measured) -> Any:

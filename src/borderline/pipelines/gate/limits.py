@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from pandas import DataFrame
 
-from borderline.findings import MEASURES, Findings, Measured, written
+from borderline.findings import MEASURES, Findings, Measured, with_interval, written
 from borderline.pipelines.gate.params import GateParams, Limit
 
-COLUMNS = ["model", "figure", "value", "low", "high", "least", "most", "holds", "says"]
+
+class Row(NamedTuple):
+    """A limit, and whether a model keeps to it; ``suite`` is empty for a limit of the findings."""
+
+    model: str
+    suite: str
+    figure: str
+    value: float | None
+    low: float | None
+    high: float | None
+    least: float | None
+    most: float | None
+    holds: bool
+    says: str
 
 
-def check(findings: Mapping[str, Findings], settings: GateParams) -> DataFrame:
-    """Check all limits for all models, a row a limit; a missing measure breaks its limit."""
+def check(
+    findings: Mapping[str, Findings], settings: GateParams, suites: Iterable[Row] | None = None
+) -> DataFrame:
+    """Check all limits for all models, a row a limit; a missing measure breaks its limit.
+
+    ``suites`` are the limits of suites; only with them has the table a column for their folders.
+    """
     rows = []
     for model, of_model in findings.items():
         for name, limit in settings.limits.items():
             if limit is None:
                 continue
-            measured = of_model.measures[name]
-            low, high = measured.value, measured.value
-            if settings.judged_by == "interval" and measured.low is not None:
-                low, high = measured.low, measured.high
-            holds = (
-                low is not None
-                and high is not None
-                and (limit.least is None or low >= limit.least)
-                and (limit.most is None or high <= limit.most)
-            )
-            sentence = f"{model}: {_sentence(name, measured, limit)}"
+            measured, described = of_model.measures[name], MEASURES[name]
+            holds = is_within(measured, limit, settings.judged_by)
+            says = f"{model}: {sentence(described.title, described.form, measured, limit)}"
             ends = (measured.value, measured.low, measured.high, limit.least, limit.most)
-            rows.append((model, name, *ends, holds, sentence))
-    return DataFrame(rows, columns=COLUMNS)
+            rows.append(Row(model, "", name, *ends, holds, says))
+    table = DataFrame([*rows, *(suites or ())], columns=list(Row._fields))
+    return table.drop(columns="suite") if suites is None else table
 
 
-def _sentence(name: str, measured: Measured, limit: Limit) -> str:
-    form, value = MEASURES[name].form, measured.value
+def is_within(measured: Measured, limit: Limit, judged_by: str) -> bool:
+    """Whether a measure, or its whole interval if it has one, is within a limit."""
+    low, high = measured.value, measured.value
+    if judged_by == "interval" and measured.low is not None:
+        low, high = measured.low, measured.high
+    return (
+        low is not None
+        and high is not None
+        and (limit.least is None or low >= limit.least)
+        and (limit.most is None or high <= limit.most)
+    )
+
+
+def sentence(title: str, form: str, measured: Measured, limit: Limit) -> str:
+    """A measure and its limit in words."""
+    value = measured.value
     words = {"at least": limit.least, "at most": limit.most}
     ends = {word: end for word, end in words.items() if end is not None}
     if value is None:
@@ -46,9 +72,10 @@ def _sentence(name: str, measured: Measured, limit: Limit) -> str:
         form = "{:.6g}"
         text = f"is {form.format(value)}"
     else:
-        text = f"is {measured.text(name)}"
+        parts = with_interval(form, value, measured.low, measured.high)
+        text = f"is {' '.join(filter(None, parts))}"
     limits = " and ".join(f"{word} {written(form, end)}" for word, end in ends.items())
-    return f"{MEASURES[name].title} {text}, and the limit is {limits}"
+    return f"{title} {text}, and the limit is {limits}"
 
 
 def verdict(table: DataFrame) -> str:
@@ -58,5 +85,13 @@ def verdict(table: DataFrame) -> str:
         return ""
     return (
         f"The gate is closed, because {len(broken)} of {len(table)} limits do not hold "
-        f"({'; '.join(broken['says'])}): read the report, or change gate.limits."
+        f"({'; '.join(broken['says'])}): {_remedy(broken)}."
     )
+
+
+def _remedy(broken: DataFrame) -> str:
+    if "suite" not in broken or not (of_suites := broken["suite"] != "").any():
+        return "read the report, or change gate.limits"
+    if of_suites.all():
+        return "look at the images of the suite, or change gate.suite_limits"
+    return "read the report and look at the images of the suite, or change the limits of gate"

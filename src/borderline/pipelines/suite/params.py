@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from borderline.params import Params, distinct
+from borderline.names import fault_of_path
+from borderline.params import Params, distinct, without_fault
 
 
 class SuiteParams(Params):
@@ -18,4 +19,6 @@ class SuiteParams(Params):
     """
 
     images: int = Field(ge=1)
-    merge: Annotated[tuple[str, ...], AfterValidator(distinct)]
+    merge: Annotated[
+        tuple[Annotated[str, without_fault(fault_of_path)], ...], AfterValidator(distinct)
+    ]

@@ -1,0 +1,110 @@
+"""The card of a suite, in the format of dataset cards (Gebru et al. 2021)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from borderline.boundary import formula_of_band
+from borderline.findings import NONE, VERDICTS, written
+from borderline.pages.rendering import environment
+from borderline.plain_text import in_one_line
+from borderline.suites.suite import Item, Suite
+
+_PACKAGE = "borderline.suites"
+_TASK = "image-classification"
+_SIZES = (1_000, 10_000, 100_000, 1_000_000)
+_SOURCES = {"people": "people", "committee": "the committee", None: "the committee"}
+
+
+def write_card(suite: Suite) -> str:
+    """The card in Markdown with a YAML head; the same for the same suite."""
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    about = suite.about
+    licenses = {run.license for run in about.made_with}
+    data = DatasetCardData(
+        pretty_name=in_one_line(f"Borderline images: {about.positive} or {about.negative}"),
+        license=next(iter(licenses)) if len(licenses) == 1 else None,
+        task_categories=[_TASK],
+        size_categories=[_size(len(suite.items))],
+        tags=[_TASK, "decision-boundary", "borderline", "synthetic"],
+    )
+    text = (
+        environment(_PACKAGE, of_markdown=True)
+        .get_template("suite_card.md")
+        .render(
+            card_data=Markup(data.to_yaml()),
+            about=about,
+            left_out=[_listed(run.left_out) for run in about.made_with],
+            images=len(suite.items),
+            counts=_counts(suite),
+            boundaries=_boundaries(suite),
+            patterns=_patterns(suite),
+            licenses=sorted(license_name or "not set" for license_name in licenses),
+        )
+    )
+    # Hubs parse the head; a head that cannot be parsed raises here.
+    return f"{DatasetCard(text)}\n"
+
+
+def _listed(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason.lower()}" for reason, count in left_out.items())
+
+
+def _size(images: int) -> str:
+    """The category of a number of images, as hubs name it."""
+    names = ["n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M"]
+    return names[sum(images >= size for size in _SIZES)]
+
+
+def _counts(suite: Suite) -> list[tuple[str, str, str, int]]:
+    """The number of images of each verdict, label and source: a row each."""
+    names = {1: suite.about.positive, 0: suite.about.negative, None: "none"}
+    counts = Counter(
+        (item.verdict, item.label, _SOURCES[item.label_source]) for item in suite.items
+    )
+    order = sorted(counts, key=lambda key: (key[0] != "weakness", -(key[1] or 0), key[2]))
+    return [(VERDICTS[key[0]], names[key[1]], key[2], counts[key]) for key in order]
+
+
+def _boundaries(suite: Suite) -> list[dict[str, Any]]:
+    """Each model with its threshold, its band and its number of images."""
+    counts = Counter((item.model, *item.boundary.values()) for item in suite.items)
+    by_key = {(item.model, *item.boundary.values()): item for item in suite.items}
+    return [
+        {
+            "model": item.model,
+            "threshold": f"{item.threshold:.4g}",
+            "band": formula_of_band(item.boundary),
+            "images": counts[key],
+        }
+        for key, item in by_key.items()
+    ]
+
+
+def _patterns(suite: Suite) -> list[dict[str, Any]]:
+    """Each pattern of each model, with its images of each verdict and its words."""
+    found: dict[tuple[str, int | None, str], list[Item]] = {}
+    for item in suite.items:
+        found.setdefault((item.model, item.pattern, item.words), []).append(item)
+    rows = []
+    for (model, pattern, words), items in found.items():
+        weaknesses = sum(item.verdict == "weakness" for item in items)
+        targets = [item.target for item in items if item.target is not None]
+        rows.append(
+            {
+                "model": model,
+                "pattern": "none" if pattern is None else pattern,
+                "weaknesses": weaknesses,
+                "ambiguous": len(items) - weaknesses,
+                "target": written("{:.0%}", sum(targets) / len(targets)) if targets else NONE,
+                "words": words,
+            }
+        )
+    return sorted(
+        rows, key=lambda row: (row["model"], row["pattern"] == "none", str(row["pattern"]).zfill(9))
+    )
