@@ -25,7 +25,12 @@ from borderline.params import (
     TrackingParams,
     without_fault,
 )
-from borderline.pipelines.classifier.params import AnyJudge, AnyModel, JudgeParams, RepairedModelParams
+from borderline.pipelines.classifier.params import (
+    AnyJudge,
+    AnyModel,
+    JudgeParams,
+    RepairedModelParams,
+)
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import AnyGenerator

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kedro.pipeline import Pipeline
 
 from borderline.grid import JUDGE, current, for_all, for_each_member, for_each_model, node
@@ -52,9 +54,9 @@ def create_pipeline() -> Pipeline:
     )
 
 
-def _evaluated(**more: str) -> Pipeline:
+def _evaluated(**more: Any) -> Pipeline:
     """The evaluation of a model; ``more`` are inputs of the nodes of the validation images."""
-    of_training = {"training": "params:classifier", **more}
+    of_training: dict[str, Any] = {"training": "params:classifier", **more}
     return Pipeline(
         [
             node(nodes.view_real_images, "real_view"),
