@@ -138,7 +138,7 @@ def test_only_other_models_are_repaired() -> None:
         (
             ALONE,
             ["cnn_2.findings"],
-            "kedro run --env e --params 'a=1,grid.models=[\"mlp_4\", \"cnn_2\"]' --pipelines repair",
+            'kedro run --env e --params \'a=1,grid.models=["mlp_4", "cnn_2"]\' --pipelines repair',
         ),
     ],
 )
@@ -251,5 +251,5 @@ def test_generators_of_another_repair_are_told_before_the_run(tmp_path: Path) ->
     )
     check_checkpoints(catalog, read, layout, {"cnn_2.repaired": "old"})
     check_checkpoints(catalog, read, layout, {})
-    with pytest.raises(BorderlineError, match="is 'new', but the checkpoints in .* with 'old'"):
+    with pytest.raises(BorderlineError, match=r"is 'new', but the checkpoints in .* with 'old'"):
         check_checkpoints(catalog, read, layout, {"cnn_2.repaired": "new"})
