@@ -212,10 +212,10 @@ def test_a_repair_that_did_not_finish_or_was_changed_is_told(
 def test_the_entry_of_a_repair_has_the_settings_of_all_nodes_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stages = {"classifier": running(monkeypatch, BOTH), "repair": repair_pipeline()}
+    road = running(monkeypatch, BOTH) + repair_pipeline()
     name = "cnn_2.repair.keep_repaired"
     settings = parameters(["cnn_2", "cnn_2_repaired"]).plain()
-    entries = with_origins({name: {"settings": {"own": 1}}}, stages, settings, {})
+    entries = with_origins({name: {"settings": {"own": 1}}}, road, settings, {})
     made = entries[name]["settings"]
     assert made["own"] == 1
     assert (made["models.cnn_2.filters"], made["classifier.epochs"]) == (2, 10)

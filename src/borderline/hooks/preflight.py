@@ -124,8 +124,8 @@ class PreflightHooks:
         digests = results.digests_in(catalog)
         given = self._given | digests_of_made(catalog, self.layout, self._running)
         entries = ledger.closed(self._running, self.settings, digests, given)
-        stages, *_ = self._made
-        catalog.save("ledger", with_origins(entries, stages, self.settings, given))
+        road = Pipeline(pipelines[name] for name in (*STAGES, "repair"))
+        catalog.save("ledger", with_origins(entries, road, self.settings, given))
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:

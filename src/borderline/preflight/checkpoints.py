@@ -183,7 +183,10 @@ def _trainings(
         # The band matters to checkpoints with early stopping, even where it is off by now.
         settings |= confusion | measured | seed_settings(of_step_2[number])
         called = _called(p, layout.repaired.get(model, model))
-        called |= {"generator": f"generators.{name}", CLASSIFIER_DIGEST: f"the digest of {model}"}
+        called |= {
+            "generator": f"generators.{name}",
+            CLASSIFIER_DIGEST: f"the digest of the weights of {model}",
+        }
         epochs: int = generator.epochs  # type: ignore[attr-defined]
         yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called
 

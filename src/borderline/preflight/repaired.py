@@ -102,14 +102,14 @@ def digests_of_made(catalog: DataCatalog, layout: Layout, ran: Pipeline) -> dict
 
 def with_origins(
     entries: dict[str, ledger.Entry],
-    stages: Mapping[str, Pipeline],
+    road: Pipeline,
     settings: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> dict[str, ledger.Entry]:
     """The entries, in which that of a repaired model has the settings of all nodes before it."""
     for name, entry in entries.items():
         if name.endswith(f".{_KEEPER}"):
-            for node in Pipeline(stages.values()).to_nodes(name).nodes:
+            for node in road.to_nodes(name).nodes:
                 entry["settings"] |= ledger.settings_of(node, settings, given)
     return entries
 

@@ -51,7 +51,7 @@ def test_sections_are_those_of_model_cards() -> None:
 
 
 def test_card_of_a_repaired_model_says_what_it_was_trained_on() -> None:
-    sentence = "The model is cnn_2, trained again with more images by `kedro run --pipelines repair"
+    sentence = "The model is cnn_2, trained again by `kedro run --pipelines repair`"
     assert sentence in write_card("m", findings_of(repaired_from="cnn_2"), ORIGIN, None)
     assert "trained again" not in write_card("m", findings_of(), ORIGIN, None)
     findings = findings_of(repaired_from="mine", trained_elsewhere=True)
