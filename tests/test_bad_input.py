@@ -526,6 +526,26 @@ def test_suite_is_read_before_a_new_model_is_trained(
     assert not Path("data/test").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--params", "grid.models=[cnn_1_repaired]", "--pipelines", "repair"],
+            ["grid.models is cnn_1_repaired", "add cnn_1"],
+        ),
+        (
+            ["--params", "grid.models=[mlp_4,cnn_1_repaired]"],
+            ["has not been repaired yet", 'grid.models=["mlp_4", "cnn_1"]', "report,repair` first"],
+        ),
+    ],
+)
+def test_a_repaired_model_needs_the_other_one(
+    kedro: CliRunner, project: Path, arguments: list[str], words: list[str]
+) -> None:
+    assert_one_sentence(invoke(kedro, *arguments), *words)
+    assert_nothing_written(project)
+
+
 @pytest.mark.parametrize("pipeline", ["gate", "compare", "rating"])
 def test_what_is_beside_the_road_needs_a_finished_run(
     kedro: CliRunner, project: Path, pipeline: str

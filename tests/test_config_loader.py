@@ -109,7 +109,7 @@ def test_presets_that_cannot_be(conf: Path) -> None:
 
 
 # Settings that an entry must set itself.
-REQUIRED = {"kind", "latent_dim", "outputs", "filters", "name"}
+REQUIRED = {"kind", "latent_dim", "outputs", "filters", "name", "of"}
 
 
 def assert_names(values: Mapping[str, Any], group: type[Params], required: set[str]) -> None:

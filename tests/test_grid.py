@@ -186,5 +186,5 @@ def test_each_member_of_the_committee_has_its_own_datasets_and_number(
 def test_only_some_of_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     copies = grid.for_each_model("stage", template(), models=["b"])
     assert copies.outputs() == {"b.images"}
-    layout = grid.Layout(models=("a", "b", "c"), imported=("b",))
+    layout = grid.Layout(models=("a", "b", "c", "d"), imported=("b",), repaired={"d": "a"})
     assert layout.trained == ("a", "c")

@@ -92,6 +92,14 @@ def test_what_comes_from_elsewhere_is_a_setting_of_the_node_that_takes_it() -> N
     }
 
 
+def test_the_nodes_of_a_model_do_not_depend_on_the_other_models() -> None:
+    settings = {"grid": {"models": ["cnn", "mlp"], "runs": 1}}
+    of_model = ledger.settings_of(node("cnn.metrics.measure", [], "grid"), settings)
+    assert of_model == {"grid.runs": 1}
+    of_all = ledger.settings_of(node("report.summarise", [], "grid"), settings)
+    assert of_all == {"grid.models": ["cnn", "mlp"], "grid.runs": 1}
+
+
 def test_what_a_run_takes_must_have_been_made_with_its_settings(disk: Disk) -> None:
     disk.check("page")
     disk.check("page", run=RunParams(seed=0, device="cuda").plain(Mark.NO_RESULT))

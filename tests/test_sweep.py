@@ -117,6 +117,7 @@ def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
         (["--seeds", "1,01"], ["--seeds names 1 twice"]),
         (["--seeds", "-1"], ["--seeds has '-1'", "whole number"]),
         (["--models", "cnn_5"], ["grid.models is 'cnn_5'", "did you mean"]),
+        (["--models", "cnn_1,cnn_1_repaired"], ["cnn_1_repaired", "a sweep repairs no model"]),
         (["--generators", "hybrid"], ["generators.hybrid.space_of is 'gasten_10'", "add it there"]),
         (["--pipelines", "gasten"], ["--pipelines is 'gasten'", "classifier,gasten"]),
         (["--pipelines", "classifier,gatsen"], ["--pipelines is 'classifier,gatsen'"]),

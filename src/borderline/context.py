@@ -29,6 +29,7 @@ from borderline.preflight.configuration import (
     laid_out,
     pair_up,
     pretrained_models,
+    repaired_models,
     trained_members,
 )
 from borderline.preflight.reading import check_paths, read_globals, read_parameters
@@ -84,6 +85,7 @@ class BorderlineContext(KedroContext):
             pairing=pairing,
             imported=tuple(imported_models(checked)),
             pretrained=tuple(pretrained_models(checked)),
+            repaired=repaired_models(checked),
             members=tuple(trained_members(checked)),
             also=bool(checked.clustering.also),
             epoch_judges=checked.metrics.epoch_judges,

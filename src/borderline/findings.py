@@ -163,6 +163,7 @@ class Findings(Params):
 
     Attributes:
         trained_elsewhere: Whether the model was imported.
+        repaired_from: The name of the model whose repaired version it is; empty for none.
         other_mass: Mean probability of classes beside the pair, on the test images; None for a
             model of two classes.
         test_groups: Number of groups of the test images, by which intervals and tests on them are
@@ -210,6 +211,7 @@ class Findings(Params):
     weights: int | None
     outputs: str = LOGIT
     trained_elsewhere: bool = False
+    repaired_from: str = ""
     other_mass: float | None = None
     train_images: int
     test_images: int

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 REFERENCE = "metrics.epoch_reference"
 NOISE_DIGEST = "digest of generation.noise_file"
 STEP_2_SEED = "seed of grid.step_2_seeds"
+CLASSIFIER_DIGEST = "classifier digest"
 
 Value = int | float | str | bool | None
 

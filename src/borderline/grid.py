@@ -89,7 +89,7 @@ class Layout:
         pairing: The two models that ``compare`` compares.
         imported: The models that were trained elsewhere.
         pretrained: The models that are trained here from pretrained weights.
-        repaired: The models that are repaired versions of others.
+        repaired: The models that are repaired versions of others, with the names of these.
         members: The members of the committee of judges that are trained here, the judge first; none
             where the judge is imported.
         also: Whether the best recipe of each pair of a reduction and a clustering is shown too.
@@ -110,7 +110,7 @@ class Layout:
     pairing: Pairing | None = None
     imported: tuple[str, ...] = ()
     pretrained: tuple[str, ...] = ()
-    repaired: tuple[str, ...] = ()
+    repaired: Mapping[str, str] = field(default_factory=dict)
     members: tuple[str, ...] = (JUDGE,)
     also: bool = False
     seeded: tuple[str, ...] = ()
@@ -134,8 +134,8 @@ class Layout:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """The models that were not trained elsewhere."""
-        return tuple(model for model in self.models if model not in self.imported)
+        """The models that are trained here, by the stage ``classifier``."""
+        return tuple(m for m in self.models if m not in (*self.imported, *self.repaired))
 
 
 # Without a context (`kedro registry list`) the stages have only their shared nodes.

@@ -50,6 +50,9 @@ def settings_of(
         if group in parameters:
             value = reduce(lambda values, name: values[name], names, parameters[group])
             settings.update(flat({path: value}))
+    # The nodes of a model do not depend on the other models of the grid.
+    if node.name.partition(".")[0] in settings.get("grid.models", ()):
+        del settings["grid.models"]
     return settings
 
 

@@ -154,7 +154,16 @@ def quickly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _run(**options: Any) -> Any:
     runner_of(options["runner"], options["runner_params"])
-    return kedro_run.callback(**options)  # type: ignore[misc]
+    try:
+        return kedro_run.callback(**options)  # type: ignore[misc]
+    except ValueError:
+        if "repair" in options["pipelines"]:
+            # Without a model to repair Kedro ends before the checks.
+            from borderline.grid import current
+            from borderline.preflight.repaired import check_repairable
+
+            check_repairable(current())
+        raise
 
 
 def _config_file(context: click.Context, option: click.Parameter, value: str | None) -> Any:

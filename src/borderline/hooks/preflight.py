@@ -50,6 +50,12 @@ class PreflightHooks:
         )
         from borderline.preflight.merging import check_merged
         from borderline.preflight.models_on_disk import check_models
+        from borderline.preflight.repaired import (
+            check_repairable,
+            check_repaired_there,
+            digests_of_repaired,
+            whole_call,
+        )
         from borderline.preflight.repairs import check_repairs
         from borderline.preflight.suites import check_findings_of_gate, check_suites
 
@@ -67,16 +73,22 @@ class PreflightHooks:
         if "rating_answers" in pipeline.inputs():
             inputs.check_answers(catalog)
         check_findings_of_gate(pipeline, catalog)
+        if "repair" in requested:
+            check_repairable(self.layout)
         check_given_step_1(catalog, self.parameters, self.about)
+        call = whole_call(env, run_params["runtime_params"])
+        check_repaired_there(catalog, self.layout, pipeline, call)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
         parameters, of_noise = epochs.with_noise_file(self.parameters, catalog)
         imports = digests_of_imports(catalog, parameters, self.layout, pipeline) | of_noise
+        book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
+        present = self.settings | imports
+        imports |= digests_of_repaired(book, catalog, self.layout, pipeline, present, call)
         check_checkpoints(catalog, parameters, self.layout, imports)
         if "inception" in pipeline.inputs():
             # A file that cannot be read ends the run here.
             catalog.load("inception")
         inputs.check_study_storage(pipeline, catalog, self.about)
-        book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
         self._running = pipeline
         if run_params["only_missing_outputs"]:
@@ -114,10 +126,13 @@ class PreflightHooks:
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which have all finished."""
         from borderline.preflight import results
+        from borderline.preflight.repaired import digests_of_made, with_origins
 
         digests = results.digests_in(catalog)
-        entries = ledger.closed(self._running, self.settings, digests, self._given)
-        catalog.save("ledger", entries)
+        given = self._given | digests_of_made(catalog, self.layout, self._running)
+        entries = ledger.closed(self._running, self.settings, digests, given)
+        road = Pipeline(pipelines[name] for name in (*STAGES, "repair"))
+        catalog.save("ledger", with_origins(entries, road, self.settings, given))
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:

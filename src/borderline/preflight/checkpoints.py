@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING
 from kedro.io import DataCatalog, DatasetError
 
 from borderline.errors import BorderlineError
+from borderline.fingerprints import CLASSIFIER_DIGEST
 from borderline.grid import GIVEN_STEP_1, Layout, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
 from borderline.imported.params import FILE_DIGEST, ImportedModelParams
 from borderline.measures.judges import JUDGE_OF
 from borderline.params import Setting
-from borderline.pipelines.classifier.params import JudgeParams, judge_settings
+from borderline.pipelines.classifier.params import JudgeParams, RepairedModelParams, judge_settings
 from borderline.pipelines.gasten.noise_file import NOISE_FILE
 from borderline.pipelines.gasten.params import BEST, gan_settings, measured_settings, seed_settings
 from borderline.preflight.configuration import Globals, Parameters, trained_members
+from borderline.preflight.repaired import REPAIRED
 from borderline.seeds import run_of
-from borderline.training.params import OF_TRAINING, PRETRAINED_DIGEST, classifier_settings
+from borderline.training.params import (
+    OF_TRAINING,
+    PRETRAINED_DIGEST,
+    TrainedModelParams,
+    classifier_settings,
+)
 
 if TYPE_CHECKING:
     from borderline.datasets.checkpoints import Checkpoint
@@ -145,20 +152,25 @@ def _trainings(
         name = f"{repeated('gan', number)}.checkpoints_so_far"
         called = {"run": f"grid.seeds, repetition {number}: run"} if p.grid.seeds else {}
         yield name, p.gan.epochs, settings | measured, called
-    models = {}
+    models: dict[str, dict[str, Setting]] = {}
     for model in p.grid.models:
-        recipe, digest = p.models[model], imports.get(f"{model}.{IMPORTED_FILE}")
+        # A repaired model has the fingerprint of the other one, and other weights.
+        of = layout.repaired.get(model, model)
+        recipe, digest = p.models[of], imports.get(f"{of}.{IMPORTED_FILE}")
+        assert not isinstance(recipe, RepairedModelParams)
         if not isinstance(recipe, ImportedModelParams):
             models[model] = classifier_settings(p.run, p.pair, recipe, p.classifier)
             # The epochs matter to the generators alone.
             models[model] |= {"classifier.epochs": recipe.training(p.classifier).epochs}
-            weights = imports.get(f"{model}.{PRETRAINED}")
+            weights = imports.get(f"{of}.{PRETRAINED}")
             models[model] |= {PRETRAINED_DIGEST: weights} if weights else {}
         else:
             models[model] = recipe.fingerprint("model") | ({FILE_DIGEST: digest} if digest else {})
+        weights = imports.get(f"{of}.{REPAIRED}") if model in layout.repaired else None
+        models[model] |= {CLASSIFIER_DIGEST: weights} if weights else {}
     for model in layout.trained:
         recipe = p.models[model]
-        assert not isinstance(recipe, ImportedModelParams)
+        assert isinstance(recipe, TrainedModelParams)
         name, training = f"{model}.classifier_checkpoints_so_far", recipe.training(p.classifier)
         yield name, training.epochs, models[model], _called(p, model)
     confusion = p.confusion.fingerprint("confusion")
@@ -170,7 +182,11 @@ def _trainings(
         )
         # The band matters to checkpoints with early stopping, even where it is off by now.
         settings |= confusion | measured | seed_settings(of_step_2[number])
-        called = _called(p, model) | {"generator": f"generators.{name}"}
+        called = _called(p, layout.repaired.get(model, model))
+        called |= {
+            "generator": f"generators.{name}",
+            CLASSIFIER_DIGEST: f"the digest of the weights of {model}",
+        }
         epochs: int = generator.epochs  # type: ignore[attr-defined]
         yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called
 

@@ -25,7 +25,12 @@ from borderline.params import (
     TrackingParams,
     without_fault,
 )
-from borderline.pipelines.classifier.params import AnyJudge, AnyModel, JudgeParams
+from borderline.pipelines.classifier.params import (
+    AnyJudge,
+    AnyModel,
+    JudgeParams,
+    RepairedModelParams,
+)
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
 from borderline.pipelines.gasten.kinds import AnyGenerator
@@ -227,6 +232,12 @@ def pretrained_models(parameters: Parameters) -> dict[str, LibraryModelParams]:
         for n, model in models.items()
         if isinstance(model, LibraryModelParams) and model.pretrained
     }
+
+
+def repaired_models(parameters: Parameters) -> dict[str, str]:
+    """The grid's models that are repaired versions of others, with the names of these."""
+    models = {name: parameters.models[name] for name in parameters.grid.models}
+    return {n: model.of for n, model in models.items() if isinstance(model, RepairedModelParams)}
 
 
 def imported_generators(layout: Layout) -> dict[str, Source]:

@@ -13,7 +13,7 @@ from borderline.measures import INCEPTION_FEATURES
 from borderline.measures.judges import JUDGE_OF, Distance, check_more_than_features
 from borderline.pipelines.classifier.params import JudgeParams
 from borderline.pipelines.gasten.noise_file import NOISE_FILE, read_noise
-from borderline.preflight.configuration import Parameters
+from borderline.preflight.configuration import Parameters, repaired_models
 from borderline.training.params import JUDGE_FEATURES, ModelParams
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def check_images(source: SourceImages, parameters: Parameters, of_pair: int) -> 
     if "inception" in judges:
         check_more_than_features("inception", INCEPTION_FEATURES, noise, real)
     for name in parameters.grid.models if "classifier" in judges else ():
-        model = parameters.models[name]
+        model = parameters.models[repaired_models(parameters).get(name, name)]
         if isinstance(model, ModelParams):
             from borderline.training.networks import build_model
 

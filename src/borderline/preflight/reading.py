@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, did_you_mean
 from borderline.grid import lay_out
 from borderline.measures import INCEPTION_FEATURES
 from borderline.names import fault_of_name
 from borderline.params import merged
 from borderline.pipeline_registry import STAGES
-from borderline.pipelines.classifier.params import JudgeParams
+from borderline.pipelines.classifier.params import JudgeParams, RepairedModelParams
 from borderline.pipelines.gasten.params import GeneratorContext
 from borderline.pipelines.metrics.params import RULES
 from borderline.preflight.configuration import Globals, Parameters
@@ -28,6 +28,8 @@ _TAKEN = {
     *STAGES,
     *RULES,
 }
+_REPAIRED = "_repaired"
+"""The end of the name of a repaired model that needs no entry of ``models``."""
 _OTHER_DATASETS = re.compile(r"judge_|compared_|gan_run_\d")
 
 
@@ -45,6 +47,7 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
             "classes."
         )
     grid = parameters.grid
+    _check_repaired(parameters)
     check_names("grid.models", grid.models, parameters.models, "models")
     check_names("grid.generators", grid.generators, parameters.generators, "generators")
     _check_gan(parameters)
@@ -78,7 +81,19 @@ def with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
             filled[group] = _with_kind(entries, defaults)
         else:
             filled[group] = {name: _with_kind(entry, defaults) for name, entry in entries.items()}
-    return filled
+    return _with_repaired(filled)
+
+
+def _with_repaired(filled: dict[str, Any]) -> dict[str, Any]:
+    """Settings with an entry for each ``<model>_repaired`` of the grid that has none."""
+    grid, models = filled.get("grid"), filled.get("models")
+    names = grid.get("models") if isinstance(grid, dict) else None
+    if not isinstance(names, list) or not isinstance(models, dict):
+        return filled
+    missing = [name for name in names if isinstance(name, str) and name not in models]
+    bases = {name: name.removesuffix(_REPAIRED) for name in missing if name.endswith(_REPAIRED)}
+    added = {n: {"kind": "repaired", "of": base} for n, base in bases.items() if base in models}
+    return {**filled, "models": {**models, **added}}
 
 
 def _with_kind(entry: Any, defaults: Mapping[str, Any]) -> Any:
@@ -111,6 +126,27 @@ def check_paths(parameters: Parameters, about: Globals, changed: Mapping[str, An
                     f"{filed[name]!r} of globals.yml: set {group} in conf/<env>/globals.yml or "
                     "with --params."
                 )
+
+
+def _check_repaired(parameters: Parameters) -> None:
+    """Make sure that each repaired model is one of a model that is not repaired."""
+    models = parameters.models
+    known = [n for n, model in models.items() if not isinstance(model, RepairedModelParams)]
+    for name, model in models.items():
+        if isinstance(model, RepairedModelParams) and model.of not in known:
+            fault = "is itself a repaired model" if model.of in models else "models does not have"
+            raise BorderlineError(
+                f"models.{name}.of is {model.of!r}, which {fault}{did_you_mean(model.of, known)}: "
+                f"choose one of {', '.join(known)}."
+            )
+    for name in parameters.grid.models:
+        base = name.removesuffix(_REPAIRED)
+        if name not in models and base != name:
+            raise BorderlineError(
+                f"grid.models is {name!r}, the repaired version of {base!r}, which models does not "
+                f"have{did_you_mean(base, known)}: choose one of {', '.join(known)}, or add "
+                f"{base!r} to models."
+            )
 
 
 def _check_gan(parameters: Parameters) -> None:

@@ -173,6 +173,10 @@ def make_plan(
         context: Any = session.load_context()  # type: ignore[attr-defined]
     assert isinstance(context, BorderlineContext)
     parameters, about = context.checked, context.about
+    for model in context.layout.repaired:
+        raise BorderlineError(
+            f"--models or grid.models has {model}, but a sweep repairs no model: leave it out."
+        )
     stages = _checked_stages(lists["pipelines"])
     seeds = _checked_seeds(lists["seeds"], parameters.run.seed)
     name = name if name is not None else default_name(env or "base", parameters) + suffix

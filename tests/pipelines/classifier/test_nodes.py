@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,14 +11,20 @@ from borderline.errors import BorderlineError
 from borderline.measures.inference import embed, other_mass, predict
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier.nodes import (
+    calibrate_classifier,
+    choose_boundary,
     evaluate_classifier,
     keep_best_classifier,
+    take_repaired,
     train_classifier,
     view_real_images,
 )
+from borderline.pipelines.classifier.params import RepairedModelParams
+from borderline.pipelines.classifier.scores import fit_temperature
 from borderline.records import LabelledImages, take_rows
 from borderline.training.networks import Classifier, build_model
 from borderline.training.params import ModelParams, TrainingParams
+from borderline.training.reserve import validation_rows
 from conftest import BOUNDARY
 
 NAMES = {"source": "digits", "negative": "1", "positive": "7"}
@@ -28,6 +36,46 @@ CONFUSION = ConfusionParams(threshold=0.5, band=0.1, scale="probability")
 def classifier() -> Classifier:
     torch.manual_seed(1)
     return build_model("cnn", 1, (1, 12, 12))
+
+
+REPAIRED = RepairedModelParams(kind="repaired", of="cnn_1")
+HALF = TrainingParams(epochs=1, batch_size=8, learning_rate=0.1, validation_share=0.5, patience=1)
+
+
+def test_no_reserve_image_is_in_the_boundary_or_calibration_of_a_repaired_model(
+    classifier: Classifier, pair_images: LabelledImages, run: RunParams
+) -> None:
+    """The arm ``uncertain`` has trained on some of them."""
+    selection = validation_rows(pair_images, HALF, run, repaired=True)
+    labels = pair_images["labels"]
+    # Positive images have p = 0.25 among the selection images, and 0.001 elsewhere.
+    p = torch.full((60,), 0.001)
+    p[selection] = 0.25
+    view: Any = {"train_p": torch.where(labels == 1, p, 0.0001)}
+    point = {"threshold": {"sensitivity": 0.8}, "band": 0.1, "scale": "logit"}
+    settings: Any = {"classifier": HALF, "run": run}
+    settings["confusion"] = ConfusionParams.model_validate(point)
+    usual, own = (
+        choose_boundary(view, pair_images, **settings, repaired=repaired)["threshold"]
+        for repaired in (None, REPAIRED)
+    )
+    assert usual < 0.001 < own < 0.25
+    table = calibrate_classifier(classifier, pair_images, training=HALF, run=run, repaired=REPAIRED)
+    p = predict(classifier, pair_images["images"][selection], CPU)
+    assert table["loss"][0] == fit_temperature(p, labels[selection])["loss"]
+
+
+def test_a_repaired_model_that_guesses_is_refused(
+    pair_images: LabelledImages,
+) -> None:
+    guess = Classifier(torch.nn.Sequential(torch.nn.Flatten()), 144, 1)
+    torch.nn.init.zeros_(guess.head.weight)
+    original = ModelParams(kind="cnn", filters=1, allow_chance=False)
+    settings: Any = {"model": REPAIRED, "original": original, "confusion": CONFUSION}
+    with pytest.raises(BorderlineError, match=r"cnn_1 \(repaired\) classifies 30 of 60"):
+        take_repaired(guess, pair_images, **settings)
+    settings["original"] = original.model_copy(update={"allow_chance": True})
+    assert take_repaired(guess, pair_images, **settings) is guess
 
 
 def test_view_has_p_and_embeddings_of_all_real_images(

@@ -69,6 +69,33 @@ def test_each_side_is_seen_by_the_other_model(run: RunParams) -> None:
     assert page.count("p = 0.99 for b") == 6, "prototype and two members of two patterns"
 
 
+@pytest.mark.parametrize(
+    ("repaired", "elsewhere", "a_has", "b_has"),
+    [
+        ({"other": "a"}, False, "2 gone", "2 new"),
+        ({"this": "b"}, False, "2 new", "2 gone"),
+        ({"other": "a"}, True, "2 of a only", "2 of b of the other run only"),
+        ({"other": "c"}, False, "2 of a only", "2 of b only"),
+    ],
+)
+def test_patterns_of_a_repaired_model_are_gone_or_new(
+    run: RunParams, repaired: dict[str, str], elsewhere: bool, a_has: str, b_has: str
+) -> None:
+    pairing = Pairing(this="a", other="b", elsewhere=elsewhere)
+    this = side(0, repaired_from=repaired.get("this", ""))
+    other = side(3, repaired_from=repaired.get("other", ""))
+    settings: dict[str, Any] = {"pairing": pairing, "compare": COMPARE, "run": run}
+    sides = wired(this, other)
+    patterns = carry_patterns_over(**settings, **sides)
+    assert set(patterns["verdict"]) == {"own"}
+    measures, errors = compare_models(pairing=pairing, **sides)
+    page = write_comparison(measures, errors, patterns, **settings, **sides)
+    for has, opposite in ((a_has, pairing.names[1]), (b_has, "a")):
+        assert f": 0 shared with {opposite}, {has}, 0 open." in page
+        badge = has.removeprefix("2 ").removeprefix("of ")
+        assert page.count(f'<span class="badge">{badge}</span>') == 2
+
+
 def test_errors_are_those_of_the_real_views() -> None:
     this, other = side(0), side(3)
     other["real_view"] = {"test_p": 1 - this["real_view"]["test_p"]}

@@ -154,9 +154,7 @@ def test_fresh_images_are_new_and_have_label_and_pattern(run: RunParams) -> None
     assert torch.equal(fresh["labels"], fresh["patterns"])
     assert fresh["generated"].tolist() == [len(new.images)]
     empty = pools.fresh_images(new, new.images, lambda _: torch.zeros(1), origin)
-    assert [len(empty[name]) for name in ("images", "labels", "patterns", "probabilities")] == [
-        0
-    ] * 4  # type: ignore[literal-required]
+    assert len(empty["images"]) == len(empty["labels"]) == len(empty["probabilities"]) == 0
 
 
 def test_a_cluster_has_the_number_of_its_first_prototype() -> None:

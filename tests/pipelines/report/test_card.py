@@ -50,6 +50,14 @@ def test_sections_are_those_of_model_cards() -> None:
     assert "](prototypes.png)" in card
 
 
+def test_card_of_a_repaired_model_says_what_it_was_trained_on() -> None:
+    sentence = "The model is cnn_2, trained again by `kedro run --pipelines repair`"
+    assert sentence in write_card("m", findings_of(repaired_from="cnn_2"), ORIGIN, None)
+    assert "trained again" not in write_card("m", findings_of(), ORIGIN, None)
+    findings = findings_of(repaired_from="mine", trained_elsewhere=True)
+    assert "mine was trained elsewhere" in write_card("m", findings, ORIGIN, None)
+
+
 def test_model_is_described_by_its_weights_and_outputs() -> None:
     card = write_card("m", findings_of(positive="cat"), ORIGIN, None)
     assert "- **Model:** cnn, filters 2, 293 weights\n" in card

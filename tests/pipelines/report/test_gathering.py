@@ -23,11 +23,13 @@ from borderline.findings import (
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.measures.intervals import estimate_of_share
 from borderline.params import RunParams
+from borderline.pipelines.classifier.params import RepairedModelParams
 from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from borderline.pipelines.report.advice import limits_of_model
 from borderline.pipelines.report.gathering import OUT_OF_DATE, doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
+from borderline.training.networks import build_model
 from conftest import BOUNDARY, imported_model
 
 NAMES = {"source": "digits", "positive": "7", "negative": "1"}
@@ -169,6 +171,7 @@ def gathered(
     run: RunParams | None = None,
     classifier: nn.Module | None = None,
     pair_test: LabelledImages | None = None,
+    repaired: RepairedModelParams | None = None,
     **changed: pd.DataFrame,
 ) -> Findings:
     values = gather_findings(
@@ -182,6 +185,7 @@ def gathered(
         boundary=BOUNDARY,
         level=0.05,
         run=run or RunParams(seed=0, device="cpu"),
+        repaired=repaired,
         **tables(**changed),
     )
     return Findings.read(values)
@@ -260,6 +264,15 @@ def test_imported_model_is_described_by_what_is_known_of_it() -> None:
     assert (findings.weights, findings.said_weights) == (None, "unknown number of weights")
     assert findings.outputs == "p, the probability of {positive}"
     assert findings.kind == "imported (callable), embedding: the judge's features"
+
+
+def test_a_repaired_model_is_described_by_its_origin() -> None:
+    model = build_model("cnn", 2, (1, 8, 8))
+    model.settings = {"model.kind": "cnn", "model.filters": 2, "repair.arm": "boundary"}
+    findings = gathered(classifier=model, repaired=RepairedModelParams(kind="repaired", of="cnn_2"))
+    assert findings.kind == "cnn_2, repaired with the arm boundary (cnn, filters 2)"
+    assert (findings.repaired_from, findings.weights) == ("cnn_2", 113)
+    assert gathered(classifier=model).repaired_from == ""
 
 
 def test_model_and_its_patterns_are_described() -> None:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from borderline.imported.judge import ImportedJudge
     from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
     from borderline.params import PairParams, RunParams
-    from borderline.pipelines.classifier.params import JudgeParams
+    from borderline.pipelines.classifier.params import (
+        AnyOriginal,
+        JudgeParams,
+        RepairedModelParams,
+    )
     from borderline.records import LabelledImages, RealFeatures, RealView
     from borderline.training.epochs import Epoch
     from borderline.training.networks import Classifier
@@ -133,6 +137,27 @@ def import_classifier(
     return ImportedClassifier(model, imported_file, tuple(pair_train["images"].shape[1:]), judge)
 
 
+def take_repaired(
+    repaired: nn.Module,
+    pair_test: LabelledImages,
+    *,
+    model: RepairedModelParams,
+    original: AnyOriginal,
+    confusion: ConfusionParams,
+) -> nn.Module:
+    """The repaired version of another model under test; ``original`` are the settings of that one.
+
+    Raises:
+        BorderlineError: When it is no more accurate than guessing on the test images.
+    """
+    from borderline.pipelines.classifier.scores import check_better_than_guessing
+
+    if not original.allow_chance:
+        threshold = confusion.known_threshold
+        check_better_than_guessing(repaired, pair_test, threshold, f"{model.of} (repaired)")
+    return repaired
+
+
 def view_real_images(
     classifier: nn.Module,
     pair_train: LabelledImages,
@@ -164,12 +189,13 @@ def choose_boundary(
     confusion: ConfusionParams,
     classifier: TrainingParams,
     run: RunParams,
+    repaired: RepairedModelParams | None = None,
 ) -> Boundary:
     """The decision boundary of a model under test, with a threshold by its validation images."""
-    from borderline.training.epochs import split_validation
+    from borderline.training.reserve import validation_rows
     from borderline.training.thresholds import boundary_of
 
-    _, rows = split_validation(pair_train, classifier, run, "classifier")
+    rows = validation_rows(pair_train, classifier, run, repaired=repaired is not None)
     return boundary_of(confusion, real_view["train_p"][rows], pair_train["labels"][rows])
 
 
@@ -200,17 +226,22 @@ def evaluate_classifier(
 
 
 def calibrate_classifier(
-    classifier: nn.Module, pair_train: LabelledImages, *, training: TrainingParams, run: RunParams
+    classifier: nn.Module,
+    pair_train: LabelledImages,
+    *,
+    training: TrainingParams,
+    run: RunParams,
+    repaired: RepairedModelParams | None = None,
 ) -> DataFrame:
     """The temperature of a model under test, fitted on its validation images, as one row."""
     from pandas import DataFrame
 
     from borderline.measures.inference import predict
     from borderline.pipelines.classifier.scores import fit_temperature
-    from borderline.training.epochs import split_validation
+    from borderline.training.reserve import validation_rows
 
     images, labels = pair_train["images"], pair_train["labels"]
-    _, rows = split_validation(pair_train, training, run, "classifier")
+    rows = validation_rows(pair_train, training, run, repaired=repaired is not None)
     # Not from the real view: the last digits of p depend on the batch, and the temperature with
     # them.
     p = predict(classifier, images[rows], run.torch_device())

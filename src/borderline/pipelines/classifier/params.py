@@ -15,13 +15,32 @@ from borderline.training.params import (
     TrainingParams,
 )
 
-AnyModel = Annotated[AnyTrainedModel | ImportedModelParams, Field(discriminator="kind")]
+
+class RepairedModelParams(Params):
+    """The repaired version of another model under test, from ``kedro run --pipelines repair``.
+
+    The name ``<model>_repaired`` in ``grid.models`` has such settings without an entry of its own.
+
+    Attributes:
+        of: The model that was repaired, a key of ``models`` that is not itself a repaired one.
+    """
+
+    kind: Literal["repaired"]
+    of: str
+
+
+AnyOriginal = Annotated[AnyTrainedModel | ImportedModelParams, Field(discriminator="kind")]
+"""The settings of a model that is not a repaired one."""
+AnyModel = Annotated[
+    AnyTrainedModel | ImportedModelParams | RepairedModelParams, Field(discriminator="kind")
+]
 MODEL_KINDS: dict[str, type[Params]] = {
     "cnn": ModelParams,
     "mlp": ModelParams,
     "torchvision": LibraryModelParams,
     "timm": LibraryModelParams,
     "imported": ImportedModelParams,
+    "repaired": RepairedModelParams,
 }
 
 

@@ -45,8 +45,9 @@ def write_comparison(
     from borderline.pipelines.compare.sides import sides_of
 
     this, other = sides_of(pairing, sides)
+    shown = compared_patterns_table, compare.members, run.torch_device()
     sections = [
-        section(side, opposite, compared_patterns_table, compare.members, run.torch_device())
+        section(side, opposite, *shown, same_run=not pairing.elsewhere)
         for side, opposite in ((this, other), (other, this))
     ]
     findings = {side.name: side.findings for side in (this, other)}

@@ -24,11 +24,18 @@ from borderline.pipelines.compare.transfer import OPEN, OWN, SHARED
 
 
 def section(
-    side: Side, other: Side, table: pd.DataFrame, members: int, device: torch.device
+    side: Side,
+    other: Side,
+    table: pd.DataFrame,
+    members: int,
+    device: torch.device,
+    *,
+    same_run: bool = True,
 ) -> dict[str, Any]:
     """The patterns of a side, from the table of both, with pictures framed by the other model's p.
 
-    They show the prototype and at most ``members`` images of the cluster.
+    They show the prototype and at most ``members`` images of the cluster. Only in the ``same_run``
+    a model can be the repaired version of the other one.
     """
     patterns = []
     for _, row in table[table["model"] == side.name].iterrows():
@@ -43,8 +50,18 @@ def section(
         doubt = verdict_on(pattern, side.findings)
         patterns.append({**row.to_dict(), "pictures": shown, "doubt": doubt})
     units = {"unit": side.findings.unit, "other_unit": other.findings.unit}
+    change = _change(side, other) if same_run else ""
+    own = {"own": change or f"{side.name} only", "own_words": change or f"of {side.name} only"}
     title = headed(f"{side.findings.unit.capitalize()}s of {side.name}", side.findings)
-    return {"name": side.name, "other": other.name, "title": title, "patterns": patterns, **units}
+    names = {"name": side.name, "other": other.name, "title": title, **own}
+    return {**names, "patterns": patterns, **units}
+
+
+def _change(side: Side, other: Side) -> str:
+    """The word for a pattern of one side only, if one model is the repaired other one."""
+    if other.findings.repaired_from == side.name:
+        return "gone"
+    return "new" if side.findings.repaired_from == other.name else ""
 
 
 def render(
@@ -85,7 +102,7 @@ def _verdicts(section: dict[str, Any]) -> str:
     patterns = f"1 {unit}" if len(verdicts) == 1 else f"{len(verdicts)} {unit}s"
     return (
         f"{name} has {patterns}: {verdicts.count(SHARED)} shared with {section['other']}, "
-        f"{verdicts.count(OWN)} of {name} only, {verdicts.count(OPEN)} open."
+        f"{verdicts.count(OWN)} {section['own_words']}, {verdicts.count(OPEN)} open."
     )
 
 

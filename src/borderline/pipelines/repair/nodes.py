@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from borderline.committee import Committee
     from borderline.datasets.checkpoints import Checkpoint, Checkpoints
     from borderline.datasets.image_source import SourceImages
+    from borderline.imported.params import ImportedModelParams
     from borderline.params import PairParams, RunParams
-    from borderline.pipelines.classifier.params import AnyModel
     from borderline.pipelines.repair.params import RepairParams
     from borderline.pipelines.repair.pools import Judging
     from borderline.records import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         RepairImages,
     )
     from borderline.sampling import Sampler
-    from borderline.training.params import TrainingParams
+    from borderline.training.params import AnyTrainedModel, TrainingParams
     from borderline.verdicts.params import VerdictsParams
 
 
@@ -65,9 +65,9 @@ def gather_repair_images(
     """
     from borderline.findings import digest_of_patterns
     from borderline.pipelines.repair import labels, pools
-    from borderline.pipelines.repair.splits import split_reserve
     from borderline.records import take_rows
     from borderline.training.epochs import split_validation
+    from borderline.training.reserve import split_reserve
 
     judging = _judging(source, committee, judge, held_out, verdicts, pair, run)
     origin = pools.Source(sampler, classifier, pair_train, boundary, judging, run)
@@ -152,7 +152,7 @@ def train_repairs(
     repair_trainings_so_far: Checkpoints,
     pretrained: bytes = b"",
     *,
-    model: AnyModel,
+    model: AnyTrainedModel | ImportedModelParams,
     training: TrainingParams,
     repair: RepairParams,
     confusion: ConfusionParams,

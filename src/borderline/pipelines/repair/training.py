@@ -29,7 +29,6 @@ from borderline.params import PairParams, RunParams, Setting
 from borderline.pipelines.repair.arms import added, arms_in, count_of
 from borderline.pipelines.repair.keeping import ARM, check_kept, name_of
 from borderline.pipelines.repair.params import CONTROL, Arm, RepairParams, data_settings
-from borderline.pipelines.repair.splits import split_reserve
 from borderline.records import FreshImages, LabelledImages, RepairImages, tensors_of
 from borderline.training.epochs import binary_loss, split_validation, train
 from borderline.training.networks import build_trained, start_from
@@ -39,6 +38,7 @@ from borderline.training.params import (
     TrainingParams,
     classifier_settings,
 )
+from borderline.training.reserve import split_reserve
 from borderline.training.thresholds import boundary_of, check_count
 
 PURPOSE = "repair"

@@ -61,6 +61,7 @@ def gather(
     quick: bool = False,
     test_groups: int | None = None,
     leaks: Sequence[str] = (),
+    repaired_from: str = "",
 ) -> Findings:
     """The findings about one model.
 
@@ -75,6 +76,7 @@ def gather(
         quick: Whether the run was a quick look.
         test_groups: The number of groups of the test images; None for images without groups.
         leaks: Sentences on groups and images that training and test share.
+        repaired_from: The name of the model whose repaired version it is; empty for none.
     """
     prototypes, chosen = tables["prototypes_table"], _chosen(tables)
     scores = tables["classifier_scores_table"].iloc[0]
@@ -103,7 +105,7 @@ def gather(
     )
     return Findings(
         **names,
-        **_description(classifier),
+        **_description(classifier, repaired_from),
         other_mass=number_of(scores.get("other_mass")),
         train_images=train_images,
         test_images=int(scores["test_images"]),
@@ -226,16 +228,21 @@ def _baselines_beside(tables: Tables) -> str:
     )
 
 
-def _description(classifier: nn.Module) -> dict[str, Any]:
+def _description(classifier: nn.Module, repaired_from: str) -> dict[str, Any]:
     settings: dict[str, Any] = getattr(classifier, "settings", {})
     kind = settings.get("model.kind", type(classifier).__name__)
     if "model.name" in settings:
         kind = f"{settings['model.name']} of {kind}"
-    filters = settings.get("model.filters")
+    if "model.filters" in settings:
+        kind = f"{kind}, filters {settings['model.filters']}"
+    kind = getattr(classifier, "described", kind)
+    if repaired_from:
+        arm = settings.get("repair.arm", "unknown")
+        kind = f"{repaired_from}, repaired with the arm {arm} ({kind})"
     return {
         "trained_elsewhere": hasattr(classifier, "described"),
-        "kind": getattr(classifier, "described", None)
-        or (kind if filters is None else f"{kind}, filters {filters}"),
+        "repaired_from": repaired_from,
+        "kind": kind,
         "weights": classifier.weights
         if hasattr(classifier, "weights")
         else sum(weight.numel() for weight in classifier.parameters()),

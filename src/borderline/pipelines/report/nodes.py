@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from borderline.boundary import Boundary
     from borderline.grid import Grid
     from borderline.params import CallParams, RunParams
+    from borderline.pipelines.classifier.params import RepairedModelParams
     from borderline.pipelines.report.page import View
     from borderline.pipelines.report.params import ReportParams
     from borderline.records import (
@@ -70,6 +71,7 @@ def gather_findings(
     *,
     level: float,
     run: RunParams,
+    repaired: RepairedModelParams | None = None,
     **tables: pd.DataFrame,
 ) -> dict[str, Any]:
     """The findings about a model, from ``TABLES``; ``level`` is that of the validation.
@@ -87,6 +89,7 @@ def gather_findings(
         quick=run.quick,
         test_groups=len(pair_test["groups"].unique()) if "groups" in pair_test else None,
         leaks=leaks(RealImages.of(pair_train, pair_test)),
+        repaired_from=repaired.of if repaired is not None else "",
     )
     patterns = digest_of_patterns(borderline, clusters, prototypes)
     return with_rating(findings, human_verdicts, patterns).model_dump(mode="json")

@@ -19,16 +19,19 @@ def create_pipeline() -> Pipeline:
         for name in ("findings", "summary_table")
     )
     views = _by_name(f"{model}.{s}_view" for model in layout.models for s in nodes.SECTIONS)
-    level = "params:prototypes.validation.level"
+    tables, level = _by_name(nodes.TABLES), "params:prototypes.validation.level"
     model = Pipeline(
         [
-            node(nodes.gather_findings, "findings", more=_by_name(nodes.TABLES), level=level),
             node(nodes.summarise_model, "summary_table", more=_by_name(nodes.SUMMARISED)),
             node(nodes.show_model, "model_view"),
             node(nodes.show_generators, "generators_view", more=images),
             node(nodes.show_patterns, "patterns_view"),
             node(nodes.show_validation, "validation_view"),
         ]
+    )
+    gathered, repaired = (
+        Pipeline([node(nodes.gather_findings, "findings", more=tables, level=level, **of_repair)])
+        for of_repair in ({}, {"repaired": "params:model"})
     )
     compared = _by_name(f"{model}.{n}" for model in layout.models for n in nodes.COMPARED)
     compared = compared if layout.also else {}
@@ -43,7 +46,13 @@ def create_pipeline() -> Pipeline:
         cards = [f"{model}.model_card" for model in layout.models]
         of_all.append(node(nodes.write_cards, cards, more=findings))
     shared = ["pair_names", "pair_train", "pair_test", "committee_scores_table"]
-    return for_each_model("report", model, shared=shared) + for_all("report", Pipeline(of_all))
+    others = [model for model in layout.models if model not in layout.repaired]
+    return (
+        for_each_model("report", gathered, shared=shared, models=others)
+        + for_each_model("report", repaired, shared=shared, models=layout.repaired)
+        + for_each_model("report", model, shared=shared)
+        + for_all("report", Pipeline(of_all))
+    )
 
 
 def _by_name(datasets: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from borderline.boundary import Boundary, fingerprint
 from borderline.errors import BorderlineError
-from borderline.fingerprints import EARLIER
+from borderline.fingerprints import CLASSIFIER_DIGEST, EARLIER
 from borderline.grid import node
 from borderline.measures.judges import Distance
 from borderline.params import Mark, RunParams, Setting
@@ -286,7 +286,7 @@ def _fingerprint(
     return {
         **generator.training_settings(*inputs),
         "step 1 digest": digest_of_weights(network.generator),
-        "classifier digest": digest_of_weights(classifier),
+        CLASSIFIER_DIGEST: digest_of_weights(classifier),
     }
 
 
