@@ -1,0 +1,87 @@
+"""Trainings of a repair that are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from borderline.datasets.checkpoints import Checkpoint, Checkpoints
+from borderline.pipelines.repair.params import RepairParams
+from borderline.records import FreshImages
+from conftest import base_settings
+
+
+def repair_params(*arms: str, **changed: object) -> RepairParams:
+    """Settings of a repair with these arms."""
+    return RepairParams.model_validate(base_settings()["repair"] | {"arms": arms} | changed)
+
+
+def labels_of(images: int) -> Tensor:
+    """Labels that take turns."""
+    return torch.arange(images) % 2
+
+
+def p_with(labels: Tensor, wrong: Sequence[int]) -> Tensor:
+    """p of a model that is sure, and wrong in these rows only."""
+    p = torch.where(labels == 1, 0.9, 0.1)
+    rows = torch.tensor(wrong, dtype=torch.long)
+    p[rows] = 1 - p[rows]
+    return p
+
+
+def fresh_of(patterns: Sequence[int]) -> FreshImages:
+    """Fresh images of these patterns, on which the model as it is, is always wrong."""
+    labels = labels_of(len(patterns))
+    return {
+        "images": torch.zeros(len(patterns), 1, 2, 2),
+        "labels": labels,
+        "patterns": torch.tensor(patterns, dtype=torch.long),
+        "probabilities": torch.where(labels == 1, 0.45, 0.55),
+        "generated": torch.tensor([100]),
+    }
+
+
+def training(
+    test_p: Tensor, fresh_p: Tensor, *, loss: float = 0.1, threshold: float = 0.5
+) -> Checkpoint:
+    """A finished training."""
+    state = {"test_p": test_p, "fresh_p": fresh_p, "selection_p": test_p, "threshold": threshold}
+    return {
+        "epoch": 1,
+        "settings": {"number of added images": 400},
+        "history": [],
+        "state": state | {"selection_loss": loss},
+    }
+
+
+def trainings_of(
+    labels: Tensor,
+    wrong: Mapping[str, Sequence[Sequence[int]]],
+    fresh: FreshImages,
+    fresh_wrong: Mapping[str, Sequence[Sequence[int]]] | None = None,
+) -> Checkpoints:
+    """Trainings by name, from the rows that each seed of each arm gets wrong."""
+    made = {}
+    for arm, seeds in wrong.items():
+        for seed, rows in enumerate(seeds, start=1):
+            of_fresh = fresh_wrong[arm][seed - 1] if fresh_wrong else []
+            made[f"{arm}_seed_{seed}"] = training(
+                p_with(labels, rows), p_with(fresh["labels"], of_fresh), loss=0.1 * seed
+            )
+    return {name: (lambda each=each: each) for name, each in made.items()}
+
+
+class Near:
+    """A cluster model for which the first embedding of an image is its cluster, -1 for none."""
+
+    def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The clusters, all of them sure."""
+        labels = embeddings[:, 0].astype(int)
+        return labels, np.ones(len(labels)), embeddings
+
+    def typicality(self, embeddings: np.ndarray) -> np.ndarray:
+        """The second embedding."""
+        return embeddings[:, 1]
