@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints
+from borderline.pipelines.repair.outcomes import Outcome, ScoredOn, as_it_is, outcomes_of
 from borderline.pipelines.repair.params import RepairParams
 from borderline.records import FreshImages
-from conftest import base_settings
+from conftest import BOUNDARY, base_settings
 
 
-def repair_params(*arms: str, **changed: object) -> RepairParams:
+def repair_params(*arms: str, seeds: int = 2, **changed: object) -> RepairParams:
     """Settings of a repair with these arms."""
-    return RepairParams.model_validate(base_settings()["repair"] | {"arms": arms} | changed)
+    values = base_settings()["repair"] | {"arms": arms, "seeds": seeds}
+    return RepairParams.model_validate(values | changed)
 
 
 def labels_of(images: int) -> Tensor:
@@ -27,7 +30,7 @@ def labels_of(images: int) -> Tensor:
 def p_with(labels: Tensor, wrong: Sequence[int]) -> Tensor:
     """p of a model that is sure, and wrong in these rows only."""
     p = torch.where(labels == 1, 0.9, 0.1)
-    rows = torch.tensor(wrong, dtype=torch.long)
+    rows = torch.tensor(list(wrong), dtype=torch.long)
     p[rows] = 1 - p[rows]
     return p
 
@@ -72,6 +75,40 @@ def trainings_of(
                 p_with(labels, rows), p_with(fresh["labels"], of_fresh), loss=0.1 * seed
             )
     return {name: (lambda each=each: each) for name, each in made.items()}
+
+
+def scored_on(
+    labels: Tensor,
+    *,
+    fresh: FreshImages | None = None,
+    near: Sequence[int] = (),
+    patterns: int = 0,
+    groups: Tensor | None = None,
+) -> ScoredOn:
+    """Test images with these labels, of which the first ones lie near these patterns."""
+    fresh = fresh_of([]) if fresh is None else fresh
+    numbers = torch.tensor([*near, *[-1] * (len(labels) - len(near))])
+    return ScoredOn(labels, groups, numbers, fresh["labels"], fresh["patterns"], patterns)
+
+
+def compared(
+    wrong: Mapping[str, Sequence[Sequence[int]]],
+    images: int,
+    *,
+    fresh: FreshImages | None = None,
+    fresh_wrong: Mapping[str, Sequence[Sequence[int]]] | None = None,
+    near: Sequence[int] = (),
+    patterns: int = 0,
+    groups: Tensor | None = None,
+) -> tuple[list[Outcome], ScoredOn]:
+    """A model without errors as it is, and trainings, with the rows that they get wrong."""
+    labels, fresh = labels_of(images), fresh_of([]) if fresh is None else fresh
+    tested = scored_on(labels, fresh=fresh, near=near, patterns=patterns, groups=groups)
+    repair = repair_params(*wrong, seeds=len(wrong["again"]))
+    made = trainings_of(labels, wrong, fresh, fresh_wrong)
+    view: Any = {"test_p": p_with(labels, [])}
+    first = as_it_is(view, fresh, BOUNDARY)
+    return [first, *outcomes_of(made, repair, BOUNDARY, tested)], tested
 
 
 class Near:

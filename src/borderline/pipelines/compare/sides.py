@@ -137,10 +137,10 @@ def compare_errors(this: Side, other: Side) -> dict[str, Any]:
     if not all(torch.equal(*(test[name] for test in tests)) for name in ("images", "labels")):
         return dict.fromkeys(names)
     labels = this.pair_test["labels"]
-    wrong = [
+    this_wrong, other_wrong = (
         (is_positive(side.real_view["test_p"], side.findings.boundary).long() != labels).numpy()
         for side in (this, other)
-    ]
-    compared = compare_wrong(*wrong, this.pair_test.get("groups"))
+    )
+    compared = compare_wrong(this_wrong, other_wrong, this.pair_test.get("groups"))
     errors: dict[str, Any] = dict(zip(names, compared, strict=False))
     return errors | {"by_group": True} if compared.by_group else errors

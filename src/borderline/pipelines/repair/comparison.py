@@ -14,7 +14,7 @@ from torch import Tensor
 
 from borderline.measures.intervals import Estimate, estimate_of_repeats
 from borderline.measures.mcnemar import compare_wrong
-from borderline.pipelines.repair.outcomes import AS_IS, Outcome, TestedOn, majority_wrong, score
+from borderline.pipelines.repair.outcomes import AS_IS, Outcome, ScoredOn, majority_wrong, score
 from borderline.pipelines.repair.params import CONTROL
 
 LEVEL = 0.05
@@ -64,7 +64,7 @@ _OF_T = ("difference", "low", "high", "p", "corrected_p")
 _OF_MCNEMAR = ("only_arm_wrong", "only_control_wrong", "mcnemar_p", "mcnemar_corrected_p")
 
 
-def compare_arms(outcomes: list[Outcome], tested: TestedOn) -> pd.DataFrame:
+def compare_arms(outcomes: list[Outcome], tested: ScoredOn) -> pd.DataFrame:
     """Compare all arms, by their scores on the same images.
 
     Args:
@@ -102,7 +102,7 @@ def _row(
 ) -> dict[str, Any]:
     end = "" if pattern is None else f"_{pattern}"
     values = scores[f"{name}{end}"]
-    of_arm = values.loc[arm]
+    of_arm, tried = values.loc[arm], values.index.get_level_values("arm")
     images = int(scores[f"{measure.images}{end}"].iloc[0])
     mean = _spread(of_arm)
     row: dict[str, Any] = {"arm": arm, "measure": name, "main": name == MAIN, "pattern": pattern}
@@ -110,7 +110,7 @@ def _row(
     row |= dict(zip(("mean", "low", "high"), mean, strict=True))
     for control in CONTROLS:
         paired = (math.nan,) * 4
-        if arm not in (AS_IS, CONTROL, control) and control in values.index.levels[0]:
+        if arm not in (AS_IS, CONTROL, control) and control in tried:
             paired = _paired(of_arm - values.loc[control], float(values.abs().max()))
         row |= {f"{control}_{key}": v for key, v in zip(_OF_T[:-1], paired, strict=True)}
         # The columns stand in their order; `_corrected` and `_mcnemar` fill them.

@@ -13,7 +13,9 @@ from borderline.pipelines.repair.comparison import MAIN, MEASURES, Measure
 from borderline.pipelines.repair.outcomes import AS_IS
 from borderline.pipelines.repair.words import ARMS
 
-_SHOWN = (MAIN, "error_near", "nll", "ece", "borderline", "fresh_accuracy")
+# The model as it is has no line here: these images are borderline because it is unsure of them.
+_FRESH = "fresh_accuracy"
+_SHOWN = (MAIN, "error_near", "nll", "ece", "borderline", _FRESH)
 _COLUMNS = 3
 _LABEL = 18  # characters of a line beside the axes
 _BETTER = {-1: "lower is better", 0: "", 1: "higher is better"}
@@ -61,21 +63,24 @@ def _draw(
     name: str,
     arms: list[str],
 ) -> None:
-    axes.axvline(float(values.loc[[AS_IS]].iloc[0]), color=CHANCE_COLOUR, linestyle="dashed")
+    if name != _FRESH:
+        axes.axvline(values.loc[[AS_IS]].item(), color=CHANCE_COLOUR, linestyle="dashed")
     means = table[table["measure"] == name].set_index("arm")
     for height, arm in enumerate(reversed(arms)):
-        points = values.loc[[arm]]
+        points, row = values.loc[[arm]], means.loc[arm]
         axes.plot(points, [height] * len(points), "o", color=CHANCE_COLOUR, alpha=0.6, zorder=1)
-        mean, ends = means["mean"][arm], means.loc[arm, ["low", "high"]].tolist()
-        axes.plot(ends, [height, height], color="black", linewidth=1.5, zorder=2)
-        axes.plot(mean, height, "D", color="black", markersize=5, zorder=3)
+        axes.plot([row["low"], row["high"]], [height] * 2, color="black", linewidth=1.5, zorder=2)
+        axes.plot(row["mean"], height, "D", color="black", markersize=5, zorder=3)
     if measure.percent:
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     main = "main outcome" if name == MAIN else ""
     said = ", ".join(filter(None, (main, _BETTER[measure.better])))
-    images = f"{int(means['images'].iloc[0]):,} images"
-    axes.set_title(f"{measure.title} ({images})\n{said}", fontsize=9)
+    images = int(means["images"].iloc[0])
+    axes.set_title(f"{measure.title}, {images:,} images\n{said}", fontsize=9)
+    low, high = axes.get_xlim()
+    if low < 0:
+        axes.set_xlim(-0.03 * high, high)
     axes.tick_params(labelsize=8)
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)

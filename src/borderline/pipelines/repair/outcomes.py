@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
         return bool(self.test_p.isfinite().all() and self.fresh_p.isfinite().all())
 
 
-class TestedOn(NamedTuple):
+class ScoredOn(NamedTuple):
     """The images on which all trainings are scored.
 
     Attributes:
@@ -102,7 +102,7 @@ class TestedOn(NamedTuple):
 
 
 def outcomes_of(
-    trainings: Checkpoints, repair: RepairParams, boundary: Boundary, tested: TestedOn
+    trainings: Checkpoints, repair: RepairParams, boundary: Boundary, tested: ScoredOn
 ) -> list[Outcome]:
     """The outcomes of all trainings, in the order of the arms and of the seeds.
 
@@ -136,9 +136,7 @@ def outcomes_of(
     return outcomes
 
 
-def _outcome(
-    trainings: Checkpoints, name: str, arm: str, seed: int, boundary: Boundary
-) -> Outcome:
+def _outcome(trainings: Checkpoints, name: str, arm: str, seed: int, boundary: Boundary) -> Outcome:
     state = trainings[name]()["state"]
     at = cast(Boundary, {**boundary, "threshold": float(state["threshold"])})
     loss = float(state["selection_loss"])
@@ -151,7 +149,7 @@ def as_it_is(real_view: RealView, fresh: FreshImages, boundary: Boundary) -> Out
     return Outcome(AS_IS, AS_IS, None, *p, boundary, math.nan)
 
 
-def score(outcomes: list[Outcome], tested: TestedOn) -> pd.DataFrame:
+def score(outcomes: list[Outcome], tested: ScoredOn) -> pd.DataFrame:
     """The scores of trainings, a row each.
 
     Returns:
@@ -168,7 +166,7 @@ def score(outcomes: list[Outcome], tested: TestedOn) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"seed": "Int64"})
 
 
-def _row(outcome: Outcome, tested: TestedOn) -> Iterator[tuple[str, Any]]:
+def _row(outcome: Outcome, tested: ScoredOn) -> Iterator[tuple[str, Any]]:
     yield from {"training": outcome.name, "arm": outcome.arm, "seed": outcome.seed}.items()
     yield "threshold", outcome.boundary["threshold"]
     yield "selection_loss", outcome.selection_loss
@@ -188,7 +186,7 @@ def _row(outcome: Outcome, tested: TestedOn) -> Iterator[tuple[str, Any]]:
         yield f"fresh_images{end}", int(of_fresh.sum())
 
 
-def _on_test(outcome: Outcome, tested: TestedOn) -> dict[str, float]:
+def _on_test(outcome: Outcome, tested: ScoredOn) -> dict[str, float]:
     names = ("accuracy", "error", "sensitivity", "specificity", "nll", "ece", "borderline")
     counts = ("errors", "borderline_test_images")
     images = {"test_images": len(tested.labels)}

@@ -147,10 +147,14 @@ def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, st
     moved = f"the error {images} {how} from {before} to {after} ({_difference(row)})"
     if change > 0:
         return f"{name} make it worse here: {moved}."
-    if subject == "random" or "random" not in main:
-        why = left_out.get("random", "the setting repair.arms does not name it")
-        unknown = f". The arm random is missing ({why}), so whether random images do the same is "
-        return f"{name} lower the error here: {moved}{'' if subject == 'random' else unknown + 'unknown'}."
+    if subject == "random":
+        return f"{name} lower the error here: {moved}."
+    if "random" not in main:
+        why = left_out.get("random", "repair.arms does not name it")
+        return (
+            f"{name} lower the error here: {moved}. Whether random generated images do the same is "
+            f"unknown, because there is no arm random: {why}."
+        )
     beside, random = significant(row, "random"), main["random"]
     against = f"against random generated images: {_difference(row, 'random')}"
     if beside < 0:
@@ -182,11 +186,13 @@ def _majority(subject: str, main: Mapping[str, Row]) -> Iterator[str]:
             continue
         other = "without added images" if control == CONTROL else f"with {ARMS[control]}"
         alone, of_other = (int(row[f"{control}_only_{who}_wrong"]) for who in ("arm", "control"))
+        p = row[f"{control}_mcnemar_corrected_p"]
         yield (
             f"By the majority of the trainings, {_count(alone, 'test image')} "
             f"{'is' if alone == 1 else 'are'} wrong only with {ARMS[subject]}, and {of_other:,} "
-            f"only {other} (McNemar's test, corrected "
-            f"{_p(row[f'{control}_mcnemar_corrected_p'])})."
+            f"only {other}; over the test images this difference is "
+            f"{'significant' if p <= LEVEL else 'not significant'} (McNemar's test, corrected "
+            f"{_p(p)})."
         )
 
 
@@ -229,7 +235,9 @@ def _on_patterns(subject: str, rows: Sequence[Row], fresh_images: int) -> str:
     unknown = "" if fresh_images else " There are no fresh images that the committee is sure of."
     if not rows:
         return f"There are no patterns to compare.{unknown}"
-    changed = [f"pattern {int(row['pattern'])}: {_changed(row)}" for row in rows if significant(row)]
+    changed = [
+        f"pattern {int(row['pattern'])}: {_changed(row)}" for row in rows if significant(row)
+    ]
     if changed:
         return f"Patterns that change with {ARMS[subject]}: {'. '.join(changed)}.{unknown}"
     return (
