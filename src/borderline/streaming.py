@@ -15,9 +15,11 @@ class Stream:
 
     Attributes:
         table: The end of the name of its dataset, ``history_table``.
-        step: Its column with the step of each row; ``epoch`` for a node that trains.
+        step: Its column with the step of each row; ``epoch`` or ``training`` for a node that
+            trains.
         total: Takes parameters of the node's function by name; gives the number of steps.
         first: The first value of that column, 0 or 1.
+        named: The column whose text stands in front of the numbers; None for no text.
         best: The column whose maximum stands beside the progress bar; None for the last row.
         warning: The column with a sentence to warn the user about; None for no warnings.
 
@@ -32,6 +34,7 @@ class Stream:
     step: str = field(kw_only=True)
     total: Callable[..., int] = field(kw_only=True)
     first: int = field(default=1, kw_only=True)
+    named: str | None = field(default=None, kw_only=True)
     best: str | None = field(default=None, kw_only=True)
     warning: str | None = field(default=None, kw_only=True)
 
@@ -43,7 +46,7 @@ class Stream:
     @property
     def trains(self) -> bool:
         """Whether the node trains a network."""
-        return self.step == "epoch"
+        return self.step in ("epoch", "training")
 
 
 streams = Stream

@@ -49,6 +49,7 @@ class PreflightHooks:
             digests_of_imports,
         )
         from borderline.preflight.models_on_disk import check_models
+        from borderline.preflight.repairs import check_repairs
 
         env = run_params["env"]
         command = f"kedro run{f' --env {env}' if env else ''}"
@@ -79,6 +80,7 @@ class PreflightHooks:
             nodes = [n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))]
             self._running = Pipeline(nodes)
         check_models(self._running, catalog, stages, command)
+        check_repairs(catalog, self._running, parameters, self.layout)
         before = book, stages, self._running, self.settings, command, self._given
         ledger.check(*before, self._earlier)
         # The report takes the answers of people if they are there.

@@ -112,4 +112,5 @@ def _numbers(table: pd.DataFrame, stream: Stream) -> str:
     if stream.best is not None:
         return f"best={table[stream.best].max():.3g}"
     numbers = table.select_dtypes("number").drop(columns=[stream.step, *_CONSTANT], errors="ignore")
-    return " ".join(f"{name}={value:.3g}" for name, value in numbers.iloc[-1].dropna().items())
+    shown = [f"{name}={value:.3g}" for name, value in numbers.iloc[-1].dropna().items()]
+    return " ".join(([str(table[stream.named].iloc[-1])] if stream.named else []) + shown)

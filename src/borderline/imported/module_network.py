@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import ExitStack
 
 import torch
@@ -46,6 +47,12 @@ class ModuleNetwork(Network):
             features: Tensor = self._extractor[0].to(images.device)(images)[_LAYER]
             return features
         return _hooked_value(self.module, *self._hooked[0], images)
+
+    def prepare_training(self) -> None:
+        """Copy the module first, because a factory may give the same one to all callers."""
+        self.module, self._hooked = copy.deepcopy((self.module, self._hooked))
+        self._extractor = []
+        super().prepare_training()
 
     def find_layer(self, name: str | None, images: Tensor) -> None:
         """The input of the last linear layer, or a node of the traced graph, or a submodule."""

@@ -66,6 +66,14 @@ class Network(nn.Module, ABC):
         """The settings of ``input`` that the file itself declares; empty where it declares none."""
         return {} if self.input_shape is None else settings_of_shape(self.input_shape)
 
+    def prepare_training(self) -> None:
+        """Make all weights parameters of this network that gradients reach and no other one shares.
+
+        A network that shows no weights stays without parameters.
+        """
+        for weight in self.parameters():
+            weight.requires_grad_(weight.is_floating_point())
+
     def count_weights(self) -> int | None:
         """The number of weights; None where it is unknown."""
         return sum(weight.numel() for weight in self.parameters()) or None

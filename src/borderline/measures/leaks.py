@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
+from borderline.errors import BorderlineError
 from borderline.records import LabelledImages
 
 PARTS = ("training", "validation", "test")
@@ -133,3 +134,16 @@ def _effect(second: int) -> str:
     if PARTS[second] == "test":
         return "The measures on the test images may be too good."
     return "The choice of the best epoch and the calibration may be too good."
+
+
+def check_no_test_images(images: Mapping[str, Tensor], pair_test: LabelledImages) -> None:
+    """Make sure that no image of a set has exactly the pixels of a test image.
+
+    Raises:
+        BorderlineError: When one has; the sentence names the set.
+    """
+    for name, some in images.items():
+        numbers = numbers_of_pixels(pair_test["images"], some)
+        test = len(pair_test["images"])
+        if shared := np.isin(numbers[test:], numbers[:test]).sum():
+            raise BorderlineError(f"The arm {name!r} holds {shared} test images.")

@@ -26,6 +26,7 @@ from borderline.preflight.configuration import (
 )
 from borderline.preflight.epochs import check_number
 from borderline.preflight.reading import check_feature_width
+from borderline.preflight.repairs import check_finetuning, trains_repairs
 from borderline.training.params import LibraryModelParams
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def check_imports(
             count = len((source.train if of_all else real)["labels"])
             check_more_than_features("classifier", width, noise, count)
         _check_gradients(model, classifier, parameters, layout)
+        if trains_repairs(model, pipeline):
+            check_finetuning(model, classifier, layout)
     for generator, (settings, _) in layout.generators.items():
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
         if name in pipeline.inputs():

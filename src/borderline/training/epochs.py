@@ -37,7 +37,7 @@ Epoch = tuple[dict[str, Checkpoint], pd.DataFrame]
 
 
 def binary_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of logits (N,) with labels 0 or 1 (N,)."""
+    """Binary cross-entropy of logits (N,) with labels 0 or 1, or probabilities of 1 (N,)."""
     return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
 
@@ -47,7 +47,7 @@ def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def train(
-    network: Classifier,
+    network: nn.Module,
     data: LabelledImages,
     loss: Loss,
     *,
@@ -66,7 +66,7 @@ def train(
 
     Args:
         network: With its initial weights; trained in place.
-        data: The training images.
+        data: The training images; labels of floats are probabilities of the positive class.
         loss: Takes the network's output and the labels.
         params: The settings of the training.
         run: Seed and device.
@@ -191,24 +191,27 @@ def split_validation(
 
 
 def evaluate(
-    network: Classifier, images: Tensor, labels: Tensor, loss: Loss, batch_size: int = 1024
+    network: nn.Module, images: Tensor, labels: Tensor, loss: Loss, batch_size: int = 1024
 ) -> tuple[float, float]:
     """Mean loss, and accuracy in [0, 1], of a network on the device of its N >= 1 images."""
     network.eval()
     with torch.inference_mode():
         logits = torch.cat([network(batch) for batch in images.split(batch_size)])
-        right = _classes(logits) == labels
+        right = _classes(logits) == _likelier(labels)
         return loss(logits, labels).item(), right.double().mean().item()
 
 
 def accuracy(
-    network: Classifier, images: Tensor, labels: Tensor, rows: Tensor, batch_size: int = 1024
+    network: nn.Module, images: Tensor, labels: Tensor, rows: Tensor, batch_size: int = 1024
 ) -> float:
     """Accuracy in [0, 1] of a network on rows (N,) of images on its device; no copy of them all."""
     network.eval()
     with torch.inference_mode():
         batches = rows.split(batch_size)
-        right = [(_classes(network(images[batch])) == labels[batch]).sum() for batch in batches]
+        right = [
+            (_classes(network(images[batch])) == _likelier(labels[batch])).sum()
+            for batch in batches
+        ]
         return int(torch.stack(right).sum()) / len(rows)
 
 
@@ -244,10 +247,15 @@ def _classes(logits: Tensor) -> Tensor:
     return (logits > 0).long() if logits.ndim == 1 else logits.argmax(1)
 
 
+def _likelier(labels: Tensor) -> Tensor:
+    """The likelier class of labels that are probabilities of the positive one; else the labels."""
+    return (labels > 0.5).long() if labels.is_floating_point() else labels
+
+
 def _with_accuracy(
     history: list[dict[str, float]],
     so_far: Checkpoints,
-    network: Classifier,
+    network: nn.Module,
     score: Callable[[], float],
 ) -> list[dict[str, float]]:
     """The history with the training accuracy of earlier epochs, from their checkpoints.

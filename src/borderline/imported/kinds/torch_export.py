@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule, Interpreter, Node
@@ -50,6 +50,8 @@ class ExportedNetwork(Network):
         # One per device, because a graph names the device of the tensors that it makes. In a dict,
         # because an exported module refuses ``eval()``.
         self._graphs: dict[str, GraphModule] = {}
+        # The weights to train, which the graphs of all devices share, and their names there.
+        self._trained, self._names = nn.ParameterList(), list[str]()
 
     def forward(self, images: Tensor) -> Any:
         """The outputs of the graph."""
@@ -96,6 +98,14 @@ class ExportedNetwork(Network):
             raise no_such_layer(name, known)
         self.layer = name
 
+    def prepare_training(self) -> None:
+        """Make the weights of the graph parameters of this network."""
+        # One that several layers share has several names.
+        named = self._graph(torch.device("cpu")).named_parameters(remove_duplicate=False)
+        weights = dict(named)
+        self._names, self._trained = list(weights), nn.ParameterList(weights.values())
+        super().prepare_training()
+
     def count_weights(self) -> int | None:
         """The number of weights; None where they are constants of the graph."""
         return self._weights
@@ -106,7 +116,12 @@ class ExportedNetwork(Network):
             program = self._unmoved.pop() if self._unmoved else _program(self._content)
             module: Any = move_to_device_pass(program, device).module()
             self._graphs[str(device)] = module.requires_grad_(False)
-        return self._graphs[str(device)]
+        graph = self._graphs[str(device)]
+        # Each time, because a move to another device can replace the parameters.
+        for name, weight in zip(self._names, self._trained, strict=True):
+            owner, _, last = name.rpartition(".")
+            setattr(graph.get_submodule(owner), last, weight)
+        return graph
 
 
 class _Recording(Interpreter):

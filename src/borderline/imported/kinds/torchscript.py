@@ -41,6 +41,11 @@ class ScriptNetwork(Network):
             self._embedders[device] = self._cut()[0]
         return self._embedders[device](images)
 
+    def prepare_training(self) -> None:
+        """Forget the functions of the graph, whose weights are constants."""
+        self._embedders = {}
+        super().prepare_training()
+
     def find_layer(self, name: str | None, images: Tensor) -> None:
         """Cut the graph before its last linear operator, or take the exported method ``name``."""
         if name is None:

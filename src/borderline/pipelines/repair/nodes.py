@@ -84,11 +84,13 @@ def generate_fresh(
     raise NotImplementedError
 
 
-@streams(
-    "repair_history_table",
-    step="training",
-    total=lambda repair: len(repair.arms) * repair.seeds,
-)
+def _count_trainings(repair_images: RepairImages, repair: RepairParams) -> int:
+    from borderline.pipelines.repair.arms import arms_in
+
+    return len(arms_in(repair_images, repair)) * repair.seeds
+
+
+@streams("repair_history_table", step="training", total=_count_trainings, named="arm")
 def train_repairs(
     classifier: nn.Module,
     repair_images: RepairImages,
@@ -105,8 +107,23 @@ def train_repairs(
     pair: PairParams,
     run: RunParams,
 ) -> Iterator[tuple[dict[str, Checkpoint], DataFrame]]:
-    """Train the model with the images of each arm; yields each training when it has ended."""
-    raise NotImplementedError
+    """Train the model with the images of each arm; yields each training when it has ended.
+
+    A model that is trained here is trained anew; an imported one is fine-tuned from its weights.
+    """
+    from borderline.pipelines.repair.training import RealData, recipe_of, train_arms
+
+    shape = tuple(pair_train["images"].shape[1:])
+    yield from train_arms(
+        recipe_of(classifier, model, pretrained, shape, training, repair, pair, run),
+        RealData.of(pair_train, pair_test, training, run),
+        repair_images,
+        fresh,
+        repair_trainings_so_far,
+        repair=repair,
+        confusion=confusion,
+        run=run,
+    )
 
 
 def score_repairs(
@@ -132,4 +149,7 @@ def keep_repaired(
     classifier: nn.Module, repair_trainings: Checkpoints, *, repair: RepairParams
 ) -> nn.Module:
     """The model under test with the weights of the first training of the kept arm."""
-    raise NotImplementedError
+    from borderline.pipelines.repair.keeping import kept_arm, name_of, repaired_model
+
+    arm = kept_arm(repair_trainings, repair)
+    return repaired_model(classifier, repair_trainings[name_of(arm, 1)](), arm)

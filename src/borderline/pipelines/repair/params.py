@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from borderline.params import Mark, Params, distinct
+from borderline.params import Mark, Params, Setting, distinct
 
 Arm = Literal["again", "boundary", "prototypes", "random", "uncertain", "augmented", "soft"]
 CONTROL: Arm = "again"
@@ -88,3 +88,8 @@ class RepairParams(Params):
                 "another arm"
             )
         return self
+
+
+def data_settings(repair: RepairParams) -> dict[str, Setting]:
+    """The part of the fingerprint of all trainings that says which images they have."""
+    return {"repair.ambiguous": repair.ambiguous, "repair.fresh": repair.fresh}

@@ -1,0 +1,87 @@
+"""Checks of the repair before the run: imported models, and trainings on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+
+from borderline.errors import BorderlineError
+from borderline.grid import Layout
+from borderline.imported.params import ImportedModelParams
+from borderline.pipelines.repair.params import data_settings
+from borderline.preflight.configuration import Parameters
+
+if TYPE_CHECKING:
+    from borderline.imported.classifier import ImportedClassifier
+
+_NO_TRAINING = "onnx"
+
+
+def trains_repairs(model: str, pipeline: Pipeline) -> bool:
+    """Whether a pipeline trains a model for its repair."""
+    return f"{model}.repair_trainings" in pipeline.all_outputs()
+
+
+def check_repairs(
+    catalog: DataCatalog, pipeline: Pipeline, parameters: Parameters, layout: Layout
+) -> None:
+    """Make sure that the models of a repair can be trained, and that trainings on disk fit.
+
+    An imported model that this run itself makes is checked with its file.
+
+    Raises:
+        BorderlineError: When a model cannot be trained, or when trainings have other settings.
+    """
+    for model in layout.models:
+        if not trains_repairs(model, pipeline):
+            continue
+        params = parameters.models[model]
+        if isinstance(params, ImportedModelParams):
+            if params.source.kind == _NO_TRAINING:
+                raise _no_repair(model, "an ONNX file runs outside of PyTorch", layout)
+            if f"{model}.classifier" in pipeline.inputs():
+                check_finetuning(model, catalog.load(f"{model}.classifier"), layout)
+        _check_trainings(f"{model}.repair_trainings_so_far", catalog, parameters)
+
+
+def check_finetuning(model: str, classifier: ImportedClassifier, layout: Layout) -> None:
+    """Make sure that an imported model can be fine-tuned.
+
+    Raises:
+        BorderlineError: When it cannot.
+    """
+    from borderline.imported.finetuned import fault_of_finetuning
+
+    if fault := fault_of_finetuning(classifier):
+        raise _no_repair(model, fault, layout)
+
+
+def _no_repair(model: str, fault: str, layout: Layout) -> BorderlineError:
+    others = [other for other in layout.models if other != model and other not in layout.repaired]
+    leave_out = (
+        f", or leave it out of the repair (--params 'grid.models=[{','.join(others)}]')"
+        if others
+        else ""
+    )
+    return BorderlineError(
+        f"grid.models names {model!r}, which cannot be repaired, because it cannot be fine-tuned "
+        f"({fault}): import {model} as a PyTorch model with weights of type float32 (state_dict, "
+        f"torch_export or torchscript){leave_out}."
+    )
+
+
+def _check_trainings(name: str, catalog: DataCatalog, parameters: Parameters) -> None:
+    from borderline.datasets.checkpoints import CheckpointFolder, check_settings
+
+    folder, repair = catalog.get(name), parameters.repair
+    assert isinstance(folder, CheckpointFolder)
+    settings = {
+        **data_settings(repair),
+        # Only trainings of imported models, and of the arm of changed copies, have these.
+        **repair.finetuning.fingerprint("repair.finetuning"),
+        **repair.augmentation.fingerprint("repair.augmentation"),
+    }
+    for load in folder.load().values():
+        check_settings(load(), settings, where=folder.path)
