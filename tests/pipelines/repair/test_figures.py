@@ -7,7 +7,6 @@ import pytest
 from borderline.pipelines.repair.comparison import compare_arms
 from borderline.pipelines.repair.figures import draw_repair
 from borderline.pipelines.repair.outcomes import score
-from odd_names import texts_outside
 from repairs import compared, fresh_of
 
 ARMS = ("again", "boundary", "soft")
@@ -32,4 +31,3 @@ def test_a_panel_for_each_known_measure_has_a_dot_for_each_training(
     assert len(panels[0].lines) == 1 + 3 * len(arms)
     assert [len(line.get_xdata()) for line in panels[0].lines[1:4]] == [2, 2, 1]
     assert panels[0].get_xlim()[0] > -0.1
-    assert texts_outside(figure) == []

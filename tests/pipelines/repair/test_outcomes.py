@@ -26,7 +26,7 @@ def test_a_training_is_scored_at_its_own_threshold() -> None:
     at["state"]["threshold"] = 0.3
     made = {f"{arm}_seed_{seed}": lambda: at for arm in ARMS for seed in (1, 2)}
     row = score(outcomes_of(made, repair_params(*ARMS), BOUNDARY, tested), tested).iloc[0]
-    assert (row["training"], row["arm"], row["seed"]) == ("again_seed_1", "again", 1)
+    assert (row["arm"], row["seed"]) == ("again", 1)
     assert (row["threshold"], row["selection_loss"]) == (0.3, 0.2)
     assert (row["accuracy"], row["error"], row["errors"]) == (0.75, 0.25, 1)
     assert (row["sensitivity"], row["specificity"]) == (1, 0.5)
@@ -65,10 +65,10 @@ def test_a_diverged_training_has_no_scores_and_no_vote() -> None:
     made |= {f"boundary_seed_{seed}": diverged for seed in (1, 2)}
     loaders = {name: (lambda each=each: each) for name, each in made.items()}  # type: ignore[misc]
     outcomes = outcomes_of(loaders, repair_params(*ARMS), BOUNDARY, tested)
-    rows = score(outcomes, tested).set_index("training")
-    values = rows.loc["again_seed_1", ["error", "nll", "ece", "error_near", "errors"]]
+    rows = score(outcomes, tested).set_index(["arm", "seed"])
+    values = rows.loc[("again", 1), ["error", "nll", "ece", "error_near", "errors"]]
     assert values.isna().all()
-    assert rows["error"]["again_seed_2"] == 0.25
+    assert rows["error"]["again", 2] == 0.25
     votes = majority_wrong(outcomes[:2], labels)
     assert votes is not None
     assert votes.tolist() == [True, False, False, False]

@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from borderline.findings import Repair
+from borderline.pipelines.repair.circumstances import Circumstances, circumstances_of
 from borderline.pipelines.repair.comparison import compare_arms
-from borderline.pipelines.repair.words import Circumstances, describe
+from borderline.pipelines.repair.words import describe
 from repairs import compared, fresh_of, repair_params
 
 BAD, GOOD = [range(10, 22), range(20, 33), range(30, 41)], [range(4), range(5), range(4)]
@@ -70,9 +72,9 @@ def repaired(
             "because there is no arm random: the generator has no decoder.",
         ),
         (
-            {"again": BAD, "boundary": GOOD, "random": [range(1), range(2), range(1)]},
+            {"again": BAD, "boundary": GOOD, "random": [range(1)] * 3},
             "Boundary images lower the error here, but random generated images more: ",
-            "against random generated images: difference +1.50 [",
+            "against random generated images: difference +1.67 [",
         ),
         ({"again": BAD, "soft": GOOD}, "Boundary images with soft labels lower the error", "p = "),
     ],
@@ -147,3 +149,36 @@ def test_rows_of_the_report_are_those_of_the_table() -> None:
     assert boundary.to_random.high is not None
     assert boundary.fresh.value is None
     assert Repair.read(repair.model_dump(mode="json")) == repair
+
+
+def test_circumstances_are_those_of_the_tables() -> None:
+    arms = ("again", "boundary", "random", "soft")
+    outcomes, _ = compared({"again": BAD, "boundary": GOOD}, images=200)
+    outcomes[1] = outcomes[1]._replace(test_p=outcomes[1].test_p * float("nan"))
+    labels = pd.DataFrame(
+        {
+            "arm": [None] * 4 + ["random", "boundary"],
+            "verdict": ["weakness", "weakness", "ambiguous", "memorised", None, None],
+            "source": ["people", "committee", "committee", None, None, None],
+            "label": ["positive", "negative", "soft", None, None, None],
+            "images": [3, 500, 1, 96, 0, 400],
+            "note": [None] * 4 + ["the generator has no decoder", None],
+        }
+    )
+    history = pd.DataFrame({"added_images": [0, 0, 400]})
+    settings = repair_params(*arms, seeds=3)
+    about = circumstances_of(outcomes[1:], "boundary", history, labels, settings)
+    assert about == Circumstances(
+        added=400,
+        labels=[
+            "504 of 600 borderline images have a label: 3 from people and 501 from the committee; "
+            "1 of these labels is soft."
+        ],
+        left_out={
+            "random": "the generator has no decoder",
+            "soft": "it has too few labelled images (see repair_labels.csv)",
+        },
+        diverged=["again_seed_1"],
+        kept="boundary",
+        selection_loss=pytest.approx(0.2),
+    )

@@ -83,12 +83,12 @@ def compare_arms(outcomes: list[Outcome], tested: ScoredOn) -> pd.DataFrame:
         corrected together. NaN where a value is not defined: differences that are equal in all
         seeds have no interval and no p, but count as p = 1 in the correction.
     """
-    scores = score(outcomes, tested).set_index(["arm", "seed"])
-    arms = list(dict.fromkeys(outcome.arm for outcome in outcomes))
-    of_arms = {arm: [each for each in outcomes if each.arm == arm] for arm in arms}
+    by_arm = score(outcomes, tested).groupby("arm", sort=False)
+    scores = {str(arm): rows.set_index("seed") for arm, rows in by_arm}
+    of_arms = {arm: [each for each in outcomes if each.arm == arm] for arm in scores}
     wrong = {arm: majority_wrong(some, tested.labels) for arm, some in of_arms.items()}
     rows = []
-    for (name, measure), arm in itertools.product(MEASURES.items(), arms):
+    for (name, measure), arm in itertools.product(MEASURES.items(), scores):
         for pattern in (None, *range(tested.patterns if measure.of_patterns else 0)):
             row = _row(scores, name, measure, arm, pattern)
             if name == MAIN:
@@ -98,20 +98,23 @@ def compare_arms(outcomes: list[Outcome], tested: ScoredOn) -> pd.DataFrame:
 
 
 def _row(
-    scores: pd.DataFrame, name: str, measure: Measure, arm: str, pattern: int | None
+    scores: Mapping[str, pd.DataFrame],
+    name: str,
+    measure: Measure,
+    arm: str,
+    pattern: int | None,
 ) -> dict[str, Any]:
     end = "" if pattern is None else f"_{pattern}"
-    values = scores[f"{name}{end}"]
-    of_arm, tried = values.loc[arm], values.index.get_level_values("arm")
-    images = int(scores[f"{measure.images}{end}"].iloc[0])
+    of_arm = scores[arm][f"{name}{end}"]
+    images = int(scores[arm][f"{measure.images}{end}"].iloc[0])
     mean = _spread(of_arm)
     row: dict[str, Any] = {"arm": arm, "measure": name, "main": name == MAIN, "pattern": pattern}
     row |= {"images": images, "seeds": 0 if arm == AS_IS else int(of_arm.notna().sum())}
     row |= dict(zip(("mean", "low", "high"), mean, strict=True))
     for control in CONTROLS:
         paired = (math.nan,) * 4
-        if arm not in (AS_IS, CONTROL, control) and control in tried:
-            paired = _paired(of_arm - values.loc[control], float(values.abs().max()))
+        if arm not in (AS_IS, CONTROL, control) and control in scores:
+            paired = _paired(of_arm, scores[control][f"{name}{end}"])
         row |= {f"{control}_{key}": v for key, v in zip(_OF_T[:-1], paired, strict=True)}
         # The columns stand in their order; `_corrected` and `_mcnemar` fill them.
         row |= dict.fromkeys((f"{control}_{key}" for key in (_OF_T[-1], *_OF_MCNEMAR)), math.nan)
@@ -126,12 +129,15 @@ def _spread(values: pd.Series[Any]) -> Estimate:
     return Estimate(mean.value, math.nan, math.nan)
 
 
-def _paired(differences: pd.Series[Any], largest: float) -> tuple[float, float, float, float]:
+def _paired(
+    of_arm: pd.Series[Any], of_control: pd.Series[Any]
+) -> tuple[float, float, float, float]:
     """The mean difference, the ends of its interval, and the p-value of the paired t test."""
-    known = differences.dropna().to_numpy(dtype=float)
+    # Both have the same seeds as their index.
+    known = (of_arm - of_control).dropna().to_numpy(dtype=float)
     if len(known) == 0:
         return (math.nan,) * 4
-    if not _varies(known, largest):
+    if not _varies(known, float(max(of_arm.abs().max(), of_control.abs().max()))):
         return float(known.mean()), math.nan, math.nan, math.nan
     test = ttest_1samp(known, 0)
     low, high = test.confidence_interval(0.95)

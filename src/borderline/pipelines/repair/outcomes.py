@@ -153,7 +153,7 @@ def score(outcomes: list[Outcome], tested: ScoredOn) -> pd.DataFrame:
     """The scores of trainings, a row each.
 
     Returns:
-        ``training``, ``arm``, ``seed``, ``threshold``, ``selection_loss``; on the test images
+        ``arm``, ``seed``, ``threshold``, ``selection_loss``; on the test images
         ``accuracy`` and ``error`` at the decision threshold, ``sensitivity``, ``specificity``,
         ``nll`` (the negative log-likelihood per image in nats, the binary cross-entropy), ``ece``
         (expected calibration error), ``borderline`` (the share in the training's own band), with
@@ -167,7 +167,7 @@ def score(outcomes: list[Outcome], tested: ScoredOn) -> pd.DataFrame:
 
 
 def _row(outcome: Outcome, tested: ScoredOn) -> Iterator[tuple[str, Any]]:
-    yield from {"training": outcome.name, "arm": outcome.arm, "seed": outcome.seed}.items()
+    yield from {"arm": outcome.arm, "seed": outcome.seed}.items()
     yield "threshold", outcome.boundary["threshold"]
     yield "selection_loss", outcome.selection_loss
     yield from _on_test(outcome, tested).items()

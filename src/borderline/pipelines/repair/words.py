@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from borderline.findings import Measured, Repair, RepairedArm, written
 from borderline.measures.intervals import Estimate
+from borderline.pipelines.repair.circumstances import Circumstances
 from borderline.pipelines.repair.comparison import LEVEL, MAIN, MEASURES
 from borderline.pipelines.repair.outcomes import AS_IS
 from borderline.pipelines.repair.params import CONTROL, RepairParams
@@ -31,26 +32,6 @@ _SUBJECTS = ("boundary", "prototypes", "soft", "random", "uncertain", "augmented
 _SECONDARY = [n for n, m in MEASURES.items() if n not in (MAIN, "accuracy")]
 
 Row = Mapping[str, Any]
-
-
-class Circumstances(NamedTuple):
-    """The circumstances of a repair.
-
-    Attributes:
-        added: The number of images that each arm adds.
-        labels: Sentences on the labels of the borderline images.
-        left_out: The reason for each arm that was left out.
-        diverged: The names of diverged trainings.
-        kept: The arm whose model is kept.
-        selection_loss: The mean loss of that arm on the selection images.
-    """
-
-    added: int
-    labels: Sequence[str]
-    left_out: Mapping[str, str]
-    diverged: Sequence[str]
-    kept: str
-    selection_loss: float
 
 
 def describe(
