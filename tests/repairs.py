@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints
+from borderline.findings import Measured, Repair
 from borderline.pipelines.repair.outcomes import Outcome, ScoredOn, as_it_is, outcomes_of
 from borderline.pipelines.repair.params import RepairParams
 from borderline.records import FreshImages
@@ -122,3 +123,29 @@ class Near:
     def typicality(self, embeddings: np.ndarray) -> np.ndarray:
         """The second embedding."""
         return embeddings[:, 1]
+
+
+def repair_of(**changed: object) -> Repair:
+    """A repair with one arm that helps, and without a test on one difference."""
+    none = Measured()
+    arm: dict[str, object] = {"to_again": none, "to_again_p": None, "to_random": none}
+    arm |= {"to_random_p": None, "error": Measured(value=0.0072), "fresh": Measured(value=0.5)}
+    helps = {
+        "to_again": Measured(value=-0.0021, low=-0.0035, high=-0.0007),
+        "to_again_p": 0.01,
+        "to_random": Measured(value=0.001),
+        "to_random_p": 0.7,
+    }
+    values: dict[str, object] = {
+        "made_for": "digest",
+        "says": ["Boundary images help here.", "A detail."],
+        "kept": "boundary",
+        "seeds": 5,
+        "test_images": 2163,
+        "fresh_images": 300,
+        "arms": [
+            arm | {"name": "again", "title": "no added images"},
+            arm | {"name": "boundary", "title": "boundary images"} | helps,
+        ],
+    }
+    return Repair.model_validate(values | changed)

@@ -120,10 +120,13 @@ def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, st
         return f"Whether {ARMS[subject]} help is unknown: all trainings of an arm diverged."
     change = significant(row)
     if change == 0:
-        return (
-            f"{name} do not help here: the error {images} is {after} with them and {before} "
-            f"without ({_difference(row)}), {_no_difference(row)}."
-        )
+        errors = f"the error {images} is {after} with them and {before} without"
+        if math.isnan(row["again_p"]) and row["again_difference"] != 0:
+            return (
+                f"Whether {ARMS[subject]} help here cannot be tested: {errors}, but the difference "
+                "does not vary over the seeds, or too few are left."
+            )
+        return f"{name} do not help here: {errors} ({_difference(row)}), no significant difference."
     how = "falls" if change < 0 else "rises"
     moved = f"the error {images} {how} from {before} to {after} ({_difference(row)})"
     if change > 0:
@@ -137,11 +140,17 @@ def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, st
             f"unknown, because there is no arm random: {why}."
         )
     beside, random = significant(row, "random"), main["random"]
-    against = f"against random generated images: {_difference(row, 'random')}"
+    against = _difference(row, "random")
     if beside < 0:
-        return f"{name} help here: {moved}, further than with random generated images ({against})."
+        return (
+            f"{name} help here: {moved}, further than with random generated images "
+            f"({_difference(row, 'random', 'difference between both')})."
+        )
     if beside > 0:
-        return f"{name} lower the error here, but random generated images more: {moved}; {against}."
+        return (
+            f"{name} lower the error here, but random generated images more: {moved}; with random "
+            f"generated images it is {_percent(random['mean'])} ({against})."
+        )
     if significant(random) < 0:
         return (
             f"{name} lower the error here, but so do random generated images: {moved}; with "
@@ -149,14 +158,8 @@ def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, st
         )
     return (
         f"{name} lower the error here, but not significantly further than random generated images: "
-        f"{moved}; {against}."
+        f"{moved}; with random generated images it is {_percent(random['mean'])} ({against})."
     )
-
-
-def _no_difference(row: Row) -> str:
-    if math.isnan(row["again_p"]):
-        return "and without variation over the seeds there is no test"
-    return "no significant difference"
 
 
 def _majority(subject: str, main: Mapping[str, Row]) -> Iterator[str]:
@@ -184,15 +187,16 @@ def _others(subject: str, main: Mapping[str, Row]) -> Iterator[str]:
         return
     changed = [arm for arm in others if significant(main[arm])]
     for change, verb in ((-1, "lower"), (1, "raise")):
-        named = [
+        moved = [
             f"{ARMS[arm]} ({_difference(main[arm])})"
             for arm in changed
             if significant(main[arm]) == change
         ]
-        if named:
-            yield f"Also compared with no added images, these {verb} the error: {'; '.join(named)}."
+        if moved:
+            yield f"Also compared with no added images, these {verb} the error: {'; '.join(moved)}."
     if not changed:
-        yield f"No other arm changes the error significantly ({', '.join(others)})."
+        named = ", ".join(ARMS[arm] for arm in others)
+        yield f"No other arm changes the error significantly ({named})."
 
 
 def _secondary(subject: str, rows: Sequence[Row]) -> str:
@@ -204,11 +208,13 @@ def _secondary(subject: str, rows: Sequence[Row]) -> str:
 
 
 def _changed(row: Row) -> str:
-    measure = MEASURES[row["measure"]]
+    measure, near = MEASURES[row["measure"]], row["measure"] == "error_near"
+    title = "error near it" if near and pd.notna(row["pattern"]) else measure.title
     to, by = row["mean"], row["again_difference"]
     form = _percent if measure.percent else _number
-    ends = f"{form(to - by)} to {form(to)}"
-    return f"{measure.title}, {ends} (corrected {_p(row['again_corrected_p'])})"
+    worse = ", worse" if by * measure.better < 0 else ""
+    ends = f"{form(to - by)} to {form(to)}{worse}"
+    return f"{title}, {ends} (corrected {_p(row['again_corrected_p'])})"
 
 
 def _on_patterns(subject: str, rows: Sequence[Row], fresh_images: int) -> str:
@@ -220,7 +226,7 @@ def _on_patterns(subject: str, rows: Sequence[Row], fresh_images: int) -> str:
         f"pattern {int(row['pattern'])}: {_changed(row)}" for row in rows if significant(row)
     ]
     if changed:
-        return f"Patterns that change with {ARMS[subject]}: {'. '.join(changed)}.{unknown}"
+        return f"Patterns that change with {ARMS[subject]}: {'; '.join(changed)}.{unknown}"
     return (
         "No pattern's accuracy on fresh images or error near it changes significantly with "
         f"{ARMS[subject]}.{unknown}"
@@ -251,12 +257,12 @@ def _method(seeds: int, images: int) -> str:
     )
 
 
-def _difference(row: Row, control: str = CONTROL) -> str:
+def _difference(row: Row, control: str = CONTROL, name: str = "difference") -> str:
     value, low, high = (100 * float(row[name]) for name in _of(control))
     ends = "" if math.isnan(low) else f" [{low:+z.2f}, {high:+z.2f}]"
     p = row[f"{control}_corrected_p"]
     tested = "" if math.isnan(p) else f", corrected {_p(p)}"
-    return f"difference {value:+z.2f}{ends} points{tested}"
+    return f"{name} {value:+z.2f}{ends} points{tested}"
 
 
 def _p(p: float) -> str:

@@ -186,7 +186,9 @@ def view_repair(findings: Findings, figure: bytes) -> View:
         "The main measures of each arm of the repair: a dot for each training, a diamond for the "
         f"mean with its 95 % interval. {findings.repair.says[0]}"
     )
-    return {"repair": {"rows": rows, "figure": of_file(figure, alt) if figure else None}}
+    # It has six panels: a narrow picture would be too small to read.
+    shown = {**of_file(figure, alt), "wide": True} if figure else None
+    return {"repair": {"rows": rows, "figure": shown}}
 
 
 def _percent(share: Measured, form: str) -> tuple[str, str]:
