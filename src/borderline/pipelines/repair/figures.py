@@ -39,8 +39,9 @@ def draw_repair(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, height), layout="constrained", dpi=110)
     images = int(of_all[of_all["measure"] == MAIN]["images"].iloc[0])
     figure.suptitle(
-        f"Repair, tested on {images:,} real test images: a dot for each training, a diamond for "
-        "the mean with its 95 % interval over the seeds; dashed: the model as it is",
+        f"Repair, tested on {images:,} real test images\n"
+        "a dot for each training, a diamond for the mean with its 95 % interval over the seeds; "
+        "dashed: the model as it is",
         fontsize=10,
     )
     panels = figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).ravel()
