@@ -170,6 +170,12 @@ def test_progress_counts_rows_from_zero_and_shows_the_best(
     ]
 
 
+def test_progress_names_what_a_step_is_of(caplog: pytest.LogCaptureFixture) -> None:
+    declare = streams("history_table", step="training", total=lambda images: images, named="arm")
+    rows = [{"training": 1, "arm": "again", "seed": 1}]
+    assert lines_of(caplog, declare, {"history_table": rows}) == ["cnn_2.work 1/7 again seed=1"]
+
+
 def test_warning_of_a_stream_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     declare = streams("outcome_table", step="images", total=lambda images: images, warning="note")
     rows = [{"images": n, "note": note} for n, note in ((1, ""), (2, "too slow"), (3, "too slow"))]

@@ -178,3 +178,18 @@ def test_other_settings_or_images_are_refused(pair_images: LabelledImages, run: 
     others = {**pair_images, "images": pair_images["images"] * 0.99}
     with pytest.raises(BorderlineError, match="images digest"):
         train(others, run, folder)
+
+
+def test_soft_labels_have_the_loss_of_their_probability_and_the_accuracy_of_their_class() -> None:
+    class Constant(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images[:, 0, 0, 0]
+
+    logits, soft = torch.tensor([1.0, 1.0, -1.0, -1.0]), torch.tensor([0.9, 0.2, 0.4, 0.0])
+    images = logits.reshape(4, 1, 1, 1)
+    loss, accuracy = training.evaluate(Constant(), images, soft, training.binary_loss)
+    p = logits.double().sigmoid()
+    expected = -(soft * p.log() + (1 - soft) * (1 - p).log()).mean()
+    assert loss == pytest.approx(float(expected), abs=1e-6)
+    assert accuracy == 0.75
+    assert training.accuracy(Constant(), images, soft, torch.arange(4)) == 0.75

@@ -137,13 +137,22 @@ def _effect(second: int) -> str:
 
 
 def check_no_test_images(images: Mapping[str, Tensor], pair_test: LabelledImages) -> None:
-    """Make sure that no image of a set has exactly the pixels of a test image.
+    """Make sure that no image that an arm of a repair adds has exactly the pixels of a test image.
+
+    Args:
+        images: The images of each arm, (n, C, H, W).
+        pair_test: The test images.
 
     Raises:
-        BorderlineError: When one has; the sentence names the set.
+        BorderlineError: When one has; the sentence names the arm.
     """
     for name, some in images.items():
         numbers = numbers_of_pixels(pair_test["images"], some)
         test = len(pair_test["images"])
         if shared := np.isin(numbers[test:], numbers[:test]).sum():
-            raise BorderlineError(f"The arm {name!r} holds {shared} test images.")
+            raise BorderlineError(
+                f"repair.arms names {name!r}, but {shared} images that this arm could add are copies "
+                "of a test image, so the repaired model would be tested on images that it was "
+                "trained on: take these images out of the training images of the source, or take "
+                f"{name} out of repair.arms."
+            )

@@ -61,7 +61,8 @@ def check_finetuning(model: str, classifier: ImportedClassifier, layout: Layout)
 def _no_repair(model: str, fault: str, layout: Layout) -> BorderlineError:
     others = [other for other in layout.models if other != model and other not in layout.repaired]
     leave_out = (
-        f", or leave it out of the repair (--params 'grid.models=[{','.join(others)}]')"
+        ", or leave it out (--pipelines repair --namespaces "
+        f"{','.join(f'{other}.repair' for other in others)})"
         if others
         else ""
     )

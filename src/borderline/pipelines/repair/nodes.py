@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
     from pandas import DataFrame
-    from torch import nn
+    from torch import Tensor, nn
 
     from borderline.boundary import Boundary, ConfusionParams
     from borderline.committee import Committee
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from borderline.params import PairParams, RunParams
     from borderline.pipelines.classifier.params import AnyModel
     from borderline.pipelines.repair.params import RepairParams
+    from borderline.pipelines.repair.pools import Judging
     from borderline.records import (
         Clusters,
         FreshImages,
@@ -57,8 +58,28 @@ def gather_repair_images(
     pair: PairParams,
     run: RunParams,
 ) -> tuple[RepairImages, DataFrame]:
-    """The labelled images of each arm, and how many images of each verdict have which label."""
-    raise NotImplementedError
+    """The labelled images of each arm, and how many images of each verdict have which label.
+
+    No test image is an input, so that no arm can hold one. ``held_out`` has four distances of the
+    test images, which limit the verdicts *unrealistic* and *memorised*.
+    """
+    from borderline.findings import digest_of_patterns
+    from borderline.pipelines.repair import labels, pools
+    from borderline.pipelines.repair.splits import split_reserve
+    from borderline.records import take_rows
+    from borderline.training.epochs import split_validation
+
+    judging = _judging(source, committee, judge, held_out, verdicts, pair, run)
+    origin = pools.Source(sampler, classifier, pair_train, boundary, judging, run)
+    answers = labels.answers_of(human_labels, digest_of_patterns(borderline, clusters, prototypes))
+    first = pools.Judged(borderline["images"], labels.labels_of(verdicts_table, answers))
+    near, random = pools.both_sets(first, origin, repair)
+    _, validation = split_validation(pair_train, training, run, "classifier")
+    reserve, _ = split_reserve(pair_train, validation, run)
+    real = take_rows(pair_train, reserve)
+    images = pools.pools(near, random, prototypes["images"], real, origin, pools.kinds_of(repair))
+    counted = {"borderline images": near.labels, "random generated images": random.labels}
+    return images, labels.count_labels(counted)
 
 
 def generate_fresh(
@@ -80,8 +101,39 @@ def generate_fresh(
     pair: PairParams,
     run: RunParams,
 ) -> FreshImages:
-    """New borderline images, with the label and the pattern of those the committee is sure of."""
-    raise NotImplementedError
+    """New borderline images that the committee is sure of, with its label and their pattern."""
+    import torch
+
+    from borderline.pipelines.repair import pools
+
+    judging = _judging(source, committee, judge, held_out, verdicts, pair, run)
+    origin = pools.Source(sampler, classifier, pair_train, boundary, judging, run)
+    numbers = pools.patterns_by_cluster(clusters, prototypes)
+
+    def patterns_of(embeddings: Tensor) -> Tensor:
+        assigned, _, _ = cluster_model.assign(embeddings.numpy())
+        return torch.tensor([numbers.get(int(cluster), -1) for cluster in assigned])
+
+    judged = pools.new_borderline(origin, repair.fresh)
+    return pools.fresh_images(judged, borderline["images"], patterns_of, origin)
+
+
+def _judging(
+    source: SourceImages,
+    committee: Committee,
+    judge: nn.Module,
+    held_out: HeldOut,
+    verdicts: VerdictsParams,
+    pair: PairParams,
+    run: RunParams,
+) -> Judging:
+    """A function from images (n, C, H, W) to the table of their verdicts."""
+    from borderline.datasets.image_source import split_source
+    from borderline.verdicts.rule import judge_images
+
+    train, _ = split_source(source, pair.test_share, run.seed_for("test images"))
+    seen = committee, judge, train["images"], held_out, verdicts, run.torch_device()
+    return lambda images: judge_images(images, *seen)[1]
 
 
 def _count_trainings(repair_images: RepairImages, repair: RepairParams) -> int:

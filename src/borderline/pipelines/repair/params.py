@@ -60,7 +60,8 @@ class RepairParams(Params):
         images: The number of added images of each arm, at most.
         seeds: The number of trainings of each arm; the same seeds in all arms.
         ambiguous: Whether ambiguous images are left out of the arms, or added with a soft label.
-        fresh: The number of newly generated borderline images.
+        fresh: The number of newly generated borderline images that the committee is sure of, at
+            most, on which the models are tested.
         augmentation: The changes of the arm ``augmented``.
         finetuning: The training of imported models.
         keep: The arm whose model is kept; None for the one with the lowest mean loss on the
