@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from borderline.findings import Repair, digest_of_patterns
+from borderline.pipelines.repair.labels import COUNT_COLUMNS
 from borderline.pipelines.repair.nodes import score_repairs
 from conftest import BOUNDARY
 from repairs import Near, fresh_of, labels_of, p_with, repair_params, trainings_of
@@ -22,11 +23,11 @@ def test_repair_of_a_model_is_scored_compared_drawn_and_said() -> None:
     }
     near = torch.stack([torch.arange(12) // 6, torch.ones(12)], 1)
     view: Any = {"test_p": p_with(labels, [0]), "test_embeddings": near}
-    counts = {"arm": None, "verdict": "weakness", "source": "committee", "label": "positive"}
+    counts = ("borderline images", "committee", "weakness", "hard", 30)
     scores, table, figure, summary = score_repairs(
         trainings_of(labels, wrong, fresh),
-        pd.DataFrame({"added_images": [0, 0, 30, 30]}),
-        pd.DataFrame([counts | {"images": 30, "note": None}]),
+        {"boundary.images": torch.zeros(30, 1, 2, 2)},
+        pd.DataFrame([counts], columns=COUNT_COLUMNS),
         fresh,
         {"images": torch.zeros(12, 1, 2, 2), "labels": labels},
         view,
@@ -43,5 +44,5 @@ def test_repair_of_a_model_is_scored_compared_drawn_and_said() -> None:
     repair = Repair.read(summary)
     assert repair.made_for == digest_of_patterns(**patterns)
     assert (repair.kept, repair.seeds, repair.test_images) == ("boundary", 2, 12)
-    assert "30 of 30 borderline images have a label" in " ".join(repair.says)
+    assert "Of 30 borderline images, 30 have a label by the committee of judges." in repair.says
     assert json.dumps(summary, allow_nan=False)

@@ -5,14 +5,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from borderline.findings import Repair
 from borderline.pipelines.repair.circumstances import Circumstances, circumstances_of
 from borderline.pipelines.repair.comparison import compare_arms
+from borderline.pipelines.repair.labels import count_labels, labels_of
 from borderline.pipelines.repair.words import describe
 from repairs import compared, fresh_of, repair_params
 
 BAD, GOOD = [range(10, 22), range(20, 33), range(30, 41)], [range(4), range(5), range(4)]
+VERDICT = ["positive", "negative", "verdict"]
 LEFT_OUT = {"random": "the generator has no decoder"}
 
 
@@ -156,32 +159,21 @@ def test_rows_of_the_report_are_those_of_the_table() -> None:
     assert Repair.read(repair.model_dump(mode="json")) == repair
 
 
-def test_circumstances_are_those_of_the_tables() -> None:
-    arms = ("again", "boundary", "random", "soft")
+def test_circumstances_are_those_of_the_images_and_trainings() -> None:
     outcomes, _ = compared({"again": BAD, "boundary": GOOD}, images=200)
     outcomes[1] = outcomes[1]._replace(test_p=outcomes[1].test_p * float("nan"))
-    labels = pd.DataFrame(
-        {
-            "arm": [None] * 4 + ["random", "boundary"],
-            "verdict": ["weakness", "weakness", "ambiguous", "memorised", None, None],
-            "source": ["people", "committee", "committee", None, None, None],
-            "label": ["positive", "negative", "soft", None, None, None],
-            "images": [3, 500, 1, 96, 0, 400],
-            "note": [None] * 4 + ["the generator has no decoder", None],
-        }
-    )
-    history = pd.DataFrame({"added_images": [0, 0, 400]})
-    settings = repair_params(*arms, seeds=3)
-    about = circumstances_of(outcomes[1:], "boundary", history, labels, settings)
+    labels = labels_of(pd.DataFrame([(0.9, 0.1, "weakness")] * 3, columns=VERDICT))
+    counts = count_labels({"borderline images": labels})
+    sizes = {"boundary": 30, "random": 0, "soft": 1}
+    pools = {f"{arm}.images": torch.zeros(size, 1, 2, 2) for arm, size in sizes.items()}
+    settings = repair_params("again", *sizes, seeds=3)
+    about = circumstances_of(outcomes[1:], "boundary", pools, counts, settings)
     assert about == Circumstances(
-        added=400,
-        labels=[
-            "504 of 600 borderline images have a label: 3 from people and 501 from the committee; "
-            "1 of these labels is soft."
-        ],
+        added=30,
+        labels=["Of 3 borderline images, 3 have a label by the committee of judges."],
         left_out={
-            "random": "the generator has no decoder",
-            "soft": "it has too few labelled images (see repair_labels.csv)",
+            "random": "it has no labelled images, and at least 20 are needed",
+            "soft": "it has 1 labelled image, and at least 20 are needed",
         },
         diverged=["again_seed_1"],
         kept="boundary",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
 import pandas as pd
 
+from borderline.pipelines.repair.arms import FEWEST, count_of, left_out
+from borderline.pipelines.repair.labels import labels_in_words
 from borderline.pipelines.repair.outcomes import Outcome
 from borderline.pipelines.repair.params import RepairParams
-
-_SOURCES = {"people": "people", "committee": "the committee"}
-_SOFT = "soft"
-_NO_REASON = "it has too few labelled images (see repair_labels.csv)"
+from borderline.records import RepairImages
 
 
 class Circumstances(NamedTuple):
@@ -40,7 +39,7 @@ class Circumstances(NamedTuple):
 def circumstances_of(
     trained: Sequence[Outcome],
     kept: str,
-    history: pd.DataFrame,
+    repair_images: RepairImages,
     labels: pd.DataFrame,
     repair: RepairParams,
 ) -> Circumstances:
@@ -49,40 +48,20 @@ def circumstances_of(
     Args:
         trained: The outcomes of all trainings.
         kept: The arm whose model is kept.
-        history: The table of the trainings, with their ``added_images``.
-        labels: The table of the labels: rows with an ``arm`` have the reason in ``note`` if it is
-            left out; the other rows count the ``images`` of each ``verdict``, ``source`` of the
-            label (``people`` or ``committee``) and ``label``, which may be ``soft`` or empty.
+        repair_images: The pools of the arms.
+        labels: The table of ``count_labels``.
         repair: The settings.
     """
-    arms = {outcome.arm for outcome in trained}
-    of_arms = labels[labels["arm"].notna()]
-    notes = dict(zip(of_arms["arm"], of_arms["note"], strict=True))
+    losses = [outcome.selection_loss for outcome in trained if outcome.arm == kept]
     return Circumstances(
-        added=int(history["added_images"].max()),
-        labels=list(labels_in_words(labels[labels["arm"].isna()])),
+        added=count_of(repair_images, repair),
+        labels=labels_in_words(labels),
         left_out={
-            arm: notes[arm] if isinstance(notes.get(arm), str) and notes[arm] else _NO_REASON
-            for arm in repair.arms
-            if arm not in arms
+            arm: f"it has {size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
+            f"{FEWEST} are needed"
+            for arm, size in left_out(repair_images, repair).items()
         },
         diverged=[outcome.name for outcome in trained if not outcome.is_finite],
         kept=kept,
-        selection_loss=fmean(
-            [each.selection_loss for each in trained if each.arm == kept] or [math.nan]
-        ),
-    )
-
-
-def labels_in_words(counts: pd.DataFrame) -> Iterator[str]:
-    """One sentence on the labels of the borderline images, from their counts."""
-    images, labelled = counts["images"], counts["label"].notna()
-    parts = [
-        f"{images[labelled & (counts['source'] == source)].sum():,} from {name}"
-        for source, name in _SOURCES.items()
-    ]
-    soft = images[counts["label"] == _SOFT].sum()
-    yield (
-        f"{images[labelled].sum():,} of {images.sum():,} borderline images have a label: "
-        f"{' and '.join(parts)}; {soft:,} of these labels {'is' if soft == 1 else 'are'} soft."
+        selection_loss=fmean(losses) if losses else math.nan,
     )

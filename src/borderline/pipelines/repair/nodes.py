@@ -180,7 +180,7 @@ def train_repairs(
 
 def score_repairs(
     repair_trainings: Checkpoints,
-    repair_history_table: DataFrame,
+    repair_images: RepairImages,
     repair_labels_table: DataFrame,
     fresh: FreshImages,
     pair_test: LabelledImages,
@@ -207,7 +207,7 @@ def score_repairs(
     outcomes = [as_it_is(real_view, fresh, boundary), *trained]
     scores, table = score(outcomes, images), compare_arms(outcomes, images)
     kept = kept_arm(repair_trainings, repair)
-    about = circumstances_of(trained, kept, repair_history_table, repair_labels_table, repair)
+    about = circumstances_of(trained, kept, repair_images, repair_labels_table, repair)
     patterns = digest_of_patterns(borderline, clusters, prototypes)
     summary = describe(table, about, repair, patterns)
     return scores, table, draw_repair(scores, table), summary.model_dump(mode="json")
