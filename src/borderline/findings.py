@@ -151,6 +151,57 @@ class Rating(Params):
         return _read(cls, values, "human_verdicts.json", "rating")
 
 
+class RepairedArm(Params):
+    """The outcome of an arm of a repair, or of the model as it is.
+
+    Attributes:
+        title: The arm in words.
+        error: Mean error on the test images over the seeds, with Student's 95 % interval.
+        to_again: Difference of the error to training again without added images, paired by seed.
+        to_again_p: Its corrected p-value.
+        to_random: The same for random generated images.
+        fresh: Mean accuracy on newly generated images that the committee is sure of.
+    """
+
+    name: str
+    title: str
+    error: Measured
+    to_again: Measured
+    to_again_p: float | None
+    to_random: Measured
+    to_random_p: float | None
+    fresh: Measured
+
+
+class Repair(Params):
+    """The outcome of a repair, from ``kedro run --pipelines repair``.
+
+    Attributes:
+        made_for: The fingerprint of the patterns, ``digest_of_patterns``.
+        says: The outcome in words; the first sentence is the conclusion.
+        kept: The arm whose model is kept.
+        seeds: The number of trainings of each arm.
+        arms: The model as it is, and each arm.
+    """
+
+    made_for: str
+    says: tuple[str, ...]
+    kept: str
+    seeds: int
+    test_images: int
+    fresh_images: int
+    arms: tuple[RepairedArm, ...]
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Repair:
+        """The repair of a finished run.
+
+        Raises:
+            BorderlineError: When another version of Borderline saved it.
+        """
+        return _read(cls, values, "repair.json", "repair")
+
+
 def digest_of_patterns(borderline: Part, clusters: Clusters, prototypes: Prototypes) -> str:
     """A fingerprint of the borderline images with their clusters and prototypes."""
     from borderline.datasets.tensors import digest
@@ -201,6 +252,8 @@ class Findings(Params):
         note: The reason why there are no patterns; empty where there are some.
         rating: The answers of people to the images; None where nobody was asked.
         rating_note: The reason why there is no rating; empty where there is one.
+        repair: The outcome of a repair of the model; None where there is none.
+        repair_note: The reason why a repair is not shown; empty where it is, or there is none.
         quick: Whether the run was a quick look with reduced settings.
     """
 
@@ -247,6 +300,8 @@ class Findings(Params):
     note: str
     rating: Rating | None = None
     rating_note: str = NOT_RATED
+    repair: Repair | None = None
+    repair_note: str = ""
     quick: bool = False
 
     @field_validator("measures")

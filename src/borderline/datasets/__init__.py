@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from borderline.datasets.checkpoints import CheckpointFolder as CheckpointFolder
     from borderline.datasets.figures import FigureFolder as FigureFolder
     from borderline.datasets.figures import MatplotlibDataset as MatplotlibDataset
+    from borderline.datasets.figures import OptionalMatplotlibDataset as OptionalMatplotlibDataset
     from borderline.datasets.figures import PlotlyDataset as PlotlyDataset
     from borderline.datasets.files import AnswerFolder as AnswerFolder
     from borderline.datasets.files import CSVDataset as CSVDataset
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "checkpoints": ("CheckpointDataset", "CheckpointFolder"),
-    "figures": ("FigureFolder", "MatplotlibDataset", "PlotlyDataset"),
+    "figures": (
+        *("FigureFolder", "MatplotlibDataset", "OptionalMatplotlibDataset", "PlotlyDataset"),
+    ),
     "files": (
         *("AnswerFolder", "CSVDataset", "JSONDataset", "OptionalJSONDataset", "PickleDataset"),
         "TextDataset",

@@ -62,6 +62,23 @@ class MatplotlibDataset(AtomicSave, _MatplotlibDataset):
         return content
 
 
+class OptionalMatplotlibDataset(MatplotlibDataset):
+    """A figure whose file may be missing: it then loads as ``b""``.
+
+    Example:
+        >>> dataset = OptionalMatplotlibDataset(filepath=str(tmp_path / "x.png"))
+        >>> dataset.exists(), dataset.load()
+        (True, b'')
+    """
+
+    def load(self) -> bytes:
+        """The content of the PNG file, or nothing."""
+        return super().load() if super()._exists() else b""
+
+    def _exists(self) -> bool:
+        return True
+
+
 class PlotlyDataset(AtomicSave, JSONDataset):
     """A plotly figure as JSON, which kedro-viz shows, and as an HTML page for any browser.
 

@@ -2,16 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom, chi2
 
 from borderline.findings import MEASURES, Measured
 from borderline.measures.intervals import estimate_of_share
-from borderline.pipelines.compare.sides import (
-    compare_measures,
-    difference,
-    mcnemar_by_group,
-    only_one_wrong,
-)
+from borderline.pipelines.compare.sides import compare_measures, difference
 from conftest import findings_of
 
 
@@ -54,25 +48,6 @@ def test_all_measures_are_compared_and_differ_where_the_interval_excludes_0() ->
     assert table.loc["yield", "difference"] == pytest.approx(-0.4)
     assert not table.loc["acd", "differ"]
     assert table.loc["ece", "differ"] is None
-
-
-def test_errors_of_one_alone_are_counted_and_tested() -> None:
-    this = np.array([True] * 9 + [False] * 11)
-    other = np.array([False] * 8 + [True, True] + [False] * 10)
-    ours, theirs, p = only_one_wrong(this, other)
-    assert (ours, theirs) == (8, 1)
-    # Both tails of a fair coin.
-    assert p == pytest.approx(2 * binom.cdf(1, 9, 0.5))
-    assert only_one_wrong(this, this) == (0, 0, None)
-
-
-def test_errors_in_groups_are_compared_by_group() -> None:
-    this = np.repeat([True, False], [5, 3])
-    other = np.repeat([False, True, False], [5, 1, 2])
-    member = np.array([0, 0, 1, 1, 3, 2, 3, 3])
-    # The differences of the groups are 2, 2, -1 and 1.
-    assert mcnemar_by_group(this, other, member) == pytest.approx(chi2.sf(16 / 10, 1))
-    assert mcnemar_by_group(this, this, member) == 1
 
 
 @pytest.mark.parametrize(

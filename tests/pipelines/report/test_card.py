@@ -12,6 +12,7 @@ from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.card import write_card
 from borderline.pipelines.report.page import Origin
 from conftest import findings_of
+from repairs import repair_of
 
 ORIGIN = Origin.of(
     CallParams(environment="mnist_7v1", changed={"run.seed": 3}, listed=("run",)),
@@ -156,3 +157,12 @@ def test_no_name_in_the_card_is_markup() -> None:
         assert markup not in page
     shown = html.unescape(page)
     assert shown.count(name) == text.count("a/b") > 10
+
+
+def test_a_repair_has_one_line() -> None:
+    plain = write_card("cnn_2", findings_of(), ORIGIN, None)
+    card = write_card("cnn_2", findings_of(repair=repair_of()), ORIGIN, None)
+    line = "### Repair\n\nBoundary images help here.\n\n"
+    assert card.replace(line, "") == plain != card
+    older = write_card("cnn_2", findings_of(repair_note="An older run."), ORIGIN, None)
+    assert older.replace("### Repair\n\nAn older run.\n\n", "") == plain != older

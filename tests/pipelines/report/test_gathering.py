@@ -31,6 +31,7 @@ from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
 from borderline.training.networks import build_model
 from conftest import BOUNDARY, imported_model
+from repairs import repair_of
 
 NAMES = {"source": "digits", "positive": "7", "negative": "1"}
 IMAGES: LabelledImages = {"images": torch.zeros(6, 1, 8, 8), "labels": torch.zeros(6)}
@@ -168,6 +169,7 @@ PATTERNS: dict[str, Any] = {
 def gathered(
     judges: int = 3,
     human_verdicts: dict[str, Any] | None = None,
+    repair_summary: dict[str, Any] | None = None,
     run: RunParams | None = None,
     classifier: nn.Module | None = None,
     pair_test: LabelledImages | None = None,
@@ -181,6 +183,7 @@ def gathered(
         pair_test=pair_test or TEST,
         **PATTERNS,
         human_verdicts=human_verdicts or {},
+        repair_summary=repair_summary or {},
         committee_scores_table=pd.DataFrame({"members": [judges]}),
         boundary=BOUNDARY,
         level=0.05,
@@ -514,3 +517,16 @@ def test_model_from_elsewhere_is_marked() -> None:
     findings = gathered(classifier=Imported(3, 1))
     assert (findings.trained_elsewhere, findings.kind) == (True, Imported.described)
     assert not gathered().trained_elsewhere
+
+
+def test_repair_is_taken_if_it_is_of_these_patterns() -> None:
+    assert (gathered().repair, gathered().repair_note) == (None, "")
+    made_for = digest_of_patterns(**PATTERNS)
+    of_these = gathered(repair_summary=repair_of(made_for=made_for).model_dump(mode="json"))
+    assert of_these.repair == repair_of(made_for=made_for)
+    assert of_these.repair_note == ""
+    older = gathered(repair_summary=repair_of().model_dump(mode="json"))
+    assert older.repair is None
+    assert "run `kedro run --pipelines repair,report`" in older.repair_note
+    with pytest.raises(BorderlineError, match=r"repair\.json does not fit .* --pipelines repair"):
+        gathered(repair_summary={"says": []})

@@ -9,8 +9,10 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 from borderline.params import CallParams, RunParams
 from borderline.pipelines.report.page import Model, Origin, render
+from borderline.pipelines.report.views import view_repair
 from conftest import findings_of, open_page
 from odd_names import ODD_NAMES
+from repairs import repair_of
 
 _VOID = {"meta", "link", "img", "br", "input"}
 CHART = {"caption": "A chart", "figure": {"data": [], "layout": {}}}
@@ -115,6 +117,30 @@ def test_page_of_a_baseline_and_a_quick_look_is_marked_at_its_head() -> None:
     plain = page(model("a"))
     assert "Quick look" not in plain
     assert "blends" not in plain
+
+
+def test_repair_has_a_section_of_its_own() -> None:
+    repaired = findings_of(0, repair=repair_of())
+    view = {**model("a").validation, **view_repair(repaired, b"")}
+    text = page(model("a")._replace(findings=repaired, validation=view))
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    section = text[text.index('<section id="a-repair">') : text.index('<section id="a-limits">')]
+    assert "<p><strong>Boundary images help here.</strong></p>" in section
+    assert "<li>A detail.</li>" in section
+    assert "Boundary images help here.</li>" not in section
+    # Significant differences are bold.
+    assert "<strong>-0.21</strong><br><small>[-0.35, -0.07]</small>" in section
+    assert "<td>+0.10</td>" in section.replace("<br><small>p = 0.700</small>", "")
+    assert '<a href="#a-repair">Repair</a>' in text
+    assert "Repair" not in page(model("a"))
+
+
+def test_a_repair_of_other_patterns_is_named_and_not_shown() -> None:
+    text = page(model("a", repair_note="An older run was repaired."))
+    assert "<p>An older run was repaired.</p>" in text
+    assert "The arms of the repair" not in text
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -212,7 +212,8 @@ def evaluate_classifier(
     from pandas import DataFrame
 
     from borderline.measures.class_names import ClassNames
-    from borderline.pipelines.classifier.scores import draw_classifier_scores, score_classifier
+    from borderline.measures.classification import score_classifier
+    from borderline.pipelines.classifier.scores import draw_classifier_scores
 
     p, labels = real_view["test_p"], pair_test["labels"]
     groups = pair_test.get("groups")

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest, chi2
 from torch import nn
 
 from borderline.errors import BorderlineError
-from borderline.findings import MEASURES, MIXED, VERDICTS, Findings, Measured, number_of
+from borderline.findings import MEASURES, MIXED, VERDICTS, Findings, Measured
 from borderline.measures.confusion import is_positive
-from borderline.measures.intervals import Estimate, members
+from borderline.measures.intervals import Estimate
+from borderline.measures.mcnemar import compare_wrong
 from borderline.params import Pairing
 from borderline.records import Clusters, LabelledImages, Part, Prototypes, RealView
 
@@ -129,47 +128,19 @@ def compare_measures(this: Findings, other: Findings, *, same_judge: bool) -> pd
 
 
 def compare_errors(this: Side, other: Side) -> dict[str, Any]:
-    """The result of ``only_one_wrong``; all None where the test images or their labels differ.
+    """The images that one model alone gets wrong, and McNemar's p-value; see ``compare_wrong``.
 
-    For images in groups the p-value is at least that of ``mcnemar_by_group``, and ``by_group`` is
-    True.
+    All are None where the test images or their labels differ. With groups ``by_group`` is True.
     """
     names = ("only_this", "only_other", "p_value")
     tests = this.pair_test, other.pair_test
     if not all(torch.equal(*(test[name] for test in tests)) for name in ("images", "labels")):
         return dict.fromkeys(names)
     labels = this.pair_test["labels"]
-    wrong = [
+    this_wrong, other_wrong = (
         (is_positive(side.real_view["test_p"], side.findings.boundary).long() != labels).numpy()
         for side in (this, other)
-    ]
-    errors = dict(zip(names, only_one_wrong(*wrong), strict=True))
-    member = members(this.pair_test.get("groups"))
-    if member is not None and errors["p_value"] is not None:
-        p = mcnemar_by_group(wrong[0], wrong[1], member)
-        errors |= {"p_value": max(errors["p_value"], p), "by_group": True}
-    return errors
-
-
-def mcnemar_by_group(this_wrong: np.ndarray, other_wrong: np.ndarray, member: np.ndarray) -> float:
-    """The p-value of McNemar's test for images in groups (Durkalski et al. 2003).
-
-    ``member`` (N,) numbers the group of each image. At least one image has only one mask set.
-    """
-    apart = np.bincount(member, this_wrong.astype(float) - other_wrong)
-    squares = float((apart**2).sum())
-    return float(chi2.sf(apart.sum() ** 2 / squares, 1)) if squares > 0 else 1.0
-
-
-def only_one_wrong(
-    this_wrong: np.ndarray, other_wrong: np.ndarray
-) -> tuple[int, int, float | None]:
-    """Count the images that only one of two models gets wrong, from masks (N,) of their errors.
-
-    The third value is the two-sided p-value of McNemar's exact test (1947), None where both counts
-    are 0.
-    """
-    ours, theirs = int((this_wrong & ~other_wrong).sum()), int((~this_wrong & other_wrong).sum())
-    if ours + theirs == 0:
-        return 0, 0, None
-    return ours, theirs, number_of(float(binomtest(ours, ours + theirs).pvalue))
+    )
+    compared = compare_wrong(this_wrong, other_wrong, this.pair_test.get("groups"))
+    errors: dict[str, Any] = dict(zip(names, compared, strict=False))
+    return errors | {"by_group": True} if compared.by_group else errors

@@ -11,10 +11,6 @@ if TYPE_CHECKING:
     from borderline.records import Side
 
 
-OUTLIER = 0.05
-"""Below this p-value of typicality, an image is near no cluster."""
-
-
 class Number(Protocol):
     """The number of clusters, or of exemplars where the mode is ``continuum``."""
 

@@ -180,12 +180,12 @@ def train_repairs(
 
 def score_repairs(
     repair_trainings: Checkpoints,
+    repair_images: RepairImages,
     repair_labels_table: DataFrame,
     fresh: FreshImages,
     pair_test: LabelledImages,
-    pair_names: dict[str, str],
     real_view: RealView,
-    real_patterns_table: DataFrame,
+    cluster_model: Any,
     boundary: Boundary,
     borderline: Part,
     clusters: Clusters,
@@ -194,7 +194,23 @@ def score_repairs(
     repair: RepairParams,
 ) -> tuple[DataFrame, DataFrame, Figure, dict[str, Any]]:
     """The scores of each training, the comparison of the arms, its figure, and both in words."""
-    raise NotImplementedError
+    from borderline.findings import digest_of_patterns
+    from borderline.pipelines.repair.circumstances import circumstances_of
+    from borderline.pipelines.repair.comparison import compare_arms
+    from borderline.pipelines.repair.figures import draw_repair
+    from borderline.pipelines.repair.keeping import kept_arm
+    from borderline.pipelines.repair.outcomes import ScoredOn, as_it_is, outcomes_of, score
+    from borderline.pipelines.repair.words import describe
+
+    images = ScoredOn.of(pair_test, fresh, real_view, cluster_model, clusters, prototypes)
+    trained = outcomes_of(repair_trainings, repair, boundary, images)
+    outcomes = [as_it_is(real_view, fresh, boundary), *trained]
+    scores, table = score(outcomes, images), compare_arms(outcomes, images)
+    kept = kept_arm(repair_trainings, repair)
+    about = circumstances_of(trained, kept, repair_images, repair_labels_table, repair)
+    patterns = digest_of_patterns(borderline, clusters, prototypes)
+    summary = describe(table, about, repair, patterns)
+    return scores, table, draw_repair(scores, table), summary.model_dump(mode="json")
 
 
 def keep_repaired(

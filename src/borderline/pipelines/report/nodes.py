@@ -66,6 +66,7 @@ def gather_findings(
     clusters: Clusters,
     prototypes: Prototypes,
     human_verdicts: dict[str, Any],
+    repair_summary: dict[str, Any],
     committee_scores_table: pd.DataFrame,
     boundary: Boundary,
     *,
@@ -76,11 +77,11 @@ def gather_findings(
 ) -> dict[str, Any]:
     """The findings about a model, from ``TABLES``; ``level`` is that of the validation.
 
-    ``human_verdicts`` is empty where people rated nothing.
+    ``human_verdicts`` is empty where people rated nothing, and ``repair_summary`` without a repair.
     """
     from borderline.findings import digest_of_patterns
     from borderline.measures.leaks import RealImages, leaks
-    from borderline.pipelines.report.gathering import gather, with_rating
+    from borderline.pipelines.report.gathering import gather, with_rating, with_repair
 
     train_images = len(pair_train["labels"])
     judges = int(committee_scores_table["members"].iloc[0])
@@ -92,7 +93,8 @@ def gather_findings(
         repaired_from=repaired.of if repaired is not None else "",
     )
     patterns = digest_of_patterns(borderline, clusters, prototypes)
-    return with_rating(findings, human_verdicts, patterns).model_dump(mode="json")
+    findings = with_rating(findings, human_verdicts, patterns)
+    return with_repair(findings, repair_summary, patterns).model_dump(mode="json")
 
 
 def summarise_model(findings: dict[str, Any], **tables: pd.DataFrame) -> pd.DataFrame:
@@ -219,16 +221,21 @@ def show_validation(
     coverage_chart: go.Figure,
     faithfulness_figure: bytes,
     rejection_figure: bytes,
+    repair_figure: bytes,
 ) -> View:
-    """The section about the validation of the patterns and of their attributions."""
+    """The section about the validation of the patterns, of their attributions, and the repair.
+
+    ``repair_figure`` is empty without a repair.
+    """
     from borderline.pages.rendering import chart
-    from borderline.pipelines.report.views import view_figures, view_validation
+    from borderline.pipelines.report.views import view_figures, view_repair, view_validation
 
     figures = (reproducibility_figure, validation_figure, faithfulness_figure, rejection_figure)
     return {
         "table": view_validation(validation_table),
         "coverage": chart(coverage_chart),
         "figures": view_figures(Findings.read(findings), *figures),
+        **view_repair(Findings.read(findings), repair_figure),
     }
 
 

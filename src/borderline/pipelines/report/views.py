@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from borderline.findings import NONE, Findings, number_of, with_interval
+from borderline.findings import NONE, Findings, Measured, number_of, with_interval
 from borderline.measures.confusion import confusion_distance, is_borderline, is_positive
 from borderline.pages.pictures import of_file, pictures
 from borderline.pipelines.report.page import View
@@ -163,6 +163,41 @@ def view_figures(
             f"{' '.join(findings.abstaining)}",
         ),
     ]
+
+
+def view_repair(findings: Findings, figure: bytes) -> View:
+    """The figure of the repair, and its table with a row an arm; nothing without a repair."""
+    if findings.repair is None:
+        return {}
+    rows = [
+        {
+            "title": arm.title,
+            "kept": arm.name == findings.repair.kept,
+            "cells": [
+                (*_percent(arm.error, "{:z.2%}"), None),
+                (*_points(arm.to_again), arm.to_again_p),
+                (*_points(arm.to_random), arm.to_random_p),
+                (*_percent(arm.fresh, "{:z.1%}"), None),
+            ],
+        }
+        for arm in findings.repair.arms
+    ]
+    alt = (
+        "The main measures of each arm of the repair: a dot for each training, a diamond for the "
+        f"mean with its 95 % interval. {findings.repair.says[0]}"
+    )
+    # It has six panels: a narrow picture would be too small to read.
+    shown = {**of_file(figure, alt), "wide": True} if figure else None
+    return {"repair": {"rows": rows, "figure": shown}}
+
+
+def _percent(share: Measured, form: str) -> tuple[str, str]:
+    return with_interval(form, share.value, share.low, share.high)
+
+
+def _points(difference: Measured) -> tuple[str, str]:
+    ends = (difference.value, difference.low, difference.high)
+    return with_interval("{:+z.2f}", *(None if end is None else 100 * end for end in ends))
 
 
 def _score(row: pd.Series[Any], name: str) -> tuple[str, str]:

@@ -11,10 +11,9 @@ from borderline.pipelines.prototypes.usefulness.errors import errors_near
 
 
 def test_errors_are_counted_near_each_cluster() -> None:
-    labels = np.array([0, 0, 0, 1, 1, -1, -1, 1, 0, 1])
-    near = np.array([True] * 7 + [False] * 3)
+    near = np.array([0, 0, 0, 1, 1, -1, -1, -1, -1, -1])
     wrong = np.array([True, True, False, False, False, True, False, False, True, False])
-    table = errors_near(labels, near, wrong, 3).set_index("cluster")
+    table = errors_near(near, wrong, 3).set_index("cluster")
     assert table["images"].to_dict() == {"0": 3, "1": 2, "2": 0, "any": 5, "none": 5}
     assert table["errors"].to_dict() == {"0": 2, "1": 0, "2": 0, "any": 2, "none": 2}
     assert table["share_of_errors"]["0"] == 0.5
@@ -25,19 +24,19 @@ def test_errors_are_counted_near_each_cluster() -> None:
 
 
 def test_no_errors_have_no_share() -> None:
-    table = errors_near(np.zeros(4, dtype=int), np.ones(4, dtype=bool), np.zeros(4, dtype=bool), 1)
+    table = errors_near(np.zeros(4, dtype=int), np.zeros(4, dtype=bool), 1)
     assert table["share_of_errors"].isna().all()
 
 
 def test_no_clusters_have_no_errors_near() -> None:
-    table = errors_near(np.full(4, -1), np.ones(4, dtype=bool), np.ones(4, dtype=bool), 0)
+    table = errors_near(np.full(4, -1), np.ones(4, dtype=bool), 0)
     assert table["cluster"].tolist() == ["any"]
     assert table["share_of_errors"].isna().all()
 
 
 def test_errors_of_groups_are_less_certain() -> None:
-    wrong, near = np.arange(40) < 8, np.arange(40) < 10
-    clusters = np.zeros(40, dtype=int), near, wrong, 1
+    wrong, near = np.arange(40) < 8, np.where(np.arange(40) < 10, 0, -1)
+    clusters = near, wrong, 1
     plain, alone = errors_near(*clusters), errors_near(*clusters, torch.arange(40))
     grouped = errors_near(*clusters, torch.arange(40) // 10).set_index("cluster")
     assert plain.equals(alone[plain.columns])

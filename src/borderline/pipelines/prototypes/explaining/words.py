@@ -16,8 +16,9 @@ from scipy.stats import false_discovery_control
 from torch import Tensor
 
 from borderline.measures.image_properties import has_ground, image_properties
+from borderline.measures.near import near_clusters
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.cluster_model import OUTLIER, ClusterModel
+from borderline.pipelines.prototypes.cluster_model import ClusterModel
 from borderline.pipelines.prototypes.explaining.comparison import FEWEST, compare
 from borderline.pipelines.prototypes.params import WordsParams
 from borderline.records import Clusters, LabelledImages, Part, RealView
@@ -135,8 +136,7 @@ def compare_columns(
     values = as_numbers(columns.drop(columns=_ROW))
     if values.empty or prototypes.empty:
         return
-    joined, _, _ = model.assign(embeddings)
-    joined = np.where(model.typicality(embeddings) >= OUTLIER, joined, -1)
+    joined = near_clusters(model, embeddings)
     for number, cluster in _patterns(prototypes):
         for label, name in enumerate(CLASSES):
             here, there = ((joined == cluster) == near for near in (True, False))

@@ -16,7 +16,6 @@ _COLUMNS = ("cluster", "images", "errors", "share_of_errors", "error_rate", "lif
 
 
 def errors_near(
-    labels: np.ndarray,
     near: np.ndarray,
     wrong: np.ndarray,
     clusters: int,
@@ -25,8 +24,7 @@ def errors_near(
     """Count the model's errors near each cluster, and test whether they are more frequent there.
 
     Args:
-        labels: The cluster that each test image joins, shape (N,); -1 for none.
-        near: Whether it is near that cluster, shape (N,).
+        near: The cluster that each test image lies near, shape (N,); -1 for none.
         wrong: Whether the model's answer is wrong, shape (N,).
         clusters: The number of clusters.
         groups: The group of each test image, shape (N,); None for none.
@@ -41,8 +39,8 @@ def errors_near(
         return pd.DataFrame([dict.fromkeys(_COLUMNS) | {"cluster": "any"}]).astype(
             {"share_of_errors": float}
         )
-    inside = near & (labels >= 0)
-    places = {str(cluster): inside & (labels == cluster) for cluster in range(clusters)}
+    inside = near >= 0
+    places = {str(cluster): near == cluster for cluster in range(clusters)}
     places |= {"any": inside, "none": ~inside}
     rows, member = [], members(groups)
     for name, here in places.items():

@@ -39,16 +39,14 @@ def evaluate_patterns(
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Count the real test errors near each cluster, and compare and draw the ways to abstain."""
     from borderline.measures.confusion import is_positive
-    from borderline.pipelines.prototypes.cluster_model import OUTLIER
+    from borderline.measures.near import near_clusters
     from borderline.pipelines.prototypes.usefulness import rejection
     from borderline.pipelines.prototypes.usefulness.errors import errors_near
 
     p, test = real_view["test_p"], real_view["test_embeddings"].numpy()
     wrong = (is_positive(p, boundary).long() != pair_test["labels"]).numpy()
-    labels, _, _ = cluster_model.assign(test)
-    near = cluster_model.typicality(test) >= OUTLIER
-    groups = pair_test.get("groups")
-    errors = errors_near(labels, near, wrong, len(cluster_sizes_table), groups)
+    near, groups = near_clusters(cluster_model, test), pair_test.get("groups")
+    errors = errors_near(near, wrong, len(cluster_sizes_table), groups)
     rows = prototypes["rows"], selections["candidates"]
     chosen, candidates = (embeddings["embeddings"][some].numpy() for some in rows)
     scores = rejection.scores_of(p, boundary, test, chosen, candidates)

@@ -1,0 +1,67 @@
+"""The circumstances of a repair, which its words need beside the comparison of the arms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+import pandas as pd
+
+from borderline.pipelines.repair.arms import FEWEST, count_of, left_out
+from borderline.pipelines.repair.labels import labels_in_words
+from borderline.pipelines.repair.outcomes import Outcome
+from borderline.pipelines.repair.params import RepairParams
+from borderline.records import RepairImages
+
+
+class Circumstances(NamedTuple):
+    """The circumstances of a repair.
+
+    Attributes:
+        added: The number of images that each arm adds.
+        labels: Sentences on the labels of the borderline images.
+        left_out: The reason for each arm of the setting that was left out.
+        diverged: The names of diverged trainings.
+        kept: The arm whose model is kept.
+        selection_loss: The mean loss of that arm on the selection images.
+    """
+
+    added: int
+    labels: Sequence[str]
+    left_out: Mapping[str, str]
+    diverged: Sequence[str]
+    kept: str
+    selection_loss: float
+
+
+def circumstances_of(
+    trained: Sequence[Outcome],
+    kept: str,
+    repair_images: RepairImages,
+    labels: pd.DataFrame,
+    repair: RepairParams,
+) -> Circumstances:
+    """The circumstances of a repair.
+
+    Args:
+        trained: The outcomes of all trainings.
+        kept: The arm whose model is kept.
+        repair_images: The pools of the arms.
+        labels: The table of ``count_labels``.
+        repair: The settings.
+    """
+    losses = [outcome.selection_loss for outcome in trained if outcome.arm == kept]
+    return Circumstances(
+        added=count_of(repair_images, repair),
+        labels=labels_in_words(labels),
+        left_out={
+            arm: f"it has {size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
+            f"{FEWEST} are needed"
+            for arm, size in left_out(repair_images, repair).items()
+        },
+        diverged=[outcome.name for outcome in trained if not outcome.is_finite],
+        kept=kept,
+        selection_loss=fmean(losses) if losses else math.nan,
+    )
