@@ -67,7 +67,7 @@ def test_function_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"fresh": 7}, "repair.fresh is 7, but the checkpoints in .* were made with 1000"),
+        ({"fresh": 7}, "repair.fresh is 7, but the checkpoints in .* were made with 400"),
         ({"augmentation": {"degrees": 5, "translate": 0, "scale": [1, 1]}}, "augmentation.degrees"),
         ({"finetuning": {"epochs": 9, "learning_rate": 1, "batch_size": 9}}, None),
         ({"seeds": 9}, None),
@@ -76,7 +76,7 @@ def test_function_is_refused(tmp_path: Path) -> None:
 def test_trainings_of_other_settings_are_refused(
     changed: dict[str, Any], words: str | None, tmp_path: Path
 ) -> None:
-    settings = {"repair.fresh": 1000, "repair.augmentation.degrees": 10.0, "classifier.epochs": 2}
+    settings = {"repair.fresh": 400, "repair.augmentation.degrees": 10.0, "classifier.epochs": 2}
     checkpoint = {"epoch": 1, "settings": settings, "history": [], "state": {"p": torch.zeros(2)}}
     CheckpointFolder(path=str(tmp_path)).save({"augmented_seed_1": checkpoint})  # type: ignore[typeddict-item]
     repair = RepairParams.model_validate({**base_settings()["repair"], **changed})
