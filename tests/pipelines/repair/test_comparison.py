@@ -137,6 +137,12 @@ def test_without_random_patterns_or_fresh_images_there_is_nothing_to_compare() -
     assert (rows["images"] == 0).all()
 
 
+def test_interval_of_a_share_ends_at_0() -> None:
+    arms = {"again": [range(3), [], []], "boundary": [range(30), range(30), range(29)]}
+    rows = errors_of(compare_arms(*compared(arms, images=30)))
+    assert (rows["low"]["again"], rows["high"]["boundary"]) == (0, 1)
+
+
 def test_seeds_without_scores_are_left_out_of_pairs() -> None:
     outcomes, tested = compared(WRONG, images=100)
     bad = outcomes[1]._replace(test_p=torch.full((100,), math.nan))

@@ -16,7 +16,7 @@ from repairs import compared, fresh_of, repair_params
 
 BAD, GOOD = [range(10, 22), range(20, 33), range(30, 41)], [range(4), range(5), range(4)]
 VERDICT = ["positive", "negative", "verdict"]
-LEFT_OUT = {"random": "the generator has no decoder"}
+LEFT_OUT = {"random": "no labelled images"}
 
 
 def repaired(
@@ -77,7 +77,7 @@ def repaired(
         (
             {"again": BAD, "boundary": GOOD},
             "Boundary images lower the error here: ",
-            "because there is no arm random: the generator has no decoder.",
+            "unknown, because the arm random has no labelled images.",
         ),
         (
             {"again": BAD, "boundary": GOOD, "random": [range(1)] * 3},
@@ -124,7 +124,7 @@ def test_circumstances_are_said() -> None:
     for sentence in (
         "Each arm adds 400 images to the training images, except for the arm again.",
         "3 of 5 images have the label of the committee.",
-        "The arm random is left out: the generator has no decoder.",
+        "Arms that are left out: random. Each of them has no labelled images.",
         "lower the error: uncertain real images (difference -3.83",
         "it has the lowest mean loss on the selection images, 0.0200.",
         "are over 3 training seeds, paired, on these 200 test images: they do not cover the choice "
@@ -134,6 +134,18 @@ def test_circumstances_are_said() -> None:
         assert sentence in text
     kept = repaired({"again": BAD, "boundary": GOOD}, keep="boundary").says
     assert "The model of the arm boundary is kept, as the setting repair.keep says." in kept
+
+
+def test_page_begins_with_an_arm_that_could_not_be_tried() -> None:
+    why = {"boundary": "no labelled images", "soft": "no labelled images"}
+    says = repaired({"again": BAD, "uncertain": BAD[::-1]}, about={"left_out": why}).says
+    assert says[0] == (
+        "Whether boundary images help here is unknown: their arm is left out, because it has no "
+        "labelled images."
+    )
+    assert says[1].startswith("Uncertain real images do not help here: ")
+    left_out = "Arms that are left out: boundary, soft. Each of them has no labelled images."
+    assert left_out in says
 
 
 def test_patterns_that_change_are_named() -> None:
@@ -172,8 +184,8 @@ def test_circumstances_are_those_of_the_images_and_trainings() -> None:
         added=30,
         labels=["Of 3 borderline images, 3 have a label by the committee of judges."],
         left_out={
-            "random": "it has no labelled images, and at least 20 are needed",
-            "soft": "it has 1 labelled image, and at least 20 are needed",
+            "random": "no labelled images, and at least 20 are needed",
+            "soft": "1 labelled image, and at least 20 are needed",
         },
         diverged=["again_seed_1"],
         kept="boundary",

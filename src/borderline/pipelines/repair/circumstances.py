@@ -22,7 +22,7 @@ class Circumstances(NamedTuple):
     Attributes:
         added: The number of images that each arm adds.
         labels: Sentences on the labels of the borderline images.
-        left_out: The reason for each arm of the setting that was left out.
+        left_out: The arms that were left out, with the number of their images in words.
         diverged: The names of diverged trainings.
         kept: The arm whose model is kept.
         selection_loss: The mean loss of that arm on the selection images.
@@ -57,7 +57,7 @@ def circumstances_of(
         added=count_of(repair_images, repair),
         labels=labels_in_words(labels),
         left_out={
-            arm: f"it has {size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
+            arm: f"{size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
             f"{FEWEST} are needed"
             for arm, size in left_out(repair_images, repair).items()
         },

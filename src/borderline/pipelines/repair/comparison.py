@@ -74,14 +74,15 @@ def compare_arms(outcomes: list[Outcome], tested: ScoredOn) -> pd.DataFrame:
     Returns:
         A row an arm, measure and pattern (empty for all images), with the ``images`` of the
         measure. ``main`` marks the main outcome. ``mean``, ``low`` and ``high`` are over the
-        ``seeds``, with Student's 95 % interval. For each of ``CONTROLS``, with its name before:
-        the mean ``difference`` to it with its interval and ``p``, those of the paired t test over
-        the seeds; and for the main outcome, of the majority of the trainings, the numbers of test
-        images that only the arm and only the control gets wrong, with the p-value of McNemar's
-        exact test (by group, where the test images have groups). Corrected p-values are those of
-        Benjamini and Hochberg (1995) over all arms of a measure; the measures of patterns are
-        corrected together. NaN where a value is not defined: differences that are equal in all
-        seeds have no interval and no p, but count as p = 1 in the correction.
+        ``seeds``, with Student's 95 % interval, cut to the range of the measure. For each of
+        ``CONTROLS``, with its name before: the mean ``difference`` to it with its interval and
+        ``p``, those of the paired t test over the seeds; and for the main outcome, of the majority
+        of the trainings, the numbers of test images that only the arm and only the control gets
+        wrong, with the p-value of McNemar's exact test (by group, where the test images have
+        groups). Corrected p-values are those of Benjamini and Hochberg (1995) over all arms of a
+        measure; the measures of patterns are corrected together. NaN where a value is not defined:
+        differences that are equal in all seeds have no interval and no p, but count as p = 1 in
+        the correction.
     """
     by_arm = score(outcomes, tested).groupby("arm", sort=False)
     scores = {str(arm): rows.set_index("seed") for arm, rows in by_arm}
@@ -107,7 +108,7 @@ def _row(
     end = "" if pattern is None else f"_{pattern}"
     of_arm = scores[arm][f"{name}{end}"]
     images = int(scores[arm][f"{measure.images}{end}"].iloc[0])
-    mean = _spread(of_arm)
+    mean = _spread(of_arm).within(0, 1 if measure.percent else math.inf)
     row: dict[str, Any] = {"arm": arm, "measure": name, "main": name == MAIN, "pattern": pattern}
     row |= {"images": images, "seeds": 0 if arm == AS_IS else int(of_arm.notna().sum())}
     row |= dict(zip(("mean", "low", "high"), mean, strict=True))

@@ -50,6 +50,7 @@ def describe(
     subject = next(arm for arm in _SUBJECTS if arm in main)
     patterns = _records(table[table["pattern"].notna() & (table["arm"] == subject)])
     says = [
+        *_untried(about.left_out),
         _conclusion(subject, main, about.left_out),
         *_majority(subject, main),
         *_others(subject, main),
@@ -58,7 +59,7 @@ def describe(
         f"Each arm adds {_count(about.added, 'image')} to the training images, except for the arm "
         f"{CONTROL}.",
         *about.labels,
-        *(f"The arm {arm} is left out: {why}." for arm, why in about.left_out.items()),
+        *_on_left_out(about.left_out),
         *_on_diverged(about.diverged),
         _on_kept(about, repair),
         _method(repair.seeds, int(main[subject]["images"])),
@@ -110,6 +111,12 @@ def significant(row: Row, control: str = CONTROL) -> int:
     return 1 if row[f"{control}_difference"] > 0 else -1
 
 
+def _untried(left_out: Mapping[str, str]) -> Iterator[str]:
+    if why := left_out.get(_SUBJECTS[0]):
+        unknown = "Whether boundary images help here is unknown"
+        yield f"{unknown}: their arm is left out, because it has {why}."
+
+
 def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, str]) -> str:
     """One sentence: do boundary images help?"""
     row, control = main[subject], main[CONTROL]
@@ -134,10 +141,11 @@ def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, st
     if subject == "random":
         return f"{name} lower the error here: {moved}."
     if "random" not in main:
-        why = left_out.get("random", "repair.arms does not name it")
+        why = left_out.get("random")
+        why = f"the arm random has {why}" if why else "repair.arms does not name the arm random"
         return (
             f"{name} lower the error here: {moved}. Whether random generated images do the same is "
-            f"unknown, because there is no arm random: {why}."
+            f"unknown, because {why}."
         )
     beside, random = significant(row, "random"), main["random"]
     against = _difference(row, "random")
@@ -231,6 +239,12 @@ def _on_patterns(subject: str, rows: Sequence[Row], fresh_images: int) -> str:
         "No pattern's accuracy on fresh images or error near it changes significantly with "
         f"{ARMS[subject]}.{unknown}"
     )
+
+
+def _on_left_out(left_out: Mapping[str, str]) -> Iterator[str]:
+    for why in dict.fromkeys(left_out.values()):
+        arms = [arm for arm, reason in left_out.items() if reason == why]
+        yield f"Arms that are left out: {', '.join(arms)}. Each of them has {why}."
 
 
 def _on_diverged(names: Sequence[str]) -> Iterator[str]:
