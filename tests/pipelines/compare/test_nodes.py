@@ -12,7 +12,7 @@ from borderline.pipelines.compare.params import CompareParams
 from conftest import findings_of
 
 PAIRING = Pairing(this="a", other="b", elsewhere=False)
-COMPARE = CompareParams(this=None, other=None, unsure=0.1, members=2)
+COMPARE = CompareParams(this=None, other=None, unsure=0.1, members=2, disagreements=0, shown=24)
 
 
 class Pixel(torch.nn.Module):

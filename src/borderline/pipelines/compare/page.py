@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from borderline.findings import MEASURES, Findings, with_interval, written
+from borderline.findings import MEASURES, VERDICTS, Findings, with_interval, written
+from borderline.measures.confusion import is_positive
 from borderline.measures.inference import predict
 from borderline.pages import rendering
 from borderline.pages.banners import banners, headed
@@ -19,8 +20,10 @@ from borderline.pages.boundaries import (
 )
 from borderline.pages.pictures import pictures
 from borderline.pages.verdicts import verdict_on
+from borderline.pipelines.compare.disagreements import search_in_words, who_is_right
 from borderline.pipelines.compare.sides import Side
 from borderline.pipelines.compare.transfer import OPEN, OWN, SHARED
+from borderline.records import Disagreements
 
 
 def section(
@@ -47,16 +50,59 @@ def section(
     return {"name": side.name, "other": other.name, "title": title, "patterns": patterns, **units}
 
 
+def section_of_disagreements(
+    this: Side,
+    other: Side,
+    found: Disagreements,
+    counts: dict[str, Any],
+    table: pd.DataFrame,
+    shown: int,
+) -> dict[str, Any]:
+    """The first ``shown`` disagreements with both p and who is right, and sentences on all."""
+    judges = this.findings.judges
+    sides = {"this": this, "other": other}
+    number = min(shown, len(table))
+    frames = {
+        key: pictures(
+            found["images"][:number],
+            found[f"{key}_p"][:number],  # type: ignore[literal-required]
+            f"Disagreement {{number}}, {{p}} for {side.name}",
+            threshold=side.findings.threshold,
+        )
+        for key, side in sides.items()
+    }
+    images = []
+    for row, framed in enumerate(frames["this"]):
+        about = table.iloc[row]
+        decisions = []
+        for key, side in sides.items():
+            picture, p = frames[key][row], torch.tensor([about[f"{key}_p"]])
+            findings = side.findings
+            positive = bool(is_positive(p, findings.boundary))
+            decided = findings.positive if positive else findings.negative
+            decisions.append({"name": side.name, "class": decided, **picture})
+        images.append({"picture": framed, "decisions": decisions, **about.to_dict()})
+    return {
+        "wanted": counts["wanted"],
+        "total": len(table),
+        "images": images,
+        "search": search_in_words(counts, this.name, other.name),
+        "right": who_is_right(table, this.name, other.name, judges),
+        "verdicts": VERDICTS,
+    }
+
+
 def render(
     findings: Mapping[str, Findings],
     sections: Sequence[dict[str, Any]],
+    apart: dict[str, Any],
     measures: pd.DataFrame,
     errors: dict[str, Any],
     unsure: float,
 ) -> str:
     """The page: the source and classes of the findings, the measures, errors, and both sections.
 
-    ``findings`` are those of both models, by name.
+    ``findings`` are those of both models, by name; ``apart`` is the section of disagreements.
     """
     return rendering.render(
         "borderline.pipelines.compare",
@@ -70,9 +116,12 @@ def render(
             *([borderline_in_words(findings)] if have_own_boundaries(findings) else []),
             *map(_verdicts, sections),
             _errors(sections[0], errors),
+            *apart["search"][:2],
+            *apart["right"][:1],
         ],
         rows=[_row(row) for _, row in measures.iterrows()],
         sides=sections,
+        apart=apart,
         unsure=unsure,
     )
 
