@@ -2,53 +2,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
 from borderline.errors import BorderlineError
-from borderline.params import Pairing, RunParams
+from borderline.params import RunParams
 from borderline.pipelines.compare.nodes import carry_patterns_over, compare_models, write_comparison
-from borderline.pipelines.compare.params import CompareParams
+from compared import COMPARE, PAIRING, side, wired
 from conftest import findings_of
 
-PAIRING = Pairing(this="a", other="b", elsewhere=False)
-COMPARE = CompareParams(this=None, other=None, unsure=0.1, members=2, disagreements=0, shown=24)
-
-
-class Pixel(torch.nn.Module):
-    """A model under test whose logit is one pixel of the image."""
-
-    def __init__(self, pixel: int) -> None:
-        super().__init__()
-        self.pixel = pixel
-
-    def embed(self, images: torch.Tensor) -> torch.Tensor:
-        return images.flatten(1)[:, : self.pixel + 1]
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.flatten(1)[:, self.pixel]
-
-
-def side(pixel: int, **findings: Any) -> dict[str, Any]:
-    """The datasets of a side with two patterns of 30 images, on the boundary of its model only."""
-    images = torch.full((60, 1, 2, 2), 5.0)
-    images.view(60, 4)[:, pixel] = 0
-    test = torch.linspace(-3, 3, 40).view(40, 1, 1, 1).expand(40, 1, 2, 2)
-    model = Pixel(pixel)
-    return {
-        "findings": findings_of(2, **findings).model_dump(mode="json"),
-        "classifier": model,
-        "borderline": {"images": images, "probabilities": torch.sigmoid(model(images))},
-        "clusters": {"labels": torch.arange(60) % 2},
-        "prototypes": {"images": images[:2]},
-        "pair_test": {"images": test, "labels": (torch.arange(40) >= 20).long()},
-        "real_view": {"test_p": torch.sigmoid(model(test))},
-    }
-
-
-def wired(this: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    sides = {"this": this, "other": other}
-    return {f"{key}.{name}": value for key, side in sides.items() for name, value in side.items()}
+# Without a search for disagreements.
+NONE: tuple[Any, ...] = ({}, {"wanted": 0}, pd.DataFrame())
 
 
 def test_each_side_is_seen_by_the_other_model(run: RunParams) -> None:
@@ -63,7 +28,7 @@ def test_each_side_is_seen_by_the_other_model(run: RunParams) -> None:
     swapped = carry_patterns_over(**settings, **wired(other, this))
     assert swapped["verdict"].tolist() == ["shared", "shared", "own", "own"]
     measures, errors = compare_models(pairing=PAIRING, **sides)
-    page = write_comparison(measures, errors, patterns, **settings, **sides)
+    page = write_comparison(measures, errors, patterns, *NONE, **settings, **sides)
     assert "a has 2 patterns: 0 shared with b, 2 of a only, 0 open." in page
     assert "b has 2 patterns: 2 shared with a, 0 of b only, 0 open." in page
     assert page.count("p = 0.99 for b") == 6, "prototype and two members of two patterns"
@@ -118,7 +83,7 @@ def test_a_side_with_blends_or_a_quick_look_marks_the_page(run: RunParams) -> No
     sides = wired(side(0), side(3, quick=True, **blends))
     patterns = carry_patterns_over(**settings, **sides)
     measures, errors = compare_models(pairing=PAIRING, **sides)
-    page = write_comparison(measures, errors, patterns, **settings, **sides)
+    page = write_comparison(measures, errors, patterns, *NONE, **settings, **sides)
     assert "Quick look: reduced settings" in page
     assert "<h2>Patterns of a</h2>" in page
     assert "<h2>Patterns of b: blends of two real images</h2>" in page

@@ -164,7 +164,7 @@ def judged(
     table = verdicts.drop(columns="disagreement").assign(within_real=within)
     table["image"] = range(1, len(table) + 1)
     for name in ("this_p", "other_p", "width", "angle"):
-        table[name] = found[name].double().numpy()  # type: ignore[literal-required]
+        table[name] = found[name].double().numpy()
     sure = (table["verdict"] == WEAKNESS).to_numpy(bool)
     positive = table["positive"].gt(table["negative"]).to_numpy(bool)
     for_this = is_positive(found["this_p"], this.findings.boundary).numpy() == positive

@@ -59,6 +59,8 @@ def section_of_disagreements(
     shown: int,
 ) -> dict[str, Any]:
     """The first ``shown`` disagreements with both p and who is right, and sentences on all."""
+    if counts["wanted"] == 0:
+        return {"wanted": 0, "search": [], "right": []}
     judges = this.findings.judges
     sides = {"this": this, "other": other}
     number = min(shown, len(table))
