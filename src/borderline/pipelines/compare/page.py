@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from borderline.findings import MEASURES, VERDICTS, Findings, with_interval, written
 from borderline.measures.confusion import is_positive
@@ -61,37 +62,33 @@ def section_of_disagreements(
     """The first ``shown`` disagreements with both p and who is right, and sentences on all."""
     if counts["wanted"] == 0:
         return {"wanted": 0, "search": [], "right": []}
-    judges = this.findings.judges
-    sides = {"this": this, "other": other}
-    number = min(shown, len(table))
-    frames = {
-        key: pictures(
-            found["images"][:number],
-            found[f"{key}_p"][:number],  # type: ignore[literal-required]
-            f"Disagreement {{number}}, {{p}} for {side.name}",
-            threshold=side.findings.threshold,
-        )
-        for key, side in sides.items()
-    }
-    images = []
-    for row, framed in enumerate(frames["this"]):
-        about = table.iloc[row]
-        decisions = []
-        for key, side in sides.items():
-            picture, p = frames[key][row], torch.tensor([about[f"{key}_p"]])
-            findings = side.findings
-            positive = bool(is_positive(p, findings.boundary))
-            decided = findings.positive if positive else findings.negative
-            decisions.append({"name": side.name, "class": decided, **picture})
-        images.append({"picture": framed, "decisions": decisions, **about.to_dict()})
+    decisions = [
+        _decisions(this, found["this_p"], found["images"][:shown]),
+        _decisions(other, found["other_p"], found["images"][:shown]),
+    ]
+    rows = (row.to_dict() for _, row in table.iterrows())
+    images = [{**row, "decisions": both} for row, *both in zip(rows, *decisions, strict=False)]
     return {
         "wanted": counts["wanted"],
         "total": len(table),
         "images": images,
         "search": search_in_words(counts, this.name, other.name),
-        "right": who_is_right(table, this.name, other.name, judges),
+        "right": who_is_right(table, this.name, other.name, this.findings.judges),
         "verdicts": VERDICTS,
     }
+
+
+def _decisions(side: Side, p: Tensor, images: Tensor) -> list[dict[str, Any]]:
+    """The picture of each image in the colour of the side's p, with the class it decides for."""
+    findings = side.findings
+    classes = findings.negative, findings.positive
+    positive = is_positive(p, findings.boundary).long().tolist()
+    alt = f"Disagreement {{number}}, {{p}} for {side.name}"
+    shown = pictures(images, p, alt, threshold=findings.threshold)
+    return [
+        {**picture, "name": side.name, "class": classes[row]}
+        for picture, row in zip(shown, positive, strict=False)
+    ]
 
 
 def render(
