@@ -91,7 +91,8 @@ def test_models_that_decide_alike_or_for_one_class_only_get_a_sentence(run: RunP
     _, counts = find(*both(0, 0), Latents(), 60, run)
     assert search_in_words(counts, "a", "b") == [
         "No disagreement was found on 60 arcs: a and b change their decision at the same place on "
-        "each."
+        "each.",
+        "a and b decide otherwise on 0.0 % [0.0 %, 0.7 %] of random images of the generator.",
     ]
     this, other = both()
     other.classifier.forward = lambda images: images.flatten(1)[:, 0] * 0 - 9  # type: ignore[method-assign]
@@ -164,4 +165,9 @@ def test_sentences_give_both_counts_and_the_ratio() -> None:
     assert search_in_words(none, "a", "b")[1].endswith(
         "at least 26.1 times as many (95 % interval)."
     )
-    assert search_in_words(counts | {"wanted": 0}, "a", "b") == []
+    often = counts | {"random_found": 297, "ratio": 0.337, "low": 0.27, "high": 0.42}
+    assert search_in_words(often, "a", "b")[2:] == [
+        "No search can find more than 2.0 times as many, because each image takes an evaluation of "
+        "both models."
+    ]
+    assert search_in_words(counts | {"evaluations": 0}, "a", "b") == []

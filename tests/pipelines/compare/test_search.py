@@ -174,6 +174,18 @@ def test_a_seed_gives_the_same_images_and_another_seed_others() -> None:
     assert not torch.equal(first["images"], other["images"])
 
 
+@pytest.mark.parametrize(("half", "share"), [(0.0125, 0.01), (0.0375, 0.03)])
+def test_the_search_finds_at_least_four_times_as_many_as_random_sampling(
+    half: float, share: float
+) -> None:
+    both = rivals(crossing_at(-half, 3.0), crossing_at(half, 5.0))
+    found = len(search(both, 100, seeded()).found["images"])
+    images = both.evaluations // 2
+    assert found == 100
+    assert sample_at_random(both, images, seeded(1)) == pytest.approx(share * images, abs=12)
+    assert found >= 4 * share * images
+
+
 def test_few_arcs_start_at_one_latent() -> None:
     """One of 64 latents is positive, so four arcs lead to it in each round."""
     both = rivals(crossing_at(2.2), crossing_at(2.3))

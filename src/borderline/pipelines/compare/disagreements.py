@@ -34,6 +34,8 @@ COLUMNS = [
     *("verdict", "positive", "negative", "beside", "top_class"),
     *("feature_neighbour", "within_real", "committee", "right"),
 ]
+# From this share of random images on, a search can save little.
+_OFTEN = 0.1
 _NO_LATENTS = (
     "No search for disagreements: the chosen generator makes its images without latents, as blends "
     "of real images. Choose another generator, such as latent_search, with metrics.rule or "
@@ -175,21 +177,30 @@ def judged(
 
 
 def search_in_words(counts: dict[str, Any], this: str, other: str) -> list[str]:
-    """Sentences on the search and on random sampling; none without a search."""
-    if counts["wanted"] == 0:
-        return []
-    if counts["found"] == 0:
-        return [counts["note"]]
+    """Sentences on random sampling and on the search; only the note where nothing was searched."""
+    note = [counts["note"]] if counts["note"] else []
+    if counts["evaluations"] == 0:
+        return note
     random = estimate_of_share(counts["random_found"], counts["random_images"])
     share, low, high = (written("{:.1%}", value) for value in random)
-    sentences = [
+    at_random = (
         f"{this} and {other} decide otherwise on {share} [{low}, {high}] of random images of the "
-        "generator.",
+        "generator."
+    )
+    if counts["found"] == 0:
+        return [*note, at_random]
+    searched = (
         f"The search found {_images(counts['found'])} with {counts['evaluations']:,} evaluations "
         "(one model on one image); random sampling of the same generator found "
-        f"{counts['random_found']} with as many: {_times(counts)}.",
-    ]
-    return [*sentences, counts["note"]] if counts["note"] else sentences
+        f"{counts['random_found']:,} with as many: {_times(counts)}."
+    )
+    limit = []
+    if random.value > _OFTEN:
+        limit = [
+            f"No search can find more than {1 / random.value:.1f} times as many, because each "
+            "image takes an evaluation of both models."
+        ]
+    return [at_random, searched, *limit, *note]
 
 
 def _images(count: int) -> str:
