@@ -12,6 +12,7 @@ from borderline.boundary import Boundary
 from borderline.pipelines.compare.search import (
     Arcs,
     Rivals,
+    draw_arcs,
     sample_at_random,
     search,
     walk,
@@ -148,6 +149,14 @@ def test_models_that_never_agree_on_a_class_give_no_arc(model: Model, empty: int
     assert [side == 0 for side in result.sides] == [empty in (0, None), empty in (1, None)]
 
 
+def test_a_rare_class_is_searched_on_in_further_rounds() -> None:
+    """About one of 64 latents is positive, and gives four arcs at most."""
+    result = search(rivals(crossing_at(2.1), crossing_at(2.3)), 30, seeded())
+    assert result.latents > 3 * 64
+    assert len(result.found["images"]) >= 20
+    assert result.arcs <= 4 * result.sides[1]
+
+
 def test_images_that_rounding_decides_are_no_disagreements() -> None:
     both = rivals(crossing_at(0), Model(lambda x: 4 * x + 4e-4))
     assert len(search(both, 10, seeded()).found["images"]) == 0
@@ -186,9 +195,14 @@ def test_the_search_finds_at_least_four_times_as_many_as_random_sampling(
     assert found >= 4 * share * images
 
 
-def test_few_arcs_start_at_one_latent() -> None:
-    """One of 64 latents is positive, so four arcs lead to it in each round."""
-    both = rivals(crossing_at(2.2), crossing_at(2.3))
-    result = search(both, 40, seeded(3))
-    assert result.arcs <= 4 * result.sides[1]
-    assert len(result.found["images"]) <= result.arcs
+def test_at_most_four_arcs_of_a_latent_and_the_widest_expected_stretches_first() -> None:
+    both = rivals(crossing_at(-0.1), crossing_at(0.1))
+    arcs, sides = draw_arcs(both, both.draw(64, seeded()), seeded())
+    assert both.evaluations == 128, "the ends are all that it looks at"
+    for ends in (arcs.first, arcs.last):
+        assert ends.unique(dim=0, return_counts=True)[1].max() == 4
+    widths = arcs.stretches()
+    assert torch.equal(widths, widths.sort(descending=True).values)
+    assert (arcs.first[:, 0] < -0.1).all()
+    assert (arcs.last[:, 0] > 0.1).all()
+    assert len(arcs.first) <= 4 * min(sides.values())

@@ -8,8 +8,8 @@ models disagree. An evaluation is one model on one image. All of them count.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ _PAIRS_PER_LATENT = 16
 # More arcs at one latent would find much the same image again and again.
 _MOST_ARCS_OF_A_LATENT = 4
 _MOST_STEPS = 8
-# A round ends after so many arcs without a disagreement.
+# The search ends after so many arcs in a row without a new image.
 _ARCS_IN_VAIN = 50
 # A step cuts off at least this share of the interval that holds a crossing.
 _LEAST_CUT = 0.1
@@ -92,11 +92,10 @@ class Rivals:
             [in_batches(self._classifiers[i], images, device=self._device) for i in models]
         )
         self.evaluations += logits.numel()
-        shifts = torch.tensor([logit(self.boundaries[i]["threshold"]) for i in models])
-        centred = (logits.double() - shifts.double()[:, None]).clamp(
-            -_LARGEST_LOGIT, _LARGEST_LOGIT
-        )
-        return Views(images, torch.sigmoid(logits), centred)
+        shifts = [[logit(self.boundaries[i]["threshold"])] for i in models]
+        centred = logits.double() - torch.tensor(shifts, dtype=torch.float64)
+        limit = _LARGEST_LOGIT
+        return Views(images, torch.sigmoid(logits), centred.clamp(-limit, limit))
 
     def sides(self, views: Views) -> Tensor:
         """The decision of both models: 1 positive, -1 negative, 0 if rounding decides; (2, B)."""
@@ -181,24 +180,23 @@ def search(rivals: Rivals, count: int, random: torch.Generator) -> Search:
     """Search for this number of different images on which the two models decide otherwise.
 
     Each round draws latents and walks on the arcs between them with the widest expected stretches.
-    The search ends early after a round that finds no new image. An arc gives at most one image.
+    The search ends early after many arcs without a new image. An arc gives at most one image.
     """
     found = nothing_found(rivals.decode(rivals.draw(1, random))[:0], rivals.latent_dim)
-    drawn, searched, sides = 0, 0, Counter[int]()
+    drawn, searched, in_vain, sides = 0, 0, 0, Counter[int]()
     for _ in range(_MOST_ROUNDS):
         latents = rivals.draw(max(count, _FEWEST_LATENTS), random)
         arcs, agreed = draw_arcs(rivals, latents, random)
         drawn += len(latents)
         sides.update(agreed)
-        before = len(found["images"])
-        while len(arcs.first) and len(found["images"]) < count:
-            wanted = count - len(found["images"])
-            some, arcs = arcs.take(slice(wanted)), arcs.take(slice(wanted, None))
-            searched += len(some.first)
+        while len(arcs.first) and len(found["images"]) < count and in_vain < _ARCS_IN_VAIN:
+            before = len(found["images"])
+            some = arcs.take(slice(count - before))
+            arcs = arcs.take(slice(count - before, None))
             found = _joined(found, walk(rivals, some))
-            if len(found["images"]) == before and searched >= _ARCS_IN_VAIN:
-                break
-        if searched and len(found["images"]) in (before, count):
+            searched += len(some.first)
+            in_vain = 0 if len(found["images"]) > before else in_vain + len(some.first)
+        if len(found["images"]) == count or in_vain >= _ARCS_IN_VAIN:
             break
     order = found["width"].argsort(descending=True, stable=True)
     return Search(take_rows(found, order), drawn, searched, (sides[-1], sides[1]))
@@ -227,11 +225,11 @@ def draw_arcs(
     sides = rivals.sides(views)
     agreed = {side: (sides == side).all(0).nonzero()[:, 0] for side in (-1, 1)}
     counts = Counter({side: len(rows) for side, rows in agreed.items() if len(rows)})
-    pairs = _PAIRS_PER_LATENT * len(latents) if len(counts) == 2 else 0
-    rows = pair_up(agreed[-1], agreed[1], pairs, "random", "cosine", random) if pairs else None
-    first, last = (
-        (agreed[-1][rows[0]], agreed[1][rows[1]]) if rows else (agreed[-1][:0], agreed[1][:0])
-    )
+    first, last = agreed[-1][:0], agreed[1][:0]
+    if len(counts) == 2:
+        pairs = _PAIRS_PER_LATENT * len(latents)
+        rows = pair_up(agreed[-1], agreed[1], pairs, "random", "cosine", random)
+        first, last = agreed[-1][rows[0]], agreed[1][rows[1]]
     shape = 2, len(first)
     arcs = Arcs(
         latents[first],
@@ -264,27 +262,26 @@ def walk(rivals: Rivals, arcs: Arcs) -> Disagreements:
     One more evaluation of each model then improves its crossing.
     """
     left = torch.arange(len(arcs.first))
-    parts: list[Disagreements] = []
-    rows_of_parts: list[Tensor] = []
+    parts: list[dict[str, Tensor]] = []
     for _ in range(_MOST_STEPS):
-        if len(left) == 0:
-            break
         shares = arcs.crossings(_LEAST_CUT).mean(0)[left]
         latents = arcs.at(shares, left)
         views = rivals.view(latents)
         for model in (0, 1):
             arcs.narrow(model, left, shares, views.logits[model])
+        seen = {"images": views.images, "latents": latents, "rows": left}
+        seen |= {"this_p": views.p[0], "other_p": views.p[1]}
         apart = rivals.sides(views).prod(0) == -1
-        seen = {"images": views.images, "latents": latents, "this_p": views.p[0]}
-        seen |= {"other_p": views.p[1], "width": shares, "angle": shares}
-        parts.append(cast(Disagreements, take_rows(seen, apart)))
-        rows_of_parts.append(left[apart])
+        parts.append(take_rows(seen, apart))
         left = left[~apart]
-    found, rows = _concatenated(parts), torch.cat(rows_of_parts)
+        if len(left) == 0:
+            break
+    found = _concatenated(parts)
+    rows = found.pop("rows")
     if len(rows):
         _improve_crossings(rivals, arcs, rows)
     width = arcs.stretches()[rows]
-    return {**found, "width": width, "angle": width * arcs.angles()[rows]}
+    return cast(Disagreements, {**found, "width": width, "angle": width * arcs.angles()[rows]})
 
 
 def _improve_crossings(rivals: Rivals, arcs: Arcs, rows: Tensor) -> None:
@@ -297,12 +294,11 @@ def _improve_crossings(rivals: Rivals, arcs: Arcs, rows: Tensor) -> None:
 def _joined(found: Disagreements, more: Disagreements) -> Disagreements:
     """Both without the images that repeat an earlier one."""
     both = _concatenated([found, more])
-    return take_rows(both, is_distinct(both["images"]))
+    return cast(Disagreements, take_rows(both, is_distinct(both["images"])))
 
 
-def _concatenated(parts: Sequence[Disagreements]) -> Disagreements:
-    joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}  # type: ignore[literal-required]
-    return cast(Disagreements, joined)
+def _concatenated(parts: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def sample_at_random(rivals: Rivals, count: int, random: torch.Generator) -> int:
