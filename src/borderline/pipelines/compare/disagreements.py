@@ -38,8 +38,7 @@ COLUMNS = [
 _OFTEN = 0.1
 _NO_LATENTS = (
     "No search for disagreements: the chosen generator makes its images without latents, as blends "
-    "of real images. Choose another generator, such as latent_search, with metrics.rule or "
-    "grid.generators."
+    "of real images: set metrics.choose to a generator with latents, such as latent_search."
 )
 
 
@@ -109,8 +108,8 @@ def _note(result: Search, count: int, this: Side, other: Side) -> str:
             "their decision at the same place on each."
         )
     return (
-        f"The search ended after {found} of {count} images: {result.arcs} arcs between "
-        f"{result.latents} latents led to no others."
+        f"The search ended after {found} of {count} images: {result.arcs:,} arcs between "
+        f"{result.latents:,} latents led to no others."
     )
 
 
