@@ -139,6 +139,11 @@ def test_the_right_model_decides_for_the_class_that_the_committee_is_sure_of() -
         "on the others.",
         "60 % [23, 88] lie among the real training images in the features of the judge.",
     ]
+    only = who_is_right(table.iloc[[0, 3]], "a", "b", judges=1)[0]
+    assert (
+        only
+        == "The judge is sure of 1 of 2 of these images; a is right on 100 % [21, 100] of them."
+    )
     assert "has no opinion" in who_is_right(table, "a", "b", judges=0)[0]
     assert who_is_right(table.iloc[:0], "a", "b", judges=3) == []
 

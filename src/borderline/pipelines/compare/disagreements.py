@@ -226,9 +226,10 @@ def who_is_right(table: pd.DataFrame, this: str, other: str, judges: int) -> lis
     if sure == 0:
         return [f"{committee} is sure of none of {len(table)} of these images.", realism]
     share = _share(estimate_of_share(right, sure))
+    others = f", {other} on the others" if right < sure else ""
     return [
         f"{committee} is sure of {sure} of {len(table)} of these images; {this} is right on "
-        f"{share} of them, {other} on the others.",
+        f"{share} of them{others}.",
         realism,
     ]
 
