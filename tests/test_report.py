@@ -264,6 +264,9 @@ def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
     patterns = pd.read_csv(folder / "patterns.csv")
     assert set(patterns["model"]) <= set(MODELS)
     assert set(patterns["verdict"]) <= {"shared", "own", "open"}
+    search = json.loads((folder / "disagreement_search.json").read_text())
+    assert search["found"] == len(pd.read_csv(folder / "disagreements.csv"))
+    assert search["random_images"] == -(-search["evaluations"] // 2) > 0
     for width in (PHONE, SCREEN):
         open_page(chromium, (folder / "comparison.html").as_uri(), width)
         assert chromium.get_log("browser") == []
@@ -309,6 +312,7 @@ def test_two_runs_side_by_side(again: Path) -> None:
     errors = json.loads((folder / "errors.json").read_text())
     assert errors == {"only_this": 0, "only_other": 0, "p_value": None}
     assert "cnn_1 of the other run" in (folder / "comparison.html").read_text()
+    assert json.loads((folder / "disagreement_search.json").read_text())["found"] == 0
 
 
 def test_models_of_other_classes_are_not_compared(again: Path) -> None:

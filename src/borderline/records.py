@@ -222,6 +222,19 @@ class FreshImages(TypedDict):
     generated: Tensor  # number of generated borderline images that these are from, int64 (1,)
 
 
+class Disagreements(TypedDict):
+    """Images on which the two models of a comparison decide otherwise, the widest stretch first."""
+
+    images: Tensor  # (N, C, H, W)
+    latents: Tensor  # (N, Z)
+    this_p: Tensor  # p of this model, (N,)
+    other_p: Tensor  # p of the other model, (N,)
+    # The stretch between the crossings of the two models on the arc between two latents: its share
+    # of the arc, in [0, 1], and its angle in degrees; float64, each (N,).
+    width: Tensor
+    angle: Tensor
+
+
 Parts = Mapping[str, Callable[[], Part]]
 """All parts of a generator's images by name, in the order of the names; each loads one part."""
 

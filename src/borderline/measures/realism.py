@@ -198,8 +198,7 @@ def judge_realism(
     if real_rows is not None:
         among = real_rows >= 0
         gaps[real_rows[among], torch.arange(n)[among]] = math.inf
-    # A real image may lie exactly on the edge of a ball, where rounding must not decide.
-    held = gaps <= real.radii[:, None] * _EDGE
+    held = _held(gaps, real)
     return {
         "kd": _judge_kernel(features, real, weights, real_rows),
         "precision": estimate_of_share(int(held.any(0).sum()), n),
@@ -209,6 +208,23 @@ def judge_realism(
             held.any(1).double().mean().item(), _covered(held, weights), n
         ).within(0, 1),
     }
+
+
+def is_within(features: Tensor, real: Reference) -> Tensor:
+    """Whether each image (N, D) is inside the real manifold, bool (N,); ``precision`` is the share.
+
+    Example:
+        >>> real = Reference.of(torch.tensor([[0.0], [1.0], [2.0]]), neighbours=1)
+        >>> is_within(torch.tensor([[2.5], [4.0]]), real)
+        tensor([ True, False])
+    """
+    return _held(torch.cdist(real.features, features.double()), real).any(0)
+
+
+def _held(gaps: Tensor, real: Reference) -> Tensor:
+    """Whether the ball of each real image holds each image, (M, N), from their distances."""
+    # A real image may lie exactly on the edge of a ball, where rounding must not decide.
+    return gaps <= real.radii[:, None] * _EDGE
 
 
 def judge_frechet(features: Tensor, real: Reference) -> Estimate:

@@ -1,54 +1,30 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
+from borderline.committee import Committee
+from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.params import Pairing, RunParams
-from borderline.pipelines.compare.nodes import carry_patterns_over, compare_models, write_comparison
-from borderline.pipelines.compare.params import CompareParams
+from borderline.measures.realism import Reference
+from borderline.params import PairParams, RunParams
+from borderline.pipelines.compare.nodes import (
+    carry_patterns_over,
+    compare_models,
+    find_disagreements,
+    judge_disagreements,
+    write_comparison,
+)
+from compared import COMPARE, PAIRING, side, wired
 from conftest import findings_of
+from planted import THRESHOLDS
 
-PAIRING = Pairing(this="a", other="b", elsewhere=False)
-COMPARE = CompareParams(this=None, other=None, unsure=0.1, members=2)
-
-
-class Pixel(torch.nn.Module):
-    """A model under test whose logit is one pixel of the image."""
-
-    def __init__(self, pixel: int) -> None:
-        super().__init__()
-        self.pixel = pixel
-
-    def embed(self, images: torch.Tensor) -> torch.Tensor:
-        return images.flatten(1)[:, : self.pixel + 1]
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.flatten(1)[:, self.pixel]
-
-
-def side(pixel: int, **findings: Any) -> dict[str, Any]:
-    """The datasets of a side with two patterns of 30 images, on the boundary of its model only."""
-    images = torch.full((60, 1, 2, 2), 5.0)
-    images.view(60, 4)[:, pixel] = 0
-    test = torch.linspace(-3, 3, 40).view(40, 1, 1, 1).expand(40, 1, 2, 2)
-    model = Pixel(pixel)
-    return {
-        "findings": findings_of(2, **findings).model_dump(mode="json"),
-        "classifier": model,
-        "borderline": {"images": images, "probabilities": torch.sigmoid(model(images))},
-        "clusters": {"labels": torch.arange(60) % 2},
-        "prototypes": {"images": images[:2]},
-        "pair_test": {"images": test, "labels": (torch.arange(40) >= 20).long()},
-        "real_view": {"test_p": torch.sigmoid(model(test))},
-    }
-
-
-def wired(this: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    sides = {"this": this, "other": other}
-    return {f"{key}.{name}": value for key, side in sides.items() for name, value in side.items()}
+# Without a search for disagreements.
+NONE: tuple[Any, ...] = ({}, {"wanted": 0}, pd.DataFrame())
 
 
 def test_each_side_is_seen_by_the_other_model(run: RunParams) -> None:
@@ -63,7 +39,7 @@ def test_each_side_is_seen_by_the_other_model(run: RunParams) -> None:
     swapped = carry_patterns_over(**settings, **wired(other, this))
     assert swapped["verdict"].tolist() == ["shared", "shared", "own", "own"]
     measures, errors = compare_models(pairing=PAIRING, **sides)
-    page = write_comparison(measures, errors, patterns, **settings, **sides)
+    page = write_comparison(measures, errors, patterns, *NONE, **settings, **sides)
     assert "a has 2 patterns: 0 shared with b, 2 of a only, 0 open." in page
     assert "b has 2 patterns: 2 shared with a, 0 of b only, 0 open." in page
     assert page.count("p = 0.99 for b") == 6, "prototype and two members of two patterns"
@@ -145,7 +121,80 @@ def test_a_side_with_blends_or_a_quick_look_marks_the_page(run: RunParams) -> No
     sides = wired(side(0), side(3, quick=True, **blends))
     patterns = carry_patterns_over(**settings, **sides)
     measures, errors = compare_models(pairing=PAIRING, **sides)
-    page = write_comparison(measures, errors, patterns, **settings, **sides)
+    page = write_comparison(measures, errors, patterns, *NONE, **settings, **sides)
     assert "Quick look: reduced settings" in page
     assert "<h2>Patterns of a</h2>" in page
     assert "<h2>Patterns of b: blends of two real images</h2>" in page
+
+
+class Judge(torch.nn.Module):
+    """A judge whose features are the pixels, sure of a 7 where the last one is above 0."""
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        last = 20 * images.flatten(1)[:, 3]
+        return torch.stack([-last, last], dim=1)
+
+
+def judged(images: torch.Tensor, this_p: list[float], run: RunParams, pair: PairParams) -> Any:
+    """The disagreements and their table; real images lie around 0, and are up to 1 apart."""
+    train = torch.linspace(-1, 1, 9).view(9, 1, 1, 1) * torch.ones(9, 1, 2, 2)
+    labels = torch.tensor([0, 1] * 4 + [0])
+    real = {"images": train, "labels": labels}
+    source = SourceImages(name="s", classes=("1", "7"), train=real, test=real)  # type: ignore[arg-type]
+    steps = torch.linspace(0.1, 2, 9)
+    names = ("pixel_nearest", "pixel_neighbour", "feature_nearest", "feature_neighbour")
+    held_out: Any = {**dict.fromkeys(names, steps), "train_features": train.flatten(1)}
+    reference = Reference.of(train.flatten(1), neighbours=1)._asdict()
+    p, number = torch.tensor(this_p), len(this_p)
+    found: Any = {"images": images, "latents": images.flatten(1), "this_p": p, "other_p": 1 - p}
+    found |= {"width": torch.linspace(0.5, 0.1, number).double(), "angle": torch.ones(number)}
+    committee = Committee(members=(Judge(),), classes=("1", "7"), positive=1, negative=0)
+    table = judge_disagreements(
+        *(found, committee, Judge(), source, held_out),
+        {f"lenet.{name}": value for name, value in reference.items()},
+        **{"pairing": PAIRING, "verdicts": THRESHOLDS, "pair": pair, "run": run},
+        **wired(side(0), side(3)),
+    )
+    return found, table
+
+
+def test_disagreements_are_judged_and_shown(run: RunParams, pair: PairParams) -> None:
+    images = torch.tensor([[1.0, 0.9, 1, 1], [-1, -1, -0.9, -1], [0, 0, 0, 0.001], [8, 8, 8, 8]])
+    found, table = judged(images.view(4, 1, 2, 2), [0.9, 0.8, 0.7, 0.6], run, pair)
+    assert table["verdict"].tolist() == ["memorised", "memorised", "memorised", "unrealistic"]
+    assert table["within_real"].tolist() == [True, True, True, False]
+    away = torch.tensor([[0.6, 0.6, 0.2, 0.6], [-0.6, -0.6, -0.2, -0.6]]).view(2, 1, 2, 2)
+    found, table = judged(away, [0.9, 0.8], run, pair)
+    assert table["right"].tolist() == ["a", "b"]
+    counts = {"wanted": 2, "found": 2, "evaluations": 40, "random_images": 20, "note": ""}
+    counts |= {"random_found": 1, "ratio": 2.0, "low": 0.1, "high": 118.0}
+    settings: dict[str, Any] = {"pairing": PAIRING, "run": run}
+    settings["compare"] = COMPARE.model_copy(update={"disagreements": 2, "shown": 1})
+    sides = wired(side(0), side(3))
+    measures, errors = compare_models(pairing=PAIRING, **sides)
+    patterns = carry_patterns_over(**settings, **sides)
+    page = write_comparison(measures, errors, patterns, found, counts, table, **settings, **sides)
+    assert page.count("<figcaption>") == 1
+    assert "Committee: 7, so <strong>a</strong> is right." in page
+    assert "a: <strong>7</strong> (0.90)" in page
+    assert "b: <strong>1</strong> (0.10)" in page
+    assert "50 % of the arc." in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert page.count("is sure of 2 of 2 of these images; a is right on 50 % [9, 91] of them") == 2
+
+
+def test_no_disagreements_leave_an_empty_table_and_a_sentence(
+    run: RunParams, pair: PairParams
+) -> None:
+    found, table = judged(torch.zeros(0, 1, 2, 2), [], run, pair)
+    assert len(table) == 0
+    settings: dict[str, Any] = {"pairing": PAIRING, "run": run}
+    settings["compare"] = COMPARE.model_copy(update={"disagreements": 5})
+    sides = wired(side(0), side(3))
+    _, counts = find_disagreements(SimpleNamespace(decoder=None), **settings, **sides)
+    measures, errors = compare_models(pairing=PAIRING, **sides)
+    patterns = carry_patterns_over(**settings, **sides)
+    page = write_comparison(measures, errors, patterns, found, counts, table, **settings, **sides)
+    assert page.count("makes its images without latents") == 2

@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
-from borderline.findings import MEASURES, Findings, with_interval, written
+from borderline.findings import MEASURES, VERDICTS, Findings, with_interval, written
+from borderline.measures.confusion import is_positive
 from borderline.measures.inference import predict
 from borderline.pages import rendering
 from borderline.pages.banners import banners, headed
@@ -19,8 +21,10 @@ from borderline.pages.boundaries import (
 )
 from borderline.pages.pictures import pictures
 from borderline.pages.verdicts import verdict_on
+from borderline.pipelines.compare.disagreements import search_in_words, who_is_right
 from borderline.pipelines.compare.sides import Side
 from borderline.pipelines.compare.transfer import OPEN, OWN, SHARED
+from borderline.records import Disagreements
 
 
 def section(
@@ -64,16 +68,57 @@ def _change(side: Side, other: Side) -> str:
     return "new" if side.findings.repaired_from == other.name else ""
 
 
+def section_of_disagreements(
+    this: Side,
+    other: Side,
+    found: Disagreements,
+    counts: dict[str, Any],
+    table: pd.DataFrame,
+    shown: int,
+) -> dict[str, Any]:
+    """The first ``shown`` disagreements with both p and who is right, and sentences on all."""
+    if counts["wanted"] == 0:
+        return {"wanted": 0, "search": [], "right": []}
+    decisions = [
+        _decisions(this, found["this_p"], found["images"][:shown]),
+        _decisions(other, found["other_p"], found["images"][:shown]),
+    ]
+    rows = (row.to_dict() for _, row in table.iterrows())
+    images = [{**row, "decisions": both} for row, *both in zip(rows, *decisions, strict=False)]
+    return {
+        "wanted": counts["wanted"],
+        "total": len(table),
+        "images": images,
+        "search": search_in_words(counts, this.name, other.name),
+        "right": who_is_right(table, this.name, other.name, this.findings.judges),
+        "verdicts": VERDICTS,
+    }
+
+
+def _decisions(side: Side, p: Tensor, images: Tensor) -> list[dict[str, Any]]:
+    """The picture of each image in the colour of the side's p, with the class it decides for."""
+    findings = side.findings
+    classes = findings.negative, findings.positive
+    positive = is_positive(p, findings.boundary).long().tolist()
+    alt = f"Disagreement {{number}}, {{p}} for {side.name}"
+    shown = pictures(images, p, alt, threshold=findings.threshold)
+    return [
+        {**picture, "name": side.name, "class": classes[row]}
+        for picture, row in zip(shown, positive, strict=False)
+    ]
+
+
 def render(
     findings: Mapping[str, Findings],
     sections: Sequence[dict[str, Any]],
+    apart: dict[str, Any],
     measures: pd.DataFrame,
     errors: dict[str, Any],
     unsure: float,
 ) -> str:
     """The page: the source and classes of the findings, the measures, errors, and both sections.
 
-    ``findings`` are those of both models, by name.
+    ``findings`` are those of both models, by name; ``apart`` is the section of disagreements.
     """
     return rendering.render(
         "borderline.pipelines.compare",
@@ -87,9 +132,12 @@ def render(
             *([borderline_in_words(findings)] if have_own_boundaries(findings) else []),
             *map(_verdicts, sections),
             _errors(sections[0], errors),
+            *apart["search"][:2],
+            *apart["right"][:1],
         ],
         rows=[_row(row) for _, row in measures.iterrows()],
         sides=sections,
+        apart=apart,
         unsure=unsure,
     )
 

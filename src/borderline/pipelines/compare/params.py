@@ -16,9 +16,13 @@ class CompareParams(Params):
             another run, for the model of the same name.
         unsure: The share of real test images below whose confidence the other model is unsure.
         members: Images of each pattern on the page.
+        disagreements: Images to search for on which the two models decide otherwise; 0 for none.
+        shown: At most so many of these images on the page.
     """
 
     this: str | None
     other: str | None
     unsure: float = Field(gt=0, lt=0.5)
     members: int = Field(ge=1)
+    disagreements: int = Field(ge=0, le=1000)
+    shown: int = Field(ge=1)

@@ -1,4 +1,4 @@
-"""The comparison of two models: measures, patterns that both share, and a page."""
+"""The comparison of two models: measures, patterns that both share, disagreements, and a page."""
 
 from __future__ import annotations
 
@@ -17,10 +17,20 @@ def create_pipeline() -> Pipeline:
     if pairing is None:
         return Pipeline([])
     sides = _sides(pairing)
+    samplers = {"sampler": f"{pairing.this}.sampler"}
+    if not pairing.elsewhere:
+        samplers["other_sampler"] = f"{pairing.other}.sampler"
     comparison = Pipeline(
         [
             node(nodes.compare_models, ["compared_measures_table", "compared_errors"], more=sides),
             node(nodes.carry_patterns_over, "compared_patterns_table", more=sides),
+            node(
+                nodes.find_disagreements,
+                ["disagreements", "disagreement_search"],
+                more=sides,
+                **samplers,
+            ),
+            node(nodes.judge_disagreements, "disagreements_table", more=sides),
             node(nodes.write_comparison, "comparison", more=sides),
         ]
     )

@@ -1,0 +1,238 @@
+"""Disagreements of two models: their search against random sampling, and who is right."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import binomtest
+from torch import Tensor, nn
+
+from borderline.findings import number_of, written
+from borderline.measures.confusion import is_positive
+from borderline.measures.inference import embed
+from borderline.measures.intervals import Estimate, estimate_of_share
+from borderline.measures.realism import Reference, is_within
+from borderline.pages.verdicts import NO_OPINION
+from borderline.params import RunParams
+from borderline.pipelines.compare.search import (
+    Rivals,
+    Search,
+    nothing_found,
+    sample_at_random,
+    search,
+)
+from borderline.pipelines.compare.sides import Side
+from borderline.records import Disagreements, References
+from borderline.verdicts.rule import WEAKNESS
+
+COLUMNS = [
+    *("image", "this_p", "other_p", "width", "angle"),
+    *("verdict", "positive", "negative", "beside", "top_class"),
+    *("feature_neighbour", "within_real", "committee", "right"),
+]
+# From this share of random images on, a search can save little.
+_OFTEN = 0.1
+_NO_LATENTS = (
+    "No search for disagreements: the chosen generator makes its images without latents, as blends "
+    "of real images: set metrics.choose to a generator with latents, such as latent_search."
+)
+
+
+def find(
+    this: Side, other: Side, decoder: nn.Module | None, count: int, run: RunParams
+) -> tuple[Disagreements, dict[str, Any]]:
+    """Search for disagreements, and sample at random with as many evaluations of the models.
+
+    Args:
+        this: A side of the comparison.
+        other: The other side.
+        decoder: Latents (B, Z) to images; None where the generator has none.
+        count: The number of disagreements to search for; 0 for no search.
+        run: The seed and the device.
+
+    Returns:
+        The disagreements, and the counts: ``found`` with ``evaluations``, ``random_found`` among
+        ``random_images``, and the ``ratio`` of both rates with its interval, None where a number is
+        not finite. The ``note`` says why there are fewer than ``wanted``, else it is empty.
+    """
+    if decoder is None or count == 0:
+        note = _NO_LATENTS if decoder is None and count else ""
+        found = nothing_found(this.pair_test["images"][:0].clone())
+        return found, _counts(count, 0, 0, 0, 0, note)
+    sides = this, other
+    rivals = Rivals(
+        decoder,
+        [side.classifier for side in sides],
+        [side.findings.boundary for side in sides],
+        run.torch_device(),
+    )
+    result = search(rivals, count, run.generator("disagreements"))
+    spent, number = rivals.evaluations, len(result.found["images"])
+    # Random sampling gets one evaluation more where the number is odd.
+    images = math.ceil(spent / 2)
+    random_found = sample_at_random(rivals, images, run.generator("random disagreements"))
+    note = _note(result, count, this, other)
+    return result.found, _counts(count, number, spent, images, random_found, note)
+
+
+def _counts(
+    wanted: int, found: int, evaluations: int, images: int, random_found: int, note: str
+) -> dict[str, Any]:
+    ends = map(number_of, ratio_of_rates(found, random_found))
+    return {
+        **{"wanted": wanted, "found": found, "evaluations": evaluations},
+        **{"random_images": images, "random_found": random_found},
+        **dict(zip(("ratio", "low", "high"), ends, strict=True)),
+        "note": note,
+    }
+
+
+def _note(result: Search, count: int, this: Side, other: Side) -> str:
+    found, classes = len(result.found["images"]), (this.findings.negative, this.findings.positive)
+    if found == count:
+        return ""
+    for side, name in zip(result.sides, classes, strict=True):
+        if side == 0:
+            return (
+                f"No search for disagreements: {this.name} and {other.name} never agree on {name} "
+                f"among {result.latents} images of the generator, so no arc leads from one class "
+                "to the other."
+            )
+    if found == 0:
+        return (
+            f"No disagreement was found on {result.arcs} arcs: {this.name} and {other.name} change "
+            "their decision at the same place on each."
+        )
+    return (
+        f"The search ended after {found} of {count} images: {result.arcs:,} arcs between "
+        f"{result.latents:,} latents led to no others."
+    )
+
+
+def ratio_of_rates(found: int, random_found: int) -> Estimate:
+    """The ratio of two rates of disagreements at equal numbers of evaluations.
+
+    The interval is the exact one of two Poisson rates, conditional on their sum (Przyborowski and
+    Wilenski 1940). Unlike the normal interval of a relative risk it also holds for a count of 0,
+    which rare disagreements have at random.
+
+    Example:
+        >>> [round(value, 1) for value in ratio_of_rates(40, 8)]
+        [5.0, 2.3, 12.4]
+        >>> [round(value, 1) for value in ratio_of_rates(40, 0)]
+        [inf, 10.4, inf]
+    """
+    if found + random_found == 0:
+        return Estimate.none()
+    interval = binomtest(found, found + random_found).proportion_ci(method="exact")
+    shares = found / (found + random_found), float(interval.low), float(interval.high)
+    return Estimate(*(share / (1 - share) if share < 1 else math.inf for share in shares))
+
+
+def are_within(
+    images: Tensor, judge: nn.Module, real_reference: References, device: torch.device
+) -> np.ndarray:
+    """Whether images (N, C, H, W) are within the real manifold of ``realism.is_within``, (N,)."""
+    if len(images) == 0:
+        return np.zeros(0, dtype=bool)
+    real = Reference(*(real_reference[f"lenet.{name}"] for name in Reference._fields))
+    return is_within(embed(judge, images, device), real).numpy()
+
+
+def judged(
+    found: Disagreements,
+    verdicts: pd.DataFrame,
+    within: np.ndarray,
+    this: Side,
+    other: Side,
+) -> pd.DataFrame:
+    """A row a disagreement by ``COLUMNS``: both p, the stretch, realism, and who is right.
+
+    The ``committee`` names the class that it is sure of, and ``right`` the model that decides for
+    this class. Both are empty where the committee is not sure of a class.
+
+    Args:
+        found: N disagreements.
+        verdicts: The committee's verdicts on them, as ``rule.decide`` makes them.
+        within: Whether each is within the manifold of the real training images, (N,).
+        this: A side of the comparison.
+        other: The other side.
+    """
+    table = verdicts.drop(columns="disagreement").assign(within_real=within)
+    table["image"] = range(1, len(table) + 1)
+    for name in ("this_p", "other_p", "width", "angle"):
+        table[name] = found[name].double().numpy()
+    sure = (table["verdict"] == WEAKNESS).to_numpy(bool)
+    positive = table["positive"].gt(table["negative"]).to_numpy(bool)
+    for_this = is_positive(found["this_p"], this.findings.boundary).numpy() == positive
+    classes = np.where(positive, this.findings.positive, this.findings.negative)
+    table["committee"] = np.where(sure, classes, "")
+    table["right"] = np.where(sure, np.where(for_this, this.name, other.name), "")
+    return table[COLUMNS]
+
+
+def search_in_words(counts: dict[str, Any], this: str, other: str) -> list[str]:
+    """Sentences on random sampling and on the search; only the note where nothing was searched."""
+    note = [counts["note"]] if counts["note"] else []
+    if counts["evaluations"] == 0:
+        return note
+    random = estimate_of_share(counts["random_found"], counts["random_images"])
+    share, low, high = (written("{:.1%}", value) for value in random)
+    at_random = (
+        f"{this} and {other} decide otherwise on {share} [{low}, {high}] of random images of the "
+        "generator."
+    )
+    if counts["found"] == 0:
+        return [*note, at_random]
+    searched = (
+        f"The search found {_images(counts['found'])} with {counts['evaluations']:,} evaluations "
+        "(one model on one image); random sampling of the same generator found "
+        f"{counts['random_found']:,} with as many: {_times(counts)}."
+    )
+    limit = []
+    if random.value > _OFTEN:
+        limit = [
+            f"No search can find more than {1 / random.value:.1f} times as many, because each "
+            "image takes an evaluation of both models."
+        ]
+    return [at_random, searched, *limit, *note]
+
+
+def _images(count: int) -> str:
+    return "1 such image" if count == 1 else f"{count} such images"
+
+
+def _times(counts: dict[str, Any]) -> str:
+    if counts["ratio"] is None:
+        return f"at least {counts['low']:.1f} times as many (95 % interval)"
+    ends = f"[{counts['low']:.1f}, {counts['high']:.1f}]"
+    return f"{counts['ratio']:.1f} times as many {ends}"
+
+
+def who_is_right(table: pd.DataFrame, this: str, other: str, judges: int) -> list[str]:
+    """Sentences on the committee's opinion and on realism; none without disagreements."""
+    if len(table) == 0:
+        return []
+    within = estimate_of_share(int(table["within_real"].sum()), len(table))
+    realism = f"{_share(within)} lie among the real training images in the features of the judge."
+    if judges == 0:
+        return [NO_OPINION, realism]
+    sure, right = int((table["right"] != "").sum()), int((table["right"] == this).sum())
+    committee = "The judge" if judges == 1 else "The committee"
+    if sure == 0:
+        return [f"{committee} is sure of none of {len(table)} of these images.", realism]
+    share = _share(estimate_of_share(right, sure))
+    others = f", {other} on the others" if right < sure else ""
+    return [
+        f"{committee} is sure of {sure} of {len(table)} of these images; {this} is right on "
+        f"{share} of them{others}.",
+        realism,
+    ]
+
+
+def _share(share: Estimate) -> str:
+    return f"{written('{:.0%}', share.value)} [{100 * share.low:.0f}, {100 * share.high:.0f}]"
