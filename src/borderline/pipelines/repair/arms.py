@@ -42,7 +42,12 @@ def count_of(repair_images: RepairImages, repair: RepairParams) -> int:
 def left_out(repair_images: RepairImages, repair: RepairParams) -> dict[Arm, int]:
     """The arms that are left out because their pool is too small, with its size."""
     sizes = pool_sizes(repair_images, repair)
-    return {arm: size for arm, size in sizes.items() if size < min(FEWEST, repair.images)}
+    return {arm: size for arm, size in sizes.items() if size < fewest_in(repair)}
+
+
+def fewest_in(repair: RepairParams) -> int:
+    """The least number of images in the pool of an arm."""
+    return min(FEWEST, repair.images)
 
 
 def added(
