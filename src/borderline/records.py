@@ -212,6 +212,12 @@ RepairImages = dict[str, "Tensor"]
 draw at random from their pool for each training have all of it."""
 
 
+class TestCopies(TypedDict):
+    """The training images of the pair that copy a test image or share a group with one."""
+
+    copies: Tensor  # bool (N,)
+
+
 class FreshImages(TypedDict):
     """Newly generated borderline images of a model that the committee is sure of."""
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from borderline.errors import BorderlineError
-from borderline.measures.leaks import RealImages, check_no_test_images, leaks
+from borderline.measures.leaks import RealImages, check_no_test_images, is_shared, leaks
 from borderline.records import LabelledImages
 
 
@@ -64,6 +64,16 @@ def test_examples_are_numbers_of_the_source() -> None:
     train["images"], test["images"] = torch.tensor([2, 3, 0]), torch.tensor([1])
     (sentence,) = leaks(RealImages.of(train, test, of_source), examples=True)
     assert "images 3 and 1" in sentence
+
+
+@pytest.mark.parametrize(("grouped", "expected"), [(False, [0, 1, 0]), (True, [0, 1, 1])])
+def test_training_images_that_copy_a_test_image_or_share_its_group(
+    grouped: bool, expected: list[int]
+) -> None:
+    train, test = images([0, 7, 2], [0, 1, 0], [0, 1, 2]), images([7, 3], [1, 1], [5, 2])
+    if not grouped:
+        del train["groups"], test["groups"]
+    assert is_shared(train, test).tolist() == [bool(shared) for shared in expected]
 
 
 def test_a_test_image_in_an_arm_of_a_repair_is_found() -> None:

@@ -31,3 +31,20 @@ def test_a_repaired_model_has_half_of_the_validation_images(
         assert not set(groups[reserve].tolist()) & set(groups[selection].tolist())
     assert torch.equal(validation_rows(images, TRAINING, run, repaired=False), rows)
     assert torch.equal(validation_rows(images, TRAINING, run, repaired=True), selection)
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [([0, 1, 1], None), ([1, 1], None), ([0, 1, 0, 1], [3, 3, 3, 3])],
+    ids=["one image of a class", "no image of a class", "one group"],
+)
+def test_images_that_cannot_be_halved_are_for_the_selection(
+    labels: list[int], groups: list[int] | None, run: RunParams
+) -> None:
+    rows = torch.arange(len(labels))
+    images: LabelledImages = {"images": torch.zeros(len(rows)), "labels": torch.tensor(labels)}
+    if groups is not None:
+        images["groups"] = torch.tensor(groups)
+    reserve, selection = split_reserve(images, rows, run)
+    assert len(reserve) == 0
+    assert sorted(selection.tolist()) == rows.tolist()

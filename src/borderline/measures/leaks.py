@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from borderline.errors import BorderlineError
@@ -134,6 +135,16 @@ def _effect(second: int) -> str:
     if PARTS[second] == "test":
         return "The measures on the test images may be too good."
     return "The choice of the best epoch and the calibration may be too good."
+
+
+def is_shared(train: LabelledImages, test: LabelledImages) -> Tensor:
+    """Which training images have the pixels or the group of a test image, bool (N,)."""
+    count = len(train["labels"])
+    numbers = numbers_of_pixels(train["images"], test["images"])
+    shared = torch.from_numpy(np.isin(numbers[:count], numbers[count:]))
+    if "groups" in train and "groups" in test:
+        shared |= torch.isin(train["groups"], test["groups"])
+    return shared
 
 
 def check_no_test_images(images: Mapping[str, Tensor], pair_test: LabelledImages) -> None:

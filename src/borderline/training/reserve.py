@@ -19,7 +19,8 @@ def split_reserve(
     """The rows of the reserve and of the selection images, two halves of the validation images.
 
     The arm ``uncertain`` of a repair trains on images of the reserve; no arm trains on the
-    selection images. The halves are stratified by the labels and keep groups whole.
+    selection images. The halves are stratified by the labels and keep groups whole. The reserve is
+    empty where a class has only one image, and where all images are in one group.
 
     Args:
         pair_train: The images of the pair.
@@ -29,10 +30,13 @@ def split_reserve(
     labels, seed = pair_train["labels"][rows].numpy(), run.seed_for("repair", "reserve")
     if "groups" in pair_train:
         halves = split_groups(labels, pair_train["groups"][rows].numpy(), 0.5, seed)
+    elif pair_train["labels"][rows].bincount(minlength=2).min() < 2:
+        return rows[:0], rows
     else:
         numbers = torch.arange(len(rows)).numpy()
         halves = train_test_split(numbers, test_size=0.5, stratify=labels, random_state=seed)
-    reserve, selection = (rows[torch.from_numpy(half)] for half in halves)
+    # What cannot be halved is all in the first part.
+    selection, reserve = (rows[torch.from_numpy(half)] for half in halves)
     return reserve, selection
 
 

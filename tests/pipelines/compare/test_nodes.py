@@ -11,7 +11,7 @@ from borderline.committee import Committee
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.measures.realism import Reference
-from borderline.params import PairParams, RunParams
+from borderline.params import Pairing, PairParams, RunParams
 from borderline.pipelines.compare.nodes import (
     carry_patterns_over,
     compare_models,

@@ -39,6 +39,20 @@ def test_all_arms_add_equally_many_images() -> None:
         assert targets.dtype == torch.float32
 
 
+def test_a_setting_of_few_images_leaves_no_arm_out() -> None:
+    few = pools(boundary=5, random=4, uncertain=9)
+    repair = repair_of(arms=["again", "boundary", "random", "uncertain"], images=5)
+    assert arms_in(few, repair) == ["again", "boundary", "uncertain"]
+    assert count_of(few, repair) == 5
+
+
+def test_few_training_images_are_augmented_several_times() -> None:
+    images, targets = added({}, "augmented", 150, 1, REAL, LABELS, repair_of())
+    assert len(images) == len(targets) == 150
+    # All 60 come twice, and 30 of them once more.
+    assert 75 - 30 <= int(targets.sum()) <= 75 + 30
+
+
 def test_the_first_images_of_an_ordered_pool_are_added_and_others_drawn() -> None:
     repair, made = repair_of(), pools(**SIZES)
     for arm, in_order in {"uncertain": True, "prototypes": True, "soft": False}.items():
@@ -69,7 +83,22 @@ def test_augmented_images_are_changed_each_in_its_own_way(shape: tuple[int, int,
     torch.testing.assert_close(same, images)
 
 
-def test_no_black_corner_appears() -> None:
-    changes = AugmentationParams(degrees=45, translate=0.3, scale=(0.9, 1.1))
-    bright = torch.full((5, 1, 12, 12), 0.7)
+@pytest.mark.parametrize(
+    ("shape", "degrees", "smallest"),
+    [((1, 12, 12), 45, 0.9), ((1, 8, 40), 90, 0.9), ((3, 40, 9), 180, 0.3)],
+)
+def test_no_black_corner_appears(
+    shape: tuple[int, int, int], degrees: float, smallest: float
+) -> None:
+    changes = AugmentationParams(degrees=degrees, translate=0.3, scale=(smallest, 1.1))
+    bright = torch.full((5, *shape), 0.7)
     torch.testing.assert_close(augmented(bright, changes, 0), bright)
+
+
+def test_images_are_shifted_by_their_share_of_the_side_at_most() -> None:
+    dot = torch.full((60, 1, 21, 41), -1.0)
+    dot[:, :, 10, 20] = 1
+    moved = augmented(dot, AugmentationParams(degrees=0, translate=0.2, scale=(1, 1)), 0)
+    places = moved.flatten(1).argmax(1)
+    assert (places % 41 - 20).abs().max() in (7, 8)
+    assert (places // 41 - 10).abs().max() == 4

@@ -40,8 +40,9 @@ def test_the_committee_labels_what_it_is_sure_of_and_nothing_else_trains() -> No
         ([2, 1, 0, 0], "hard", 1),
         ([0, 3, 0, 2], "hard", 0),
         ([1, 1, 0, 0], "soft", 0.5),
-        ([1, 0, 0, 2], "soft", 1),
-        ([0, 0, 0, 2], "soft", 0.9 / 0.95),
+        ([1, 0, 0, 2], "soft", 2 / 3),
+        ([0, 0, 0, 2], "soft", 0.5),
+        ([0, 1, 1, 0], "soft", 0.25),
         ([1, 0, 2, 0], "never", np.nan),
     ],
 )
@@ -66,10 +67,26 @@ def test_without_an_opinion_nothing_trains() -> None:
 def test_answers_to_other_images_are_refused() -> None:
     counts = {"positive": 1, "negative": 2, "neither": 0, "cannot_tell": 3}
     human_labels = {"made_for": "these", "answers": {"7": counts}}
-    assert answers_of(human_labels, "these") == {7: [1, 2, 0, 3]}
-    assert answers_of({}, "these") == {}
+    assert answers_of(human_labels, {}, "these") == {7: [1, 2, 0, 3]}
+    assert answers_of({}, {}, "these") == {}
     with pytest.raises(BorderlineError, match=r"human_labels\.json .* --pipelines rating"):
-        answers_of(human_labels, "others")
+        answers_of(human_labels, {}, "others")
+
+
+def test_a_rating_of_an_earlier_version_is_not_passed_over() -> None:
+    with pytest.raises(BorderlineError, match=r"human_labels\.json does not have .* rating"):
+        answers_of({}, {"made_for": "these"}, "these")
+
+
+@pytest.mark.parametrize("answers", [None, {"x": {}}, {"0": {"positive": 1}}, {"0": [1, 0, 0, 0]}])
+def test_answers_in_another_form_are_refused(answers: object) -> None:
+    with pytest.raises(BorderlineError, match=r"human_labels\.json does not fit"):
+        answers_of({"made_for": "these", "answers": answers}, {}, "these")
+
+
+def test_answers_to_images_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(BorderlineError, match=r"human_labels\.json does not fit"):
+        labels_of(VERDICTS, {len(VERDICTS): [1, 0, 0, 0]})
 
 
 def test_labels_are_counted_and_said() -> None:

@@ -1,63 +1,19 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from borderline.params import RunParams
 from borderline.pipelines.repair import pools
 from borderline.pipelines.repair.labels import labels_of
-from borderline.records import LabelledImages, Part
-from borderline.sampling import Parts, Sampler
+from borderline.records import LabelledImages
 from conftest import BOUNDARY
-
-SHAPE = (1, 8, 8)
-
-
-class Brightness(nn.Module):
-    """p rises with the brightness; the embedding is the brightness."""
-
-    def embed(self, images: Tensor) -> Tensor:
-        return images.flatten(1).mean(1, keepdim=True)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return 4 * self.embed(images)[:, 0]
-
-
-class Decoder(nn.Module):
-    latent_dim = 2
-
-    def forward(self, latents: Tensor) -> Tensor:
-        return latents[:, :1, None, None].tanh().expand(-1, *SHAPE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Near(Sampler):
-    """Images near the boundary."""
-
-    has_space: bool = True
-
-    def sample(
-        self,
-        classifier: nn.Module,
-        real: LabelledImages,
-        images: int,
-        run: RunParams,
-        threshold: float,
-    ) -> Parts:
-        levels = torch.rand(images, generator=run.generator("near")) * 0.04 - 0.02
-        shown = levels[:, None, None, None].expand(-1, *SHAPE)
-        yield Part(images=shown, probabilities=torch.sigmoid(4 * levels))
-        return ""
-
-    @property
-    def decoder(self) -> nn.Module | None:
-        return Decoder() if self.has_space else None
+from shades import SHAPE, Brightness, Near
 
 
 def verdicts(images: Tensor, sure: float = 0.0) -> pd.DataFrame:
@@ -105,6 +61,19 @@ def test_more_images_are_generated_where_too_few_have_a_label(run: RunParams) ->
     assert not drawn
 
 
+def test_images_that_are_there_already_do_not_count_again(run: RunParams) -> None:
+    origin, first = source(run), judged([0.01, 0.02])
+    drawn: list[int] = []
+
+    def draw(turn: int, count: int) -> Tensor:
+        drawn.append(turn)
+        return judged([0.01, 0.03, 0.03] if turn == 0 else [0.02, 0.03]).images
+
+    enough = pools.enough(first, draw, origin.judging, 9, ("hard",))
+    assert torch.equal(enough.images, judged([0.01, 0.02, 0.03]).images)
+    assert drawn == [0, 1], "a turn without another image is the last"
+
+
 def test_a_committee_that_is_never_sure_ends_the_search(run: RunParams) -> None:
     origin = source(run, judging=lambda images: verdicts(images, sure=9))
     near, random = pools.both_sets(judged([]), origin, repair())
@@ -125,7 +94,8 @@ def test_each_pool_holds_its_images_with_their_targets(run: RunParams) -> None:
         "labels": torch.tensor([1, 0, 1]),
     }
     prototypes = judged([0.016, -0.019]).images
-    made = pools.pools(near, random, prototypes, reserve, source(run), ("hard",))
+    p = torch.sigmoid(4 * torch.tensor([0.9, 0.01, -0.4]))
+    made = pools.pools(near, random, prototypes, reserve, p, source(run), ("hard",))
     level = {
         name.removesuffix(".images"): images.flatten(1).mean(1).tolist()
         for name, images in made.items()
@@ -149,17 +119,19 @@ def test_fresh_images_are_new_and_have_label_and_pattern(run: RunParams) -> None
     added = origin.borderline("added", 0, 30)
     assert not {i.numpy().tobytes() for i in added} & {i.numpy().tobytes() for i in new.images}
     known = new.images[:4]
-    fresh = pools.fresh_images(new, known, lambda e: (e[:, 0] > 0).long(), origin)
+    fresh = pools.fresh_images(new, known, 999, lambda e: (e[:, 0] > 0).long(), origin)
     assert len(fresh["images"]) == len(new.images) - 4
+    few = pools.fresh_images(new, known, 7, lambda e: (e[:, 0] > 0).long(), origin)
+    assert torch.equal(few["images"], fresh["images"][:7])
     assert torch.equal(fresh["labels"], fresh["patterns"])
     assert fresh["generated"].tolist() == [len(new.images)]
-    empty = pools.fresh_images(new, new.images, lambda _: torch.zeros(1), origin)
+    empty = pools.fresh_images(new, new.images, 999, lambda _: torch.zeros(1), origin)
     assert len(empty["images"]) == len(empty["labels"]) == len(empty["probabilities"]) == 0
 
 
 def test_a_cluster_has_the_number_of_its_first_prototype() -> None:
     clusters: Any = {"labels": torch.tensor([2, 0, 2, -1])}
-    prototypes: Any = {"rows": torch.tensor([0, 1, 2])}
+    prototypes: Any = {"rows": torch.tensor([0, 1, 2, 3])}
     assert pools.patterns_by_cluster(clusters, prototypes) == {2: 0, 0: 1}
 
 

@@ -143,12 +143,12 @@ def count_answers(
 ) -> dict[str, Any]:
     """The answers to each borderline image by its row, for the repair and the suite.
 
-    Only answers of raters whose answers count; empty if there are none.
+    Only answers of raters whose answers count; empty if nobody answered.
     """
     from borderline.findings import digest_of_patterns
     from borderline.pipelines.rating.raters import answers_by_row
 
-    answers = answers_by_row(ratings_table, raters_table, rating_items)
-    if not answers:
+    if len(raters_table) == 0:
         return {}
+    answers = answers_by_row(ratings_table, raters_table, rating_items)
     return {"made_for": digest_of_patterns(borderline, clusters, prototypes), "answers": answers}

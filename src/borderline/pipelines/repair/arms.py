@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
@@ -10,7 +12,7 @@ from borderline.pipelines.repair.params import CONTROL, Arm, AugmentationParams,
 from borderline.records import RepairImages
 
 FEWEST = 20
-"""An arm with fewer images is left out."""
+"""An arm with fewer images is left out, unless the setting ``images`` asks for even fewer."""
 _AUGMENTED: Arm = "augmented"
 # Arms whose images are in an order: the first ones are taken. Others are drawn at random.
 _IN_ORDER: tuple[Arm, ...] = ("prototypes", "uncertain")
@@ -24,8 +26,8 @@ def pool_sizes(repair_images: RepairImages, repair: RepairParams) -> dict[Arm, i
 
 def arms_in(repair_images: RepairImages, repair: RepairParams) -> list[Arm]:
     """The arms of the setting that have enough images, in its order."""
-    sizes = pool_sizes(repair_images, repair)
-    return [arm for arm in repair.arms if sizes.get(arm, FEWEST) >= FEWEST]
+    short = left_out(repair_images, repair)
+    return [arm for arm in repair.arms if arm not in short]
 
 
 def count_of(repair_images: RepairImages, repair: RepairParams) -> int:
@@ -33,14 +35,19 @@ def count_of(repair_images: RepairImages, repair: RepairParams) -> int:
 
     It is limited by the smallest pool of an arm that has enough images.
     """
-    sizes = [n for n in pool_sizes(repair_images, repair).values() if n >= FEWEST]
-    return min([repair.images, *sizes])
+    sizes, short = pool_sizes(repair_images, repair), left_out(repair_images, repair)
+    return min([repair.images, *(size for arm, size in sizes.items() if arm not in short)])
 
 
 def left_out(repair_images: RepairImages, repair: RepairParams) -> dict[Arm, int]:
     """The arms that are left out because their pool is too small, with its size."""
     sizes = pool_sizes(repair_images, repair)
-    return {arm: size for arm, size in sizes.items() if size < FEWEST}
+    return {arm: size for arm, size in sizes.items() if size < fewest_in(repair)}
+
+
+def fewest_in(repair: RepairParams) -> int:
+    """The least number of images in the pool of an arm."""
+    return min(FEWEST, repair.images)
 
 
 def added(
@@ -71,7 +78,10 @@ def added(
         return train_images[:0], train_labels[:0].float()
     random = torch.Generator().manual_seed(seed)
     if arm == _AUGMENTED:
-        rows = torch.randperm(len(train_images), generator=random)[:count]
+        # All images are changed once before any is changed twice.
+        turns = range(-(-count // len(train_images)))
+        orders = [torch.randperm(len(train_images), generator=random) for _ in turns]
+        rows = torch.cat(orders)[:count]
         changed = augmented(train_images[rows], repair.augmentation, seed)
         return changed, train_labels[rows].float()
     images, targets = repair_images[f"{arm}.images"], repair_images[f"{arm}.targets"]
@@ -84,16 +94,18 @@ def added(
 def augmented(images: Tensor, changes: AugmentationParams, seed: int) -> Tensor:
     """Images (n, C, H, W), each rotated, shifted and scaled at random by torchvision.
 
-    The pixels at the edge continue beyond it, so that no black corners appear.
+    The pixels at the edge continue beyond it, so that no grey corners appear.
     """
     height, width = images.shape[-2:]
+    margin = _margin(height, width, changes)
+    # RandomAffine takes shares of the sides, which the margin makes longer.
+    shares = [changes.translate * side / (side + 2 * margin) for side in (width, height)]
     change = v2.Compose(
         [
-            v2.Pad([width // 2, height // 2], padding_mode="edge"),
+            v2.Pad(margin, padding_mode="edge"),
             v2.RandomAffine(
                 changes.degrees,
-                # The shares are of the padded sides, which are twice as long.
-                (changes.translate / 2, changes.translate / 2),
+                (shares[0], shares[1]),
                 changes.scale,
                 interpolation=v2.InterpolationMode.BILINEAR,
             ),
@@ -101,6 +113,14 @@ def augmented(images: Tensor, changes: AugmentationParams, seed: int) -> Tensor:
         ]
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Only this generator: torch.manual_seed would seed those of all devices.
+        torch.default_generator.manual_seed(seed)
         # One image at a time, because a batch would be changed in one way.
         return torch.stack([change(image) for image in images]).clamp(-1, 1)
+
+
+def _margin(height: int, width: int, changes: AugmentationParams) -> int:
+    """The number of pixels around an image that hold all places that a change can reach."""
+    shift = changes.translate * math.hypot(height, width)
+    reach = (math.hypot(height, width) / 2 + shift) / changes.scale[0]
+    return max(0, math.ceil(reach - min(height, width) / 2)) + 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from borderline.pipelines.repair.arms import FEWEST, count_of, left_out
+from borderline.pipelines.repair.arms import count_of, fewest_in, left_out
 from borderline.pipelines.repair.labels import labels_in_words
 from borderline.pipelines.repair.outcomes import Outcome
 from borderline.pipelines.repair.params import RepairParams
@@ -57,8 +57,8 @@ def circumstances_of(
         added=count_of(repair_images, repair),
         labels=labels_in_words(labels),
         left_out={
-            arm: f"{size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
-            f"{FEWEST} are needed"
+            arm: f"it has {size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
+            f"{fewest_in(repair)} {'is' if fewest_in(repair) == 1 else 'are'} needed"
             for arm, size in left_out(repair_images, repair).items()
         },
         diverged=[outcome.name for outcome in trained if not outcome.is_finite],

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from borderline.errors import BorderlineError
 from borderline.verdicts.rule import AMBIGUOUS, WEAKNESS
 
-PEOPLE, COMMITTEE = "people", "committee"
+PEOPLE, COMMITTEE, DATA_SET = "people", "committee", "data set"
 HARD, SOFT, NEVER = "hard", "soft", "never"
 """An image trains with the label 0 or 1, with a probability as its label, or not at all."""
 COLUMNS = ["source", "verdict", "label", "target", "mean"]
@@ -39,6 +40,9 @@ def labels_of(
         A row an image with ``COLUMNS``: the ``source`` of the label, the ``verdict`` or the answer
         of most people, the kind of ``label``, the ``target`` to train towards and the ``mean`` of
         the opinions, both the probability of the positive class, NaN where the image never trains.
+
+    Raises:
+        BorderlineError: When there are answers to images that do not exist.
     """
     q = verdicts[["positive", "negative"]].to_numpy(dtype=float)
     with np.errstate(invalid="ignore"):
@@ -50,37 +54,60 @@ def labels_of(
         {"source": COMMITTEE, "verdict": verdict, "label": label, "target": target, "mean": mean},
         columns=COLUMNS,
     ).astype({"source": object, "verdict": object, "label": object})
+    if not set(answers or {}) <= set(table.index):
+        raise _strange()
     for row, counts in (answers or {}).items():
-        table.loc[row] = _of_people(counts, float(mean[row]))
+        table.loc[row] = _of_people(counts)
     table.loc[table["label"] == NEVER, ["target", "mean"]] = np.nan
     return table
 
 
-def _of_people(counts: Sequence[int], mean: float) -> tuple[str, str, str, float, float]:
-    """The row of an image that people answered; ``mean`` is that of the committee."""
+def _of_people(counts: Sequence[int]) -> tuple[str, str, str, float, float]:
+    """The row of an image that people answered.
+
+    The mean of their opinions is the share of positive answers; an answer that names neither class
+    counts half.
+    """
+    mean = 0.5 + (counts[_POSITIVE] - counts[_NEGATIVE]) / sum(counts) / 2
     most = max(counts)
     first = [place for place, count in enumerate(counts) if count == most]
-    sides = counts[_POSITIVE] + counts[_NEGATIVE]
-    share = counts[_POSITIVE] / sides if sides else mean
     if first in ([_POSITIVE], [_NEGATIVE]):
-        answer = _ANSWERS[first[0]]
-        return PEOPLE, answer, HARD, float(first == [_POSITIVE]), share
-    if first == [_NEITHER]:
-        return PEOPLE, _ANSWERS[_NEITHER], NEVER, np.nan, np.nan
-    return PEOPLE, _ANSWERS[_CANNOT_TELL], SOFT if share == share else NEVER, share, share
+        return PEOPLE, _ANSWERS[first[0]], HARD, float(first == [_POSITIVE]), mean
+    label = NEVER if first == [_NEITHER] else SOFT
+    return PEOPLE, _ANSWERS[_NEITHER if label == NEVER else _CANNOT_TELL], label, mean, mean
 
 
-def answers_of(human_labels: Mapping[str, Any], made_for: str) -> dict[int, list[int]]:
+def labels_of_real(copies: Tensor) -> pd.DataFrame:
+    """The sources and labels of real images, as a table of which ``count_labels`` can count.
+
+    The true labels train, but never those of ``copies``, bool (M,): copies of test images and
+    images of their groups.
+    """
+    known = copies.numpy()
+    verdict, label = np.where(known, "copy of a test image", "real"), np.where(known, NEVER, HARD)
+    return pd.DataFrame({"source": DATA_SET, "verdict": verdict, "label": label})
+
+
+def answers_of(
+    human_labels: Mapping[str, Any], human_verdicts: Mapping[str, Any], made_for: str
+) -> dict[int, list[int]]:
     """The answers of people by the row of the borderline image; empty where nobody was asked.
 
     Args:
-        human_labels: The result of the rating.
+        human_labels: The answers by image, as the rating counts them.
+        human_verdicts: The rating in JSON's types, which ratings of earlier versions have alone.
         made_for: The ``digest_of_patterns`` of the present images.
 
     Raises:
-        BorderlineError: When people rated other images.
+        BorderlineError: When people rated other images, or their answers have another form.
     """
     if not human_labels:
+        if human_verdicts:
+            raise BorderlineError(
+                "People rated images of this model, but human_labels.json does not have their "
+                "answers yet: run `kedro run --pipelines rating` again, or move "
+                "human_verdicts.json away to repair with the labels of the committee alone."
+            )
         return {}
     if human_labels.get("made_for") != made_for:
         raise BorderlineError(
@@ -88,10 +115,21 @@ def answers_of(human_labels: Mapping[str, Any], made_for: str) -> dict[int, list
             "this run: run `kedro run --pipelines rating` again, or move the file away to repair "
             "with the labels of the committee alone."
         )
-    return {
-        int(row): [int(counts[answer]) for answer in _ANSWERS]
-        for row, counts in human_labels["answers"].items()
-    }
+    try:
+        answers = {
+            int(row): [int(counts[answer]) for answer in _ANSWERS]
+            for row, counts in human_labels["answers"].items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _strange() from error
+    return answers
+
+
+def _strange() -> BorderlineError:
+    return BorderlineError(
+        "human_labels.json does not fit this run or this version of Borderline: write it again "
+        "with `kedro run --pipelines rating`."
+    )
 
 
 def count_labels(labels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -117,7 +155,7 @@ def labels_in_words(counts: pd.DataFrame) -> list[str]:
         total = int(here["images"].sum())
         parts = []
         for label, words in ((HARD, "have a label by"), (SOFT, "a soft label by")):
-            for source in (PEOPLE, COMMITTEE):
+            for source in _BY:
                 if count := int(by.get((label, source), 0)):
                     parts.append(f"{count:,} {words} {_BY[source]}")
         never = here[here["label"] == NEVER].groupby("verdict")["images"].sum()
@@ -128,4 +166,4 @@ def labels_in_words(counts: pd.DataFrame) -> list[str]:
     return sentences
 
 
-_BY = {PEOPLE: "people", COMMITTEE: "the committee of judges"}
+_BY = {PEOPLE: "people", COMMITTEE: "the committee of judges", DATA_SET: "the data set"}

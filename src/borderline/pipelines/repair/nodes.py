@@ -30,19 +30,29 @@ if TYPE_CHECKING:
         Prototypes,
         RealView,
         RepairImages,
+        TestCopies,
     )
     from borderline.sampling import Sampler
     from borderline.training.params import AnyTrainedModel, TrainingParams
     from borderline.verdicts.params import VerdictsParams
 
 
+def find_test_copies(pair_train: LabelledImages, pair_test: LabelledImages) -> TestCopies:
+    """The training images that copy a test image, or share a group with one."""
+    from borderline.measures.leaks import is_shared
+
+    return {"copies": is_shared(pair_train, pair_test)}
+
+
 def gather_repair_images(
     borderline: Part,
     verdicts_table: DataFrame,
     human_labels: dict[str, Any],
+    human_verdicts: dict[str, Any],
     clusters: Clusters,
     prototypes: Prototypes,
     pair_train: LabelledImages,
+    test_copies: TestCopies,
     real_view: RealView,
     boundary: Boundary,
     sampler: Sampler,
@@ -60,8 +70,9 @@ def gather_repair_images(
 ) -> tuple[RepairImages, DataFrame]:
     """The labelled images of each arm, and how many images of each verdict have which label.
 
-    No test image is an input, so that no arm can hold one. ``held_out`` has four distances of the
-    test images, which limit the verdicts *unrealistic* and *memorised*.
+    No test image is an input, so that no arm can hold one. The test images have two influences:
+    ``held_out`` has their distances, which limit the verdicts *unrealistic* and *memorised*, and
+    the arm ``uncertain`` adds none of the ``test_copies``.
     """
     from borderline.findings import digest_of_patterns
     from borderline.pipelines.repair import labels, pools
@@ -71,19 +82,24 @@ def gather_repair_images(
 
     judging = _judging(source, committee, judge, held_out, verdicts, pair, run)
     origin = pools.Source(sampler, classifier, pair_train, boundary, judging, run)
-    answers = labels.answers_of(human_labels, digest_of_patterns(borderline, clusters, prototypes))
+    made_for = digest_of_patterns(borderline, clusters, prototypes)
+    answers = labels.answers_of(human_labels, human_verdicts, made_for)
     first = pools.Judged(borderline["images"], labels.labels_of(verdicts_table, answers))
     near, random = pools.both_sets(first, origin, repair)
     _, validation = split_validation(pair_train, training, run, "classifier")
     reserve, _ = split_reserve(pair_train, validation, run)
-    real = take_rows(pair_train, reserve)
-    images = pools.pools(near, random, prototypes["images"], real, origin, pools.kinds_of(repair))
+    copies = test_copies["copies"][reserve]
+    rows = reserve[~copies]
+    real = take_rows(pair_train, rows), real_view["train_p"][rows]
+    images = pools.pools(near, random, prototypes["images"], *real, origin, pools.kinds_of(repair))
     counted = {"borderline images": near.labels, "random generated images": random.labels}
+    counted["real images outside of the training"] = labels.labels_of_real(copies)
     return images, labels.count_labels(counted)
 
 
 def generate_fresh(
     borderline: Part,
+    repair_images: RepairImages,
     sampler: Sampler,
     classifier: nn.Module,
     cluster_model: Any,
@@ -115,7 +131,9 @@ def generate_fresh(
         return torch.tensor([numbers.get(int(cluster), -1) for cluster in assigned])
 
     judged = pools.new_borderline(origin, repair.fresh)
-    return pools.fresh_images(judged, borderline["images"], patterns_of, origin)
+    added = [images for name, images in repair_images.items() if name.endswith(".images")]
+    known = torch.cat([borderline["images"], *added])
+    return pools.fresh_images(judged, known, repair.fresh, patterns_of, origin)
 
 
 def _judging(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_each_model, node
+from borderline.grid import current, for_all, for_each_model, node
 from borderline.imported.catalog import PRETRAINED
 from borderline.pipelines.repair import nodes
 
@@ -26,6 +26,7 @@ def create_pipeline() -> Pipeline:
             node(nodes.generate_fresh, "fresh"),
         ]
     )
+    known = Pipeline([node(nodes.find_test_copies, "test_copies")])
     outputs = ["repair_trainings", "repair_history_table"]
     of_training = Pipeline([node(nodes.train_repairs, outputs, training=_TRAINING)])
     finetuned = Pipeline(
@@ -40,9 +41,13 @@ def create_pipeline() -> Pipeline:
             node(nodes.keep_repaired, "repaired"),
         ]
     )
-    shared = ["pair_train", "pair_test", "pair_names", "committee", "judge", "held_out", "source"]
+    shared = [
+        *("test_copies", "pair_train", "pair_test", "pair_names", "committee", "judge", "held_out"),
+        "source",
+    ]
     return (
-        for_each_model("repair", gathered, shared=shared, models=models)
+        (for_all("repair", known) if models else Pipeline([]))
+        + for_each_model("repair", gathered, shared=shared, models=models)
         + for_each_model(
             "repair", of_training, shared=shared, models=[*trained, *_imported(models)]
         )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from borderline.boundary import Boundary
 from borderline.measures.confusion import confusion_distance
 from borderline.measures.inference import embed, in_batches, predict
+from borderline.measures.leaks import numbers_of_pixels
 from borderline.params import RunParams
 from borderline.pipelines.repair.labels import HARD, NEVER, SOFT, labels_of
 from borderline.pipelines.repair.params import RepairParams
@@ -93,7 +94,8 @@ def enough(
 ) -> Judged:
     """Judged images with the wanted number of labels, as far as ``_MOST_FOR_EACH`` give them.
 
-    The search also ends where none of ``_AT_A_TIME`` images has a label.
+    Images that are there already do not count again. The search also ends where a turn brings no
+    other image, and where none of ``_AT_A_TIME`` images has a label.
 
     Args:
         first: The images that are there already.
@@ -104,9 +106,11 @@ def enough(
     """
     judged, made, turn = first, 0, 0
     while (missing := wanted - len(judged.rows(*kinds))) > 0 and made < _MOST_FOR_EACH * wanted:
-        rate = len(judged.rows(*kinds)) / max(len(judged.images), 1)
-        count = min(_AT_A_TIME, max(64, int(1.2 * missing / max(rate, 1e-3))))
+        # Before any image is judged, half of them are expected to have a label.
+        rate = (len(judged.rows(*kinds)) + 1) / (len(judged.images) + 2)
+        count = min(_AT_A_TIME, max(64, int(1.2 * missing / rate)))
         images = draw(turn, count)
+        images = images[_new(images, judged.images)]
         if len(images) == 0:
             break
         judged = judged.and_more(images, labels_of(judging(images)))
@@ -114,6 +118,12 @@ def enough(
         if made >= _AT_A_TIME and len(judged.rows(*kinds)) == 0:
             break
     return judged
+
+
+def _new(images: Tensor, known: Tensor) -> Tensor:
+    """The rows of images with pixels that no known image has; of equal images only the first."""
+    _, first = np.unique(numbers_of_pixels(known, images), return_index=True)
+    return torch.from_numpy(np.sort(first[first >= len(known)]) - len(known))
 
 
 def kinds_of(repair: RepairParams) -> tuple[str, ...]:
@@ -150,6 +160,7 @@ def pools(
     random: Judged,
     prototypes: Tensor,
     reserve: LabelledImages,
+    reserve_p: Tensor,
     source: Source,
     kinds: tuple[str, ...],
 ) -> RepairImages:
@@ -159,15 +170,15 @@ def pools(
         borderline: Borderline images of the model.
         random: Images of the same generator that were made without a search.
         prototypes: The images of the prototypes, (K, C, H, W).
-        reserve: Real images that no training and no choice sees.
+        reserve: Real images that no training and no choice sees, M of them.
+        reserve_p: p of these, (M,).
         source: The model and its generator.
         kinds: The kinds of label that train in all arms but ``soft``.
     """
     rows, of_random = borderline.rows(*kinds), random.rows(*kinds)
     near = rows[_nearest_in_turn(borderline.images[rows], prototypes, source)]
     both = torch.from_numpy(np.flatnonzero(borderline.labels["label"] != NEVER))
-    p = predict(source.classifier, reserve["images"], source.run.torch_device())
-    uncertain = confusion_distance(p, source.boundary).argsort(stable=True)
+    uncertain = confusion_distance(reserve_p, source.boundary).argsort(stable=True)
     return {
         "boundary.images": borderline.images[rows],
         "boundary.targets": borderline.targets(rows),
@@ -199,26 +210,33 @@ def _nearest_in_turn(images: Tensor, prototypes: Tensor, source: Source) -> Tens
 
 
 def patterns_by_cluster(clusters: Clusters, prototypes: Prototypes) -> dict[int, int]:
-    """The number of the first prototype of each cluster, by the number of the cluster."""
+    """The number of the first prototype of each cluster, by the number of the cluster.
+
+    A prototype may be noise, which is no cluster.
+    """
     of_prototypes = clusters["labels"][prototypes["rows"]].tolist()
-    return {cluster: number for number, cluster in reversed(list(enumerate(of_prototypes)))}
+    numbers = {cluster: number for number, cluster in reversed(list(enumerate(of_prototypes)))}
+    return {cluster: number for cluster, number in numbers.items() if cluster >= 0}
 
 
 def fresh_images(
-    judged: Judged, known: Tensor, patterns_of: Callable[[Tensor], Tensor], source: Source
+    judged: Judged,
+    known: Tensor,
+    most: int,
+    patterns_of: Callable[[Tensor], Tensor],
+    source: Source,
 ) -> FreshImages:
     """The judged images with a hard label, without those that are among the known ones.
 
     Args:
         judged: Newly generated borderline images.
         known: Images that a training may see, (N, C, H, W).
+        most: The largest number of images.
         patterns_of: Embeddings (n, D) to the numbers of their patterns (n,), -1 for none.
         source: The model and its generator.
     """
     rows = judged.rows(HARD)
-    seen = {image.numpy().tobytes() for image in known}
-    new = [image.numpy().tobytes() not in seen for image in judged.images[rows]]
-    rows = rows[torch.tensor(new, dtype=torch.bool)]
+    rows = rows[_new(judged.images[rows], known)][:most]
     images, device = judged.images[rows], source.run.torch_device()
     # Not every network takes an empty batch.
     patterns, p = torch.zeros(0, dtype=torch.long), torch.zeros(0)
