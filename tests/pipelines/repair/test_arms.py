@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 import torch
 
-from borderline.pipelines.repair.arms import added, arms_in, augmented, count_of, left_out
+from borderline.pipelines.repair.arms import (
+    added,
+    arms_in,
+    augmented,
+    count_of,
+    left_out,
+    mean_targets,
+)
 from borderline.pipelines.repair.params import AugmentationParams, RepairParams
 from conftest import base_settings
 
@@ -37,6 +44,14 @@ def test_all_arms_add_equally_many_images() -> None:
         images, targets = added(pools(**SIZES), arm, 40, 1, REAL, LABELS, repair)
         assert len(images) == len(targets) == (0 if arm == "again" else 40)
         assert targets.dtype == torch.float32
+
+
+def test_mean_target_is_that_of_the_images_that_are_added() -> None:
+    means = mean_targets(pools(**SIZES), repair_of())
+    # The first 40 of the ordered pools, and all of the others; targets rise by 1 / 100.
+    in_order, of_90, of_95 = 0.195, 0.445, 0.47
+    expected = {"boundary": of_90, "prototypes": in_order, "uncertain": in_order, "soft": of_95}
+    assert means == pytest.approx(expected)
 
 
 def test_a_setting_of_few_images_leaves_no_arm_out() -> None:

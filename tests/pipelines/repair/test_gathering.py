@@ -84,7 +84,7 @@ def inputs() -> dict[str, Any]:
 
 def gather(inputs: dict[str, Any], run: RunParams, pair: PairParams, **changed: Any) -> Any:
     repair = repair_params("again", "boundary", "prototypes", "random", "uncertain", "soft")
-    settings = {"repair": repair.model_copy(update={"images": 25, "fresh": 40}), "pair": pair}
+    settings = {"repair": repair.model_copy(update={"images": 14, "fresh": 40}), "pair": pair}
     settings |= {"verdicts": VERDICTS, "training": TRAINING, "run": run}
     return nodes.gather_repair_images(**{**inputs, **settings, **changed})
 

@@ -81,6 +81,18 @@ def test_a_committee_that_is_never_sure_ends_the_search(run: RunParams) -> None:
     assert len(near.rows("hard")) == len(random.rows("hard")) == 0
 
 
+@pytest.mark.parametrize(("arms", "wanted"), [(("again", "boundary"), 30), (None, 60)])
+def test_prototypes_choose_among_more_images_than_are_added(
+    run: RunParams, arms: Any, wanted: int
+) -> None:
+    settings = repair() if arms is None else repair().model_copy(update={"arms": arms})
+    first = torch.linspace(0.001, 0.02, wanted).tolist()
+    enough, _ = pools.both_sets(judged(first), source(run), settings)
+    assert len(enough.images) == wanted
+    more, _ = pools.both_sets(judged(first[1:]), source(run), settings)
+    assert len(more.images) > wanted
+
+
 def test_without_latents_the_random_pool_is_empty(run: RunParams) -> None:
     origin = source(run, sampler=Near(has_space=False))
     _, random = pools.both_sets(judged([0.01] * 30), origin, repair())

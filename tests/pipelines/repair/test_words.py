@@ -178,11 +178,15 @@ def test_circumstances_are_those_of_the_images_and_trainings() -> None:
     counts = count_labels({"borderline images": labels})
     sizes = {"boundary": 30, "random": 0, "soft": 1}
     pools = {f"{arm}.images": torch.zeros(size, 1, 2, 2) for arm, size in sizes.items()}
+    pools |= {f"{arm}.targets": torch.arange(size) % 3 / 2 for arm, size in sizes.items()}
     settings = repair_params("again", *sizes, seeds=3)
     about = circumstances_of(outcomes[1:], "boundary", pools, counts, settings)
     assert about == Circumstances(
         added=30,
-        labels=["Of 3 borderline images, 3 have a label by the committee of judges."],
+        labels=[
+            "Of 3 borderline images, 3 have a label by the committee of judges.",
+            "Mean label of the added images, where 1 is the positive class: boundary 0.50.",
+        ],
         left_out={
             "random": "no labelled images, and at least 20 are needed",
             "soft": "1 labelled image, and at least 20 are needed",

@@ -50,6 +50,21 @@ def fewest_in(repair: RepairParams) -> int:
     return min(FEWEST, repair.images)
 
 
+def mean_targets(repair_images: RepairImages, repair: RepairParams) -> dict[Arm, float]:
+    """The mean target of the images that each arm with a pool adds, in [0, 1].
+
+    It is near the share of the positive class. Arms differ in it, because a committee may be surer
+    of one class at the boundary; training on more images of a class moves the model by itself.
+    """
+    count = count_of(repair_images, repair)
+    named = {arm: repair_images.get(f"{arm}.targets") for arm in arms_in(repair_images, repair)}
+    return {
+        arm: float((targets[:count] if arm in _IN_ORDER else targets).double().mean())
+        for arm, targets in named.items()
+        if targets is not None
+    }
+
+
 def added(
     repair_images: RepairImages,
     arm: Arm,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
 import pandas as pd
 
-from borderline.pipelines.repair.arms import count_of, fewest_in, left_out
+from borderline.pipelines.repair.arms import count_of, fewest_in, left_out, mean_targets
 from borderline.pipelines.repair.labels import labels_in_words
 from borderline.pipelines.repair.outcomes import Outcome
 from borderline.pipelines.repair.params import RepairParams
@@ -55,9 +55,9 @@ def circumstances_of(
     losses = [outcome.selection_loss for outcome in trained if outcome.arm == kept]
     return Circumstances(
         added=count_of(repair_images, repair),
-        labels=labels_in_words(labels),
+        labels=[*labels_in_words(labels), *_targets_in_words(repair_images, repair)],
         left_out={
-            arm: f"it has {size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
+            arm: f"{size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
             f"{fewest_in(repair)} {'is' if fewest_in(repair) == 1 else 'are'} needed"
             for arm, size in left_out(repair_images, repair).items()
         },
@@ -65,3 +65,10 @@ def circumstances_of(
         kept=kept,
         selection_loss=fmean(losses) if losses else math.nan,
     )
+
+
+def _targets_in_words(repair_images: RepairImages, repair: RepairParams) -> Iterator[str]:
+    """A sentence on the mean targets of the arms; none where no arm has a pool."""
+    if means := mean_targets(repair_images, repair):
+        of_arms = ", ".join(f"{arm} {mean:.2f}" for arm, mean in means.items())
+        yield f"Mean label of the added images, where 1 is the positive class: {of_arms}."

@@ -135,11 +135,13 @@ def both_sets(first: Judged, source: Source, repair: RepairParams) -> tuple[Judg
     """Borderline images, and images made without a search, each with enough labels.
 
     The first ones are the borderline images of the run; more are generated where too few of them
-    have a label.
+    have a label. For the arm ``prototypes`` there are twice as many as an arm adds: of all those
+    that are added, it could not choose the nearest.
     """
     wanted, kinds = repair.images, kinds_of(repair)
+    of_near = 2 * wanted if "prototypes" in repair.arms else wanted
     more, decoded = (partial(draw, "added") for draw in (source.borderline, source.decoded))
-    near = enough(first, more, source.judging, wanted, kinds)
+    near = enough(first, more, source.judging, of_near, kinds)
     return near, enough(nobody(first.images), decoded, source.judging, wanted, kinds)
 
 
