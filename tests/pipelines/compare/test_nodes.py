@@ -65,7 +65,7 @@ def test_patterns_of_a_repaired_model_are_gone_or_new(
     patterns = carry_patterns_over(**settings, **sides)
     assert set(patterns["verdict"]) == {"own"}
     measures, errors = compare_models(pairing=pairing, **sides)
-    page = write_comparison(measures, errors, patterns, **settings, **sides)
+    page = write_comparison(measures, errors, patterns, *NONE, **settings, **sides)
     for has, opposite in ((a_has, pairing.names[1]), (b_has, "a")):
         assert f": 0 shared with {opposite}, {has}, 0 open." in page
         badge = has.removeprefix("2 ").removeprefix("of ")
