@@ -116,7 +116,7 @@ def test_a_repaired_model_is_taken_and_evaluated(
     found = {node.name: node.inputs for node in report_pipeline().nodes}
     assert f"params:models.{name}" in found[f"{name}.report.gather_findings"]
     repaired = {node.name.partition(".")[0] for node in repair_pipeline().nodes}
-    assert repaired == {"repair", *layout.models} - {name}
+    assert repaired - {"repair"} == {*layout.models} - {name}
 
 
 def test_only_other_models_are_repaired() -> None:
