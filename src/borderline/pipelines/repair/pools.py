@@ -135,8 +135,8 @@ def both_sets(first: Judged, source: Source, repair: RepairParams) -> tuple[Judg
     """Borderline images, and images made without a search, each with enough labels.
 
     The first ones are the borderline images of the run; more are generated where too few of them
-    have a label. For the arm ``prototypes`` there are twice as many as an arm adds: of all those
-    that are added, it could not choose the nearest.
+    have a label. For the arm ``prototypes`` there are twice as many as an arm adds, because
+    otherwise it would add the same images as ``boundary``.
     """
     wanted, kinds = repair.images, kinds_of(repair)
     of_near = 2 * wanted if "prototypes" in repair.arms else wanted
