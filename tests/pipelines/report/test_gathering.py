@@ -26,7 +26,8 @@ from borderline.params import RunParams
 from borderline.pipelines.classifier.params import RepairedModelParams
 from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
 from borderline.pipelines.report.advice import limits_of_model
-from borderline.pipelines.report.gathering import OUT_OF_DATE, doubts_about
+from borderline.pipelines.report.beside import OUT_OF_DATE
+from borderline.pipelines.report.gathering import doubts_about
 from borderline.pipelines.report.nodes import TABLES, gather_findings
 from borderline.records import LabelledImages
 from borderline.training.networks import build_model

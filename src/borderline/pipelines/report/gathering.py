@@ -18,8 +18,6 @@ from borderline.findings import (
     Findings,
     Measured,
     Pattern,
-    Rating,
-    Repair,
     number_of,
 )
 from borderline.measures.intervals import Estimate, estimate_of_share
@@ -27,16 +25,6 @@ from borderline.pipelines.report.words import in_words, reproducibility_in_words
 
 Row = Mapping[Any, Any]
 Tables = Mapping[str, pd.DataFrame]
-
-OUT_OF_DATE = (
-    "People rated an older run with other images or patterns: run `kedro run --pipelines rating` "
-    "and ask them again."
-)
-
-OUT_OF_DATE_REPAIR = (
-    "An older run with other images or patterns was repaired: run `kedro run --pipelines "
-    "repair,report`."
-)
 
 LEVEL = 0.05
 """An attribution passes a test at this p-value or below."""
@@ -149,38 +137,6 @@ def gather(
         note=clusters["note"] + _baselines_beside(tables) if clusters["note"] else "",
         quick=quick,
     )
-
-
-def with_rating(findings: Findings, human_verdicts: Row, patterns: str) -> Findings:
-    """The findings with what people see, unless they rated other patterns.
-
-    Args:
-        findings: The findings.
-        human_verdicts: A ``Rating`` in JSON's types; empty for none.
-        patterns: The fingerprint of the present patterns.
-    """
-    if not human_verdicts:
-        return findings
-    rating = Rating.read(human_verdicts)
-    if rating.made_for != patterns:
-        return findings.model_copy(update={"rating_note": OUT_OF_DATE})
-    return findings.model_copy(update={"rating": rating, "rating_note": ""})
-
-
-def with_repair(findings: Findings, summary: Row, patterns: str) -> Findings:
-    """The findings with the outcome of a repair, unless it was made for other patterns.
-
-    Args:
-        findings: The findings.
-        summary: A ``Repair`` in JSON's types; empty for none.
-        patterns: The fingerprint of the present patterns.
-    """
-    if not summary:
-        return findings
-    repair = Repair.read(summary)
-    if repair.made_for != patterns:
-        return findings.model_copy(update={"repair_note": OUT_OF_DATE_REPAIR})
-    return findings.model_copy(update={"repair": repair})
 
 
 def doubts_about(validation: pd.DataFrame, level: float, shown: str = "prototypes") -> list[str]:

@@ -81,7 +81,8 @@ def gather_findings(
     """
     from borderline.findings import digest_of_patterns
     from borderline.measures.leaks import RealImages, leaks
-    from borderline.pipelines.report.gathering import gather, with_rating, with_repair
+    from borderline.pipelines.report.beside import with_rating, with_repair
+    from borderline.pipelines.report.gathering import gather
 
     train_images = len(pair_train["labels"])
     judges = int(committee_scores_table["members"].iloc[0])
