@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from borderline.errors import BorderlineError
-from borderline.measures.leaks import RealImages, check_no_test_images, is_shared, leaks
+from borderline.measures.leaks import RealImages, check_not_held_out, is_shared, leaks
 from borderline.records import LabelledImages
 
 
@@ -76,10 +76,11 @@ def test_training_images_that_copy_a_test_image_or_share_its_group(
     assert is_shared(train, test).tolist() == [bool(shared) for shared in expected]
 
 
-def test_a_test_image_in_an_arm_of_a_repair_is_found() -> None:
-    test: LabelledImages = {"images": torch.rand(5, 1, 3, 3), "labels": torch.zeros(5).long()}
+@pytest.mark.parametrize("kind", ["test", "selection"])
+def test_a_held_out_image_in_an_arm_of_a_repair_is_found(kind: str) -> None:
+    held_out = {"test": torch.rand(5, 1, 3, 3), "selection": torch.rand(6, 1, 3, 3)}
     clean, planted = torch.rand(4, 1, 3, 3), torch.rand(4, 1, 3, 3)
-    check_no_test_images({"boundary": clean, "uncertain": planted}, test)
-    planted[2] = test["images"][3]
-    with pytest.raises(BorderlineError, match=r"'uncertain', but 1 images .* test image"):
-        check_no_test_images({"boundary": clean, "uncertain": planted}, test)
+    check_not_held_out({"boundary": clean, "uncertain": planted}, held_out)
+    planted[2] = held_out[kind][3]
+    with pytest.raises(BorderlineError, match=f"'uncertain', but 1 image is a copy of a {kind}"):
+        check_not_held_out({"boundary": clean, "uncertain": planted}, held_out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -147,23 +148,22 @@ def is_shared(train: LabelledImages, test: LabelledImages) -> Tensor:
     return shared
 
 
-def check_no_test_images(images: Mapping[str, Tensor], pair_test: LabelledImages) -> None:
-    """Make sure that no image that an arm of a repair adds has exactly the pixels of a test image.
+def check_not_held_out(images: Mapping[str, Tensor], held_out: Mapping[str, Tensor]) -> None:
+    """Make sure that no image that an arm of a repair adds has exactly the pixels of a held-out one.
 
     Args:
         images: The images of each arm, (n, C, H, W).
-        pair_test: The test images.
+        held_out: The images that no arm may add, (N, C, H, W), by the name of their set.
 
     Raises:
-        BorderlineError: When one has; the sentence names the arm.
+        BorderlineError: When one has; the sentence names the arm and the set.
     """
-    for name, some in images.items():
-        numbers = numbers_of_pixels(pair_test["images"], some)
-        test = len(pair_test["images"])
-        if shared := np.isin(numbers[test:], numbers[:test]).sum():
+    for (name, some), (kind, kept) in itertools.product(images.items(), held_out.items()):
+        numbers = numbers_of_pixels(kept, some)
+        if shared := np.isin(numbers[len(kept) :], numbers[: len(kept)]).sum():
+            copy = "image is a copy" if shared == 1 else "images are copies"
             raise BorderlineError(
-                f"repair.arms names {name!r}, but {shared} images that this arm could add are "
-                "copies of a test image, so the repaired model would be tested on images of its "
-                "training: take these images out of the training images of the source, or take "
-                f"{name} out of repair.arms."
+                f"repair.arms names {name!r}, but {shared} {copy} of a {kind} image, so the "
+                "repaired model would be judged on images of its training: take copies out of the "
+                f"images of the source, or take {name} out of repair.arms."
             )

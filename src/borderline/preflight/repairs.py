@@ -62,7 +62,7 @@ def _no_repair(model: str, fault: str, layout: Layout) -> BorderlineError:
     others = [other for other in layout.models if other != model and other not in layout.repaired]
     leave_out = (
         ", or leave it out (--pipelines repair --namespaces "
-        f"{','.join(f'{other}.repair' for other in others)})"
+        f"{','.join(('repair', *(f'{other}.repair' for other in others)))})"
         if others
         else ""
     )

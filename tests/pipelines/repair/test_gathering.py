@@ -13,11 +13,13 @@ from borderline.committee import Committee
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.findings import digest_of_patterns
-from borderline.measures.leaks import check_no_test_images
+from borderline.measures.leaks import check_not_held_out
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.repair import nodes
 from borderline.records import LabelledImages
+from borderline.training.epochs import split_validation
 from borderline.training.params import TrainingParams
+from borderline.training.reserve import split_reserve
 from borderline.verdicts.params import VerdictsParams
 from conftest import BOUNDARY, base_settings
 from repairs import repair_params
@@ -135,14 +137,28 @@ def test_copies_of_test_images_are_added_by_no_arm_and_counted(
     test: LabelledImages = {"images": copied, "labels": torch.zeros(2, dtype=torch.int64)}
     pools = {"uncertain": made["uncertain.images"]}
     with pytest.raises(BorderlineError, match="copies of a test image"):
-        check_no_test_images(pools, test)
+        check_not_held_out(pools, {"test": copied})
     inputs["test_copies"] = nodes.find_test_copies(inputs["pair_train"], test)
     without, table = gather(inputs, run, pair)
     kept = [row for row in range(30) if row not in (0, 3)]
     assert torch.equal(without["uncertain.images"], made["uncertain.images"][kept])
-    check_no_test_images({"uncertain": without["uncertain.images"]}, test)
+    check_not_held_out({"uncertain": without["uncertain.images"]}, {"test": copied})
     real = table[table["source"] == "data set"].set_index("verdict")["images"]
-    assert real.to_dict() == {"copy of a test image": 2, "real": 28}
+    assert real.to_dict() == {"copies of test or selection images": 2, "real": 28}
+
+
+def test_copies_of_selection_images_are_added_by_no_arm(
+    inputs: dict[str, Any], run: RunParams, pair: PairParams
+) -> None:
+    train = inputs["pair_train"]
+    _, validation = split_validation(train, TRAINING, run, "classifier")
+    reserve, selection = split_reserve(train, validation, run)
+    train["images"][reserve[:2]] = train["images"][selection[:2]]
+    made, table = gather(inputs, run, pair)
+    check_not_held_out(
+        {"uncertain": made["uncertain.images"]}, {"selection": train["images"][selection]}
+    )
+    assert table["images"][table["source"] == "data set"].tolist() == [2, 28]
 
 
 def test_labels_of_people_reach_the_arms(

@@ -80,11 +80,12 @@ def _of_people(counts: Sequence[int]) -> tuple[str, str, str, float, float]:
 def labels_of_real(copies: Tensor) -> pd.DataFrame:
     """The sources and labels of real images, as a table of which ``count_labels`` can count.
 
-    The true labels train, but never those of ``copies``, bool (M,): copies of test images and
-    images of their groups.
+    The true labels train, but never those of ``copies``, bool (M,): copies of test and selection
+    images, and images of their groups.
     """
     known = copies.numpy()
-    verdict, label = np.where(known, "copy of a test image", "real"), np.where(known, NEVER, HARD)
+    verdict = np.where(known, "copies of test or selection images", "real")
+    label = np.where(known, NEVER, HARD)
     return pd.DataFrame({"source": DATA_SET, "verdict": verdict, "label": label})
 
 

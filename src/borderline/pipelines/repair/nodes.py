@@ -72,9 +72,11 @@ def gather_repair_images(
 
     No test image is an input, so that no arm can hold one. The test images have two influences:
     ``held_out`` has their distances, which limit the verdicts *unrealistic* and *memorised*, and
-    the arm ``uncertain`` adds none of the ``test_copies``.
+    the arm ``uncertain`` adds none of the ``test_copies``. Nor does it add copies of selection
+    images, which choose the kept arm.
     """
     from borderline.findings import digest_of_patterns
+    from borderline.measures.leaks import is_shared
     from borderline.pipelines.repair import labels, pools
     from borderline.records import take_rows
     from borderline.training.epochs import split_validation
@@ -87,8 +89,9 @@ def gather_repair_images(
     first = pools.Judged(borderline["images"], labels.labels_of(verdicts_table, answers))
     near, random = pools.both_sets(first, origin, repair)
     _, validation = split_validation(pair_train, training, run, "classifier")
-    reserve, _ = split_reserve(pair_train, validation, run)
-    copies = test_copies["copies"][reserve]
+    reserve, selection = split_reserve(pair_train, validation, run)
+    of_selection = is_shared(take_rows(pair_train, reserve), take_rows(pair_train, selection))
+    copies = test_copies["copies"][reserve] | of_selection
     rows = reserve[~copies]
     real = take_rows(pair_train, rows), real_view["train_p"][rows]
     images = pools.pools(near, random, prototypes["images"], *real, origin, pools.kinds_of(repair))

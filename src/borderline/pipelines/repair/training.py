@@ -24,7 +24,7 @@ from borderline.imported.classifier import ImportedClassifier
 from borderline.imported.finetuned import FinetunedClassifier, fault_of_finetuning
 from borderline.imported.params import ImportedModelParams
 from borderline.measures.inference import predict
-from borderline.measures.leaks import check_no_test_images
+from borderline.measures.leaks import check_not_held_out
 from borderline.params import PairParams, RunParams, Setting
 from borderline.pipelines.repair.arms import added, arms_in, count_of
 from borderline.pipelines.repair.keeping import ARM, check_kept, name_of
@@ -234,8 +234,8 @@ def train_arms(
         ``weights``. An empty dictionary for one that had ended before.
 
     Raises:
-        BorderlineError: Before any training: when an arm holds a test image, when no arm has enough
-            images, or when a training that has ended was made with other settings or images. After
+        BorderlineError: Before any training: when an arm holds a test or selection image, when no arm
+            has enough images, or when a training that has ended was made with other settings or images. After
             one: when its network has no threshold of the operating point.
     """
     _check(data, repair_images, confusion, repair)
@@ -263,7 +263,8 @@ def _check(
         for name, images in repair_images.items()
         if name.endswith(".images")
     }
-    check_no_test_images(pools, data.test)
+    held_out = {"test": data.test["images"], "selection": data.selection_images}
+    check_not_held_out(pools, held_out)
     if isinstance(confusion.threshold, OperatingPoint):
         check_count(confusion.threshold, data.selection_labels)
 
