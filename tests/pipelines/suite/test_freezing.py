@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,9 @@ from borderline.params import CallParams, RunParams
 from borderline.pipelines.suite.freezing import Found, freeze, patterns_of
 from borderline.pipelines.suite.nodes import freeze_suite
 from borderline.pipelines.suite.params import SuiteParams
-from borderline.pipelines.suite.people import decisions
 from borderline.suites.folder import files_of, suite_of
 from borderline.suites.suite import Suite, digests_of_images
+from borderline.verdicts.people import ANSWERS
 from conftest import findings_of
 from frozen import item, suite
 
@@ -42,9 +41,9 @@ def found(verdicts: Sequence[str], labels: Sequence[int], prototypes: Sequence[i
 
 
 def frozen(here: Found, images: int = 100, people: dict[int, str] | None = None) -> Suite:
-    answers = people or {}
+    answers = {row: [answer == a for a in ANSWERS] for row, answer in (people or {}).items()}
     generator = torch.Generator().manual_seed(0)
-    return freeze(here, answers.get, images, "digits", generator, **MADE)  # type: ignore[arg-type]
+    return freeze(here, answers, images, "digits", generator, **MADE)  # type: ignore[arg-type]
 
 
 def rows_of(suite: Suite, here: Found) -> list[int]:
@@ -101,20 +100,22 @@ def test_images_of_two_prototypes_of_a_cluster_and_of_none() -> None:
 
 
 def test_people_count_before_the_committee() -> None:
-    here = found([W, W, W, A, "undecided", W], [0] * 6)
-    people = {0: "negative", 1: "neither", 2: "ambiguous", 3: "positive", 4: "positive"}
-    made = frozen(here, people=people)
+    here = found([W, W, W, A, "undecided", W, "unrealistic", "memorised"], [0] * 8)
+    people = {0: "negative", 1: "neither", 2: "cannot_tell", 3: "positive", 4: "positive"}
+    made = frozen(here, people={**people, 6: "cannot_tell", 7: "positive"})
     by_row = dict(zip(rows_of(made, here), made.items, strict=True))
     assert {row: (one.verdict, one.label, one.label_source) for row, one in by_row.items()} == {
         0: (W, 0, "people"),
         2: (A, None, "people"),
         3: (W, 1, "people"),
+        4: (W, 1, "people"),
         5: (W, 0, "committee"),
+        6: (A, None, "people"),
     }
-    assert made.about.overruled == 3
+    assert made.about.overruled == 5
     assert made.about.made_with[0].left_out == {
+        "Memorised": 1,
         "Neither class, as people see it": 1,
-        "Undecided": 1,
     }
 
 
@@ -140,37 +141,6 @@ def test_without_a_committee_there_is_no_target() -> None:
     assert made.items[0].target is None
 
 
-@pytest.mark.parametrize(
-    ("counts", "decision"),
-    [
-        ({"positive": 2, "negative": 1}, "positive"),
-        ({"negative": 1}, "negative"),
-        ({"neither": 2, "positive": 1}, "neither"),
-        ({"positive": 1, "negative": 1}, "ambiguous"),
-        ({"cannot_tell": 1}, "ambiguous"),
-        ({"positive": 0}, None),
-        ({}, None),
-    ],
-)
-def test_decision_of_people_is_the_most_frequent_answer(counts: Any, decision: str | None) -> None:
-    labels = {"made_for": "x", "answers": {"3": counts}}
-    assert decisions(labels, "x")(3) == decision
-    assert decisions(labels, "x")(4) is None
-    assert decisions(labels, "other")(3) is None
-    assert decisions({}, "x")(3) is None
-
-
-@pytest.mark.parametrize("answers", [None, ["positive"], {"3": "positive"}, {"3": {"seven": 1}}])
-def test_answers_of_another_form_are_refused(answers: Any) -> None:
-    with pytest.raises(BorderlineError, match=r"human_labels\.json does not fit"):
-        decisions({"made_for": "x", "answers": answers}, "x")(3)
-
-
-def test_answers_about_other_patterns_are_said(caplog: pytest.LogCaptureFixture) -> None:
-    assert decisions({"made_for": "y", "answers": {}}, "x")(3) is None
-    assert "about other patterns" in caplog.text
-
-
 def test_node_merges_other_suites() -> None:
     here = found([W, W], [0, 0], [1])
     made_for = digest_of_patterns(here.borderline, here.clusters, here.prototypes)
@@ -178,7 +148,8 @@ def test_node_merges_other_suites() -> None:
     files = freeze_suite(
         here.borderline,
         here.verdicts,
-        {"made_for": made_for, "answers": {"0": {"negative": 1}}},
+        {"made_for": made_for, "answers": {"0": dict.fromkeys(ANSWERS, 0) | {"negative": 1}}},
+        {},
         here.clusters,
         here.prototypes,
         {"packages": {"borderline": "9.9"}},

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from borderline.errors import BorderlineError
-from borderline.verdicts.rule import AMBIGUOUS, WEAKNESS
+from borderline.verdicts.people import answer_of_most
+from borderline.verdicts.rule import AMBIGUOUS, MEMORISED, WEAKNESS
 
 PEOPLE, COMMITTEE, DATA_SET = "people", "committee", "data set"
 HARD, SOFT, NEVER = "hard", "soft", "never"
 """An image trains with the label 0 or 1, with a probability as its label, or not at all."""
 COLUMNS = ["source", "verdict", "label", "target", "mean"]
 COUNT_COLUMNS = ["images_of", "source", "verdict", "label", "images"]
-# Places of the answers of people, as ``human_labels`` counts them.
-_POSITIVE, _NEGATIVE, _NEITHER, _CANNOT_TELL = range(4)
-_ANSWERS = ("positive", "negative", "neither", "cannot_tell")
 
 
 def labels_of(
@@ -30,19 +26,16 @@ def labels_of(
     The committee labels an image of the verdict *weakness* with the class that it is sure of, and
     an *ambiguous* one with its mean probability of the positive class among the two. Images of
     other verdicts never train: they are not of the pair, not realistic, copies, or undecided. The
-    answers of people count instead where an image has any.
+    answers of people count instead where an image has any; copies never train.
 
     Args:
         verdicts: The table of ``verdicts.rule.decide``, a row an image.
-        answers: The numbers of the answers positive, negative, neither and cannot tell, by row.
+        answers: The numbers of ``people.ANSWERS`` by row.
 
     Returns:
         A row an image with ``COLUMNS``: the ``source`` of the label, the ``verdict`` or the answer
         of most people, the kind of ``label``, the ``target`` to train towards and the ``mean`` of
         the opinions, both the probability of the positive class, NaN where the image never trains.
-
-    Raises:
-        BorderlineError: When there are answers to images that do not exist.
     """
     q = verdicts[["positive", "negative"]].to_numpy(dtype=float)
     with np.errstate(invalid="ignore"):
@@ -54,10 +47,10 @@ def labels_of(
         {"source": COMMITTEE, "verdict": verdict, "label": label, "target": target, "mean": mean},
         columns=COLUMNS,
     ).astype({"source": object, "verdict": object, "label": object})
-    if not set(answers or {}) <= set(table.index):
-        raise _strange()
     for row, counts in (answers or {}).items():
-        table.loc[row] = _of_people(counts)
+        # People cannot see that an image is a copy.
+        if verdict[row] != MEMORISED:
+            table.loc[row] = _of_people(counts)
     table.loc[table["label"] == NEVER, ["target", "mean"]] = np.nan
     return table
 
@@ -68,13 +61,12 @@ def _of_people(counts: Sequence[int]) -> tuple[str, str, str, float, float]:
     The mean of their opinions is the share of positive answers; an answer that names neither class
     counts half.
     """
-    mean = 0.5 + (counts[_POSITIVE] - counts[_NEGATIVE]) / sum(counts) / 2
-    most = max(counts)
-    first = [place for place, count in enumerate(counts) if count == most]
-    if first in ([_POSITIVE], [_NEGATIVE]):
-        return PEOPLE, _ANSWERS[first[0]], HARD, float(first == [_POSITIVE]), mean
-    label = NEVER if first == [_NEITHER] else SOFT
-    return PEOPLE, _ANSWERS[_NEITHER if label == NEVER else _CANNOT_TELL], label, mean, mean
+    positive, negative, *_ = counts
+    mean = 0.5 + (positive - negative) / sum(counts) / 2
+    answer = answer_of_most(counts)
+    if answer in ("positive", "negative"):
+        return PEOPLE, answer, HARD, float(answer == "positive"), mean
+    return PEOPLE, answer, NEVER if answer == "neither" else SOFT, mean, mean
 
 
 def labels_of_real(copies: Tensor) -> pd.DataFrame:
@@ -87,50 +79,6 @@ def labels_of_real(copies: Tensor) -> pd.DataFrame:
     verdict = np.where(known, "copies of test or selection images", "real")
     label = np.where(known, NEVER, HARD)
     return pd.DataFrame({"source": DATA_SET, "verdict": verdict, "label": label})
-
-
-def answers_of(
-    human_labels: Mapping[str, Any], human_verdicts: Mapping[str, Any], made_for: str
-) -> dict[int, list[int]]:
-    """The answers of people by the row of the borderline image; empty where nobody was asked.
-
-    Args:
-        human_labels: The answers by image, as the rating counts them.
-        human_verdicts: The rating in JSON's types, which ratings of earlier versions have alone.
-        made_for: The ``digest_of_patterns`` of the present images.
-
-    Raises:
-        BorderlineError: When people rated other images, or their answers have another form.
-    """
-    if not human_labels:
-        if human_verdicts:
-            raise BorderlineError(
-                "People rated images of this model, but human_labels.json does not have their "
-                "answers yet: run `kedro run --pipelines rating` again, or move "
-                "human_verdicts.json away to repair with the labels of the committee alone."
-            )
-        return {}
-    if human_labels.get("made_for") != made_for:
-        raise BorderlineError(
-            "human_labels.json has the answers of people to other borderline images than those of "
-            "this run: run `kedro run --pipelines rating` again, or move the file away to repair "
-            "with the labels of the committee alone."
-        )
-    try:
-        answers = {
-            int(row): [int(counts[answer]) for answer in _ANSWERS]
-            for row, counts in human_labels["answers"].items()
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _strange() from error
-    return answers
-
-
-def _strange() -> BorderlineError:
-    return BorderlineError(
-        "human_labels.json does not fit this run or this version of Borderline: write it again "
-        "with `kedro run --pipelines rating`."
-    )
 
 
 def count_labels(labels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

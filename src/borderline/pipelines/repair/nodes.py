@@ -81,11 +81,12 @@ def gather_repair_images(
     from borderline.records import take_rows
     from borderline.training.epochs import split_validation
     from borderline.training.reserve import split_reserve
+    from borderline.verdicts.people import answers_of
 
     judging = _judging(source, committee, judge, held_out, verdicts, pair, run)
     origin = pools.Source(sampler, classifier, pair_train, boundary, judging, run)
     made_for = digest_of_patterns(borderline, clusters, prototypes)
-    answers = labels.answers_of(human_labels, human_verdicts, made_for)
+    answers = answers_of(human_labels, human_verdicts, made_for, len(verdicts_table))
     first = pools.Judged(borderline["images"], labels.labels_of(verdicts_table, answers))
     near, random = pools.both_sets(first, origin, repair)
     _, validation = split_validation(pair_train, training, run, "classifier")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from pydantic_core import to_jsonable_python
 
 from borderline.errors import BorderlineError
 from borderline.findings import VERDICTS, Findings, number_of
-from borderline.pipelines.suite.people import Decision
 from borderline.records import Clusters, Part, Prototypes
 from borderline.suites.suite import (
     About,
@@ -26,6 +25,8 @@ from borderline.suites.suite import (
     digest_of_image,
     digests_of_images,
 )
+from borderline.verdicts.people import answer_of_most
+from borderline.verdicts.rule import AMBIGUOUS, MEMORISED, WEAKNESS
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class _Decided(NamedTuple):
 
 def freeze(
     found: Found,
-    people: Callable[[int], Decision | None],
+    answers: Mapping[int, Sequence[int]],
     images: int,
     dataset: str,
     generator: torch.Generator,
@@ -68,7 +69,7 @@ def freeze(
 
     Args:
         found: The findings about the model.
-        people: The decision of people on an image, by its row; see ``people.decisions``.
+        answers: The answers of people by row; see ``people.answers_of``.
         images: The largest number of images.
         dataset: The name of the real images in paths.
         generator: For the random order.
@@ -78,7 +79,7 @@ def freeze(
         BorderlineError: When no image can be in the suite.
     """
     committee = [_by_committee(row) for row in found.verdicts.to_dict("records")]
-    decided = [_decide(by, people(row)) for row, by in enumerate(committee)]
+    decided = [_decide(by, answers.get(row)) for row, by in enumerate(committee)]
     patterns = patterns_of(found)
     rows, counts = _choose(found, decided, patterns, images, generator)
     if not rows:
@@ -104,7 +105,10 @@ def freeze(
                 **made_with,
             ),
         ),
-        overruled=sum(decided[row].label != committee[row].label for row in rows),
+        overruled=sum(
+            decided[row]._replace(source=None) != committee[row]._replace(source=None)
+            for row in rows
+        ),
     )
     items = (
         _item(found, row, digest, decided[row], int(patterns[row]))
@@ -134,20 +138,21 @@ def patterns_of(found: Found) -> np.ndarray:
 
 def _by_committee(row: Mapping[Any, Any]) -> _Decided:
     verdict = row["verdict"]
-    if verdict == "weakness":
+    if verdict == WEAKNESS:
         return _Decided(1 if row["positive"] > row["negative"] else 0, "committee")
-    return _Decided() if verdict == "ambiguous" else _Decided(reason=VERDICTS[verdict])
+    return _Decided() if verdict == AMBIGUOUS else _Decided(reason=VERDICTS[verdict])
 
 
-def _decide(committee: _Decided, people: Decision | None) -> _Decided:
-    """The decision of people, if there is one, on an image that the committee does not rule out."""
-    if committee.reason or people is None:
+def _decide(committee: _Decided, counts: Sequence[int] | None) -> _Decided:
+    """The decision of people, if they answered; they cannot see that an image is a copy."""
+    if counts is None or committee.reason == VERDICTS[MEMORISED]:
         return committee
-    if people == "neither":
+    answer = answer_of_most(counts)
+    if answer == "neither":
         return _Decided(reason=_NEITHER)
-    if people == "ambiguous":
+    if answer == "cannot_tell":
         return _Decided(None, "people")
-    return _Decided(1 if people == "positive" else 0, "people")
+    return _Decided(1 if answer == "positive" else 0, "people")
 
 
 def _choose(

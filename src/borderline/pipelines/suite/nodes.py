@@ -17,6 +17,7 @@ def freeze_suite(
     borderline: Part,
     verdicts_table: DataFrame,
     human_labels: dict[str, Any],
+    human_verdicts: dict[str, Any],
     clusters: Clusters,
     prototypes: Prototypes,
     installation: dict[str, Any],
@@ -36,16 +37,17 @@ def freeze_suite(
     """
     from borderline.findings import Findings, digest_of_patterns
     from borderline.pipelines.suite.freezing import Found, digest_of_settings, freeze
-    from borderline.pipelines.suite.people import decisions
     from borderline.suites.folder import files_of, suite_of
     from borderline.suites.merging import merge
+    from borderline.verdicts.people import answers_of
 
     ((name, values),) = findings.items()
     model = name.removesuffix(".findings")
     found = Found(model, borderline, verdicts_table, clusters, prototypes, Findings.read(values))
-    people = decisions(human_labels, digest_of_patterns(borderline, clusters, prototypes))
+    made_for = digest_of_patterns(borderline, clusters, prototypes)
+    answers = answers_of(human_labels, human_verdicts, made_for, len(verdicts_table))
     frozen = freeze(
-        *(found, people, suite.images, dataset, run.generator("suite", model)),
+        *(found, answers, suite.images, dataset, run.generator("suite", model)),
         borderline=installation["packages"]["borderline"],
         seed=run.seed,
         settings=digest_of_settings(parameters, call.listed),
