@@ -46,7 +46,7 @@ def test_onnx_is_refused_by_its_settings(tmp_path: Path) -> None:
     params = imported_model(source={"kind": "onnx", **SOURCES["onnx"]}, outputs="logits")
     words = (
         r"^grid.models names 'theirs', which cannot be repaired.*ONNX.*import theirs as a PyTorch "
-        r"model.*leave it out \(--pipelines repair --namespaces cnn_2.repair,mlp.repair\)\.$"
+        r"model.*leave it out \(--pipelines repair --namespaces repair,cnn_2.repair,mlp.repair\)\.$"
     )
     with pytest.raises(BorderlineError, match=words):
         check(tmp_path, params, models=("cnn_2", "theirs", "mlp"))
