@@ -160,7 +160,7 @@ class RepairedArm(Params):
         to_again: Difference of the error to training again without added images, paired by seed.
         to_again_p: Its corrected p-value.
         to_random: The same for random generated images.
-        fresh: Mean accuracy on newly generated images that the committee is sure of.
+        fresh: Mean balanced accuracy on newly generated images that the committee is sure of.
     """
 
     name: str

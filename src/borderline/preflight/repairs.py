@@ -61,8 +61,8 @@ def check_finetuning(model: str, classifier: ImportedClassifier, layout: Layout)
 def _no_repair(model: str, fault: str, layout: Layout) -> BorderlineError:
     others = [other for other in layout.models if other != model and other not in layout.repaired]
     leave_out = (
-        ", or leave it out (--pipelines repair --namespaces "
-        f"{','.join(('repair', *(f'{other}.repair' for other in others)))})"
+        ", or leave it out (--pipelines repair --namespaces repair,"
+        f"{','.join(f'{other}.repair' for other in others)})"
         if others
         else ""
     )

@@ -121,3 +121,10 @@ def test_images_lie_near_the_first_prototype_of_their_cluster() -> None:
     )
     assert tested.near.tolist() == [0, 1, -1, -1, -1]
     assert tested.patterns == 3
+
+
+def test_balanced_accuracy_weighs_both_classes_equally() -> None:
+    right, labels = torch.tensor([1.0, 1, 1, 0]), torch.tensor([1, 1, 1, 0])
+    assert _balanced(right, labels) == 0.5
+    assert _balanced(right[:3], labels[:3]) == 1
+    assert math.isnan(_balanced(right[:0], labels[:0]))

@@ -57,6 +57,9 @@ MEASURES: Mapping[str, Measure] = {
     "ece": Measure("calibration error (ECE)", "test_images", False, -1),
     "borderline": Measure("share of borderline test images", "test_images", True, 0),
     "error_near": Measure("error near patterns", "near_images", True, -1, of_patterns=True),
+    "fresh_balanced_accuracy": Measure(
+        "balanced accuracy on fresh images", "fresh_images", True, 1
+    ),
     "fresh_accuracy": Measure("accuracy on fresh images", "fresh_images", True, 1, True),
 }
 

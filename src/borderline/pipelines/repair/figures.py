@@ -14,7 +14,7 @@ from borderline.pipelines.repair.outcomes import AS_IS
 from borderline.pipelines.repair.words import ARMS
 
 # The model as it is has no line here: these images are borderline because it is unsure of them.
-_FRESH = "fresh_accuracy"
+_FRESH = "fresh_balanced_accuracy"
 _SHOWN = (MAIN, "error_near", "nll", "ece", "borderline", _FRESH)
 _COLUMNS = 3
 _LABEL = 18  # characters of a line beside the axes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from statistics import fmean
 from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
@@ -159,8 +160,10 @@ def score(outcomes: list[Outcome], tested: ScoredOn) -> pd.DataFrame:
         (expected calibration error), ``borderline`` (the share in the training's own band), with
         the counts ``test_images``, ``errors`` and ``borderline_test_images``; ``error_near``, the
         error on the ``near_images`` test images near any pattern, and ``fresh_accuracy`` on the
-        ``fresh_images``; the same of each pattern with ``_<number>`` at the end. A measure of no
-        images, and all measures of a diverged training, are NaN.
+        ``fresh_images``; the same of each pattern with ``_<number>`` at the end;
+        ``fresh_balanced_accuracy``, the mean over the classes that these have, of which
+        ``fresh_positive_images`` are positive. A measure of no images, and all measures of a
+        diverged training, are NaN.
     """
     rows = [dict(_row(outcome, tested)) for outcome in outcomes]
     return pd.DataFrame(rows).astype({"seed": "Int64"})
@@ -175,6 +178,8 @@ def _row(outcome: Outcome, tested: ScoredOn) -> Iterator[tuple[str, Any]]:
     right = is_positive(outcome.fresh_p, outcome.boundary).long() == tested.fresh_labels
     if not outcome.is_finite:
         wrong, right = (torch.full(hits.shape, math.nan) for hits in (wrong, right))
+    yield "fresh_balanced_accuracy", _balanced(right, tested.fresh_labels)
+    yield "fresh_positive_images", int(tested.fresh_labels.sum())
     for number in (None, *range(tested.patterns)):
         end = "" if number is None else f"_{number}"
         near, of_fresh = tested.near >= 0, torch.ones_like(right, dtype=torch.bool)
@@ -184,6 +189,14 @@ def _row(outcome: Outcome, tested: ScoredOn) -> Iterator[tuple[str, Any]]:
         yield f"near_images{end}", int(near.sum())
         yield f"fresh_accuracy{end}", _mean(right[of_fresh])
         yield f"fresh_images{end}", int(of_fresh.sum())
+
+
+def _balanced(right: Tensor, labels: Tensor) -> float:
+    """The mean accuracy of the classes that have images: most fresh images may be of one class."""
+    of_classes = [
+        _mean(right[labels == label]) for label in (0, 1) if bool((labels == label).any())
+    ]
+    return fmean(of_classes) if of_classes else math.nan
 
 
 def _on_test(outcome: Outcome, tested: ScoredOn) -> dict[str, float]:

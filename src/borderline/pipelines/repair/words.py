@@ -71,7 +71,9 @@ def describe(
         seeds=repair.seeds,
         test_images=int(main[subject]["images"]),
         fresh_images=int(rows[subject, "fresh_accuracy"]["images"]),
-        arms=tuple(_arm(arm, row, rows[arm, "fresh_accuracy"]) for arm, row in main.items()),
+        arms=tuple(
+            _arm(arm, row, rows[arm, "fresh_balanced_accuracy"]) for arm, row in main.items()
+        ),
     )
 
 
