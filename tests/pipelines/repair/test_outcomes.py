@@ -9,6 +9,7 @@ from borderline.errors import BorderlineError
 from borderline.pipelines.repair.outcomes import (
     AS_IS,
     ScoredOn,
+    _balanced,
     as_it_is,
     majority_wrong,
     outcomes_of,

@@ -193,9 +193,7 @@ def _row(outcome: Outcome, tested: ScoredOn) -> Iterator[tuple[str, Any]]:
 
 def _balanced(right: Tensor, labels: Tensor) -> float:
     """The mean accuracy of the classes that have images: most fresh images may be of one class."""
-    of_classes = [
-        _mean(right[labels == label]) for label in (0, 1) if bool((labels == label).any())
-    ]
+    of_classes = [_mean(right[labels == label]) for label in labels.unique()]
     return fmean(of_classes) if of_classes else math.nan
 
 

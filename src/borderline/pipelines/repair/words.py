@@ -29,6 +29,7 @@ ARMS: Mapping[str, str] = {
 
 # The first arm of these that was trained is the one that the first sentence is about.
 _SUBJECTS = ("boundary", "prototypes", "soft", "random", "uncertain", "augmented")
+_FRESH = "fresh_balanced_accuracy"
 _SECONDARY = [n for n, m in MEASURES.items() if n not in (MAIN, "accuracy")]
 
 Row = Mapping[str, Any]
@@ -71,9 +72,7 @@ def describe(
         seeds=repair.seeds,
         test_images=int(main[subject]["images"]),
         fresh_images=int(rows[subject, "fresh_accuracy"]["images"]),
-        arms=tuple(
-            _arm(arm, row, rows[arm, "fresh_balanced_accuracy"]) for arm, row in main.items()
-        ),
+        arms=tuple(_arm(arm, row, rows[arm, _FRESH]) for arm, row in main.items()),
     )
 
 
