@@ -141,6 +141,11 @@ def _check_repaired(parameters: Parameters) -> None:
             )
     for name in parameters.grid.models:
         base = name.removesuffix(_REPAIRED)
+        if name not in models and base.endswith(_REPAIRED):
+            raise BorderlineError(
+                f"grid.models is {name!r}, but a repaired model is not repaired again: name "
+                f"{base!r}."
+            )
         if name not in models and base != name:
             raise BorderlineError(
                 f"grid.models is {name!r}, the repaired version of {base!r}, which models does not "

@@ -207,6 +207,8 @@ def _images(count: int) -> str:
 
 
 def _times(counts: dict[str, Any]) -> str:
+    if counts["ratio"] is None and counts["low"] < 1:
+        return "too few to tell how many times as many"
     if counts["ratio"] is None:
         return f"at least {counts['low']:.1f} times as many (95 % interval)"
     ends = f"[{counts['low']:.1f}, {counts['high']:.1f}]"
@@ -225,10 +227,13 @@ def who_is_right(table: pd.DataFrame, this: str, other: str, judges: int) -> lis
     committee = "The judge" if judges == 1 else "The committee"
     if sure == 0:
         return [f"{committee} is sure of none of {len(table)} of these images.", realism]
+    # The model that is right more often comes first.
+    names = (this, other) if 2 * right >= sure else (other, this)
+    right = max(right, sure - right)
     share = _share(estimate_of_share(right, sure))
-    others = f", {other} on the others" if right < sure else ""
+    others = f", {names[1]} on the others" if right < sure else ""
     return [
-        f"{committee} is sure of {sure} of {len(table)} of these images; {this} is right on "
+        f"{committee} is sure of {sure} of {len(table)} of these images; {names[0]} is right on "
         f"{share} of them{others}.",
         realism,
     ]
