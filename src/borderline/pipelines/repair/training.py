@@ -234,9 +234,9 @@ def train_arms(
         ``weights``. An empty dictionary for one that had ended before.
 
     Raises:
-        BorderlineError: Before any training: when an arm holds a test or selection image, when no arm
-            has enough images, or when a training that has ended was made with other settings or images. After
-            one: when its network has no threshold of the operating point.
+        BorderlineError: Before any training: when an arm holds a test or selection image, when no
+            arm has enough images, or when a training that has ended was made with other settings or
+            images. After one: when its network has no threshold of the operating point.
     """
     _check(data, repair_images, confusion, repair)
     settings = {"repair": repair, "confusion": confusion, "run": run}
