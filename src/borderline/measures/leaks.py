@@ -149,7 +149,7 @@ def is_shared(train: LabelledImages, test: LabelledImages) -> Tensor:
 
 
 def check_not_held_out(images: Mapping[str, Tensor], held_out: Mapping[str, Tensor]) -> None:
-    """Make sure that no image that an arm of a repair adds is a copy of a held-out one.
+    """Make sure that no image that an arm of a repair adds is an exact copy of a held-out one.
 
     Args:
         images: The images of each arm, (n, C, H, W).
