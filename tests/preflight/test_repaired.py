@@ -71,7 +71,7 @@ def test_a_repaired_model_of_the_grid_needs_no_entry() -> None:
         (
             ["cnn_2_repaired_repaired"],
             {},
-            r"the repaired version of 'cnn_2_repaired', which models does not have",
+            r"a repaired model is not repaired again: name 'cnn_2_repaired'",
         ),
         (
             ["fixed"],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,10 @@ def test_sentences_give_both_counts_and_the_ratio() -> None:
         "both models."
     ]
     assert search_in_words(counts | {"evaluations": 0}, "a", "b") == []
+
+
+def test_one_disagreement_alone_tells_no_ratio() -> None:
+    counts = {"found": 1, "evaluations": 4, "random_images": 2, "random_found": 0, "note": ""}
+    ratio = dict(zip(("ratio", "low", "high"), ratio_of_rates(1, 0), strict=True))
+    counts |= {name: value if math.isfinite(value) else None for name, value in ratio.items()}
+    assert "too few to tell" in search_in_words(counts, "a", "b")[1]

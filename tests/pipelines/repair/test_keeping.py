@@ -7,6 +7,7 @@ import torch
 
 from borderline.datasets import ModelDataset
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints
+from borderline.errors import BorderlineError
 from borderline.pipelines.repair.keeping import kept_arm, name_of, repaired_model
 from borderline.pipelines.repair.params import RepairParams
 from borderline.training.networks import build_model
@@ -73,3 +74,16 @@ def test_repaired_model_is_a_stored_copy_with_other_weights(tmp_path: Any) -> No
     digest = again.settings.pop("repair.weights digest")
     assert again.settings == {"model.filters": 1, "repair.arm": "random"}
     assert len(digest) == 16
+
+
+def test_a_diverged_training_is_no_model_to_keep() -> None:
+    model = build_model("cnn", 1, SHAPE)
+    weights = {n: torch.full_like(w, torch.nan) for n, w in model.state_dict().items()}
+    training: Checkpoint = {
+        "epoch": 1,
+        "settings": {},
+        "history": [],
+        "state": {"weights": weights},
+    }
+    with pytest.raises(BorderlineError, match=r"arm random diverged.*repair\.keep"):
+        repaired_model(model, training, "random")

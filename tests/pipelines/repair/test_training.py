@@ -197,7 +197,7 @@ def test_soft_targets_are_trained_towards(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"images": 21}, "number of added images is 21, but .* made with 20"),
+        ({"images": 21}, "repair.images is 21, but .* made with 20"),
         ({"fresh": 7}, "repair.fresh is 7"),
         ({"confusion": CONFUSION.model_copy(update={"threshold": 0.4})}, "confusion.threshold is"),
         ({"fresh_images": {**FRESH, "images": FRESH["images"] + 0.5}}, "fresh images digest is"),

@@ -65,8 +65,17 @@ def repaired_model(classifier: nn.Module, training: Checkpoint, arm: Arm) -> nn.
     """A copy of the model under test with the weights of a training, in evaluation mode.
 
     Its fingerprint is that of the model under test, with the arm and a digest of the weights.
+
+    Raises:
+        BorderlineError: When the training diverged.
     """
     weights = training["state"]["weights"]
+    if not all(weight.isfinite().all() for weight in weights.values()):
+        raise BorderlineError(
+            f"The first training of the arm {arm} diverged, so there is no model to keep: lower "
+            "the learning_rate of the model (of classifier or repair.finetuning), or set "
+            "repair.keep to another arm."
+        )
     changed: dict[str, Setting] = {ARM: arm, _DIGEST: digest(*weights.values())}
     if isinstance(classifier, ImportedClassifier):
         return _loaded(FinetunedClassifier.of(classifier, changed), weights)

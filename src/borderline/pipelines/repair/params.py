@@ -93,4 +93,8 @@ class RepairParams(Params):
 
 def data_settings(repair: RepairParams) -> dict[str, Setting]:
     """The part of the fingerprint of all trainings that says which images they have."""
-    return {"repair.ambiguous": repair.ambiguous, "repair.fresh": repair.fresh}
+    return {
+        "repair.images": repair.images,
+        "repair.ambiguous": repair.ambiguous,
+        "repair.fresh": repair.fresh,
+    }
