@@ -17,7 +17,7 @@ def item(row: int, **changed: object) -> Item:
         "verdict": "weakness",
         "label": 1,
         "label_source": "committee",
-        "target": 0.9,
+        "committee_p": 0.9,
         "pattern": 0,
         "words": "thinner",
         "model": "cnn_2",

@@ -138,14 +138,14 @@ def repair_of(**changed: object) -> Repair:
     }
     values: dict[str, object] = {
         "made_for": "digest",
-        "says": ["Boundary images help here.", "A detail."],
+        "says": ["Borderline images help here.", "A detail."],
         "kept": "boundary",
         "seeds": 5,
         "test_images": 2163,
         "fresh_images": 300,
         "arms": [
             arm | {"name": "again", "title": "no added images"},
-            arm | {"name": "boundary", "title": "boundary images"} | helps,
+            arm | {"name": "boundary", "title": "borderline images"} | helps,
         ],
     }
     return Repair.model_validate(values | changed)

@@ -94,14 +94,14 @@ def _patterns(suite: Suite) -> list[dict[str, Any]]:
     rows = []
     for (model, pattern, words), items in found.items():
         weaknesses = sum(item.verdict == "weakness" for item in items)
-        targets = [item.target for item in items if item.target is not None]
+        shares = [item.committee_p for item in items if item.committee_p is not None]
         rows.append(
             {
                 "model": model,
                 "pattern": "none" if pattern is None else pattern,
                 "weaknesses": weaknesses,
                 "ambiguous": len(items) - weaknesses,
-                "target": written("{:.0%}", sum(targets) / len(targets)) if targets else NONE,
+                "committee_p": written("{:.0%}", sum(shares) / len(shares)) if shares else NONE,
                 "words": words,
             }
         )

@@ -33,7 +33,7 @@ class Item(Params):
         label: 1 for the positive class, 0 for the negative one, None where nobody can tell.
         label_source: Who decided: ``committee`` or ``people``. Without a label it is ``people``
             where they cannot tell, and None where the committee is split.
-        target: The committee's probability of the positive class among the two classes; None
+        committee_p: The committee's probability of the positive class among the two classes; None
             without a committee.
         pattern: The number of its pattern in the report of ``model``; None for none.
         words: The words about its pattern; empty for none.
@@ -48,7 +48,7 @@ class Item(Params):
     verdict: Literal["weakness", "ambiguous"]
     label: Label | None
     label_source: Literal["committee", "people"] | None
-    target: Probability | None
+    committee_p: Probability | None
     pattern: Annotated[int, Field(ge=0)] | None
     words: Text
     model: Annotated[str, Field(min_length=1, max_length=200)]

@@ -67,7 +67,7 @@ def suite_of(
             verdict="ambiguous" if label is None else "weakness",
             label=label,
             label_source=None if label is None else "committee",
-            target=None,
+            committee_p=None,
             pattern=None,
             words="",
             model=name,

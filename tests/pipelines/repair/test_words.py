@@ -44,47 +44,51 @@ def repaired(
     [
         (
             {"again": BAD, "boundary": GOOD, "random": BAD[::-1]},
-            "Boundary images help here: the error on 200 test images falls from 6.00 % to 2.17 % "
+            "Borderline images help here: the error on 200 test images falls from 6.00 % to 2.17 % "
             "(difference -3.83 [",
             "further than with random generated images (difference between both -3.83 [-4.",
         ),
         (
             {"again": BAD, "boundary": GOOD, "random": GOOD[::-1]},
-            "Boundary images lower the error here, but so do random generated images: ",
+            "Borderline images lower the error here, but so do random generated images: ",
             "with random generated images it is 2.17 %",
         ),
         (
             {"again": GOOD, "boundary": BAD, "random": GOOD[::-1]},
-            "Boundary images make it worse here: the error on 200 test images rises from 2.17 %",
+            "Borderline images make it worse here: the error on 200 test images rises from 2.17 %",
             "corrected p = 0.0",
         ),
         (
             {"again": BAD, "boundary": BAD[::-1], "random": GOOD},
-            "Boundary images do not help here: the error on 200 test images is 6.00 % with them "
+            "Borderline images do not help here: the error on 200 test images is 6.00 % with them "
             "and 6.00 % without (difference +0.00 [",
             "corrected p = 1.00), no significant difference.",
         ),
         (
             {"again": BAD, "boundary": BAD, "random": GOOD},
-            "Boundary images do not help here: ",
+            "Borderline images do not help here: ",
             "(difference +0.00 points), no significant difference.",
         ),
         (
             {"again": BAD, "boundary": [range(11), range(12), range(10)]},
-            "Whether boundary images help here cannot be tested: ",
+            "Whether borderline images help here cannot be tested: ",
             "is 5.50 % with them and 6.00 % without, but the difference does not vary",
         ),
         (
             {"again": BAD, "boundary": GOOD},
-            "Boundary images lower the error here: ",
+            "Borderline images lower the error here: ",
             "unknown, because the arm random has no labelled images.",
         ),
         (
             {"again": BAD, "boundary": GOOD, "random": [range(1)] * 3},
-            "Boundary images lower the error here, but random generated images more: ",
+            "Borderline images lower the error here, but random generated images more: ",
             "with random generated images it is 0.50 % (difference +1.67 [",
         ),
-        ({"again": BAD, "soft": GOOD}, "Boundary images with soft labels lower the error", "p = "),
+        (
+            {"again": BAD, "soft": GOOD},
+            "Borderline images with soft labels lower the error",
+            "p = ",
+        ),
     ],
 )
 def test_first_sentence_claims_what_the_tests_show(
@@ -107,7 +111,7 @@ def test_all_trainings_of_an_arm_may_diverge() -> None:
     settings = repair_params("again", "boundary", seeds=3)
     repair = describe(compare_arms(outcomes, scored), about, settings, "digest")
     assert repair.says[0] == (
-        "Whether boundary images help is unknown: all trainings of an arm diverged."
+        "Whether borderline images help is unknown: all trainings of an arm diverged."
     )
     assert "Diverged, and therefore without scores: boundary_seed_1." in repair.says
     assert repair.arms[2].error.value is None
@@ -119,7 +123,7 @@ def test_circumstances_are_said() -> None:
     ).says
     text = "\n".join(says)
     # The majority gets images 20 and 30 of the control wrong, and the first 4 with the arm.
-    assert "only with boundary images, and " in says[1]
+    assert "only with borderline images, and " in says[1]
     assert "McNemar's test, corrected p = " in says[1]
     for sentence in (
         "Each arm adds 400 images to the training images, except for the arm again.",
@@ -140,7 +144,7 @@ def test_page_begins_with_an_arm_that_could_not_be_tried() -> None:
     why = {"boundary": "no labelled images", "soft": "no labelled images"}
     says = repaired({"again": BAD, "uncertain": BAD[::-1]}, about={"left_out": why}).says
     assert says[0] == (
-        "Whether boundary images help here is unknown: their arm is left out, because it has no "
+        "Whether borderline images help here is unknown: their arm is left out, because it has no "
         "labelled images."
     )
     assert says[1].startswith("Uncertain real images do not help here: ")

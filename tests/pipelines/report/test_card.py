@@ -162,7 +162,7 @@ def test_no_name_in_the_card_is_markup() -> None:
 def test_a_repair_has_one_line() -> None:
     plain = write_card("cnn_2", findings_of(), ORIGIN, None)
     card = write_card("cnn_2", findings_of(repair=repair_of()), ORIGIN, None)
-    line = "### Repair\n\nBoundary images help here.\n\n"
+    line = "### Repair\n\nBorderline images help here.\n\n"
     assert card.replace(line, "") == plain != card
     older = write_card("cnn_2", findings_of(repair_note="An older run."), ORIGIN, None)
     assert older.replace("### Repair\n\nAn older run.\n\n", "") == plain != older

@@ -127,9 +127,9 @@ def test_repair_has_a_section_of_its_own() -> None:
     tags.feed(text)
     assert tags.open == []
     section = text[text.index('<section id="a-repair">') : text.index('<section id="a-limits">')]
-    assert "<p><strong>Boundary images help here.</strong></p>" in section
+    assert "<p><strong>Borderline images help here.</strong></p>" in section
     assert "<li>A detail.</li>" in section
-    assert "Boundary images help here.</li>" not in section
+    assert "Borderline images help here.</li>" not in section
     # Significant differences are bold.
     assert "<strong>-0.21</strong><br><small>[-0.35, -0.07]</small>" in section
     assert "<td>+0.10</td>" in section.replace("<br><small>p = 0.700</small>", "")

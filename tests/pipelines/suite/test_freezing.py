@@ -68,7 +68,7 @@ def test_only_weaknesses_and_ambiguous_images_are_frozen() -> None:
     by_row = dict(zip(rows_of(everything, here), everything.items, strict=True))
     assert [by_row[row].label for row in (3, 4, 6, 7)] == [0, None, 1, 0]
     assert [by_row[row].label_source for row in (3, 4)] == ["committee", None]
-    assert by_row[6].target == pytest.approx(0.9 / 0.95)
+    assert by_row[6].committee_p == pytest.approx(0.9 / 0.95)
     assert by_row[3].p == float(here.borderline["probabilities"][3])
     assert suite_of(files_of(everything), "").items == everything.items
 
@@ -138,7 +138,7 @@ def test_without_a_committee_there_is_no_target() -> None:
     here = found([W], [0])
     here.verdicts[["positive", "negative"]] = np.nan
     made = frozen(here, people={0: "positive"})
-    assert made.items[0].target is None
+    assert made.items[0].committee_p is None
 
 
 def test_node_merges_other_suites() -> None:

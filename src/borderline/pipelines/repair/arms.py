@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from borderline.pipelines.repair.params import CONTROL, Arm, AugmentationParams, RepairParams
+from borderline.pipelines.repair.params import AGAIN, Arm, AugmentationParams, RepairParams
 from borderline.records import RepairImages
 
 FEWEST = 20
@@ -20,7 +20,7 @@ _IN_ORDER: tuple[Arm, ...] = ("prototypes", "uncertain")
 
 def pool_sizes(repair_images: RepairImages, repair: RepairParams) -> dict[Arm, int]:
     """The number of images in the pool of each arm that has one."""
-    named = [arm for arm in repair.arms if arm not in (CONTROL, _AUGMENTED)]
+    named = [arm for arm in repair.arms if arm not in (AGAIN, _AUGMENTED)]
     return {arm: len(repair_images.get(f"{arm}.images", ())) for arm in named}
 
 
@@ -89,7 +89,7 @@ def added(
         Images (count, C, H, W) in [-1, 1] and the probabilities of the positive class, float32
         (count,); none for the control.
     """
-    if arm == CONTROL:
+    if arm == AGAIN:
         return train_images[:0], train_labels[:0].float()
     random = torch.Generator().manual_seed(seed)
     if arm == _AUGMENTED:

@@ -15,7 +15,7 @@ from torch import Tensor
 from borderline.measures.intervals import Estimate, estimate_of_repeats
 from borderline.measures.mcnemar import compare_wrong
 from borderline.pipelines.repair.outcomes import AS_IS, Outcome, ScoredOn, majority_wrong, score
-from borderline.pipelines.repair.params import CONTROL
+from borderline.pipelines.repair.params import AGAIN
 
 LEVEL = 0.05
 """A difference is significant at this corrected p-value or below."""
@@ -23,7 +23,7 @@ LEVEL = 0.05
 MAIN = "error"
 """The main outcome; all other measures are secondary."""
 
-CONTROLS = (CONTROL, "random")
+CONTROLS = (AGAIN, "random")
 """The arms with which the others are compared."""
 
 # Differences that vary less than this, relative to the largest value, differ by rounding only.
@@ -117,7 +117,7 @@ def _row(
     row |= dict(zip(("mean", "low", "high"), mean, strict=True))
     for control in CONTROLS:
         paired = (math.nan,) * 4
-        if arm not in (AS_IS, CONTROL, control) and control in scores:
+        if arm not in (AS_IS, AGAIN, control) and control in scores:
             paired = _paired(of_arm, scores[control][f"{name}{end}"])
         row |= {f"{control}_{key}": v for key, v in zip(_OF_T[:-1], paired, strict=True)}
         # The columns stand in their order; `_corrected` and `_mcnemar` fill them.
@@ -159,7 +159,7 @@ def _mcnemar(
     found: dict[str, float] = {}
     for control in CONTROLS:
         this, other = wrong[arm], wrong.get(control)
-        if arm in (AS_IS, CONTROL, control) or this is None or other is None:
+        if arm in (AS_IS, AGAIN, control) or this is None or other is None:
             continue
         compared = compare_wrong(this, other, groups)
         # Without an image that one of both alone gets wrong, nothing speaks for a difference.
@@ -171,7 +171,7 @@ def _mcnemar(
 
 def _corrected(table: pd.DataFrame) -> pd.DataFrame:
     """Fill the corrected p-values, for each measure and control."""
-    compared = ~table["arm"].isin((AS_IS, CONTROL))
+    compared = ~table["arm"].isin((AS_IS, AGAIN))
     for control, test in itertools.product(CONTROLS, ("", "mcnemar_")):
         p, corrected = f"{control}_{test}p", f"{control}_{test}corrected_p"
         tested = table[compared & (table["arm"] != control)]

@@ -14,7 +14,7 @@ from borderline.errors import BorderlineError
 from borderline.imported.classifier import ImportedClassifier
 from borderline.imported.finetuned import FinetunedClassifier
 from borderline.params import Setting
-from borderline.pipelines.repair.params import CONTROL, Arm, RepairParams
+from borderline.pipelines.repair.params import AGAIN, Arm, RepairParams
 
 ARM = "repair.arm"
 """The entry of the fingerprint of a repaired model that holds its arm."""
@@ -57,7 +57,7 @@ def kept_arm(trainings: Checkpoints, repair: RepairParams) -> Arm:
 def _mean_losses(trainings: Checkpoints, repair: RepairParams) -> Iterator[tuple[Arm, float]]:
     for arm in repair.arms:
         finished = trainings_of(trainings, arm, repair)
-        if arm != CONTROL and finished:
+        if arm != AGAIN and finished:
             yield arm, fmean(each["state"]["selection_loss"] for each in finished)
 
 
@@ -95,9 +95,9 @@ def check_kept(arms: list[Arm], repair: RepairParams) -> None:
     Raises:
         BorderlineError: When there is none, or when ``repair.keep`` has too few.
     """
-    if arms == [CONTROL]:
+    if arms == [AGAIN]:
         raise BorderlineError(
-            f"repair.arms is {list(repair.arms)}, but each arm but {CONTROL!r} has too few "
+            f"repair.arms is {list(repair.arms)}, but each arm but {AGAIN!r} has too few "
             "labelled images (see repair_labels.csv): generate more images, rate some "
             "(`kedro run --pipelines rating`), or add 'augmented'."
         )

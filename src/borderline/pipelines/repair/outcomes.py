@@ -18,7 +18,7 @@ from borderline.errors import BorderlineError
 from borderline.measures.classification import score_classifier
 from borderline.measures.confusion import is_positive
 from borderline.measures.near import Assigning, near_clusters
-from borderline.pipelines.repair.params import CONTROL, RepairParams
+from borderline.pipelines.repair.params import AGAIN, RepairParams
 from borderline.records import Clusters, FreshImages, LabelledImages, Prototypes, RealView
 
 AS_IS = "as_is"
@@ -121,7 +121,7 @@ def outcomes_of(
         names = {f"{arm}_seed_{seed}": seed for seed in range(1, repair.seeds + 1)}
         missing = names.keys() - trainings.keys()
         # An arm with too few images has no trainings at all.
-        if missing and (arm == CONTROL or len(missing) < len(names)):
+        if missing and (arm == AGAIN or len(missing) < len(names)):
             raise BorderlineError(
                 f"The trainings {', '.join(sorted(missing))} of the repair are missing: run "
                 "`kedro run --pipelines repair` to the end."

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from borderline.params import Mark, Params, Setting, distinct
 
 Arm = Literal["again", "boundary", "prototypes", "random", "uncertain", "augmented", "soft"]
-CONTROL: Arm = "again"
-"""The arm without added images, with which the others are compared."""
+AGAIN: Arm = "again"
+"""The arm without added images; it and ``random`` are the controls."""
 
 
 class AugmentationParams(Params):
@@ -65,7 +65,7 @@ class RepairParams(Params):
         augmentation: The changes of the arm ``augmented``.
         finetuning: The training of imported models.
         keep: The arm whose model is kept; None for the one with the lowest mean loss on the
-            validation images among those with added images.
+            selection images among those with added images.
     """
 
     arms: Annotated[tuple[Arm, ...], AfterValidator(distinct)]
@@ -79,9 +79,10 @@ class RepairParams(Params):
 
     @model_validator(mode="after")
     def _has_a_control_and_another_arm(self) -> Self:
-        if CONTROL not in self.arms or len(self.arms) < 2:
+        if AGAIN not in self.arms or len(self.arms) < 2:
             raise ValueError(
-                f"arms is {list(self.arms)}: it must name {CONTROL!r}, the control, and another arm"
+                f"arms is {list(self.arms)}: it must name {AGAIN!r}, the arm without added "
+                "images, and another arm"
             )
         if self.keep is not None and self.keep not in self.arms:
             raise ValueError(

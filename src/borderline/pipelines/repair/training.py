@@ -28,7 +28,7 @@ from borderline.measures.leaks import check_not_held_out
 from borderline.params import PairParams, RunParams, Setting
 from borderline.pipelines.repair.arms import added, arms_in, count_of
 from borderline.pipelines.repair.keeping import ARM, check_kept, name_of
-from borderline.pipelines.repair.params import CONTROL, Arm, RepairParams, data_settings
+from borderline.pipelines.repair.params import AGAIN, Arm, RepairParams, data_settings
 from borderline.records import FreshImages, LabelledImages, RepairImages, tensors_of
 from borderline.training.epochs import binary_loss, split_validation, train
 from borderline.training.networks import build_trained, start_from
@@ -48,7 +48,7 @@ FOLDER = "repair/trainings"
 _DIGEST = "{} images digest"
 _AUGMENTED: Arm = "augmented"
 
-Outcome = tuple[dict[str, Checkpoint], pd.DataFrame]
+Progress = tuple[dict[str, Checkpoint], pd.DataFrame]
 """A finished training by its name, and the history of all so far."""
 
 
@@ -205,7 +205,7 @@ def plan(
             images = partial(added, repair_images, arm, count, draw, *real, repair)
             own = {ARM: arm, "repair.seed": seed, _DIGEST.format("added"): digest(*images())}
             settings = shared | (changes if arm == _AUGMENTED else {}) | own
-            yield Planned(arm, seed, 0 if arm == CONTROL else count, settings, images)
+            yield Planned(arm, seed, 0 if arm == AGAIN else count, settings, images)
 
 
 def train_arms(
@@ -218,7 +218,7 @@ def train_arms(
     repair: RepairParams,
     confusion: ConfusionParams,
     run: RunParams,
-) -> Iterator[Outcome]:
+) -> Iterator[Progress]:
     """Make all trainings and yield each when it has ended; those that have ended stay.
 
     Args:
@@ -310,14 +310,14 @@ def _train(
         settings=planned.settings,
         history=last["history"],
         state={
-            **_outcome(network, data, fresh, confusion, run),
+            **_predictions(network, data, fresh, confusion, run),
             "selection_loss": last["state"]["best_loss"],
             **({"weights": weights} if planned.seed == 1 else {}),
         },
     )
 
 
-def _outcome(
+def _predictions(
     network: nn.Module,
     data: RealData,
     fresh: FreshImages,

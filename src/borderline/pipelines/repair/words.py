@@ -13,17 +13,17 @@ from borderline.measures.intervals import Estimate
 from borderline.pipelines.repair.circumstances import Circumstances
 from borderline.pipelines.repair.comparison import LEVEL, MAIN, MEASURES
 from borderline.pipelines.repair.outcomes import AS_IS
-from borderline.pipelines.repair.params import CONTROL, RepairParams
+from borderline.pipelines.repair.params import AGAIN, RepairParams
 
 ARMS: Mapping[str, str] = {
     AS_IS: "the model as it is",
     "again": "no added images",
-    "boundary": "boundary images",
-    "prototypes": "boundary images near prototypes",
+    "boundary": "borderline images",
+    "prototypes": "borderline images near prototypes",
     "random": "random generated images",
     "uncertain": "uncertain real images",
     "augmented": "changed training images",
-    "soft": "boundary images with soft labels",
+    "soft": "borderline images with soft labels",
 }
 """The arms in words, with the model as it is."""
 
@@ -58,7 +58,7 @@ def describe(
         _secondary(subject, [rows[subject, name] for name in _SECONDARY]),
         _on_patterns(subject, patterns, int(rows[subject, "fresh_accuracy"]["images"])),
         f"Each arm adds {_count(about.added, 'image')} to the training images, except for the arm "
-        f"{CONTROL}.",
+        f"{AGAIN}.",
         *about.labels,
         *_on_left_out(about.left_out),
         *_on_diverged(about.diverged),
@@ -105,7 +105,7 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def significant(row: Row, control: str = CONTROL) -> int:
+def significant(row: Row, control: str = AGAIN) -> int:
     """-1 where the arm is significantly lower than the control, 1 where higher, else 0."""
     if not row[f"{control}_corrected_p"] <= LEVEL:
         return 0
@@ -114,13 +114,13 @@ def significant(row: Row, control: str = CONTROL) -> int:
 
 def _untried(left_out: Mapping[str, str]) -> Iterator[str]:
     if why := left_out.get(_SUBJECTS[0]):
-        unknown = "Whether boundary images help here is unknown"
+        unknown = "Whether borderline images help here is unknown"
         yield f"{unknown}: their arm is left out, because it has {why}."
 
 
 def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, str]) -> str:
-    """One sentence: do boundary images help?"""
-    row, control = main[subject], main[CONTROL]
+    """One sentence: do borderline images help?"""
+    row, control = main[subject], main[AGAIN]
     name = ARMS[subject].capitalize()
     images = f"on {_count(row['images'], 'test image')}"
     before, after = _percent(control["mean"]), _percent(row["mean"])
@@ -173,11 +173,11 @@ def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, st
 
 def _majority(subject: str, main: Mapping[str, Row]) -> Iterator[str]:
     """McNemar's test of the subject against each control."""
-    for control in (CONTROL, "random"):
+    for control in (AGAIN, "random"):
         row = main[subject]
         if math.isnan(row[f"{control}_mcnemar_p"]):
             continue
-        other = "without added images" if control == CONTROL else f"with {ARMS[control]}"
+        other = "without added images" if control == AGAIN else f"with {ARMS[control]}"
         alone, of_other = (int(row[f"{control}_only_{who}_wrong"]) for who in ("arm", "control"))
         p = row[f"{control}_mcnemar_corrected_p"]
         yield (
@@ -191,7 +191,7 @@ def _majority(subject: str, main: Mapping[str, Row]) -> Iterator[str]:
 
 def _others(subject: str, main: Mapping[str, Row]) -> Iterator[str]:
     """The other arms, which are significantly better or worse than the control."""
-    others = [arm for arm in main if arm not in (subject, CONTROL, AS_IS)]
+    others = [arm for arm in main if arm not in (subject, AGAIN, AS_IS)]
     if not others:
         return
     changed = [arm for arm in others if significant(main[arm])]
@@ -272,7 +272,7 @@ def _method(seeds: int, images: int) -> str:
     )
 
 
-def _difference(row: Row, control: str = CONTROL, name: str = "difference") -> str:
+def _difference(row: Row, control: str = AGAIN, name: str = "difference") -> str:
     value, low, high = (100 * float(row[name]) for name in _of(control))
     ends = "" if math.isnan(low) else f" [{low:+z.2f}, {high:+z.2f}]"
     p = row[f"{control}_corrected_p"]

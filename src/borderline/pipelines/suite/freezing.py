@@ -196,7 +196,7 @@ def _item(found: Found, row: int, digest: str, decided: _Decided, pattern: int) 
         verdict="ambiguous" if decided.label is None else "weakness",
         label=decided.label,
         label_source=decided.source,
-        target=q[0] / mass if q[0] is not None and mass > 0 else None,
+        committee_p=q[0] / mass if q[0] is not None and mass > 0 else None,
         pattern=None if pattern < 0 else pattern,
         words=words.get(pattern, ""),
         model=found.model,
