@@ -61,7 +61,7 @@ def test_errors_near_patterns_are_those_at_the_threshold(
         evaluate_patterns(
             nothing, nothing, nothing, model, pd.DataFrame(), test, given, AT, run=run
         )
-    assert captured.value.arguments[2].tolist() == WRONG
+    assert captured.value.arguments[1].tolist() == WRONG
 
 
 def test_confidence_is_the_distance_from_the_threshold() -> None:
