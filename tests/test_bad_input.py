@@ -590,7 +590,7 @@ def test_checkpoints_made_with_other_settings(kedro: CliRunner, project: Path, w
         "judge.epochs=2": ["judge.epochs is 2", "classifier last ran with 1"],
     }.items():
         result = invoke(kedro, "--params", setting, "--pipelines", "metrics")
-        assert_one_sentence(result, *words, "kedro run --env test --pipelines")
+        assert_one_sentence(result, *words, f"kedro run --env test --params {setting} --pipelines")
     images = torch.zeros(400, 28, 28)
     (project / "idx").mkdir()
     for part, content in (("images-idx3", images), ("labels-idx1", torch.arange(400) % 10)):

@@ -60,8 +60,8 @@ class PreflightHooks:
         from borderline.preflight.suites import check_findings_of_gate, check_suites
 
         env = run_params["env"]
-        command = f"kedro run{f' --env {env}' if env else ''}"
-        command += " --quick" if self.parameters.run.quick else ""
+        call = whole_call(env, run_params["runtime_params"])
+        command = call.command()
         requested = [n for n in run_params["pipeline_names"] or [] if n != "__default__"]
         names = [*STAGES, *(name for name in BESIDE if name in requested)]
         stages = {name: pipelines[name] for name in names}
@@ -76,7 +76,6 @@ class PreflightHooks:
         if "repair" in requested:
             check_repairable(self.layout)
         check_given_step_1(catalog, self.parameters, self.about)
-        call = whole_call(env, run_params["runtime_params"])
         check_repaired_there(catalog, self.layout, pipeline, call)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
         parameters, of_noise = epochs.with_noise_file(self.parameters, catalog)
