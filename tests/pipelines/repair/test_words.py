@@ -33,6 +33,7 @@ def repaired(
         "diverged": [],
         "kept": "boundary",
         "selection_loss": 0.02,
+        "kept_error": 0.0125,
     }
     circumstances = Circumstances(**known | dict(about or {}))
     table = compare_arms(*compared(wrong, images=200, **images))
@@ -107,7 +108,7 @@ def test_a_difference_to_chance_is_claimed_only_if_significant() -> None:
 def test_all_trainings_of_an_arm_may_diverge() -> None:
     outcomes, scored = compared({"again": BAD, "boundary": GOOD}, images=200)
     outcomes[4:] = [each._replace(test_p=each.test_p * float("nan")) for each in outcomes[4:]]
-    about = Circumstances(400, [], {}, ["boundary_seed_1"], "boundary", float("nan"))
+    about = Circumstances(400, [], {}, ["boundary_seed_1"], "boundary", float("nan"), float("nan"))
     settings = repair_params("again", "boundary", seeds=3)
     repair = describe(compare_arms(outcomes, scored), about, settings, "digest")
     assert repair.says[0] == (
@@ -136,8 +137,10 @@ def test_circumstances_are_said() -> None:
         "There are no patterns to compare. There are no fresh images that the committee is sure of",
     ):
         assert sentence in text
+    assert "The kept model has an error of 1.25 % on the test images, the model as it is " in text
     kept = repaired({"again": BAD, "boundary": GOOD}, keep="boundary").says
-    assert "The model of the arm boundary is kept, as the setting repair.keep says." in kept
+    kept_says = "The model of the arm boundary is kept, as the setting repair.keep says. The kept"
+    assert any(sentence.startswith(kept_says) for sentence in kept)
 
 
 def test_page_begins_with_an_arm_that_could_not_be_tried() -> None:
@@ -175,6 +178,9 @@ def test_rows_of_the_report_are_those_of_the_table() -> None:
     assert Repair.read(repair.model_dump(mode="json")) == repair
 
 
+SCORES = pd.DataFrame({"arm": ["boundary"] * 2, "seed": [1, 2], "error": [0.25, 0.5]})
+
+
 def test_circumstances_are_those_of_the_images_and_trainings() -> None:
     outcomes, _ = compared({"again": BAD, "boundary": GOOD}, images=200)
     outcomes[1] = outcomes[1]._replace(test_p=outcomes[1].test_p * float("nan"))
@@ -184,7 +190,7 @@ def test_circumstances_are_those_of_the_images_and_trainings() -> None:
     pools = {f"{arm}.images": torch.zeros(size, 1, 2, 2) for arm, size in sizes.items()}
     pools |= {f"{arm}.targets": torch.arange(size) % 3 / 2 for arm, size in sizes.items()}
     settings = repair_params("again", *sizes, seeds=3)
-    about = circumstances_of(outcomes[1:], "boundary", pools, counts, settings)
+    about = circumstances_of(outcomes[1:], "boundary", pools, counts, SCORES, settings)
     assert about == Circumstances(
         added=30,
         labels=[
@@ -198,4 +204,5 @@ def test_circumstances_are_those_of_the_images_and_trainings() -> None:
         diverged=["again_seed_1"],
         kept="boundary",
         selection_loss=pytest.approx(0.2),
+        kept_error=0.25,
     )

@@ -26,6 +26,7 @@ class Circumstances(NamedTuple):
         diverged: The names of diverged trainings.
         kept: The arm whose model is kept.
         selection_loss: The mean loss of that arm on the selection images.
+        kept_error: The error of the kept model, its first training, on the test images.
     """
 
     added: int
@@ -34,6 +35,7 @@ class Circumstances(NamedTuple):
     diverged: Sequence[str]
     kept: str
     selection_loss: float
+    kept_error: float
 
 
 def circumstances_of(
@@ -41,6 +43,7 @@ def circumstances_of(
     kept: str,
     repair_images: RepairImages,
     labels: pd.DataFrame,
+    scores: pd.DataFrame,
     repair: RepairParams,
 ) -> Circumstances:
     """The circumstances of a repair.
@@ -50,6 +53,7 @@ def circumstances_of(
         kept: The arm whose model is kept.
         repair_images: The pools of the arms.
         labels: The table of ``count_labels``.
+        scores: The table of ``outcomes.score``.
         repair: The settings.
     """
     losses = [outcome.selection_loss for outcome in trained if outcome.arm == kept]
@@ -64,6 +68,7 @@ def circumstances_of(
         diverged=[outcome.name for outcome in trained if not outcome.is_finite],
         kept=kept,
         selection_loss=fmean(losses) if losses else math.nan,
+        kept_error=float(scores[(scores["arm"] == kept) & (scores["seed"] == 1)]["error"].iloc[0]),
     )
 
 

@@ -41,7 +41,7 @@ def draw_repair(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
     figure.suptitle(
         f"Repair, tested on {images:,} real test images\n"
         "a dot for each training, a diamond for the mean with its 95 % interval over the seeds; "
-        "dashed: the model as it is",
+        "dashed: the model as it is, one training",
         fontsize=10,
     )
     panels = figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).ravel()

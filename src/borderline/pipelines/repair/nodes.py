@@ -229,7 +229,7 @@ def score_repairs(
     outcomes = [as_it_is(real_view, fresh, boundary), *trained]
     scores, table = score(outcomes, images), compare_arms(outcomes, images)
     kept = kept_arm(repair_trainings, repair)
-    about = circumstances_of(trained, kept, repair_images, repair_labels_table, repair)
+    about = circumstances_of(trained, kept, repair_images, repair_labels_table, scores, repair)
     patterns = digest_of_patterns(borderline, clusters, prototypes)
     summary = describe(table, about, repair, patterns)
     return scores, table, draw_repair(scores, table), summary.model_dump(mode="json")

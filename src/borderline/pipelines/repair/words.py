@@ -62,7 +62,7 @@ def describe(
         *about.labels,
         *_on_left_out(about.left_out),
         *_on_diverged(about.diverged),
-        _on_kept(about, repair),
+        _on_kept(about, repair, float(main[AS_IS]["mean"])),
         _method(repair.seeds, int(main[subject]["images"])),
     ]
     return Repair(
@@ -253,13 +253,20 @@ def _on_diverged(names: Sequence[str]) -> Iterator[str]:
         yield f"Diverged, and therefore without scores: {', '.join(names)}."
 
 
-def _on_kept(about: Circumstances, repair: RepairParams) -> str:
+def _on_kept(about: Circumstances, repair: RepairParams, as_is: float) -> str:
+    """The kept model and its error beside that of the model as it is, which it would replace."""
+    errors = (
+        f"The kept model has an error of {_percent(about.kept_error)} on the test images, the "
+        f"model as it is {_percent(as_is)}: both are single trainings."
+    )
+    named = f"The model of the arm {about.kept} is kept"
     if repair.keep is not None:
-        return f"The model of the arm {about.kept} is kept, as the setting repair.keep says."
+        return f"{named}, as the setting repair.keep says. {errors}"
+    return f"The model of the arm {about.kept} is kept, as the setting repair.keep says. {errors}"
     return (
-        f"The model of the arm {about.kept} is kept: among the arms with added images it has the "
-        f"lowest mean loss on the selection images, {about.selection_loss:.4f}. Test images have "
-        "no part in this choice."
+        f"{named}: among the arms with added images it has the lowest "
+        f" mean loss on the selection images, {about.selection_loss:.4f}. Test images have "
+        f"no part in this choice. {errors}"
     )
 
 
