@@ -262,10 +262,9 @@ def _on_kept(about: Circumstances, repair: RepairParams, as_is: float) -> str:
     named = f"The model of the arm {about.kept} is kept"
     if repair.keep is not None:
         return f"{named}, as the setting repair.keep says. {errors}"
-    return f"The model of the arm {about.kept} is kept, as the setting repair.keep says. {errors}"
     return (
-        f"{named}: among the arms with added images it has the lowest "
-        f" mean loss on the selection images, {about.selection_loss:.4f}. Test images have "
+        f"{named}: among the arms with added images it has the lowest mean loss on "
+        f"the selection images, {about.selection_loss:.4f}. Test images have "
         f"no part in this choice. {errors}"
     )
 
