@@ -86,7 +86,7 @@ def scored_on(
     patterns: int = 0,
     groups: Tensor | None = None,
 ) -> ScoredOn:
-    """Test images with these labels, of which the first ones lie near these patterns."""
+    """Test images with these labels; the first ones lie near these patterns."""
     fresh = fresh_of([]) if fresh is None else fresh
     numbers = torch.tensor([*near, *[-1] * (len(labels) - len(near))])
     return ScoredOn(labels, groups, numbers, fresh["labels"], fresh["patterns"], patterns)

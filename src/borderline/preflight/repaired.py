@@ -75,7 +75,7 @@ def digests_of_repaired(
                 f"The repair of {of} did not finish, or its ledger is not there: run `{alone}`."
             )
         for setting, former in made["settings"].items():
-            # What is not there any more, such as a generator, has no other value.
+            # A result that is gone, such as that of a removed generator, has no other value.
             now = present.get(setting, _ABSENT)
             if now not in (former, _ABSENT):
                 again = alone if setting.startswith("repair.") else whole

@@ -139,7 +139,7 @@ def _read_items(content: bytes, folder: str) -> _Items:
 
 
 def _fault(suite: Suite) -> str:
-    """What does not fit in a suite, as the end of a sentence; empty if all fits."""
+    """The fault of a suite, as the end of a sentence; empty for none."""
     import torch
 
     images, shape = suite.images, (len(suite.items), *suite.about.shape)

@@ -56,7 +56,7 @@ def merge(suites: Sequence[Suite], names: Sequence[str] = ()) -> Suite:
 
 
 def _about(abouts: Sequence[About], overruled: int) -> About:
-    """What holds for all images of the suites; ``overruled`` counts those of the merge itself."""
+    """The facts about all images of the suites; ``overruled`` counts those of the merge itself."""
     runs = [run for about in abouts for run in about.made_with]
     return abouts[0].model_copy(
         update={

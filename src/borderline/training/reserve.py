@@ -35,7 +35,7 @@ def split_reserve(
     else:
         numbers = torch.arange(len(rows)).numpy()
         halves = train_test_split(numbers, test_size=0.5, stratify=labels, random_state=seed)
-    # What cannot be halved is all in the first part.
+    # Images that cannot be halved are all in the first part.
     selection, reserve = (rows[torch.from_numpy(half)] for half in halves)
     return reserve, selection
 
