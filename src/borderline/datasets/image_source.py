@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from borderline.datasets.fitting import Fit
     from borderline.datasets.groups import Groups
     from borderline.datasets.image_files import Arrays, ImageArrays
+    from borderline.params import PairParams, RunParams
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +139,11 @@ def split_source(
     test_images = take_rows(source.train, test)
     test_images.pop("validation", None)
     return take_rows(source.train, train), test_images
+
+
+def training_images(source: SourceImages, pair: PairParams, run: RunParams) -> LabelledImages:
+    """The training images of all classes, as a run splits them."""
+    return split_source(source, pair.test_share, run.seed_for("test images"))[0]
 
 
 class ImageSource(ReadOnlyDataset[SourceImages]):

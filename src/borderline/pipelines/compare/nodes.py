@@ -73,14 +73,14 @@ def judge_disagreements(
     **sides: Any,
 ) -> DataFrame:
     """Which model the committee of this run confirms on each disagreement, and its realism."""
-    from borderline.datasets.image_source import split_source
+    from borderline.datasets.image_source import training_images
     from borderline.pipelines.compare.disagreements import are_within, judged
     from borderline.pipelines.compare.sides import sides_of
     from borderline.verdicts.rule import judge_images
 
-    train, _ = split_source(source, pair.test_share, run.seed_for("test images"))
+    train = training_images(source, pair, run)["images"]
     images, device = disagreements["images"], run.torch_device()
-    seen = committee, judge, train["images"], held_out
+    seen = committee, judge, train, held_out
     _, table = judge_images(images, *seen, verdicts, device)
     within = are_within(images, judge, real_reference, device)
     return judged(disagreements, table, within, *sides_of(pairing, sides))

@@ -63,9 +63,10 @@ def describe_real_images(
 
     With the images of all classes, the features of the judge are there too.
     """
+    from borderline.datasets.image_source import training_images
     from borderline.measures.inference import embed
     from borderline.measures.realism import RealStatistics
-    from borderline.pipelines.gasten.real_images import rows_of_pair, training_images
+    from borderline.pipelines.gasten.real_images import rows_of_pair
 
     device, images, described = run.torch_device(), pair_train["images"], {}
     if epoch_reference == "all":
@@ -90,9 +91,9 @@ def describe_real_view(
     run: RunParams,
 ) -> References:
     """The real images that epochs are compared with, as the model under test sees them."""
+    from borderline.datasets.image_source import training_images
     from borderline.measures.inference import embed
     from borderline.measures.realism import RealStatistics
-    from borderline.pipelines.gasten.real_images import training_images
 
     features = real_view["train_embeddings"]
     if epoch_reference == "all":

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from borderline.datasets.image_source import split_source
+from borderline.datasets.image_source import training_images
 from borderline.params import PairParams, RunParams
-from borderline.records import LabelledImages
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from borderline.datasets.image_source import SourceImages
-
-
-def training_images(source: SourceImages, pair: PairParams, run: RunParams) -> LabelledImages:
-    """The training images of all classes."""
-    train, _ = split_source(source, pair.test_share, run.seed_for("test images"))
-    return train
 
 
 def rows_of_pair(

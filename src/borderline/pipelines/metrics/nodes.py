@@ -288,10 +288,11 @@ def measure_held_out(
     run: RunParams,
 ) -> HeldOut:
     """The pair's test images beside the training images of all classes."""
+    from borderline.datasets.image_source import training_images
     from borderline.measures.distances import measure_distances
     from borderline.measures.inference import embed
 
-    train = _training_images(source, pair, run)
+    train = training_images(source, pair, run)["images"]
     known = (real_statistics or {}).get("lenet.features")
     features = embed(judge, train, run.torch_device()) if known is None else known
     test = pair_test["images"], real_features["test_features"]
@@ -313,18 +314,12 @@ def judge_borderline(
     run: RunParams,
 ) -> tuple[Opinions, DataFrame]:
     """The committee's opinion on each borderline image, its distances, and its verdict."""
+    from borderline.datasets.image_source import training_images
     from borderline.verdicts.rule import judge_images
 
-    train = _training_images(source, pair, run)
+    train = training_images(source, pair, run)["images"]
     seen = committee, judge, train, held_out
     return judge_images(borderline["images"], *seen, verdicts, run.torch_device())
-
-
-def _training_images(source: SourceImages, pair: PairParams, run: RunParams) -> Tensor:
-    from borderline.datasets.image_source import split_source
-
-    train, _ = split_source(source, pair.test_share, run.seed_for("test images"))
-    return train["images"]
 
 
 def select_sampler(leaderboard_table: DataFrame, **samplers: Sampler) -> Sampler:

@@ -115,12 +115,10 @@ def summarise_ratings(
     """
     from borderline.findings import digest_of_patterns
     from borderline.pipelines.rating.agreement import committee_answers, table_of_agreement
-    from borderline.pipelines.rating.raters import counts_by_item
+    from borderline.pipelines.rating.raters import counts_of_used
     from borderline.pipelines.rating.verdicts import rating_of, table_of_verdicts
 
-    used = raters_table["rater"][raters_table["used"].astype(bool)]
-    answers = ratings_table[ratings_table["rater"].isin(list(used))]
-    counts = counts_by_item(answers, len(rating_items["kind"]))
+    counts = counts_of_used(ratings_table, raters_table, len(rating_items["kind"]))
     opinions = committee_answers(verdicts_table, beside=beside, split=split)
     agreement = table_of_agreement(counts, rating_items, opinions, rating, run)
     alpha = agreement.set_index(["measure", "kind"])["value"]["alpha", "borderline"]

@@ -65,6 +65,12 @@ def counts_by_item(ratings: pd.DataFrame, items: int) -> np.ndarray:
     return counts
 
 
+def counts_of_used(ratings: pd.DataFrame, raters: pd.DataFrame, items: int) -> np.ndarray:
+    """The counts of ``counts_by_item`` without the answers of raters that are not ``used``."""
+    used = raters["rater"][raters["used"].astype(bool)]
+    return counts_by_item(ratings[ratings["rater"].isin(list(used))], items)
+
+
 def answers_by_row(
     ratings: pd.DataFrame, raters: pd.DataFrame, items: RatingItems
 ) -> dict[str, dict[str, int]]:
@@ -72,8 +78,7 @@ def answers_by_row(
 
     Answers of raters that are not ``used`` do not count.
     """
-    used = raters["rater"][raters["used"].astype(bool)]
-    counts = counts_by_item(ratings[ratings["rater"].isin(list(used))], len(items["kind"]))
+    counts = counts_of_used(ratings, raters, len(items["kind"]))
     borderline = items["kind"].numpy() == KINDS.index("borderline")
     return {
         str(row): dict(zip(ANSWERS, map(int, of_item), strict=True))

@@ -150,11 +150,11 @@ def _judging(
     run: RunParams,
 ) -> Judging:
     """A function from images (n, C, H, W) to the table of their verdicts."""
-    from borderline.datasets.image_source import split_source
+    from borderline.datasets.image_source import training_images
     from borderline.verdicts.rule import judge_images
 
-    train, _ = split_source(source, pair.test_share, run.seed_for("test images"))
-    seen = committee, judge, train["images"], held_out, verdicts, run.torch_device()
+    train = training_images(source, pair, run)["images"]
+    seen = committee, judge, train, held_out, verdicts, run.torch_device()
     return lambda images: judge_images(images, *seen)[1]
 
 
