@@ -53,7 +53,9 @@ def test_sections_are_those_of_model_cards() -> None:
 
 def test_card_of_a_repaired_model_says_what_it_was_trained_on() -> None:
     sentence = "The model is cnn_2, trained again by `kedro run --pipelines repair`"
-    assert sentence in write_card("m", findings_of(repaired_from="cnn_2"), ORIGIN, None)
+    card = write_card("m", findings_of(repaired_from="cnn_2"), ORIGIN, None)
+    assert sentence in card
+    assert "So first repeat the run of cnn_2 and its repair" in card
     assert "trained again" not in write_card("m", findings_of(), ORIGIN, None)
     findings = findings_of(repaired_from="mine", trained_elsewhere=True)
     assert "mine was trained elsewhere" in write_card("m", findings, ORIGIN, None)

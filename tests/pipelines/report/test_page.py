@@ -143,6 +143,12 @@ def test_a_repair_of_other_patterns_is_named_and_not_shown() -> None:
     assert "The arms of the repair" not in text
 
 
+def test_reproduction_of_a_repaired_model_starts_with_its_repair() -> None:
+    first = "a_repaired is the kept model of a repair of a. So first repeat the run of a"
+    assert first in page(model("a"), model("a_repaired", repaired_from="a"))
+    assert "So first repeat" not in page(model("a"))
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_long_names_stay_on_the_page(chromium: WebDriver, tmp_path: Path, width: int) -> None:
     names = ODD_NAMES[1]

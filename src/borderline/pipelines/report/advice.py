@@ -48,6 +48,15 @@ def in_short(model: str, findings: Findings) -> str:
     return f"{text}. The validation found no evidence against these patterns."
 
 
+def repaired_first(model: str, findings: Findings) -> str:
+    """The steps before the run that made a repaired model."""
+    base = findings.repaired_from
+    return (
+        f"{model} is the kept model of a repair of {base}. So first repeat the run of {base} and "
+        "its repair, with the settings of that repair: `kedro run --pipelines repair`."
+    )
+
+
 def limits_of_model(findings: Findings) -> list[str]:
     """The limits of the model, a sentence or two each."""
     measures = findings.measures

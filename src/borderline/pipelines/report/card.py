@@ -12,7 +12,12 @@ from borderline.pages.banners import banners, headed
 from borderline.pages.boundaries import threshold_in_words
 from borderline.pages.rendering import environment
 from borderline.pages.verdicts import verdict_on, verdicts_in_short
-from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
+from borderline.pipelines.report.advice import (
+    in_short,
+    limits_of_method,
+    limits_of_model,
+    repaired_first,
+)
 from borderline.pipelines.report.page import PACKAGE, Origin
 from borderline.pipelines.report.trust import trust_in
 from borderline.plain_text import in_one_line
@@ -61,6 +66,7 @@ def write_card(name: str, findings: Findings, origin: Origin, license_name: str 
             verdicts=[verdict_on(pattern, findings) for pattern in findings.patterns],
             model_limits=limits_of_model(findings),
             method_limits=limits_of_method(findings),
+            repaired_first=repaired_first(name, findings),
             origin=origin,
         )
     )

@@ -14,7 +14,12 @@ from borderline.pages.banners import banners, headed
 from borderline.pages.boundaries import borderline_in_words, middle_of_scale
 from borderline.pages.verdicts import verdicts_in_short
 from borderline.params import CallParams, RunParams
-from borderline.pipelines.report.advice import in_short, limits_of_method, limits_of_model
+from borderline.pipelines.report.advice import (
+    in_short,
+    limits_of_method,
+    limits_of_model,
+    repaired_first,
+)
 from borderline.pipelines.report.trust import LEAST_STABILITY
 
 PACKAGE = "borderline.pipelines.report"
@@ -72,6 +77,7 @@ def render(models: Sequence[Model], origin: Origin) -> str:
         in_short=in_short,
         limits_of_model=limits_of_model,
         limits_of_method=limits_of_method,
+        repaired_first=repaired_first,
         least_stability=LEAST_STABILITY,
         verdicts_in_short=verdicts_in_short,
         banners=banners(findings),
