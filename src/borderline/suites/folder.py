@@ -78,6 +78,11 @@ def suite_of(files: Mapping[str, bytes], folder: str) -> Suite:
     return suite
 
 
+def suites_of(files: Mapping[str, Mapping[str, bytes]]) -> dict[str, Suite]:
+    """The suites by folder, from the files of each; see :func:`suite_of`."""
+    return {folder: suite_of(content, folder) for folder, content in files.items()}
+
+
 def write_suite(suite: Suite, folder: str) -> None:
     """Write a suite to a folder of this machine, which must not exist yet.
 

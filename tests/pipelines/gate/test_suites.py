@@ -19,7 +19,6 @@ from borderline.datasets import CSVDataset, SuiteFolders, TensorDataset
 from borderline.errors import BorderlineError, GateClosed
 from borderline.grid import Grid, Layout
 from borderline.hooks.closing import GateHooks
-from borderline.measures.class_names import ClassNames
 from borderline.params import RunParams
 from borderline.pipelines.gate.limits import check, verdict
 from borderline.pipelines.gate.nodes import check_limits, replay_suites
@@ -27,7 +26,7 @@ from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.gate.pipeline import create_pipeline
 from borderline.pipelines.gate.replay import replay_all
 from borderline.pipelines.gate.suite_limits import check_replays
-from borderline.pipelines.gate.suites import check_suite, doubt_about, suites_entry
+from borderline.pipelines.gate.suites import check_has_limit, doubt_about, suites_entry
 from borderline.preflight.suites import check_findings_of_gate, check_suites
 from borderline.suites.folder import files_of, write_suite
 from borderline.suites.suite import About, Item, MadeWith, Suite, digests_of_images
@@ -96,9 +95,9 @@ def gate(**changed: Any) -> GateParams:
     """The defaults with a suite and without limits of findings."""
     values = copy.deepcopy(DEFAULTS) | {"limits": None, "suites": ["s"]}
     for name, value in changed.items():
-        figure, _, end = name.partition("__")
+        measure, _, end = name.partition("__")
         if end:
-            values["suite_limits"][figure][end] = value
+            values["suite_limits"][measure][end] = value
         else:
             values[name] = value
     return GateParams.model_validate(values)
@@ -122,7 +121,7 @@ OLD = suite_of(Ink(), PIXELS, LABELS)
 
 def test_model_passes_on_its_own_suite() -> None:
     rows = replayed(Ink(), OLD)
-    assert rows[["figure", "images", "value", "former"]].to_numpy().tolist() == [
+    assert rows[["measure", "images", "value", "former"]].to_numpy().tolist() == [
         ["weakness_accuracy", 4, 0.5, 0.5],
         ["ambiguous_confident", 2, 0, 0],
     ]
@@ -227,7 +226,7 @@ def test_table_without_suites_is_as_before() -> None:
     found = {"a.findings": findings_of().model_dump(mode="json")}
     table = check_limits(grid=grid_of_one, gate=settings, **found)
     assert table.to_csv(index=False) == (
-        "model,figure,value,low,high,least,most,holds,says\n"
+        "model,measure,value,low,high,least,most,holds,says\n"
         'a,accuracy,0.1,0.05,0.15000000000000002,0.05,,True,"a: accuracy is 10.0 % [5.0 %, 15.0 '
         '%], and the limit is at least 5.0 %"\n'
     )
@@ -290,24 +289,11 @@ def test_settings_that_judge_nothing_are_refused(changed: dict[str, Any], words:
         gate(**changed)
 
 
-@pytest.mark.parametrize(
-    ("suite", "limits", "words"),
-    [
-        (suite_of(Ink(), [0], [1], positive="1", negative="7"), {}, "'1' as the positive class"),
-        (suite_of(Ink(), [0], [1], shape=(3, 2, 2)), {}, r"of the shape \(3, 2, 2\)"),
-        (
-            suite_of(Ink(), [0], [None]),
-            {"ambiguous_confident__most": None},
-            "0 weakness images and 1 ambiguous ones, and gate.suite_limits has no limit",
-        ),
-    ],
-)
-def test_suite_that_does_not_fit_the_run_is_refused(
-    suite: Suite, limits: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(BorderlineError, match=words):
-        check_suite(suite, "s", ClassNames("1", "7"), SHAPE, gate(**limits))
-    check_suite(OLD, "s", ClassNames("1", "7"), SHAPE, gate())
+def test_suite_that_no_limit_judges_is_refused() -> None:
+    ambiguous = suite_of(Ink(), [0], [None])
+    check_has_limit(ambiguous, "s", gate())
+    with pytest.raises(BorderlineError, match="0 weakness images and 1 ambiguous ones, and gate"):
+        check_has_limit(ambiguous, "s", gate(ambiguous_confident__most=None))
 
 
 def test_suite_of_one_class_is_doubted() -> None:

@@ -16,7 +16,7 @@ class Row(NamedTuple):
 
     model: str
     suite: str
-    figure: str
+    measure: str
     value: float | None
     low: float | None
     high: float | None

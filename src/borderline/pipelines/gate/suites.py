@@ -1,8 +1,7 @@
-"""The suites of the gate: their entry in the catalog, and whether they fit the run."""
+"""The suites of the gate: their entry in the catalog, and whether they can judge."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,12 @@ from borderline.datasets.buckets import located
 from borderline.errors import BorderlineError
 
 if TYPE_CHECKING:
-    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.gate.params import GateParams
     from borderline.suites.suite import Suite
 
 SUITES = "gate_suites"
 """The dataset of the suites that ``gate.suites`` names."""
 _ONE_CLASS = 0.9
-_REMEDY = "name another suite in gate.suites, or run another environment"
 
 
 def suites_entry(gate: GateParams, project: Path) -> dict[str, dict[str, Any]]:
@@ -32,51 +29,17 @@ def suites_entry(gate: GateParams, project: Path) -> dict[str, dict[str, Any]]:
     return {SUITES: entry}
 
 
-def read_suites(files: Mapping[str, Mapping[str, bytes]]) -> dict[str, Suite]:
-    """The suites by folder, from the files of each.
+def check_has_limit(suite: Suite, folder: str, gate: GateParams) -> None:
+    """Check that a limit applies to a suite.
 
     Raises:
-        BorderlineError: When one is no whole, unchanged suite.
+        BorderlineError: When none does.
     """
-    from borderline.suites.folder import suite_of
-
-    return {folder: suite_of(content, folder) for folder, content in files.items()}
-
-
-def check_classes(suite: Suite, folder: str, names: ClassNames) -> None:
-    """Check that a suite is about the pair of a run.
-
-    Raises:
-        BorderlineError: When its classes have other names, or are in another order.
-    """
-    classes = suite.about.positive, suite.about.negative
-    if classes != (names.positive, names.negative):
-        raise BorderlineError(
-            f"The suite {folder} has {classes[0]!r} as the positive class and {classes[1]!r} as "
-            f"the negative one, but this run has {names.positive!r} and {names.negative!r}: "
-            f"{_REMEDY}."
-        )
-
-
-def check_suite(
-    suite: Suite, folder: str, names: ClassNames, shape: Sequence[int], gate: GateParams
-) -> None:
-    """Check that a suite has images of a run's pair and shape, and that a limit applies to it.
-
-    Raises:
-        BorderlineError: When not.
-    """
-    check_classes(suite, folder, names)
-    if tuple(suite.about.shape) != tuple(shape):
-        raise BorderlineError(
-            f"The suite {folder} has images of the shape {tuple(suite.about.shape)}, but this run "
-            f"has images of the shape {tuple(shape)}: {_REMEDY}."
-        )
     if not any(suite.rows(verdict) for verdict in gate.suite_limits.verdicts):
         raise BorderlineError(
             f"The suite {folder} has {len(suite.rows('weakness'))} weakness images and "
             f"{len(suite.rows('ambiguous'))} ambiguous ones, and gate.suite_limits has no limit "
-            f"for these: set one, or {_REMEDY}."
+            "for these: set one, or name another suite."
         )
 
 
