@@ -131,7 +131,7 @@ def _read_items(content: bytes, folder: str) -> _Items:
         _refuse(ITEMS, folder, f"it does not describe a suite ({error})")
     if version != FORMAT or isinstance(version, bool):
         raise BorderlineError(
-            f"The suite {folder} has version {str(version)[:20]} of the format, but this version "
+            f"The suite {folder} has version {repr(version)[:20]} of the format, but this version "
             f"of Borderline reads {FORMAT}: use the version of Borderline that wrote it, or freeze "
             "a new suite."
         )
