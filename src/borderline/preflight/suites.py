@@ -39,7 +39,7 @@ def check_suites(
     Raises:
         BorderlineError: When one does not, or when suites to merge contradict each other.
     """
-    from borderline.pipelines.gate.suites import SUITES, check_has_limit, doubt_about
+    from borderline.pipelines.gate.suites import SUITES, check_has_limit, doubts_about
     from borderline.pipelines.suite.merged import MERGED
     from borderline.suites.merging import merge
 
@@ -57,8 +57,9 @@ def check_suites(
             # Kedro wraps the errors of datasets.
             raise BorderlineError(f"{setting}: {sentence_in(error) or error}") from error
         if dataset == SUITES:
-            for doubt in filter(None, map(doubt_about, suites.values(), suites)):
-                logger.warning(doubt)
+            for folder, suite in suites.items():
+                for doubt in doubts_about(suite, folder, parameters.gate):
+                    logger.warning(doubt)
 
 
 def check_findings_of_gate(pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -26,7 +26,7 @@ from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.gate.pipeline import create_pipeline
 from borderline.pipelines.gate.replay import replay_all
 from borderline.pipelines.gate.suite_limits import check_replays
-from borderline.pipelines.gate.suites import check_has_limit, doubt_about, suites_entry
+from borderline.pipelines.gate.suites import check_has_limit, doubts_about, suites_entry
 from borderline.preflight.suites import check_findings_of_gate, check_suites
 from borderline.suites.folder import files_of, write_suite
 from borderline.suites.suite import About, Item, MadeWith, Suite, digests_of_images
@@ -155,7 +155,8 @@ def test_worse_model_ends_the_run_with_status_3_and_says_why(tmp_path: Path) -> 
         "images of s is 0.0 %, 100.0 points below the 100.0 % of the former model old (p = 0.125, "
         "McNemar's exact test), and the limit is 25.0 points below; new: share of the 2 ambiguous "
         "images of s that the model is confident of is 100.0 % [34.2 %, 100.0 %], and the limit is "
-        "at most 50.0 %): look at the images of the suite, or change gate.suite_limits."
+        "at most 50.0 %): read the patterns in README.md of the suite, or change "
+        "gate.suite_limits."
     )
 
 
@@ -235,7 +236,7 @@ def test_table_without_suites_is_as_before() -> None:
     assert table["suite"].tolist() == ["", "s", "s"]
     assert "suite" not in verdict(table.assign(holds=[False, True, True]))
     assert verdict(table.assign(holds=False)).endswith(
-        ": read the report and look at the images of the suite, or change the limits of gate."
+        ": read the report and README.md of the suite, or change the limits of gate."
     )
 
 
@@ -297,11 +298,21 @@ def test_suite_that_no_limit_judges_is_refused() -> None:
 
 
 def test_suite_of_one_class_is_doubted() -> None:
-    assert doubt_about(OLD, "s") == ""
+    assert not list(doubts_about(OLD, "s", gate()))
     one = suite_of(Ink(), [i / 10 for i in range(10)], [1] * 10)
-    assert "10 are '7' and 0 are '1'" in doubt_about(one, "s")
-    assert "decides for '7' too often" in doubt_about(one, "s")
-    assert doubt_about(suite_of(Ink(), [0], [None]), "s") == ""
+    (doubt,) = doubts_about(one, "s", gate())
+    assert "10 are '7' and 0 are '1'" in doubt
+    assert "decides for '7' too often" in doubt
+    assert not list(doubts_about(suite_of(Ink(), [0], [None]), "s", gate()))
+
+
+def test_suite_on_which_one_image_decides_is_doubted() -> None:
+    few = suite_of(Ink(), [0.1, 0.2, -0.1], [1, 0, 0])
+    (doubt,) = doubts_about(few, "s", gate())
+    assert "so few weakness images (3)" in doubt
+    assert "below_former, 0.25" in doubt
+    assert not list(doubts_about(few, "s", gate(judged_by="interval")))
+    assert not list(doubts_about(few, "s", gate(weakness_accuracy__below_former=0)))
 
 
 @pytest.fixture

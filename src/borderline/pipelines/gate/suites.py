@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,19 +44,25 @@ def check_has_limit(suite: Suite, folder: str, gate: GateParams) -> None:
         )
 
 
-def doubt_about(suite: Suite, folder: str) -> str:
-    """A sentence about a suite whose weakness images are of one class; empty for another one.
+def doubts_about(suite: Suite, folder: str, gate: GateParams) -> Iterator[str]:
+    """Sentences about a suite whose weakness images are nearly all of one class, or very few.
 
     A model that decides for that class too often is right on most of them.
     """
     labels = [suite.items[row].label for row in suite.rows("weakness")]
     positive = sum(label == 1 for label in labels)
     negative, about = len(labels) - positive, suite.about
-    if max(positive, negative) <= _ONE_CLASS * len(labels):
-        return ""
-    often = about.positive if positive > negative else about.negative
-    return (
-        f"Of the weakness images of the suite {folder}, {positive} are {about.positive!r} and "
-        f"{negative} are {about.negative!r}: it does not show whether a model decides for "
-        f"{often!r} too often."
-    )
+    if max(positive, negative) > _ONE_CLASS * len(labels):
+        often = about.positive if positive > negative else about.negative
+        yield (
+            f"Of the weakness images of the suite {folder}, {positive} are {about.positive!r} and "
+            f"{negative} are {about.negative!r}: it does not show whether a model decides for "
+            f"{often!r} too often."
+        )
+    allowed = gate.suite_limits.weakness_accuracy.below_former
+    if labels and allowed and allowed * len(labels) < 1 and gate.judged_by == "value":
+        yield (
+            f"The suite {folder} has so few weakness images ({len(labels)}) that a model which is "
+            "wrong on one more than the former model breaks the limit "
+            f"gate.suite_limits.weakness_accuracy.below_former, {allowed:g}."
+        )
