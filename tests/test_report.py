@@ -260,7 +260,7 @@ def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
     folder = reporting_folder(again) / "comparison"
     assert str(folder / "comparison.html") in result.stdout
     measures = pd.read_csv(folder / "measures.csv")
-    assert measures["figure"].tolist() == list(MEASURES)
+    assert measures["measure"].tolist() == list(MEASURES)
     patterns = pd.read_csv(folder / "patterns.csv")
     assert set(patterns["model"]) <= set(MODELS)
     assert set(patterns["verdict"]) <= {"shared", "own", "open"}
@@ -303,7 +303,7 @@ def test_two_runs_side_by_side(again: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     folder = reporting_folder(again) / "comparison"
-    measures = pd.read_csv(folder / "measures.csv").set_index("figure")
+    measures = pd.read_csv(folder / "measures.csv").set_index("measure")
     assert measures.loc["yield", "other"] == 0
     others = measures.drop(index=["yield", "fd_lenet"])
     assert others["difference"].fillna(0).eq(0).all()

@@ -136,6 +136,18 @@ def test_a_folder_where_a_file_is_saved_is_said_first(
         results.check_places(names, catalog)
 
 
+@pytest.mark.parametrize("place", ["page.json", "checkpoints", "ledger"])
+def test_a_link_to_nothing_is_said_before_the_run(
+    catalog: DataCatalog, tmp_path: Path, place: str
+) -> None:
+    road = Pipeline([*STAGES["one"].nodes, *STAGES["two"].nodes])
+    path = tmp_path / "mine" / place
+    shutil.rmtree(path, ignore_errors=True)
+    path.symlink_to(tmp_path / "a disk that is away")
+    with pytest.raises(BorderlineError, match=f"{path} is a link to nothing, but the run needs"):
+        results.check_places({"ledger", *road.datasets()}, catalog)
+
+
 def test_the_command_for_a_missing_result_runs_the_stages_between_too(
     catalog: DataCatalog, tmp_path: Path
 ) -> None:

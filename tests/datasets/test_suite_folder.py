@@ -116,7 +116,7 @@ def test_ledger_has_the_digests_of_each_version(tmp_path: Path) -> None:
 
 def test_other_suites_are_only_read(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    with pytest.raises(DatasetError, match=r"The suite .*/a has no file images\.safetensors"):
+    with pytest.raises(DatasetError, match=r"The folder .*/a holds no suite"):
         SuiteFolders(paths={"a": str(tmp_path / "a")}).load()
     with pytest.raises(DatasetError, match="only read"):
         SuiteFolders(paths={}).save({})  # type: ignore[arg-type]

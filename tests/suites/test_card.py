@@ -24,7 +24,7 @@ def test_card_has_the_counts_and_the_head_of_a_hub() -> None:
         "| Ambiguous | none | the committee | 1 |",
         "| cnn_2 | 0.5 |",
         "| cnn_2 | 0 | 1 | 1 | 90 % | thinner |",
-        "kedro run --pipelines gate --params 'gate.suites=[path/to/this/folder]'",
+        "--params 'gate.suites=[path/to/this/folder],gate.limits=null'",
         "Left out: 3 unrealistic",
         "opinions",
     ):

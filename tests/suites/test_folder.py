@@ -106,6 +106,11 @@ def test_what_is_no_folder_of_a_suite_is_refused(tmp_path: Path, written: Path) 
     assert "is no folder" in sentence(tmp_path / "none")
     assert "is no folder" in sentence(written / ITEMS)
     assert "cannot be read" in sentence("nowhere://x")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/report.csv").touch()
+    told = sentence(tmp_path / "model")
+    assert f"holds no suite, because it has no file {ITEMS}" in told
+    assert "remove" not in told
     shutil.copytree(written, tmp_path / "v10")
     assert sentence(tmp_path).endswith(
         f"holds the suites v1, v10: name one of them, such as {tmp_path}/v10."
@@ -157,6 +162,7 @@ TWICE = json.loads(FILES[ITEMS])["items"][1]
     ("make", "words"),
     [
         (changed(lambda v: v["about"].update(format=2)), "has version 2 of the format"),
+        (changed(lambda v: v["about"].update(format="1")), "has version '1' of the format"),
         (changed(lambda v: v["about"].update(format=True)), "has version True of the format"),
         (changed(lambda v: v["about"].pop("format")), "does not describe a suite"),
         (changed(lambda v: v.update(code="x")), "code: Extra inputs"),

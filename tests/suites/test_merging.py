@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -36,6 +38,15 @@ def test_people_count_before_the_committee(people: object, order: int) -> None:
     merged = merge(both[::order])
     assert people in merged.items
     assert len(merged.items) == 2
+    assert merged.about.overruled == 1
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_people_settle_a_contradiction_of_committees(order: tuple[int, ...]) -> None:
+    people = item(0, label=0, label_source="people")
+    three = [suite({0: one}) for one in (item(0), ambiguous(0), people)]
+    merged = merge([three[place] for place in order])
+    assert merged.items == (people,)
     assert merged.about.overruled == 1
 
 

@@ -92,6 +92,11 @@ def _read(fs: Any, path: str, folder: str) -> dict[str, bytes]:
             f"The folder {folder} holds the suites {', '.join(sorted(versions, key=_number))}: "
             f"name one of them, such as {folder.rstrip('/')}/{newest}."
         )
+    if not {ITEMS, DIGESTS} & set(names):
+        raise BorderlineError(
+            f"The folder {folder} holds no suite, because it has no file {ITEMS}: name the folder "
+            "of a version of a suite, such as suites/v1."
+        )
     for name in sorted(set(names) - set(_NAMES)):
         raise BorderlineError(
             f"The suite {folder} has an entry {name!r}, which is no file of a suite: remove it."

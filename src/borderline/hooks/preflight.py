@@ -48,7 +48,6 @@ class PreflightHooks:
             check_operating_point,
             digests_of_imports,
         )
-        from borderline.preflight.merging import check_merged
         from borderline.preflight.models_on_disk import check_models
         from borderline.preflight.repaired import (
             check_repairable,
@@ -103,8 +102,7 @@ class PreflightHooks:
         results.check_training(book, self._running, catalog)
         entries = ledger.opened(book, stages, self._running)
         source = catalog.load("source") if "source" in pipeline.inputs() else None
-        check_suites(pipeline, catalog, self.parameters, source)
-        check_merged(pipeline, catalog, parameters, source)
+        check_suites(pipeline, catalog, parameters, source)
         if source is not None:
             inputs.check_source(source, parameters)
             check_operating_point(pipeline, source, parameters)

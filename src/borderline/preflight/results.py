@@ -29,14 +29,15 @@ def digests_in(catalog: DataCatalog) -> ledger.Digests:
 def check_places(names: Iterable[str], catalog: DataCatalog) -> None:
     """Check that datasets have files where they keep files, and folders where they keep folders.
 
-    A pipe or a device in place of a file would never end.
+    A pipe or a device in place of a file would never end. A link to nothing, as to a disk that is
+    away, would end the run when it saves.
     """
     for name in sorted(names):
         place = place_of(catalog.get(name))
         if place is None or not place.is_local:
             continue
         path = Path(place.path)
-        there = next(parent for parent in (path, *path.parents) if parent.exists())
+        there = next(p for p in (path, *path.parents) if p.exists() or p.is_symlink())
         if place.is_folder or there != path:
             wrong, needed = [there] * (not there.is_dir()), "folder"
         else:
@@ -47,7 +48,7 @@ def check_places(names: Iterable[str], catalog: DataCatalog) -> None:
         for entry in wrong[:1]:
             kind = "a folder" if entry.is_dir() else "a file"
             if not (entry.is_dir() or entry.is_file()):
-                kind = "a pipe or a device"
+                kind = "a pipe or a device" if entry.exists() else "a link to nothing"
             raise BorderlineError(
                 f"{entry} is {kind}, but the run needs a {needed} of that name for {name!r}: "
                 "move it away."

@@ -1,4 +1,4 @@
-"""Checks of the suites that the gate replays."""
+"""Checks of the suites that the gate replays, and of those that a new suite merges."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from borderline.measures.class_names import ClassNames
 if TYPE_CHECKING:
     from borderline.datasets.image_source import SourceImages
     from borderline.preflight.configuration import Parameters
+    from borderline.suites.suite import Suite
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def check_suites(
     parameters: Parameters,
     source: SourceImages | None,
 ) -> None:
-    """Check that all suites are whole, and fit the run; without effect if it replays none.
+    """Check that the suites of ``gate.suites`` and ``suite.merge`` are whole, and fit the run.
 
     Args:
         pipeline: The nodes of the run.
@@ -36,22 +37,29 @@ def check_suites(
         source: The images, if the run takes them; else those of the last run count.
 
     Raises:
-        BorderlineError: When one does not.
+        BorderlineError: When one does not, or when suites to merge contradict each other.
     """
-    from borderline.pipelines.gate.suites import SUITES, check_suite, doubt_about, read_suites
+    from borderline.pipelines.gate.suites import SUITES, check_has_limit, doubts_about
+    from borderline.pipelines.suite.merged import MERGED
+    from borderline.suites.merging import merge
 
-    if SUITES not in pipeline.inputs():
-        return
-    names, shape = _of_source(source, parameters) if source else _of_last_run(catalog)
-    try:
-        suites = read_suites(catalog.load(SUITES))
-    except (BorderlineError, DatasetError) as error:
-        # Kedro wraps the errors of datasets.
-        raise BorderlineError(f"gate.suites: {sentence_in(error) or error}") from error
-    for folder, suite in suites.items():
-        check_suite(suite, folder, names, shape, parameters.gate)
-        if doubt := doubt_about(suite, folder):
-            logger.warning(doubt)
+    for dataset, setting in ((SUITES, "gate.suites"), (MERGED, "suite.merge")):
+        if dataset not in pipeline.inputs():
+            continue
+        try:
+            suites = _suites(catalog, dataset, parameters, source)
+            if dataset == MERGED and suites:
+                merge(list(suites.values()), list(suites))
+            elif dataset == SUITES:
+                for folder, suite in suites.items():
+                    check_has_limit(suite, folder, parameters.gate)
+        except (BorderlineError, DatasetError) as error:
+            # Kedro wraps the errors of datasets.
+            raise BorderlineError(f"{setting}: {sentence_in(error) or error}") from error
+        if dataset == SUITES:
+            for folder, suite in suites.items():
+                for doubt in doubts_about(suite, folder, parameters.gate):
+                    logger.warning(doubt)
 
 
 def check_findings_of_gate(pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -68,6 +76,21 @@ def check_findings_of_gate(pipeline: Pipeline, catalog: DataCatalog) -> None:
                 "not about the model of this run: set gate.limits to null to replay the suites "
                 "only (--params gate.limits=null), or run all stages first."
             )
+
+
+def _suites(
+    catalog: DataCatalog, dataset: str, parameters: Parameters, source: SourceImages | None
+) -> dict[str, Suite]:
+    """The suites of a dataset by folder, each of the classes and the image shape of the run."""
+    from borderline.suites.fitting import check_fits
+    from borderline.suites.folder import suites_of
+
+    suites = suites_of(catalog.load(dataset))
+    if suites:
+        names, shape = _of_source(source, parameters) if source else _of_last_run(catalog)
+        for folder, suite in suites.items():
+            check_fits(suite, folder, names, shape)
+    return suites
 
 
 def _of_source(source: SourceImages, parameters: Parameters) -> tuple[ClassNames, Sequence[int]]:

@@ -78,6 +78,11 @@ def suite_of(files: Mapping[str, bytes], folder: str) -> Suite:
     return suite
 
 
+def suites_of(files: Mapping[str, Mapping[str, bytes]]) -> dict[str, Suite]:
+    """The suites by folder, from the files of each; see :func:`suite_of`."""
+    return {folder: suite_of(content, folder) for folder, content in files.items()}
+
+
 def write_suite(suite: Suite, folder: str) -> None:
     """Write a suite to a folder of this machine, which must not exist yet.
 
@@ -126,7 +131,7 @@ def _read_items(content: bytes, folder: str) -> _Items:
         _refuse(ITEMS, folder, f"it does not describe a suite ({error})")
     if version != FORMAT or isinstance(version, bool):
         raise BorderlineError(
-            f"The suite {folder} has version {str(version)[:20]} of the format, but this version "
+            f"The suite {folder} has version {repr(version)[:20]} of the format, but this version "
             f"of Borderline reads {FORMAT}: use the version of Borderline that wrote it, or freeze "
             "a new suite."
         )

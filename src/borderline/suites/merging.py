@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from borderline.errors import BorderlineError
 from borderline.suites.folder import digest_of
 from borderline.suites.suite import About, Item, Merged, Suite
 
-Kind = tuple[str, str, tuple[int, ...]]
-"""The positive class, the negative class, and the shape of an image."""
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def merge(suites: Sequence[Suite], names: Sequence[str] = ()) -> Suite:
@@ -31,28 +32,38 @@ def merge(suites: Sequence[Suite], names: Sequence[str] = ()) -> Suite:
     distinct = {digest_of(suite): (suite, name) for suite, name in zip(suites, said, strict=True)}
     if len(distinct) == 1:
         return suites[0]
-    chosen: dict[str, tuple[int, int]] = {}
-    parts, overruled = list(distinct.values()), 0
-    for place, (suite, name) in enumerate(parts):
-        check_same(_kind(parts[0][0]), parts[0][1], _kind(suite), name)
-        for row, item in enumerate(suite.items):
-            if item.digest not in chosen:
-                chosen[item.digest] = place, row
-                continue
-            former_place, former_row = chosen[item.digest]
-            former, former_name = parts[former_place]
-            both = former.items[former_row], item
-            _check_agree(*both, former_name, name)
-            overruled += both[0].label != both[1].label
-            if both[1].is_of_people and not both[0].is_of_people:
-                chosen[item.digest] = place, row
-    images = torch.stack([parts[place][0].images[row] for place, row in chosen.values()])
-    items = tuple(parts[place][0].items[row] for place, row in chosen.values())
+    parts = list(distinct.values())
+    images: dict[str, list[tuple[Item, Tensor, str]]] = {}
+    for suite, name in parts:
+        _check_same(parts[0][0].about, parts[0][1], suite.about, name)
+        for item, image in zip(suite.items, suite.images, strict=True):
+            images.setdefault(item.digest, []).append((item, image, name))
+    chosen = [_decided(equal) for equal in images.values()]
+    overruled = sum(
+        any(item.label != kept.label for item, *_ in equal)
+        for (kept, _), equal in zip(chosen, images.values(), strict=True)
+    )
     about = _about([suite.about for suite, _ in parts], overruled)
     merged = tuple(
         Merged(digest=digest, images=len(suite.items)) for digest, (suite, _) in distinct.items()
     )
-    return Suite(about.model_copy(update={"merged": merged}), items, images)
+    items, tensors = zip(*chosen, strict=True)
+    return Suite(about.model_copy(update={"merged": merged}), items, torch.stack(tensors))
+
+
+def _decided(equal: Sequence[tuple[Item, Tensor, str]]) -> tuple[Item, Tensor]:
+    """The item and the pixels that count, of an image by the suites that have it.
+
+    Raises:
+        BorderlineError: When two decisions differ, both by people, or both by a committee where
+            people did not decide.
+    """
+    counting = [one for one in equal if one[0].is_of_people] or equal
+    (first, image, name), *others = counting
+    for other, _, other_name in others:
+        if other.label != first.label:
+            raise _contradiction(first, other, name, other_name)
+    return first, image
 
 
 def _about(abouts: Sequence[About], overruled: int) -> About:
@@ -72,40 +83,30 @@ def _joined(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def check_same(first: Kind, name: str, second: Kind, other_name: str) -> None:
-    """Check that two suites, by their names in messages, are of the same classes and shape.
-
-    Raises:
-        BorderlineError: When not.
-    """
+def _check_same(first: About, name: str, second: About, other_name: str) -> None:
+    """Check that two suites, by their names in messages, are of the same classes and shape."""
     wrong = f"The suites {name} and {other_name} cannot be merged, because"
-    if first[:2] != second[:2]:
+    if (first.positive, first.negative) != (second.positive, second.negative):
         raise BorderlineError(
-            f"{wrong} the classes of the first are {first[0]!r} (positive) and {first[1]!r} "
-            f"(negative), and those of the second are {second[0]!r} and {second[1]!r}: merge "
-            "suites of one pair with the same positive class."
+            f"{wrong} the classes of the first are {first.positive!r} (positive) and "
+            f"{first.negative!r} (negative), and those of the second are {second.positive!r} and "
+            f"{second.negative!r}: merge suites of one pair with the same positive class."
         )
-    if first[2] != second[2]:
+    if first.shape != second.shape:
         raise BorderlineError(
-            f"{wrong} the images of the first have the shape {first[2]}, and those of the second "
-            f"{second[2]}: merge suites of images of one shape."
+            f"{wrong} the images of the first have the shape {first.shape}, and those of the "
+            f"second {second.shape}: merge suites of images of one shape."
         )
 
 
-def _kind(suite: Suite) -> Kind:
-    return suite.about.positive, suite.about.negative, suite.about.shape
-
-
-def _check_agree(first: Item, second: Item, name: str, other_name: str) -> None:
-    """Check that two decisions on one image are the same, if people or committees made both."""
-    if first.label != second.label and first.is_of_people == second.is_of_people:
-        who = "people" if first.is_of_people else "their committees"
-        raise BorderlineError(
-            f"The suites {name} and {other_name} cannot be merged, because {who} contradict each "
-            f"other about the image {first.digest[:16]}: its label is {_said(first)} in the first "
-            f"and {_said(second)} in the second; remove one of the suites from suite.merge, or "
-            "let people rate the image and freeze a new suite."
-        )
+def _contradiction(first: Item, second: Item, name: str, other_name: str) -> BorderlineError:
+    who = "people" if first.is_of_people else "their committees"
+    return BorderlineError(
+        f"The suites {name} and {other_name} cannot be merged, because {who} contradict each "
+        f"other about the image {first.digest[:16]}: its label is {_said(first)} in the first "
+        f"and {_said(second)} in the second; remove one of the suites from suite.merge, or "
+        "let people rate the image and freeze a new suite."
+    )
 
 
 def _said(item: Item) -> str:

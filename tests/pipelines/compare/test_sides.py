@@ -42,7 +42,7 @@ def test_all_measures_are_compared_and_differ_where_the_interval_excludes_0() ->
     figures["yield"] = Measured(value=0.9, low=0.85, high=0.95)
     figures["ece"] = Measured(value=0.5)
     other = findings_of(measures=figures)
-    table = compare_measures(this, other, same_judge=True).set_index("figure")
+    table = compare_measures(this, other, same_judge=True).set_index("measure")
     assert list(table.index) == list(MEASURES)
     assert table.loc["yield", "differ"]
     assert table.loc["yield", "difference"] == pytest.approx(-0.4)
@@ -59,7 +59,7 @@ def test_frechet_distances_are_compared_at_one_n_and_by_one_judge(
     figures = dict(findings_of().measures)
     figures["fd_lenet"] = Measured(value=90, low=80, high=100, n=n)
     table = compare_measures(findings_of(), findings_of(measures=figures), same_judge=same_judge)
-    row = table.set_index("figure").loc["fd_lenet"]
+    row = table.set_index("measure").loc["fd_lenet"]
     assert row["other"] == 90
     assert bool(row["difference"] == row["difference"]) == compared
     assert bool(row["differ"]) == compared

@@ -50,7 +50,7 @@ def test_limit_is_held_or_broken(limit: dict[str, float], judged_by: str, holds:
     assert holds or "a: accuracy is 90.0 % [85.0 %, 95.0 %], and the limit is at" in sentence
 
 
-def test_figure_without_an_interval_is_judged_by_its_value() -> None:
+def test_measure_without_an_interval_is_judged_by_its_value() -> None:
     table = check(findings(ece=Measured(value=0.05)), gate({"ece": {"most": 0.05}}, "interval"))
     assert table["holds"].all()
 
@@ -64,7 +64,7 @@ def test_what_could_not_be_measured_does_not_hold() -> None:
 def test_every_model_is_held_to_every_limit_but_those_taken_away() -> None:
     both = findings() | {"b": findings_of(measures=dict.fromkeys(MEASURES, Measured(value=0.1)))}
     table = check(both, gate({"accuracy": {"least": 0.3}, "yield": {"least": 0.3}, "acd": None}))
-    assert table[["model", "figure", "holds"]].to_numpy().tolist() == [
+    assert table[["model", "measure", "holds"]].to_numpy().tolist() == [
         ["a", "accuracy", True],
         ["a", "yield", True],
         ["b", "accuracy", False],
@@ -88,7 +88,7 @@ def test_limits_that_say_nothing_are_refused(limits: dict[str, Any], words: str)
         gate(limits)
 
 
-def test_figure_that_rounds_to_its_limit_is_told_from_it() -> None:
+def test_measure_that_rounds_to_its_limit_is_told_from_it() -> None:
     table = check(findings(accuracy=Measured(value=0.89996)), gate({"accuracy": {"least": 0.9}}))
     assert "accuracy is 0.89996, and the limit is at least 0.9" in verdict(table)
 

@@ -19,7 +19,6 @@ from borderline.datasets import CSVDataset, SuiteFolders, TensorDataset
 from borderline.errors import BorderlineError, GateClosed
 from borderline.grid import Grid, Layout
 from borderline.hooks.closing import GateHooks
-from borderline.measures.class_names import ClassNames
 from borderline.params import RunParams
 from borderline.pipelines.gate.limits import check, verdict
 from borderline.pipelines.gate.nodes import check_limits, replay_suites
@@ -27,7 +26,7 @@ from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.gate.pipeline import create_pipeline
 from borderline.pipelines.gate.replay import replay_all
 from borderline.pipelines.gate.suite_limits import check_replays
-from borderline.pipelines.gate.suites import check_suite, doubt_about, suites_entry
+from borderline.pipelines.gate.suites import check_has_limit, doubts_about, suites_entry
 from borderline.preflight.suites import check_findings_of_gate, check_suites
 from borderline.suites.folder import files_of, write_suite
 from borderline.suites.suite import About, Item, MadeWith, Suite, digests_of_images
@@ -96,9 +95,9 @@ def gate(**changed: Any) -> GateParams:
     """The defaults with a suite and without limits of findings."""
     values = copy.deepcopy(DEFAULTS) | {"limits": None, "suites": ["s"]}
     for name, value in changed.items():
-        figure, _, end = name.partition("__")
+        measure, _, end = name.partition("__")
         if end:
-            values["suite_limits"][figure][end] = value
+            values["suite_limits"][measure][end] = value
         else:
             values[name] = value
     return GateParams.model_validate(values)
@@ -122,7 +121,7 @@ OLD = suite_of(Ink(), PIXELS, LABELS)
 
 def test_model_passes_on_its_own_suite() -> None:
     rows = replayed(Ink(), OLD)
-    assert rows[["figure", "images", "value", "former"]].to_numpy().tolist() == [
+    assert rows[["measure", "images", "value", "former"]].to_numpy().tolist() == [
         ["weakness_accuracy", 4, 0.5, 0.5],
         ["ambiguous_confident", 2, 0, 0],
     ]
@@ -156,7 +155,8 @@ def test_worse_model_ends_the_run_with_status_3_and_says_why(tmp_path: Path) -> 
         "images of s is 0.0 %, 100.0 points below the 100.0 % of the former model old (p = 0.125, "
         "McNemar's exact test), and the limit is 25.0 points below; new: share of the 2 ambiguous "
         "images of s that the model is confident of is 100.0 % [34.2 %, 100.0 %], and the limit is "
-        "at most 50.0 %): look at the images of the suite, or change gate.suite_limits."
+        "at most 50.0 %): read the patterns in README.md of the suite, or change "
+        "gate.suite_limits."
     )
 
 
@@ -227,7 +227,7 @@ def test_table_without_suites_is_as_before() -> None:
     found = {"a.findings": findings_of().model_dump(mode="json")}
     table = check_limits(grid=grid_of_one, gate=settings, **found)
     assert table.to_csv(index=False) == (
-        "model,figure,value,low,high,least,most,holds,says\n"
+        "model,measure,value,low,high,least,most,holds,says\n"
         'a,accuracy,0.1,0.05,0.15000000000000002,0.05,,True,"a: accuracy is 10.0 % [5.0 %, 15.0 '
         '%], and the limit is at least 5.0 %"\n'
     )
@@ -236,7 +236,7 @@ def test_table_without_suites_is_as_before() -> None:
     assert table["suite"].tolist() == ["", "s", "s"]
     assert "suite" not in verdict(table.assign(holds=[False, True, True]))
     assert verdict(table.assign(holds=False)).endswith(
-        ": read the report and look at the images of the suite, or change the limits of gate."
+        ": read the report and README.md of the suite, or change the limits of gate."
     )
 
 
@@ -290,32 +290,29 @@ def test_settings_that_judge_nothing_are_refused(changed: dict[str, Any], words:
         gate(**changed)
 
 
-@pytest.mark.parametrize(
-    ("suite", "limits", "words"),
-    [
-        (suite_of(Ink(), [0], [1], positive="1", negative="7"), {}, "'1' as the positive class"),
-        (suite_of(Ink(), [0], [1], shape=(3, 2, 2)), {}, r"of the shape \(3, 2, 2\)"),
-        (
-            suite_of(Ink(), [0], [None]),
-            {"ambiguous_confident__most": None},
-            "0 weakness images and 1 ambiguous ones, and gate.suite_limits has no limit",
-        ),
-    ],
-)
-def test_suite_that_does_not_fit_the_run_is_refused(
-    suite: Suite, limits: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(BorderlineError, match=words):
-        check_suite(suite, "s", ClassNames("1", "7"), SHAPE, gate(**limits))
-    check_suite(OLD, "s", ClassNames("1", "7"), SHAPE, gate())
+def test_suite_that_no_limit_judges_is_refused() -> None:
+    ambiguous = suite_of(Ink(), [0], [None])
+    check_has_limit(ambiguous, "s", gate())
+    with pytest.raises(BorderlineError, match="0 weakness images and 1 ambiguous ones, and gate"):
+        check_has_limit(ambiguous, "s", gate(ambiguous_confident__most=None))
 
 
 def test_suite_of_one_class_is_doubted() -> None:
-    assert doubt_about(OLD, "s") == ""
+    assert not list(doubts_about(OLD, "s", gate()))
     one = suite_of(Ink(), [i / 10 for i in range(10)], [1] * 10)
-    assert "10 are '7' and 0 are '1'" in doubt_about(one, "s")
-    assert "decides for '7' too often" in doubt_about(one, "s")
-    assert doubt_about(suite_of(Ink(), [0], [None]), "s") == ""
+    (doubt,) = doubts_about(one, "s", gate())
+    assert "10 are '7' and 0 are '1'" in doubt
+    assert "decides for '7' too often" in doubt
+    assert not list(doubts_about(suite_of(Ink(), [0], [None]), "s", gate()))
+
+
+def test_suite_on_which_one_image_decides_is_doubted() -> None:
+    few = suite_of(Ink(), [0.1, 0.2, -0.1], [1, 0, 0])
+    (doubt,) = doubts_about(few, "s", gate())
+    assert "so few weakness images (3)" in doubt
+    assert "below_former, 0.25" in doubt
+    assert not list(doubts_about(few, "s", gate(judged_by="interval")))
+    assert not list(doubts_about(few, "s", gate(weakness_accuracy__below_former=0)))
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_copies_of_test_images_are_added_by_no_arm_and_counted(
     kept = [row for row in range(30) if row not in (0, 3)]
     assert torch.equal(without["uncertain.images"], made["uncertain.images"][kept])
     check_not_held_out({"uncertain": without["uncertain.images"]}, {"test": copied})
-    real = table[table["source"] == "data set"].set_index("verdict")["images"]
+    real = table[table["label_source"] == "data set"].set_index("verdict")["images"]
     assert real.to_dict() == {"copies of test or selection images": 2, "real": 28}
 
 
@@ -158,7 +158,7 @@ def test_copies_of_selection_images_are_added_by_no_arm(
     check_not_held_out(
         {"uncertain": made["uncertain.images"]}, {"selection": train["images"][selection]}
     )
-    assert table["images"][table["source"] == "data set"].tolist() == [2, 28]
+    assert table["images"][table["label_source"] == "data set"].tolist() == [2, 28]
 
 
 def test_labels_of_people_reach_the_arms(
@@ -172,7 +172,7 @@ def test_labels_of_people_reach_the_arms(
     assert len(made["boundary.images"]) == 29
     assert made["boundary.targets"][:2].tolist() == [1, 0]
     assert torch.equal(made["boundary.images"][1], inputs["borderline"]["images"][2])
-    assert table["images"][table["source"] == "people"].tolist() == [1, 1]
+    assert table["images"][table["label_source"] == "people"].tolist() == [1, 1]
 
 
 def test_fresh_images_are_in_no_arm_and_may_have_no_pattern(

@@ -25,7 +25,7 @@ VERDICTS = pd.DataFrame(
 
 def test_the_committee_labels_what_it_is_sure_of_and_nothing_else_trains() -> None:
     table = labels_of(VERDICTS)
-    assert list(table["label"]) == ["hard", "hard", "soft", *["never"] * 4]
+    assert list(table["label_kind"]) == ["hard", "hard", "soft", *["never"] * 4]
     assert table["target"][:2].tolist() == [1, 0]
     assert table["target"][2] == table["mean"][2] == pytest.approx(1 / 3)
     assert table["mean"][0] == pytest.approx(0.9 / 0.95)
@@ -46,23 +46,23 @@ def test_the_committee_labels_what_it_is_sure_of_and_nothing_else_trains() -> No
 )
 def test_people_count_before_the_committee(counts: list[int], label: str, target: float) -> None:
     table = labels_of(VERDICTS, {0: counts})
-    assert (table["source"][0], table["label"][0]) == ("people", label)
+    assert (table["label_source"][0], table["label_kind"][0]) == ("people", label)
     assert table["target"][0] == pytest.approx(target, nan_ok=True)
-    assert list(table["source"][1:]) == ["committee"] * 6
+    assert list(table["label_source"][1:]) == ["committee"] * 6
 
 
 def test_people_can_label_an_image_that_the_committee_does_not_take_for_one() -> None:
     table = labels_of(VERDICTS, {3: [3, 0, 0, 0]})
-    assert (table["label"][3], table["target"][3]) == ("hard", 1)
+    assert (table["label_kind"][3], table["target"][3]) == ("hard", 1)
 
 
 def test_people_cannot_see_that_an_image_is_a_copy() -> None:
-    assert labels_of(VERDICTS, {5: [3, 0, 0, 0]})["label"][5] == "never"
+    assert labels_of(VERDICTS, {5: [3, 0, 0, 0]})["label_kind"][5] == "never"
 
 
 def test_without_an_opinion_nothing_trains() -> None:
     none = VERDICTS.assign(verdict="undecided", positive=np.nan, negative=np.nan)
-    assert (labels_of(none)["label"] == "never").all()
+    assert (labels_of(none)["label_kind"] == "never").all()
     assert len(labels_of(VERDICTS[:0])) == 0
 
 

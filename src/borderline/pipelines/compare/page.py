@@ -170,7 +170,7 @@ def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
 
 
 def _row(row: pd.Series) -> dict[str, Any]:
-    described = MEASURES[row["figure"]]
+    described = MEASURES[row["measure"]]
 
     def text(*columns: str) -> tuple[str, str]:
         return with_interval(described.form, *(row[column] for column in columns))

@@ -20,7 +20,7 @@ from borderline.params import Pairing
 from borderline.records import Clusters, LabelledImages, Part, Prototypes, RealView
 
 COLUMNS = [
-    *("figure", "this", "this_low", "this_high", "other", "other_low", "other_high"),
+    *("measure", "this", "this_low", "this_high", "other", "other_low", "other_high"),
     *("difference", "low", "high", "differ"),
 ]
 

@@ -16,7 +16,7 @@ class Row(NamedTuple):
 
     model: str
     suite: str
-    figure: str
+    measure: str
     value: float | None
     low: float | None
     high: float | None
@@ -93,5 +93,5 @@ def _remedy(broken: DataFrame) -> str:
     if "suite" not in broken or not (of_suites := broken["suite"] != "").any():
         return "read the report, or change gate.limits"
     if of_suites.all():
-        return "look at the images of the suite, or change gate.suite_limits"
-    return "read the report and look at the images of the suite, or change the limits of gate"
+        return "read the patterns in README.md of the suite, or change gate.suite_limits"
+    return "read the report and README.md of the suite, or change the limits of gate"

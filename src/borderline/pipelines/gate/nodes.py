@@ -23,12 +23,13 @@ def replay_suites(
     run: RunParams,
     **models: Any,
 ) -> DataFrame:
-    """The figures of all models on all suites; ``confident`` is that of the tipping."""
+    """The measures of all models on all suites; ``confident`` is that of the tipping."""
     from borderline.measures.class_names import ClassNames
     from borderline.pipelines.gate.replay import replay_all
-    from borderline.pipelines.gate.suites import check_classes, read_suites
+    from borderline.suites.fitting import check_classes
+    from borderline.suites.folder import suites_of
 
-    suites = read_suites(gate_suites)
+    suites = suites_of(gate_suites)
     for folder, suite in suites.items():
         check_classes(suite, folder, ClassNames.of(pair_names))
     later = {m: (models[f"{m}.classifier"], models[f"{m}.boundary"]) for m in grid.models}

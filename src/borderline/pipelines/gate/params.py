@@ -56,21 +56,21 @@ class AmbiguousLimit(Params):
 
 
 class SuiteLimits(Params):
-    """The limits for each suite; docs/suite.md has the figures behind the default values."""
+    """The limits for each suite; docs/suite.md has the numbers behind the default values."""
 
     weakness_accuracy: WeaknessLimit
     ambiguous_confident: AmbiguousLimit
 
-    def of(self, figure: str) -> dict[str, float | None]:
-        """The limits of a figure by name, ``weakness_accuracy`` or ``ambiguous_confident``."""
-        limits: dict[str, float | None] = getattr(self, figure).plain()
+    def of(self, measure: str) -> dict[str, float | None]:
+        """The limits of a measure by name, ``weakness_accuracy`` or ``ambiguous_confident``."""
+        limits: dict[str, float | None] = getattr(self, measure).plain()
         return limits
 
     @property
     def verdicts(self) -> tuple[str, ...]:
         """The verdicts on the images that have a limit."""
-        figures = {"weakness": "weakness_accuracy", "ambiguous": "ambiguous_confident"}
-        known = {v: set(self.of(figure).values()) != {None} for v, figure in figures.items()}
+        measures = {"weakness": "weakness_accuracy", "ambiguous": "ambiguous_confident"}
+        known = {v: set(self.of(measure).values()) != {None} for v, measure in measures.items()}
         return tuple(verdict for verdict, has_limit in known.items() if has_limit)
 
 

@@ -16,11 +16,11 @@ from borderline.measures.intervals import estimate_of_share
 from borderline.suites.suite import Item, Suite
 
 COLUMNS = [
-    *("model", "suite", "figure", "former_models", "images", "value", "low", "high"),
+    *("model", "suite", "measure", "former_models", "images", "value", "low", "high"),
     *("former", "worse", "better", "p_value"),
 ]
-FIGURES = {"weakness": "weakness_accuracy", "ambiguous": "ambiguous_confident"}
-"""The figure of the images with each verdict."""
+MEASURES = {"weakness": "weakness_accuracy", "ambiguous": "ambiguous_confident"}
+"""The measure on the images with each verdict."""
 
 
 def replay_all(
@@ -30,7 +30,7 @@ def replay_all(
     confident: float,
     device: torch.device,
 ) -> pd.DataFrame:
-    """The figures of all models on all suites, a row a figure by ``COLUMNS``.
+    """The measures of all models on all suites, a row a measure by ``COLUMNS``.
 
     ``weakness_accuracy`` is the share of the images with the verdict weakness that the model
     classifies correctly at its own threshold, and ``ambiguous_confident`` the share of the
@@ -51,12 +51,12 @@ def replay_all(
     for name, (model, boundary) in models.items():
         for folder, suite in suites.items():
             p = predict(model, suite.images, device)
-            for verdict, figure in FIGURES.items():
+            for verdict, measure in MEASURES.items():
                 places = suite.rows(verdict)
                 items = [suite.items[place] for place in places]
                 measured = _measured(verdict, p[places], boundary, items, confident)
                 former = ", ".join(sorted({item.model for item in items}))
-                rows.append((name, folder, figure, former, len(items), *measured))
+                rows.append((name, folder, measure, former, len(items), *measured))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -1,8 +1,8 @@
-"""The suites of the gate: their entry in the catalog, and whether they fit the run."""
+"""The suites of the gate: their entry in the catalog, and whether they can judge."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,12 @@ from borderline.datasets.buckets import located
 from borderline.errors import BorderlineError
 
 if TYPE_CHECKING:
-    from borderline.measures.class_names import ClassNames
     from borderline.pipelines.gate.params import GateParams
     from borderline.suites.suite import Suite
 
 SUITES = "gate_suites"
 """The dataset of the suites that ``gate.suites`` names."""
 _ONE_CLASS = 0.9
-_REMEDY = "name another suite in gate.suites, or run another environment"
 
 
 def suites_entry(gate: GateParams, project: Path) -> dict[str, dict[str, Any]]:
@@ -32,67 +30,39 @@ def suites_entry(gate: GateParams, project: Path) -> dict[str, dict[str, Any]]:
     return {SUITES: entry}
 
 
-def read_suites(files: Mapping[str, Mapping[str, bytes]]) -> dict[str, Suite]:
-    """The suites by folder, from the files of each.
+def check_has_limit(suite: Suite, folder: str, gate: GateParams) -> None:
+    """Check that a limit applies to a suite.
 
     Raises:
-        BorderlineError: When one is no whole, unchanged suite.
+        BorderlineError: When none does.
     """
-    from borderline.suites.folder import suite_of
-
-    return {folder: suite_of(content, folder) for folder, content in files.items()}
-
-
-def check_classes(suite: Suite, folder: str, names: ClassNames) -> None:
-    """Check that a suite is about the pair of a run.
-
-    Raises:
-        BorderlineError: When its classes have other names, or are in another order.
-    """
-    classes = suite.about.positive, suite.about.negative
-    if classes != (names.positive, names.negative):
-        raise BorderlineError(
-            f"The suite {folder} has {classes[0]!r} as the positive class and {classes[1]!r} as "
-            f"the negative one, but this run has {names.positive!r} and {names.negative!r}: "
-            f"{_REMEDY}."
-        )
-
-
-def check_suite(
-    suite: Suite, folder: str, names: ClassNames, shape: Sequence[int], gate: GateParams
-) -> None:
-    """Check that a suite has images of a run's pair and shape, and that a limit applies to it.
-
-    Raises:
-        BorderlineError: When not.
-    """
-    check_classes(suite, folder, names)
-    if tuple(suite.about.shape) != tuple(shape):
-        raise BorderlineError(
-            f"The suite {folder} has images of the shape {tuple(suite.about.shape)}, but this run "
-            f"has images of the shape {tuple(shape)}: {_REMEDY}."
-        )
     if not any(suite.rows(verdict) for verdict in gate.suite_limits.verdicts):
         raise BorderlineError(
             f"The suite {folder} has {len(suite.rows('weakness'))} weakness images and "
             f"{len(suite.rows('ambiguous'))} ambiguous ones, and gate.suite_limits has no limit "
-            f"for these: set one, or {_REMEDY}."
+            "for these: set one, or name another suite."
         )
 
 
-def doubt_about(suite: Suite, folder: str) -> str:
-    """A sentence about a suite whose weakness images are of one class; empty for another one.
+def doubts_about(suite: Suite, folder: str, gate: GateParams) -> Iterator[str]:
+    """Sentences about a suite whose weakness images are nearly all of one class, or very few.
 
     A model that decides for that class too often is right on most of them.
     """
     labels = [suite.items[row].label for row in suite.rows("weakness")]
     positive = sum(label == 1 for label in labels)
     negative, about = len(labels) - positive, suite.about
-    if max(positive, negative) <= _ONE_CLASS * len(labels):
-        return ""
-    often = about.positive if positive > negative else about.negative
-    return (
-        f"Of the weakness images of the suite {folder}, {positive} are {about.positive!r} and "
-        f"{negative} are {about.negative!r}: it does not show whether a model decides for "
-        f"{often!r} too often."
-    )
+    if max(positive, negative) > _ONE_CLASS * len(labels):
+        often = about.positive if positive > negative else about.negative
+        yield (
+            f"Of the weakness images of the suite {folder}, {positive} are {about.positive!r} and "
+            f"{negative} are {about.negative!r}: it does not show whether a model decides for "
+            f"{often!r} too often."
+        )
+    allowed = gate.suite_limits.weakness_accuracy.below_former
+    if labels and allowed and allowed * len(labels) < 1 and gate.judged_by == "value":
+        yield (
+            f"The suite {folder} has so few weakness images ({len(labels)}) that a model which is "
+            "wrong on one more than the former model breaks the limit "
+            f"gate.suite_limits.weakness_accuracy.below_former, {allowed:g}."
+        )

@@ -14,8 +14,8 @@ from borderline.verdicts.rule import AMBIGUOUS, MEMORISED, WEAKNESS
 PEOPLE, COMMITTEE, DATA_SET = "people", "committee", "data set"
 HARD, SOFT, NEVER = "hard", "soft", "never"
 """An image trains with the label 0 or 1, with a probability as its label, or not at all."""
-COLUMNS = ["source", "verdict", "label", "target", "mean"]
-COUNT_COLUMNS = ["images_of", "source", "verdict", "label", "images"]
+COLUMNS = ["label_source", "verdict", "label_kind", "target", "mean"]
+COUNT_COLUMNS = ["images_of", "label_source", "verdict", "label_kind", "images"]
 
 
 def labels_of(
@@ -33,8 +33,8 @@ def labels_of(
         answers: The numbers of ``people.ANSWERS`` by row.
 
     Returns:
-        A row an image with ``COLUMNS``: the ``source`` of the label, the ``verdict`` or the answer
-        of most people, the kind of ``label``, the ``target`` to train towards and the ``mean`` of
+        A row an image with ``COLUMNS``: the ``label_source``, the ``verdict`` or the answer
+        of most people, the ``label_kind``, the ``target`` to train towards and the ``mean`` of
         the opinions, both the probability of the positive class, NaN where the image never trains.
     """
     q = verdicts[["positive", "negative"]].to_numpy(dtype=float)
@@ -44,14 +44,20 @@ def labels_of(
     label = np.select([verdict == WEAKNESS, verdict == AMBIGUOUS], [HARD, SOFT], NEVER)
     target = np.where(label == HARD, q[:, 0] > q[:, 1], mean)
     table = pd.DataFrame(
-        {"source": COMMITTEE, "verdict": verdict, "label": label, "target": target, "mean": mean},
+        {
+            "label_source": COMMITTEE,
+            "verdict": verdict,
+            "label_kind": label,
+            "target": target,
+            "mean": mean,
+        },
         columns=COLUMNS,
-    ).astype({"source": object, "verdict": object, "label": object})
+    ).astype({"label_source": object, "verdict": object, "label_kind": object})
     for row, counts in (answers or {}).items():
         # People cannot see that an image is a copy.
         if verdict[row] != MEMORISED:
             table.loc[row] = _of_people(counts)
-    table.loc[table["label"] == NEVER, ["target", "mean"]] = np.nan
+    table.loc[table["label_kind"] == NEVER, ["target", "mean"]] = np.nan
     return table
 
 
@@ -78,13 +84,13 @@ def labels_of_real(copies: Tensor) -> pd.DataFrame:
     known = copies.numpy()
     verdict = np.where(known, "copies of test or selection images", "real")
     label = np.where(known, NEVER, HARD)
-    return pd.DataFrame({"source": DATA_SET, "verdict": verdict, "label": label})
+    return pd.DataFrame({"label_source": DATA_SET, "verdict": verdict, "label_kind": label})
 
 
 def count_labels(labels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The number of images of each source, verdict and kind of label, by the name of their set."""
     tables = [
-        table.groupby(["source", "verdict", "label"], sort=True)
+        table.groupby(["label_source", "verdict", "label_kind"], sort=True)
         .size()
         .rename("images")
         .reset_index()
@@ -100,14 +106,14 @@ def labels_in_words(counts: pd.DataFrame) -> list[str]:
     """A sentence for each set of images: how many train with which label."""
     sentences = []
     for name, here in counts.groupby("images_of", sort=False):
-        by = here.groupby(["label", "source"])["images"].sum()
+        by = here.groupby(["label_kind", "label_source"])["images"].sum()
         total = int(here["images"].sum())
         parts = []
         for label, words in ((HARD, "have a label by"), (SOFT, "a soft label by")):
             for source in _BY:
                 if count := int(by.get((label, source), 0)):
                     parts.append(f"{count:,} {words} {_BY[source]}")
-        never = here[here["label"] == NEVER].groupby("verdict")["images"].sum()
+        never = here[here["label_kind"] == NEVER].groupby("verdict")["images"].sum()
         if len(never):
             reasons = ", ".join(f"{n:,} {str(v).replace('_', ' ')}" for v, n in never.items())
             parts.append(f"{int(never.sum()):,} never train ({reasons})")

@@ -37,7 +37,7 @@ class Judged(NamedTuple):
 
     def rows(self, *kinds: str) -> Tensor:
         """The rows of the images with these kinds of label, int64 (m,)."""
-        return torch.from_numpy(np.flatnonzero(self.labels["label"].isin(kinds)))
+        return torch.from_numpy(np.flatnonzero(self.labels["label_kind"].isin(kinds)))
 
     def targets(self, rows: Tensor, column: str = "target") -> Tensor:
         """The probabilities of the positive class to train towards, float32 (m,)."""
@@ -179,7 +179,7 @@ def pools(
     """
     rows, of_random = borderline.rows(*kinds), random.rows(*kinds)
     near = rows[_nearest_in_turn(borderline.images[rows], prototypes, source)]
-    both = torch.from_numpy(np.flatnonzero(borderline.labels["label"] != NEVER))
+    both = torch.from_numpy(np.flatnonzero(borderline.labels["label_kind"] != NEVER))
     uncertain = confusion_distance(reserve_p, source.boundary).argsort(stable=True)
     return {
         "boundary.images": borderline.images[rows],

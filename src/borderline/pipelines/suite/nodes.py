@@ -37,7 +37,7 @@ def freeze_suite(
     """
     from borderline.findings import Findings, digest_of_patterns
     from borderline.pipelines.suite.freezing import Found, digest_of_settings, freeze
-    from borderline.suites.folder import files_of, suite_of
+    from borderline.suites.folder import files_of, suites_of
     from borderline.suites.merging import merge
     from borderline.verdicts.people import answers_of
 
@@ -53,5 +53,5 @@ def freeze_suite(
         settings=digest_of_settings(parameters, call.listed),
         license=license_name,
     )
-    others = {folder: suite_of(files, folder) for folder, files in suites_to_merge.items()}
+    others = suites_of(suites_to_merge)
     return files_of(merge([frozen, *others.values()], [f"{model} of this run", *others]))

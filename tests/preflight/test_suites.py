@@ -9,12 +9,12 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
-from borderline.datasets import SuiteFolders
+from borderline.datasets import SuiteFolders, TensorDataset
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.pipelines.suite.merged import MERGED, merged_entry
 from borderline.pipelines.suite.params import SuiteParams
-from borderline.preflight.merging import check_merged
+from borderline.preflight.suites import check_suites
 from borderline.suites.folder import write_suite
 from frozen import item, suite
 
@@ -22,18 +22,19 @@ from frozen import item, suite
 def check(project: Path, *folders: str, source: Any = None, size: int = 8) -> None:
     settings = SuiteParams(images=9, merge=folders)
     paths = merged_entry(settings, project)[MERGED]["paths"]
+    test = TensorDataset(filepath=str(project / "test.safetensors"))
+    test.save({"images": torch.zeros(1, 1, size, size)})
     catalog = DataCatalog(
         {
             MERGED: SuiteFolders(paths=paths),
             "pair_names": MemoryDataset({"positive": "7", "negative": "1"}),
-            "a.prototypes": MemoryDataset({"images": torch.zeros(0, 1, size, size)}),
+            "pair_test": test,
         }
     )
-    models = SimpleNamespace(models=("a",))
     pair = SimpleNamespace(positive="7", negative="1")
-    parameters: Any = SimpleNamespace(suite=settings, grid=models, pair=pair)
+    parameters: Any = SimpleNamespace(suite=settings, pair=pair)
     pipeline = Pipeline([node(lambda suites: suites, MERGED, "x", name="freeze")])
-    check_merged(pipeline, catalog, parameters, source)
+    check_suites(pipeline, catalog, parameters, source)
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_sound_suites_pass(project: Path) -> None:
     [
         (("none",), "is no folder"),
         (("one", "contrary"), "The suites one and contrary cannot be merged"),
-        (("eight",), "The suites of this run and eight cannot be merged"),
+        (("eight",), "The suite eight has '8' as the positive class"),
     ],
 )
 def test_bad_suites_are_refused(project: Path, folders: tuple[str, ...], words: str) -> None:
