@@ -228,7 +228,7 @@ def test_circumstances_are_those_of_the_images_and_trainings() -> None:
             "0.50.",
         ],
         left_out={
-            "random": "no labelled images, and at least 20 are needed",
+            "random": "no images, because the chosen generator blends real images",
             "soft": "1 labelled image, and at least 20 are needed",
         },
         diverged=["no added images (seed 1)"],

@@ -18,7 +18,7 @@ from borderline.pipelines.repair.arms import (
     mean_targets,
     pool_sizes,
 )
-from borderline.pipelines.repair.labels import labels_in_words
+from borderline.pipelines.repair.labels import RANDOM, labels_in_words
 from borderline.pipelines.repair.outcomes import ARMS, Outcome
 from borderline.pipelines.repair.params import RepairParams
 from borderline.records import RepairImages
@@ -69,16 +69,27 @@ def circumstances_of(
             *labels_in_words(labels, repair),
             *_targets_in_words(repair_images, repair),
         ],
-        left_out={
-            arm: f"{size or 'no'} labelled image{'' if size == 1 else 's'}, and at least "
-            f"{fewest_in(repair)} {'is' if fewest_in(repair) == 1 else 'are'} needed"
-            for arm, size in left_out(repair_images, repair).items()
-        },
+        left_out=_left_out_in_words(repair_images, labels, repair),
         diverged=[f"{ARMS[o.arm]} (seed {o.seed})" for o in trained if not o.is_finite],
         kept=kept,
         selection_loss=fmean(losses) if losses else math.nan,
         kept_error=float(scores[(scores["arm"] == kept) & (scores["seed"] == 1)]["error"].iloc[0]),
     )
+
+
+def _left_out_in_words(
+    repair_images: RepairImages, labels: pd.DataFrame, repair: RepairParams
+) -> dict[str, str]:
+    """The arms that were left out, with what they have in words."""
+    least = fewest_in(repair)
+    needed = f"and at least {least} {'is' if least == 1 else 'are'} needed"
+    why = {
+        arm: f"{size or 'no'} labelled image{'' if size == 1 else 's'}, {needed}"
+        for arm, size in left_out(repair_images, repair).items()
+    }
+    if "random" in why and RANDOM not in {*labels["images_of"]}:
+        why["random"] = "no images, because the chosen generator blends real images"
+    return why
 
 
 def _added_in_words(repair_images: RepairImages, repair: RepairParams) -> Iterator[str]:

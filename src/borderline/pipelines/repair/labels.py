@@ -16,8 +16,9 @@ from borderline.verdicts.rule import AMBIGUOUS, MEMORISED, WEAKNESS
 PEOPLE, COMMITTEE, DATA_SET = "people", "committee", "data set"
 HARD, SOFT, NEVER = "hard", "soft", "never"
 """An image trains with the label 0 or 1, with a probability as its label, or not at all."""
-BORDERLINE = "borderline images"
-"""The name of the set of borderline images in the table of ``count_labels``."""
+BORDERLINE, RANDOM = "borderline images", "random generated images"
+REAL = "real images outside of the training"
+"""The names of sets of images in the table of ``count_labels``."""
 COLUMNS = ["source", "verdict", "label", "target", "mean"]
 COUNT_COLUMNS = ["images_of", "source", "verdict", "label", "images"]
 
@@ -101,9 +102,11 @@ def count_labels(labels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def labels_in_words(counts: pd.DataFrame, repair: RepairParams) -> list[str]:
-    """A sentence for each set of images: how many train with which label."""
+    """A sentence for each set of images that an arm adds: how many train with which label."""
     sentences = []
     for name, here in counts.groupby("images_of", sort=False):
+        if not _ARMS_OF[str(name)] & {*repair.arms}:
+            continue
         by = here.groupby(["label", "source"])["images"].sum()
         total = int(here["images"].sum())
         parts = []
@@ -128,4 +131,9 @@ def labels_in_words(counts: pd.DataFrame, repair: RepairParams) -> list[str]:
 
 
 _BY = {PEOPLE: "people", COMMITTEE: "the committee of judges", DATA_SET: "the data set"}
+_ARMS_OF = {
+    BORDERLINE: {"boundary", "prototypes", "soft"},
+    RANDOM: {"random"},
+    REAL: {"uncertain"},
+}
 _ONLY_SOFT = "left out by all arms but that of soft labels"
