@@ -83,7 +83,7 @@ def _left_out_in_words(
     """The arms that were left out, with what they have in words."""
     least = fewest_in(repair)
     needed = f"and at least {least} {'is' if least == 1 else 'are'} needed"
-    why = {
+    why: dict[str, str] = {
         arm: f"{size or 'no'} labelled image{'' if size == 1 else 's'}, {needed}"
         for arm, size in left_out(repair_images, repair).items()
     }
