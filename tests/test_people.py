@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from borderline.errors import BorderlineError
@@ -25,12 +27,20 @@ def test_a_rating_of_an_earlier_version_is_not_passed_over() -> None:
     "answers",
     [
         *(None, ["positive"], {"x": {}}, {"0": {"positive": 1}}, {"0": [1, 0, 0, 0]}),
-        *({"8": COUNTS}, {"-1": COUNTS}, {"0": dict.fromkeys(ANSWERS, 0)}),
+        *({"8": COUNTS}, {"-1": COUNTS}, {"0": dict.fromkeys(ANSWERS, 0)}, {"01": COUNTS}),
+        *({"0": COUNTS | {"neither": value}} for value in (0.5, -1, float("inf"), "1", 10**400)),
+        {"0": COUNTS | {"seven": 3}},
     ],
 )
 def test_answers_in_another_form_are_refused(answers: object) -> None:
     with pytest.raises(BorderlineError, match=r"human_labels\.json does not fit"):
         answers_of({"made_for": "these", "answers": answers}, {}, "these", 8)
+
+
+@pytest.mark.parametrize("human_labels", [[1], "positive", 5, {"answers": {}}])
+def test_a_file_without_answers_is_refused(human_labels: Any) -> None:
+    with pytest.raises(BorderlineError, match=r"human_labels\.json does not fit"):
+        answers_of(human_labels, {}, "these", 8)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from borderline.errors import BorderlineError
 from borderline.grid import Layout
 from borderline.imported.classifier import ImportedClassifier
 from borderline.pipelines.repair.params import RepairParams
-from borderline.preflight.repairs import check_repairs
+from borderline.preflight.repairs import check_numbers, check_repairs
 from borderline.training.params import ModelParams
 from conftest import base_settings, imported_model
 from elsewhere import SOURCES
@@ -85,3 +85,17 @@ def test_trainings_of_other_settings_are_refused(
         return
     with pytest.raises(BorderlineError, match=words):
         check(tmp_path, TRAINED, repair=repair)
+
+
+@pytest.mark.parametrize("setting", ["images", "fresh"])
+def test_more_images_than_the_memory_holds_are_refused(setting: str) -> None:
+    source: Any = SimpleNamespace(train={"images": torch.zeros(1, 3, 32, 32)})
+    many = REPAIR.model_copy(update={setting: 10**12})
+    for output in ("theirs.repair_images", "theirs.fresh"):
+        pipeline = Pipeline([Node(lambda _: None, "theirs.classifier", output)])
+        check_numbers(pipeline, source, REPAIR)
+        words = rf"^repair.{setting} is 1,000,000,000,000, but so many images of 3 x 32 x 32 values"
+        with pytest.raises(BorderlineError, match=words):
+            check_numbers(pipeline, source, many)
+    # Generated images that are there already take no more.
+    check_numbers(Pipeline([Node(lambda _: None, "a", "theirs.repair_table")]), source, many)

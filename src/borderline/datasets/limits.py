@@ -57,7 +57,7 @@ def check_memory(shape: tuple[int, int, int, int], size: int | None, source: str
     if needed <= there:
         return
     said = f"{count:,} images of {source} with {channels} x {height} x {width} values"
-    takes = f"take {_gigabytes(needed)} of memory, but this machine has {_gigabytes(there)}"
+    takes = f"take {gigabytes(needed)} of memory, but this machine has {gigabytes(there)}"
     if size is not None:
         raise BorderlineError(
             f"source.size is {size}, but {said} {takes}: lower it, or use fewer images."
@@ -76,8 +76,8 @@ def check_bytes(announced: int, file: str) -> None:
     """
     if announced > memory():
         raise BorderlineError(
-            f"{file} announces {_gigabytes(announced)} of values, but this machine has "
-            f"{_gigabytes(memory())} of memory: replace it by a sound copy, or save fewer or "
+            f"{file} announces {gigabytes(announced)} of values, but this machine has "
+            f"{gigabytes(memory())} of memory: replace it by a sound copy, or save fewer or "
             "smaller images."
         )
 
@@ -126,5 +126,6 @@ def check_classes(classes: tuple[str, ...], images: int, source: str) -> None:
         seen.add(name)
 
 
-def _gigabytes(count: int) -> str:
+def gigabytes(count: int) -> str:
+    """A number of bytes in words."""
     return f"{count / 2**30:,.1f} GB"

@@ -55,7 +55,7 @@ class PreflightHooks:
             digests_of_repaired,
             whole_call,
         )
-        from borderline.preflight.repairs import check_repairs
+        from borderline.preflight.repairs import check_numbers, check_repairs
         from borderline.preflight.suites import check_findings_of_gate, check_suites
 
         env = run_params["env"]
@@ -105,6 +105,7 @@ class PreflightHooks:
         check_suites(pipeline, catalog, parameters, source)
         if source is not None:
             inputs.check_source(source, parameters)
+            check_numbers(self._running, source, parameters.repair)
             check_operating_point(pipeline, source, parameters)
             check_imports(catalog, pipeline, source, parameters, self.layout)
             check_library_models(catalog, pipeline, source, parameters, self.layout)

@@ -1,21 +1,27 @@
-"""Checks of the repair before the run: imported models, and trainings on disk."""
+"""Checks of the repair before the run: numbers of images, imported models, trainings on disk."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from borderline.datasets.limits import gigabytes, memory
 from borderline.errors import BorderlineError
 from borderline.grid import Layout
 from borderline.imported.params import ImportedModelParams
-from borderline.pipelines.repair.params import data_settings
+from borderline.pipelines.repair.params import RepairParams, data_settings
 from borderline.preflight.configuration import Parameters
 
 if TYPE_CHECKING:
+    from borderline.datasets.image_source import SourceImages
     from borderline.imported.classifier import ImportedClassifier
 
+# The pools hold twice as many borderline images as an arm adds, once for each of three arms.
+_COPIES = 6
+_BYTES = 4
 _NO_TRAINING = "onnx"
 
 
@@ -44,6 +50,27 @@ def check_repairs(
             if f"{model}.classifier" in pipeline.inputs():
                 check_finetuning(model, catalog.load(f"{model}.classifier"), layout)
         _check_trainings(f"{model}.repair_trainings_so_far", catalog, parameters)
+
+
+def check_numbers(pipeline: Pipeline, source: SourceImages, repair: RepairParams) -> None:
+    """Make sure that the memory can hold the images that a repair generates.
+
+    Raises:
+        BorderlineError: When it cannot.
+    """
+    if not any(name.endswith((".repair_images", ".fresh")) for name in pipeline.all_outputs()):
+        return
+    shape, there = source.train["images"].shape[1:], memory()
+    of_image = _BYTES * math.prod(shape)
+    for setting, count, copies in (("images", repair.images, _COPIES), ("fresh", repair.fresh, 1)):
+        if count * copies * of_image > there:
+            raise BorderlineError(
+                f"repair.{setting} is {count:,}, but so many images of "
+                f"{' x '.join(map(str, shape))} values take at least "
+                f"{gigabytes(count * copies * of_image)} of memory, and this machine has "
+                f"{gigabytes(there)}: set it to at most {there // (copies * of_image):,}; "
+                "a few hundred are usual."
+            )
 
 
 def check_finetuning(model: str, classifier: ImportedClassifier, layout: Layout) -> None:

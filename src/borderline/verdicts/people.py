@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from borderline.errors import BorderlineError
 
 ANSWERS = ("positive", "negative", "neither", "cannot_tell")
 """The answers, in the order of their counts."""
+
+_Row = Annotated[str, StringConstraints(pattern="^(0|[1-9][0-9]{0,17})$")]
+_Count = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class _Counts(BaseModel, extra="forbid", strict=True):
+    """The numbers of ``ANSWERS`` to an image."""
+
+    positive: _Count
+    negative: _Count
+    neither: _Count
+    cannot_tell: _Count
+
+
+class _HumanLabels(BaseModel):
+    """The answers by the row of the image, and the ``digest_of_patterns`` of its run."""
+
+    made_for: str
+    answers: dict[_Row, _Counts]
 
 
 def answers_of(
@@ -33,20 +54,18 @@ def answers_of(
                 "human_verdicts.json away to use the labels of the committee alone."
             )
         return {}
-    if human_labels.get("made_for") != made_for:
+    try:
+        labels = _HumanLabels.model_validate(human_labels)
+    except ValidationError as error:
+        raise _strange() from error
+    if labels.made_for != made_for:
         raise BorderlineError(
             "human_labels.json has the answers of people to other borderline images than those of "
             "this run: run `kedro run --pipelines rating` again, or move the file away to use the "
             "labels of the committee alone."
         )
-    try:
-        answers = {
-            int(row): [int(counts[answer]) for answer in ANSWERS]
-            for row, counts in human_labels["answers"].items()
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _strange() from error
-    if any(not 0 <= row < images or sum(n) <= 0 or min(n) < 0 for row, n in answers.items()):
+    answers = {int(row): [*counts.model_dump().values()] for row, counts in labels.answers.items()}
+    if any(row >= images or sum(counts) == 0 for row, counts in answers.items()):
         raise _strange()
     return answers
 
@@ -65,5 +84,6 @@ def answer_of_most(counts: Sequence[int]) -> str:
 def _strange() -> BorderlineError:
     return BorderlineError(
         "human_labels.json does not fit this run or this version of Borderline: write it again "
-        "with `kedro run --pipelines rating`."
+        "with `kedro run --pipelines rating`, or move it away to use the labels of the committee "
+        "alone."
     )

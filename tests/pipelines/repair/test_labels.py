@@ -10,6 +10,7 @@ from borderline.pipelines.repair.labels import (
     labels_in_words,
     labels_of,
 )
+from repairs import repair_params
 
 VERDICTS = pd.DataFrame(
     {
@@ -66,13 +67,26 @@ def test_without_an_opinion_nothing_trains() -> None:
     assert len(labels_of(VERDICTS[:0])) == 0
 
 
-def test_labels_are_counted_and_said() -> None:
+@pytest.mark.parametrize(
+    ("arms", "rule", "ambiguous"),
+    [
+        (["boundary"], "leave_out", "is ambiguous to the committee of judges and left out"),
+        (
+            ["boundary", "soft"],
+            "leave_out",
+            "is ambiguous to the committee of judges, left out by all arms but that of soft labels",
+        ),
+        (["boundary"], "soft", "has a soft label by the committee of judges"),
+    ],
+)
+def test_labels_are_counted_and_said(arms: list[str], rule: str, ambiguous: str) -> None:
     counts = count_labels({"borderline images": labels_of(VERDICTS, {1: [0, 3, 0, 0]})})
     assert list(counts) == COUNT_COLUMNS
     assert counts["images"].sum() == 7
-    assert labels_in_words(counts) == [
-        "Of 7 borderline images, 1 have a label by people; 1 have a label by the committee of "
-        "judges; 1 a soft label by the committee of judges; 4 never train (1 another class, "
-        "1 memorised, 1 undecided, 1 unrealistic)."
-    ]
+    says = (
+        "Of 7 borderline images, 1 has a label by people; 1 has a label by the committee of "
+        f"judges; 1 {ambiguous}; 4 never train (1 another class, 1 memorised, 1 undecided, "
+        "1 unrealistic)."
+    )
+    assert labels_in_words(counts, repair_params("again", *arms, ambiguous=rule)) == [says]
     assert list(count_labels({})) == COUNT_COLUMNS

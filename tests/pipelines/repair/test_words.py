@@ -27,8 +27,7 @@ def repaired(
     **images: Any,
 ) -> Repair:
     known: dict[str, Any] = {
-        "added": 400,
-        "labels": ["3 of 5 images have the label of the committee."],
+        "added": ["3 of 5 images have the label of the committee."],
         "left_out": {},
         "diverged": [],
         "kept": "boundary",
@@ -78,7 +77,7 @@ def repaired(
         (
             {"again": BAD, "boundary": GOOD},
             "Borderline images lower the error here: ",
-            "unknown, because the arm random has no labelled images.",
+            "unknown, because their arm has no labelled images.",
         ),
         (
             {"again": BAD, "boundary": GOOD, "random": [range(1)] * 3},
@@ -105,16 +104,42 @@ def test_a_difference_to_chance_is_claimed_only_if_significant() -> None:
     assert "but not significantly further than random" in repaired(arms).says[0]
 
 
+def test_corrected_p_decides_where_the_interval_excludes_0() -> None:
+    some = [range(10, 17), range(10, 16), range(10, 14)]
+    same = dict.fromkeys(("random", "uncertain", "augmented"), BAD[::-1])
+    first = repaired({"again": [range(10, 22)] * 3, "boundary": some, **same}).says[0]
+    assert first.startswith("Borderline images do not help here: ")
+    assert "[-5.06, -1.27] points, corrected p = 0.075, which decides, because the int" in first
+
+
+@pytest.mark.parametrize(
+    ("pool", "says"),
+    [
+        (30, "are the same images here, because no others have a label."),
+        (50, "are mostly the same images here (60 % on average), because only 50 have a label."),
+        (60, None),
+    ],
+)
+def test_arms_that_add_the_same_images_are_named(pool: int, says: str | None) -> None:
+    pools = {f"{arm}.images": torch.zeros(pool, 1, 2, 2) for arm in ("boundary", "prototypes")}
+    settings = repair_params("again", "boundary", "prototypes", images=30)
+    about = circumstances_of([], "boundary", pools, count_labels({}), SCORES, settings)
+    begins = "Borderline images and borderline images near prototypes "
+    assert list(about.added[1:]) == ([begins + says] if says else [])
+
+
 def test_all_trainings_of_an_arm_may_diverge() -> None:
     outcomes, scored = compared({"again": BAD, "boundary": GOOD}, images=200)
     outcomes[4:] = [each._replace(test_p=each.test_p * float("nan")) for each in outcomes[4:]]
-    about = Circumstances(400, [], {}, ["boundary_seed_1"], "boundary", float("nan"), float("nan"))
+    about = Circumstances(
+        [], {}, ["borderline images (seed 1)"], "boundary", float("nan"), float("nan")
+    )
     settings = repair_params("again", "boundary", seeds=3)
     repair = describe(compare_arms(outcomes, scored), about, settings, "digest")
     assert repair.says[0] == (
         "Whether borderline images help is unknown: all trainings of an arm diverged."
     )
-    assert "Diverged, and therefore without scores: boundary_seed_1." in repair.says
+    assert "Diverged, and therefore without scores: borderline images (seed 1)." in repair.says
     assert repair.arms[2].error.value is None
 
 
@@ -127,9 +152,8 @@ def test_circumstances_are_said() -> None:
     assert "only with borderline images, and " in says[1]
     assert "McNemar's test, corrected p = " in says[1]
     for sentence in (
-        "Each arm adds 400 images to the training images, except for the arm again.",
         "3 of 5 images have the label of the committee.",
-        "Arms that are left out: random. Each of them has no labelled images.",
+        "Arms that are left out: random generated images. Each of them has no labelled images.",
         "lower the error: uncertain real images (difference -3.83",
         "it has the lowest mean loss on the selection images, 0.0200.",
         "are over 3 training seeds, paired, on these 200 test images: they do not cover the choice "
@@ -139,7 +163,9 @@ def test_circumstances_are_said() -> None:
         assert sentence in text
     assert "The kept model has an error of 1.25 % on the test images, the model as it is " in text
     kept = repaired({"again": BAD, "boundary": GOOD}, keep="boundary").says
-    kept_says = "The model of the arm boundary is kept, as the setting repair.keep says. The kept"
+    kept_says = (
+        "The model with borderline images is kept, as the setting repair.keep says. The kept"
+    )
     assert any(sentence.startswith(kept_says) for sentence in kept)
 
 
@@ -151,8 +177,10 @@ def test_page_begins_with_an_arm_that_could_not_be_tried() -> None:
         "labelled images."
     )
     assert says[1].startswith("Uncertain real images do not help here: ")
-    left_out = "Arms that are left out: boundary, soft. Each of them has no labelled images."
-    assert left_out in says
+    assert (
+        "Arms that are left out: borderline images, borderline images with soft labels. Each of "
+        "them has no labelled images."
+    ) in says
 
 
 def test_patterns_that_change_are_named() -> None:
@@ -192,16 +220,18 @@ def test_circumstances_are_those_of_the_images_and_trainings() -> None:
     settings = repair_params("again", *sizes, seeds=3)
     about = circumstances_of(outcomes[1:], "boundary", pools, counts, SCORES, settings)
     assert about == Circumstances(
-        added=30,
-        labels=[
+        added=[
+            "Each arm with added images adds 30 to the training images, not 400 (repair.images): "
+            "the smallest has no more (borderline images).",
             "Of 3 borderline images, 3 have a label by the committee of judges.",
-            "Mean label of the added images, where 1 is the positive class: boundary 0.50.",
+            "Mean label of the added images, where 1 is the positive class: borderline images "
+            "0.50.",
         ],
         left_out={
-            "random": "no labelled images, and at least 20 are needed",
+            "random": "no images, because the chosen generator blends real images",
             "soft": "1 labelled image, and at least 20 are needed",
         },
-        diverged=["again_seed_1"],
+        diverged=["no added images (seed 1)"],
         kept="boundary",
         selection_loss=pytest.approx(0.2),
         kept_error=0.25,

@@ -203,7 +203,7 @@ def search_in_words(counts: dict[str, Any], this: str, other: str) -> list[str]:
 
 
 def _images(count: int) -> str:
-    return "1 such image" if count == 1 else f"{count} such images"
+    return "1 such image" if count == 1 else f"{count:,} such images"
 
 
 def _times(counts: dict[str, Any]) -> str:
@@ -226,15 +226,15 @@ def who_is_right(table: pd.DataFrame, this: str, other: str, judges: int) -> lis
     sure, right = int((table["right"] != "").sum()), int((table["right"] == this).sum())
     committee = "The judge" if judges == 1 else "The committee"
     if sure == 0:
-        return [f"{committee} is sure of none of {len(table)} of these images.", realism]
+        return [f"{committee} is sure of none of these images.", realism]
     # The model that is right more often comes first.
     names = (this, other) if 2 * right >= sure else (other, this)
     right = max(right, sure - right)
     share = _share(estimate_of_share(right, sure))
     others = f", {names[1]} on the others" if right < sure else ""
     return [
-        f"{committee} is sure of {sure} of {len(table)} of these images; {names[0]} is right on "
-        f"{share} of them{others}.",
+        f"{committee} is sure of {sure:,} of {len(table):,} of these images; {names[0]} is right "
+        f"on {share} of them{others}.",
         realism,
     ]
 

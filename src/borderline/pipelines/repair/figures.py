@@ -10,8 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from borderline.measures.class_names import in_figure
 from borderline.measures.plots import CHANCE_COLOUR
 from borderline.pipelines.repair.comparison import MAIN, MEASURES, Measure
-from borderline.pipelines.repair.outcomes import AS_IS
-from borderline.pipelines.repair.words import ARMS
+from borderline.pipelines.repair.outcomes import ARMS, AS_IS
 
 # The model as it is has no line here: these images are borderline because it is unsure of them.
 _FRESH = "fresh_balanced_accuracy"

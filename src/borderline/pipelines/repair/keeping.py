@@ -98,8 +98,9 @@ def check_kept(arms: list[Arm], repair: RepairParams) -> None:
     if arms == [AGAIN]:
         raise BorderlineError(
             f"repair.arms is {list(repair.arms)}, but each arm but {AGAIN!r} has too few "
-            "labelled images (see repair_labels.csv): generate more images, rate some "
-            "(`kedro run --pipelines rating`), or add 'augmented'."
+            "labelled images (see repair_labels.csv): rate some (`kedro run --pipelines rating`), "
+            "generate more images unless the judge is an encoder, which labels none, or add "
+            "'augmented'."
         )
     if repair.keep is not None and repair.keep not in arms:
         raise BorderlineError(

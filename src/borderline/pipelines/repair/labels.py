@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from borderline.pipelines.repair.params import RepairParams
 from borderline.verdicts.people import answer_of_most
 from borderline.verdicts.rule import AMBIGUOUS, MEMORISED, WEAKNESS
 
 PEOPLE, COMMITTEE, DATA_SET = "people", "committee", "data set"
 HARD, SOFT, NEVER = "hard", "soft", "never"
 """An image trains with the label 0 or 1, with a probability as its label, or not at all."""
+BORDERLINE, RANDOM = "borderline images", "random generated images"
+REAL = "real images outside of the training"
+"""The names of sets of images in the table of ``count_labels``."""
 COLUMNS = ["label_source", "verdict", "label_kind", "target", "mean"]
 COUNT_COLUMNS = ["images_of", "label_source", "verdict", "label_kind", "images"]
 
@@ -102,23 +107,39 @@ def count_labels(labels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return counted.reindex(columns=COUNT_COLUMNS)
 
 
-def labels_in_words(counts: pd.DataFrame) -> list[str]:
-    """A sentence for each set of images: how many train with which label."""
+def labels_in_words(counts: pd.DataFrame, repair: RepairParams) -> list[str]:
+    """A sentence for each set of images that an arm adds: how many train with which label."""
     sentences = []
     for name, here in counts.groupby("images_of", sort=False):
+        if not _ARMS_OF[str(name)] & {*repair.arms}:
+            continue
         by = here.groupby(["label_kind", "label_source"])["images"].sum()
         total = int(here["images"].sum())
         parts = []
-        for label, words in ((HARD, "have a label by"), (SOFT, "a soft label by")):
-            for source in _BY:
-                if count := int(by.get((label, source), 0)):
-                    parts.append(f"{count:,} {words} {_BY[source]}")
+        for label, source in itertools.product((HARD, SOFT), _BY):
+            if count := int(by.get((label, source), 0)):
+                has, are = ("has", "is") if count == 1 else ("have", "are")
+                if label == HARD:
+                    parts.append(f"{count:,} {has} a label by {_BY[source]}")
+                elif repair.ambiguous == "soft":
+                    parts.append(f"{count:,} {has} a soft label by {_BY[source]}")
+                elif name == BORDERLINE and "soft" in repair.arms:
+                    parts.append(f"{count:,} {are} ambiguous to {_BY[source]}, {_ONLY_SOFT}")
+                else:
+                    parts.append(f"{count:,} {are} ambiguous to {_BY[source]} and left out")
         never = here[here["label_kind"] == NEVER].groupby("verdict")["images"].sum()
         if len(never):
             reasons = ", ".join(f"{n:,} {str(v).replace('_', ' ')}" for v, n in never.items())
-            parts.append(f"{int(never.sum()):,} never train ({reasons})")
+            verb = "trains" if never.sum() == 1 else "train"
+            parts.append(f"{int(never.sum()):,} never {verb} ({reasons})")
         sentences.append(f"Of {total:,} {name}, {'; '.join(parts)}.")
     return sentences
 
 
 _BY = {PEOPLE: "people", COMMITTEE: "the committee of judges", DATA_SET: "the data set"}
+_ARMS_OF = {
+    BORDERLINE: {"boundary", "prototypes", "soft"},
+    RANDOM: {"random"},
+    REAL: {"uncertain"},
+}
+_ONLY_SOFT = "left out by all arms but that of soft labels"

@@ -96,8 +96,8 @@ def gather_repair_images(
     rows = reserve[~copies]
     real = take_rows(pair_train, rows), real_view["train_p"][rows]
     images = pools.pools(near, random, prototypes["images"], *real, origin, pools.kinds_of(repair))
-    counted = {"borderline images": near.labels, "random generated images": random.labels}
-    counted["real images outside of the training"] = labels.labels_of_real(copies)
+    counted = {labels.BORDERLINE: near.labels, labels.RANDOM: random.labels}
+    counted[labels.REAL] = labels.labels_of_real(copies)
     return images, labels.count_labels(counted)
 
 

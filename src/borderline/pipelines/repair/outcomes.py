@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Any, NamedTuple, Self, cast
 
@@ -23,6 +23,18 @@ from borderline.records import Clusters, FreshImages, LabelledImages, Prototypes
 
 AS_IS = "as_is"
 """The name of the model under test in tables, beside the arms."""
+
+ARMS: Mapping[str, str] = {
+    AS_IS: "the model as it is",
+    "again": "no added images",
+    "boundary": "borderline images",
+    "prototypes": "borderline images near prototypes",
+    "random": "random generated images",
+    "uncertain": "uncertain real images",
+    "augmented": "changed training images",
+    "soft": "borderline images with soft labels",
+}
+"""The arms in words, with the model as it is."""
 
 
 class Outcome(NamedTuple):

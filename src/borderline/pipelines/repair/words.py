@@ -12,20 +12,8 @@ from borderline.findings import Measured, Repair, RepairedArm, written
 from borderline.measures.intervals import Estimate
 from borderline.pipelines.repair.circumstances import Circumstances
 from borderline.pipelines.repair.comparison import LEVEL, MAIN, MEASURES
-from borderline.pipelines.repair.outcomes import AS_IS
+from borderline.pipelines.repair.outcomes import ARMS, AS_IS
 from borderline.pipelines.repair.params import AGAIN, RepairParams
-
-ARMS: Mapping[str, str] = {
-    AS_IS: "the model as it is",
-    "again": "no added images",
-    "boundary": "borderline images",
-    "prototypes": "borderline images near prototypes",
-    "random": "random generated images",
-    "uncertain": "uncertain real images",
-    "augmented": "changed training images",
-    "soft": "borderline images with soft labels",
-}
-"""The arms in words, with the model as it is."""
 
 # The first arm of these that was trained is the one that the first sentence is about.
 _SUBJECTS = ("boundary", "prototypes", "soft", "random", "uncertain", "augmented")
@@ -57,9 +45,7 @@ def describe(
         *_others(subject, main),
         _secondary(subject, [rows[subject, name] for name in _SECONDARY]),
         _on_patterns(subject, patterns, int(rows[subject, "fresh_accuracy"]["images"])),
-        f"Each arm adds {_count(about.added, 'image')} to the training images, except for the arm "
-        f"{AGAIN}.",
-        *about.labels,
+        *about.added,
         *_on_left_out(about.left_out),
         *_on_diverged(about.diverged),
         _on_kept(about, repair, float(main[AS_IS]["mean"])),
@@ -143,7 +129,7 @@ def _conclusion(subject: str, main: Mapping[str, Row], left_out: Mapping[str, st
         return f"{name} lower the error here: {moved}."
     if "random" not in main:
         why = left_out.get("random")
-        why = f"the arm random has {why}" if why else "repair.arms does not name the arm random"
+        why = f"their arm has {why}" if why else "repair.arms does not name 'random'"
         return (
             f"{name} lower the error here: {moved}. Whether random generated images do the same is "
             f"unknown, because {why}."
@@ -245,7 +231,8 @@ def _on_patterns(subject: str, rows: Sequence[Row], fresh_images: int) -> str:
 def _on_left_out(left_out: Mapping[str, str]) -> Iterator[str]:
     for why in dict.fromkeys(left_out.values()):
         arms = [arm for arm, reason in left_out.items() if reason == why]
-        yield f"Arms that are left out: {', '.join(arms)}. Each of them has {why}."
+        named = ", ".join(ARMS[arm] for arm in arms)
+        yield f"Arms that are left out: {named}. Each of them has {why}."
 
 
 def _on_diverged(names: Sequence[str]) -> Iterator[str]:
@@ -259,7 +246,7 @@ def _on_kept(about: Circumstances, repair: RepairParams, as_is: float) -> str:
         f"The kept model has an error of {_percent(about.kept_error)} on the test images, the "
         f"model as it is {_percent(as_is)}: both are single trainings."
     )
-    named = f"The model of the arm {about.kept} is kept"
+    named = f"The model with {ARMS[about.kept]} is kept"
     if repair.keep is not None:
         return f"{named}, as the setting repair.keep says. {errors}"
     return (
@@ -274,7 +261,7 @@ def _method(seeds: int, images: int) -> str:
         f"The error is the main outcome; all other measures are secondary. Intervals (95 %) and t "
         f"tests are over {seeds} training seeds, paired, on these {_count(images, 'test image')}: "
         "they do not cover the choice of the test images. P-values are corrected over the arms of "
-        "a measure (Benjamini and Hochberg 1995)."
+        "a measure (Benjamini and Hochberg 1995), intervals are not: the corrected p-value decides."
     )
 
 
@@ -283,6 +270,8 @@ def _difference(row: Row, control: str = AGAIN, name: str = "difference") -> str
     ends = "" if math.isnan(low) else f" [{low:+z.2f}, {high:+z.2f}]"
     p = row[f"{control}_corrected_p"]
     tested = "" if math.isnan(p) else f", corrected {_p(p)}"
+    if p > LEVEL and (low > 0 or high < 0):
+        tested += ", which decides, because the interval is not corrected"
     return f"{name} {value:+z.2f}{ends} points{tested}"
 
 
