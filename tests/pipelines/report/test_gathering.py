@@ -274,7 +274,8 @@ def test_a_repaired_model_is_described_by_its_origin() -> None:
     model = build_model("cnn", 2, (1, 8, 8))
     model.settings = {"model.kind": "cnn", "model.filters": 2, "repair.arm": "boundary"}
     findings = gathered(classifier=model, repaired=RepairedModelParams(kind="repaired", of="cnn_2"))
-    assert findings.kind == "cnn_2, repaired with the arm boundary (cnn, filters 2)"
+    how = "trained again with the arm 'boundary' of its repair"
+    assert findings.kind == f"cnn_2, {how} (cnn, filters 2)"
     assert (findings.repaired_from, findings.weights) == ("cnn_2", 113)
     assert gathered(classifier=model).repaired_from == ""
 

@@ -216,7 +216,7 @@ def _description(classifier: nn.Module, repaired_from: str) -> dict[str, Any]:
     kind = getattr(classifier, "described", kind)
     if repaired_from:
         arm = settings.get("repair.arm", "unknown")
-        kind = f"{repaired_from}, repaired with the arm {arm} ({kind})"
+        kind = f"{repaired_from}, trained again with the arm {arm!r} of its repair ({kind})"
     return {
         "trained_elsewhere": hasattr(classifier, "described"),
         "repaired_from": repaired_from,
