@@ -12,10 +12,10 @@ EXTRA = [("mnist", "9v4", model) for model in ("cnn_1", "cnn_2", "cnn_4")]
 """Rows that the paper does not have."""
 FIGURES = {
     "paper": {
-        "accuracy %": "paper_accuracy/accuracy:%",
+        "accuracy %": "paper_accuracy/accuracy:.2%",
         "test images in the band": "paper_borderline_test_images/borderline_test_images:.0f",
         "borderline of 15,000": "paper_gasten_borderline/gasten_borderline:.0f",
-        "yield %": "paper_gasten_yield/gasten_yield:%",
+        "yield %": "paper_gasten_yield/gasten_yield:.1%",
         "silhouette": "paper_gasten_silhouette/gasten_silhouette:.2f",
         "Davies-Bouldin": "paper_gasten_davies_bouldin/gasten_davies_bouldin:.2f",
         "clusters": "paper_gasten_clusters/gasten_clusters:.0f",
@@ -25,7 +25,7 @@ FIGURES = {
     },
     "ours": {
         "generator": "generator:",
-        "yield %": "yield:%",
+        "yield %": "yield:.1%",
         "ACD": "acd:.4f",
         "precision: generated / real": "precision/real_precision:.2f",
         "its N": "precision_n:.0f",
@@ -61,11 +61,11 @@ FIGURES = {
 }
 """The tables with a line for each row: their figures, as ``cell`` reads them, by head."""
 COMPARED = {
-    "yield of `gasten_25` %": "gasten_yield:%",
+    "yield of `gasten_25` %": "gasten_yield:.1%",
     "its ACD": "gasten_acd:.3f",
     "its `fd_lenet`": "gasten_fd_lenet:.1f",
     "its silhouette": "gasten_silhouette:.2f",
-    "yield of the chosen generator %": "yield:%",
+    "yield of the chosen generator %": "yield:.1%",
     "ACD": "acd:.4f",
     "precision": "precision:.2f",
     "`fd_lenet`": "fd:.1f",
@@ -184,15 +184,15 @@ def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def cell(row: pd.Series, figure: str) -> str:
-    """A figure such as ``acd:.3f``, ``yield:%``, or two beside each other: ``precision/real:.2f``;
+    """A figure such as ``acd:.3f``, ``yield:.1%``, or two beside each other: ``precision/real:.2f``;
     empty where there is none."""
     columns, _, form = figure.partition(":")
     cells = []
     for column in columns.split("/"):
         value = row.get(column)
         missing = value is None or pd.isna(value)
-        shown = "" if missing else f"{100 * value:.1f}" if form == "%" else format(value, form)
-        cells.append(shown)
+        # The heads have the percent sign.
+        cells.append("" if missing else format(value, form).removesuffix("%"))
     return " / ".join(one or "-" for one in cells) if any(cells) else ""
 
 

@@ -152,8 +152,8 @@ def make_plans(
     Raises:
         BorderlineError: When an option or a setting is wrong.
     """
-    environments = _listed("env", env) or [None]
-    if len(environments) == 1:
+    environments = _listed("env", env) or []
+    if len(environments) < 2:
         return [make_plan(project, env=env, name=name, **options)]
     if name is None:
         raise BorderlineError("--env has several environments: name the sweep with --name.")
