@@ -184,7 +184,7 @@ def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def cell(row: pd.Series, figure: str) -> str:
-    """A figure such as ``acd:.3f``, ``yield:.1%``, or two beside each other: ``precision/real:.2f``;
+    """A figure such as ``yield:.1%``, or two beside each other, ``precision/real_precision:.2f``;
     empty where there is none."""
     columns, _, form = figure.partition(":")
     cells = []
