@@ -132,6 +132,7 @@ def configure(project: Path, **entries: object) -> None:
         ("pair.positive=1", ["pair.positive", "pair.negative", "both 1", "choose two classes"]),
         ("run.device=cuda:99", ["run.device", "'cuda:99'", "'cpu'"]),
         ("run.device=gpu", ["run.device", "'gpu'"]),
+        ("clustering.alone=[gasten_24]", ["clustering.alone is 'gasten_24'", "gasten_25"]),
         ("metrics.choose=best", ["metrics.choose", "'best'", "max_yield", "gasten_10"]),
         ("metrics.choose=min_acd", ["metrics is invalid: choose: min_acd and fd_at_most", "both"]),
         ("metrics.fd_at_most=50", ["metrics is invalid: choose: min_acd and fd_at_most"]),

@@ -56,6 +56,7 @@ def test_environment_is_valid_and_its_pipelines_build(context: BorderlineContext
             for stage in ("gasten", "metrics")
             for generator in generators
         ),
+        *(f"{m}.clustering.{name}" for m in models for name in parameters.clustering.alone),
     }
 
 
@@ -123,6 +124,7 @@ def test_pair_environments_hold_the_settings_of_the_paper(
         "generators.hybrid.space_of": "gasten_25",
         "generation.images": 15_000,
         "clustering.together": False,
+        "clustering.alone": ["gasten_25"],
         "clustering.trials": 25,
         "clustering.reductions": ["umap", "tsne", "pca", "none"],
         "clustering.clusterings": ["gmm", "hdbscan", "kmeans"],
@@ -279,7 +281,7 @@ def test_walls_between_the_stages_stand() -> None:
 
 def test_two_environments_in_one_process_do_not_mix() -> None:
     context_of("fashion_3v0")
-    assert len(pipelines["clustering"].nodes) == 24
+    assert len(pipelines["clustering"].nodes) == 27
     context_of("base")
     assert len(pipelines["clustering"].nodes) == 8
     assert grid.current().models == ("cnn_2",)

@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 
 from borderline import ledger
 from borderline.errors import BorderlineError
+from borderline.hooks.preflight import PreflightHooks
 from borderline.params import Mark, RunParams
 
 
@@ -70,6 +71,24 @@ def disk() -> Disk:
     made = Disk()
     made.close("shared", "a", "b", "page")
     return made
+
+
+def test_an_entry_has_the_seconds_of_its_node_where_they_are_known() -> None:
+    made = ledger.closed(ROAD.only_nodes("a", "b"), SETTINGS, lambda _: None, {}, {"a": 1.23456})
+    assert made["a"]["seconds"] == 1.235
+    assert "seconds" not in made["b"]
+
+
+def test_the_clock_of_a_node_runs_until_its_last_dataset_is_saved() -> None:
+    hooks, (node,) = PreflightHooks(), ROAD.only_nodes("a").nodes
+    hooks.after_dataset_saved(node)
+    assert hooks._seconds == {}, "another process has started the node"
+    hooks.before_node_run(node)
+    seconds = []
+    for _ in range(2):
+        hooks.after_dataset_saved(node)
+        seconds.append(hooks._seconds["a"])
+    assert 0 <= seconds[0] <= seconds[1] < 60
 
 
 def test_an_entry_has_the_settings_of_its_node_and_digests_of_its_results(disk: Disk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -29,11 +30,11 @@ from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
 from borderline.sweeps.command import damaged_runs
 from borderline.sweeps.pairs import pair_of
-from borderline.sweeps.plan import Plan, SweepRun, make_plan
+from borderline.sweeps.plan import Plan, SweepRun, make_plan, make_plans
 from borderline.sweeps.process import Outcome, outcome_of
 from borderline.sweeps.state import Failure, Record, State, StateFile
 from borderline.sweeps.sweep_run import run_without_failures, sentence_of
-from borderline.sweeps.tables import changed_table, for_console, gather, over_seeds, picture
+from borderline.sweeps.tables import changed_table, for_console, gather, joined, over_seeds, picture
 from conftest import copy_code, copy_project, kedro_here, run_here, start_kedro
 
 SWEEP_RUN = SweepRun(7, 1, 0)
@@ -103,6 +104,25 @@ def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
     }
 
 
+def test_several_environments_have_a_folder_each_and_one_table(here: Path) -> None:
+    shutil.copytree(here / "conf/test", here / "conf/other")
+    plans = make_plans(here, env="test,other", name="both", seeds="0,1")
+    top = here / "data/test/sweeps/both"
+    assert [plan.folder for plan in plans] == [top / "test", top / "other"]
+    assert plans[1].data_folder(SWEEP_RUN) == top / "other/seed_0"
+    score = 0.1 + 0.2
+    table = pd.DataFrame({"pair": ["7v1"], "yield": [score], "failed": [""]})
+    CSVDataset(filepath=str(top / "other/results.csv")).save(table)
+    # Tables grow with the sweep: the first environment has none yet.
+    assert joined(plans)["environment"].tolist() == ["other"]
+    CSVDataset(filepath=str(top / "test/results.csv")).save(table)
+    assert joined(plans)["environment"].tolist() == ["test", "other"]
+    assert joined(plans)["yield"].tolist() == [score, score]
+    (top / "state.json").write_text("{}")
+    with pytest.raises(BorderlineError, match="sweep over one environment"):
+        make_plans(here, env="test,other", name="both")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -128,6 +148,12 @@ def test_options_replace_the_settings_of_the_environment(here: Path) -> None:
             ["grid.seeds or grid.step_2_seeds is [3]", "--seeds", "set it to null"],
         ),
         (["--params", "grid.models=[cnn_1,mlp_4]"], ["sets grid.models", "--models"]),
+        (["--env", "test,test", "--name", "x"], ["--env names 'test' twice"]),
+        (["--env", "test,base"], ["--env has several environments", "--name"]),
+        (["--env", "test,base", "--name", "x", "--pairs", "7v1"], ["remove --pairs"]),
+        (["--env", "test,base", "--name", "x"], ["data_folder of base is not that of test"]),
+        (["--env", "test,mnist_7v2", "--name", "x"], ["mnist_7v2"]),
+        (["--env", "test,base", "--search", "--name", "x"], ["data_folder"]),
         (["--params", "gan.epohcs=3"], ["'gan.epohcs'. Did you mean 'gan.epochs'"]),
     ],
 )
@@ -365,7 +391,7 @@ def test_killed_sweep_goes_on_and_gathers_what_single_runs_find(
     first.kill()
     first.communicate()
     assert not psutil.wait_procs(children, timeout=20)[1]
-    assert not (folder / "results.csv").exists()
+    assert set(pd.read_csv(folder / "results.csv")["seed"]) == {0}, "it grows with the sweep"
     trained = (checkpoints / "epoch_0001.pt").stat().st_mtime_ns
 
     # The remaining sweep runs succeed, also with the code of the package.

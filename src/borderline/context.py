@@ -88,6 +88,7 @@ class BorderlineContext(KedroContext):
             repaired=repaired_models(checked),
             members=tuple(trained_members(checked)),
             also=bool(checked.clustering.also),
+            alone=checked.clustering.alone,
             epoch_judges=checked.metrics.epoch_judges,
             epoch_reference=checked.metrics.epoch_reference,
             front=checked.metrics.front,

@@ -93,6 +93,7 @@ class Layout:
         members: The members of the committee of judges that are trained here, the judge first; none
             where the judge is imported.
         also: Whether the best recipe of each pair of a reduction and a clustering is shown too.
+        alone: The entries of ``generators`` whose images are also clustered alone.
         seeded: The repetitions with run settings of their own, as ``seeds`` names them.
         epoch_judges: The judges that measure every epoch.
         epoch_reference: The real images that they compare with.
@@ -113,6 +114,7 @@ class Layout:
     repaired: Mapping[str, str] = field(default_factory=dict)
     members: tuple[str, ...] = (JUDGE,)
     also: bool = False
+    alone: tuple[str, ...] = ()
     seeded: tuple[str, ...] = ()
     epoch_judges: Judges = ("lenet",)
     epoch_reference: Reference = "pair"
@@ -329,6 +331,7 @@ def for_each_generator(
     *,
     shared: Collection[str] = (),
     of_model: Collection[str] = (),
+    only: Collection[str] | None = None,
 ) -> Pipeline:
     """Copy a pipeline for every generator of every model under test.
 
@@ -339,9 +342,11 @@ def for_each_generator(
             of step 1, ``<name>.<dataset>`` for those of another generator of the same model.
         shared: Names of the inputs that all models share.
         of_model: Names of the inputs that all generators of a model share.
+        only: The generators; ``None`` means all.
     """
     of_one = []
-    for name, (settings, run) in _current.generators.items():
+    for name in _current.generators if only is None else only:
+        settings, run = _current.generators[name]
         nodes = template(settings)
         inputs = {i: i for i in {*shared, *of_model} & nodes.inputs()}
         recipes = {

@@ -20,7 +20,8 @@ from borderline.errors import BorderlineError
 from borderline.params import flat
 
 Entry = dict[str, Any]
-"""The ``settings`` of a finished node by dotted name, and its ``results``: digests by dataset.
+"""The ``settings`` of a finished node by dotted name, its ``results``: digests by dataset, and its
+``seconds`` in this run, where its process is that of the run.
 
 Empty for a node that did not finish. Entries of earlier versions have no ``results``.
 """
@@ -207,6 +208,7 @@ def closed(
     parameters: Mapping[str, Any],
     digests: Digests,
     given: Mapping[str, Any] = _NOTHING_GIVEN,
+    seconds: Mapping[str, float] = _NOTHING_GIVEN,
 ) -> dict[str, Entry]:
     """The entries at the end of a run: the settings of its nodes and the digests of their results.
 
@@ -216,6 +218,7 @@ def closed(
         node.name: {
             "settings": settings_of(node, parameters, given),
             "results": {name: made for name in node.outputs if (made := digests(name)) is not None},
+            **({"seconds": round(seconds[node.name], 3)} if node.name in seconds else {}),
         }
         for node in running.nodes
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from borderline import ledger
 from borderline.grid import GIVEN_STEP_1
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 class PreflightHooks:
     """Finds bad input before any work starts, and keeps the ledger of the settings of each node."""
+
+    def __init__(self) -> None:
+        self._started, self._seconds = dict[str, float](), dict[str, float]()
 
     @hook_impl
     def after_context_created(self, context: BorderlineContext) -> None:
@@ -58,6 +63,8 @@ class PreflightHooks:
         from borderline.preflight.repairs import check_numbers, check_repairs
         from borderline.preflight.suites import check_findings_of_gate, check_suites
 
+        self._started.clear()
+        self._seconds.clear()
         env = run_params["env"]
         call = whole_call(env, run_params["runtime_params"])
         command = call.command()
@@ -120,6 +127,18 @@ class PreflightHooks:
         results.check_places(pipeline.all_outputs(), catalog)
         catalog.save("ledger", entries)
 
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start the clock of a node."""
+        self._started[node.name] = time.monotonic()
+
+    @hook_impl
+    def after_dataset_saved(self, node: Node) -> None:
+        """Stop it, for now: a training saves after each epoch."""
+        # A worker of a runner has its own clocks.
+        if node.name in self._started:
+            self._seconds[node.name] = time.monotonic() - self._started[node.name]
+
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which have all finished."""
@@ -128,7 +147,7 @@ class PreflightHooks:
 
         digests = results.digests_in(catalog)
         given = self._given | digests_of_made(catalog, self.layout, self._running)
-        entries = ledger.closed(self._running, self.settings, digests, given)
+        entries = ledger.closed(self._running, self.settings, digests, given, self._seconds)
         road = Pipeline(pipelines[name] for name in (*STAGES, "repair"))
         catalog.save("ledger", with_origins(entries, road, self.settings, given))
 

@@ -55,6 +55,9 @@ def read_parameters(raw: dict[str, Any]) -> Parameters:
     rule, layout = parameters.metrics.choose, lay_out(grid, parameters.generators, trains_gan=True)
     check_spelling(grid.models, layout.generators)
     check_names("metrics.choose", [rule], [*RULES, *layout.generators], "grid.generators")
+    if parameters.clustering.alone:
+        alone = parameters.clustering.alone
+        check_names("clustering.alone", alone, parameters.generators, "generators")
     check_rules(parameters)
     width = JUDGE_FEATURES if isinstance(parameters.judge, JudgeParams) else None
     if parameters.generation.noise_file is None:

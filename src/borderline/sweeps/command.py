@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from borderline.printing import harmless, not_shown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from borderline.sweeps.plan import Plan
+    from borderline.sweeps.plan import Plan, SweepRun
     from borderline.sweeps.process import Outcome
     from borderline.sweeps.state import State
 
@@ -26,7 +27,7 @@ SOMETHING_FAILED = 4
 """The exit status of a sweep that finished with failures."""
 
 OPTIONS = [
-    click.Option(["--env", "-e"], help="The environment of every sweep run."),
+    click.Option(["--env", "-e"], help="The environment, or several: mnist_5v3,fashion_3v0."),
     click.Option(["--pairs"], help="Pairs of classes: 3v0,5v7."),
     click.Option(["--all-pairs"], is_flag=True, help="All pairs of the classes, each once."),
     click.Option(["--classes"], help="The classes of --all-pairs: 0,1,2. Default: all."),
@@ -55,13 +56,13 @@ def sweep(
     """Run pairs, models, generators and seeds, and gather one table.
 
     The environment gives what an option leaves out. Each pair with each seed is a sweep run in its
-    own process. A model or generator that fails is left out and listed at the end, with exit status
-    4. The same command continues a sweep that was stopped. With --search, the runs are trials of
-    settings of step 2, and a page shows the best of them.
+    own process. Several environments have one pair each. A model or generator that fails is left
+    out and listed at the end, with exit status 4. The same command continues a sweep that was
+    stopped. With --search, the runs are trials of settings of step 2, and a page shows the best of
+    them.
     """
-    from borderline.sweeps.plan import make_plan
+    from borderline.sweeps.plan import make_plans
     from borderline.sweeps.state import StateFile
-    from borderline.sweeps.sweep_run import run_without_failures, separate_process
 
     project = Path.cwd()
     check_has_settings(project, "sweep")
@@ -69,30 +70,57 @@ def sweep(
     options = [w for name, value in given.items() if value is not None for w in (name, value)]
     if search:
         not_for_search(again=again, all_pairs=all_pairs, **lists)
-        _search(make_plan(project, params=params, suffix="_search", **lists), project, options)
+        plan, *others = make_plans(project, params=params, suffix="_search", **lists)
+        _check_one_environment(others)
+        _search(plan, project, options)
         return
-    plan = make_plan(project, params=params, every_pair=all_pairs, **lists)
-    check_no_search(plan)
-    file, logs = StateFile(plan.folder), plan.folder / "logs"
-    with file.alone():
-        state = file.read(plan)
-        damaged = damaged_runs(plan, state, again=again)
+    plans = make_plans(project, params=params, every_pair=all_pairs, **lists)
+    failed, number, total = False, 0, sum(len(plan.sweep_runs) for plan in plans)
+    with ExitStack() as locks:
+        # All environments are checked before the first one starts.
+        for plan in plans:
+            check_no_search(plan)
+            locks.enter_context(StateFile(plan.folder).alone())
+        states = [StateFile(plan.folder).read(plan) for plan in plans]
+        damaged = [damaged_runs(*both, again=again) for both in zip(plans, states, strict=True)]
         if all_pairs:
-            echo(_announced(plan))
-        logs.mkdir(exist_ok=True)
-        for number, run in enumerate(plan.sweep_runs, start=1):
-            head = f"[{number}/{len(plan.sweep_runs)}] {run.pair}, seed {run.seed}"
-            if not state.todo(run, again=again) and run.name not in damaged:
-                echo(f"{head}: finished before.")
-                continue
-            echo(f"{head}: running, log in {logs / run.name}.log")
-            start = time.monotonic()
-            attempt = separate_process(plan, run, project, options, logs / run.name, _show)
-            record = run_without_failures(plan, run, attempt, _show)
-            state = state.noted(record)
-            file.write(state)
-            echo(f"{head}: {_WORDS[record.ended]}, after {time.monotonic() - start:.0f} s")
-        _conclude(plan, state, logs, all_pairs=all_pairs)
+            echo(_announced(plans[0]))
+        for plan, before, of_plan in zip(plans, states, damaged, strict=True):
+            state = before
+            for run in plan.sweep_runs:
+                number += 1
+                environment = f"{plan.env}, " if len(plans) > 1 else ""
+                head = f"[{number}/{total}] {environment}{run.pair}, seed {run.seed}"
+                if not state.todo(run, again=again) and run.name not in of_plan:
+                    echo(f"{head}: finished before.")
+                    continue
+                state = _run(plan, state, run, project, options, head)
+                _save(plan, state)
+                _join(plans)
+            failed |= _conclude(plan, state, all_pairs=all_pairs)
+    if _join(plans):
+        echo(f"All environments: {plans[0].folder.parent}/results.csv")
+    if failed:
+        raise click.exceptions.Exit(SOMETHING_FAILED)
+
+
+def _run(
+    plan: Plan, state: State, run: SweepRun, project: Path, runner: list[str], head: str
+) -> State:
+    """Run a sweep run; the state with it."""
+    from borderline.sweeps.state import StateFile
+    from borderline.sweeps.sweep_run import run_without_failures, separate_process
+
+    files = plan.logs / run.name
+    plan.logs.mkdir(exist_ok=True)
+    echo(f"{head}: running, log in {files}.log")
+    start = time.monotonic()
+    attempt = separate_process(plan, run, project, runner, files, _show)
+    record = run_without_failures(plan, run, attempt, _show)
+    state = state.noted(record)
+    StateFile(plan.folder).write(state)
+    echo(f"{head}: {_WORDS[record.ended]}, after {time.monotonic() - start:.0f} s")
+    return state
 
 
 def _announced(plan: Plan) -> str:
@@ -135,6 +163,13 @@ def check_no_search(plan: Plan) -> None:
         )
 
 
+def _check_one_environment(others: Sequence[Plan]) -> None:
+    from borderline.errors import BorderlineError
+
+    if others:
+        raise BorderlineError("--search is about one environment: name one with --env.")
+
+
 def _search(plan: Plan, project: Path, runner: list[str]) -> None:
     """Run a search, and say where its page is."""
     from borderline.sweeps.search_run import Search, check_plan, run_search
@@ -142,7 +177,7 @@ def _search(plan: Plan, project: Path, runner: list[str]) -> None:
     from borderline.sweeps.sweep_run import run_separately
 
     check_plan(plan)
-    logs = plan.folder / "logs"
+    logs = plan.logs
 
     def run(stages: Sequence[str], settings: Mapping[str, Any], name: str) -> Outcome:
         return run_separately(plan, stages, settings, project, runner, logs / name, _show)
@@ -176,19 +211,38 @@ def _show(line: str) -> None:
     echo(f"  {line}")
 
 
-def _conclude(plan: Plan, state: State, logs: Path, *, all_pairs: bool) -> None:
-    """Write the tables, print the means, list the failures."""
-    import rich
-    from rich.console import Console
-
-    from borderline.datasets import CSVDataset, MatplotlibDataset
+def _save(plan: Plan, state: State) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write the table of all rows, and that over the seeds."""
+    from borderline.datasets import CSVDataset
     from borderline.sweeps import tables
-    from borderline.sweeps.sweep_run import sentence_of
 
     table = tables.gather(plan, state)
     means = tables.over_seeds(table)
     CSVDataset(filepath=str(plan.folder / "results.csv")).save(table)
     CSVDataset(filepath=str(plan.folder / "over_seeds.csv")).save(means)
+    return table, means
+
+
+def _join(plans: Sequence[Plan]) -> bool:
+    """Write one table of several environments, as far as they have run; False for one."""
+    from borderline.datasets import CSVDataset
+    from borderline.sweeps.tables import joined
+
+    if len(plans) > 1:
+        CSVDataset(filepath=str(plans[0].folder.parent / "results.csv")).save(joined(plans))
+    return len(plans) > 1
+
+
+def _conclude(plan: Plan, state: State, *, all_pairs: bool) -> bool:
+    """Write the tables, print the means, list the failures; whether there are some."""
+    import rich
+    from rich.console import Console
+
+    from borderline.datasets import MatplotlibDataset
+    from borderline.sweeps import tables
+    from borderline.sweeps.sweep_run import sentence_of
+
+    table, means = _save(plan, state)
     if "fd_lenet" in table:
         figure = tables.picture(table)
         MatplotlibDataset(filepath=str(plan.folder / "results.png")).save(figure)
@@ -205,13 +259,12 @@ def _conclude(plan: Plan, state: State, logs: Path, *, all_pairs: bool) -> None:
         echo("The column note of results.csv has notes, such as why a generator made no images.")
     failures = [(r.sweep_run, failure) for r in state.records.values() for failure in r.failures]
     for run, failure in failures:
-        log = logs / f"{run.name}.log"
+        log = plan.logs / f"{run.name}.log"
         echo(f"{run.pair}, seed {run.seed}: {sentence_of(failure)} See {log}")
     ends = [record.ended for record in state.records.values()]
     counts = ", ".join(f"{ends.count(end)} {word}" for end, word in _WORDS.items() if end in ends)
     echo(f"{len(ends)} sweep run{'s' * (len(ends) > 1)}: {counts}.")
-    if failures:
-        raise click.exceptions.Exit(SOMETHING_FAILED)
+    return bool(failures)
 
 
 def _save_pairs(plan: Plan, state: State, table: pd.DataFrame) -> list[str]:

@@ -32,6 +32,7 @@ _SET_HERE = {
     "data_folder": "--name",
 }
 _EXAMPLES = {
+    "env": "fashion_3v0",
     "pairs": "3v0",
     "classes": "0,1,2",
     "seeds": "0",
@@ -39,6 +40,8 @@ _EXAMPLES = {
     "generators": "hybrid",
     "pipelines": "classifier,gasten,metrics",
 }
+STATE = "state.json"
+"""The file of a sweep's finished sweep runs and their settings."""
 _DIFFER_BY_SWEEP_RUN = {"run.seed", "pair.positive", "pair.negative"}
 
 
@@ -97,6 +100,11 @@ class Plan:
         """The study of a search; a sweep without one has no such file."""
         return self.folder / "search.sqlite"
 
+    @property
+    def logs(self) -> Path:
+        """The folder of the outputs of its runs."""
+        return self.folder / "logs"
+
     def data_folder(self, sweep_run: SweepRun) -> Path:
         """The data folder of a sweep run; the paths in it have the pair but not the seed."""
         return self.folder / f"seed_{sweep_run.seed}"
@@ -136,11 +144,45 @@ class Plan:
         return first, next(entries, None)
 
 
+def make_plans(
+    project: Path, *, env: str | None = None, name: str | None = None, **options: Any
+) -> list[Plan]:
+    """A plan for each environment of ``--env``; several have a folder each in that of the sweep.
+
+    Raises:
+        BorderlineError: When an option or a setting is wrong.
+    """
+    environments = _listed("env", env) or []
+    if len(environments) < 2:
+        return [make_plan(project, env=env, name=name, **options)]
+    if name is None:
+        raise BorderlineError("--env has several environments: name the sweep with --name.")
+    if options.get("pairs") or options.get("every_pair"):
+        raise BorderlineError(
+            "--env has several environments, which have a pair each: remove --pairs and "
+            "--all-pairs, or name one environment."
+        )
+    plans = [make_plan(project, env=one, name=name, below=one, **options) for one in environments]
+    for plan in plans:
+        if plan.folder.parent != plans[0].folder.parent:
+            raise BorderlineError(
+                f"data_folder of {plan.env} is not that of {plans[0].env}: set one in "
+                "conf/<env>/globals.yml, or sweep over each environment alone."
+            )
+        if (plan.folder.parent / STATE).exists():
+            raise BorderlineError(
+                f"{plan.folder.parent} is the folder of a sweep over one environment: give this "
+                "sweep another --name."
+            )
+    return plans
+
+
 def make_plan(
     project: Path,
     *,
     env: str | None = None,
     name: str | None = None,
+    below: str | None = None,
     params: Mapping[str, Any] | None = None,
     every_pair: bool = False,
     suffix: str = "",
@@ -152,6 +194,7 @@ def make_plan(
         project: The project's folder.
         env: The environment.
         name: The name of the sweep; None for that of the environment.
+        below: The name of its folder in that of a sweep over several environments.
         params: Further settings of every sweep run, nested.
         every_pair: Whether the pairs are all pairs of the classes.
         suffix: The end of the default name.
@@ -182,7 +225,7 @@ def make_plan(
     name = name if name is not None else default_name(env or "base", parameters) + suffix
     if fault := fault_of_name(name):
         raise BorderlineError(f"--name is {name!r}, but {fault}: choose another name.")
-    folder = Path(about.data_folder) / "sweeps" / name
+    folder = Path(about.data_folder) / "sweeps" / name / (below or "")
     if is_bucket(about.data_folder):
         raise BorderlineError(
             f"data_folder is {about.data_folder!r}, but a sweep needs a folder of this machine for "

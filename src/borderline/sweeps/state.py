@@ -15,7 +15,7 @@ from borderline.datasets import JSONDataset
 from borderline.errors import BorderlineError
 from borderline.locks import Lock, Locked
 from borderline.params import Params
-from borderline.sweeps.plan import Plan, SweepRun
+from borderline.sweeps.plan import STATE, Plan, SweepRun
 
 
 class Failure(Params):
@@ -98,7 +98,7 @@ class StateFile:
     """The file of a sweep's state."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "state.json"
+        self._path = folder / STATE
         self._dataset = JSONDataset(filepath=str(self._path), save_args={"indent": 1})
 
     def read(self, plan: Plan) -> State:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from borderline.datasets import CSVDataset
 from borderline.ledger import changed_file
 from borderline.measures.plots import cluster_colour, cluster_marker
 from borderline.printing import table_of
@@ -41,6 +43,18 @@ def gather(plan: Plan, state: State) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     first = [*_ROW, *_STATUS]
     return table[[*first, *(column for column in table if column not in first)]]
+
+
+def joined(plans: Sequence[Plan]) -> pd.DataFrame:
+    """The tables of several environments as they are on the disk, with the ``environment``."""
+    tables = []
+    for plan in plans:
+        file = CSVDataset(filepath=str(plan.folder / "results.csv"))
+        if file.exists():
+            table = file.load()
+            table.insert(0, "environment", plan.env)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +111,6 @@ def changed_table(plan: Plan, record: Record) -> Path | None:
 
     A damaged entry of the ledger stands for its tables.
     """
-    from borderline.datasets import CSVDataset
     from borderline.datasets.digests import digests_of
 
     reporting = plan.reporting(record.sweep_run)

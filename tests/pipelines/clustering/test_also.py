@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from borderline import grid
-from borderline.params import RunParams
+from borderline.datasets import StudyStorage
+from borderline.params import GeneratorParams, RunParams
 from borderline.pipelines import clustering, prototypes, report
-from borderline.pipelines.clustering.also import numbered_like
+from borderline.pipelines.clustering.also import numbered_like, search_alone
 from borderline.pipelines.clustering.nodes import cluster_combinations
 from borderline.pipelines.clustering.search import COMBINATION_COLUMNS
 from borderline.records import Clusters, Embeddings, clusters_of_pairs
@@ -112,4 +115,35 @@ def test_nodes_and_pages_are_there_only_where_they_are_asked_for(
         ),
         *(f"a.{name}" for name in ("combination_prototypes_table", "combinations_page") if also),
         *(["a.combination_maps_figure"] if also else []),
+    }
+
+
+def test_the_images_of_one_generator_are_searched_alone(tmp_path: Path, run: RunParams) -> None:
+    storage = StudyStorage(filepath=str(tmp_path / "studies.sqlite")).load()
+    params = clustering_params(trials=1, reductions=["none"], clusterings=["kmeans", "gmm"])
+    table = search_alone(EMBEDDINGS, storage, params, run)
+    assert set(table["combination"]) == {"none_kmeans", "none_gmm"}
+    assert table["objective"].is_monotonic_decreasing
+    assert table["objective"].tolist() == table["silhouette"].tolist()
+    assert (table["images"] == 65).all()
+    few: Embeddings = {"embeddings": EMBEDDINGS["embeddings"][:9], "fitted": torch.arange(9)}
+    (row,) = search_alone(few, storage, params, run).to_dict("records")
+    assert row == {
+        "images": 9,
+        "note": "only 9 borderline images (clustering.fewest_images is 10)",
+    }
+
+
+def test_only_generators_of_the_grid_are_clustered_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = GeneratorParams.model_construct()
+    layout = grid.Layout(
+        models=("a",),
+        generators={name: grid.Placed(settings, 1) for name in ("x", "x_run_2", "y")},
+        alone=("x", "z"),
+    )
+    monkeypatch.setattr(grid, "_current", layout)
+    outputs = clustering.create_pipeline().all_outputs()
+    assert {name for name in outputs if "alone" in name} == {
+        "a.x.alone_table",
+        "a.x_run_2.alone_table",
     }

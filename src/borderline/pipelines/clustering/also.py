@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from optuna.storages import BaseStorage
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from borderline.params import RunParams
+from borderline.pipelines.clustering.carrying import limited, too_few
 from borderline.pipelines.clustering.clusterings import NOISE
 from borderline.pipelines.clustering.membership import label_all
 from borderline.pipelines.clustering.params import ClusteringParams
@@ -22,6 +24,7 @@ from borderline.pipelines.clustering.pool import Groups, find_artefacts
 from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel, Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer, degenerate, more_scores
+from borderline.pipelines.clustering.search import combinations, fitted_vectors, search
 from borderline.records import WINNER, Clusters, Embeddings
 
 
@@ -67,6 +70,25 @@ def fit_pairs(
         models[name] = replace(model, artefacts=find_artefacts(in_pool, groups, share))
     columns = ["combination", "recipe", *SCORES, *more_scores(params), *RECIPE_COLUMNS, "note"]
     return models, pd.DataFrame(rows, columns=columns)
+
+
+def search_alone(
+    embeddings: Embeddings, storage: BaseStorage, params: ClusteringParams, run: RunParams
+) -> pd.DataFrame:
+    """Search the clusters of one generator's borderline images, and fit the best of each pair.
+
+    Returns:
+        The table of ``fit_pairs``, the best objective first, with the number of ``images``; one row
+        with a ``note`` where there are too few of them.
+    """
+    params = limited(params.model_copy(update={"together": False, "also": True}), embeddings)
+    count, note = len(embeddings["embeddings"]), too_few(embeddings, params)
+    if note:
+        return pd.DataFrame([{"images": count, "note": note}])
+    vectors = fitted_vectors(embeddings, {}, params)
+    *_, trials = search(vectors, storage, params, run)
+    _, table = fit_pairs(combinations(trials, params), vectors, params, run, {})
+    return table.assign(images=count).sort_values("objective", ascending=False, kind="stable")
 
 
 def label_pairs(

@@ -274,6 +274,31 @@ def cluster_combinations(
     return stored, also.describe_pairs(scores, labelled, agreements, recipe), agreements
 
 
+def cluster_alone(
+    images: Parts,
+    boundary: Boundary,
+    classifier: nn.Module,
+    pair_train: LabelledImages,
+    study_storage: BaseStorage,
+    *,
+    clustering: ClusteringParams,
+    run: RunParams,
+) -> DataFrame:
+    """Search the clusters of one generator's borderline images; the table of the pairs."""
+    import pandas as pd
+
+    from borderline.pipelines.clustering import also
+    from borderline.sampling import first_borderline
+
+    if not len(images):
+        return pd.DataFrame([{"note": "the generator made no images"}])
+    borderline = first_borderline(images, boundary, clustering.fit_size)
+    embeddings = embed_borderline(
+        borderline, classifier, pair_train, clustering=clustering, run=run
+    )
+    return also.search_alone(embeddings, study_storage, clustering, run)
+
+
 def assign_real_images(
     pair_test: LabelledImages,
     real_view: RealView,

@@ -223,6 +223,8 @@ class ClusteringParams(Params):
             ``reductions`` and ``clusterings``; None for all combinations.
         also: Whether the best recipe of each pair gets prototypes and a map beside the winner's;
             a number for so many pairs, the best first.
+        alone: Generators whose borderline images are also clustered alone, whichever is chosen;
+            those that are not in the grid do not count.
         objective: Score to maximise: ``silhouette`` (in the reduced space, noise a cluster, as in
             Gomes et al. 2024), ``silhouette_original`` (cosine, in the embedding space, without
             noise), ``dbcv``, ``bic`` (its negative, for ``none`` and ``gmm`` only),
@@ -282,6 +284,7 @@ class ClusteringParams(Params):
     structure: StructureParams
     exemplars: ExemplarsParams
     also: Annotated[bool | int, BeforeValidator(_all_or_some)] = False
+    alone: Annotated[tuple[str, ...], AfterValidator(distinct)] = ()
     _most_patterns: int | None = PrivateAttr(default=None)
 
     @field_validator("objective", mode="before")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_each_model, node
+from borderline.grid import base_name, current, for_each_generator, for_each_model, node
 from borderline.pipelines.clustering import nodes
 
 
@@ -42,6 +42,11 @@ def create_pipeline() -> Pipeline:
             "combination_agreement_table",
         ]
         model += Pipeline([node(nodes.cluster_combinations, outputs)])
-    return for_each_model(
-        "clustering", model, shared=["pair_train", "pair_test", "pair_names", "judge"]
+    shared = ["pair_train", "pair_test", "pair_names", "judge"]
+    return for_each_model("clustering", model, shared=shared) + for_each_generator(
+        "clustering",
+        lambda _: Pipeline([node(nodes.cluster_alone, "alone_table")]),
+        shared=shared,
+        of_model=["classifier", "boundary", "study_storage"],
+        only=[name for name in current().generators if base_name(name) in current().alone],
     )

@@ -230,7 +230,7 @@ def study_of(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # These change the length of the search and the use of its result, not its trials.
     later = {"trials", "fewest_images", "finalists", "epochs", "stability", "structure"}
-    later |= {"together", "pool", "exemplars", "images_per_pattern", "also"}
+    later |= {"together", "pool", "exemplars", "images_per_pattern", "also", "alone"}
     more = {"seed": run.seed, "most_patterns": params.most_patterns}
     # Settings that came later count where they are set: they have a default in the code.
     settings = json.dumps(params.model_dump(exclude=later, exclude_defaults=True) | more)
