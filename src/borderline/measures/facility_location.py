@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.preprocessing import normalize
 
 _ROUNDING = 1e-12
+_BLOCK = 64
 
 
 def facility_location(
@@ -30,7 +31,11 @@ def facility_location(
     rows: list[int] = []
     values: list[float] = []
     while len(rows) < min(most, len(similarities)):
-        gains = np.maximum(similarities, best).mean(1)
+        # Blocks of rows stay in the cache of the processor.
+        blocks = range(0, len(similarities), _BLOCK)
+        gains = np.concatenate(
+            [np.maximum(similarities[i : i + _BLOCK], best).mean(1) for i in blocks]
+        )
         gains[rows] = -np.inf
         row = int(gains.argmax())
         value = float(gains[row])

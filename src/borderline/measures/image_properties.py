@@ -133,16 +133,16 @@ def _of_figure(distance: np.ndarray) -> dict[str, float]:
     (region,) = regionprops(solid.astype(np.uint8))
     top, left, bottom, right = region.bbox
     centre = tuple(slice(start - 1, end - 1) for start, end in ((top, bottom), (left, right)))
-    moments = region.moments_central
+    # regionprops has all moments up to the third order, which takes a fifth of the whole time.
+    down, across = (axis - axis.mean() for axis in np.nonzero(solid))
+    covariance, variance = (down * across).sum(), (down**2).sum()
     # Four pixels for one: between whole pixels, strokes of two pixels differ from those of one.
     fine = solid.repeat(2, axis=0).repeat(2, axis=1)
     return {
         "contrast": float(distance[solid[1:-1, 1:-1]].mean()),
         "thickness": float(distance_transform_edt(fine)[skeletonize(fine)].mean()),
         # The vertical axis points down.
-        "slant": float(np.degrees(np.arctan2(-moments[1, 1], moments[2, 0])))
-        if moments[2, 0] > 0
-        else np.nan,
+        "slant": float(np.degrees(np.arctan2(-covariance, variance))) if variance > 0 else np.nan,
         "aspect": (right - left) / (bottom - top),
         "holes": float(label(solid, connectivity=2).max() - region.euler_number),
         "symmetry": _symmetry(distance[centre]),

@@ -104,3 +104,13 @@ def test_equal_images_have_one_exemplar(noise: float) -> None:
     vectors = joint(images, images)
     assert len(facility_location(vectors @ vectors.T, 15, least_gain=0.04)[0]) == 1
     assert len(facility_location(vectors @ vectors.T, 15)[0]) == 15, "as many as asked for"
+
+
+def test_blocks_of_candidates_give_the_greedy_choice() -> None:
+    similarities = np.random.default_rng(0).uniform(size=(150, 40))
+    rows, values = facility_location(similarities, 4)
+    for count, row in enumerate(rows):
+        best = similarities[rows[:count]].max(0, initial=-np.inf)
+        gains = [np.maximum(candidate, best).mean() for candidate in similarities]
+        assert row == int(np.argmax(gains))
+        assert values[count] == gains[row]

@@ -6,7 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from borderline.pipelines.prototypes.choosing.matching import matched_similarities, stability
+from borderline.pipelines.prototypes.choosing.matching import (
+    matched_similarities,
+    mean_match,
+    stability,
+    stability_of_draws,
+)
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -42,3 +47,13 @@ def test_stability_is_the_mean_match_over_runs() -> None:
     many, one = np.eye(20)[:15], np.eye(20)[:1]
     assert stability(many, [one, one]).value == pytest.approx(1 / 15), "14 of 15 are not found"
     assert math.isnan(stability(np.eye(2), []).value)
+
+
+def test_draws_have_the_stability_of_single_choices() -> None:
+    random = np.random.default_rng(0)
+    draws, more, fewer = (random.normal(size=(4, count, 5)) for count in (3, 4, 2))
+    together = stability_of_draws(draws, [more, fewer])
+    single = [stability(d, [m, f]).value for d, m, f in zip(draws, more, fewer, strict=True)]
+    assert together == pytest.approx(single)
+    assert np.isnan(stability_of_draws(draws, [])).all()
+    assert np.isnan(mean_match(draws, fewer[:, :0])).all()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,8 +80,8 @@ def test_area_is_that_under_the_curve(audience: Audience) -> None:
 def test_prototype_never_stands_for_itself(audience: Audience) -> None:
     some = audience.rows(np.array([3, 8, 9, 10]))
     _, distance, others = nearest_prototype(some.chosen(np.array([0])), some)
-    assert others.tolist() == [1, 2, 3]
-    assert (distance > 0).all()
+    assert others.tolist() == [False, True, True, True]
+    assert (distance[others] > 0).all()
     outside = audience.chosen(ROWS)._replace(rows=None)
     assert len(nearest_prototype(outside, audience)[0]) == 25
 
@@ -114,3 +115,17 @@ def test_perfect_prototypes_cover_all_and_tell_all_apart() -> None:
 def test_images_from_elsewhere_may_have_no_cluster(audience: Audience) -> None:
     chosen = Chosen(np.ones((1, 4)), np.array([-1]), np.zeros((1, 2)), None)
     assert measure(chosen, audience)["precision"] == 0
+
+
+def test_batch_has_the_measures_of_its_choices(audience: Audience) -> None:
+    random, images = np.random.default_rng(1), audience.candidates
+    rows = np.array([random.choice(25, 3, replace=False) for _ in range(6)])
+    labels = np.array([random.permutation(images.labels) for _ in rows])
+    batch = measure(audience.chosen(rows, labels), audience, labels)
+    outside = measure(audience.chosen(rows)._replace(rows=None), audience)
+    for draw, (row, shuffled) in enumerate(zip(rows, labels, strict=True)):
+        other = replace(audience, candidates=replace(images, labels=shuffled))
+        single = measure(other.chosen(row), other)
+        assert {name: values[draw] for name, values in batch.items()} == pytest.approx(single)
+        single = measure(audience.chosen(row)._replace(rows=None), audience)
+        assert {name: values[draw] for name, values in outside.items()} == pytest.approx(single)

@@ -126,14 +126,16 @@ def test_images_that_are_alike_still_give_as_many_medoids() -> None:
         assert len(set(rows.tolist())) == 3
 
 
-def test_other_labels_give_other_prototypes_and_keep_what_was_computed(some: Candidates) -> None:
-    before = select("medoid_embedding", some, 0)
-    other = some.relabelled(np.random.default_rng(0).permutation(some.labels))
-    assert other.cosine_distances is some.cosine_distances
-    assert select("medoid_embedding", other, 0).tolist() != before.tolist()
-    plain = Candidates(some.embeddings, some.reduced, other.labels, some.distances)
+def test_part_of_the_images_keeps_their_distances(some: Candidates) -> None:
+    rows = np.arange(0, 60, 2)
+    plain = some.rows(rows)
+    assert "cosine_distances" not in vars(plain)
+    assert some.cosine_distances.shape == some.reduced_distances.shape == (60, 60)
+    part = some.rows(rows)
+    for name in ("cosine_distances", "reduced_distances"):
+        assert np.allclose(vars(part)[name], getattr(plain, name), rtol=0, atol=1e-15)
     for selection in SELECTIONS:
-        assert select(selection, other, 0).tolist() == select(selection, plain, 0).tolist()
+        assert select(selection, part, 0).tolist() == select(selection, plain, 0).tolist()
 
 
 def test_most_ambiguous_are_nearest_to_the_boundary() -> None:

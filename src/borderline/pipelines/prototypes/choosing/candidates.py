@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -55,16 +55,12 @@ class Candidates:
         return len(self.labels)
 
     def rows(self, rows: np.ndarray) -> Self:
-        """The candidates in some rows, shape (m,)."""
+        """The candidates in some rows, shape (m,); keeps their cached distances."""
         parts = (self.embeddings, self.reduced, self.labels, self.distances)
-        return type(self)(*(part[rows] for part in parts))
-
-    def relabelled(self, labels: np.ndarray) -> Self:
-        """The same images with other labels, shape (n,); keeps the cached distances."""
-        other = replace(self, labels=labels)
-        for name in {"directions", "cosine_distances", "reduced_distances"} & vars(self).keys():
-            vars(other)[name] = vars(self)[name]
-        return other
+        some = type(self)(*(part[rows] for part in parts))
+        for name in {"cosine_distances", "reduced_distances"} & vars(self).keys():
+            vars(some)[name] = vars(self)[name][np.ix_(rows, rows)]
+        return some
 
     @cached_property
     def clusters(self) -> np.ndarray:
@@ -88,15 +84,17 @@ class Candidates:
 
 
 def directions(embeddings: np.ndarray) -> np.ndarray:
-    """Embeddings (n, D) at length 1, float64; an embedding of length 0 stays."""
+    """Embeddings (..., n, D) at length 1, float64; an embedding of length 0 stays."""
     vectors = np.asarray(embeddings, dtype=np.float64)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, _TINY))
 
 
 def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Cosine distances of directions (n, D) to directions (m, D), in [0, 2], shape (n, m)."""
-    return np.asarray((1 - first @ second.T).clip(0, 2))
+    """Cosine distances of directions (..., n, D) to directions (m, D), in [0, 2], (..., n, m)."""
+    distances = first @ second.T
+    np.subtract(1, distances, out=distances)
+    return np.asarray(distances.clip(0, 2, out=distances))
 
 
 def places_among(rows: Tensor, candidates: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,16 @@ import pandas as pd
 from borderline.measures.intervals import Estimate
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
-from borderline.pipelines.prototypes.choosing.matching import stability
+from borderline.pipelines.prototypes.choosing.matching import stability_of_draws
 from borderline.pipelines.prototypes.choosing.measures import Audience, measure
 from borderline.pipelines.prototypes.choosing.names import BETTER
-from borderline.pipelines.prototypes.choosing.selection import Way, select
+from borderline.pipelines.prototypes.choosing.of_clusters import (
+    members,
+    random_members,
+    select_of_clusters,
+)
+
+_VALUES = 2**19
 
 
 def known_values(draws: pd.DataFrame, name: str) -> np.ndarray:
@@ -58,12 +63,10 @@ def draws_of_images(
 ) -> pd.DataFrame:
     """Random images, as many as clusters, of the audience and of each repeat."""
     random = np.random.default_rng(run.seed_for("random images"))
-
-    def choose(candidates: Candidates) -> np.ndarray:
-        count = min(len(candidates.clusters), len(candidates))
-        return random.choice(len(candidates), count, replace=False)
-
-    return pd.DataFrame([_measured(audience, repeats, choose) for _ in range(draws)])
+    sides = [audience.candidates, *repeats]
+    sizes = [(len(side), min(len(side.clusters), len(side))) for side in sides]
+    rows = [[random.choice(*size, replace=False) for size in sizes] for _ in range(draws)]
+    return _measured(audience, repeats, [np.array(column) for column in zip(*rows, strict=True)])
 
 
 def draws_of_clusters(
@@ -71,29 +74,66 @@ def draws_of_clusters(
 ) -> pd.DataFrame:
     """A random image of each cluster, in the audience and in each repeat."""
     seeds = [run.seed_for("random members", draw) for draw in range(draws)]
-    ways = [partial(select, "random", seed=seed) for seed in seeds]
-    return pd.DataFrame([_measured(audience, repeats, way) for way in ways])
+    groups = [members(side.labels, side.clusters) for side in (audience.candidates, *repeats)]
+    rows = [np.array([random_members(group, seed) for seed in seeds]) for group in groups]
+    return _measured(audience, repeats, rows)
+
+
+def shuffled_labels(
+    audience: Audience, repeats: Sequence[Candidates], draws: int, run: RunParams
+) -> list[np.ndarray]:
+    """Shuffled labels (draws, n) of the audience and of each repeat."""
+    random = np.random.default_rng(run.seed_for("shuffled labels"))
+    sides = [audience.candidates, *repeats]
+    shuffles = [[random.permutation(side.labels) for side in sides] for _ in range(draws)]
+    return [np.array(column) for column in zip(*shuffles, strict=True)]
 
 
 def draws_of_labels(
-    audience: Audience, repeats: Sequence[Candidates], way: Way, draws: int, run: RunParams
+    audience: Audience,
+    repeats: Sequence[Candidates],
+    selection: str,
+    shuffles: Sequence[np.ndarray],
+    run: RunParams,
 ) -> pd.DataFrame:
     """The choice of a selection from shuffled labels, in the audience and in each repeat."""
-    # Caches the distances, which every shuffle keeps.
-    way(audience.candidates)
-    random = np.random.default_rng(run.seed_for("shuffled labels"))
-    rows = []
-    for _ in range(draws):
-        shuffled = audience.relabelled(random.permutation(audience.candidates.labels))
-        others = [repeat.relabelled(random.permutation(repeat.labels)) for repeat in repeats]
-        rows.append(_measured(shuffled, others, way))
-    return pd.DataFrame(rows)
+    seed = run.seed_for("selection", selection)
+    rows = [
+        select_of_clusters(selection, side, labels, seed)
+        for side, labels in zip((audience.candidates, *repeats), shuffles, strict=True)
+    ]
+    return _measured(audience, repeats, rows, shuffles[0])
 
 
-def _measured(audience: Audience, repeats: Sequence[Candidates], way: Way) -> dict[str, float]:
-    chosen = audience.chosen(way(audience.candidates))
-    partners = [repeat.embeddings[way(repeat)] for repeat in repeats]
-    return {
-        **measure(chosen, audience),
-        "stability": stability(chosen.embeddings, partners).value,
-    }
+def _measured(
+    audience: Audience,
+    repeats: Sequence[Candidates],
+    rows: Sequence[np.ndarray],
+    labels: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """The measures of draws.
+
+    Args:
+        audience: The images that the draws represent.
+        repeats: The images that the partners come from.
+        rows: The chosen rows of the audience (draws, K), and those of each repeat (draws, L).
+        labels: Other clusters of the audience, (draws, n).
+    """
+    tables = []
+    for block in blocks(len(rows[0]), rows[0].shape[1] * len(audience.candidates)):
+        clusters = labels if labels is None else labels[block]
+        chosen = audience.chosen(rows[0][block], clusters)
+        partners = [
+            repeat.embeddings[others[block]]
+            for repeat, others in zip(repeats, rows[1:], strict=True)
+        ]
+        values = measure(chosen, audience, clusters)
+        values["stability"] = stability_of_draws(chosen.embeddings, partners)
+        tables.append(pd.DataFrame(values))
+    return pd.concat(tables, ignore_index=True)
+
+
+def blocks(draws: int, size: int) -> list[slice]:
+    """Slices of draws, for arrays that stay small; a draw has ``size`` values."""
+    step = max(_VALUES // max(size, 1), 1)
+    return [slice(start, start + step) for start in range(0, draws, step)]

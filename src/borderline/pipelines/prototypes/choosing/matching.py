@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,17 +56,28 @@ def stability(embeddings: np.ndarray, repeats: Sequence[np.ndarray]) -> Estimate
 
     Where a repeat has fewer, those left over count with the most similar one there.
     """
-    similarities = [mean_match(embeddings, repeat) for repeat in repeats]
+    similarities = [float(mean_match(embeddings, repeat)) for repeat in repeats]
     return estimate_of_repeats(similarities).within(*RANGES["stability"])
 
 
-def mean_match(first: np.ndarray, second: np.ndarray) -> float:
-    """The mean similarity of embeddings (K, D) with their partners among others (L, D).
+def stability_of_draws(embeddings: np.ndarray, repeats: Sequence[np.ndarray]) -> np.ndarray:
+    """The value of ``stability`` for draws (B, K, D), each with its own partners (B, L, D)."""
+    if not repeats:
+        return np.full(len(embeddings), np.nan)
+    return np.asarray(np.mean([mean_match(embeddings, repeat) for repeat in repeats], axis=0))
 
-    Where there are fewer others, those left over count with the most similar one.
+
+def mean_match(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The mean similarity of embeddings (..., K, D) with their partners among others (..., L, D).
+
+    Where there are fewer others, those left over count with the most similar one. Shape (...);
+    NaN where there are none.
     """
-    if len(first) == 0 or len(second) == 0:
-        return math.nan
-    similarities, _ = matched_similarities(first, second)
-    nearest = (directions(first) @ directions(second).T).max(1)
-    return float(np.where(np.isnan(similarities), nearest, similarities).mean())
+    pairs = directions(first) @ directions(second).swapaxes(-1, -2)
+    if 0 in pairs.shape[-2:]:
+        return np.full(pairs.shape[:-2], np.nan)
+    similarities = pairs.max(-1)
+    for draw in np.ndindex(pairs.shape[:-2]):
+        rows, columns = linear_sum_assignment(pairs[draw], maximize=True)
+        similarities[draw][rows] = pairs[draw][rows, columns]
+    return np.asarray(similarities.mean(-1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 
 from borderline.pipelines.prototypes.choosing.candidates import (
     NOISE,
@@ -30,13 +30,13 @@ RANGES = {name: (0.0, 1.0) for name in BETTER} | {
 
 
 class Chosen(NamedTuple):
-    """Chosen images that should represent others.
+    """Chosen images that should represent others, of one choice or of a batch of choices (...).
 
     Attributes:
-        embeddings: Shape (K, D).
-        labels: Their clusters, shape (K,); -1 for noise.
-        places: Coordinates on the UMAP map, shape (K, 2).
-        rows: Their rows in the audience, shape (K,); None for images that are not in it.
+        embeddings: Shape (..., K, D).
+        labels: Their clusters, shape (..., K); -1 for noise.
+        places: Coordinates on the UMAP map, shape (..., K, 2).
+        rows: Their rows in the audience, shape (..., K); None for images that are not in it.
     """
 
     embeddings: np.ndarray
@@ -63,11 +63,11 @@ class Audience:
     @classmethod
     def of(cls, candidates: Candidates, places: np.ndarray) -> Self:
         """All candidates, with the radius and the spread measured on them."""
-        others = candidates.cosine_distances[np.triu_indices(len(candidates), 1)]
+        others = squareform(candidates.cosine_distances, checks=False)
         return cls(
             candidates,
             places,
-            float(np.median(others)) if len(others) else 0.0,
+            float(np.median(others, overwrite_input=True)) if len(others) else 0.0,
             float(pdist(places).mean()) if len(places) > 1 else 0.0,
         )
 
@@ -75,18 +75,20 @@ class Audience:
         """Some of the images, with the radius and the spread of all."""
         return replace(self, candidates=self.candidates.rows(rows), places=self.places[rows])
 
-    def relabelled(self, labels: np.ndarray) -> Self:
-        """The same images with other clusters, shape (n,)."""
-        return replace(self, candidates=self.candidates.relabelled(labels))
+    def chosen(self, rows: np.ndarray, labels: np.ndarray | None = None) -> Chosen:
+        """Images of the audience that should represent the others, by rows (..., K).
 
-    def chosen(self, rows: np.ndarray) -> Chosen:
-        """Images of the audience that should represent the others."""
+        ``labels`` (B, n) are other clusters of the audience, for each choice of a batch.
+        """
         images = self.candidates
-        return Chosen(images.embeddings[rows], images.labels[rows], self.places[rows], rows)
+        clusters = images.labels[rows] if labels is None else np.take_along_axis(labels, rows, 1)
+        return Chosen(images.embeddings[rows], clusters, self.places[rows], rows)
 
 
-def measure(chosen: Chosen, audience: Audience) -> dict[str, float]:
-    """All measures except the stability, which needs repeats.
+def measure(
+    chosen: Chosen, audience: Audience, labels: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """All measures except the stability, which needs repeats: shape (...), as the choices.
 
     - ``cosine_similarity``: mean over all pairs of prototypes, in the model's embedding; the code
       of Gomes et al. 2024 calls it average pairwise distance. Lower is more diverse.
@@ -101,41 +103,48 @@ def measure(chosen: Chosen, audience: Audience) -> dict[str, float]:
       of its nearest prototype. Noise does not count.
 
     NaN where one is undefined, such as a pairwise mean of one prototype.
+
+    Args:
+        chosen: The prototypes.
+        audience: The images that they represent.
+        labels: Other clusters of the audience (B, n), for each choice of a batch.
     """
+    *shape, count = chosen.labels.shape
+    if count == 0:
+        return {name: np.full(shape, np.nan) for name in BETTER if name != "stability"}
     vectors = directions(chosen.embeddings)
-    upper = np.triu_indices(len(vectors), 1)
+    first, second = np.triu_indices(count, 1)
     nearest, distance, others = nearest_prototype(chosen, audience)
-    truth = audience.candidates.labels[others]
-    kept = truth != NOISE
-    predicted = chosen.labels[nearest]
+    truth = np.broadcast_to(audience.candidates.labels if labels is None else labels, others.shape)
+    predicted = np.take_along_axis(chosen.labels, nearest, -1)
     spread, radius = audience.spread, audience.radius
     return {
-        "cosine_similarity": _mean((vectors @ vectors.T)[upper]),
-        "euclidean_distance": _mean(pdist(chosen.embeddings)),
-        "coverage_area": _mean((1 - distance / radius).clip(0)) if radius > 0 else np.nan,
-        "facility_location": _mean(1 - distance),
-        "dispersion": _mean(pdist(chosen.places)) / spread if spread > 0 else np.nan,
-        "precision": _macro_precision(truth[kept], predicted[kept]),
+        "cosine_similarity": _mean((vectors @ vectors.swapaxes(-1, -2))[..., first, second]),
+        "euclidean_distance": _mean_gap(chosen.embeddings),
+        "coverage_area": _mean((1 - distance / radius).clip(0), others)
+        if radius > 0
+        else np.full(shape, np.nan),
+        "facility_location": _mean(1 - distance, others),
+        "dispersion": _mean_gap(chosen.places) / (spread if spread > 0 else np.nan),
+        "precision": _macro_precision(truth, predicted, others & (truth != NOISE)),
     }
 
 
 def nearest_prototype(
     chosen: Chosen, audience: Audience
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The nearest prototype of each other image: its number, its distance, and the image's row.
+    """The nearest prototype of each image, its distance, and whether the image is another one.
 
-    Shape (m,) each; empty where there is no prototype.
+    Shape (..., n) each. There must be a prototype.
     """
-    if len(chosen.embeddings) == 0:
-        return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64)
-    others = np.arange(len(audience.candidates))
-    if chosen.rows is not None:
-        others = np.delete(others, chosen.rows)
-    distances = cosine_distances(
-        audience.candidates.directions[others], directions(chosen.embeddings)
-    )
-    nearest = distances.argmin(1)
-    return nearest, distances[np.arange(len(others)), nearest], others
+    images = audience.candidates
+    others = np.ones((*chosen.labels.shape[:-1], len(images)), dtype=bool)
+    if chosen.rows is None:
+        distances = cosine_distances(directions(chosen.embeddings), images.directions)
+    else:
+        distances = images.cosine_distances[chosen.rows]
+        np.put_along_axis(others, chosen.rows, values=False, axis=-1)
+    return distances.argmin(-2), distances.min(-2), others
 
 
 def coverage_curve(chosen: Chosen, audience: Audience, radii: np.ndarray) -> np.ndarray:
@@ -143,23 +152,39 @@ def coverage_curve(chosen: Chosen, audience: Audience, radii: np.ndarray) -> np.
 
     The radii (R,) are cosine distances; the shares are NaN without prototypes.
     """
-    _, distance, _ = nearest_prototype(chosen, audience)
-    if len(distance) == 0:
+    if len(chosen.labels) == 0:
         return np.full(len(radii), np.nan)
-    return np.asarray((distance[:, None] < radii).mean(0))
+    _, distance, others = nearest_prototype(chosen, audience)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.searchsorted(np.sort(distance[others]), radii) / others.sum())
 
 
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else np.nan
+def _mean(values: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
+    """The mean of the kept values over the last axis; NaN for none."""
+    kept = np.ones(values.shape, dtype=bool) if kept is None else kept
+    with np.errstate(invalid="ignore"):
+        means: np.ndarray = np.where(kept, values, 0).sum(-1) / kept.sum(-1)
+    return means
 
 
-def _macro_precision(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """As scikit-learn's, which takes milliseconds; thousands of random choices are measured."""
-    clusters = np.unique(truth)
-    if len(clusters) == 0:
-        return np.nan
-    size = int(clusters.max()) + 1
-    predictions = np.bincount(predicted[(predicted >= 0) & (predicted < size)], minlength=size)
-    hits = np.bincount(truth[truth == predicted], minlength=size)
+def _mean_gap(points: np.ndarray) -> np.ndarray:
+    """The mean Euclidean distance of two points (..., K, D)."""
+    first, second = np.triu_indices(points.shape[-2], 1)
+    return _mean(np.linalg.norm(points[..., first, :] - points[..., second, :], axis=-1))
+
+
+def _macro_precision(truth: np.ndarray, predicted: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """As scikit-learn's, for all choices of a batch at once; all arguments (..., n)."""
+    clusters = max(int(truth.max(initial=0)), int(predicted.max(initial=0))) + 1
+    choices = kept[..., 0].size
+    # Each choice counts in a range of its own.
+    ranges = (np.arange(choices) * clusters).reshape(*kept.shape[:-1], 1)
+
+    def count(labels: np.ndarray, where: np.ndarray) -> np.ndarray:
+        counts = np.bincount((ranges + labels)[where], minlength=choices * clusters)
+        return counts.reshape(*kept.shape[:-1], clusters)
+
+    predictions = count(predicted, kept & (predicted != NOISE))
+    hits = count(truth, kept & (truth == predicted))
     # A cluster that is never predicted has precision 0.
-    return float((hits / np.maximum(predictions, 1))[clusters].mean())
+    return _mean(hits / np.maximum(predictions, 1), count(truth, kept) > 0)

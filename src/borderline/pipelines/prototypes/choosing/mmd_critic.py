@@ -7,6 +7,7 @@ squared distance. All functions take the cosine distances of all pairs, shape (n
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.distance import squareform
 
 
 def kernel_of(distances: np.ndarray) -> np.ndarray:
@@ -14,9 +15,10 @@ def kernel_of(distances: np.ndarray) -> np.ndarray:
 
     The squared distance of two directions is twice their cosine distance.
     """
-    others = distances[np.triu_indices(len(distances), 1)]
-    width = float(np.median(others)) if len(others) else 0.0
-    return np.asarray(np.exp(-distances / (width if width > 0 else 1.0)))
+    others = squareform(distances, checks=False)
+    width = float(np.median(others, overwrite_input=True)) if len(others) else 0.0
+    kernel = distances / -(width if width > 0 else 1.0)
+    return np.asarray(np.exp(kernel, out=kernel))
 
 
 def choose_prototypes(distances: np.ndarray, count: int) -> np.ndarray:

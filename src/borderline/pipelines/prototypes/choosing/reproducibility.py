@@ -210,15 +210,14 @@ def _matched(
 ) -> tuple[float, float, float]:
     """The mean similarity of matched prototypes, that of as many random images, and the share of
     the gap between the latter and 1 that is closed."""
-    similarity = mean_match(first[rows], second[others])
+    similarity = float(mean_match(first[rows], second[others]))
+    sides = (first, len(rows)), (second, len(others))
     draws = [
-        mean_match(
-            first[random.choice(len(first), len(rows), replace=False)],
-            second[random.choice(len(second), len(others), replace=False)],
-        )
+        [random.choice(len(vectors), count, replace=False) for vectors, count in sides]
         for _ in range(_DRAWS)
     ]
-    chance = float(np.mean(draws))
+    drawn, partners = map(np.array, zip(*draws, strict=True))
+    chance = float(mean_match(first[drawn], second[partners]).mean())
     return similarity, chance, (similarity - chance) / (1 - chance) if chance < 1 else math.nan
 
 

@@ -3,8 +3,8 @@
 The first selections choose one image of each cluster, in the space that was clustered or, with
 ``_embedding`` in their name, by cosine distance in the model's embedding:
 
-- ``medoid``: smallest sum of distances to the others; in the space that was clustered, the
-  prototype of Gomes et al. 2024.
+- ``medoid``: smallest sum of distances to the others, the first of equal ones; in the space that
+  was clustered, the prototype of Gomes et al. 2024.
 - ``centroid``: nearest to the mean.
 - ``density``: nearest k-th neighbour, k the square root of the cluster's size (Loftsgaarden and
   Quesenberry 1965).
@@ -24,24 +24,19 @@ import kmedoids
 import numpy as np
 import pandas as pd
 import torch
-from scipy.spatial.distance import cdist
 
 from borderline.boundary import Boundary
 from borderline.measures.facility_location import facility_location
 from borderline.params import RunParams
-from borderline.pipelines.prototypes.choosing.candidates import (
-    Candidates,
-    cosine_distances,
-    directions,
-)
+from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.choosing.mmd_critic import choose_criticisms, choose_prototypes
 from borderline.pipelines.prototypes.choosing.names import Selection
+from borderline.pipelines.prototypes.choosing.of_clusters import select_of_clusters
 from borderline.pipelines.prototypes.params import PrototypesParams
 from borderline.records import Clusters, Embeddings, Part, Prototypes, Repeat, Selections
 
 EXEMPLARS: Selection = "exemplars"
 """The selection of a continuum."""
-_EMBEDDING = "_embedding"
 _RANDOM_STARTS = 4
 _COLUMNS = ("prototype", "cluster", "images", "mean_p", "stability", "row", "p", "chosen_by")
 
@@ -142,29 +137,8 @@ def select(selection: Selection, candidates: Candidates, seed: int) -> np.ndarra
         if candidates.exemplars is not None:
             return candidates.exemplars
         return facility_location(1 - candidates.cosine_distances, len(clusters))[0]
-    rule = selection.removesuffix(_EMBEDDING)
-    in_embedding = selection != rule
-    members = [np.flatnonzero(candidates.labels == cluster) for cluster in clusters]
-    if rule == "centroid":
-        points = candidates.embeddings if in_embedding else candidates.reduced
-        gaps = _cosine if in_embedding else cdist
-        groups = [(rows, points[rows]) for rows in members]
-        return np.array([rows[gaps(x, x.mean(0, keepdims=True)).argmin()] for rows, x in groups])
-    if rule == "random":
-        random = np.random.default_rng(seed)
-        return np.array([random.choice(rows) for rows in members])
-    distances = candidates.cosine_distances if in_embedding else candidates.reduced_distances
-    if rule == "medoid":
-        # One product gives the sums of all clusters; a submatrix for each cluster is much slower.
-        sums = distances @ (candidates.labels[:, None] == clusters)
-        return np.array([rows[sums[rows, i].argmin()] for i, rows in enumerate(members)])
-    return np.array([rows[_densest(distances[np.ix_(rows, rows)])] for rows in members])
-
-
-def _densest(distances: np.ndarray) -> int:
-    k = min(max(round(len(distances) ** 0.5), 1), len(distances) - 1)
-    # Row k of the sorted distances: the point itself stands at 0.
-    return int(np.partition(distances, k, axis=1)[:, k].argmin())
+    rows: np.ndarray = select_of_clusters(selection, candidates, candidates.labels[None], seed)[0]
+    return rows
 
 
 def k_medoids(distances: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -186,7 +160,3 @@ def k_medoids(distances: np.ndarray, count: int, seed: int) -> np.ndarray:
     farthest = np.argsort(-distances[:, best].min(1), kind="stable")
     others = farthest[~np.isin(farthest, best)][: count - len(best)]
     return np.sort(np.concatenate([best, others]))
-
-
-def _cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return cosine_distances(directions(first), directions(second))

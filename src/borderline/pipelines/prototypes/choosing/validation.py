@@ -18,14 +18,16 @@ from borderline.measures.intervals import Estimate, estimate
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates, places_among
 from borderline.pipelines.prototypes.choosing.chance import (
+    blocks,
     draws_of_clusters,
     draws_of_images,
     draws_of_labels,
     estimate_of_draws,
     known_values,
     p_value,
+    shuffled_labels,
 )
-from borderline.pipelines.prototypes.choosing.matching import stability
+from borderline.pipelines.prototypes.choosing.matching import stability, stability_of_draws
 from borderline.pipelines.prototypes.choosing.measures import (
     RANGES,
     Audience,
@@ -150,21 +152,22 @@ def validate(evidence: Evidence, settings: ValidationParams, run: RunParams) -> 
     ways[MOST_AMBIGUOUS] = most_ambiguous
     of_images = draws_of_images(audience, repeats, settings.draws, run)
     of_clusters = draws_of_clusters(audience, repeats, settings.draws, run)
+    shuffles = shuffled_labels(audience, repeats, settings.label_draws, run)
     resamples = _resampled(audience, ways, settings, run)
     notes, rows = _notes(evidence), []
     for name, chosen_rows in evidence.choices().items():
         images = audience.chosen(chosen_rows)
         values = measure(images, audience)
-        estimates = {key: _spread(key, value, resamples[name]) for key, value in values.items()}
+        estimates = {
+            key: _spread(key, float(value), resamples[name]) for key, value in values.items()
+        }
         partners = [repeat.embeddings[ways[name](repeat)] for repeat in repeats]
         estimates["stability"] = stability(images.embeddings, partners)
         nulls = {"": of_images}
         if name not in (*OVER_ALL, MOST_AMBIGUOUS):
             if name != "random":
                 nulls["_of_cluster"] = of_clusters
-            nulls["_of_labels"] = draws_of_labels(
-                audience, repeats, ways[name], settings.label_draws, run
-            )
+            nulls["_of_labels"] = draws_of_labels(audience, repeats, name, shuffles, run)
         rows += _rows(name, len(images.labels), estimates, nulls, notes)
     rows += _rows_of_real(evidence, settings, run)
     rows += _rows(RANDOM_BORDERLINE, count, _estimates(of_images), {}, notes)
@@ -203,24 +206,34 @@ def _rows_of_real(
     count, total = len(audience.candidates.clusters), len(real.labels)
     partners = [len(repeat.clusters) for repeat in evidence.repeats]
     random = np.random.default_rng(run.seed_for("real images"))
-    draws: list[dict[str, float]] = []
+    drawn: list[list[np.ndarray]] = []
     for _ in range(settings.draws if total >= count else 0):
         rows, left = np.split(random.permutation(total), [count])
-        chosen = Chosen(real.embeddings[rows], real.labels[rows], real.places[rows], None)
-        values = measure(chosen, audience)
-        if partners and len(left) >= max(partners):
-            others = [random.choice(left, number, replace=False) for number in partners]
-            values["stability"] = stability(
-                chosen.embeddings, [real.embeddings[other] for other in others]
-            ).value
-        draws.append(values)
+        matched = len(left) >= max(partners, default=0)
+        others = [random.choice(left, number, replace=False) for number in partners if matched]
+        drawn.append([rows, *others])
+    draws = pd.DataFrame()
+    if drawn:
+        draws = _draws_of_real(real, audience, [np.array(c) for c in zip(*drawn, strict=True)])
     few = f"the test set has only {total} borderline images"
     notes = _notes(evidence)
     if total < count:
         notes |= dict.fromkeys(BETTER, few)
     elif partners and total < count + max(partners):
         notes["stability"] = few
-    return _rows(REAL_BORDERLINE, count, _estimates(pd.DataFrame(draws)), {}, notes)
+    return _rows(REAL_BORDERLINE, count, _estimates(draws), {}, notes)
+
+
+def _draws_of_real(real: Chosen, audience: Audience, rows: Sequence[np.ndarray]) -> pd.DataFrame:
+    """The measures of real images (draws, K), matched with others (draws, L) in each repeat."""
+    tables = []
+    for block in blocks(len(rows[0]), rows[0].shape[1] * len(audience.candidates)):
+        drawn, *partners = (real.embeddings[column[block]] for column in rows)
+        some = rows[0][block]
+        values = measure(Chosen(drawn, real.labels[some], real.places[some], None), audience)
+        values["stability"] = stability_of_draws(drawn, partners)
+        tables.append(pd.DataFrame(values))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _estimates(draws: pd.DataFrame) -> dict[str, Estimate]:
@@ -231,7 +244,7 @@ def _resampled(
     audience: Audience, ways: Mapping[str, Way], settings: ValidationParams, run: RunParams
 ) -> dict[str, pd.DataFrame]:
     """The measures of each selection in each random part of the images, by selection."""
-    values: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    values: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in ways}
     share = min(0.5, settings.resample_images / len(audience.candidates))
     for number in range(settings.resamples):
         random = np.random.default_rng(run.seed_for("part of the images", number))
