@@ -5,11 +5,12 @@ import pickle
 
 import numpy as np
 import pytest
-from joblib import Memory
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 
 from borderline.pipelines.clustering.best_of_kind import clusterings_of
-from borderline.pipelines.clustering.clusterings import Clustering
+from borderline.pipelines.clustering.clusterings import Clustering, Mixture, Trees
 from borderline.pipelines.clustering.params import ClusteringKind, ClusteringParams
 from conftest import blobs, clustering_params
 
@@ -160,14 +161,29 @@ def test_more_clusters_than_points_are_none() -> None:
 
 
 @pytest.mark.parametrize("kind", ["hdbscan", "ward"])
-def test_shared_tree_gives_the_same_clusters(kind: ClusteringKind, tmp_path: object) -> None:
+def test_shared_tree_gives_the_same_clusters(kind: ClusteringKind) -> None:
     where, _ = points()
+    trees = Trees()
     for clustering in itertools.chain(*clusterings_of(kind, clustering_params())):
         plain = clustering.fit(where, seed=0)
-        shared = clustering.fit(where, seed=0, memory=Memory(tmp_path, verbose=0))
+        shared = clustering.fit(where, seed=0, memory=trees)
         assert plain is not None
         assert shared is not None
         assert np.array_equal(plain.labels, shared.labels)
+
+
+@pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
+@pytest.mark.parametrize("dimensions", [2, 10, 60])
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+def test_mixture_is_that_of_the_library(covariance: str, dimensions: int) -> None:
+    where = np.random.default_rng(0).normal(size=(200, dimensions))
+    where[:80] += 1
+    settings = {"n_components": 3, "covariance_type": covariance, "init_params": "k-means++"}
+    ours, library = (kind(**settings, random_state=0) for kind in (Mixture, GaussianMixture))
+    assert np.array_equal(ours.fit_predict(where), library.fit_predict(where))
+    assert ours.n_iter_ == library.n_iter_
+    assert ours.bic(where) == pytest.approx(library.bic(where), rel=1e-9)
+    assert ours.predict_proba(where) == pytest.approx(library.predict_proba(where), abs=1e-9)
 
 
 def test_sweep_begins_spread_and_goes_on_near_the_best() -> None:

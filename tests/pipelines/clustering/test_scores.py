@@ -4,13 +4,25 @@ import math
 
 import numpy as np
 import pytest
+from hdbscan.validity import validity_index
 from pydantic import ValidationError
-from sklearn.metrics import davies_bouldin_score, silhouette_score
+from sklearn.metrics import (
+    davies_bouldin_score,
+    pairwise_distances,
+    silhouette_samples,
+    silhouette_score,
+)
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
 
 from borderline.pipelines.clustering.clusterings import Clustering, FittedClustering
-from borderline.pipelines.clustering.scores import SCORES, Scorer, degenerate
+from borderline.pipelines.clustering.scores import (
+    SCORES,
+    Scorer,
+    _density_validity,
+    _silhouettes,
+    degenerate,
+)
 from conftest import blobs, clustering_params
 
 POINTS, TRUTH = blobs(60, 40, 20)
@@ -43,6 +55,23 @@ def test_scores_are_those_of_the_libraries_on_all_images() -> None:
 def test_good_clusters_have_a_higher_density_based_validity_than_random_ones() -> None:
     random = np.random.default_rng(0).integers(0, 3, 120)
     assert scores_of(TRUTH)["dbcv"] > 0.5 > 0 > scores_of(random)["dbcv"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_silhouettes_and_validity_are_those_of_the_libraries(dtype: type) -> None:
+    random = np.random.default_rng(0)
+    where = random.normal(size=(150, 4)).astype(dtype)
+    where[:3] = where[3:6]  # images at one place
+    for count in (2, 5, 40):
+        labels = random.integers(-1, count, 150)
+        labels[0] = count  # one image alone
+        distances = pairwise_distances(where)
+        samples = silhouette_samples(distances, labels, metric="precomputed")
+        assert np.abs(_silhouettes(distances, labels) - samples).max() < 1e-12
+        sizes = np.bincount(labels[labels >= 0])
+        labels[np.isin(labels, np.flatnonzero(sizes < 2))] = -1
+        validity = validity_index(where.astype(np.float64), labels)
+        assert _density_validity(where.astype(np.float64), labels) == validity
 
 
 def test_criterion_of_a_mixture_is_maximised_as_its_negative() -> None:

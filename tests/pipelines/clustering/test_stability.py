@@ -33,6 +33,14 @@ def test_similarity_with_the_best_match_by_hand() -> None:
     assert best_matches(labels, labels, 2).tolist() == [1, 1]
 
 
+def test_similarities_are_those_of_pairs_of_clusters() -> None:
+    labels, others = np.random.default_rng(0).integers(-1, 6, (2, 200))
+    for cluster, similarity in enumerate(best_matches(labels, others, 6)):
+        here = labels == cluster
+        shares = [((others == n) & here).sum() / ((others == n) | here).sum() for n in range(6)]
+        assert similarity == max(shares)
+
+
 def test_planted_groups_are_stable_and_pieces_of_one_cloud_are_not(run: RunParams) -> None:
     points, _ = blobs(60, 40, 20)
     groups = measure_stability(fitted(points, 3, run), PARAMS, run)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from joblib import Memory
-
 from borderline.params import RunParams
-from borderline.pipelines.clustering.clusterings import SPREAD, Clustering, FittedClustering
+from borderline.pipelines.clustering.clusterings import (
+    SPREAD,
+    Clustering,
+    FittedClustering,
+    Trees,
+)
 from borderline.pipelines.clustering.params import ClusteringKind, ClusteringParams
 from borderline.pipelines.clustering.scores import SpaceScorer, degenerate
+from borderline.threads import side_by_side
 
 
 class Best(NamedTuple):
@@ -76,11 +79,16 @@ def cluster_all(
     best: tuple[FittedClustering | None, Clustering | None, float] = (None, None, -math.inf)
     reasons: list[str] = []
 
+    trees, seed = Trees(), run.seed_for("clustering", 0)
+
+    def fit(clustering: Clustering) -> tuple[FittedClustering | None, float]:
+        clusters = clustering.fit(space.points, seed, trees)
+        return clusters, math.nan if clusters is None else space.objective(clusters)
+
     def attempt(clusterings: list[Clustering]) -> None:
         nonlocal best
-        for clustering in clusterings:
-            clusters = clustering.fit(space.points, run.seed_for("clustering", 0), memory)
-            value = math.nan if clusters is None else space.objective(clusters)
+        fits = side_by_side(fit, clusterings, space.scorer.threads)
+        for clustering, (clusters, value) in zip(clusterings, fits, strict=True):
             if not math.isnan(value) and value > best[2]:
                 best = clusters, clustering, value
             elif math.isnan(value):
@@ -88,12 +96,10 @@ def cluster_all(
                 reasons.append(reason or "the objective is undefined")
 
     spread, rest = clusterings_of(kind, params)
-    with tempfile.TemporaryDirectory() as folder:
-        memory = Memory(folder, verbose=0)
-        attempt(spread)
-        cut_short = hopeless is not None and hopeless(best[2])
-        if not cut_short:
-            near = None if "reproducibility" in params.weights else best[1]
-            attempt([other for other in rest if near is None or other.is_near(near)])
+    attempt(spread)
+    cut_short = hopeless is not None and hopeless(best[2])
+    if not cut_short:
+        near = None if "reproducibility" in params.weights else best[1]
+        attempt([other for other in rest if near is None or other.is_near(near)])
     reason = "" if best[0] else Counter(reasons).most_common(1)[0][0]
     return Best(*best, reason, cut_short)

@@ -24,6 +24,7 @@ from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel,
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer, more_scores
 from borderline.pipelines.clustering.search import best_first
+from borderline.threads import side_by_side, threads_of_node
 
 Finalist = tuple[ClusterModel, dict[str, Any]]
 """Clusters and their scores."""
@@ -102,24 +103,26 @@ def measure_stability(model: ClusterModel, params: StabilityParams, run: RunPara
     Noise counts as a cluster in the adjusted Rand index.
     """
     images, labels = np.arange(len(model.embeddings)), model.clusters.labels
-    seeds, resamples, similarities = [], [], []
-
-    def refit(rows: np.ndarray, attempt: int) -> np.ndarray:
-        refitted = model.refit(model.embeddings[rows], run, attempt)
-        return np.full(len(rows), NOISE) if refitted is None else refitted.clusters.labels
-
+    samples: list[np.ndarray] = []
     for number in range(1, params.seeds + 1):
         random = np.random.default_rng(run.seed_for("other seed", number))
-        rows = np.sort(random.permutation(images)[: params.images])
-        seeds.append(adjusted_rand_score(labels[rows], refit(rows, number)))
+        samples.append(np.sort(random.permutation(images)[: params.images]))
     for number in range(params.resamples):
         random = np.random.default_rng(run.seed_for("resample", number))
         drawn = np.unique(random.choice(images, len(images)))
-        rows = np.sort(random.permutation(drawn)[: params.images])
-        refitted = refit(rows, params.seeds + 1 + number)
-        resamples.append(adjusted_rand_score(labels[rows], refitted))
-        similarities.append(best_matches(labels[rows], refitted, len(model.clusters.order)))
-    return Stability(np.array(seeds), np.array(resamples), np.array(similarities))
+        samples.append(np.sort(random.permutation(drawn)[: params.images]))
+
+    def refit(attempt: int) -> np.ndarray:
+        rows = samples[attempt - 1]
+        refitted = model.refit(model.embeddings[rows], run, attempt)
+        return np.full(len(rows), NOISE) if refitted is None else refitted.clusters.labels
+
+    refits = side_by_side(refit, range(1, len(samples) + 1), threads_of_node())
+    pairs = [(labels[rows], refitted) for rows, refitted in zip(samples, refits, strict=True)]
+    agreements = np.array([adjusted_rand_score(*pair) for pair in pairs])
+    clusters = len(model.clusters.order)
+    similarities = [best_matches(*pair, clusters) for pair in pairs[params.seeds :]]
+    return Stability(agreements[: params.seeds], agreements[params.seeds :], np.array(similarities))
 
 
 def best_matches(labels: np.ndarray, others: np.ndarray, clusters: int) -> np.ndarray:
@@ -127,14 +130,13 @@ def best_matches(labels: np.ndarray, others: np.ndarray, clusters: int) -> np.nd
 
     Both label the same images (N,), -1 for noise; NaN for one of the ``clusters`` without images.
     """
-    similarity = np.full(clusters, np.nan)
-    candidates = [others == other for other in np.unique(others[others != NOISE])]
-    for cluster in range(clusters):
-        members = labels == cluster
-        if members.any():
-            shares = [(members & other).sum() / (members | other).sum() for other in candidates]
-            similarity[cluster] = max(shares, default=0.0)
-    return similarity
+    # One more row and column, for noise.
+    shared = np.zeros((clusters + 1, max(others.max(initial=NOISE), 0) + 2))
+    np.add.at(shared, (labels, others), 1)
+    together = shared.sum(1, keepdims=True) + shared.sum(0) - shared
+    with np.errstate(invalid="ignore"):  # where neither has images
+        similarity = np.nan_to_num(shared / together)[:-1, :-1].max(1)
+    return np.where(shared[:-1].any(1), similarity, np.nan)
 
 
 def choose(

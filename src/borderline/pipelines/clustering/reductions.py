@@ -19,6 +19,7 @@ from borderline.pipelines.clustering.params import ClusteringParams, ReductionKi
 # scikit-learn's t-SNE exaggerates clusters during its first 250 iterations.
 _FEWEST_TSNE_ITERATIONS = 300
 _TSNE_ITERATIONS_AN_EPOCH = 5
+_TSNE_THREADS = 2
 _PLACED_BY = 10
 # Above so many rows, the nearest unit vectors are found several times faster than cosines.
 _MOST_BY_COSINE = 20_000
@@ -86,6 +87,8 @@ class Reduction:
                 metric="cosine",
                 random_state=seed,
                 max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
+                # The same number on each machine, because its sums have one part for each thread.
+                n_jobs=_TSNE_THREADS,
             ).fit_transform(embeddings)
         elif self.kind == "pca":
             reduced = self._pca(embeddings).transform(_unit(embeddings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from borderline.pipelines.clustering.params import ClusteringParams, StructurePa
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
+from borderline.threads import side_by_side, threads_of_node
 
 STRUCTURE_COLUMNS = ("objective", "clouds", "clouds_mean", "clouds_most", "p_value", "doubt")
 
@@ -67,13 +69,20 @@ def compare_with_clouds(
     # A root of the covariance that also exists where the covariance is singular.
     root = np.linalg.svd(embeddings - mean, full_matrices=False)
     scales = root.S[:, None] * root.Vh / math.sqrt(len(embeddings) - 1)
+    normals = (random.standard_normal((count, len(scales))) for _ in range(params.structure.clouds))
+    values = side_by_side(
+        lambda normal: _best(mean + normal @ scales, recipes, params, run),
+        *(normals, threads_of_node()),
+    )
     clouds: list[float] = []
     as_good = 0
-    while len(clouds) < params.structure.clouds and as_good < _ENOUGH:
-        cloud = mean + random.standard_normal((count, len(scales))) @ scales
-        clouds.append(_best(cloud, recipes, params, run))
-        # False for the NaN of a cloud without clusters.
-        as_good += clouds[-1] >= value
+    with contextlib.closing(values):
+        for best in values:
+            clouds.append(best)
+            # False for the NaN of a cloud without clusters.
+            as_good += best >= value
+            if as_good == _ENOUGH:
+                break
     stopped_early = as_good == _ENOUGH and len(clouds) < params.structure.clouds
     p_value = as_good / len(clouds) if stopped_early else (1 + as_good) / (1 + len(clouds))
     return Structure(value, tuple(clouds), p_value)
@@ -82,7 +91,8 @@ def compare_with_clouds(
 def _best(
     embeddings: np.ndarray, recipes: Sequence[Recipe], params: ClusteringParams, run: RunParams
 ) -> float:
-    scorer = Scorer(embeddings, params, run.seed_for("scored images"))
+    # The clouds are side by side, and not their clusterings.
+    scorer = Scorer(embeddings, params, run.seed_for("scored images"), threads=1)
     neighbours = neighbours_of(embeddings, params)
     reductions = {str(recipe.reduction): recipe.reduction for recipe in recipes}
     values = []
