@@ -5,12 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sklearn.mixture import GaussianMixture
 
 from borderline.pipelines.clustering.best_of_kind import clusterings_of
-from borderline.pipelines.clustering.clusterings import Clustering, Mixture, Trees
+from borderline.pipelines.clustering.clusterings import Clustering, Trees
 from borderline.pipelines.clustering.params import ClusteringKind, ClusteringParams
 from conftest import blobs, clustering_params
 
@@ -170,20 +168,6 @@ def test_shared_tree_gives_the_same_clusters(kind: ClusteringKind) -> None:
         assert plain is not None
         assert shared is not None
         assert np.array_equal(plain.labels, shared.labels)
-
-
-@pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
-@pytest.mark.parametrize("dimensions", [2, 10, 60])
-@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
-def test_mixture_is_that_of_the_library(covariance: str, dimensions: int) -> None:
-    where = np.random.default_rng(0).normal(size=(200, dimensions))
-    where[:80] += 1
-    settings = {"n_components": 3, "covariance_type": covariance, "init_params": "k-means++"}
-    ours, library = (kind(**settings, random_state=0) for kind in (Mixture, GaussianMixture))
-    assert np.array_equal(ours.fit_predict(where), library.fit_predict(where))
-    assert ours.n_iter_ == library.n_iter_
-    assert ours.bic(where) == pytest.approx(library.bic(where), rel=1e-9)
-    assert ours.predict_proba(where) == pytest.approx(library.predict_proba(where), abs=1e-9)
 
 
 def test_sweep_begins_spread_and_goes_on_near_the_best() -> None:

@@ -10,13 +10,11 @@ from typing import Any
 
 import hdbscan
 import numpy as np
-from scipy.linalg import blas
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from sklearn.mixture._gaussian_mixture import _compute_precision_cholesky
 from sklearn.neighbors import NearestNeighbors, RadiusNeighborsClassifier
 
 from borderline.pipelines.clustering.params import ClusteringKind
@@ -79,7 +77,7 @@ class Clustering:
 
     def _estimator(self, seed: int, memory: Trees | None) -> Any:
         if self.kind == "gmm":
-            return Mixture(**self.settings, init_params="k-means++", random_state=seed)
+            return GaussianMixture(**self.settings, init_params="k-means++", random_state=seed)
         if self.kind == "kmeans":
             return KMeans(**self.settings, n_init=10, random_state=seed)
         if self.kind == "ward":
@@ -112,54 +110,6 @@ class Trees:
                 return self._trees[key]
 
         return cached
-
-
-class Mixture(GaussianMixture):
-    """A Gaussian mixture that takes half the time of the library's for hundreds of dimensions.
-
-    With full covariances, its steps leave out the products that are 0 for certain: those of a
-    triangular matrix, those of a symmetric one's other half, and of points without responsibility
-    (in many dimensions nearly each point belongs to one component alone). Sums differ in the last
-    digits.
-    """
-
-    def _initialize(self, X: np.ndarray, resp: np.ndarray, **kwargs: Any) -> None:
-        if self.covariance_type != "full":
-            super()._initialize(X, resp, **kwargs)
-            return
-        with np.errstate(divide="ignore"):  # the logarithm of 0
-            self._m_step(X, np.log(resp))
-        self.weights_ *= resp.sum() / len(X)
-
-    def _m_step(self, X: np.ndarray, log_resp: np.ndarray, **kwargs: Any) -> None:
-        if self.covariance_type != "full":
-            super()._m_step(X, log_resp, **kwargs)
-            return
-        shares = np.exp(log_resp)
-        sizes = shares.sum(0) + 10 * np.finfo(shares.dtype).eps
-        self.weights_ = sizes / sizes.sum()
-        self.means_ = shares.T @ X / sizes[:, None]
-        self.covariances_ = np.empty((len(sizes), X.shape[1], X.shape[1]))
-        for share, size, mean, covariance in zip(
-            *(shares.T, sizes, self.means_, self.covariances_), strict=True
-        ):
-            rows = share > 0
-            scaled = np.sqrt(share[rows, None]) * (X[rows] - mean)
-            covariance[:] = scaled.T @ scaled / size
-            np.fill_diagonal(covariance, covariance.diagonal() + self.reg_covar)
-        self.precisions_cholesky_ = _compute_precision_cholesky(self.covariances_, "full")
-
-    def _estimate_log_prob(self, X: np.ndarray, **kwargs: Any) -> np.ndarray:
-        if self.covariance_type != "full":
-            return np.asarray(super()._estimate_log_prob(X, **kwargs))
-        roots = self.precisions_cholesky_
-        squares = np.empty((len(X), len(roots)))
-        for component, (mean, root) in enumerate(zip(self.means_, roots, strict=True)):
-            whitened = blas.dtrmm(1, root.T, X.T, lower=1)
-            whitened -= (mean @ root)[:, None]
-            squares[:, component] = np.einsum("dn,dn->n", whitened, whitened)
-        log_det = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(1)
-        return np.asarray(-0.5 * (X.shape[1] * np.log(2 * np.pi) + squares) + log_det)
 
 
 class Ward(AgglomerativeClustering):
