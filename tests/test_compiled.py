@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import pairwise_distances
 
-from borderline.compiled import import_umap
+from borderline.compiled import _pairwise_distances, import_umap
 
 
 def compiled(umap: ModuleType) -> dict[str, Any]:
@@ -46,3 +47,17 @@ def test_nothing_is_kept_where_nothing_can_be_written(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(umap.utils, "refuses", Function(), raising=False)
     assert import_umap() is umap
+
+
+def test_compiled_cosine_distances_have_the_bits_of_umaps_own() -> None:
+    cosine = import_umap().distances.cosine
+    x, y = (np.random.default_rng(0).normal(size=(n, 33)).astype(np.float32) for n in (12, 7))
+    x[3] = y[2] = 0
+    for pair in ((x,), (x, y)):
+        ours = _pairwise_distances(*pair, metric=cosine)
+        theirs = pairwise_distances(*pair, metric=cosine)
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(
+        _pairwise_distances(x, y, metric="euclidean"), pairwise_distances(x, y, metric="euclidean")
+    )

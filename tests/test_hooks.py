@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
 
 from borderline.datasets import CSVDataset, MatplotlibDataset, TextDataset
 from borderline.errors import GateClosed
 from borderline.hooks.closing import GateHooks, SummaryHooks
+from borderline.hooks.memory import MemoryHooks
 from borderline.hooks.progress import ProgressHooks
 from borderline.streaming import streams
 
@@ -182,3 +188,30 @@ def test_warning_of_a_stream_is_logged_once(caplog: pytest.LogCaptureFixture) ->
     lines = lines_of(caplog, declare, {"outcome_table": rows})
     assert lines.count("cnn_2.work: too slow.") == 1
     assert len(lines) == 4
+
+
+def test_each_part_is_freed_as_soon_as_it_is_saved() -> None:
+    made: list[weakref.ref[np.ndarray]] = []
+    alive = []
+
+    @streams("outcome_table", step="images", total=lambda: 9)
+    def make() -> Iterator[tuple[dict[str, np.ndarray], pd.DataFrame]]:
+        for number in range(9):
+            alive.append(sum(part() is not None for part in made))
+            images = np.zeros(3)
+            made.append(weakref.ref(images))
+            part = {f"part_{number}": images}
+            del images
+            yield part, pd.DataFrame({"images": [number]})
+            del part
+
+    class Saved(MemoryDataset):
+        def save(self, data: Any) -> None:
+            assert len(data)
+
+    hooks = _create_hook_manager()
+    hooks.register(MemoryHooks())
+    outputs = ["images", "outcome_table"]
+    catalog = DataCatalog({name: Saved() for name in outputs})
+    SequentialRunner().run(Pipeline([Node(make, None, outputs, name="make")]), catalog, hooks)
+    assert max(alive) == 0

@@ -6,6 +6,7 @@ from borderline.config_loader import ConfigLoader
 from borderline.context import BorderlineContext
 from borderline.hooks.closing import GateHooks, SummaryHooks
 from borderline.hooks.lock import LockHooks
+from borderline.hooks.memory import MemoryHooks
 from borderline.hooks.preflight import PreflightHooks
 from borderline.hooks.progress import ProgressHooks
 from borderline.hooks.threads import ThreadHooks
@@ -24,6 +25,7 @@ HOOKS = (
     PreflightHooks(),
     ThreadHooks(),
     ProgressHooks(),
+    MemoryHooks(),
     SummaryHooks(),
     TrackingHooks(),
     GateHooks(),

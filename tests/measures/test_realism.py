@@ -13,13 +13,14 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from borderline.measures.inference import embed
-from borderline.measures.intervals import resample
+from borderline.measures.intervals import estimate_of_distinct, resample
 from borderline.measures.realism import (
     Moments,
     Reference,
     frechet_distance,
     judge_frechet,
     judge_realism,
+    nearest,
 )
 from borderline.training.networks import Classifier, build_judge
 from conftest import Pixels
@@ -225,3 +226,24 @@ def test_intervals_hold_their_value_and_shrink_with_n() -> None:
         width[n] = {name: e.high - e.low for name, e in measures.items()}
     for name in ("fd", "kd", "precision", "density"):
         assert width[400][name] < 0.75 * width[100][name], name
+
+
+@pytest.mark.parametrize("neighbours", [1, 3, 12])
+@pytest.mark.parametrize("itself", [False, True])
+def test_interval_of_recall_is_that_of_all_pairs_of_images(neighbours: int, itself: bool) -> None:
+    real = features(40, 3)
+    x = real[:20] if itself else features(25, 3, shift=0.5)
+    rows, weights = torch.arange(len(x)) if itself else None, resample(len(x), 30, 0)
+    ours = judge_realism(x, Reference.of(real, neighbours), neighbours, weights, rows)["recall"]
+
+    gaps = torch.cdist(real.double(), x.double())
+    if itself:
+        gaps[torch.arange(20), torch.arange(20)] = math.inf
+    distances, nearest_rows = nearest(x.double(), min(8 * neighbours + 24, len(x) - 1))
+    replicates = []
+    for present in weights > 0:
+        at = (present[nearest_rows].cumsum(1) < neighbours).sum(1).clamp(max=len(distances[0]) - 1)
+        radii = distances.gather(1, at[:, None])[:, 0] * (1 + 1e-9)
+        replicates.append(((gaps <= radii) & present).any(1).double().mean())
+    expected = estimate_of_distinct(ours.value, torch.stack(replicates), len(x)).within(0, 1)
+    assert ours == expected

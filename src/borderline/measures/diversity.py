@@ -41,9 +41,10 @@ def judge_diversity(features: Tensor, near: float, among: int) -> dict[str, Esti
         5.0
     """
     features = features.double()
+    directions = _directions(features)
 
     def vendi(rows: Tensor) -> float:
-        return _vendi(features[rows])
+        return _vendi(directions[rows])
 
     n = len(features)
     return {
@@ -52,11 +53,14 @@ def judge_diversity(features: Tensor, near: float, among: int) -> dict[str, Esti
     }
 
 
-def _vendi(features: Tensor) -> float:
-    n, d = features.shape
+def _directions(features: Tensor) -> Tensor:
     # Images whose features are all 0 have no direction; they count as alike.
     zero = (features == 0).all(1, keepdim=True)
-    directions = F.normalize(features.masked_fill(zero, 1.0), dim=1)
+    return F.normalize(features.masked_fill(zero, 1.0), dim=1)
+
+
+def _vendi(directions: Tensor) -> float:
+    n, d = directions.shape
     # The N x N matrix of similarities and the D x D one have the same nonzero eigenvalues.
     matrix = directions @ directions.T if n < d else directions.T @ directions
     values = torch.linalg.eigvalsh(matrix / n).clamp(min=0)

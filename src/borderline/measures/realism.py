@@ -267,14 +267,23 @@ def _judge_recall(features: Tensor, gaps: Tensor, neighbours: int, weights: Tens
     distances, rows = nearest(features, min(8 * neighbours + 24, len(features) - 1))
     radii = distances[:, neighbours - 1] * _EDGE
     value = (gaps <= radii).any(1).double().mean().item()
+    present = weights > 0
+    # The place of the neighbour that limits the ball of each image in each resample; -1 without it.
+    limits = torch.stack(
+        [(of_all[rows].cumsum(1, dtype=torch.int16) < neighbours).sum(1) for of_all in present]
+    )
+    limits = limits.clamp(max=rows.shape[1] - 1).masked_fill(~present, -1)
+    reach = distances[:, : int(limits.max()) + 1] * _EDGE
     gaps = gaps[:: max(1, len(gaps) // _REAL_IMAGES_OF_SPREAD)]
+    # A resample only decides about a real image inside the largest ball of a judged one.
+    largest = reach.gather(1, limits.amax(0).clamp(min=0)[:, None])[:, 0]
+    real, judged = (gaps <= largest).nonzero(as_tuple=True)
+    needed = (reach[judged] < gaps[real, judged][:, None]).sum(1)
     replicates = []
-    for present in weights > 0:
-        rank = present[rows].cumsum(1)
-        at = (rank < neighbours).sum(1, keepdim=True).clamp(max=rows.shape[1] - 1)
-        radii = distances.gather(1, at)[:, 0] * _EDGE
-        inside = gaps[:, present] <= radii[present]
-        replicates.append(inside.any(1).double().mean())
+    for limit in limits:
+        inside = torch.zeros(len(gaps), dtype=torch.float64)
+        inside[real[limit[judged] >= needed]] = 1
+        replicates.append(inside.mean())
     return estimate_of_distinct(value, torch.stack(replicates), len(features))
 
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from borderline.datasets.library_networks import LibraryFeatures, load_pretrained
@@ -19,6 +20,24 @@ from borderline.training.params import PRETRAINED_DIGEST, AnyTrainedModel, Libra
 
 ImageShape = Sequence[int]
 """Channels, height and width."""
+
+
+class MaxPool(nn.MaxPool2d):
+    """Max-pooling of 2x2 pixels, the same values as PyTorch's.
+
+    PyTorch also finds the positions of the maxima, which only gradients need: without gradients the
+    maximum of four shifted images takes a fifth of the time on a CPU.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        if images.requires_grad:
+            return super().forward(images)  # type: ignore[no-any-return]
+        rows = torch.maximum(images[..., :-1:2, :], images[..., 1::2, :])
+        return torch.maximum(rows[..., :-1:2], rows[..., 1::2])
 
 
 class Classifier(nn.Module):
@@ -60,9 +79,9 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
         )
     features = nn.Sequential(
         nn.Conv2d(channels, filters, 3, padding="same"),
-        nn.MaxPool2d(2),
+        MaxPool(),
         nn.Conv2d(filters, 2 * filters, 3, padding="same"),
-        nn.MaxPool2d(2),
+        MaxPool(),
         nn.Flatten(),
     )
     return Classifier(features, 2 * filters * (height // 4) * (width // 4), 1)
@@ -109,13 +128,14 @@ def start_from(network: Classifier, pretrained: bytes) -> dict[str, Setting]:
 def build_judge(n_classes: int, shape: ImageShape) -> Classifier:
     """The judge: a LeNet over all classes, with ``JUDGE_FEATURES`` inputs to its last layer."""
     channels, height, width = shape
+    # A ReLU gives the same bits behind the pooling, from a quarter of the values.
     features = nn.Sequential(
         nn.Conv2d(channels, 16, 5, padding=2),
+        MaxPool(),
         nn.ReLU(),
-        nn.MaxPool2d(2),
         nn.Conv2d(16, 32, 5, padding=2),
+        MaxPool(),
         nn.ReLU(),
-        nn.MaxPool2d(2),
         nn.Flatten(),
         nn.Linear(32 * (height // 4) * (width // 4), 128),
         nn.ReLU(),

@@ -52,7 +52,8 @@ def measure_parts(
                 moments[key] = moments[key] + of_kept if key in moments else of_kept
                 sample = samples.setdefault(key, [])
                 missing = metrics.sample_size - sum(map(len, sample))
-                sample.append(kept[: max(missing, 0)])
+                # A view, even an empty one, would keep all features of the part in memory.
+                sample.append(kept[: max(missing, 0)].clone())
     scores = confusion_columns(sums, temperature, boundary) | {"temperature": temperature}
     for judge in networks:
         real = reference_of(references, judge).moments
