@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import pairwise_distances
 
 from borderline.compiled import _pairwise_distances, import_umap
+from borderline.pipelines.clustering.reductions import Reduction
 
 
 def compiled(umap: ModuleType) -> dict[str, Any]:
@@ -61,3 +62,13 @@ def test_compiled_cosine_distances_have_the_bits_of_umaps_own() -> None:
     np.testing.assert_array_equal(
         _pairwise_distances(x, y, metric="euclidean"), pairwise_distances(x, y, metric="euclidean")
     )
+
+
+def test_umaps_run_one_after_the_other_where_they_would_end_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    umap, pca = (Reduction(kind, {}) for kind in ("umap", "pca"))
+    monkeypatch.setattr("borderline.pipelines.clustering.reductions.threads_of_node", lambda: 3)
+    for layer, threads in (("omp", 3), ("tbb", 3), ("workqueue", 1)):
+        monkeypatch.setattr("numba.threading_layer", lambda layer=layer: layer)
+        assert (umap.threads, pca.threads) == (threads, 3)

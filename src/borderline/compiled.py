@@ -40,6 +40,19 @@ def import_umap() -> Any:
     return umap
 
 
+def umaps_run_side_by_side() -> bool:
+    """Whether several threads may fit a UMAP at the same time.
+
+    UMAP's graph is made by numba's threads, even if it is only one. Without OpenMP and TBB numba
+    has a pool of its own, which ends the process when two threads use it.
+    """
+    import numba
+
+    numba.get_num_threads()  # starts the threads, whose kind is unknown before
+    layer = numba.threading_layer()  # type: ignore[attr-defined]
+    return bool(layer != "workqueue")
+
+
 def _keep_compiled(function: Any) -> None:
     if hasattr(function, "enable_caching") and not function.stats.cache_path:
         with suppress(RuntimeError):  # there is no place to write

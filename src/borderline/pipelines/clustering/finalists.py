@@ -24,7 +24,7 @@ from borderline.pipelines.clustering.recipe import RECIPE_COLUMNS, ClusterModel,
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import SCORES, Scorer, more_scores
 from borderline.pipelines.clustering.search import best_first
-from borderline.threads import side_by_side, threads_of_node
+from borderline.threads import side_by_side
 
 Finalist = tuple[ClusterModel, dict[str, Any]]
 """Clusters and their scores."""
@@ -117,7 +117,7 @@ def measure_stability(model: ClusterModel, params: StabilityParams, run: RunPara
         refitted = model.refit(model.embeddings[rows], run, attempt)
         return np.full(len(rows), NOISE) if refitted is None else refitted.clusters.labels
 
-    refits = side_by_side(refit, range(1, len(samples) + 1), threads_of_node())
+    refits = side_by_side(refit, range(1, len(samples) + 1), model.recipe.reduction.threads)
     pairs = [(labels[rows], refitted) for rows, refitted in zip(samples, refits, strict=True)]
     agreements = np.array([adjusted_rand_score(*pair) for pair in pairs])
     clusters = len(model.clusters.order)

@@ -12,9 +12,10 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 from sklearn.preprocessing import normalize
 
-from borderline.compiled import import_umap
+from borderline.compiled import import_umap, umaps_run_side_by_side
 from borderline.measures.directions import tells_apart
 from borderline.pipelines.clustering.params import ClusteringParams, ReductionKind
+from borderline.threads import threads_of_node
 
 # scikit-learn's t-SNE exaggerates clusters during its first 250 iterations.
 _FEWEST_TSNE_ITERATIONS = 300
@@ -64,6 +65,11 @@ class Reduction:
 
     kind: ReductionKind
     settings: Mapping[str, float]
+
+    @property
+    def threads(self) -> int:
+        """The number of threads that may fit it side by side."""
+        return threads_of_node() if self.kind != "umap" or umaps_run_side_by_side() else 1
 
     def reduce(
         self, embeddings: np.ndarray, neighbours: Neighbours | None, seed: int, epochs: int

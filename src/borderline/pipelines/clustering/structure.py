@@ -16,7 +16,7 @@ from borderline.pipelines.clustering.params import ClusteringParams, StructurePa
 from borderline.pipelines.clustering.recipe import Recipe
 from borderline.pipelines.clustering.reductions import neighbours_of
 from borderline.pipelines.clustering.scores import Scorer
-from borderline.threads import side_by_side, threads_of_node
+from borderline.threads import side_by_side
 
 STRUCTURE_COLUMNS = ("objective", "clouds", "clouds_mean", "clouds_most", "p_value", "doubt")
 
@@ -72,7 +72,7 @@ def compare_with_clouds(
     normals = (random.standard_normal((count, len(scales))) for _ in range(params.structure.clouds))
     values = side_by_side(
         lambda normal: _best(mean + normal @ scales, recipes, params, run),
-        *(normals, threads_of_node()),
+        *(normals, min((recipe.reduction.threads for recipe in recipes), default=1)),
     )
     clouds: list[float] = []
     as_good = 0
