@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 
+@functools.cache
 def import_umap() -> Any:
     """The package ``umap``, with numba told to keep what it compiles.
 
@@ -48,6 +49,7 @@ def umaps_run_side_by_side() -> bool:
     """
     import numba
 
+    import_umap()  # before the threads, because it changes UMAP's modules
     numba.get_num_threads()  # starts the threads, whose kind is unknown before
     layer = numba.threading_layer()  # type: ignore[attr-defined]
     return bool(layer != "workqueue")

@@ -78,6 +78,11 @@ class ExemplarModel:
         return nearest, similarities.max(1).clip(0, 1), similarities
 
     @property
+    def threads(self) -> int:
+        """See ``prototypes.cluster_model``."""
+        return self.recipe.reduction.threads
+
+    @property
     def labels(self) -> np.ndarray:
         """The nearest exemplar of each borderline image, (n,); -1 for an artefact."""
         return self.assign(self.embeddings)[0]

@@ -111,6 +111,11 @@ class ClusterModel:
     def exemplars(self) -> None:
         """None: there are clusters."""
 
+    @property
+    def threads(self) -> int:
+        """See ``prototypes.cluster_model``."""
+        return self.recipe.reduction.threads
+
     def refit(self, embeddings: np.ndarray, run: RunParams, attempt: int) -> ClusterModel | None:
         """Fit the recipe to other embeddings (M, D), with the seeds of another attempt."""
         k = int(self.recipe.reduction.settings.get("n_neighbors", 2))

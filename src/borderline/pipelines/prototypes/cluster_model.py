@@ -42,6 +42,10 @@ class ClusterModel(Protocol):
     def exemplars(self) -> np.ndarray | None:
         """Rows of the exemplars of a continuum, (K,); None for clusters."""
 
+    @property
+    def threads(self) -> int:
+        """The number of threads that may fit it to other images side by side."""
+
     def assign(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels (M,), their probabilities (M,) and coordinates (M, d) of embeddings (M, D)."""
 

@@ -30,6 +30,7 @@ from borderline.pipelines.prototypes.choosing.repetition import (
 )
 from borderline.pipelines.prototypes.choosing.selection import Way
 from borderline.records import Pool, Repeats, generators_in
+from borderline.threads import side_by_side
 
 LIMITS = {"clusters": {"ari": 0.8}, "continuum": {"closed": 0.5, "judge_closed": 0.5}}
 """The least means with which the patterns of a mode are found again."""
@@ -151,7 +152,12 @@ def compare_all(
         count: The number of other seeds and of resamples.
         run: Gives the seeds.
     """
-    rows = [compare(this, other, run) for other in others(this, count, run)]
+    rows = list(
+        side_by_side(
+            lambda other: compare(this, other, run),
+            *(others(this, count, run), this.settled.model.threads),
+        )
+    )
     for number, name in enumerate(sorted(repeats)):
         known, repeat = repeats_table.iloc[number], repeats[name]()
         row = _row("images", str(number), int(known["images"]))
