@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import DataCatalog, DatasetError
@@ -43,23 +44,28 @@ def check_suites(
     from borderline.pipelines.suite.merged import MERGED
     from borderline.suites.merging import merge
 
-    for dataset, setting in ((SUITES, "gate.suites"), (MERGED, "suite.merge")):
-        if dataset not in pipeline.inputs():
-            continue
-        try:
-            suites = _suites(catalog, dataset, parameters, source)
-            if dataset == MERGED and suites:
-                merge(list(suites.values()), list(suites))
-            elif dataset == SUITES:
-                for folder, suite in suites.items():
-                    check_has_limit(suite, folder, parameters.gate)
-        except (BorderlineError, DatasetError) as error:
-            # Kedro wraps the errors of datasets.
-            raise BorderlineError(f"{setting}: {sentence_in(error) or error}") from error
-        if dataset == SUITES:
+    if SUITES in pipeline.inputs():
+        with _about("gate.suites"):
+            suites = _suites(catalog, SUITES, parameters, source)
             for folder, suite in suites.items():
-                for doubt in doubts_about(suite, folder, parameters.gate):
-                    logger.warning(doubt)
+                check_has_limit(suite, folder, parameters.gate)
+        for folder, suite in suites.items():
+            for doubt in doubts_about(suite, folder, parameters.gate):
+                logger.warning(doubt)
+    if MERGED in pipeline.inputs():
+        with _about("suite.merge"):
+            if suites := _suites(catalog, MERGED, parameters, source):
+                merge(list(suites.values()), list(suites))
+
+
+@contextmanager
+def _about(setting: str) -> Iterator[None]:
+    """Errors name the setting that they are about."""
+    try:
+        yield
+    except (BorderlineError, DatasetError) as error:
+        # Kedro wraps the errors of datasets.
+        raise BorderlineError(f"{setting}: {sentence_in(error) or error}") from error
 
 
 def check_findings_of_gate(pipeline: Pipeline, catalog: DataCatalog) -> None:

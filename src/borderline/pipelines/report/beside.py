@@ -13,39 +13,30 @@ OUT_OF_DATE = (
     "People rated an older run with other images or patterns: run `kedro run --pipelines rating` "
     "and ask them again."
 )
-OUT_OF_DATE_REPAIR = (
-    "An older run with other images or patterns was repaired: run `kedro run --pipelines "
-    "repair,report`."
-)
+_KINDS: Mapping[str, tuple[type[Rating | Repair], str]] = {
+    "rating": (Rating, OUT_OF_DATE),
+    "repair": (
+        Repair,
+        "An older run with other images or patterns was repaired: run `kedro run --pipelines "
+        "repair,report`.",
+    ),
+}
+"""What each result is, and the note in place of one that was made for other patterns."""
 
 
-def with_rating(findings: Findings, human_verdicts: Row, patterns: str) -> Findings:
-    """The findings with what people see, unless they rated other patterns.
-
-    Args:
-        findings: The findings.
-        human_verdicts: A ``Rating`` in JSON's types; empty for none.
-        patterns: The fingerprint of the present patterns.
-    """
-    if not human_verdicts:
-        return findings
-    rating = Rating.read(human_verdicts)
-    if rating.made_for != patterns:
-        return findings.model_copy(update={"rating_note": OUT_OF_DATE})
-    return findings.model_copy(update={"rating": rating, "rating_note": ""})
-
-
-def with_repair(findings: Findings, summary: Row, patterns: str) -> Findings:
-    """The findings with the outcome of a repair, unless it was made for other patterns.
+def with_results(findings: Findings, results: Mapping[str, Row], patterns: str) -> Findings:
+    """The findings with what people see and with the outcome of a repair.
 
     Args:
         findings: The findings.
-        summary: A ``Repair`` in JSON's types; empty for none.
-        patterns: The fingerprint of the present patterns.
+        results: The ``rating`` and the ``repair``, in JSON's types; empty for none.
+        patterns: The fingerprint of the present patterns. A result for others is not shown.
     """
-    if not summary:
-        return findings
-    repair = Repair.read(summary)
-    if repair.made_for != patterns:
-        return findings.model_copy(update={"repair_note": OUT_OF_DATE_REPAIR})
-    return findings.model_copy(update={"repair": repair})
+    changed: dict[str, Any] = {}
+    for name, result in results.items():
+        if result:
+            kind, out_of_date = _KINDS[name]
+            read = kind.read(result)
+            fits = read.made_for == patterns
+            changed |= {name: read, f"{name}_note": ""} if fits else {f"{name}_note": out_of_date}
+    return findings.model_copy(update=changed)

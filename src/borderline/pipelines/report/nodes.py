@@ -81,7 +81,7 @@ def gather_findings(
     """
     from borderline.findings import digest_of_patterns
     from borderline.measures.leaks import RealImages, leaks
-    from borderline.pipelines.report.beside import with_rating, with_repair
+    from borderline.pipelines.report.beside import with_results
     from borderline.pipelines.report.gathering import gather
 
     train_images = len(pair_train["labels"])
@@ -94,8 +94,8 @@ def gather_findings(
         repaired_from=repaired.of if repaired is not None else "",
     )
     patterns = digest_of_patterns(borderline, clusters, prototypes)
-    findings = with_rating(findings, human_verdicts, patterns)
-    return with_repair(findings, repair_summary, patterns).model_dump(mode="json")
+    results = {"rating": human_verdicts, "repair": repair_summary}
+    return with_results(findings, results, patterns).model_dump(mode="json")
 
 
 def summarise_model(findings: dict[str, Any], **tables: pd.DataFrame) -> pd.DataFrame:
