@@ -45,10 +45,8 @@ def main() -> None:
         print(f"epoch {epoch + 1}: loss {loss.item():.3f}")
     save_file(model.eval().state_dict(), options.to)
     test = _read(options.images / "test")
-    print(
-        f"classes {', '.join(test.classes)}: accuracy on {len(test)} images of other fonts ", end=""
-    )
-    print(f"{_accuracy(model, test):.1%}")
+    accuracy = f"accuracy on {len(test)} images of other fonts: {_accuracy(model, test):.1%}"
+    print(f"classes {', '.join(test.classes)}; {accuracy}")
 
 
 def _read(folder: Path) -> ImageFolder:
