@@ -20,6 +20,7 @@ UNKNOWN = 0.5
 """The share of the positive class where the class is not known."""
 
 _PATCH = 2
+_GROUPS = 8
 # A normal coordinate of the latent chooses the class: of three latents, two are nearly pure.
 _STEEPNESS = 3.0
 # The time that the embedding takes has the scale of the steps of a diffusion.
@@ -54,7 +55,10 @@ class Velocity(nn.Module):
             layers_per_block=layers,
             down_block_types=("DownBlock2D",) * len(channels),
             up_block_types=("UpBlock2D",) * len(channels),
-            norm_num_groups=math.gcd(*channels, 8),
+            norm_num_groups=_GROUPS,
+            attn_norm_num_groups=_GROUPS,
+            # After the normalisation, which would remove a time and a class that are added before.
+            resnet_time_scale_shift="scale_shift",
             class_embed_type="identity",
         )
         self.classes = nn.Embedding(2, 4 * channels[0])

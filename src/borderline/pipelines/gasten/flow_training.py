@@ -140,19 +140,19 @@ def train(
 def train_epoch(flow: Flow, images: Tensor, labels: Tensor) -> dict[str, float]:
     """Train a flow in place for an epoch; the mean of ``flow_loss``.
 
-    The images (N, C, H, W) in [-1, 1] and their classes 0 and 1 (N,) are on its device.
+    The images (N, C, H, W) in [-1, 1] and their classes 0 and 1 (N,) are on its device. Batches
+    have as many images of one class as of the other on average, as its latents do.
     """
     flow.network.train()
     images = padded(images, flow.network.multiple)
     size = min(flow.params.batch_size, len(images))
-    per_pass = len(images) // size
-    steps = flow.params.steps_per_epoch or per_pass
+    steps = flow.params.steps_per_epoch or len(images) // size
+    weights = (1 / torch.bincount(labels, minlength=2).double())[labels].cpu()
     # Summed on the device: reading a loss in every step would make the CPU wait for it.
     total = torch.zeros((), device=images.device)
-    for step in range(steps):
-        if step % per_pass == 0:
-            order = torch.randperm(len(images), generator=flow.random).to(images.device)
-        rows = order[step % per_pass * size :][:size]
+    for _ in range(steps):
+        drawn = torch.multinomial(weights, size, replacement=True, generator=flow.random)
+        rows = drawn.to(images.device)
         total += flow.step(images[rows], labels[rows])
     return {"flow_loss": total.item() / steps}
 
