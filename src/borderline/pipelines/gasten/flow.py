@@ -168,7 +168,8 @@ class Decoder(nn.Module):
 
 def _shares(coordinates: Tensor) -> Tensor:
     """The shares of the positive class at normal coordinates: half of them are below 0.5."""
-    return torch.special.ndtr(_STEEPNESS * coordinates)
+    shares: Tensor = torch.special.ndtr(_STEEPNESS * coordinates)
+    return shares
 
 
 @storable()

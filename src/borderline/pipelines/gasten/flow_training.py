@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,13 @@ from torch.optim.swa_utils import AveragedModel
 from borderline.datasets.checkpoints import Checkpoints
 from borderline.datasets.tensors import digest
 from borderline.params import RunParams, Setting
-from borderline.pipelines.gasten.flow import Decoder, build_decoder, padded
+from borderline.pipelines.gasten.flow import Decoder, Velocity, build_decoder, padded
 from borderline.pipelines.gasten.networks import ImageShape, are_finite
 from borderline.pipelines.gasten.params import DiffusionParams
 from borderline.pipelines.gasten.training import Progress, run_epochs
 from borderline.records import LabelledImages
+
+Weights = tuple[Tensor, ...] | list[Tensor]
 
 _LARGEST_GRADIENT = 1.0
 # Adam's second moment follows the gradients of a short training.
@@ -43,7 +45,7 @@ class Flow:
             self.generator = build_decoder(params, self.image_shape).to(self.device)
         self.network = self.generator.velocity
         self._average = averaged(self.network, params.average)
-        self.generator.velocity = self._average.module
+        self.generator.velocity = cast(Velocity, self._average.module)
         self._optimiser = torch.optim.Adam(
             self.network.parameters(),
             lr=params.learning_rate,
@@ -63,7 +65,8 @@ class Flow:
         times = torch.rand(len(images), generator=self.random).to(self.device)
         shares = _shares(labels, self.params.unlabelled, self.random).to(self.device)
         points = torch.lerp(noise, images, times[:, None, None, None])
-        loss = (self.network(points, times, shares) - (images - noise)).square().mean()
+        error = self.network(points, times, shares) - (images - noise)
+        loss: Tensor = error.square().mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
@@ -100,11 +103,11 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     The first steps have a lower decay rate, so that the average soon forgets the initial weights.
     """
 
-    def update(average: list[Tensor], present: list[Tensor], steps: Tensor | int) -> None:
+    def update(average: Weights, present: Weights, steps: Tensor | int) -> None:
         rate = min(decay, (1 + int(steps)) / (10 + int(steps)))
         torch._foreach_lerp_(average, present, 1 - rate)
 
-    return AveragedModel(network, multi_avg_fn=update)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=update)
 
 
 def trained_decoder(params: DiffusionParams, state: dict[str, Any]) -> Decoder:
@@ -112,7 +115,7 @@ def trained_decoder(params: DiffusionParams, state: dict[str, Any]) -> Decoder:
     decoder = build_decoder(params, tuple(state["image_shape"]))
     average = averaged(decoder.velocity, params.average)
     average.load_state_dict(state["average"])
-    decoder.velocity = average.module
+    decoder.velocity = cast(Velocity, average.module)
     return decoder.eval()
 
 
