@@ -36,4 +36,4 @@ def test_models_share_a_flow_that_is_searched(tmp_path: Path) -> None:
         assert curves["source"].tolist() == ["diffusion"] * 2
     result = kedro_run(project, *stages, "--params", "generators.diffusion.learning_rate=0.5")
     assert result.returncode != 0
-    assert "generators.diffusion.learning_rate is 0.5" in " ".join(result.stdout.split())
+    assert "generators.diffusion.learning_rate is 0.5" in " ".join(result.stderr.split())
