@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from kedro.pipeline import Node, Pipeline
 
 from borderline import grid
+from borderline.errors import BorderlineError
 from borderline.params import GeneratorParams, RunParams
 
 
@@ -109,6 +112,51 @@ def test_each_repetition_has_its_own_step_1_seed_and_sources(
     assert gans.outputs() == {"gan.checkpoints", "gan_run_2.checkpoints"}
     assert {node.name for node in gans.nodes} == {"stage.gan.train", "stage.gan_run_2.train"}
     assert gans.inputs() == {"noise", "params:run", "params:runs.run_2"}
+
+
+class Once(GeneratorParams):
+    """A generator that is trained once for all models."""
+
+    trains_once: ClassVar[bool] = True
+
+    def needs_gan(self) -> bool:
+        return False
+
+
+def train_and_keep(settings: GeneratorParams) -> tuple[Pipeline, Pipeline]:
+    """The training that all models share, and the nodes of a model."""
+
+    def function(*_: object) -> int:
+        return 0
+
+    so_far = grid.once("checkpoints_so_far")
+    train = Node(function, ["pair", so_far, "params:run"], "checkpoints", name="train")
+    keep = Node(function, [grid.once("checkpoints"), "params:run"], "generator", name="keep")
+    return Pipeline([train]), Pipeline([keep])
+
+
+def test_models_share_a_training_of_each_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = lists_of(("a", "b"), ("flow",), 2)
+    layout = grid.lay_out(lists, {"flow": Once(kind="k")}, trains_gan=True)
+    monkeypatch.setattr(grid, "_current", layout)
+    assert not layout.trains_gan
+    assert layout.gans() == {"flow": 1, "flow_run_2": 2}
+    shared = grid.for_each_once("stage", lambda s: train_and_keep(s)[0])
+    assert shared.outputs() == {"flow.checkpoints", "flow_run_2.checkpoints"}
+    assert {node.name for node in shared.nodes} == {"stage.flow.train", "stage.flow_run_2.train"}
+    assert shared.inputs() == {
+        *("pair", "flow.checkpoints_so_far", "flow_run_2.checkpoints_so_far"),
+        *("params:run", "params:runs.run_2"),
+    }
+    copies = grid.for_each_generator("stage", lambda s: train_and_keep(s)[1])
+    assert {name for name in copies.inputs() if "params" not in name} == shared.outputs()
+    assert copies.outputs() == {f"{m}.{g}.generator" for m in "ab" for g in layout.once}
+
+
+def test_shared_generator_has_no_name_of_a_model() -> None:
+    lists = lists_of(("a", "flow_run_2"), ("flow",), 2)
+    with pytest.raises(BorderlineError, match=r"both have the name 'flow_run_2'.*rename"):
+        grid.lay_out(lists, {"flow": Once(kind="k")}, trains_gan=True)
 
 
 def test_given_step_1_takes_the_place_of_all(monkeypatch: pytest.MonkeyPatch) -> None:

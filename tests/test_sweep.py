@@ -222,6 +222,15 @@ EVERY = [*GASTEN, "latent_search", "hybrid", "pixel_bisection"]
             "in_part",
             [(["cnn_1", "mlp_4"], EVERY), (["mlp_4"], EVERY)],
         ),
+        (
+            # A training that all models share.
+            ["gasten.gasten_10.train_once"],
+            "in_part",
+            [
+                (["cnn_1", "mlp_4"], EVERY),
+                (["cnn_1", "mlp_4"], ["gasten_25", "latent_search", "pixel_bisection"]),
+            ],
+        ),
         (["gasten.gan.train_gan"], "failed", [(["cnn_1", "mlp_4"], EVERY)]),
     ],
 )

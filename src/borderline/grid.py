@@ -30,6 +30,7 @@ JUDGE = "judge"
 """The judge of realism, and the first member of the committee."""
 GIVEN_STEP_1 = "step_1_checkpoints"
 """The entry of the catalog and of ``globals.yml`` for a step 1 that was trained elsewhere."""
+_ONCE = "_once"
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
@@ -124,7 +125,10 @@ class Layout:
     suites: bool = False
 
     def gans(self) -> dict[str, int]:
-        """The number of the GAN of each generator; 0 if it has none, or if step 1 was given."""
+        """The number of the GAN of each generator; 0 if it has none, or if step 1 was given.
+
+        A kind that trains once for all models has a network of its own in each repetition, too.
+        """
         return {name: self._gan_of(placed) for name, placed in self.generators.items()}
 
     def _gan_of(self, placed: Placed) -> int:
@@ -132,7 +136,13 @@ class Layout:
         before = self.generators.get(repeated(source, placed.run)) if source else None
         if before is not None:
             return self._gan_of(before)
-        return placed.run if self.trains_gan and placed.settings.needs_gan() else 0
+        from_step_1 = self.trains_gan and placed.settings.needs_gan()
+        return placed.run if from_step_1 or placed.settings.trains_once else 0
+
+    @property
+    def once(self) -> dict[str, Placed]:
+        """The generators that are trained once for all models, by name."""
+        return {n: placed for n, placed in self.generators.items() if placed.settings.trains_once}
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -167,14 +177,22 @@ def lay_out(grid: Grid, settings: Mapping[str, GeneratorParams], *, trains_gan: 
                     )
                 generators[full] = Placed(variant, run)
     trains_gan = trains_gan and any(settings.needs_gan() for settings, _ in generators.values())
+    seeded = tuple(_seeded(grid))
+    layout = Layout(grid.models, generators, grid.runs, trains_gan, grid.judges, seeded=seeded)
     repeats = grid.step_2_seeds or ()
-    if not trains_gan and len(set(repeats)) < len(repeats):
+    if not (trains_gan or layout.once) and len(set(repeats)) < len(repeats):
         raise BorderlineError(
             f"grid.step_2_seeds is {list(repeats)}, but without a training of step 1 repetitions "
             "with one seed are the same: name different seeds."
         )
-    seeded = tuple(_seeded(grid))
-    return Layout(grid.models, generators, grid.runs, trains_gan, grid.judges, seeded=seeded)
+    for name in layout.once:
+        if name in grid.models:
+            raise BorderlineError(
+                f"grid.generators and grid.models both have the name {name!r}, but a generator of "
+                f"kind {layout.once[name].settings.kind!r} has folders beside those of the "
+                "models: rename one of them."
+            )
+    return layout
 
 
 def repeated(name: str, run: int) -> str:
@@ -276,6 +294,38 @@ def for_each_gan(stage: str, template: Pipeline) -> Pipeline:
     return for_all(stage, Pipeline(copies))
 
 
+def once(dataset: str) -> str:
+    """The dataset of a generator that is trained once for all models, in the nodes of a model."""
+    return f"{_ONCE}.{dataset}"
+
+
+def for_each_once(stage: str, template: Callable[[GeneratorParams], Pipeline]) -> Pipeline:
+    """Copy a pipeline for every generator that is trained once for all models.
+
+    Args:
+        stage: The name of the stage.
+        template: Makes the nodes for one generator from its settings. Its outputs, and the inputs
+            that :func:`once` names, get the name of the generator.
+    """
+    copies = []
+    for name, (settings, run) in _current.once.items():
+        nodes = template(settings)
+        recipes = {
+            "params:generator": f"params:generators.{name}",
+            "params:run": _run_parameters(run, step_2=False),
+        }
+        copy = Pipeline(
+            nodes,
+            namespace=name,
+            prefix_datasets_with_namespace=False,
+            inputs=_of_once(nodes.inputs(), name),
+            outputs={n: f"{name}.{n}" for n in nodes.outputs()},
+            parameters=_parameters(nodes, recipes),
+        )
+        copies.append(copy)
+    return for_all(stage, Pipeline(copies))
+
+
 def for_each_member(stage: str, template: Pipeline) -> Pipeline:
     """Copy the pipeline of the judge for every member of the committee.
 
@@ -339,12 +389,13 @@ def for_each_generator(
         stage: The name of the stage.
         template: Makes the nodes for one generator from its settings; ``params:model`` and
             ``params:generator`` stand for the settings of both, ``gan.<dataset>`` for the datasets
-            of step 1, ``<name>.<dataset>`` for those of another generator of the same model.
+            of step 1, ``<name>.<dataset>`` for those of another generator of the same model, and
+            :func:`once` for those of its own that are made once for all models.
         shared: Names of the inputs that all models share.
         of_model: Names of the inputs that all generators of a model share.
         only: The generators; ``None`` means all.
     """
-    of_one = []
+    of_one, of_all = [], set[str]()
     for name in _current.generators if only is None else only:
         settings, run = _current.generators[name]
         nodes = template(settings)
@@ -353,16 +404,19 @@ def for_each_generator(
             "params:generator": f"params:generators.{name}",
             "params:run": _run_parameters(run, step_2=True),
         }
+        of_run = _of_run({i for i in nodes.inputs() if _is_dotted(i)}, run)
+        made_once = _of_once(nodes.inputs(), name)
         copy = Pipeline(
             nodes,
             namespace=name,
-            inputs=inputs | _of_run({i for i in nodes.inputs() if _is_dotted(i)}, run),
+            inputs=inputs | of_run | made_once,
             parameters=_parameters(nodes, recipes),
         )
         of_one.append(copy)
+        of_all |= {*made_once.values()}
     copies = Pipeline(of_one)
     of_gans = {i for i in copies.inputs() if i.partition(".")[0] in {GIVEN_STEP_1, *_gan_names()}}
-    return for_each_model(stage, copies, shared={*shared, *of_gans})
+    return for_each_model(stage, copies, shared={*shared, *of_gans, *of_all})
 
 
 def _gan_names() -> list[str]:
@@ -371,6 +425,11 @@ def _gan_names() -> list[str]:
 
 def _is_dotted(name: str) -> bool:
     return "." in name and not name.startswith("params:")
+
+
+def _of_once(names: Collection[str], generator: str) -> dict[str, str]:
+    prefix = once("")
+    return {n: f"{generator}.{n.removeprefix(prefix)}" for n in names if n.startswith(prefix)}
 
 
 def _is_judge(name: str) -> bool:

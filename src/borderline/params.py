@@ -336,6 +336,8 @@ class GeneratorParams(Params):
     Attributes:
         trains: Whether the kind trains a GAN: it then has a setting ``epochs`` and leaves
             checkpoints, a ``generator`` and a ``discriminator`` that another kind can use.
+        trains_once: Whether the kind trains once for all models, by its function
+            ``create_shared_pipeline``; it then has a setting ``epochs``.
         has_space: Whether the kind leaves at least a ``generator``, to search in.
         has_file: Whether the kind reads a file that was trained elsewhere, its setting ``source``.
         needs_gradients: Whether the model under test must be differentiable.
@@ -345,6 +347,7 @@ class GeneratorParams(Params):
 
     kind: str
     trains: ClassVar[bool] = False
+    trains_once: ClassVar[bool] = False
     has_space: ClassVar[bool] = False
     has_file: ClassVar[bool] = False
     needs_gradients: ClassVar[bool] = False
@@ -371,6 +374,11 @@ class GeneratorParams(Params):
 
     def check_file(self, content: bytes, image_shape: tuple[int, ...]) -> None:
         """Make sure that its file can make images of this shape, for a kind that has one."""
+
+    def shared_settings(self, run: RunParams, pair: PairParams) -> dict[str, Setting]:
+        """The fingerprint of its training, for a kind that trains once for all models."""
+        own = self.fingerprint("generator")
+        return {**run.fingerprint("run"), **pair.fingerprint("pair"), **own}
 
     def training_settings(
         self,

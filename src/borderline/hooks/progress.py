@@ -67,8 +67,10 @@ class ProgressHooks:
             return
         if data.empty:
             return
-        numbers, total = _numbers(data, stream), self._progress.tasks[0].total
-        done = int(data[stream.step].iloc[-1]) + 1 - stream.first
+        numbers, task = _numbers(data, stream), self._progress.tasks[0]
+        done, total = int(data[stream.step].iloc[-1]) + 1 - stream.first, task.total
+        if stream.step == "images" and task.elapsed:
+            numbers += f" {done / task.elapsed:.3g} images/s"
         self._progress.update(self._progress.task_ids[0], completed=done, numbers=numbers)
         if not self._has_a_bar():
             logger.info("%s %d/%d %s", node.name, done, total, numbers)

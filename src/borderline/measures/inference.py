@@ -22,12 +22,23 @@ def in_batches(
     inputs: Tensor,
     *,
     device: torch.device,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> Tensor:
-    """Apply a function, whose network must be on the device, to at least one row."""
+    """Apply a function, whose network must be on the device, to at least one row.
+
+    A network that needs much memory has its ``batch_size``, which is the default where it is less
+    than the usual one.
+    """
+    if batch_size is None:
+        batch_size = batch_size_of(function)
     with torch.inference_mode():
         results = [function(batch.to(device)).cpu() for batch in inputs.split(batch_size)]
     return torch.cat(results).clone()
+
+
+def batch_size_of(network: Callable[[Tensor], Tensor]) -> int:
+    """The number of rows that a network takes at once."""
+    return min(BATCH_SIZE, getattr(network, "batch_size", BATCH_SIZE))
 
 
 def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:

@@ -152,6 +152,13 @@ def _trainings(
         name = f"{repeated('gan', number)}.checkpoints_so_far"
         called = {"run": f"grid.seeds, repetition {number}: run"} if p.grid.seeds else {}
         yield name, p.gan.epochs, settings | measured, called
+    for name, (generator, number) in layout.once.items():
+        settings = generator.shared_settings(of_step_1[number], p.pair)
+        # Its latents are not those of a file.
+        settings |= measured_settings(p.metrics.epoch_reference, None)
+        called = {"generator": f"generators.{name}"}
+        epochs: int = generator.epochs  # type: ignore[attr-defined]
+        yield f"{name}.checkpoints_so_far", epochs, settings, called
     models: dict[str, dict[str, Setting]] = {}
     for model in p.grid.models:
         # A repaired model has the fingerprint of the other one, and other weights.
@@ -187,7 +194,7 @@ def _trainings(
             "generator": f"generators.{name}",
             CLASSIFIER_DIGEST: f"the digest of the weights of {model}",
         }
-        epochs: int = generator.epochs  # type: ignore[attr-defined]
+        epochs = generator.epochs  # type: ignore[attr-defined]
         yield f"{model}.{name}.checkpoints_so_far", epochs, settings, called
 
 

@@ -138,10 +138,8 @@ class Plan:
     def blame(self, node: str) -> tuple[str | None, str | None]:
         """The model and the entry of ``grid.generators`` of a node; None for all of them."""
         first, *parts = node.split(".")[:-1]
-        if first not in self.models:
-            return None, None
         entries = (entry for entry, names in self.generators.items() if set(names) & set(parts))
-        return first, next(entries, None)
+        return first if first in self.models else None, next(entries, None)
 
 
 def make_plans(

@@ -23,7 +23,8 @@ class Failure(Params):
 
     Attributes:
         model: The model that failed; None for everything unfinished.
-        generator: Its entry of ``grid.generators`` that failed; None for all of them.
+        generator: Its entry of ``grid.generators`` that failed; None for all of them. Without a
+            model, the entry failed in what all models share.
         node: The node that failed; None if it is unknown.
     """
 

@@ -40,7 +40,13 @@ def run_without_failures(plan: Plan, sweep_run: SweepRun, attempt: Attempt, show
             Failure(model=model, generator=generator, node=outcome.node, says=outcome.says)
         )
         show(sentence_of(failures[-1]))
-        if model is None:
+        if model is None and generator is not None:
+            # All models share its training.
+            for name, generators in list(remaining.items()):
+                remaining[name] = plan.without(generators, generator)
+                if not remaining[name]:
+                    del remaining[name]
+        elif model is None:
             shared_failed = True
         elif generator is None:
             del remaining[model]
@@ -65,6 +71,8 @@ def sentence_of(failure: Failure) -> str:
     if failure.model is not None:
         generator = failure.generator
         subject = f"{generator} of {failure.model}" if generator else failure.model
+    elif failure.generator is not None:
+        subject = f"{failure.generator} of all models"
     node = f" in {failure.node}" if failure.node else ""
     return f"{subject} failed{node}: {failure.says.rstrip('.')}."
 

@@ -150,7 +150,7 @@ def _rows(plan: Plan, record: Record) -> list[dict[str, Any]]:
 
 def _why_not(record: Record, model: str, entry: str) -> dict[str, str]:
     """The failure of a row, the nearest first; without one, its starting generator failed."""
-    for scope in ((model, entry), (model, None), (None, None)):
+    for scope in ((model, entry), (model, None), (None, entry), (None, None)):
         for failure in record.failures:
             if (failure.model, failure.generator) == scope:
                 return {"status": "failed", "failed": failure.says}

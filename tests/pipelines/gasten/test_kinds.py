@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 
 from borderline.boundary import ConfusionParams
 from borderline.errors import BorderlineError
+from borderline.grid import once
 from borderline.params import GeneratorParams
 from borderline.pipelines.gasten.kinds import KINDS
 from borderline.pipelines.gasten.params import GeneratorContext
@@ -29,6 +30,7 @@ MAY_TAKE = {
     *("pair_train", "test_noise", "judge", "real_features", "classifier"),
     *("gan.checkpoints", "checkpoints_so_far", "other.generator", "other.discriminator"),
     *("imported_file", "real_view", "boundary"),
+    *(once("checkpoints"), once("history_table")),
 }
 LEAST = {
     "gasten": {"epochs": 1},
@@ -55,6 +57,10 @@ def test_kind_keeps_to_the_interface(kind: str) -> None:
     assert "sampler" in pipeline.outputs()
     if module.Settings.trains:
         assert {"checkpoints", "generator", "discriminator"} <= pipeline.all_outputs()
+    if module.Settings.trains_once:
+        shared = module.create_shared_pipeline(settings_of(kind))
+        assert {"checkpoints", "history_table", "samples"} <= shared.all_outputs()
+        assert not {"classifier", "boundary", "real_view"} & shared.inputs()
 
 
 def test_only_the_kind_that_blends_real_images_is_a_baseline() -> None:
@@ -92,6 +98,11 @@ def test_search_in_a_tuned_generator_takes_its_networks() -> None:
         ("latent_search", {"start": 3}, "one.start is 3, .* 4 epochs .* every 2"),
         ("gasten", {"start": 6}, "one.start is 6"),
         ("latent_search", {"start": 0}, "one.start is 0, .* only noise"),
+        (
+            "diffusion",
+            {"early_stopping": {"metric": "acd", "patience": 1}},
+            "one.early_stopping.metric is 'acd', but .* no model under test",
+        ),
         ("gasten", {"term": "mgda_norm"}, "gan.compile is True, but .* 'mgda_norm'"),
     ],
 )
@@ -122,6 +133,19 @@ def test_distances_are_needed_where_a_start_or_a_stop_reads_them() -> None:
         once = None if settled is None else {"metric": settled, "patience": 1}
         rule = {"metric": metric, "patience": 1, "once_settled": once}
         assert settings_of("gasten", early_stopping=rule).distances() == needed
+
+
+def test_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BorderlineError, match=r"generators.one.kind .*'borderline\[diffusion\]'"):
+        settings_of("diffusion").check("one", None)
+
+
+def test_decoder_may_change_without_a_new_training() -> None:
+    usual, other = settings_of("diffusion"), settings_of("diffusion", steps=3, solver="heun")
+    assert usual.fingerprint("generator") == other.fingerprint("generator")
+    wide = settings_of("diffusion", channels=[64, 128])
+    assert usual.fingerprint("generator") != wide.fingerprint("generator")
 
 
 def test_every_kind_and_every_setting_is_documented() -> None:

@@ -66,6 +66,47 @@ def find(
             return merged, end.value
 
 
+class Slow(Ramp):
+    """A generator with a faster version that is a little off."""
+
+    passes = 4
+
+    def __init__(self, off: float = 0.02) -> None:
+        super().__init__()
+        self.off, self.calls = off, 0
+
+    def coarse(self) -> Ramp:
+        fast = Ramp(self.off)
+        fast.passes = 1
+        return fast
+
+    def forward(self, latents: Tensor) -> Tensor:
+        self.calls += len(latents)
+        return super().forward(latents)
+
+
+def test_faster_version_of_a_generator_saves_evaluations_of_it() -> None:
+    calls = {}
+    for off in (0.0, 0.02):
+        generator = Slow(off)
+        found, note = find(generator=generator)
+        assert note == ""
+        assert len(found["images"]) == 300
+        assert (found["probabilities"] - 0.5).abs().max() <= 0.0101
+        calls[off] = generator.calls
+    slow = Slow()
+    slow.coarse = lambda: None  # type: ignore[method-assign]
+    find(generator=slow)
+    assert calls[0.0] < 0.5 * slow.calls
+    assert calls[0.02] < 0.8 * slow.calls
+
+
+def test_faster_version_that_misses_a_side_is_not_the_last_word() -> None:
+    found, note = find(generator=Slow(9.0))
+    assert note == ""
+    assert len(found["images"]) == 300
+
+
 def test_images_are_on_the_boundary_where_few_of_the_generator_are() -> None:
     freely = torch.sigmoid(Model()(Ramp()(torch.randn(3000, Z))))
     assert is_borderline(freely, BOUNDARY).double().mean() < 0.1

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from borderline.params import RunParams
 from borderline.pipelines.gasten.losses import build_loss
-from borderline.pipelines.gasten.networks import ImageShape, build_networks
+from borderline.pipelines.gasten.networks import ImageShape, are_finite, build_networks
 from borderline.pipelines.gasten.params import NETWORKS, GanParams, NetworkName
 
 
@@ -67,9 +67,7 @@ class Gan:
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number."""
-        networks = (self.generator, self.discriminator)
-        weights = [w for network in networks for w in network.state_dict().values()]
-        return bool(torch.stack([torch.isfinite(w).all() for w in weights]).all())
+        return are_finite(self.generator, self.discriminator)
 
     def _adam(self, name: NetworkName) -> torch.optim.Optimizer:
         network: nn.Module = getattr(self, name)

@@ -7,7 +7,9 @@ between them. So every image is borderline by construction.
 
 from __future__ import annotations
 
+import logging
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -17,17 +19,27 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from borderline.boundary import Pairs, logit
-from borderline.measures.inference import BATCH_SIZE, embed, in_batches
+from borderline.measures.inference import BATCH_SIZE, batch_size_of, embed, in_batches
 from borderline.params import RunParams
 from borderline.records import LabelledImages, Part, take_rows
 from borderline.sampling import GanSampler, Parts, make_part, part_sizes
-from borderline.searching import find_crossings, is_distinct, pair_up, spherical
+from borderline.searching import (
+    find_crossings,
+    is_distinct,
+    pair_up,
+    refine_crossings,
+    spherical,
+)
+
+logger = logging.getLogger(__name__)
 
 _MOST_LATENTS = 50_000
 _MOST_ROUNDS = 20
 _FEWEST_CANDIDATES = 64
 # With fewer, most walks would end in the same few latents.
 _FEWEST_OF_A_SIDE = 32
+# Evaluations of an image, as measured: the draw and the walk, and the final steps and the image.
+_OF_SCOUT, _OF_GENERATOR = 6, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +73,19 @@ class SearchSampler(GanSampler):
         rate = self._rate(device)
         generator = self.generator.to(device).eval()
         classifier = classifier.to(device).eval()
+        scout = _scout_of(generator)
+        _announce(images, generator, scout, device)
         for size in part_sizes(images):
             part: Part | None = None
             missing = size
             for _ in range(_MOST_ROUNDS):
                 candidates = max(_FEWEST_CANDIDATES, round(missing / self.keep))
-                latents, note = self._search_once(classifier, threshold, candidates, device, random)
+                search = classifier, threshold, candidates, device, random
+                latents, note = self._search_once(scout, *search)
+                if note and scout is not generator:
+                    # Few steps may not reach the other side.
+                    scout = generator
+                    latents, note = self._search_once(scout, *search)
                 more = make_part(generator, classifier, latents, device)
                 if rate is not None and len(latents) > 0:
                     best = rate(more["images"]).topk(math.ceil(self.keep * len(latents))).indices
@@ -104,22 +123,28 @@ class SearchSampler(GanSampler):
 
     def _search_once(
         self,
+        scout: nn.Module,
         classifier: nn.Module,
         threshold: float,
         candidates: int,
         device: torch.device,
         random: torch.Generator,
     ) -> tuple[Tensor, str]:
-        """Latents on the boundary, and a note that ends the search; empty if it may go on."""
-        generator = self.generator
-        shift = logit(threshold)
+        """Latents on the boundary, and a note that ends the search; empty if it may go on.
 
-        def logits_of(latents: Tensor) -> Tensor:
+        The ``scout`` is the generator, or a faster version of it that finds about the same.
+        """
+        shift, width = logit(threshold), int(self.generator.latent_dim)  # type: ignore[arg-type]
+
+        def logits_of(latents: Tensor, decoder: nn.Module = scout) -> Tensor:
             """Logits that are 0 on the boundary."""
-            logits = in_batches(lambda batch: classifier(generator(batch)), latents, device=device)
+            size = batch_size_of(decoder)
+            logits = in_batches(
+                lambda batch: classifier(decoder(batch)), latents, device=device, batch_size=size
+            )
             return logits - shift
 
-        latents, logits = torch.empty(0, int(generator.latent_dim)), torch.empty(0)  # type: ignore[arg-type]
+        latents, logits = torch.empty(0, width), torch.empty(0)
         fewest = 0
         while fewest < _FEWEST_OF_A_SIDE and len(latents) < _MOST_LATENTS:
             drawn = self._draw(torch.empty(max(candidates, BATCH_SIZE), latents.shape[1]), random)
@@ -147,13 +172,21 @@ class SearchSampler(GanSampler):
         # The target of two images near the boundary may lie outside of the two.
         between = (ends[0] < torch.logit(targets)) & (torch.logit(targets) < ends[1])
         first, last = sides[0][rows[0]][between], sides[1][rows[1]][between]
-        shares, converged = find_crossings(
-            lambda shares, rows: logits_of(spherical(first[rows], last[rows], shares)),
-            ends[0][between],
-            ends[1][between],
-            targets[between],
-            self.tolerance,
-        )
+        targets, ends = targets[between], (ends[0][between], ends[1][between])
+
+        def logits_at(shares: Tensor, rows: Tensor, decoder: nn.Module = scout) -> Tensor:
+            return logits_of(spherical(first[rows], last[rows], shares), decoder)
+
+        shares, converged = find_crossings(logits_at, *ends, targets, self.tolerance)
+        if scout is not self.generator:
+            shares, converged = refine_crossings(
+                lambda shares, rows: logits_at(shares, rows, self.generator),
+                logits_at,
+                shares,
+                ends[1] - ends[0],
+                targets,
+                self.tolerance,
+            )
         return spherical(first, last, shares)[converged], note
 
     def _draw(self, latents: Tensor, random: torch.Generator) -> Tensor:
@@ -161,6 +194,31 @@ class SearchSampler(GanSampler):
             return latents.normal_(generator=random)
         limit = self.truncation
         return nn.init.trunc_normal_(latents, a=-limit, b=limit, generator=random)
+
+
+def _scout_of(generator: nn.Module) -> nn.Module:
+    """A faster version of a generator for the search, if it has one; else the generator."""
+    coarse = getattr(generator, "coarse", None)
+    scout: nn.Module | None = None if coarse is None else coarse()
+    return generator if scout is None else scout.eval()
+
+
+def _announce(images: int, generator: nn.Module, scout: nn.Module, device: torch.device) -> None:
+    """Say how long a search takes about, if an image takes several passes through a network."""
+    passes: int | None = getattr(generator, "passes", None)
+    if passes is None:
+        return
+    batch = torch.zeros(min(images, batch_size_of(generator)), int(generator.latent_dim))  # type: ignore[arg-type]
+    started = time.perf_counter()
+    in_batches(generator, batch, device=device)
+    pass_seconds = (time.perf_counter() - started) / (len(batch) * passes)
+    each = _OF_SCOUT * int(scout.passes) + _OF_GENERATOR * passes  # type: ignore[arg-type]
+    logger.info(
+        "The search for %s images takes about %s passes through the network each: %s minutes.",
+        f"{images:,}",
+        each,
+        f"{math.ceil(images * each * pass_seconds / 60):,}",
+    )
 
 
 def _distinct(part: Part | None, more: Part) -> Part:

@@ -83,6 +83,12 @@ def trained_networks(params: GanParams, state: dict[str, Any]) -> tuple[Generato
     return generator.eval(), discriminator.eval()
 
 
+def are_finite(*networks: nn.Module) -> bool:
+    """Whether every weight of the networks is a finite number."""
+    weights = [w for network in networks for w in network.state_dict().values()]
+    return bool(torch.stack([torch.isfinite(w).all() for w in weights]).all())
+
+
 def _norm(loss: str, channels: int, size: int) -> nn.Module:
     # WGAN-GP scores each image alone, so its layers normalise an image, not a batch.
     return nn.LayerNorm([channels, size, size]) if loss == "wgan_gp" else nn.BatchNorm2d(channels)

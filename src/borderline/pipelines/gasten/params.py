@@ -34,6 +34,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Values of the settings that are null, by the name of the preset."""
 
+
+def with_preset(values: Any, presets: Mapping[str, dict[str, Any]]) -> Any:
+    """Settings with the values of their preset where they are None."""
+    if not isinstance(values, dict):
+        return values
+    preset = presets.get(str(values.get("preset")), {})
+    return values | {n: value for n, value in preset.items() if values.get(n) is None}
+
+
 Start = Literal["last", "best", "best_fid"] | Annotated[int, Field(ge=0, strict=True)]
 """The epoch of step 1 to start from: the last, the one with the lowest ``fd_lenet`` or FID, or a
 number; 0 is the GAN before its training."""
@@ -109,6 +118,18 @@ class ImportedParams(GeneratorParams):
     range: tuple[float, float]
 
 
+FLOW_PRESETS: dict[str, dict[str, Any]] = {
+    # docs/presets.md has their costs.
+    "small": {"channels": [48, 96], "layers": 1, "learning_rate": 1.0e-3, "batch_size": 64},
+    "medium": {"channels": [48, 96, 144], "layers": 2, "learning_rate": 5.0e-4, "batch_size": 64},
+}
+"""Values of the settings of ``diffusion`` that are null, by the name of the preset."""
+
+Solver = Literal["euler", "heun"]
+Channels = Annotated[int, Field(ge=8, multiple_of=8)]
+"""Channels of a level, which are normalised in eight groups."""
+
+
 class SettledParams(Params):
     """A score is settled after ``patience`` epochs without improvement."""
 
@@ -139,6 +160,43 @@ class EarlyStoppingParams(Params):
     def distances(self) -> set[Distance]:
         """The Fréchet distances that the rule reads."""
         return {distance for distance in JUDGE_OF if distance in self.metrics().values()}
+
+
+class DiffusionParams(GeneratorParams):
+    """A flow-matching model (Lipman et al. 2023) of the pair's images.
+
+    Attributes:
+        preset: ``small`` or ``medium``: sets ``channels``, ``layers``, ``learning_rate`` and
+            ``batch_size`` where they are None.
+        steps: Steps of the decoder from noise to image.
+        solver: ``euler``, or ``heun`` with two passes through the network a step.
+        channels: Of each level of the U-Net; each level has half the height and width of the one
+            before.
+        layers: Residual blocks of a level.
+        steps_per_epoch: Steps of the training per epoch; None for one pass over the images.
+        average: Decay rate of the average of the weights, which the decoder has.
+        unlabelled: The share of training images whose class is in doubt.
+    """
+
+    preset: Annotated[Literal["small", "medium"] | None, Mark.CONTINUES]
+    epochs: Annotated[int, Field(ge=1), Mark.CONTINUES]
+    steps_per_epoch: int | None = Field(ge=1)
+    steps: Annotated[int, Field(ge=1, le=1000), Mark.CONTINUES]
+    solver: Annotated[Solver, Mark.CONTINUES]
+    channels: tuple[Channels, ...] = Field(min_length=1, max_length=6)
+    layers: int = Field(ge=1, le=8)
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    average: float = Field(ge=0, lt=1)
+    unlabelled: float = Field(ge=0, le=1)
+    checkpoint_every: Annotated[int, Field(ge=1), Mark.CONTINUES]
+    early_stopping: Annotated[EarlyStoppingParams | None, Mark.CONTINUES]
+    samples: Annotated[int, Field(ge=1), Mark.NO_RESULT]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        return with_preset(values, FLOW_PRESETS)
 
 
 class NetworkParams(Params):
@@ -219,10 +277,7 @@ class GanParams(Params):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_preset(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        preset = PRESETS.get(str(values.get("preset")), {})
-        return values | {n: value for n, value in preset.items() if values.get(n) is None}
+        return with_preset(values, PRESETS)
 
     @model_validator(mode="after")
     def _blocks_are_of_a_dcgan(self) -> Self:

@@ -1,4 +1,4 @@
-"""Stage 2: the plain GAN once a run, then every generator of every model under test."""
+"""Stage 2: the trainings that all models share, then every generator of every model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from borderline.grid import (
     for_each_gan,
     for_each_generator,
     for_each_model,
+    for_each_once,
     node,
 )
 from borderline.params import GeneratorParams
@@ -44,6 +45,7 @@ def create_pipeline() -> Pipeline:
             shared=["source"],
         )
         + for_each_gan("gasten", Pipeline([step_1]))
+        + for_each_once("gasten", lambda s: KINDS[s.kind].create_shared_pipeline(s))
         + for_each_generator(
             "gasten",
             _generator,

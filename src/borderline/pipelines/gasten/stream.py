@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from borderline.datasets.checkpoints import Checkpoint, epoch_name
 from borderline.measures.inference import in_batches, predict
 from borderline.measures.plots import draw_by_tenths, draw_image_grid
-from borderline.pipelines.gasten.gan import Gan
-from borderline.pipelines.gasten.training import Progress
+from borderline.pipelines.gasten.training import Progress, Trainee
 from borderline.records import Part
 from borderline.sampling import Parts
 
@@ -23,32 +22,34 @@ Epoch = tuple[dict[str, Checkpoint], pd.DataFrame, dict[str, Figure]]
 
 def stream_epochs(
     progress: Iterable[Progress],
-    gan: Gan,
+    trainee: Trainee,
     test_noise: Tensor,
     classifier: nn.Module | None = None,
     *,
     threshold: float = 0.5,
     by_tenths: bool = False,
+    title: str = "Step 1, epoch {epoch}: images of the plain GAN",
 ) -> Iterator[Epoch]:
     """The checkpoint, the history and a grid of samples after each epoch of a training.
 
     With ``by_tenths`` and a model under test, a second grid shows the samples sorted by p.
+    ``title`` is that of grids without a model under test.
     """
     for history, checkpoint in progress:
         row, table = history[-1], pd.DataFrame(history)
         if has_diverged(table):
             yield {}, table, {}
             continue
-        epoch, latents = int(row["epoch"]), test_noise[: gan.params.samples]
+        epoch, latents = int(row["epoch"]), test_noise[: trainee.params.samples]
         name, p = epoch_name(epoch), None
-        samples = in_batches(gan.generator.eval(), latents, device=gan.device)
-        title = f"Step 1, epoch {epoch}: images of the plain GAN"
+        samples = in_batches(trainee.generator.eval(), latents, device=trainee.device)
+        heading = title.format(epoch=epoch)
         if classifier is not None:
-            p = predict(classifier, samples, gan.device)
-            title = f"Step 2, epoch {epoch}: yield {row['yield']:.1%}, ACD {row['acd']:.3f}"
-        grids = {name: draw_image_grid(samples, p, title, threshold=threshold)}
+            p = predict(classifier, samples, trainee.device)
+            heading = f"Step 2, epoch {epoch}: yield {row['yield']:.1%}, ACD {row['acd']:.3f}"
+        grids = {name: draw_image_grid(samples, p, heading, threshold=threshold)}
         if by_tenths and p is not None:
-            grids[f"{name}_sorted"] = draw_by_tenths(samples, p, title, threshold)
+            grids[f"{name}_sorted"] = draw_by_tenths(samples, p, heading, threshold)
         yield {name: checkpoint} if checkpoint else {}, table, grids
 
 

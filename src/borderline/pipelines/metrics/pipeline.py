@@ -13,8 +13,9 @@ _NETWORKS = {"lenet": "judge", "classifier": "classifier", "inception": "incepti
 def create_pipeline() -> Pipeline:
     """Describe the real images, measure each generator, compare and choose for each model."""
     layout = current()
+    shared = _datasets("history_table", *gans(), *layout.once)
     trained = [name for name, placed in layout.generators.items() if placed.settings.trains]
-    histories = _datasets("history_table", *gans(), *trained)
+    histories = shared | _datasets("history_table", *trained)
 
     def of_generators(dataset: str) -> dict[str, str]:
         return _datasets(dataset, *layout.generators)
@@ -74,7 +75,7 @@ def create_pipeline() -> Pipeline:
                 *("pair_train", "pair_names", "real_features", "real_reference"),
                 "real_statistics",
                 *("source", "judge", "committee", "held_out"),
-                *_datasets("history_table", *gans()),
+                *shared,
             ],
         )
     )

@@ -26,6 +26,9 @@ class Kind(Protocol):
     def create_pipeline(self, settings: GeneratorParams) -> Pipeline:
         """The nodes that make ``sampler``; docs/generators.md lists their possible inputs."""
 
+    def create_shared_pipeline(self, settings: GeneratorParams) -> Pipeline:
+        """The nodes that all models share; only of a kind with ``trains_once``."""
+
 
 KINDS: dict[str, Kind] = {
     module.name: import_module(f"{__name__}.{module.name}")

@@ -41,7 +41,7 @@ class Settings(StartsFromGan):
     """A search in a latent space.
 
     Attributes:
-        space_of: The latent space: ``gan`` for step 1, or the name of a tuned or an imported
+        space_of: The latent space: ``gan`` for step 1, or the name of a trained or an imported
             generator.
         truncation: Largest absolute value of the normal latents; None for no limit. A low value
             gives less variety and more typical images.
@@ -79,8 +79,8 @@ class Settings(StartsFromGan):
             )
         if source is not None and self.is_realism_by("discriminator") and not spaces[source].trains:
             raise BorderlineError(
-                f"generators.{name}.realism.by is 'discriminator', but {source} is imported and "
-                "has none: set it to 'judge'."
+                f"generators.{name}.realism.by is 'discriminator', but {source} has none: "
+                "set it to 'judge'."
             )
         if self.start == 0:
             raise BorderlineError(
