@@ -72,6 +72,7 @@ class Parameters(Params):
     repair: Annotated[RepairParams, Mark.BESIDE]
     suite: Annotated[SuiteParams, Mark.BESIDE]
     search: Annotated[SearchParams, Mark.BESIDE]
+    images: Annotated[Annotated[str, without_fault(fault_of_path)] | None, Mark.BESIDE] = None
     other_run: Annotated[OtherRunParams, Mark.BESIDE]
     tracking: Annotated[TrackingParams, Mark.BESIDE]
 
