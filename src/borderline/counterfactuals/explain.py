@@ -16,6 +16,7 @@ from borderline.committee import Committee
 from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.counterfactuals.search import Changed, change_latents, change_pixels
 from borderline.encoding import Errors, limit_of
+from borderline.findings import written
 from borderline.measures.confusion import confusion_distance, is_borderline, is_positive
 from borderline.measures.inference import embed, has_gradients, in_batches, predict
 from borderline.measures.realism import Reference, is_within
@@ -183,7 +184,7 @@ def _in_latents(
     )
     table.loc[~encoded, "note"] = (
         "cannot be encoded: its reconstruction is worse than those of "
-        f"{settings.encoded:.0%} of the real test images"
+        f"{written('{:.0%}', settings.encoded)} of the real test images"
     )
     rows = (torch.from_numpy(encoded) & ~flips).nonzero()[:, 0]
     if len(rows) == 0:

@@ -1,4 +1,4 @@
-"""Settings of the counterfactuals: ``prototypes.counterfactuals``."""
+"""Settings of the counterfactuals: ``counterfactuals`` in ``parameters_prototypes.yml``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class CounterfactualsParams(Params):
         steps: Steps of the search for the smallest change.
     """
 
-    images: int = Field(default=20, ge=0, le=10_000)
-    shown: int = Field(default=6, ge=1)
-    held_out: int = Field(default=60, ge=10)
-    encoded: float = Field(default=0.95, gt=0, le=1)
-    flipped: float = Field(default=0.6, gt=0.5, lt=1)
-    steps: int = Field(default=100, ge=10)
+    images: int = Field(ge=0, le=10_000)
+    shown: int = Field(ge=1)
+    held_out: int = Field(ge=10)
+    encoded: float = Field(gt=0, le=1)
+    flipped: float = Field(gt=0.5, lt=1)
+    steps: int = Field(ge=10)

@@ -113,7 +113,7 @@ def _sentences(
     if len(table) == 0:
         yield (
             "The test set contains no error and no borderline image, or "
-            "prototypes.counterfactuals.images is 0."
+            "counterfactuals.images is 0."
         )
         return
     counts = table["why"].value_counts()
@@ -147,9 +147,9 @@ def _sentences(
     shown = table.iloc[found["rows"].tolist()]
     if len(shown):
         yield (
-            f"For {count('valid', shown)} of the remaining {len(shown)} the search has found a "
-            f"change after which the model decides otherwise; {count('realistic', shown)} of the "
-            "changed images lie among the real images."
+            f"The search has found a change for {_counted(len(shown), 'image')}. The model decides "
+            f"otherwise about {count('valid', shown)} of the changed images, and "
+            f"{count('realistic', shown)} of them lie among the real images."
         )
         opinions = shown["committee"].notna() & (shown["committee"] != "")
         if opinions.any():

@@ -18,7 +18,7 @@ def _of_model(model: str) -> Pipeline:
     explained = node(
         nodes.explain_own_images,
         ["own_counterfactuals", "own_images_table", "own_images_figure", "own_images_page"],
-        settings="params:prototypes.counterfactuals",
+        settings="params:counterfactuals",
         # The keyword tells the node the name of the model.
         more={f"{model}.boundary": "boundary"},
     )

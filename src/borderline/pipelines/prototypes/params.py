@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from borderline.boundary import uncentred
-from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.params import Params, check_can_tell, distinct
 from borderline.pipelines.prototypes.choosing.names import Selection
 
@@ -148,7 +147,6 @@ class PrototypesParams(Params):
         images: Most candidates; from more borderline images, so many are drawn at random.
         criticisms: Number of criticisms of MMD-critic.
         real_borderline: Number of random real borderline images beside the prototypes.
-        counterfactuals: The smallest changes of real images that change the decision.
     """
 
     selections: Annotated[tuple[Selection, ...], Field(min_length=1), AfterValidator(distinct)]
@@ -161,7 +159,6 @@ class PrototypesParams(Params):
     tipping: TippingParams
     words: WordsParams
     map: MapParams
-    counterfactuals: CounterfactualsParams = CounterfactualsParams()
 
     @model_validator(mode="after")
     def _shows_what_it_selects(self) -> Self:

@@ -62,7 +62,7 @@ def create_pipeline() -> Pipeline:
             node(
                 explaining.explain_test_images,
                 ["counterfactuals", "counterfactuals_table", "counterfactuals_figure"],
-                settings="params:prototypes.counterfactuals",
+                settings="params:counterfactuals",
             ),
             node(
                 usefulness.evaluate_patterns,

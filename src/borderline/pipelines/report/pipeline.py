@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
     )
     views = _by_name(f"{model}.{s}_view" for model in layout.models for s in nodes.SECTIONS)
     tables, level = _by_name(nodes.TABLES), "params:prototypes.validation.level"
-    changes = "params:prototypes.counterfactuals"
+    changes = "params:counterfactuals"
     model = Pipeline(
         [
             node(nodes.summarise_model, "summary_table", more=_by_name(nodes.SUMMARISED)),
