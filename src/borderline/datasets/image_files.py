@@ -376,7 +376,12 @@ def size_of(file: ImageFile, wanted: Wanted) -> tuple[int, int] | str:
     """Width and height of one file in pixels, or the reason why it cannot be read."""
     try:
         content = file.read(wanted.megapixels * 10**6 * BYTES_OF_A_PIXEL)
-        return size_in_header(file.name, content, wanted.megapixels) if content else "0 bytes"
+        if not content:
+            return "0 bytes"
+        width, height = size_in_header(file.name, content, wanted.megapixels)
+        if width * height > wanted.megapixels * 10**6:
+            return f"it has more than {wanted.megapixels} megapixels"
+        return width, height
     except PackageMissing:
         raise
     except Exception as error:

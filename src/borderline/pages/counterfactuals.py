@@ -141,8 +141,8 @@ def _sentences(
         )
         if flips:
             yield (
-                f"About {_counted(flips, 'reconstruction')} of these the model decides otherwise "
-                "than about the image itself, so no smallest change is claimed for them."
+                f"The model decides otherwise about {_counted(flips, 'reconstruction')} than about "
+                "the image itself. No smallest change is claimed there."
             )
     shown = table.iloc[found["rows"].tolist()]
     if len(shown):
