@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from borderline.committee import Committee
 from borderline.counterfactuals.explain import Surroundings
 from borderline.counterfactuals.params import CounterfactualsParams
+from borderline.measures.class_names import ClassNames
 from borderline.measures.realism import Reference
 from borderline.params import RunParams
 from borderline.records import LabelledImages
@@ -106,6 +107,6 @@ def surroundings(**changed: Any) -> Surroundings:
         },
         "reference": {f"lenet.{name}": value for name, value in reference._asdict().items()},
         "boundary": BOUNDARY,
-        "names": ("0", "1"),
+        "names": ClassNames("0", "1"),
     }
     return Surroundings(**(values | changed))

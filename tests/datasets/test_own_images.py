@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +46,7 @@ def test_a_file_that_cannot_be_read_has_a_reason(tmp_path: Path) -> None:
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     save(tmp_path / "mine/a.png")
     save(tmp_path / "private.png")
-    os.symlink(tmp_path / "private.png", tmp_path / "mine/b.png")
+    (tmp_path / "mine/b.png").symlink_to(tmp_path / "private.png")
     own = OwnImages(path=str(tmp_path / "mine")).load()
     results = [own.pixels(file, (1, 12, 12)) for file in own.files]
     assert "outside of" in str(results[1])

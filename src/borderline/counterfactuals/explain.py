@@ -17,6 +17,7 @@ from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.counterfactuals.search import Changed, change_latents, change_pixels
 from borderline.encoding import Errors, limit_of
 from borderline.findings import written
+from borderline.measures.class_names import ClassNames
 from borderline.measures.confusion import confusion_distance, is_borderline, is_positive
 from borderline.measures.inference import embed, has_gradients, in_batches, predict
 from borderline.measures.realism import Reference, is_within
@@ -56,7 +57,7 @@ class Surroundings(NamedTuple):
     view: RealView
     reference: References
     boundary: Boundary
-    names: tuple[str, str]  # of the negative and of the positive class
+    names: ClassNames
 
 
 class Asked(NamedTuple):

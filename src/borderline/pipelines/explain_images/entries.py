@@ -35,7 +35,7 @@ def name_of_results(images: str | None, project: Path) -> str:
 
     Example:
         >>> name_of_results("scans/photos", Path("/project"))
-        'photos_9f3b0a7c'
+        'photos_b0dcc954'
     """
     if images is None:
         return _NONE

@@ -48,7 +48,7 @@ def explain_own_images(
     names = ClassNames.of(pair_names)
     given = Surroundings(
         *(classifier, sampler, judge, committee, pair_train, pair_test, real_view),
-        *(real_reference, of_model, (names.negative, names.positive)),
+        *(real_reference, of_model, names),
     )
     found, table = explain_files(own_images, given, settings, run)
     # The user has asked about each of them.

@@ -116,7 +116,7 @@ def explain_test_images(
     names = ClassNames.of(pair_names)
     given = Surroundings(
         *(classifier, sampler, judge, committee, pair_train, pair_test, real_view),
-        *(real_reference, boundary, (names.negative, names.positive)),
+        *(real_reference, boundary, names),
     )
     asked = choose_test_images(pair_test, real_view["test_p"], boundary, settings.images)
     found, table = explain_images(asked, given, settings, run)
