@@ -1,9 +1,9 @@
 """The smallest change of a decision: our search in latents against two peers, on the same images.
 
-HopSkipJump (Chen et al. 2020) of the Adversarial Robustness Toolbox sees decisions only and searches
-in pixels: `pip install adversarial-robustness-toolbox`. Pixel bisection goes straight towards the
-nearest real image of the other decision. All start from the same real test images, those that can
-be encoded, and end a little beyond the boundary.
+HopSkipJump (Chen et al. 2020) of the Adversarial Robustness Toolbox sees decisions only, and
+searches in pixels: `pip install adversarial-robustness-toolbox`. Pixel bisection goes straight
+towards the nearest real image of the other decision. All start from the same real test images,
+those that can be encoded, and end a little beyond the boundary.
 
 Evaluations are the images that the model has judged for one image that is explained. `encoding` of
 ours needs none. Distances are root mean squares of the pixels, which are in [-1, 1], and in the
@@ -11,7 +11,7 @@ judge's features. `realistic` is the precision: the share of changed images insi
 the real training images in the judge's features.
 
     python benchmarks/counterfactuals.py --images 200
-    python benchmarks/counterfactuals.py --images 8 --epochs 1 --iterations 2
+    python benchmarks/counterfactuals.py --digits --images 8 --epochs 1 --iterations 2
 """
 
 from __future__ import annotations
@@ -40,10 +40,12 @@ from borderline.committee import Committee
 from borderline.config_loader import base_settings
 from borderline.counterfactuals.explain import OWN, Asked, Surroundings, explain_images
 from borderline.counterfactuals.params import CounterfactualsParams
+from borderline.datasets.image_source import ImageSource
 from borderline.measures.class_names import ClassNames
 from borderline.measures.confusion import is_positive
 from borderline.measures.inference import embed, predict
 from borderline.measures.realism import Reference, is_within
+from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
 from borderline.pipelines.gasten.epoch import train_epoch
 from borderline.pipelines.gasten.gan import Gan
@@ -64,18 +66,23 @@ class Counted(nn.Module):
         self.model, self.images = model, 0
 
     def forward(self, images: Tensor) -> Tensor:
+        """Images to logits."""
         self.images += len(images)
         logits: Tensor = self.model(images)
         return logits
 
     def embed(self, images: Tensor) -> Tensor:
+        """Images to embeddings, which count as no evaluation."""
         features: Tensor = self.model.embed(images)  # type: ignore[operator]
         return features
 
 
-def world(epochs: int) -> Surroundings:
+def world(epochs: int, digits: bool) -> Surroundings:
     """Model, judge and GAN, trained on the real images, and these."""
     source, pair = fashion_or_digits()
+    if digits:
+        source = ImageSource(kind="mnist_sample")
+        pair = PairParams(positive=7, negative=1, test_share=0.2)
     images = source.load()
     labels = labels_of_pair(images, pair)
     everything, rest = split_source(images, pair.test_share, RUN.seed_for("test images"))
@@ -180,8 +187,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=8, help="of the GAN")
     parser.add_argument("--iterations", type=int, default=50, help="of HopSkipJump")
+    parser.add_argument("--digits", action="store_true", help="the embedded digits")
     options = parser.parse_args()
-    given = world(options.epochs)
+    given = world(options.epochs, options.digits)
     order = torch.randperm(len(given.test["images"]), generator=RUN.generator("asked"))
     asked = asked_of(given.test, given.view["test_p"], order[: options.images])
     # The images that can be encoded, so that all searches have the same ones.
