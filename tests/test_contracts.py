@@ -238,7 +238,8 @@ def test_call_and_ledger_leave_out_what_results_do_not_depend_on() -> None:
         "grid.runs": 2,
         "preset": "paper",
     }
-    listed = set(Parameters.model_fields) - {*BESIDE, "other_run", "search", "tracking"}
+    beside = {*BESIDE, "other_run", "search", "tracking", "images"}
+    listed = set(Parameters.model_fields) - beside
     assert set(context.derived.call.listed) == listed
     hooks = PreflightHooks()
     hooks.after_context_created(context)
@@ -259,7 +260,7 @@ def test_parameters_cover_what_the_nodes_ask_for() -> None:
         if name.startswith("params:")
     }
     # For the hooks, for sweeps, and for what is beside the road.
-    beside = {*BESIDE, "tracking", "other_run", "search"}
+    beside = {*BESIDE, "tracking", "other_run", "search", "images"}
     assert asked == {*Parameters.model_fields, "call", "gans", "members"} - beside
 
 

@@ -16,6 +16,7 @@ from borderline.datasets.keys import FILE, with_key
 from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files, pretrained_files
 from borderline.params import CallParams, Mark, flat
+from borderline.pipelines.explain_images.entries import name_of_results, own_images_entry
 from borderline.pipelines.gasten.noise_file import noise_entry
 from borderline.pipelines.gate.suites import suites_entry
 from borderline.pipelines.suite.merged import merged_entry
@@ -68,7 +69,8 @@ class BorderlineContext(KedroContext):
         if checked.run.quick:
             # Before the catalog, whose paths contain the name of the images.
             self.about = self.about.model_copy(update={"dataset": quick_name(self.about.dataset)})
-        loader["globals"] = {**about, **self.about.names()}
+        images = name_of_results(checked.images, self.project_path)
+        loader["globals"] = {**about, **self.about.names(), "images": images}
         if self.about.credentials is not None:
             self.config_loader["catalog"] = with_credentials(
                 self.config_loader["catalog"],
@@ -124,6 +126,7 @@ class BorderlineContext(KedroContext):
             **noise_entry(checked.generation),
             **suites_entry(checked.gate, self.project_path),
             **merged_entry(checked.suite, self.project_path),
+            **own_images_entry(checked.images, dict(self.about.source), self.project_path),
         }
         self.config_loader["catalog"] = with_key(
             _at_home(catalog, self.project_path),

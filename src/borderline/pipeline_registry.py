@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-BESIDE = ("compare", "gate", "rating", "repair", "suite")
+BESIDE = ("compare", "explain_images", "gate", "rating", "repair", "suite")
 """Pipelines that are not part of ``kedro run``: they take finished runs."""
 
 STAGES = ("classifier", "gasten", "metrics", "clustering", "prototypes", "report")

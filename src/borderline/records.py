@@ -184,6 +184,17 @@ class Tipping(TypedDict):
     real_p: NotRequired[Tensor]  # (K, 2, k)
 
 
+class Counterfactuals(TypedDict):
+    """Images at the boundary near K images that somebody asks about; K may be 0."""
+
+    rows: Tensor  # their rows in the table, int64 (K,)
+    images: Tensor  # (K, C, H, W)
+    reconstructions: Tensor  # by the generator, (K, C, H, W)
+    boundary: Tensor  # on the boundary, (K, C, H, W)
+    flipped: Tensor  # decided otherwise, (K, C, H, W)
+    p: Tensor  # of these four, (K, 4)
+
+
 Attributions = dict[str, "Tensor"]
 """The attribution of each image's pixels by method, shape (K, H, W); positive pixels push the model
 towards the positive class. The images are prototypes or real borderline images."""

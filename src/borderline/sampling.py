@@ -66,6 +66,16 @@ class Sampler(ABC):
         """Latent vectors (N, Z) to images (N, C, H, W); None where the images have no latents."""
         return None
 
+    def encode(self, images: Tensor, judge: nn.Module, run: RunParams) -> Tensor:
+        """Latents (N, Z) whose images are near these, (N, C, H, W); only with a ``decoder``.
+
+        See :func:`borderline.encoding.encode`.
+        """
+        from borderline.encoding import encode
+
+        assert self.decoder is not None, "the caller has checked it"
+        return encode(self.decoder, images, judge, run)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GanSampler(Sampler):

@@ -1,4 +1,4 @@
-"""Steps of a search between two sides of the boundary: pairs, arcs, crossings and repetitions."""
+"""Steps of a search for the boundary: pairs, arcs, crossings, nearest points and repetitions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import torch
 from scipy.optimize.elementwise import find_root
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
+from torch.nn import functional as F
 
 from borderline.boundary import Pairs
 
 _MOST_STEPS = 30
+# Of the search for the nearest point.
+_STEPS = 200
+_LAST_RATE = 0.01
+_SHRINKING = 0.05
 # The slope of the sigmoid is at most a quarter, so a logit that is four times as near will do.
 _LOGITS_PER_PROBABILITY = 4.0
 _MOST_REFINEMENTS = 12
@@ -179,6 +184,32 @@ def refine_crossings(
         x_other[rows] = torch.where(stays, x_0, x_1)
         f_other[rows] = torch.where(stays, weight * f_0, f_1)
     return x, f.abs() <= within
+
+
+def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int = _STEPS) -> Tensor:
+    """The shortest change (K, Z) with an excess (K,) of at least 0; else the last one tried.
+
+    The steps of DDN (Rony et al. 2019): along the gradient of the excess, on a sphere that shrinks
+    where it is at least 0 and grows where it is not. The result is a local optimum.
+    """
+    change, best_change = start.clone(), start.clone()
+    best = torch.full((len(start), 1), math.inf, device=start.device)
+    radius = torch.ones(len(start), 1, device=start.device)
+    for step in range(steps):
+        point = change.detach().requires_grad_(True)
+        with torch.enable_grad():
+            value = excess(point)
+            (gradient,) = torch.autograd.grad(value.sum(), point)
+        length = change.norm(dim=1, keepdim=True)
+        reached = value.detach()[:, None] >= 0
+        better = reached & (length < best)
+        best = torch.where(better, length, best)
+        best_change = torch.where(better, change, best_change)
+        rate = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * step / steps)) / 2
+        change = change + rate * F.normalize(gradient, dim=1)
+        radius = radius * torch.where(reached, 1 - _SHRINKING, 1 + _SHRINKING)
+        change = radius * F.normalize(change, dim=1)
+    return torch.where(best.isfinite(), best_change, change)
 
 
 def is_distinct(images: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from borderline.datasets.installation import Installation as Installation
     from borderline.datasets.library_networks import PretrainedWeights as PretrainedWeights
     from borderline.datasets.models import ModelDataset as ModelDataset
+    from borderline.datasets.own_images import OwnImages as OwnImages
     from borderline.datasets.study_storage import StudyStorage as StudyStorage
     from borderline.datasets.suite_folder import SuiteFolder as SuiteFolder
     from borderline.datasets.suite_folder import SuiteFolders as SuiteFolders
@@ -48,6 +49,7 @@ _MODULES = {
     "installation": ("Installation",),
     "library_networks": ("PretrainedWeights",),
     "models": ("ModelDataset",),
+    "own_images": ("OwnImages",),
     "study_storage": ("StudyStorage",),
     "suite_folder": ("SuiteFolder", "SuiteFolders"),
     "tensors": ("TensorDataset", "TensorFolder"),

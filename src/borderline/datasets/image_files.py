@@ -340,12 +340,16 @@ def _opened(file: ImageFile, wanted: Wanted) -> _Pixels | str:
         return _Pixels(np.asarray(image), size, span, bits, picture.several)
     except PackageMissing:
         raise
-    except Unreadable as error:
-        return str(error)
     except Exception as error:
-        return (str(error).splitlines() or [""])[0].split("<")[0].strip()[:80] or type(
-            error
-        ).__name__
+        return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read."""
+    if isinstance(error, Unreadable):
+        return str(error)
+    first = (str(error).splitlines() or [""])[0]
+    return first.split("<")[0].strip()[:80] or type(error).__name__
 
 
 def _fitted(image: Image.Image, size: int | None, fit: Fit, mode: str) -> Image.Image:
@@ -358,3 +362,27 @@ def _fitted(image: Image.Image, size: int | None, fit: Fit, mode: str) -> Image.
     return (
         image.resize(square, filter_) if fit == "stretch" else ImageOps.fit(image, square, filter_)
     )
+
+
+def read_image(file: ImageFile, wanted: Wanted) -> np.ndarray | str:
+    """The pixels of one file, uint8 (C, H, W), or the reason why it cannot be read."""
+    opened = _opened(file, wanted)
+    if isinstance(opened, str):
+        return opened
+    return opened.values[None] if opened.values.ndim == 2 else np.moveaxis(opened.values, -1, 0)
+
+
+def size_of(file: ImageFile, wanted: Wanted) -> tuple[int, int] | str:
+    """Width and height of one file in pixels, or the reason why it cannot be read."""
+    try:
+        content = file.read(wanted.megapixels * 10**6 * BYTES_OF_A_PIXEL)
+        if not content:
+            return "0 bytes"
+        width, height = size_in_header(file.name, content, wanted.megapixels)
+        if width * height > wanted.megapixels * 10**6:
+            return f"it has more than {wanted.megapixels} megapixels"
+        return width, height
+    except PackageMissing:
+        raise
+    except Exception as error:
+        return _reason(error)

@@ -15,6 +15,7 @@ from borderline import ledger
 from borderline.grid import GIVEN_STEP_1
 from borderline.params import Mark, earlier
 from borderline.pipeline_registry import BESIDE, STAGES
+from borderline.pipelines.explain_images.entries import OWN_IMAGES
 
 if TYPE_CHECKING:
     from borderline.context import BorderlineContext
@@ -78,12 +79,17 @@ class PreflightHooks:
             results.check_other_run(pipeline, catalog)
         if "rating_answers" in pipeline.inputs():
             inputs.check_answers(catalog)
+        if OWN_IMAGES in pipeline.inputs():
+            # A folder that cannot be read ends the run here.
+            own_images = catalog.load(OWN_IMAGES)
         check_findings_of_gate(pipeline, catalog)
         if "repair" in requested:
             check_repairable(self.layout)
         check_given_step_1(catalog, self.parameters, self.about)
         check_repaired_there(catalog, self.layout, pipeline, call)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
+        if OWN_IMAGES in pipeline.inputs():
+            own_images.check(catalog.load("pair_test")["images"].shape[1:])
         parameters, of_noise = epochs.with_noise_file(self.parameters, catalog)
         imports = digests_of_imports(catalog, parameters, self.layout, pipeline) | of_noise
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}

@@ -25,6 +25,8 @@ CLASS_COLOURS = ("#4575b4", "#d73027")
 """Colours of the negative and of the positive class: the ends of the scale of p."""
 PUSH_COLOURS = matplotlib.colormaps["RdBu_r"]
 """Colours of attributions: red pushes towards the positive class, as in the scale of p."""
+CHANGE_COLOURS = matplotlib.colormaps["PuOr_r"]
+"""Colours of the difference of two images: orange is brighter, purple is darker."""
 
 # Most of Okabe and Ito's colours, without the blue and red of the classes.
 _COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#8C6D1F", "#7B3FA0")
@@ -177,6 +179,17 @@ def overlay(picture: np.ndarray, push: np.ndarray) -> np.ndarray:
     colours = PUSH_COLOURS(np.clip(push, -1, 1) / 2 + 0.5)[..., :3]
     blend: np.ndarray = (1 - strength) * pale + strength * colours
     return blend.clip(0, 1)
+
+
+def as_change(before: Tensor, after: Tensor) -> tuple[np.ndarray, float]:
+    """The differences of images, (N, C, H, W), in ``CHANGE_COLOURS``, (N, H, W, 3).
+
+    All have one scale; the second value is its end, in shares of the range from black to white.
+    """
+    change = (after - before).mean(1) / 2
+    limit = scale_of(change)
+    pictures: np.ndarray = CHANGE_COLOURS(np.clip(change.numpy() / limit, -1, 1) / 2 + 0.5)
+    return pictures[..., :3], limit
 
 
 def cluster_colour(cluster: int) -> str:

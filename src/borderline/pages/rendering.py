@@ -51,10 +51,11 @@ def render(package: str, template: str, *, charts: bool = True, **values: Any) -
     from plotly.offline import get_plotlyjs
 
     from borderline.datasets.figures import SHOW_PICTURES
-    from borderline.measures.plots import PROBABILITY_COLOURS, PUSH_COLOURS
+    from borderline.measures.plots import CHANGE_COLOURS, PROBABILITY_COLOURS, PUSH_COLOURS
 
     templates = environment(package)
-    for name, colours in (("colours", PROBABILITY_COLOURS), ("pushes", PUSH_COLOURS)):
+    scales = {"colours": PROBABILITY_COLOURS, "pushes": PUSH_COLOURS, "shifts": CHANGE_COLOURS}
+    for name, colours in scales.items():
         templates.globals[name] = [to_hex(colours(at)) for at in np.linspace(0, 1, _STOPS)]
     loader = templates.loader
     assert loader is not None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from borderline.boundary import ConfusionParams
+from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
 from borderline.names import fault_of_name, fault_of_path
@@ -65,6 +66,7 @@ class Parameters(Params):
     verdicts: VerdictsParams
     clustering: ClusteringParams
     prototypes: PrototypesParams
+    counterfactuals: CounterfactualsParams
     report: ReportParams
     gate: Annotated[GateParams, Mark.BESIDE]
     compare: Annotated[CompareParams, Mark.BESIDE]
@@ -72,6 +74,7 @@ class Parameters(Params):
     repair: Annotated[RepairParams, Mark.BESIDE]
     suite: Annotated[SuiteParams, Mark.BESIDE]
     search: Annotated[SearchParams, Mark.BESIDE]
+    images: Annotated[Annotated[str, without_fault(fault_of_path)] | None, Mark.BESIDE] = None
     other_run: Annotated[OtherRunParams, Mark.BESIDE]
     tracking: Annotated[TrackingParams, Mark.BESIDE]
 

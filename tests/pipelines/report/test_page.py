@@ -56,6 +56,7 @@ def model(name: str, **changed: Any) -> Model:
             "charts": dict.fromkeys(("leaderboard", "front", "curves", "histograms"), CHART),
         },
         {"map": CHART, "patterns": [], "baseline": []},
+        {"sentences": ["No error."], "cards": []},
         {"table": {"measures": [], "rows": []}, "coverage": CHART, "figures": []},
     )
 

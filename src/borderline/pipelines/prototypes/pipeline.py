@@ -60,6 +60,11 @@ def create_pipeline() -> Pipeline:
             ),
             node(explaining.describe_patterns, "words_table", settings="params:prototypes"),
             node(
+                explaining.explain_test_images,
+                ["counterfactuals", "counterfactuals_table", "counterfactuals_figure"],
+                settings="params:counterfactuals",
+            ),
+            node(
                 usefulness.evaluate_patterns,
                 ["errors_near_patterns_table", "rejection_table", "rejection_figure"],
             ),
@@ -72,5 +77,8 @@ def create_pipeline() -> Pipeline:
     return for_each_model(
         "prototypes",
         model,
-        shared=["pair_train", "pair_test", "pair_names", "pair_columns_table", "judge"],
+        shared=[
+            *("pair_train", "pair_test", "pair_names", "pair_columns_table", "judge"),
+            *("committee", "real_reference"),
+        ],
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from borderline.boundary import Boundary
+    from borderline.counterfactuals.params import CounterfactualsParams
     from borderline.grid import Grid
     from borderline.params import CallParams, RunParams
     from borderline.pipelines.classifier.params import RepairedModelParams
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from borderline.records import (
         Attributions,
         Clusters,
+        Counterfactuals,
         Embeddings,
         LabelledImages,
         Part,
@@ -53,7 +55,7 @@ COMPARED = (
 )
 """The datasets about a model that its page of combinations shows, with ``clustering.also``."""
 
-SECTIONS = ("model", "generators", "patterns", "validation")
+SECTIONS = ("model", "generators", "patterns", "errors", "validation")
 """The sections of the page about a model; the dataset of each is called ``<section>_view``."""
 
 
@@ -212,6 +214,24 @@ def show_patterns(
         model, real_borderline, real_attributions, explanation_scores_table
     )
     return {"map": chart(map_chart), "patterns": cards, "baseline": baseline}
+
+
+def show_errors(
+    counterfactuals: Counterfactuals,
+    counterfactuals_table: pd.DataFrame,
+    pair_names: dict[str, str],
+    boundary: Boundary,
+    *,
+    settings: CounterfactualsParams,
+) -> View:
+    """The section about errors and borderline images, and the smallest changes of the decision."""
+    from borderline.measures.class_names import ClassNames
+    from borderline.pages.counterfactuals import view_counterfactuals
+
+    names = ClassNames.of(pair_names)
+    return view_counterfactuals(
+        counterfactuals, counterfactuals_table, names, boundary["threshold"], settings
+    )
 
 
 def show_validation(

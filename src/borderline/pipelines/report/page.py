@@ -35,6 +35,7 @@ class Model(NamedTuple):
     model: View
     generators: View
     patterns: View
+    errors: View
     validation: View
     has_combinations: bool = False
 

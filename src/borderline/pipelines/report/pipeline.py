@@ -20,12 +20,14 @@ def create_pipeline() -> Pipeline:
     )
     views = _by_name(f"{model}.{s}_view" for model in layout.models for s in nodes.SECTIONS)
     tables, level = _by_name(nodes.TABLES), "params:prototypes.validation.level"
+    changes = "params:counterfactuals"
     model = Pipeline(
         [
             node(nodes.summarise_model, "summary_table", more=_by_name(nodes.SUMMARISED)),
             node(nodes.show_model, "model_view"),
             node(nodes.show_generators, "generators_view", more=images),
             node(nodes.show_patterns, "patterns_view"),
+            node(nodes.show_errors, "errors_view", settings=changes),
             node(nodes.show_validation, "validation_view"),
         ]
     )

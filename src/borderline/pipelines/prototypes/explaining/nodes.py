@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from borderline.boundary import Boundary
+    from borderline.committee import Committee
+    from borderline.counterfactuals.params import CounterfactualsParams
     from borderline.params import RunParams
     from borderline.pipelines.prototypes.cluster_model import ClusterModel
     from borderline.pipelines.prototypes.params import PrototypesParams
@@ -85,6 +87,41 @@ def explain_real_images(
         images, p, captions, attributions, title, names, boundary["threshold"]
     )
     return chosen, attributions, figure
+
+
+def explain_test_images(
+    pair_test: records.LabelledImages,
+    pair_train: records.LabelledImages,
+    real_view: records.RealView,
+    real_reference: records.References,
+    classifier: nn.Module,
+    sampler: Sampler,
+    judge: nn.Module,
+    committee: Committee,
+    pair_names: dict[str, str],
+    boundary: Boundary,
+    *,
+    settings: CounterfactualsParams,
+    run: RunParams,
+) -> tuple[records.Counterfactuals, pd.DataFrame, Figure]:
+    """Find the smallest changes of errors and borderline test images that change the decision."""
+    from borderline.counterfactuals.explain import (
+        Surroundings,
+        choose_test_images,
+        explain_images,
+    )
+    from borderline.counterfactuals.figure import draw_counterfactuals
+    from borderline.measures.class_names import ClassNames
+
+    names = ClassNames.of(pair_names)
+    given = Surroundings(
+        *(classifier, sampler, judge, committee, pair_train, pair_test, real_view),
+        *(real_reference, boundary, names),
+    )
+    asked = choose_test_images(pair_test, real_view["test_p"], boundary, settings.images)
+    found, table = explain_images(asked, given, settings, run)
+    figure = draw_counterfactuals(found, table, names, boundary["threshold"], settings.shown)
+    return found, table, figure
 
 
 def describe_patterns(

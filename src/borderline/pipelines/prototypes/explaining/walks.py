@@ -8,13 +8,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from borderline.measures.inference import predict
+from borderline.searching import nearest_point
 
-_STEPS = 200
-_LAST_RATE = 0.01
-_SHRINKING = 0.05
 # Points of a straight walk; the first confident one is its end.
 _POINTS = 128
 
@@ -69,7 +66,7 @@ def shortest_walks(
         logits: Tensor = classifier(decoder(start + change))
         return sign * (logits - goal)
 
-    change = _nearest_point(excess, torch.zeros_like(start))
+    change = nearest_point(excess, torch.zeros_like(start))
     return _walk(decoder, classifier, start, change, confident, threshold, steps, device)
 
 
@@ -91,28 +88,6 @@ def blends(
     return _walk(
         lambda image: image, classifier, start, change, confident, threshold, steps, device
     )
-
-
-def _nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
-    """The shortest change (K, Z) with an excess (K,) of at least 0; else the last one tried."""
-    change, best_change = start.clone(), start.clone()
-    best = torch.full((len(start), 1), math.inf, device=start.device)
-    radius = torch.ones(len(start), 1, device=start.device)
-    for step in range(_STEPS):
-        point = change.detach().requires_grad_(True)
-        with torch.enable_grad():
-            value = excess(point)
-            (gradient,) = torch.autograd.grad(value.sum(), point)
-        length = change.norm(dim=1, keepdim=True)
-        reached = value.detach()[:, None] >= 0
-        better = reached & (length < best)
-        best = torch.where(better, length, best)
-        best_change = torch.where(better, change, best_change)
-        rate = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * step / _STEPS)) / 2
-        change = change + rate * F.normalize(gradient, dim=1)
-        radius = radius * torch.where(reached, 1 - _SHRINKING, 1 + _SHRINKING)
-        change = radius * F.normalize(change, dim=1)
-    return torch.where(best.isfinite(), best_change, change)
 
 
 def _walk(

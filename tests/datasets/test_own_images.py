@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kedro.io import DatasetError
+from PIL import Image
+
+from borderline.datasets import OwnImages
+from borderline.datasets import own_images as module
+from borderline.errors import BorderlineError
+
+
+def save(path: Path, size: tuple[int, int] = (12, 12), colour: str = "L") -> None:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    Image.new(colour, size, 200 if colour == "L" else (200, 10, 10)).save(path)
+
+
+def test_images_take_size_and_colour_of_the_run(tmp_path: Path) -> None:
+    save(tmp_path / "grey.png", (20, 20))
+    save(tmp_path / "inner/red.jpg", (8, 8), "RGB")
+    own = OwnImages(path=str(tmp_path)).load()
+    assert own.name == tmp_path.name
+    assert [file.name for file in own.files] == ["grey.png", "inner/red.jpg"]
+    for shape in ((1, 12, 12), (3, 9, 9)):
+        for file in own.files:
+            pixels = own.pixels(file, shape)
+            assert isinstance(pixels, np.ndarray)
+            assert pixels.shape == shape
+    own.check((1, 12, 12))
+
+
+def test_a_file_that_cannot_be_read_has_a_reason(tmp_path: Path) -> None:
+    save(tmp_path / "good.png")
+    (tmp_path / "broken.png").write_text("no image")
+    (tmp_path / "empty.png").write_bytes(b"")
+    own = OwnImages(path=str(tmp_path)).load()
+    results = {file.name: own.pixels(file, (1, 12, 12)) for file in own.files}
+    assert isinstance(results["good.png"], np.ndarray)
+    assert "cannot identify" in str(results["broken.png"])
+    assert results["empty.png"] == "0 bytes"
+    own.check((1, 12, 12))
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    save(tmp_path / "mine/a.png")
+    save(tmp_path / "private.png")
+    (tmp_path / "mine/b.png").symlink_to(tmp_path / "private.png")
+    own = OwnImages(path=str(tmp_path / "mine")).load()
+    results = [own.pixels(file, (1, 12, 12)) for file in own.files]
+    assert "outside of" in str(results[1])
+
+
+def test_a_huge_file_is_refused_and_not_decoded(tmp_path: Path) -> None:
+    save(tmp_path / "huge.png", (1200, 1000))
+    own = OwnImages(path=str(tmp_path), most_megapixels=1).load()
+    assert "more than 1 megapixels" in str(own.pixels(own.files[0], (1, 12, 12)))
+    with pytest.raises(BorderlineError, match="none of its 1 images can be read"):
+        own.check((1, 12, 12))
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (None, "images is missing"),
+        ("nowhere", "is not there"),
+        ("file", "is a file"),
+        ("empty", "no image lies there"),
+        ("many", "holds 3 images, but at most 2"),
+    ],
+)
+def test_a_folder_without_use_is_one_sentence(
+    tmp_path: Path, made: str | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST", 2)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("text")
+    for number in range(3):
+        save(tmp_path / f"many/{number}.png")
+    path = None if made is None else str(tmp_path / made)
+    with pytest.raises(DatasetError) as error:
+        OwnImages(path=path).load()
+    assert words in str(error.value.__cause__)
+    assert str(error.value.__cause__).endswith(".")
+
+
+def test_images_of_other_proportions_ask_for_a_fit(tmp_path: Path) -> None:
+    save(tmp_path / "long.png", (40, 10))
+    with pytest.raises(BorderlineError, match=r"source\.fit is missing"):
+        OwnImages(path=str(tmp_path)).load().check((1, 12, 12))
+    OwnImages(path=str(tmp_path), fit="pad").load().check((1, 12, 12))

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from io import StringIO
+
+import pandas as pd
+
+from borderline.counterfactuals.explain import choose_test_images, explain_images
+from borderline.measures.class_names import ClassNames
+from borderline.pages.counterfactuals import view_counterfactuals
+from borderline.params import RunParams
+from conftest import BOUNDARY
+from planes import PlaneSampler, settings_of, surroundings
+
+NAMES = ClassNames("0", "1")
+TEXT = {"image": str, "class": str, "why": str, "space": str, "committee": str, "note": str}
+
+
+def as_read(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as it comes from its file."""
+    read = pd.read_csv(StringIO(table.to_csv(index=False)), dtype=TEXT, keep_default_na=True)
+    read[list(TEXT)] = read[list(TEXT)].fillna("")
+    return read
+
+
+def test_cards_and_sentences_count_the_images(run: RunParams) -> None:
+    given = surroundings()
+    asked = choose_test_images(given.test, given.view["test_p"], BOUNDARY, 4)
+    settings = settings_of(shown=2, encoded=1)
+    found, table = explain_images(asked, given, settings, run)
+    view = view_counterfactuals(found, as_read(table), NAMES, 0.5, settings)
+    text = " ".join(view["sentences"])
+    assert "4 real test images: 2 errors" in text
+    assert f"found a change for {len(found['rows'])} images" in text
+    assert f"agrees with the new decision on {len(found['rows'])} of {len(found['rows'])}" in text
+    assert len(view["cards"]) == 2
+    assert view["rest"] == len(found["rows"]) - 2
+    card = view["cards"][0]
+    assert card["title"].startswith(f"Error: test image {asked.names[0]}, is ")
+    assert [picture["caption"] for picture in card["pictures"]] == [
+        *("image", "reconstruction", "on the boundary", "decided otherwise", "change"),
+    ]
+    assert "The committee agrees" in card["says"]
+
+
+def test_blends_are_not_called_smallest_changes(run: RunParams) -> None:
+    given = surroundings(sampler=PlaneSampler(with_latents=False))
+    asked = choose_test_images(given.test, given.view["test_p"], BOUNDARY, 3)
+    found, table = explain_images(asked, given, settings_of(), run)
+    view = view_counterfactuals(found, as_read(table), NAMES, 0.5, settings_of())
+    assert "not the smallest ones" in " ".join(view["sentences"])
+    assert "could be encoded" not in " ".join(view["sentences"])
+
+
+def test_without_images_one_sentence_stands_there(run: RunParams) -> None:
+    given = surroundings()
+    asked = choose_test_images(given.test, given.view["test_p"], BOUNDARY, 0)
+    found, table = explain_images(asked, given, settings_of(), run)
+    view = view_counterfactuals(found, as_read(table), NAMES, 0.5, settings_of())
+    assert view["cards"] == []
+    assert len(view["sentences"]) == 1

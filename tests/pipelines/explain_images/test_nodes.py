@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from borderline.datasets import OwnImages
+from borderline.params import RunParams
+from borderline.pipelines.explain_images.entries import name_of_results
+from borderline.pipelines.explain_images.nodes import explain_own_images
+from conftest import BOUNDARY
+from planes import real_images, settings_of, surroundings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three images of the generator, a chequered one, and one that cannot be read."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    _, real = real_images(3, 3)
+    pixels = ((real["images"].numpy()[:, 0].clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture).save(mine / f"{number}.png")
+    chequered = np.indices((6, 6)).sum(0) % 2 * 255
+    Image.fromarray(chequered.astype(np.uint8)).save(mine / "chequered.png")
+    (mine / "broken.png").write_text("no image")
+    return mine
+
+
+def test_each_file_has_a_row_and_the_page_shows_what_can_be_shown(
+    run: RunParams, folder: Path
+) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    given = surroundings()
+    found, table, figure, page = explain_own_images(
+        OwnImages(path=str(folder)).load(),
+        *(given.train, given.test, given.view, given.reference, given.classifier),
+        *(given.sampler, given.judge, given.committee),
+        {"source": "planes", "negative": "0", "positive": "1"},
+        settings=settings_of(encoded=1),
+        run=run,
+        **{"cnn_2.boundary": BOUNDARY},
+    )
+    names = ["0.png", "1.png", "2.png", "broken.png", "chequered.png"]
+    assert table["image"].tolist() == names
+    assert table["note"].iloc[3].startswith("cannot be read: cannot identify")
+    assert table["note"].iloc[4].startswith("cannot be encoded")
+    assert set(found["rows"].tolist()) <= {0, 1, 2}
+    assert len(found["rows"]) >= 2
+    assert table["valid"].iloc[found["rows"].tolist()].all()
+    assert "cnn_2" in page
+    assert "broken.png" in page
+    assert page.count("decided otherwise, p = ") == len(found["rows"])
+    assert len(figure.axes) == 5 * len(found["rows"]) + 2
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_folders_of_one_name_have_results_of_their_own() -> None:
+    project = Path("/project")
+    first, second = (name_of_results(path, project) for path in ("a/photos", "b/photos"))
+    assert first.startswith("photos_")
+    assert first != second
+    assert name_of_results("a/photos/", project) == first
+    assert name_of_results(None, project) == "images"
