@@ -150,7 +150,8 @@ def check_declared(
         height, width = sides(declared["size"])
         raise BorderlineError(
             f"input.size is {spelled(contract.size)}, but the model takes {height}x{width} pixels "
-            f"and the images have {image_shape[1]}x{image_shape[2]}: set it to {declared['size']}, and "
+            f"and the images have {image_shape[1]}x{image_shape[2]}: set it to "
+            f"{declared['size']}, and "
             "input.fit to true to resize the images for the model."
         )
 
