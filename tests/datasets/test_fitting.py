@@ -60,7 +60,7 @@ def test_fit_is_what_was_asked_for(tmp_path: Path, kind: str) -> None:
         ({"size": 8}, r"source.fit is missing.*lose 75 % .*40x10 .*'crop'.*'pad'.*'stretch'"),
         (
             {"size": [16, 8]},
-            r"source.fit is missing.*proportions than source.size, \[16, 8\]: .* lose 88 % .*40x10 ",
+            r"source.fit is missing.*other proportions than source.size, \[16, 8\]: .* lose 88 % ",
         ),
     ],
 )
@@ -107,9 +107,9 @@ def test_no_fit_changes_images_of_the_wanted_proportions(
 
 def test_images_of_several_sizes_are_asked_for_both_forms_of_a_size() -> None:
     words = (
-        r"source.size is missing, but the images of own are of 2 sizes \(90x30, 99x33 pixels, width "
-        r"x height\): set source.size to the side of a square, such as 32 or 64, or to \[height, "
-        r"width\], such as \[32, 96\], and source.fit to 'crop'"
+        r"source.size is missing, but the images of own are of 2 sizes \(90x30, 99x33 pixels, "
+        r"width x height\): set source.size to the side of a square, such as 32 or 64, or "
+        r"to \[height, width\], such as \[32, 96\], and source.fit to 'crop'"
     )
     with pytest.raises(BorderlineError, match=words):
         checked_fit([(90, 30), (99, 33)], None, None, "own")

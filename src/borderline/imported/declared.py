@@ -124,7 +124,8 @@ def check_declared(
     """
     if shape is not None:
         _check_shape(shape, contract)
-    declared = declared_for(shape, declared, image_shape)
+    channels, size = contract.channels or image_shape[0], contract.shape or image_shape[1:]
+    declared = declared_for(shape, declared, (channels, *size))
     layout = declared.get("layout", contract.layout)
     if layout != contract.layout and not (
         declared.get("channels") == 1 and layout[:4] == contract.layout[:4] == "flat"
@@ -138,15 +139,13 @@ def check_declared(
             f"input.dtype is {contract.dtype!r}, but the model takes integers: set it to 'uint8', "
             "and input.range to [0, 255]."
         )
-    channels = contract.channels or image_shape[0]
     if declared.get("channels", channels) != channels:
         raise BorderlineError(
             f"input.channels is {contract.channels}, but the model takes {declared['channels']} "
             f"and the images have {image_shape[0]}: set it to {declared['channels']}, and "
             "input.fit to true to convert the images for the model."
         )
-    size = contract.shape or tuple(image_shape[1:])
-    if "size" in declared and sides(declared["size"]) != size:
+    if "size" in declared and sides(declared["size"]) != tuple(size):
         height, width = sides(declared["size"])
         raise BorderlineError(
             f"input.size is {spelled(contract.size)}, but the model takes {height}x{width} pixels "
