@@ -82,7 +82,7 @@ def test_wide_images_go_the_whole_road(project: Path) -> None:
     result = run_here(prepared(project, 16, 40), "--env", "test", drawn=True)
     assert result.exit_code == 0, result.output
     check_results(project, 16, 40)
-    samples = load_file(next((project / "data/test").rglob("gasten_10/**/*.safetensors")))
+    samples = load_file(next((project / "data/test").rglob("gasten_10/images/*.safetensors")))
     assert samples["images"].shape[1:] == (3, 16, 40)
 
 
