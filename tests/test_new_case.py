@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from kedro.framework.session import KedroSession
 from omegaconf import OmegaConf
 from PIL import Image
+from torch import nn
 
 from borderline.boundary import fault_of_band
 from borderline.cli import cli
@@ -119,6 +120,63 @@ def test_missing_options_are_prompted_for(kedro: CliRunner, project: Path) -> No
     assert about["pair"] == {"positive": "7", "negative": "1"}
 
 
+def write_oblong(folder: Path, width: int = 40) -> None:
+    """Bright images of a 7 and dark ones of a 1, of 10 pixels in height."""
+    random = np.random.default_rng(0)
+    for side, bright in (("7", 120), ("1", 0)):
+        (folder / side).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(bright, bright + 130, (10, width), np.uint8)
+            Image.fromarray(pixels).save(folder / side / f"{number}.png")
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_images_that_are_not_square_keep_their_size(
+    kedro: CliRunner, project: Path, rows: bool
+) -> None:
+    write_oblong(project / "oblong")
+    last = nn.Linear(400, 2)
+    with torch.no_grad():
+        last.weight.copy_(torch.tensor([[-0.05], [0.05]]).expand(2, 400))
+        last.bias.copy_(torch.tensor([9.8, -9.8]))
+    first = nn.Linear(400, 400)
+    nn.init.eye_(first.weight)
+    nn.init.zeros_(first.bias)
+    model = nn.Sequential(*([] if rows else [nn.Flatten()]), first, last)
+    example = torch.zeros(2, 400) if rows else torch.zeros(2, 1, 10, 40)
+    (project / "wide.pt2").write_bytes(saved("torch_export", model.eval(), example))
+    arguments = ["--model", "wide.pt2", "--trust", "--images", "oblong", *DIGITS[2:]]
+    result = new_case(kedro, "own", *arguments)
+    assert result.exit_code == 0, result.output
+    about = yaml.safe_load((project / "conf/own/globals.yml").read_text())
+    assert "size" not in about["source"]
+    contract = settings_of(project, "own")["models"]["own"]["input"]
+    assert "size" not in contract
+    assert contract.get("layout", "nchw") == ("flat_nchw" if rows else "nchw")
+    result = new_case(kedro, "half", *arguments, "--size", "8,32", "--input-size", "10,40")
+    assert result.exit_code == 0, result.output
+    about = yaml.safe_load((project / "conf/half/globals.yml").read_text())
+    assert about["source"]["size"] == [8, 32]
+    contract = settings_of(project, "half")["models"]["half"]["input"]
+    assert (contract["size"], contract["fit"]) == ([10, 40], True)
+
+
+def test_a_size_is_proposed_in_the_proportions_of_the_images(
+    kedro: CliRunner, project: Path
+) -> None:
+    write_oblong(project / "oblong")
+    Image.new("L", (41, 10)).save(project / "oblong/7/other.png")
+    (project / "ink.pt2").write_bytes(
+        saved("torch_export", Ink().eval(), torch.zeros(2, 1, 28, 28))
+    )
+    result = new_case(kedro, "mine", *TRUSTED, "--images", "oblong", *DIGITS[2:])
+    assert result.exit_code != 0
+    words = (
+        "set --size to the side of a square, such as 32 or 64, or to height,width, such as 32,128"
+    )
+    assert words in " ".join(result.output.split())
+
+
 def test_called_from_a_folder_inside(
     kedro: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +233,10 @@ def test_model_without_gradients_gets_generators_that_need_none(
         (["mine", *DIGITS, "--range", "nan,1"], ["--range is 'nan,1'", "must be finite"]),
         (["mine", *DIGITS, "--columns", "1,1"], ["--columns is [1, 1]", "two different columns"]),
         (["mine", "--images", "oblong", "--levels", "site,klass"], ["--levels", "class"]),
-        (["mine", "--images", "oblong"], ["--size is missing", "set --size to", "--fit to 'crop'"]),
+        (["mine", "--images", "oblong", "--size", "8"], ["--fit is missing", "--fit to 'crop'"]),
+        (["mine", *DIGITS, "--size", "7"], ["--size is 7", "8 to 4096 pixels"]),
+        (["mine", *DIGITS, "--size", "8,9,9"], ["whole number from 1 on, or two"]),
+        (["mine", *DIGITS, "--size", "8x9"], ["--size is '8x9'", "numbers"]),
         (["mine", "--images", "own.csv"], ["--label-column is missing", "sex, grade"]),
         (["gan", *DIGITS], ["grid.models is 'gan'", "rename it"]),
     ],

@@ -1,4 +1,4 @@
-"""Images that are not square become square as source.fit says, from every kind of source."""
+"""Images get the size that source.size says as source.fit says, from every kind of source."""
 
 from __future__ import annotations
 
@@ -58,8 +58,10 @@ def test_fit_is_what_was_asked_for(tmp_path: Path, kind: str) -> None:
     ("settings", "words"),
     [
         ({"size": 8}, r"source.fit is missing.*lose 75 % .*40x10 .*'crop'.*'pad'.*'stretch'"),
-        ({}, r"source.size is missing.*40x10 pixels and not square.*source.fit to 'crop'"),
-        ({"fit": "pad"}, r"source.size is missing.*such as 32 or 64\.$"),
+        (
+            {"size": [16, 8]},
+            r"source.fit is missing.*other proportions than source.size, \[16, 8\]: .* lose 88 % ",
+        ),
     ],
 )
 def test_large_loss_is_asked_for(
@@ -67,6 +69,64 @@ def test_large_loss_is_asked_for(
 ) -> None:
     with pytest.raises(DatasetError, match=words):
         loaded(tmp_path, kind, WIDE, **settings)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("picture", [WIDE, WIDE.T])
+def test_images_of_one_size_keep_it(tmp_path: Path, kind: str, picture: np.ndarray) -> None:
+    images = loaded(tmp_path, kind, picture).train["images"]
+    assert images.shape == (4, 1, *picture.shape)
+    torch.testing.assert_close(images[0, 0], torch.from_numpy(picture / 127.5 - 1).float())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("size", [(8, 16), (16, 8), (9, 33)])
+def test_height_and_width_are_those_of_the_setting(
+    tmp_path: Path, kind: str, fit: str, size: tuple[int, int]
+) -> None:
+    images = loaded(tmp_path, kind, WIDE, size=list(size), fit=fit).train["images"]
+    assert images.shape == (4, 1, *size)
+    on_its_side = tmp_path / "on_its_side"
+    on_its_side.mkdir()
+    turned = loaded(on_its_side, kind, WIDE.T, size=list(size[::-1]), fit=fit).train["images"]
+    torch.testing.assert_close(turned, images.mT, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_no_fit_changes_images_of_the_wanted_proportions(
+    tmp_path: Path, kind: str, fit: str
+) -> None:
+    half = loaded(tmp_path, kind, WIDE.repeat(2, 0).repeat(2, 1), size=[10, 40], fit=fit)
+    # A pixel of the half is one of four equal pixels, but for the edges of the white middle.
+    flat = [0, 1, 2, 18, 19, 20, 21, 37, 38, 39]
+    expected = torch.from_numpy(WIDE / 127.5 - 1).float()[:, flat]
+    torch.testing.assert_close(half.train["images"][0, 0][:, flat], expected, atol=0.02, rtol=0)
+
+
+def test_images_of_several_sizes_are_asked_for_both_forms_of_a_size() -> None:
+    words = (
+        r"source.size is missing, but the images of own are of 2 sizes \(90x30, 99x33 pixels, "
+        r"width x height\): set source.size to the side of a square, such as 32 or 64, or "
+        r"to \[height, width\], such as \[32, 96\], and source.fit to 'crop'"
+    )
+    with pytest.raises(BorderlineError, match=words):
+        checked_fit([(90, 30), (99, 33)], None, None, "own")
+    with pytest.raises(BorderlineError, match=r"or to \[height, width\], such as \[96, 32\]\.$"):
+        checked_fit([(30, 90), (33, 99)], None, "pad", "own")
+    with pytest.raises(BorderlineError, match=r"or to \[height, width\]\.$"):
+        checked_fit([(8, 8), (9, 9)], None, None, "own")
+
+
+def test_loss_is_that_of_the_wanted_proportions(caplog: pytest.LogCaptureFixture) -> None:
+    assert checked_fit([(90, 30)] * 3, (32, 96), None, "own") == "crop"
+    assert not caplog.text
+    with caplog.at_level(logging.INFO):
+        assert checked_fit([(90, 30), (96, 30)], (32, 96), None, "own") == "crop"
+    assert "part with the proportions of [32, 96]: the median image loses 3 % " in caplog.text
+    with pytest.raises(BorderlineError, match=r"lose 67 % of an image of 30x30 pixels"):
+        checked_fit([(90, 30), (30, 30)], (32, 96), None, "own")
 
 
 @pytest.mark.parametrize("kind", KINDS)

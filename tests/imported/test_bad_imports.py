@@ -420,7 +420,7 @@ IMAGES = {
         files=lambda f: digits(f / "own", {"one/none.png": b"", "seven/t.jpg": b"hello"}),
     ),
     "several sizes": Bad(
-        ["source.size is missing", "2 sizes (28x28, 40x30)", "32 or 64"],
+        ["source.size is missing", "2 sizes (28x28, 40x30 pixels", "32 or 64"],
         images=FOLDER,
         files=lambda f: digits(f / "own", {"one/big.png": png((40, 30))}),
     ),

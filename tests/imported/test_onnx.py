@@ -122,6 +122,7 @@ def test_types(dtype: str) -> None:
         (("N", "C", "H", "W"), {}),
         ((None, 784), {"layout": "flat_nchw", "channels": 1, "size": 28}),
         (("N", 3 * 64), {"channels": 3, "size": 8}),
+        (("N", 16 * 40), {}),
     ],
 )
 def test_settings_that_a_file_declares(

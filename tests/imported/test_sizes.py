@@ -31,7 +31,7 @@ def outputs_for(_: Material, contract: dict[str, Any], images: Tensor) -> Tensor
     if contract.get("size") == 224:
         raise BorderlineError("no images of this size")
     signs = LABELS[: len(images)].float() * 2 - 1
-    wrong = 1 if contract.get("size") == 64 else 12
+    wrong = 1 if contract.get("size") in (64, [32, 96]) else 12
     signs[:wrong] *= -1
     return torch.stack([-signs, signs], 1)
 
@@ -61,6 +61,26 @@ def test_size_that_fits_better_is_asked_about(answer: int, size: int | None) -> 
     assert "39 of 40 images correct with [0, 1], resized to 64x64" in asked[0].options[0]
     assert "--input-size 64" in asked[0].refusal
     assert "28x28 (39 and 28 of 40 correct)" in asked[0].refusal
+
+
+def test_usual_sizes_in_the_proportions_of_the_images_are_tried() -> None:
+    wide, asked = material(), []
+    wide.real["images"] = torch.zeros(40, 1, 16, 48)
+
+    def ask(question: Question) -> int:
+        asked.append(question)
+        return 0
+
+    chosen = choose_size(wide, fit(), ask)
+    # The model is as good with squares of 64 pixels, which are tried first.
+    assert chosen.trial.contract["size"] == 64
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sizes, "SIZES", (32, 224))
+        chosen = choose_size(wide, fit(), ask)
+    assert chosen.trial.contract["size"] == [32, 96]
+    assert chosen.trial.contract["fit"]
+    assert "--input-size 32,96." in asked[1].refusal
+    assert "those of 16x48" in asked[1].refusal
 
 
 @pytest.mark.parametrize(("contract", "declared"), [({"size": 32}, {}), ({}, {"size": 28})])

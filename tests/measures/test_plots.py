@@ -13,6 +13,7 @@ from borderline.measures.plots import (
     PROBABILITY_COLOURS,
     as_data_uris,
     as_picture,
+    cell_of,
     cluster_colour,
     cluster_marker,
     draw_by_tenths,
@@ -40,10 +41,31 @@ def test_frames_have_the_colour_of_p_and_images_are_inside() -> None:
     assert np.allclose(grid[-1, -1], 1), "an empty place is white"
 
 
+@pytest.mark.parametrize("size", [(16, 40), (40, 16), (8, 128), (70, 60)])
+def test_images_in_a_grid_keep_their_proportions(size: tuple[int, int]) -> None:
+    p = torch.tensor([0.0, 0.5, 1.0])
+    grid = framed_grid(-torch.ones(3, 1, *size), p, columns=2)
+    black = (grid == 0).all(-1)
+    down, across = black.any(1).sum() / 2, black.any(0).sum() / 2
+    assert across / down == pytest.approx(size[1] / size[0])
+    assert black.sum() == 3 * down * across, "no image covers another one"
+    assert black.any(1)[:6].sum() == black.any(0)[:6].sum() == 0, "a frame surrounds each"
+
+
+@pytest.mark.parametrize("size", [(9, 9), (16, 40), (40, 16), (8, 4096), (600, 8)])
+def test_cells_have_the_proportions_of_images_in_limits(size: tuple[int, int]) -> None:
+    wide, high = cell_of(torch.zeros(1, 1, *size))
+    assert 0.5 <= min(wide, high) <= max(wide, high) <= 4
+    if max(size) <= 4 * min(size):
+        assert wide / high == pytest.approx(size[1] / size[0])
+        assert wide * high == pytest.approx(1)
+
+
 @pytest.mark.parametrize("count", [0, 1, 70])
 @pytest.mark.parametrize("framed", [True, False])
-def test_any_number_of_images_can_be_drawn(count: int, framed: bool) -> None:
-    images = torch.zeros(count, 3, 9, 9)
+@pytest.mark.parametrize("size", [(9, 9), (9, 30), (30, 9)])
+def test_any_number_of_images_can_be_drawn(count: int, framed: bool, size: tuple[int, int]) -> None:
+    images = torch.zeros(count, 3, *size)
     figure = draw_image_grid(images, torch.full((count,), 0.5) if framed else None, "title")
     figure.savefig(BytesIO())
 

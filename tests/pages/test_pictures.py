@@ -24,6 +24,14 @@ def test_picture_without_p_has_no_colour() -> None:
     assert "colour" not in shown
 
 
+def test_pictures_that_are_not_square_have_the_area_of_a_square() -> None:
+    for height, width in ((16, 40), (40, 16)):
+        (shown,) = pictures(torch.zeros(1, 3, height, width), None, "Image {number}")
+        stretch = float(shown["stretch"])
+        assert stretch * stretch == pytest.approx(width / height, rel=1e-3)
+    assert "stretch" not in pictures(torch.zeros(1, 1, 8, 8), None, "Image {number}")[0]
+
+
 @pytest.mark.parametrize("name", ["{a}", "a}b", "{0}"])
 def test_class_may_have_braces_in_its_name(name: str) -> None:
     (shown,) = pictures(torch.zeros(1, 1, 8, 8), None, f"Image {{number}} of {name}")

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from borderline.training.networks import MaxPool, build_judge, build_model
 
-SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 9, 9)]
+SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 9, 9), (3, 17, 45), (1, 45, 17)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -43,6 +43,13 @@ def test_pooling_gives_pytorchs_values_and_gradients(shape: tuple[int, ...]) -> 
         pool(given).square().sum().backward()
         gradients.append(given.grad)
     assert torch.equal(*gradients)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_judge_takes_images_of_any_shape(shape: tuple[int, ...]) -> None:
+    judge, images = build_judge(3, shape), torch.rand(5, *shape)
+    assert judge(images).shape == (5, 3)
+    assert judge.embed(images).shape == (5, judge.head.in_features)
 
 
 def test_judge_gives_the_bits_of_a_relu_in_front_of_the_pooling() -> None:

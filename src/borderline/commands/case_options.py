@@ -20,6 +20,7 @@ LISTS: dict[str, tuple[type[Any], int | None]] = {
     "columns": (int, 2),
     "mean": (float, None),
     "std": (float, None),
+    "size": (int, None),
     "input-size": (int, None),
     "input-range": (float, 2),
     "range": (float, 2),
@@ -76,6 +77,11 @@ def listed(option: str, text: str) -> list[Any]:
             f"--{option} is {text!r}, but its second number must be greater: {_TWO[option]}."
         )
     return values
+
+
+def as_size(sides: list[int]) -> int | list[int] | None:
+    """A size as settings have it: the side of a square, or height and width; None for no sides."""
+    return sides[0] if len(sides) == 1 else sides or None
 
 
 def threshold_of(text: str | None) -> Any:

@@ -12,6 +12,7 @@ from kedro.utils import find_kedro_project
 from borderline.commands.case_files import CONF, globals_of, write_case
 from borderline.commands.case_options import (
     LISTS,
+    as_size,
     confusion_of,
     from_project,
     listed,
@@ -79,12 +80,14 @@ class Case(NamedTuple):
 @click.option("--split-column", help="Column of train, val and test in a table.")
 @click.option("--group-column", help="Column of patients, drives, ... that splits keep together.")
 @click.option("--folder", help="Where the paths in a table start, or where links may lead.")
-@click.option("--size", type=click.IntRange(8), help="Resize the images to this side in pixels.")
+@click.option(
+    "--size", default="", help="Resize the images: 64 for squares, or height and width: 48,192."
+)
 @click.option("--colour", type=click.Choice(["grey", "rgb"]), help="Convert the images.")
 @click.option(
     "--fit",
     type=click.Choice(["crop", "pad", "stretch"]),
-    help="Make images square: cut their sides, add borders, or change their proportions.",
+    help="Images of other proportions: cut their sides, add borders, or stretch them.",
 )
 @click.option("--range", default="", help="Black and white in the images: 0,4095.")
 @click.option(
@@ -93,7 +96,7 @@ class Case(NamedTuple):
     help="Stop at files that cannot be read, or leave them out.",
 )
 @click.option(
-    "--input-size", default="", help="Side of the model's images: 224, or 48,192 for two."
+    "--input-size", default="", help="Side of the model's images: 224, or height,width: 48,192."
 )
 @click.option("--input-range", default="", help="Black and white for the model: 0,255.")
 @click.option("--mean", default="", help="Mean of the normalisation, one or per channel: 0.5.")
@@ -133,6 +136,7 @@ def new_case(name: str, model: str | None, import_path: str | None, **options: A
     for option in LISTS:
         name_of_value = option.replace("-", "_")
         options[name_of_value] = listed(option, options[name_of_value])
+    options["size"] = as_size(options["size"])
     for option in ("images", "folder"):
         options[option] = options[option] and from_project(options[option], project)
     path = None if model is None else from_project(model, project)
@@ -185,8 +189,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     if not usual:
         usual = {**usual_contracts(source), **normalisation_of(material.real["images"])}
     if options["input_size"]:
-        first, *rest = options["input_size"]
-        size = {"size": [first, *rest] if rest else first, "fit": True}
+        size = {"size": as_size(options["input_size"]), "fit": True}
         usual = {name: {**contract, **size} for name, contract in usual.items()}
     with speaking_of(images=False):
         trials, kind = try_contracts(material, usual)

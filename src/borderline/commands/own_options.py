@@ -16,6 +16,8 @@ _OF_IMAGES = (
     (r"source\.(size|colour|classes|levels|folder|range|fit|broken)\b", r"--\1"),
     (r"source\.(file|label|split|group)_column\b", r"--\1-column"),
     (r"pair\.(positive|negative)", r"--\1"),
+    (r"\[height, width\]", "height,width"),
+    (r"such as \[(\d+), (\d+)\]", r"such as \1,\2"),
 )
 _OF_MODEL = (
     # Beside these options the columns of a file are a matter of the classes.

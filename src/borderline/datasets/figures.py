@@ -21,6 +21,15 @@ function showPictures(plot) {
   const picture = document.createElement('img');
   picture.className = 'picture';
   picture.alt = '';
+  const side = 112;
+  let width = side;
+  // A picture that is not square keeps its proportions, and has the area of a square.
+  picture.onload = () => {
+    const stretch = Math.sqrt(picture.naturalWidth / picture.naturalHeight) || 1;
+    width = Math.round(side * stretch);
+    picture.style.width = `${width}px`;
+    picture.style.height = `${Math.round(side / stretch)}px`;
+  };
   picture.style.cssText = 'position:fixed;display:none;width:112px;height:112px;z-index:9;' +
     'image-rendering:pixelated;border:2px solid #444;background:#fff;pointer-events:none';
   document.body.appendChild(picture);
@@ -28,7 +37,7 @@ function showPictures(plot) {
     const [number, caption] = point.customdata;
     picture.src = plot.layout.meta.pictures[number];
     picture.alt = caption;
-    picture.style.left = Math.min(event.clientX + 16, window.innerWidth - 124) + 'px';
+    picture.style.left = Math.min(event.clientX + 16, window.innerWidth - width - 12) + 'px';
     picture.style.top = Math.max(event.clientY - 128, 4) + 'px';
     picture.style.display = 'block';
   });

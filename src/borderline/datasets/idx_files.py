@@ -57,7 +57,7 @@ def _read_split(folder: Path, *prefixes: str) -> Arrays | None:
     if images.ndim not in (3, 4) or labels.ndim != 1 or len(images) != len(labels):
         raise BorderlineError(
             f"{paths['images'][0]} holds an array of shape {images.shape} and "
-            f"{paths['labels'][0].name} one of shape {labels.shape}, but one square image and one "
+            f"{paths['labels'][0].name} one of shape {labels.shape}, but one image and one "
             "label each are needed: replace the files by a matching pair."
         )
     return Arrays(channels_first(images), labels)

@@ -25,7 +25,7 @@ from borderline.datasets.fitting import Fit, checked_fit
 from borderline.datasets.limits import BYTES_OF_A_PIXEL, check_memory
 from borderline.datasets.scale import Scale, Span, check_inside, on_scale, warn_if_narrow
 from borderline.errors import BorderlineError
-from borderline.params import MOST_MEGAPIXELS
+from borderline.params import MOST_MEGAPIXELS, Size, sides
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +83,9 @@ class Wanted(NamedTuple):
     """The wanted images of a source of files.
 
     Attributes:
-        size: Side in pixels that images are resized to; None requires square images of one size.
-        fit: The way in which images become square; None as in
+        size: Side of a square in pixels, or height and width, that images are resized to; None
+            requires images of one size.
+        fit: The way in which images get these proportions; None as in
             :func:`~borderline.datasets.fitting.checked_fit`.
         colour: The wanted colour; None is grey if all images of ``train`` are grey.
         broken: What happens to files that cannot be read.
@@ -92,7 +93,7 @@ class Wanted(NamedTuple):
         megapixels: The greatest size of a file.
     """
 
-    size: int | None = None
+    size: Size | None = None
     fit: Fit | None = None
     colour: Colour | None = None
     broken: Broken = "stop"
@@ -159,7 +160,7 @@ def _check_sizes(files: list[ImageFile], wanted: Wanted, source: str) -> None:
         BorderlineError: When they do not, and when their own sizes differ.
     """
     if wanted.size is not None:
-        check_memory((len(files), 1, wanted.size, wanted.size), wanted.size, source)
+        check_memory((len(files), 1, *sides(wanted.size)), wanted.size, source)
         return
 
     def size_of(file: ImageFile) -> tuple[int, int] | None:
@@ -289,8 +290,8 @@ def _check_scale(pictures: list[_Pixels], scale: Scale | None, source: str) -> N
 def _stacked(files: list[ImageFile], images: list[_Pixels]) -> Arrays:
     """The images as one array; the list is emptied, so that the memory holds them once."""
     grey = all(image.values.ndim == 2 for image in images)
-    sides = images[0].values.shape[:2] if images else (1, 1)
-    pixels = np.empty((len(images), 1 if grey else 3, *sides), np.uint8)
+    shape = images[0].values.shape[:2] if images else (1, 1)
+    pixels = np.empty((len(images), 1 if grey else 3, *shape), np.uint8)
     for row in reversed(range(len(images))):
         values = images.pop().values
         # A grey image fills all three channels.
@@ -352,16 +353,14 @@ def _reason(error: Exception) -> str:
     return first.split("<")[0].strip()[:80] or type(error).__name__
 
 
-def _fitted(image: Image.Image, size: int | None, fit: Fit, mode: str) -> Image.Image:
-    if size is None or image.size == (size, size):
+def _fitted(image: Image.Image, size: Size | None, fit: Fit, mode: str) -> Image.Image:
+    if size is None or image.size == sides(size)[::-1]:
         return image
-    square, filter_ = (size, size), Image.Resampling.BICUBIC
+    shape, filter_ = sides(size)[::-1], Image.Resampling.BICUBIC
     if fit == "pad":
         # 0 is black in these modes only.
-        return ImageOps.pad(image.convert(mode), square, filter_, color=0)
-    return (
-        image.resize(square, filter_) if fit == "stretch" else ImageOps.fit(image, square, filter_)
-    )
+        return ImageOps.pad(image.convert(mode), shape, filter_, color=0)
+    return image.resize(shape, filter_) if fit == "stretch" else ImageOps.fit(image, shape, filter_)
 
 
 def read_image(file: ImageFile, wanted: Wanted) -> np.ndarray | str:

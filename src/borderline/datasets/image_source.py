@@ -13,7 +13,7 @@ from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.buckets import is_bucket
 from borderline.datasets.limits import check_classes, check_memory
 from borderline.errors import BorderlineError, did_you_mean
-from borderline.params import MOST_MEGAPIXELS, SMALLEST_IMAGE
+from borderline.params import MOST_MEGAPIXELS, SMALLEST_IMAGE, sides
 from borderline.records import LabelledImages, take_rows
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from borderline.datasets.fitting import Fit
     from borderline.datasets.groups import Groups
     from borderline.datasets.image_files import Arrays, ImageArrays
-    from borderline.params import PairParams, RunParams
+    from borderline.params import PairParams, RunParams, Size
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ class SourceImages:
         """Check sizes, channels and labels.
 
         Raises:
-            BorderlineError: When images are not square, of one size and large enough, or a label
-                has no class.
+            BorderlineError: When images are not of one size and large enough, or a label has no
+                class.
         """
         check_classes(self.classes, len(self.train["labels"]), self.name)
         for split in (self.train, self.test):
@@ -84,15 +84,14 @@ class SourceImages:
             if (
                 count == 0
                 or split["images"].shape[1:] != self.train["images"].shape[1:]
-                or height != width
-                or height < SMALLEST_IMAGE
+                or min(height, width) < SMALLEST_IMAGE
                 or channels not in (1, 3)
             ):
                 raise BorderlineError(
                     f"{self.name} holds {count} images of {width}x{height} pixels with {channels} "
-                    "channels, but it needs square images of one size, at least "
-                    f"{SMALLEST_IMAGE} pixels wide and with 1 or 3 channels: set source.size, or "
-                    "correct the images."
+                    "channels, but it needs images of one size, at least "
+                    f"{SMALLEST_IMAGE} pixels wide and high and with 1 or 3 channels: set "
+                    "source.size, or correct the images."
                 )
             highest = int(split["labels"].max())
             if highest >= len(self.classes):
@@ -166,10 +165,11 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         name: For ``torchvision`` the name of the data set, for others the name of the source.
         classes: The names of the classes; None takes their numbers or the names of their folders.
         otherwise: For ``idx`` and ``cifar10``: another source, used if the folder does not exist.
-        size: Side in pixels; all images are resized to it. None keeps the image's own size.
-        fit: For images that are not square: ``crop`` keeps the central square, ``pad`` adds black
-            borders, ``stretch`` changes the proportions. None is ``crop`` if no image loses more
-            than a tenth of its area.
+        size: Side of a square in pixels, or ``[height, width]``; all images are resized to it.
+            None keeps the images' own size, which must be one.
+        fit: For images of other proportions than ``size``: ``crop`` keeps the central part,
+            ``pad`` adds black borders, ``stretch`` changes the proportions. None is ``crop`` if no
+            image loses more than a tenth of its area.
         colour: ``grey`` or ``rgb``; None keeps the image's own.
         broken: For files that cannot be read: ``stop`` ends the run, ``leave_out`` logs a line.
         range: The values of black and white in the files. None is 0 and 255 for whole numbers in
@@ -203,7 +203,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         name: str | None = None,
         classes: list[str] | None = None,
         otherwise: dict[str, Any] | None = None,
-        size: int | None = None,
+        size: int | Sequence[int] | None = None,
         fit: str | None = None,
         colour: str | None = None,
         broken: str = "stop",
@@ -236,7 +236,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         last = self._address.rstrip("/").rpartition("/")[2]
         self._name = name or (kind if kind == "mnist_sample" else last)
         self._classes = tuple(classes) if classes else None
-        self._size: int | None = size
+        self._size: Size | None = size if size is None or isinstance(size, int) else sides(size)
         self._fit: Any = fit
         self._colour: Any = colour
         self._broken: Any = broken
@@ -305,9 +305,9 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         from borderline.datasets.fitting import checked_fit
 
         for count, channels, height, width in shapes:
-            sides = (height, width) if self._size is None else (self._size, self._size)
+            shape = (height, width) if self._size is None else sides(self._size)
             channels = {"grey": 1, "rgb": 3}.get(self._colour, channels)
-            check_memory((count, channels, *sides), self._size, self._name)
+            check_memory((count, channels, *shape), self._size, self._name)
         sizes = [(shape[3], shape[2]) for shape in shapes]
         return checked_fit(sizes, self._size, self._fit, self._name)
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from borderline.datasets.fitting import Fit
 from borderline.datasets.image_files import Arrays
 from borderline.datasets.scale import on_scale
+from borderline.params import Size, sides
 from borderline.records import LabelledImages
 
 BLACK = -1.0
@@ -18,7 +19,7 @@ _VALUES_AT_ONCE = 2**26
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def labelled(arrays: Arrays, size: int | None, colour: str | None, fit: Fit) -> LabelledImages:
+def labelled(arrays: Arrays, size: Size | None, colour: str | None, fit: Fit) -> LabelledImages:
     """Images as tensors in [-1, 1], as :func:`fitted` gives them.
 
     Large images are converted some at a time, so that the memory holds the result only.
@@ -44,33 +45,40 @@ def labelled(arrays: Arrays, size: int | None, colour: str | None, fit: Fit) -> 
     return record
 
 
-def fitted(split: LabelledImages, size: int | None, colour: str | None, fit: Fit) -> LabelledImages:
-    """Images of this side in pixels, ``grey`` or ``rgb``; None keeps the image's own."""
+def fitted(
+    split: LabelledImages, size: Size | None, colour: str | None, fit: Fit
+) -> LabelledImages:
+    """Images of this size in pixels, ``grey`` or ``rgb``; None keeps the image's own."""
     return {**split, "images": _fitted(split["images"], size, colour, fit)}
 
 
-def _fitted(images: Tensor, size: int | None, colour: str | None, fit: Fit) -> Tensor:
+def _fitted(images: Tensor, size: Size | None, colour: str | None, fit: Fit) -> Tensor:
     if colour == "grey" and images.shape[1] == 3:
         weights = images.new_tensor(_LUMA)[:, None, None]
         images = (images * weights).sum(1, keepdim=True)
     elif colour == "rgb" and images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1).contiguous()
-    if size is not None and images.shape[-2:] != (size, size):
-        images = _squared(images, size, fit)
+    if size is not None and images.shape[-2:] != sides(size):
+        images = _resized(images, sides(size), fit)
     return images
 
 
-def _squared(images: Tensor, size: int, fit: Fit) -> Tensor:
+def _resized(images: Tensor, wanted: tuple[int, int], fit: Fit) -> Tensor:
     height, width = images.shape[-2:]
-    shape, border = (size, size), (0, 0)
+    shape, border = wanted, (0, 0)
+    # The sides of the wanted proportions that go with the other side of the images.
+    high, wide = width * wanted[0] / wanted[1], height * wanted[1] / wanted[0]
     if fit == "crop":
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        images = images[..., top : top + side, left : left + side]
+        kept = max(1, min(height, round(high))), max(1, min(width, round(wide)))
+        top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
+        images = images[..., top : top + kept[0], left : left + kept[1]]
     elif fit == "pad":
-        longest = max(height, width)
-        shape = (max(1, round(size * height / longest)), max(1, round(size * width / longest)))
-        border = (size - shape[0], size - shape[1])
+        longest = max(height, high), max(width, wide)
+        shape = (
+            max(1, round(wanted[0] * height / longest[0])),
+            max(1, round(wanted[1] * width / longest[1])),
+        )
+        border = (wanted[0] - shape[0], wanted[1] - shape[1])
     images = F.interpolate(images, shape, mode="bilinear", antialias=True).clamp(-1, 1)
-    sides = [(length // 2, length - length // 2) for length in border]
-    return F.pad(images, (*sides[1], *sides[0]), value=BLACK)
+    (top, bottom), (left, right) = ((length // 2, length - length // 2) for length in border)
+    return F.pad(images, (left, right, top, bottom), value=BLACK)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.imported_file import ImportedFile
 from borderline.errors import BorderlineError, NotInstalled, did_you_mean
+from borderline.params import Size, sides, spelled
 
 # Without the outputs that help only the training on ImageNet.
 _ONE_OUTPUT: dict[str, Any] = {"aux_logits": False, "init_weights": True}
@@ -28,12 +29,13 @@ class LibraryFeatures(nn.Module):
     """The penultimate features (N, ``width``) of a network, for images (N, C, H, W) in [-1, 1].
 
     Grey images become three equal channels. All are resized (bilinear) to ``size`` if it is set,
-    and normalised by the mean and standard deviation of ImageNet, as both libraries do.
+    whatever their proportions, and normalised by the mean and standard deviation of ImageNet, as
+    both libraries do.
 
     Args:
         kind: ``torchvision`` or ``timm``.
         name: The name of a network for classification there.
-        size: Side in pixels; None for the side of the images.
+        size: Side of a square in pixels, or height and width; None for those of the images.
 
     Raises:
         BorderlineError: When the library is missing, or has no such network.
@@ -42,7 +44,7 @@ class LibraryFeatures(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, kind: str, name: str, size: int | None) -> None:
+    def __init__(self, kind: str, name: str, size: Size | None) -> None:
         super().__init__()
         check_name(kind, name)
         build = _of_timm if kind == "timm" else _of_torchvision
@@ -55,9 +57,10 @@ class LibraryFeatures(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """The features."""
         images = images.expand(-1, 3, -1, -1)
-        if self.size is not None and images.shape[-1] != self.size:
-            sides = (self.size, self.size)
-            images = F.interpolate(images, sides, mode="bilinear", antialias=True).clamp(-1, 1)
+        if self.size is not None and images.shape[-2:] != sides(self.size):
+            images = F.interpolate(images, sides(self.size), mode="bilinear", antialias=True).clamp(
+                -1, 1
+            )
         features: Tensor = self.network(((images + 1) / 2 - self.mean) / self.std)
         return features
 
@@ -122,7 +125,7 @@ def _of_torchvision(name: str) -> tuple[nn.Module, int]:
 
 
 def check_network(
-    kind: str, name: str, size: int | None, shape: tuple[int, ...], pretrained: bytes = b""
+    kind: str, name: str, size: Size | None, shape: tuple[int, ...], pretrained: bytes = b""
 ) -> None:
     """Make sure that a network can train on images (C, H, W) of this shape.
 
@@ -151,11 +154,11 @@ def check_network(
         except Exception as error:
             fault = _first_line(error)
     if fault:
-        side = size or shape[-1]
+        height, width = sides(size or shape[1:])
         raise BorderlineError(
-            f"size is {size}, but {name} of {kind} cannot take images of {side}x{side} pixels "
-            f"({fault}): set size to the side that this model takes, often 224, or choose another "
-            "model."
+            f"size is {spelled(size)}, but {name} of {kind} cannot take images of {height}x{width} "
+            f"pixels (height x width; {fault}): set size to the side that this model takes, often "
+            "224, or choose another model."
         )
     if pretrained:
         fitting_weights(features.network, pretrained)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from borderline.errors import BorderlineError
+from borderline.params import Size, spelled
 
 BYTES_OF_A_PIXEL = 8
 """Four channels of 16 bits: no image file needs more for a pixel."""
@@ -41,7 +42,7 @@ def memory() -> int:
         return whole
 
 
-def check_memory(shape: tuple[int, int, int, int], size: int | None, source: str) -> None:
+def check_memory(shape: tuple[int, int, int, int], size: Size | None, source: str) -> None:
     """Check that all images fit into the memory as float32.
 
     Args:
@@ -60,11 +61,11 @@ def check_memory(shape: tuple[int, int, int, int], size: int | None, source: str
     takes = f"take {gigabytes(needed)} of memory, but this machine has {gigabytes(there)}"
     if size is not None:
         raise BorderlineError(
-            f"source.size is {size}, but {said} {takes}: lower it, or use fewer images."
+            f"source.size is {spelled(size)}, but {said} {takes}: lower it, or use fewer images."
         )
     raise BorderlineError(
-        f"source.size is missing, but {said} {takes}: set source.size to the side of the square "
-        "that all are resized to, such as 32 or 64, or use fewer images."
+        f"source.size is missing, but {said} {takes}: set source.size to the side of a square, "
+        "such as 32 or 64, or to [height, width], or use fewer images."
     )
 
 

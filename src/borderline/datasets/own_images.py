@@ -42,7 +42,7 @@ class OwnFiles:
         from borderline.datasets.image_files import read_image
 
         colour: Any = "grey" if shape[0] == 1 else "rgb"
-        return read_image(file, self.wanted._replace(size=shape[-1], colour=colour))
+        return read_image(file, self.wanted._replace(size=_size(shape), colour=colour))
 
     def check(self, shape: Sequence[int]) -> None:
         """Check that images of this shape (C, H, W) can be made of the files.
@@ -65,7 +65,12 @@ class OwnFiles:
                 f"images is {self.path!r}, but none of its {len(sizes)} images can be read: "
                 f"{shown}: save them as PNG, or name another folder."
             )
-        checked_fit(known, shape[-1], self.wanted.fit, self.path)
+        checked_fit(known, _size(shape), self.wanted.fit, self.path)
+
+
+def _size(shape: Sequence[int]) -> tuple[int, int]:
+    """The height and the width of images of this shape (C, H, W)."""
+    return shape[-2], shape[-1]
 
 
 class OwnImages(ReadOnlyDataset[OwnFiles]):

@@ -47,6 +47,7 @@ class PreflightHooks:
         from borderline.pipelines.classifier.pairs import check_distinct
         from borderline.preflight import epochs, inputs, results
         from borderline.preflight.checkpoints import check_checkpoints, check_given_step_1
+        from borderline.preflight.gan_weights import check_gan_weights
         from borderline.preflight.groups import warn_of_images
         from borderline.preflight.imports import (
             check_imports,
@@ -119,6 +120,7 @@ class PreflightHooks:
         if source is not None:
             inputs.check_source(source, parameters)
             check_numbers(self._running, source, parameters.repair)
+            check_gan_weights(self._running, source, parameters.gan)
             check_operating_point(pipeline, source, parameters)
             check_imports(catalog, pipeline, source, parameters, self.layout)
             check_library_models(catalog, pipeline, source, parameters, self.layout)

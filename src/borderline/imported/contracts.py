@@ -13,7 +13,7 @@ from torch import Tensor
 from borderline.errors import BorderlineError
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.imported.columns import Assignment, Pair
-from borderline.imported.declared import settings_to_try, sides
+from borderline.imported.declared import declared_for, settings_to_try
 from borderline.imported.evidence import log_likelihood
 from borderline.imported.kinds import first_line
 from borderline.imported.network import Network, NoScores
@@ -22,7 +22,7 @@ from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import trial_images
 from borderline.imported.user_code import CodeFault
 from borderline.measures.guessing import threshold_to_test
-from borderline.params import Params, merged
+from borderline.params import Params, merged, sides
 from borderline.records import LabelledImages
 
 IMAGES = 512
@@ -216,8 +216,9 @@ def _contracts(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The contracts to try, by name, with the settings that the file itself declares."""
     image_shape = tuple(material.real["images"].shape[1:])
-    channels, declared = image_shape[0], material.network.declared()
-    needed = settings_to_try(material.network.input_shape, declared, image_shape)
+    channels, shape = image_shape[0], material.network.input_shape
+    declared = declared_for(shape, material.network.declared(), image_shape)
+    needed = settings_to_try(shape, declared, image_shape)
     fits: list[dict[str, Any]] = [{}, {"channels": 4 - channels, "fit": True}]
     known = "channels" in declared
     if known:

@@ -8,6 +8,7 @@ from typing import Any
 
 from borderline.errors import BorderlineError
 from borderline.imported.params import Contract
+from borderline.params import sides, spelled
 
 Shape = Sequence[int | None]
 """The numbers of a declared shape, the batch first; None for a number that is left open."""
@@ -19,7 +20,7 @@ _AXES = {"nchw": (1, 2, 3), "nhwc": (3, 1, 2)}
 def settings_of_shape(shape: Shape) -> dict[str, Any]:
     """The settings of ``input`` that a declared shape fixes: ``layout``, ``channels``, ``size``.
 
-    Rows of pixels (N, D) are those of a square image.
+    Rows of pixels (N, D) are those of a square image, unless the images have D values.
 
     Examples:
         >>> settings_of_shape((None, 28, 28, 1))
@@ -53,10 +54,30 @@ def _settings_of_rows(pixels: int) -> dict[str, Any]:
     for channels in _CHANNELS:
         side = math.isqrt(pixels // channels)
         if channels * side**2 == pixels:
-            # The order of the axes makes no difference for one channel, and is unknown for three.
-            layout = {"layout": "flat_nchw"} if channels == 1 else {}
-            return {**layout, "channels": channels, "size": side}
+            return {**_layout_of_rows(channels), "channels": channels, "size": side}
     return {}
+
+
+def _layout_of_rows(channels: int) -> dict[str, Any]:
+    # The order of the axes makes no difference for one channel, and is unknown for three.
+    return {"layout": "flat_nchw"} if channels == 1 else {}
+
+
+def declared_for(
+    shape: Shape | None, declared: Mapping[str, Any], image_shape: tuple[int, ...]
+) -> Mapping[str, Any]:
+    """The declared settings, in which rows of as many values as an image has are such images.
+
+    Args:
+        shape: The shape of the input; None where the file declares none.
+        declared: The settings that the file declares.
+        image_shape: Channels, height and width of the images.
+    """
+    if shape is None or len(shape) != 2 or shape[1] != math.prod(image_shape):
+        return declared
+    channels, *size = image_shape
+    others = {name: value for name, value in declared.items() if name != "layout"}
+    return {**others, **_layout_of_rows(channels), "channels": channels, "size": size}
 
 
 def settings_to_try(
@@ -103,6 +124,8 @@ def check_declared(
     """
     if shape is not None:
         _check_shape(shape, contract)
+    channels, size = contract.channels or image_shape[0], contract.shape or image_shape[1:]
+    declared = declared_for(shape, declared, (channels, *size))
     layout = declared.get("layout", contract.layout)
     if layout != contract.layout and not (
         declared.get("channels") == 1 and layout[:4] == contract.layout[:4] == "flat"
@@ -116,19 +139,18 @@ def check_declared(
             f"input.dtype is {contract.dtype!r}, but the model takes integers: set it to 'uint8', "
             "and input.range to [0, 255]."
         )
-    channels = contract.channels or image_shape[0]
     if declared.get("channels", channels) != channels:
         raise BorderlineError(
             f"input.channels is {contract.channels}, but the model takes {declared['channels']} "
             f"and the images have {image_shape[0]}: set it to {declared['channels']}, and "
             "input.fit to true to convert the images for the model."
         )
-    size = contract.shape or tuple(image_shape[1:])
-    if "size" in declared and sides(declared["size"]) != size:
+    if "size" in declared and sides(declared["size"]) != tuple(size):
         height, width = sides(declared["size"])
         raise BorderlineError(
-            f"input.size is {contract.size}, but the model takes {height}x{width} pixels and the "
-            f"images have {image_shape[1]}x{image_shape[2]}: set it to {declared['size']}, and "
+            f"input.size is {spelled(contract.size)}, but the model takes {height}x{width} pixels "
+            f"and the images have {image_shape[1]}x{image_shape[2]}: set it to "
+            f"{declared['size']}, and "
             "input.fit to true to resize the images for the model."
         )
 
@@ -154,8 +176,3 @@ def _check_shape(shape: Shape, contract: Contract) -> None:
 
 def _said(shape: Shape | None) -> str:
     return f"({', '.join('any' if number is None else str(number) for number in shape or ())})"
-
-
-def sides(size: int | Sequence[int]) -> tuple[int, ...]:
-    """Height and width."""
-    return (size, size) if isinstance(size, int) else tuple(size)

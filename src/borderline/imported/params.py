@@ -7,14 +7,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from borderline.params import Mark, Params
+from borderline.params import Mark, Params, Size, sides
 
 SourceKind = Literal["torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable"]
 ImageLayout = Literal["nchw", "nhwc", "flat_nchw", "flat_nhwc"]
@@ -101,15 +100,6 @@ class Source(Params):
         return self
 
 
-def _one_or_two_sides(size: Any) -> Any:
-    sides = size if isinstance(size, list | tuple) else [size]
-    if size is not None and (
-        len(sides) not in (1, 2) or not all(type(side) is int and side >= 1 for side in sides)
-    ):
-        raise ValueError("it must be a whole number from 1 on, or two: [height, width]")
-    return sides[0] if len(sides) == 1 else tuple(sides)
-
-
 class Contract(Params):
     """The images that a model expects.
 
@@ -130,7 +120,7 @@ class Contract(Params):
             pixels per image in that order, as in scikit-learn.
     """
 
-    size: Annotated[int | tuple[int, int] | None, BeforeValidator(_one_or_two_sides)]
+    size: Size | None
     channels: Literal[1, 3] | None
     range: tuple[float, float]
     mean: tuple[float, ...] | None
@@ -142,7 +132,7 @@ class Contract(Params):
     @property
     def shape(self) -> tuple[int, int] | None:
         """The height and width of the image; None for those of the images."""
-        return (self.size, self.size) if isinstance(self.size, int) else self.size
+        return None if self.size is None else sides(self.size)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

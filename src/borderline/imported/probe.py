@@ -20,6 +20,7 @@ from borderline.measures.guessing import (
     threshold_to_test,
     words_of_threshold,
 )
+from borderline.params import sides, spelled
 from borderline.records import LabelledImages
 
 IMAGES = 128
@@ -40,17 +41,14 @@ def check_contract(contract: Contract, setting: str, image_shape: tuple[int, ...
     Raises:
         BorderlineError: When they differ and ``fit`` is false.
     """
-    channels, size, _ = image_shape
+    channels, *size = image_shape
     setting = f"{setting}.input"
     shape = contract.shape
-    if shape not in (None, (size, size)) and not contract.fit:
-        height, width = shape
-        at_the_source = (
-            f"source.size in conf/<env>/globals.yml to {height}, or " if height == width else ""
-        )
+    if shape not in (None, sides(size)) and not contract.fit:
         raise BorderlineError(
-            f"{setting}.size is {list(shape) if height != width else height}, but the images are "
-            f"{size}x{size}: set {at_the_source}{setting}.fit to true to resize the images for the "
+            f"{setting}.size is {spelled(contract.size)}, but the images are {size[0]}x{size[1]} "
+            f"(height x width): set source.size in conf/<env>/globals.yml to "
+            f"{spelled(contract.size)}, or {setting}.fit to true to resize the images for the "
             "model."
         )
     if contract.channels not in (None, channels) and not contract.fit:

@@ -46,30 +46,42 @@ def choose_size(material: Material, fit: Fit, ask: Ask) -> Fit:
     question = Question(
         f"The model fits resized images better than those of {own} pixels:",
         [described(best), described(here)],
-        f"--input-size is missing, but the model fits images resized to {size} pixels better than "
-        f"those of {own} ({best.right} and {here.right} of {here.images} correct): name the side "
-        f"of its training images with --input-size, such as --input-size {size}.",
+        f"--input-size is missing, but the model fits images resized to {_shown(size)} pixels "
+        f"better than those of {own} ({best.right} and {here.right} of {here.images} correct): "
+        "name the size of its training images with --input-size, such as --input-size "
+        f"{','.join(map(str, dict.fromkeys(size)))}.",
     )
     if ask(question) == 1:
         return fit
     return _fit(material, fit, size, IMAGES)
 
 
-def _others(material: Material, fit: Fit) -> Iterator[tuple[int, Fit]]:
-    for size in SIZES:
-        if (size, size) != tuple(material.real["images"].shape[2:]):
+def _others(material: Material, fit: Fit) -> Iterator[tuple[tuple[int, int], Fit]]:
+    height, width = material.real["images"].shape[2:]
+    squares = [(side, side) for side in SIZES]
+    # The usual sizes of crops of text lines and the like keep the proportions.
+    alike = [
+        (round(side * height / min(height, width)), round(side * width / min(height, width)))
+        for side in SIZES
+    ]
+    for size in dict.fromkeys((*squares, *alike)):
+        if size != (height, width):
             # An error is that of a network of one size only.
             with suppress(BorderlineError):
                 yield size, _fit(material, fit, size, _IMAGES)
 
 
-def _fit(material: Material, fit: Fit, size: int | None, most: int) -> Fit:
+def _fit(material: Material, fit: Fit, size: tuple[int, int] | None, most: int) -> Fit:
     images, labels = trial_images(material.real, most)
     name, contract = fit.name, fit.trial.contract
     if size is not None:
         name, contract = (
-            f"{name}, resized to {size}x{size}",
-            {**contract, "size": size, "fit": True},
+            f"{name}, resized to {_shown(size)}",
+            {**contract, "size": size[0] if size[0] == size[1] else list(size), "fit": True},
         )
     outputs = outputs_for(material, contract, images)
     return fit._replace(trial=Trial(name, contract, outputs, labels, material.threshold))
+
+
+def _shown(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -20,7 +20,7 @@ class Inception(nn.Module):
     """Inception v3 in torch-fidelity's port of the authors' network.
 
     Grey images are repeated to three channels. All images are rounded to 8 bits and resized to
-    299x299 in the same way as in the authors' TensorFlow graph.
+    299x299, whatever their proportions, in the same way as in the authors' TensorFlow graph.
 
     Args:
         network: torch-fidelity's extractor of the layer ``2048``, with weights.

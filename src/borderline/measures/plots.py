@@ -37,6 +37,8 @@ CHANCE_COLOUR = "#777777"
 
 _LABEL = 18  # characters of a line beside a row of images
 _SHORTEST_SIDE = 56
+_LONGEST_SIDE = 1024
+_MOST_STRETCHED = 4.0  # a cell, of images 16 times as long as they are narrow
 _FRAME = 6
 _GAP = 4
 _LONGEST_COLUMN = 20  # images
@@ -66,19 +68,29 @@ def framed_grid(
     """
     scale = colours_of_p(threshold)
     cells = range(len(images)) if cells is None else cells
-    factor = -(-_SHORTEST_SIDE // images.shape[-1])
+    short, long = sorted(images.shape[-2:])
+    factor = max(1, min(-(-_SHORTEST_SIDE // short), _LONGEST_SIDE // long))
     pictures = as_picture(F.interpolate(images, scale_factor=factor, mode="nearest"))
-    side = pictures.shape[1] + 2 * _FRAME + _GAP
+    high, wide = (length + 2 * _FRAME + _GAP for length in pictures.shape[1:3])
     rows = max(cells, default=-1) // columns + 1
-    grid = np.ones((rows * side, columns * side, 3))
+    grid = np.ones((rows * high, columns * wide, 3))
     for i, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
-        top, left = side * (cell // columns), side * (cell % columns)
+        top, left = high * (cell // columns), wide * (cell % columns)
+        framed = grid[top : top + high - _GAP, left : left + wide - _GAP]
         if p is not None:
-            frame = grid[top : top + side - _GAP, left : left + side - _GAP]
-            frame[:] = PROBABILITY_COLOURS(float(scale(float(p[i]))))[:3]
-        inner = _FRAME + picture.shape[0]
-        grid[top + _FRAME : top + inner, left + _FRAME : left + inner] = picture
+            framed[:] = PROBABILITY_COLOURS(float(scale(float(p[i]))))[:3]
+        framed[_FRAME:-_FRAME, _FRAME:-_FRAME] = picture
     return grid[:-_GAP, :-_GAP]
+
+
+def cell_of(images: Tensor) -> tuple[float, float]:
+    """Width and height of an image's cell in figures: 1 and 1 for a square, else the same area.
+
+    No side is shorter than a half, since text stands beside it, and none longer than four.
+    """
+    stretch = float(np.sqrt(images.shape[-1] / images.shape[-2]))
+    wide, high = np.clip([stretch, 1 / stretch], 0.5, _MOST_STRETCHED).tolist()
+    return wide, high
 
 
 def add_probability_scale(
@@ -105,9 +117,15 @@ def draw_image_grid(
     names: ClassNames | None = None,
     threshold: float = 0.5,
 ) -> Figure:
-    """A figure of :func:`framed_grid`, with a scale if p is given; a note for no images."""
+    """A figure of :func:`framed_grid`, with a scale if p is given; a note for no images.
+
+    The ``columns`` are those of square images; of wide images there are fewer.
+    """
+    wide, high = cell_of(images)
+    columns = max(1, round(columns / wide))
     rows = max(1, -(-len(images) // columns))
-    figure = Figure(figsize=(0.9 * columns + 1.5, 0.9 * rows + 0.8), layout="constrained", dpi=120)
+    figsize = (0.9 * wide * columns + 1.5, 0.9 * high * rows + 0.8)
+    figure = Figure(figsize=figsize, layout="constrained", dpi=120)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_title(title, fontsize=11)
@@ -132,7 +150,9 @@ def draw_by_tenths(images: Tensor, p: Tensor, title: str, threshold: float = 0.5
     cells = [10 * row + i for i, rows in enumerate(shown) for row in range(len(rows))]
     order = torch.cat(shown)
     grid = framed_grid(images[order], p[order], 10, threshold, cells)
-    figure = Figure(figsize=(7, 0.55 * (max(cells) // 10 + 1) + 1.4), layout="constrained", dpi=120)
+    wide, high = cell_of(images)
+    figsize = (5.5 * wide + 1.5, 0.55 * high * (max(cells) // 10 + 1) + 1.4)
+    figure = Figure(figsize=figsize, layout="constrained", dpi=120)
     axes = figure.subplots()
     axes.imshow(grid, interpolation="nearest")
     bare(axes)

@@ -13,7 +13,7 @@ from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.findings import written
 from borderline.measures.class_names import ClassNames
 from borderline.measures.plots import as_change, as_data_uris
-from borderline.pages.pictures import pictures
+from borderline.pages.pictures import pictures, stretch_of
 from borderline.records import Counterfactuals, take_rows
 
 _CAPTIONS = {
@@ -48,6 +48,7 @@ def view_counterfactuals(
     if len(shown["rows"]) == 0:
         return view
     changes, limit = as_change(shown["reconstructions"], shown["flipped"])
+    stretch = stretch_of(shown["images"])
     maps = as_data_uris(torch.from_numpy(changes).movedim(-1, 1).float() * 2 - 1)
     strips = {
         name: pictures(shown[name], shown["p"][:, column], f"{caption}, {{p}}", threshold=threshold)  # type: ignore[literal-required]
@@ -56,7 +57,7 @@ def view_counterfactuals(
     for place, row in enumerate(shown["rows"].tolist()):
         about = table.iloc[row]
         tiles = [strips[name][place] | {"caption": _CAPTIONS[name]} for name in _CAPTIONS]
-        change = {"src": maps[place], "alt": "Map of the change", "caption": "change"}
+        change = {"src": maps[place], "alt": "Map of the change", "caption": "change"} | stretch
         view["cards"].append(
             {
                 "title": _title(about),

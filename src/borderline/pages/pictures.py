@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Picture = dict[str, str]
-"""``src``, a data address; ``alt``, the alternative text; ``p`` and its ``colour``."""
+"""``src``, a data address; ``alt``, the alternative text; ``p`` and its ``colour``; ``stretch``."""
 
 # From this ratio of width to height on, a picture has more panels than fit a phone.
 _WIDE = 1.8
@@ -35,7 +36,8 @@ def pictures(
     shown, scale = [], colours_of_p(threshold)
     for row, address in enumerate(as_data_uris(images)):
         # The name of a class may contain braces, so `str.format` would fail.
-        picture = {"src": address, "alt": alt.replace("{number}", str(first + row))}
+        text = alt.replace("{number}", str(first + row))
+        picture = {"src": address, "alt": text, **stretch_of(images)}
         if p is not None:
             value = float(p[row])
             picture["colour"] = to_hex(PROBABILITY_COLOURS(float(scale(value))))
@@ -43,6 +45,15 @@ def pictures(
             picture["alt"] = picture["alt"].replace("{p}", f"p = {value:.2f}")
         shown.append(picture)
     return shown
+
+
+def stretch_of(images: Tensor) -> Picture:
+    """The ``stretch`` of images (..., H, W): the page shows them as large as squares.
+
+    It multiplies the width of a square and divides its height; squares have none.
+    """
+    height, width = images.shape[-2:]
+    return {} if height == width else {"stretch": f"{math.sqrt(width / height):.4f}"}
 
 
 def of_file(content: bytes, alt: str) -> dict[str, Any]:

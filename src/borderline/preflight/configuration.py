@@ -12,10 +12,9 @@ from borderline.grid import Grid, Layout, committee
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
 from borderline.names import fault_of_name, fault_of_path
 from borderline.params import (
-    LARGEST_IMAGE,
     MOST_MEGAPIXELS,
-    SMALLEST_IMAGE,
     CallParams,
+    ImageSize,
     Mark,
     OtherRunParams,
     Pairing,
@@ -113,7 +112,7 @@ class SourceGlobals(Params):
     name: str | None = None
     classes: list[ClassName] | None = None
     otherwise: SourceGlobals | None = None
-    size: int | None = Field(default=None, ge=SMALLEST_IMAGE, le=LARGEST_IMAGE)
+    size: ImageSize | None = None
     fit: Literal["crop", "pad", "stretch"] | None = None
     colour: Literal["grey", "rgb"] | None = None
     broken: Literal["stop", "leave_out"] = "stop"

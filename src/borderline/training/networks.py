@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from borderline.datasets.library_networks import LibraryFeatures, load_pretrained
 from borderline.datasets.storable import storable
-from borderline.params import Setting
+from borderline.params import Setting, Size
 from borderline.training.params import JUDGE_FEATURES as JUDGE_FEATURES
 from borderline.training.params import PRETRAINED_DIGEST, AnyTrainedModel, LibraryModelParams
 
@@ -89,14 +89,15 @@ def build_model(kind: Literal["cnn", "mlp"], filters: int, shape: ImageShape) ->
 
 @storable(keeps=("settings",))
 def build_library_model(
-    kind: Literal["torchvision", "timm"], name: str, size: int | None
+    kind: Literal["torchvision", "timm"], name: str, size: Size | None
 ) -> Classifier:
     """A model under test of a library: one logit on its penultimate features, random weights.
 
     Args:
         kind: The library.
         name: The name of the model there.
-        size: Side in pixels to which images are resized in front of the model; None for their own.
+        size: Side, or height and width, to which images are resized in front of the model; None for
+            their own.
 
     Raises:
         BorderlineError: When the library is missing, or has no such model.

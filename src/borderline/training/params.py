@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from borderline.params import (
-    LARGEST_IMAGE,
-    SMALLEST_IMAGE,
+    ImageSize,
     Mark,
     PairParams,
     Params,
@@ -63,14 +62,15 @@ class LibraryModelParams(TrainedModelParams):
     Attributes:
         kind: ``torchvision`` or ``timm``.
         name: The name of the model in its library, such as ``resnet18``.
-        size: Side in pixels to which images are resized in front of the model; None for their own.
+        size: Side of the square, or height and width, to which images are resized in front of the
+            model, whatever their proportions; None for their own.
         pretrained: Whether training starts from pretrained weights of all layers but the last.
         weights: A safetensors file of these, with the names of the library; None downloads them.
     """
 
     kind: Literal["torchvision", "timm"]
     name: str = Field(min_length=1)
-    size: int | None = Field(ge=SMALLEST_IMAGE, le=LARGEST_IMAGE)
+    size: ImageSize | None
     pretrained: Annotated[bool, Field(strict=True)]
     weights: Annotated[str | None, Mark.NO_RESULT]
 

@@ -126,11 +126,28 @@ def test_size_resizes_in_front_of_the_model(tiny: LibraryModelParams) -> None:
     torch.testing.assert_close(seen[0].mean((0, 2, 3)), white)
 
 
+def test_size_may_be_height_and_width(tiny: LibraryModelParams, tmp_path: Path) -> None:
+    model = build_library_model(tiny.kind, tiny.name, (16, 48)).eval()
+    seen: list[torch.Size] = []
+    model.features.network.register_forward_hook(  # type: ignore[operator, union-attr]
+        lambda _, inputs, __: seen.append(inputs[0].shape[-2:])
+    )
+    images = torch.rand(2, 1, 16, 48)
+    # Height and width are compared, not one of both.
+    for given in (images, images[..., :16], images.mT):
+        model(given)
+    assert seen == [(16, 48)] * 3
+    dataset = ModelDataset(filepath=str(tmp_path / "model.safetensors"))
+    dataset.save(model)
+    assert torch.equal(dataset.load()(images), model(images))
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
         ({"name": "resnt18"}, r"m\.name is 'resnt18' \(did you mean 'resnet18'\?\)"),
         ({"name": "vit_b_16"}, r"m\.size is None, but vit_b_16 .* cannot take images of 12x12"),
+        ({"name": "vit_b_16", "size": [32, 64]}, r"m\.size is \[32, 64\], but .* of 32x64 pixels"),
         ({"name": "squeezenet1_0"}, r"m\.name is 'squeezenet1_0', but this network ends in no lin"),
         ({"name": "mnasnet0_5", "pretrained": True}, "m.weights is no whole safetensors file"),
         ({"kind": "timm", "name": "x"}, r"m\.kind is 'timm', but .*pip install 'borderline\[timm"),

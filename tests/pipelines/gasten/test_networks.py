@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -33,17 +35,40 @@ def params(**changed: object) -> GanParams:
     ],
 )
 def test_sizes_double_up_to_the_image(size: int, blocks: int | None, sizes: list[int]) -> None:
-    assert feature_map_sizes(size, blocks) == sizes
+    assert feature_map_sizes((size, size), blocks) == [(side, side) for side in sizes]
+
+
+@pytest.mark.parametrize("blocks", [None, 1, 3, 7])
+@pytest.mark.parametrize("size", [(16, 40), (17, 45), (8, 128), (64, 65), (8, 4096)])
+def test_no_side_gets_small_while_the_other_one_is_long(
+    size: tuple[int, int], blocks: int | None
+) -> None:
+    sizes = feature_map_sizes(size, blocks)
+    assert sizes[-1] == size
+    for small, large in pairwise(sizes):
+        halves = tuple((side + 1) // 2 for side in large)
+        assert all(
+            now in (half, side) for now, half, side in zip(small, halves, large, strict=True)
+        )
+        assert max(small) == max(halves) or min(large) == max(small), "the longer side is halved"
+        if max(large) > 4:
+            assert min(small) >= min(3, min(large))
+    if blocks is None:
+        assert max(sizes[0]) <= 4 < max(sizes[1])
+    turned = feature_map_sizes(size[::-1], blocks)
+    assert turned == [(width, height) for height, width in sizes]
 
 
 @pytest.mark.parametrize("architecture", ["dcgan", "resnet"])
 @pytest.mark.parametrize("loss", ["ns", "wgan_gp"])
-@pytest.mark.parametrize("size", [8, 9, 28, 33, 64])
+@pytest.mark.parametrize(
+    "size", [(8, 8), (9, 9), (28, 28), (33, 33), (64, 64), (17, 45), (45, 17), (8, 128), (9, 8)]
+)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_any_square_image_goes_both_ways(
-    architecture: str, loss: str, size: int, channels: int
+def test_any_image_goes_both_ways(
+    architecture: str, loss: str, size: tuple[int, int], channels: int
 ) -> None:
-    gan, shape = params(architecture=architecture, loss=loss), (channels, size, size)
+    gan, shape = params(architecture=architecture, loss=loss), (channels, *size)
     images = build_generator(gan, shape)(torch.randn(3, 5))
     assert images.shape == (3, *shape)
     assert images.abs().max() <= 1
@@ -59,6 +84,42 @@ def test_any_number_of_blocks(blocks: int) -> None:
         m for m in build_generator(gan, (1, 28, 28)).modules() if isinstance(m, nn.ConvTranspose2d)
     ]
     assert len(convolutions) == blocks
+
+
+@pytest.mark.parametrize("blocks", [None, 1, 4, 6])
+@pytest.mark.parametrize("side", [9, 28, 32])
+def test_square_images_get_the_layers_of_earlier_versions(side: int, blocks: int | None) -> None:
+    """Checkpoints of square images load, and the same seed gives the same bits."""
+    sides = [side]
+    while sides[0] > 4 if blocks is None else len(sides) <= blocks:
+        sides.insert(0, (sides[0] + 1) // 2)
+    steps = list(pairwise(sides))
+    widths = [2 * 2**block for block in reversed(range(len(steps)))] + [1]
+    up: list[nn.Module] = [
+        nn.Linear(5, widths[0] * sides[0] ** 2, bias=False),
+        nn.Unflatten(1, (widths[0], sides[0], sides[0])),
+    ]
+    for number, (small, large) in enumerate(steps):
+        end, rest = number == len(steps) - 1, large - (2 * small - 1)
+        channels = widths[number], widths[number + 1]
+        deconvolution = nn.ConvTranspose2d(*channels, 5, 2, 2, output_padding=rest, bias=end)
+        up += [nn.BatchNorm2d(channels[0]), nn.ReLU(), deconvolution]
+    down: list[nn.Module] = []
+    for number in range(len(steps)):
+        channels = widths[-1 - number], widths[-2 - number]
+        down.append(nn.Conv2d(*channels, 5, 2, 2, bias=number == 0))
+        down += [nn.BatchNorm2d(channels[1])] if number else []
+        down.append(nn.LeakyReLU(0.2))
+    down += [nn.Flatten(), nn.Linear(widths[0] * sides[0] ** 2, 1), nn.Flatten(0)]
+    gan, shape, given = params(filters=2, blocks=blocks), (1, side, side), torch.randn(3, 5)
+    generator, discriminator = build_generator(gan, shape), build_discriminator(gan, shape)
+    for network, layers in ((generator, [*up, nn.Tanh()]), (discriminator, down)):
+        before = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        weights = {name.removeprefix("net."): w for name, w in network.state_dict().items()}
+        before.load_state_dict(weights)
+        made = network(given)
+        assert torch.equal(before(given), made)
+        given = made
 
 
 def test_reference_widths_for_28x28() -> None:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from torch import Tensor
 
 from borderline.measures.class_names import ClassNames
-from borderline.measures.plots import add_probability_scale, framed_grid
+from borderline.measures.plots import add_probability_scale, cell_of, framed_grid
 from borderline.pipelines.clustering.search import ROWS, finished
 from borderline.records import Clusters, Part
 
@@ -132,18 +132,20 @@ def draw_clusters(
 
     A caption stands beside each cluster; the row of one without images stays empty.
     """
-    height = 0.8 * max(len(captions), 1) + 1
-    figure = Figure(figsize=(0.8 * _COLUMNS + 2.5, height), layout="constrained", dpi=120)
+    wide, high = cell_of(images)
+    columns = max(1, round(_COLUMNS / wide))
+    figsize = (0.8 * wide * columns + 2.5, 0.8 * high * max(len(captions), 1) + 1)
+    figure = Figure(figsize=figsize, layout="constrained", dpi=120)
     figure.suptitle(title)
     if not captions:
         figure.text(0.5, 0.4, "no clusters", ha="center")
         return figure
     rows = list(figure.subplots(len(captions), 1, squeeze=False)[:, 0])
     for cluster, (axes, caption) in enumerate(zip(rows, captions, strict=True)):
-        shown = (labels == cluster).nonzero()[:_COLUMNS, 0]
+        shown = (labels == cluster).nonzero()[:columns, 0]
         axes.set_axis_off()
         if len(shown):
-            grid = framed_grid(images[shown], p[shown], _COLUMNS, threshold)
+            grid = framed_grid(images[shown], p[shown], columns, threshold)
             axes.imshow(grid, interpolation="nearest")
         axes.text(
             -0.01, 0.5, caption, transform=axes.transAxes, ha="right", va="center", fontsize=9

@@ -240,7 +240,8 @@ class GanParams(Params):
         steps_per_epoch: Discriminator steps per epoch; None for one pass over the images. Small
             datasets need more than one pass.
         filters: Channels of the discriminator's first layer; each further layer doubles them.
-        blocks: Up- and down-sampling blocks of the DCGAN; None for as many as lead to 4x4.
+        blocks: Up- and down-sampling blocks of the DCGAN; None for as many as lead to 4 pixels of
+            the longer side.
         betas: Decay rates of Adam; None for 0.5 and 0.999.
         generator: Settings that differ from the common ones for the generator.
         discriminator: The same for the discriminator.

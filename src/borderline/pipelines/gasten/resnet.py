@@ -6,18 +6,20 @@ or halved from block to block: 8F -> 4F -> 2F -> F up, F -> 2F -> 4F -> 8F down.
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from borderline.pipelines.gasten.dcgan import Norm
+from borderline.pipelines.gasten.dcgan import MapSize, Norm
 
 BLOCKS_UP = 3
 BLOCKS_DOWN = 4
 
 
 class _Up(nn.Module):
-    def __init__(self, inputs: int, outputs: int, size: int) -> None:
+    def __init__(self, inputs: int, outputs: int, size: MapSize) -> None:
         super().__init__()
         self.size = size
         self.norm1, self.norm2 = nn.BatchNorm2d(inputs), nn.BatchNorm2d(outputs)
@@ -32,7 +34,9 @@ class _Up(nn.Module):
 
 
 class _Down(nn.Module):
-    def __init__(self, inputs: int, outputs: int, size: int, norm: Norm, *, first: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, size: MapSize, norm: Norm, *, first: bool
+    ) -> None:
         super().__init__()
         self.first = first
         self.norm1 = nn.Identity() if first else norm(inputs, size)
@@ -51,16 +55,18 @@ class _Down(nn.Module):
 class Generator(nn.Module):
     """Latent vectors (N, latent_dim), standard normal, to images (N, C, H, W) in [-1, 1].
 
-    ``sizes`` are the four side lengths of the feature maps, from the smallest to the image.
+    ``sizes`` are the four heights and widths of the feature maps, from the smallest to the image.
     """
 
-    def __init__(self, *, latent_dim: int, filters: int, channels: int, sizes: list[int]) -> None:
+    def __init__(
+        self, *, latent_dim: int, filters: int, channels: int, sizes: list[MapSize]
+    ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         widths = [filters * 2 ** (BLOCKS_UP - i) for i in range(BLOCKS_UP + 1)]
         self.net = nn.Sequential(
-            nn.Linear(latent_dim, widths[0] * sizes[0] ** 2),
-            nn.Unflatten(1, (widths[0], sizes[0], sizes[0])),
+            nn.Linear(latent_dim, widths[0] * prod(sizes[0])),
+            nn.Unflatten(1, (widths[0], *sizes[0])),
             *(_Up(widths[i], widths[i + 1], sizes[i + 1]) for i in range(BLOCKS_UP)),
             nn.BatchNorm2d(filters),
             nn.ReLU(),
@@ -76,13 +82,13 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, H, W) in [-1, 1] to logits (N,): positive for "real"."""
 
-    def __init__(self, *, filters: int, channels: int, size: int, norm: Norm) -> None:
+    def __init__(self, *, filters: int, channels: int, size: MapSize, norm: Norm) -> None:
         super().__init__()
         widths = [channels] + [filters * 2**i for i in range(BLOCKS_DOWN)]
         blocks: list[nn.Module] = []
         for i in range(BLOCKS_DOWN):
             blocks.append(_Down(widths[i], widths[i + 1], size, norm, first=i == 0))
-            size = -(-size // 2)
+            size = -(-size[0] // 2), -(-size[1] // 2)
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(widths[-1], 1)
 

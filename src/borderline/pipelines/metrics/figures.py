@@ -6,7 +6,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from borderline.measures.class_names import ClassNames
-from borderline.measures.plots import add_probability_scale, draw_image_grid, framed_grid
+from borderline.measures.plots import (
+    add_probability_scale,
+    cell_of,
+    draw_image_grid,
+    framed_grid,
+)
 from borderline.records import Part
 
 _SHOWN = 64
@@ -19,7 +24,9 @@ def draw_side_by_side(
     columns: int = 14,
 ) -> Figure:
     """A strip of borderline images for each source, by its name; without images it is a note."""
-    figure = Figure(figsize=(14, 0.95 * len(strips) + 0.6), layout="constrained", dpi=120)
+    wide, high = cell_of(strips[0][1]) if strips else (1, 1)
+    columns = max(1, round(columns / wide))
+    figure = Figure(figsize=(14, 0.95 * high * len(strips) + 0.6), layout="constrained", dpi=120)
     panels = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
     for axes, (name, images, p) in zip(panels, strips, strict=True):
         axes.text(-0.01, 0.5, name, ha="right", va="center", transform=axes.transAxes, fontsize=9)

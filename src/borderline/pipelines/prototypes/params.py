@@ -57,7 +57,7 @@ class ExplanationParams(Params):
         shap_samples: Random points between baseline and image that GradientSHAP averages.
         steps: Points between black and the image of the integrated gradients.
         window: Side of the square that occlusion blackens, in pixels; None for the part of the
-            image's side that 5 pixels are of 28.
+            image's shorter side that 5 pixels are of 28.
         curve_steps: Steps in which pixels are deleted and inserted.
         random_maps: Random orders of the pixels to compare an attribution with.
         randomisations: Times that the model's weights are drawn anew.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from borderline.pages import rendering
+from borderline.pages.pictures import stretch_of
 from borderline.pipelines.rating.answers import ANSWERS
 from borderline.pipelines.rating.items import fingerprint, ids_of
 from borderline.records import RatingItems
@@ -46,6 +47,7 @@ def render(model: str, items: RatingItems, pair_names: Mapping[str, str]) -> str
         charts=False,
         data=data,
         images=len(sources),
+        stretch=stretch_of(items["images"]).get("stretch"),
         minutes=max(1, round(len(sources) * _SECONDS_OF_AN_ANSWER / 60)),
         positive=pair_names["positive"],
         negative=pair_names["negative"],

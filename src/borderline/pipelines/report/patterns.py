@@ -16,7 +16,7 @@ from torch import Tensor
 
 from borderline.findings import Findings, Pattern
 from borderline.measures.plots import as_data_uris, as_picture, cluster_colour, overlay, scale_of
-from borderline.pages.pictures import Picture, pictures
+from borderline.pages.pictures import Picture, pictures, stretch_of
 from borderline.pages.verdicts import verdict_on
 from borderline.pipelines.report.gathering import method_name
 from borderline.pipelines.report.page import View
@@ -193,7 +193,7 @@ def picture_attributions(
             places = zip(("red", "blue"), where(push), strict=True)
             words = [f"{c} mostly at the {place}" if place else f"no {c}" for c, place in places]
             alt = f"{name} of {what} {number}: {', '.join(words)}"
-            shown[number].append({"src": address, "alt": alt, "name": name})
+            shown[number].append({"src": address, "alt": alt, "name": name, **stretch_of(laid)})
     return shown
 
 

@@ -17,6 +17,7 @@ from borderline.measures.plots import (
     CLUSTER_COLOURS,
     as_picture,
     bare,
+    cell_of,
     cluster_colour,
     draw_image_grid,
     draw_note,
@@ -164,7 +165,9 @@ def draw_found_again(
     if len(matches) == 0:
         return draw_note("There are no prototypes, or no repeat gave clusters.")
     rows, columns = len(prototypes), 1 + len(repeats)
-    figure = Figure(figsize=(1.15 * columns + 1, 1.3 * rows + 1.1), layout="constrained", dpi=110)
+    wide, high = cell_of(prototypes)
+    figsize = (1.15 * wide * columns + 1, (1.15 * high + 0.15) * rows + 1.1)
+    figure = Figure(figsize=figsize, layout="constrained", dpi=110)
     figure.suptitle(
         "The shown images and their matches in repeats with other seeds\n"
         "(cosine similarity in the model's embedding)",

@@ -21,6 +21,7 @@ from borderline.measures.plots import (
     add_probability_scale,
     as_picture,
     bare,
+    cell_of,
     colours_of_p,
     draw_note,
     framed_grid,
@@ -79,11 +80,12 @@ def draw_prototypes(
     """
     scale = colours_of_p(threshold)
     count, height = len(images), 1 + len(attributions)
-    columns = min(count, _COLUMNS)
+    wide, high = cell_of(images)
+    columns = min(count, max(1, round(_COLUMNS / wide)))
     blocks = -(-count // columns)
-    width = 1.6 * columns + 2.4
+    width = 1.6 * max(wide, 1) * columns + 2.4
     figure = Figure(
-        figsize=(width, (1.6 * height + 0.7) * blocks + 0.9), layout="constrained", dpi=130
+        figsize=(width, (1.6 * high * height + 0.7) * blocks + 0.9), layout="constrained", dpi=130
     )
     pushes = (
         f"to {names.positive}, blue: to {names.negative}" if names else "raises p, blue: lowers p"
@@ -186,7 +188,9 @@ def draw_tipping(
     negative, positive = (in_figure(name, _HEAD) for name in names)
     # Long names take room above the strips.
     more = _LINE * max(name.count("\n") for name in (negative, positive))
-    width, height = 0.95 * (images + 2 * neighbours) + 1.8, 1.2 * count + 1.2 + more
+    wide, high = cell_of(tipping["walks"])
+    width = 0.95 * wide * (images + 2 * neighbours) + 1.8
+    height = (0.95 * high + 0.25) * count + 1.2 + more
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
     figure.suptitle(_title(ends, latent), fontsize=11)
     axes = figure.subplots()
@@ -198,15 +202,17 @@ def draw_tipping(
         strip = real[rows[0].flip(0)], tipping["walks"][number], real[rows[1]]
         p = real_p[0].flip(0), tipping["walks_p"][number], real_p[1]
         picture, centres = _strip(strip, p, threshold)
-        side = len(picture)
-        pitch = round(1.3 * side)
-        top = pitch * number
-        sheet.append(np.pad(picture, ((0, pitch - side), (0, 0), (0, 0)), constant_values=1))
+        # The side of a square image of the same area, in pixels.
+        unit = len(picture) / high
+        gap = round(0.3 * unit)
+        top = (len(picture) + gap) * number
+        bottom = top + len(picture)
+        sheet.append(np.pad(picture, ((0, gap), (0, 0), (0, 0)), constant_values=1))
         for x, value in zip(centres, torch.cat(p).tolist(), strict=True):
-            axes.text(x, top + side + 2, f"{value:.2f}", fontsize=8, ha="center", va="top")
+            axes.text(x, bottom + 2, f"{value:.2f}", fontsize=8, ha="center", va="top")
         sides = [_caption(row) for _, row in table[table["prototype"] == number].iterrows()]
         caption = f"{number}\n{', '.join(sides)}" if any(sides) else f"{number}"
-        axes.text(-0.15 * side, top + side / 2, caption, fontsize=9, ha="right", va="center")
+        axes.text(-0.15 * unit, (top + bottom) / 2, caption, fontsize=9, ha="right", va="center")
     axes.imshow(np.concatenate(sheet), interpolation="nearest")
     for column, title in (
         ((neighbours - 1) / 2, f"nearest real\n{negative}"),
@@ -216,7 +222,7 @@ def draw_tipping(
         (neighbours + images - 1 + (neighbours + 1) / 2, f"nearest real\n{positive}"),
     ):
         x = np.interp(column, np.arange(len(centres)), centres)
-        axes.text(x, -0.08 * side, title, fontsize=9, ha="center", va="bottom")
+        axes.text(x, -0.08 * unit, title, fontsize=9, ha="center", va="bottom")
     return figure
 
 
