@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,6 +85,7 @@ def find_crossings(
     last: Tensor,
     targets: Tensor,
     tolerance: float,
+    may_go_on: Callable[[int], bool] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Find a point on each path where the probability is the target.
 
@@ -97,6 +99,8 @@ def find_crossings(
         first: Logits at share 0, below those of the targets, shape (N,).
         last: Logits at share 1, above those of the targets, shape (N,).
         targets: Probabilities in (0, 1), shape (N,).
+        may_go_on: Takes the number of paths that the next step evaluates; where it returns False,
+            the search ends with what it has. None for no such limit.
 
     Returns:
         The share of each crossing, float64 (N,), and whether it is within the tolerance (N,).
@@ -114,12 +118,18 @@ def find_crossings(
             values[inside] = (logits.double() - aims[paths]).numpy()
         return values  # type: ignore[no-any-return]
 
+    def stop_at_limit(state: Any) -> None:
+        in_progress = int((state.status == 1).sum())
+        if may_go_on is not None and not may_go_on(in_progress):
+            raise StopIteration
+
     result = find_root(
         excess,
         (np.zeros(len(targets)), np.ones(len(targets))),
         args=(np.arange(len(targets), dtype=np.float64),),
         tolerances={"fatol": _LOGITS_PER_PROBABILITY * tolerance},
         maxiter=_MOST_STEPS,
+        callback=None if may_go_on is None else stop_at_limit,
     )
     converged = np.abs(result.f_x) <= _LOGITS_PER_PROBABILITY * tolerance
     return torch.from_numpy(result.x), torch.from_numpy(converged)

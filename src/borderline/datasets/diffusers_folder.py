@@ -23,17 +23,19 @@ INDEX = "model_index.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 """The weights of each part that has some."""
 PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    pipeline: {**parts, "scheduler": ()}
-    for pipeline, parts in {
-        "DDPMPipeline": {"unet": ("UNet2DModel",)},
-        "DDIMPipeline": {"unet": ("UNet2DModel",)},
-        "LDMPipeline": {"unet": ("UNet2DModel",), "vqvae": ("VQModel", "AutoencoderKL")},
-        "DiTPipeline": {
-            # Earlier versions of the library saved the transformer under its former name.
-            "transformer": ("DiTTransformer2DModel", "Transformer2DModel"),
-            "vae": ("AutoencoderKL",),
-        },
-    }.items()
+    "DDPMPipeline": {"unet": ("UNet2DModel",), "scheduler": ()},
+    "DDIMPipeline": {"unet": ("UNet2DModel",), "scheduler": ()},
+    "LDMPipeline": {
+        "unet": ("UNet2DModel",),
+        "vqvae": ("VQModel", "AutoencoderKL"),
+        "scheduler": (),
+    },
+    "DiTPipeline": {
+        # Earlier versions of the library saved the transformer under its former name.
+        "transformer": ("DiTTransformer2DModel", "Transformer2DModel"),
+        "vae": ("AutoencoderKL",),
+        "scheduler": (),
+    },
 }
 """The pipelines that can be decoded, with the classes that each part may have; any scheduler."""
 
@@ -127,7 +129,7 @@ def parts_of(index: bytes) -> tuple[str, dict[str, str]]:
     named = {name: entry for name, entry in about.items() if isinstance(entry, list)}
     parts = {}
     for name in {**known, **named}:
-        library, kind, *_ = [*named.get(name, ()), None, None]
+        library, kind = (*named.get(name, []), None, None)[:2]
         if library is None and kind is None and name not in known:
             continue
         expected = known.get(name, ("no such part",))

@@ -73,12 +73,12 @@ class Decoder(nn.Module):
             free //= len(self.times)
         takes = 4 * _VALUES_PER_PIXEL * self._values(noise)
         fitting = max(1, min(_LARGEST_BATCH, int(_SHARE_OF_MEMORY * free / takes)))
-        return 2 ** int(math.log2(fitting))
+        return 1 << (fitting.bit_length() - 1)
 
     def _values(self, noise: Tensor) -> int:
         """The values of the widest layer for an image, about."""
         height, width = noise.shape[2:]
-        values = height * width * int(_first_width(self.denoiser.config))
+        values: int = height * width * _first_width(self.denoiser.config)
         if self.vae is None:
             return values
         widths = self.vae.config.block_out_channels
@@ -106,7 +106,8 @@ class DiffusersNetwork(ModuleNetwork):
 
 def read(source: Source, content: bytes) -> Network:
     """The pipeline in an archive of its folder."""
-    assert isinstance(source, GeneratorSource) and source.steps is not None
+    assert isinstance(source, GeneratorSource)
+    assert source.steps is not None
     try:
         import diffusers
     except ModuleNotFoundError as error:
@@ -162,7 +163,8 @@ def _classes(denoiser: Any) -> int | None:
             f"path names a pipeline whose class_embed_type is {config.class_embed_type!r}, but "
             "only numbered classes (num_class_embeds) can be decoded: choose another pipeline."
         )
-    return config.get("num_class_embeds") or config.get("num_embeds_ada_norm")
+    classes: int | None = config.get("num_class_embeds") or config.get("num_embeds_ada_norm")
+    return classes
 
 
 def _part(diffusers: Any, name: str, kind: str, files: dict[str, bytes]) -> Any:

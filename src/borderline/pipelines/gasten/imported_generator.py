@@ -74,6 +74,9 @@ class ImportedGenerator(nn.Module):
 
     def own_images(self, latents: Tensor) -> Tensor:
         """Latent vectors (N, Z) to the images of the network, of its size and colour."""
+        if len(latents) == 0:
+            # Not every network takes a batch without latents.
+            return self.own_images(latents.new_zeros(1, self.latent_dim))[:0]
         labels, named = self._labels(latents)
         latents = latents[:, : self.label_column]
         if self.settings.latents == "uniform":
@@ -95,9 +98,7 @@ class ImportedGenerator(nn.Module):
         return ([values], {}) if labels.argument is None else ([], {labels.argument: values})
 
 
-def _latent_shape(
-    settings: ImportedParams, declared: tuple[int, ...] | None
-) -> tuple[int, ...]:
+def _latent_shape(settings: ImportedParams, declared: tuple[int, ...] | None) -> tuple[int, ...]:
     """The shape of a latent, as the file declares it, or else as the settings say."""
     if declared is None:
         assert settings.shape is not None, "checked with the settings"
