@@ -88,7 +88,8 @@ class Decoder(nn.Module):
 
 def _first_width(config: Any) -> int:
     widths = config.get("block_out_channels")
-    return int(widths[0] if widths else config.num_attention_heads * config.attention_head_dim)
+    width: int = widths[0] if widths else config.num_attention_heads * config.attention_head_dim
+    return width
 
 
 class DiffusersNetwork(ModuleNetwork):
@@ -220,11 +221,19 @@ def _part(diffusers: Any, name: str, kind: str, files: dict[str, bytes]) -> Any:
 
 def _scheduler(diffusers: Any, config: dict[str, Any], kind: str) -> Any:
     ddim = diffusers.DDIMScheduler
-    if kind not in ddim._compatibles or config.get("_class_name") not in (kind, None):
+    # The last one has another scale of noise.
+    known = {*ddim._compatibles} - {"EDMEulerScheduler"}
+    if kind not in known or config.get("_class_name") not in (kind, None):
         raise BorderlineError(
             f"whose scheduler is {kind!r} ({config.get('_class_name')!r} in its own file), which "
             "DDIM cannot take the place of: choose a pipeline that predicts noise, such as one "
             "with DDPMScheduler."
+        )
+    predicts = "a flow" if config.get("use_flow_sigmas") else config.get("prediction_type")
+    if predicts not in (None, "epsilon", "sample", "v_prediction"):
+        raise BorderlineError(
+            f"whose network predicts {predicts!r} by its scheduler_config.json, which DDIM cannot "
+            "use: choose a pipeline that predicts noise."
         )
     try:
         return ddim.from_config({n: v for n, v in config.items() if n != "_class_name"})
