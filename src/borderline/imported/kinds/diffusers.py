@@ -83,12 +83,14 @@ class Decoder(nn.Module):
             return values
         widths = self.vae.config.block_out_channels
         scale = 2 ** (len(widths) - 1)
-        return max(values, height * width * scale**2 * int(widths[0]))
+        decoded: int = height * width * scale**2 * widths[0]
+        return max(values, decoded)
 
 
 def _first_width(config: Any) -> int:
     widths = config.get("block_out_channels")
-    width: int = widths[0] if widths else config.num_attention_heads * config.attention_head_dim
+    heads = config.get("num_attention_heads", 1) * config.get("attention_head_dim", 1)
+    width: int = widths[0] if widths else heads
     return width
 
 
