@@ -65,8 +65,12 @@ def test_a_pipeline_goes_the_whole_road(with_pipeline: Path) -> None:
     [
         ("ddpm/unet/model.py", "", "holds the code unet/model.py"),
         ("ddpm/unet/weights.bin", "", "a file that can run code when it is read"),
-        ("", "generators.ddpm.source.steps=0", "generators.ddpm.imported.source.steps"),
-        ("", "generators.ddpm.source.steps=101", "source.steps is 101, but the pipeline was"),
+        ("", "generators.ddpm.source.steps=0", "generators.ddpm.source.steps is 0, but it must be"),
+        (
+            "",
+            "generators.ddpm.source.steps=101,generators.searched.budget=null",
+            "source.steps is 101, but the pipeline was",
+        ),
         ("", "generators.ddpm.source.path=dpm", "there is no such folder on this machine"),
         ("", "generators.searched.budget=127", "a search decodes at least 64 images, of 2"),
         ("", "generators.searched.budget=0", "generators.searched.budget is 0"),
