@@ -7,6 +7,7 @@ import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,28 @@ class Morph(nn.Module):
         share = torch.sigmoid(2 * latents[:, 0])[:, None, None, None]
         waves = torch.einsum("nk,kchw->nchw", latents[:, 1:], self.waves)
         return (self.ends[0] * (1 - share) + self.ends[1] * share + waves).clamp(-1, 1)
+
+
+class Grid(nn.Module):
+    """Latents of a shape of their own and labels to images; what it gives has several forms."""
+
+    def __init__(self, form: str = "tensor") -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Any:
+        assert latents.shape[1:] == (2, 3)
+        assert labels.dtype == torch.int64
+        images = torch.sin(latents.sum(1)[:, None, None, :].expand(-1, 1, 4, -1)) / 2
+        images = images + 0.1 * labels[:, None, None, None]
+        return {
+            "tensor": images,
+            "tuple": (images, None),
+            "list": [images],
+            "sample": SimpleNamespace(sample=images),
+            "images": SimpleNamespace(images=images),
+            "dict": {"sample": images, "loss": 0},
+        }[self.form]
 
 
 class Detached(Net):

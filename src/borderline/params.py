@@ -372,6 +372,7 @@ class GeneratorParams(Params):
         has_space: Whether the kind leaves at least a ``generator``, to search in.
         has_file: Whether the kind reads a file that was trained elsewhere, its setting ``source``.
         needs_gradients: Whether the model under test must be differentiable.
+        passes_per_image: Passes of its network for an image; more where a decoder takes steps.
         baseline: What its images are, in the words of a page, if the kind is a baseline; empty for
             none. A baseline is chosen only by name, or where the grid has no other kind.
     """
@@ -383,6 +384,11 @@ class GeneratorParams(Params):
     has_file: ClassVar[bool] = False
     needs_gradients: ClassVar[bool] = False
     baseline: ClassVar[str] = ""
+
+    @property
+    def passes_per_image(self) -> int:
+        """See the attributes."""
+        return 1
 
     def variants(self) -> dict[str, Self]:
         """The generators that this entry of the configuration stands for, by suffix of its name."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from borderline import records
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import Tensor, nn
 
+logger = logging.getLogger(__name__)
+
 Parts = Generator[Part, None, str]
 """Yields parts; returns a note for readers of the results, empty if there is nothing to note."""
 
@@ -25,8 +31,37 @@ Parts = Generator[Part, None, str]
 _MOST_IN_VAIN = 50
 _FEWEST_MADE = 256
 _FEWEST_ENOUGH = 15_000
+_TIMED_IMAGES = 16
 PART_SIZE = 5000
 """Images in a part: a run of millions needs only the memory of one part."""
+
+
+@dataclass
+class Evaluations:
+    """The network passes of a decoder so far."""
+
+    count: int = 0
+
+
+def passes_per_image(decoder: nn.Module) -> int:
+    """The passes of its network that a decoder takes for an image: its steps, or 1."""
+    return int(getattr(decoder, "passes_per_image", 1))
+
+
+@contextmanager
+def counted_evaluations(decoder: nn.Module | None) -> Iterator[Evaluations]:
+    """Count the passes of a decoder, of whoever calls it, up to the end of the context."""
+    evaluations = Evaluations()
+    if decoder is None:
+        yield evaluations
+        return
+    passes = passes_per_image(decoder)
+
+    def count(_module: nn.Module, inputs: tuple[Tensor, ...], _images: Tensor) -> None:
+        evaluations.count += passes * len(inputs[0])
+
+    with decoder.register_forward_hook(count):
+        yield evaluations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +111,10 @@ class Sampler(ABC):
         assert self.decoder is not None, "the caller has checked it"
         return encode(self.decoder, images, judge, run)
 
+    def expected_evaluations(self, images: int) -> int:
+        """About how many passes of the decoder this number of images takes."""
+        return 0 if self.decoder is None else images * passes_per_image(self.decoder)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GanSampler(Sampler):
@@ -109,6 +148,30 @@ class GanSampler(Sampler):
     def decoder(self) -> nn.Module:
         """The generator."""
         return self.generator
+
+
+def log_duration(sampler: Sampler, images: int, run: RunParams) -> None:
+    """Log how long the images take, measured on a batch, where the decoder takes several passes."""
+    import torch
+
+    decoder = sampler.decoder
+    if decoder is None or passes_per_image(decoder) == 1:
+        return
+    device = run.torch_device()
+    latents = torch.zeros(_TIMED_IMAGES, int(decoder.latent_dim), device=device)  # type: ignore[arg-type]
+    started = time.perf_counter()
+    with torch.inference_mode():
+        # On the CPU the images are finished, and so is the work of an accelerator.
+        decoder.to(device).eval()(latents).cpu()
+    seconds = (time.perf_counter() - started) / _TIMED_IMAGES / passes_per_image(decoder)
+    passes = sampler.expected_evaluations(images)
+    logger.info(
+        "%d images take about %d passes of the decoder (%d an image), so about %s.",
+        images,
+        passes,
+        passes_per_image(decoder),
+        timedelta(seconds=round(passes * seconds)),
+    )
 
 
 def sample_within_pair(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +22,6 @@ _LAST_RATE = 0.01
 _SHRINKING = 0.05
 # The slope of the sigmoid is at most a quarter, so a logit that is four times as near will do.
 _LOGITS_PER_PROBABILITY = 4.0
-_MOST_REFINEMENTS = 12
-_AHEAD = 0.01
-# A first step that is a little too long ends on the other side.
-_BEYOND = 1.3
 _ROWS_AT_A_TIME = 1000
 # One of 256 grey levels between -1 and 1.
 _GREY_LEVEL = 2 / 255
@@ -93,6 +90,7 @@ def find_crossings(
     last: Tensor,
     targets: Tensor,
     tolerance: float,
+    may_go_on: Callable[[int], bool] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Find a point on each path where the probability is the target.
 
@@ -106,6 +104,8 @@ def find_crossings(
         first: Logits at share 0, on one side of those of the targets, shape (N,).
         last: Logits at share 1, on the other side, shape (N,).
         targets: Probabilities in (0, 1), shape (N,).
+        may_go_on: Takes the number of paths that the next step evaluates; where it returns False,
+            the search ends with what it has. None for no such limit.
 
     Returns:
         The share of each crossing, float64 (N,), and whether it is within the tolerance (N,).
@@ -123,67 +123,21 @@ def find_crossings(
             values[inside] = (logits.double() - aims[paths]).numpy()
         return values  # type: ignore[no-any-return]
 
+    def stop_at_limit(state: Any) -> None:
+        in_progress = int((state.status == 1).sum())
+        if may_go_on is not None and not may_go_on(in_progress):
+            raise StopIteration
+
     result = find_root(
         excess,
         (np.zeros(len(targets)), np.ones(len(targets))),
         args=(np.arange(len(targets), dtype=np.float64),),
         tolerances={"fatol": _LOGITS_PER_PROBABILITY * tolerance},
         maxiter=_MOST_STEPS,
+        callback=None if may_go_on is None else stop_at_limit,
     )
     converged = np.abs(result.f_x) <= _LOGITS_PER_PROBABILITY * tolerance
     return torch.from_numpy(result.x), torch.from_numpy(converged)
-
-
-def refine_crossings(
-    logits_at: Callable[[Tensor, Tensor], Tensor],
-    coarse_at: Callable[[Tensor, Tensor], Tensor],
-    shares: Tensor,
-    rises: Tensor,
-    targets: Tensor,
-    tolerance: float,
-) -> tuple[Tensor, Tensor]:
-    """Find crossings near those of a coarse version of ``logits_at``, with few evaluations.
-
-    Steps lead from the coarse crossing to the other side of the target: the first by the slope of
-    the coarse version, each further one twice as long. From there on it is the method of Anderson
-    and Bjorck (1973), whose secants need fewer evaluations in a narrow bracket than the bisections
-    of :func:`find_crossings`.
-
-    Args:
-        logits_at: As for :func:`find_crossings`.
-        coarse_at: The same of the coarse version.
-        shares: The coarse crossings, float64 (N,).
-        rises: Logits of the coarse version at share 1 minus those at share 0, above 0, (N,).
-        targets: As for :func:`find_crossings`.
-
-    Returns:
-        As :func:`find_crossings`.
-    """
-    aims, all_rows = torch.logit(targets.double()), torch.arange(len(shares))
-    ahead = (coarse_at(shares + _AHEAD, all_rows).double() - aims) / _AHEAD
-    # The slope there is steeper than that of the whole path, unless the path is odd.
-    slopes = torch.maximum(ahead, rises.double())
-    excess = logits_at(shares, all_rows).double() - aims
-    # The latest point and the one on the other side, or the one before while there is none.
-    x, f, x_other, f_other = shares.clone(), excess, shares.clone(), excess.clone()
-    steps, within = -_BEYOND * excess / slopes, _LOGITS_PER_PROBABILITY * tolerance
-    for _ in range(_MOST_REFINEMENTS):
-        rows = (f.abs() > within).nonzero()[:, 0]
-        if len(rows) == 0:
-            break
-        x_0, f_0, x_1, f_1 = x_other[rows], f_other[rows], x[rows], f[rows]
-        is_bracket = f_0 * f_1 < 0
-        secant = x_1 - f_1 * (x_1 - x_0) / torch.where(is_bracket, f_1 - f_0, 1.0)
-        x[rows] = torch.where(is_bracket, secant, (x_1 + steps[rows]).clamp(0, 1))
-        f[rows] = logits_at(x[rows], rows).double() - aims[rows]
-        steps = 2 * steps
-        stays = is_bracket & (f[rows] * f_1 > 0)
-        # A smaller value at the end that stays draws the next secant towards it.
-        weight = 1 - f[rows] / f_1
-        weight = torch.where(weight > 0, weight, 0.5)
-        x_other[rows] = torch.where(stays, x_0, x_1)
-        f_other[rows] = torch.where(stays, weight * f_0, f_1)
-    return x, f.abs() <= within
 
 
 def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int = _STEPS) -> Tensor:

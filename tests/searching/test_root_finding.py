@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from borderline.searching import find_crossings, refine_crossings
+from borderline.searching import find_crossings
 
 N = 200
 RANDOM = torch.Generator().manual_seed(0)
@@ -59,59 +59,5 @@ def test_jump_across_the_boundary_is_not_called_found() -> None:
 
     _, converged = find_crossings(
         jump, torch.tensor([-2.0]), torch.tensor([2.0]), torch.tensor([0.5]), 0.01
-    )
-    assert not converged.any()
-
-
-def smooth(shares: Tensor, rows: Tensor) -> Tensor:
-    """Paths with a slope that changes by less than a half."""
-    x = shares - ROOTS[rows]
-    return 20 * x + 5 * torch.sin(2 * x)
-
-
-@pytest.mark.parametrize("off", [0.0, 0.001, 0.02, -0.02, 0.1])
-def test_coarse_crossings_are_refined_in_few_evaluations(off: float) -> None:
-    evaluations = 0
-
-    def counting(shares: Tensor, rows: Tensor) -> Tensor:
-        nonlocal evaluations
-        evaluations += len(rows)
-        assert ((shares >= 0) & (shares <= 1)).all()
-        return smooth(shares, rows)
-
-    coarse = (ROOTS + off).clamp(0, 1)
-    shares, converged = refine_crossings(
-        counting,
-        lambda shares, rows: smooth(shares - off, rows),
-        coarse,
-        torch.full((N,), 15.0),
-        torch.full((N,), 0.5),
-        0.01,
-    )
-    assert converged.all()
-    assert (smooth(shares, torch.arange(N)).sigmoid() - 0.5).abs().max() <= 0.01
-    assert evaluations < 4.5 * N
-    if abs(off) < 0.0015:
-        assert evaluations == N
-
-
-def test_refined_paths_of_every_steepness_are_within_the_tolerance() -> None:
-    rises = (ends()[1] - ends()[0]).clamp(min=0.1)
-    coarse = (ROOTS + 0.05 * torch.randn(N, generator=RANDOM)).clamp(0, 1)
-    shares, converged = refine_crossings(steep, steep, coarse, rises, torch.full((N,), 0.5), 0.01)
-    p = torch.sigmoid(steep(shares, torch.arange(N)))
-    assert ((p - 0.5).abs()[converged] <= 0.01).all()
-    assert converged.double().mean() > 0.9
-
-
-def test_path_without_a_crossing_is_not_called_found() -> None:
-    half = torch.tensor([0.5])
-    _, converged = refine_crossings(
-        lambda shares, rows: 3 + shares,
-        lambda shares, rows: 40 * (shares - 0.5),
-        half.double(),
-        torch.tensor([40.0]),
-        half,
-        0.01,
     )
     assert not converged.any()

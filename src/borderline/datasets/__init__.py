@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from borderline.datasets.checkpoints import CheckpointDataset as CheckpointDataset
     from borderline.datasets.checkpoints import CheckpointFolder as CheckpointFolder
+    from borderline.datasets.diffusers_folder import DiffusersFolder as DiffusersFolder
     from borderline.datasets.figures import FigureFolder as FigureFolder
     from borderline.datasets.figures import MatplotlibDataset as MatplotlibDataset
     from borderline.datasets.figures import OptionalMatplotlibDataset as OptionalMatplotlibDataset
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "checkpoints": ("CheckpointDataset", "CheckpointFolder"),
+    "diffusers_folder": ("DiffusersFolder",),
     "figures": (
         *("FigureFolder", "MatplotlibDataset", "OptionalMatplotlibDataset", "PlotlyDataset"),
     ),

@@ -10,6 +10,8 @@ from borderline.imported.params import Source
 
 IMPORTED_FILE = "imported_file"
 """The dataset name of the file of a model or generator."""
+# The dataset of a source that is no single file.
+_DATASETS = {"diffusers": "DiffusersFolder"}
 PRETRAINED = "pretrained_weights"
 """The dataset name of the pretrained weights of a model that is trained here."""
 
@@ -28,7 +30,7 @@ def imported_files(
             places.append((f"{model}.{name}", f"generators.{name}", source))
     return {
         f"{owner}.{IMPORTED_FILE}": {
-            "type": "borderline.datasets.ImportedFile",
+            "type": f"borderline.datasets.{_DATASETS.get(source.kind, 'ImportedFile')}",
             "filepath": source.path,
             "setting": f"{setting}.source.path",
             "metadata": {"kedro-viz": {"layer": "models under test"}},

@@ -264,7 +264,7 @@ class BlindJudge(nn.Module):
 def prepared(images: Tensor, contract: Contract) -> Tensor:
     """Images (N, C, H, W) in [-1, 1] after the preprocessing of a model."""
     if contract.fit:
-        images = _fitted(images, contract)
+        images = fitted(images, contract.channels, contract.shape)
     low, high = contract.range
     images = (images + 1) / 2 * (high - low) + low
     if contract.mean is not None and contract.std is not None:
@@ -279,11 +279,15 @@ def prepared(images: Tensor, contract: Contract) -> Tensor:
     return images.to(getattr(torch, contract.dtype))
 
 
-def _fitted(images: Tensor, contract: Contract) -> Tensor:
-    channels, shape = images.shape[1], contract.shape
-    if contract.channels == 1 and channels == 3:
+def fitted(images: Tensor, channels: int | None, shape: tuple[int, int] | None) -> Tensor:
+    """Images (N, C, H, W) in [-1, 1] with other channels and another height and width.
+
+    They are resized (bilinear), grey is repeated to three channels, colours are averaged to grey.
+    None keeps what they have.
+    """
+    if channels == 1 and images.shape[1] == 3:
         images = images.mean(1, keepdim=True)
-    elif contract.channels == 3 and channels == 1:
+    elif channels == 3 and images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1)
     if shape is not None and shape != images.shape[-2:]:
         images = F.interpolate(images, shape, mode="bilinear", antialias=True).clamp(-1, 1)

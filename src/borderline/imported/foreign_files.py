@@ -92,6 +92,11 @@ def foreign_folder(folder: Path) -> str:
         return SAVED_MODEL
     if folder.suffix in (".mlpackage", ".mlmodelc"):
         return CORE_ML
+    if (folder / "model_index.json").is_file():
+        return (
+            "a pipeline of diffusers, which makes images: name it as the source of a generator "
+            "(kind 'diffusers', see docs/generators.md)"
+        )
     files = sorted(
         path.name
         for pattern in ("*.safetensors", "*.onnx", "*.pt", "*.pth", "*.bin", "*.ckpt", "*.pt2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import ExitStack
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +31,9 @@ class ModuleNetwork(Network):
         self._traced = False
         self._hooked: list[tuple[nn.Module, bool]] = []
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Any:
         """The outputs of the module."""
-        outputs: Tensor = self.module(images)
-        return outputs
+        return self.module(images, *labels, **named)
 
     def embed(self, images: Tensor) -> Tensor:
         """The output of the layer."""

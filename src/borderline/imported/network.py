@@ -32,15 +32,26 @@ class Network(nn.Module, ABC):
         output: The output that holds the class scores, by name or position; None for the usual one.
         input_shape: The shape of the input that the file declares, with the batch; None for a
             number that it leaves open, and in place of the shape where it declares none.
+        usual: The names that the wanted output may have in a mapping or an object.
+        latent_shape: Of a generator whose file declares it: the shape of a latent; None for others.
+        classes: Of such a generator: the number of classes that it takes labels of.
+        passes_per_image: Passes of the network for an output.
     """
 
     layer: str = ""
     output: str | int | None = None
     input_shape: tuple[int | None, ...] | None = None
+    usual: tuple[str, ...] = ("logits",)
+    latent_shape: tuple[int, ...] | None = None
+    classes: int | None = None
+    passes_per_image: int = 1
 
     @abstractmethod
-    def forward(self, images: Tensor) -> Any:
-        """Prepared images (N, ...) to the outputs of the network."""
+    def forward(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Any:
+        """Prepared images (N, ...) to the outputs of the network.
+
+        A generator takes latents in their place, and may take labels (N,) after them.
+        """
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
@@ -54,13 +65,13 @@ class Network(nn.Module, ABC):
             NoEmbedding: When there is none.
         """
 
-    def outputs(self, images: Tensor) -> Tensor:
+    def outputs(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Tensor:
         """Prepared images (N, ...) to the tensor of class scores among the outputs.
 
         Raises:
             NoScores: When there is no such tensor.
         """
-        return outputs_of(self(images), self.output)
+        return outputs_of(self(images, *labels, **named), self.output, self.usual)
 
     def declared(self) -> dict[str, Any]:
         """The settings of ``input`` that the file itself declares; empty where it declares none."""
@@ -87,7 +98,9 @@ def no_such_layer(name: str, known: list[str]) -> NoEmbedding:
     )
 
 
-def scored_output(outputs: Any, output: str | int | None = None) -> Any:
+def scored_output(
+    outputs: Any, output: str | int | None = None, usual: tuple[str, ...] = ("logits",)
+) -> Any:
     """The class scores among the outputs of a network, or among the nodes that make them.
 
     By default they are the first item of a sequence, and ``logits`` of a mapping or object, as in
@@ -96,17 +109,24 @@ def scored_output(outputs: Any, output: str | int | None = None) -> Any:
     Args:
         outputs: What the network returns.
         output: Their name or position.
+        usual: The names of the scores in a mapping or object, the first one first.
 
     Raises:
         NoScores: When nothing has that name or position.
     """
     if output is not None:
         return _named_output(outputs, output)
-    if isinstance(outputs, tuple | list) and outputs and not hasattr(outputs, "logits"):
+    if isinstance(outputs, tuple | list) and outputs and not _has_any(outputs, usual):
         outputs = outputs[0]
-    if isinstance(outputs, Mapping):
-        outputs = outputs.get("logits", outputs)
-    return getattr(outputs, "logits", outputs)
+    for name in usual:
+        if isinstance(outputs, Mapping):
+            outputs = outputs.get(name, outputs)
+        outputs = getattr(outputs, name, outputs)
+    return outputs
+
+
+def _has_any(outputs: Any, names: tuple[str, ...]) -> bool:
+    return any(hasattr(outputs, name) for name in names)
 
 
 def _named_output(outputs: Any, output: str | int) -> Any:
@@ -129,22 +149,25 @@ def _kind(outputs: Any) -> str:
     return type(outputs).__name__
 
 
-def outputs_of(outputs: Any, output: str | int | None = None) -> Tensor:
+def outputs_of(
+    outputs: Any, output: str | int | None = None, usual: tuple[str, ...] = ("logits",)
+) -> Tensor:
     """The tensor of class scores among the outputs of a network.
 
     Args:
         outputs: What the network returns.
         output: Their name or position; see :func:`scored_output`.
+        usual: The names of the scores in a mapping or object.
 
     Raises:
         NoScores: When there is no such tensor.
     """
-    scores = scored_output(outputs, output)
+    scores = scored_output(outputs, output, usual)
     if isinstance(scores, Tensor):
         return scores
     hint = " (source.output can name another one)" if isinstance(scores, Mapping) else ""
     kind = "None" if scores is None else _kind(scores)
-    raise NoScores(f"it gives a {kind}, and no tensor or logits{hint}")
+    raise NoScores(f"it gives a {kind}, and no tensor or {' or '.join(usual)}{hint}")
 
 
 def floating(scores: Tensor) -> Tensor:
@@ -164,24 +187,37 @@ def floating(scores: Tensor) -> Tensor:
 
 
 def in_fixed_batches(
-    function: Callable[[Tensor], Tensor], images: Tensor, size: int | None
+    function: Callable[..., Tensor],
+    images: Tensor,
+    size: int | None,
+    *labels: Tensor,
+    **named: Tensor,
 ) -> Tensor:
     """Apply a function that takes batches of one size only to images (N, ...), N above 0.
 
     The last batch is filled with copies of the last image, whose results are dropped.
 
     Args:
-        function: Images (``size``, ...) to results (``size``, ...).
+        function: Images (``size``, ...), and labels (``size``,) if any, to results (``size``, ...).
         images: The images.
         size: The number of images in a batch; None for any.
+        labels: A label for each image, by position.
+        named: The same by keyword.
     """
     if size is None or len(images) == size:
-        return function(images)
+        return function(images, *labels, **named)
     results = []
-    for batch in images.split(size):
-        copies = batch[-1:].expand(size - len(batch), *batch.shape[1:])
-        results.append(function(torch.cat([batch, copies]))[: len(batch)])
+    for start in range(0, len(images), size):
+        rows = slice(start, start + size)
+        first, *rest = (_filled(values[rows], size) for values in (images, *labels))
+        by_name = {name: _filled(values[rows], size) for name, values in named.items()}
+        results.append(function(first, *rest, **by_name)[: len(images[rows])])
     return torch.cat(results)
+
+
+def _filled(batch: Tensor, size: int) -> Tensor:
+    copies = batch[-1:].expand(size - len(batch), *batch.shape[1:])
+    return torch.cat([batch, copies])
 
 
 def input_of_last_linear(

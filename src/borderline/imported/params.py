@@ -15,7 +15,9 @@ from pydantic import (
 
 from borderline.params import Mark, Params, Size, sides
 
-SourceKind = Literal["torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable"]
+SourceKind = Literal[
+    "torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable", "diffusers"
+]
 ImageLayout = Literal["nchw", "nhwc", "flat_nchw", "flat_nhwc"]
 NEED_A_CLASS = ("state_dict", "callable")
 RUN_CODE = ("torch_export", "torchscript", "pickle")
@@ -63,6 +65,16 @@ class Source(Params):
         """Whether reading it runs code of its file, or of a module that it names."""
         return self.kind in RUN_CODE or self.import_path is not None
 
+    @field_validator("kind")
+    @classmethod
+    def _makes_what_is_asked(cls, kind: SourceKind) -> SourceKind:
+        if kind == "diffusers" and not issubclass(cls, GeneratorSource):
+            raise ValueError(
+                "a pipeline of diffusers makes images and classifies none: name it as the source "
+                "of a generator of kind 'imported' (docs/generators.md)"
+            )
+        return kind
+
     @field_validator("path")
     @classmethod
     def _at_home(cls, path: str | None) -> str | None:
@@ -97,6 +109,39 @@ class Source(Params):
             raise ValueError("arguments belong to the class of import_path, so remove them")
         if self.key is not None and self.kind != "state_dict":
             raise ValueError("key belongs to the file of a state_dict, so remove it")
+        return self
+
+
+class GeneratorSource(Source):
+    """The file, the Python object or the folder of a generator.
+
+    Attributes:
+        kind: One of those of models, or ``diffusers``: the folder of a pipeline of that library.
+        output: The output that holds the images, by name or by position from 0; None for the
+            first one, or the one called ``sample`` or ``images``.
+        steps: Steps of DDIM from noise to an image; of ``diffusers`` only.
+    """
+
+    steps: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stored_without_steps(cls, values: Any) -> Any:
+        # Generators that earlier versions stored have the source of a model.
+        return dict(values) if isinstance(values, Source) else values
+
+    @model_validator(mode="after")
+    def _steps_are_of_diffusers(self) -> Self:
+        is_pipeline = self.kind == "diffusers"
+        if (self.steps is None) == is_pipeline:
+            raise ValueError(
+                "kind 'diffusers' makes an image in several steps, so set steps, such as 20"
+                if is_pipeline
+                else f"steps belong to kind 'diffusers', so remove them from kind {self.kind!r}"
+            )
+        for name in ("output", "credentials", "trust"):
+            if is_pipeline and getattr(self, name) not in (None, False):
+                raise ValueError(f"kind 'diffusers' has no {name}, so remove it")
         return self
 
 

@@ -96,15 +96,6 @@ def test_encoded_images_are_decoded_to_themselves(solver: str, labelled: bool) -
     assert latents[:, -1].tolist() == ([-1, 1, 1, -1] if labelled else [0, 0, 0, 0])
 
 
-def test_coarse_decoder_has_the_same_weights_and_a_quarter_of_the_passes() -> None:
-    decoder = decoder_of(steps=8, solver="heun")
-    coarse = decoder.coarse()
-    assert coarse is not None
-    assert (decoder.passes, coarse.passes) == (16, 4)
-    assert coarse.velocity is decoder.velocity
-    assert decoder_of(steps=2).coarse() is None
-
-
 def test_batches_follow_the_memory_of_an_image() -> None:
     small, large = (decoder_of((1, side, side), steps=1) for side in (8, 256))
     assert batch_size_of(small) == BATCH_SIZE > batch_size_of(large) >= 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from scipy import stats
 from torch import Tensor, nn
 
 from borderline.errors import BorderlineError
+from borderline.imported.module_network import ModuleNetwork
+from borderline.imported.params import Source
 from borderline.params import RunParams
 from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
 from borderline.pipelines.gasten.kinds.imported import Settings, import_generator, keep_sampler
 from conftest import generator_settings
-from elsewhere import Tiny, saved
+from elsewhere import Grid, Tiny, saved
 
 SHAPE = (1, 28, 28)
 SOURCES: dict[str, dict[str, Any]] = {
@@ -101,6 +104,107 @@ def test_what_does_not_fit(changed: dict[str, Any], shape: tuple[int, ...], word
     content = saved("state_dict", Tiny(), latents(2))
     with pytest.raises(BorderlineError, match=words):
         check_generator(ImportedGenerator(settings_of("state_dict", **changed), content), shape)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"latent_dim": None}, "latent_dim is None: set it to the length"),
+        ({"latent_shape": [2, 3]}, r"latent_dim is 4, but latent_shape \[2, 3\] has 6 numbers"),
+        ({"latent_shape": []}, "latent_shape"),
+        ({"latent_shape": [2, 0]}, "latent_shape"),
+        ({"latent_shape": "cube"}, "latent_shape"),
+        ({"labels": {"negative": 1, "positive": 1}}, "negative and positive are both 1"),
+        ({"labels": {"negative": -1, "positive": 1}}, r"labels\.negative"),
+        ({"labels": {"negative": "shirt", "positive": 1}}, r"labels\.negative"),
+        ({"labels": {"positive": 1}}, r"labels\.negative"),
+    ],
+)
+def test_settings_that_contradict_each_other(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        settings_of("pickle", **changed)
+
+
+def grid_of(form: str = "tensor", **changed: Any) -> ImportedGenerator:
+    source = {
+        "kind": "callable",
+        "import_path": "elsewhere.Grid",
+        "arguments": {"form": form},
+    }
+    labels = {"negative": 3, "positive": 1}
+    values = {"latent_shape": [2, 3], "labels": labels, "source": source} | changed
+    settings = generator_settings("imported", **values)
+    return ImportedGenerator(settings, b"", (3, 8, 6))
+
+
+@pytest.mark.parametrize("form", ["tensor", "tuple", "list", "sample", "images", "dict"])
+def test_latents_of_any_shape_and_outputs_of_any_form(form: str) -> None:
+    generator = grid_of(form)
+    assert generator.latent_dim == 7
+    check_generator(generator, (1, 4, 3))
+    z = torch.randn(20, 7)
+    expected = Grid()(z[:, :6].reshape(-1, 2, 3), torch.where(z[:, 6] > 0, 1, 3))
+    torch.testing.assert_close(generator(z), expected)
+
+
+def test_uniform_latents_leave_the_class_alone() -> None:
+    normal, uniform = grid_of(), grid_of(latents="uniform")
+    z = torch.randn(20, 7)
+    mapped = torch.cat([torch.erf(z[:, :6] / 2**0.5), z[:, 6:]], 1)
+    torch.testing.assert_close(uniform(z), normal(mapped))
+
+
+def test_exported_graph_of_a_fixed_batch_takes_labels(tmp_path: Path) -> None:
+    example = torch.zeros(3, 2, 3), torch.zeros(3, dtype=torch.int64)
+    torch.export.save(torch.export.export(Grid(), example), tmp_path / "g.pt2")
+    source = {"kind": "torch_export", "path": "g.pt2", "trust": True, "import_path": None}
+    generator = ImportedGenerator(
+        generator_settings(
+            "imported",
+            source=source,
+            latent_shape=[2, 3],
+            labels={"negative": 3, "positive": 1},
+        ),
+        (tmp_path / "g.pt2").read_bytes(),
+    )
+    z = torch.randn(7, 7)
+    torch.testing.assert_close(generator(z), grid_of()(z))
+
+
+def test_labels_go_by_keyword_where_they_have_one() -> None:
+    class Named(nn.Module):
+        def forward(self, latents: Tensor, *, kind: Tensor) -> Tensor:
+            return kind[:, None, None, None].expand(-1, 1, 8, 6) / 10 + 0 * latents.sum()
+
+    labels = {"negative": 3, "positive": 1, "argument": "kind"}
+    generator = grid_of(labels=labels)
+    generator.network = ModuleNetwork(Named())
+    torch.testing.assert_close(
+        generator(torch.tensor([[0.0] * 6 + [1], [0.0] * 6 + [-1]])).mean((1, 2, 3)),
+        torch.tensor([0.1, 0.3]),
+    )
+
+
+def test_images_of_another_size_and_colour_are_fitted() -> None:
+    with pytest.raises(BorderlineError, match="set fit to true"):
+        check_generator(grid_of(), (3, 8, 6))
+    generator = grid_of(fit=True)
+    check_generator(generator, (3, 8, 6))
+    images = generator(torch.randn(2, 7))
+    assert torch.equal(images[:, 0], images[:, 2])
+
+
+def test_output_that_is_not_there_is_named() -> None:
+    source = grid_of("dict").settings.source.plain() | {"output": "picture"}
+    with pytest.raises(BorderlineError, match=r"source.output is 'picture', which finds no images"):
+        check_generator(grid_of(source=source), (1, 4, 3))
+
+
+def test_source_of_an_earlier_version_has_no_steps() -> None:
+    values = settings_of("state_dict").plain()
+    old = {name: value for name, value in values["source"].items() if name != "steps"}
+    values["source"] = Source.model_validate(old)
+    assert Settings.model_validate(values) == settings_of("state_dict")
 
 
 def test_onnx_is_refused_for_it_has_no_gradients() -> None:

@@ -66,47 +66,6 @@ def find(
             return merged, end.value
 
 
-class Slow(Ramp):
-    """A generator with a faster version that is a little off."""
-
-    passes = 4
-
-    def __init__(self, off: float = 0.02) -> None:
-        super().__init__()
-        self.off, self.calls = off, 0
-
-    def coarse(self) -> Ramp:
-        fast = Ramp(self.off)
-        fast.passes = 1
-        return fast
-
-    def forward(self, latents: Tensor) -> Tensor:
-        self.calls += len(latents)
-        return super().forward(latents)
-
-
-def test_faster_version_of_a_generator_saves_evaluations_of_it() -> None:
-    calls = {}
-    for off in (0.0, 0.02):
-        generator = Slow(off)
-        found, note = find(generator=generator)
-        assert note == ""
-        assert len(found["images"]) == 300
-        assert (found["probabilities"] - 0.5).abs().max() <= 0.0101
-        calls[off] = generator.calls
-    slow = Slow()
-    slow.coarse = lambda: None  # type: ignore[method-assign]
-    find(generator=slow)
-    assert calls[0.0] < 0.5 * slow.calls
-    assert calls[0.02] < 0.8 * slow.calls
-
-
-def test_faster_version_that_misses_a_side_is_not_the_last_word() -> None:
-    found, note = find(generator=Slow(9.0))
-    assert note == ""
-    assert len(found["images"]) == 300
-
-
 def test_images_are_on_the_boundary_where_few_of_the_generator_are() -> None:
     freely = torch.sigmoid(Model()(Ramp()(torch.randn(3000, Z))))
     assert is_borderline(freely, BOUNDARY).double().mean() < 0.1
@@ -253,6 +212,79 @@ def test_arc_has_its_ends_and_keeps_its_length() -> None:
     assert torch.allclose(spherical(a, b, torch.ones(50)), b, atol=1e-5)
     quarter = spherical(torch.tensor([[1.0, 0]]), torch.tensor([[0, 1.0]]), torch.tensor([0.5]))
     assert torch.allclose(quarter, torch.tensor([[0.5**0.5, 0.5**0.5]]))
+
+
+def test_evaluations_are_the_images_times_the_passes() -> None:
+    class Slow(Ramp):
+        passes_per_image = 3
+
+        def forward(self, latents: Tensor) -> Tensor:
+            self.decoded = getattr(self, "decoded", 0) + len(latents)
+            return super().forward(latents)
+
+    generator = Slow()
+    with sampling.counted_evaluations(generator) as evaluations:
+        find(generator=generator)
+    assert evaluations.count == 3 * generator.decoded
+    find(generator=generator)
+    assert evaluations.count < 3 * generator.decoded, "only what happens in the context counts"
+
+
+@pytest.mark.parametrize("passes", [1, 4])
+def test_budget_bounds_the_search_and_more_finds_more(passes: int) -> None:
+    made = []
+    for images in (64, 500, 3000):
+        generator = Ramp()
+        generator.passes_per_image = passes
+        with sampling.counted_evaluations(generator) as evaluations:
+            found, note = find(images=2000, generator=generator, budget=passes * images)
+        assert evaluations.count <= passes * images
+        made.append(len(found["images"]))
+        assert f"at {made[-1]} of 2000 images" in note
+        assert (found["probabilities"] - 0.5).abs().max() <= 0.0101
+    assert 0 < made[0] < made[1] < made[2] < 2000
+
+
+def test_budget_that_is_not_reached_says_nothing() -> None:
+    found, note = find(budget=10**6)
+    assert (len(found["images"]), note) == (300, "")
+
+
+def test_budget_too_small_for_a_batch_makes_no_image_and_says_so() -> None:
+    found, note = find(budget=3)
+    assert len(found["images"]) == 0
+    assert "the budget of 3 decoder evaluations ended the search at 0 of 300 images" in note
+
+
+class Labelled(Ramp):
+    """The last number of a latent is a label, which shifts its images to one side."""
+
+    latent_dim, label_column = Z + 1, Z
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, latents: Tensor) -> Tensor:
+        lean = Model().weight.detach().sign().reshape(1, 1, 8, 8) * self.shift
+        side = torch.where(latents[:, Z] > 0, 1.0, -1.0)[:, None, None, None]
+        return super().forward(latents[:, :Z]) * 0.5 + side * lean
+
+
+def test_walks_stay_within_a_label() -> None:
+    found, note = find(generator=Labelled(0.02))
+    assert note == ""
+    assert len(found["images"]) == 300
+    positive = (found["latents"][:, Z] > 0).double().mean()
+    assert 0.3 < positive < 0.7
+    assert (found["probabilities"] - 0.5).abs().max() <= 0.0101
+
+
+def test_labels_that_never_cross_the_boundary_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent_search, "_MOST_LATENTS", 2000)
+    found, note = find(generator=Labelled(2.0))
+    assert len(found["images"]) == 0
+    assert "those of each label on one" in note
 
 
 def test_seed_decides_every_bit() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from borderline.errors import BorderlineError
+from borderline.errors import BorderlineError, NotInstalled
 from borderline.imported.foreign_files import foreign_format
 from borderline.imported.network import Network
 from borderline.imported.params import Source
@@ -24,7 +24,9 @@ def read_network(source: Source, content: bytes) -> Network:
     try:
         network: Network = import_module(f"{__name__}.{source.kind}").read(source, content)
     except BorderlineError as error:
-        raise BorderlineError(f"source.{error}") from error
+        # A stored network whose library is missing is not damaged.
+        kind = NotInstalled if isinstance(error, NotInstalled) else BorderlineError
+        raise kind(f"source.{error}") from error
     except ModuleNotFoundError as error:
         raise BorderlineError(
             f"source.kind is {source.kind!r}, which needs {error.name}: install it "

@@ -19,21 +19,21 @@ from borderline.imported.params import Source
 class CallableNetwork(Network):
     """A function from tensors (N, ...) to tensors or arrays."""
 
-    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
         self._function = function
         self._embed: Callable[[Tensor], Any] | None = getattr(function, "embed", None)
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Any:
         """The result of the function."""
-        return self._function(images)
+        return self._function(images, *labels, **named)
 
-    def outputs(self, images: Tensor) -> Tensor:
+    def outputs(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Tensor:
         """The class scores in the result of the function, on the device of the images."""
-        result = self(images)
+        result = self(images, *labels, **named)
         # A list of numbers is an array; a list of tensors, as a tuple, holds several outputs.
         if not isinstance(result, list) or any(isinstance(item, Tensor) for item in result):
-            result = scored_output(result, self.output)
+            result = scored_output(result, self.output, self.usual)
         return _tensor(result, images)
 
     def embed(self, images: Tensor) -> Tensor:

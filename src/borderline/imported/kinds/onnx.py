@@ -60,11 +60,11 @@ class OnnxNetwork(Network):
             shape = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
             self.input_shape = tuple(shape)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """The output with the class scores."""
+    def forward(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Tensor:
+        """The output with the class scores; no generator is of this kind, so no labels come."""
         return self._run(self._session, self._output, images)
 
-    def outputs(self, images: Tensor) -> Tensor:
+    def outputs(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Tensor:
         """The output with the class scores."""
         return self.forward(images)
 

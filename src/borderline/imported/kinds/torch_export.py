@@ -53,13 +53,13 @@ class ExportedNetwork(Network):
         # The weights to train, which the graphs of all devices share, and their names there.
         self._trained, self._names = nn.ParameterList(), list[str]()
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Any:
         """The outputs of the graph."""
-        return self._graph(images.device)(self._cast(images))
+        return self._graph(images.device)(self._cast(images), *labels, **named)
 
-    def outputs(self, images: Tensor) -> Tensor:
+    def outputs(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Tensor:
         """The class scores, also of more or fewer images than the graph takes at once."""
-        return in_fixed_batches(super().outputs, images, self._batch)
+        return in_fixed_batches(super().outputs, images, self._batch, *labels, **named)
 
     def embed(self, images: Tensor) -> Tensor:
         """The value of the layer's node."""

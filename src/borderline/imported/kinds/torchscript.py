@@ -27,9 +27,9 @@ class ScriptNetwork(Network):
         self._embedders: dict[str, Callable[[Tensor], Tensor]] = {}
         self._method: str | None = None
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Tensor, *labels: Tensor, **named: Tensor) -> Any:
         """The outputs of the module."""
-        return self.module(images)
+        return self.module(images, *labels, **named)
 
     def embed(self, images: Tensor) -> Tensor:
         """The input of the last linear operator, or the result of the named method."""

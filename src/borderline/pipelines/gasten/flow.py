@@ -107,7 +107,7 @@ class Decoder(nn.Module):
         self.batch_size = max(1, _PIXELS_AT_A_TIME // (height * width))
 
     @property
-    def passes(self) -> int:
+    def passes_per_image(self) -> int:
         """The number of passes through the network for an image."""
         return self.steps * (2 if self.solver == "heun" else 1)
 
@@ -124,13 +124,6 @@ class Decoder(nn.Module):
             points = moved
         _, height, width = self.image_shape
         return points[:, :, :height, :width].clamp(-1, 1)
-
-    def coarse(self) -> Decoder | None:
-        """A decoder with the same weights and a quarter of the passes; None for few passes."""
-        steps = self.passes // 4
-        if steps < 1 or self.passes < 4:
-            return None
-        return Decoder(self.velocity, self.image_shape, steps, "euler")
 
     @torch.no_grad()
     def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:

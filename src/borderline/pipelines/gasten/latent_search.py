@@ -7,9 +7,8 @@ between them. So every image is borderline by construction.
 
 from __future__ import annotations
 
-import logging
 import math
-import time
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -22,24 +21,26 @@ from borderline.boundary import Pairs, logit
 from borderline.measures.inference import BATCH_SIZE, batch_size_of, embed, in_batches
 from borderline.params import RunParams
 from borderline.records import LabelledImages, Part, take_rows
-from borderline.sampling import GanSampler, Parts, make_part, part_sizes
-from borderline.searching import (
-    find_crossings,
-    is_distinct,
-    pair_up,
-    refine_crossings,
-    spherical,
+from borderline.sampling import (
+    Evaluations,
+    GanSampler,
+    Parts,
+    counted_evaluations,
+    make_part,
+    part_sizes,
+    passes_per_image,
 )
-
-logger = logging.getLogger(__name__)
+from borderline.searching import find_crossings, is_distinct, pair_up, spherical
 
 _MOST_LATENTS = 50_000
 _MOST_ROUNDS = 20
 _FEWEST_CANDIDATES = 64
 # With fewer, most walks would end in the same few latents.
 _FEWEST_OF_A_SIDE = 32
-# Evaluations of an image, as measured: the draw and the walk, and the final steps and the image.
-_OF_SCOUT, _OF_GENERATOR = 6, 5
+# A search of a small budget draws a few latents and joins each several times.
+_SHARE_FOR_WALKS = 0.75
+# About: a latent to start from, some steps of a walk, and the image at its end.
+_IMAGES_PER_CROSSING = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class SearchSampler(GanSampler):
     """A latent space to search in; its settings are those of the kind ``latent_search``.
 
     Attributes:
+        budget: Most passes of the decoder for the images; None for no limit.
         keep: The share of the images to keep, the most real by the discriminator or the judge.
         real_features: The judge's features of the real training images, shape (M, D).
     """
@@ -55,6 +57,7 @@ class SearchSampler(GanSampler):
     truncation: float | None
     spread: float
     tolerance: float
+    budget: int | None = None
     keep: float = 1.0
     discriminator: nn.Module | None = None
     judge: nn.Module | None = None
@@ -69,23 +72,43 @@ class SearchSampler(GanSampler):
         threshold: float,
     ) -> Parts:
         """Images on the boundary, no two of a part alike."""
+        with counted_evaluations(self.generator) as evaluations:
+            budget = _Budget(self.budget, passes_per_image(self.generator), evaluations)
+            return (yield from self._parts(classifier, images, run, threshold, budget))
+
+    def expected_evaluations(self, images: int) -> int:
+        """See :class:`Sampler`."""
+        passes = images * _IMAGES_PER_CROSSING / self.keep * passes_per_image(self.generator)
+        return round(passes if self.budget is None else min(passes, self.budget))
+
+    def _parts(
+        self,
+        classifier: nn.Module,
+        images: int,
+        run: RunParams,
+        threshold: float,
+        budget: _Budget,
+    ) -> Parts:
         device, random = run.torch_device(), run.generator("latent search")
         rate = self._rate(device)
         generator = self.generator.to(device).eval()
         classifier = classifier.to(device).eval()
-        scout = _scout_of(generator)
-        _announce(images, generator, scout, device)
+        made = 0
         for size in part_sizes(images):
             part: Part | None = None
             missing = size
             for _ in range(_MOST_ROUNDS):
-                candidates = max(_FEWEST_CANDIDATES, round(missing / self.keep))
-                search = classifier, threshold, candidates, device, random
-                latents, note = self._search_once(scout, *search)
-                if note and scout is not generator:
-                    # Few steps may not reach the other side.
-                    scout = generator
-                    latents, note = self._search_once(scout, *search)
+                wanted = max(_FEWEST_CANDIDATES, round(missing / self.keep))
+                candidates = min(wanted, budget.images() // _IMAGES_PER_CROSSING)
+                if candidates == 0:
+                    note = (
+                        f"the budget of {self.budget} decoder evaluations ended the search at "
+                        f"{made + size - missing} of {images} images: raise it to find more"
+                    )
+                    break
+                latents, note = self._search_once(
+                    classifier, threshold, candidates, device, random, budget
+                )
                 more = make_part(generator, classifier, latents, device)
                 if rate is not None and len(latents) > 0:
                     best = rate(more["images"]).topk(math.ceil(self.keep * len(latents))).indices
@@ -99,8 +122,13 @@ class SearchSampler(GanSampler):
                     f"{_MOST_ROUNDS} rounds found only {size - missing} of {size} different "
                     "images: the generator repeats itself, so start from another epoch of step 1"
                 )
-            assert part is not None, "there is at least one round"
-            yield part
+            # A later part may find nothing left to spend; the first one stands for all images.
+            if part is None and made == 0:
+                latents = torch.empty(0, int(generator.latent_dim))  # type: ignore[arg-type]
+                part = make_part(generator, classifier, latents, device)
+            if part is not None:
+                made += len(part["images"])
+                yield part
             if note:
                 return note
         return ""
@@ -123,71 +151,85 @@ class SearchSampler(GanSampler):
 
     def _search_once(
         self,
-        scout: nn.Module,
         classifier: nn.Module,
         threshold: float,
         candidates: int,
         device: torch.device,
         random: torch.Generator,
+        budget: _Budget,
     ) -> tuple[Tensor, str]:
-        """Latents on the boundary, and a note that ends the search; empty if it may go on.
+        """Latents on the boundary, and a note that ends the search; empty if it may go on."""
+        generator = self.generator
+        shift = logit(threshold)
 
-        The ``scout`` is the generator, or a faster version of it that finds about the same.
-        """
-        shift, width = logit(threshold), int(self.generator.latent_dim)  # type: ignore[arg-type]
-
-        def logits_of(latents: Tensor, decoder: nn.Module = scout) -> Tensor:
+        def logits_of(latents: Tensor) -> Tensor:
             """Logits that are 0 on the boundary."""
-            size = batch_size_of(decoder)
             logits = in_batches(
-                lambda batch: classifier(decoder(batch)), latents, device=device, batch_size=size
+                lambda batch: classifier(generator(batch)),
+                latents,
+                device=device,
+                batch_size=batch_size_of(generator),
             )
             return logits - shift
 
-        latents, logits = torch.empty(0, width), torch.empty(0)
-        fewest = 0
+        latents, logits = torch.empty(0, int(generator.latent_dim)), torch.empty(0)  # type: ignore[arg-type]
+        fewest, cut = 0, False
+        kept_for_walks = round(_SHARE_FOR_WALKS * budget.images())
         while fewest < _FEWEST_OF_A_SIDE and len(latents) < _MOST_LATENTS:
-            drawn = self._draw(torch.empty(max(candidates, BATCH_SIZE), latents.shape[1]), random)
+            size = min(max(candidates, BATCH_SIZE), budget.images() - kept_for_walks)
+            cut = size <= 0
+            if cut:
+                break
+            drawn = self._draw(torch.empty(size, latents.shape[1]), random)
             latents, logits = torch.cat([latents, drawn]), torch.cat([logits, logits_of(drawn)])
-            below, above = logits < 0, logits > 0
-            fewest = min(int(below.sum()), int(above.sum()))
+            sides = _sides(latents, logits, getattr(generator, "label_column", None))
+            fewest = sum(min(len(below), len(above)) for below, above in sides)
         advice = "train the GAN longer, start from another epoch, or use a generator of kind gasten"
         if fewest == 0:
-            p = torch.sigmoid(logits + shift)
-            return latents[:0], (
-                f"all {len(latents)} images drawn from the GAN fall on one side of the boundary, "
-                f"with p from {p.min():.3f} to {p.max():.3f}: {advice}"
-            )
+            return latents[:0], "" if cut else f"{_one_sided(logits, shift)}: {advice}"
         note = ""
-        if fewest < _FEWEST_OF_A_SIDE:
+        # Where the budget cuts the draws, its own note says so.
+        if fewest < _FEWEST_OF_A_SIDE and not cut:
             # Another round would cost as many draws and find as few.
             note = (
                 f"only {fewest} of {len(latents)} images drawn from the GAN fall on the rarer side "
                 f"of the boundary, so all walks lead to these: {advice}"
             )
-        sides = latents[below], latents[above]
-        rows = pair_up(*sides, candidates, self.pairs, "cosine", random)
-        targets = 0.5 + self.spread * (2 * torch.rand(len(rows[0]), generator=random) - 1)
-        ends = logits[below][rows[0]], logits[above][rows[1]]
+        most = min(candidates, budget.images() // _IMAGES_PER_CROSSING)
+        low, high = self._ends(latents, sides, most, random)
+        targets = 0.5 + self.spread * (2 * torch.rand(len(low), generator=random) - 1)
         # The target of two images near the boundary may lie outside of the two.
-        between = (ends[0] < torch.logit(targets)) & (torch.logit(targets) < ends[1])
-        first, last = sides[0][rows[0]][between], sides[1][rows[1]][between]
-        targets, ends = targets[between], (ends[0][between], ends[1][between])
-
-        def logits_at(shares: Tensor, rows: Tensor, decoder: nn.Module = scout) -> Tensor:
-            return logits_of(spherical(first[rows], last[rows], shares), decoder)
-
-        shares, converged = find_crossings(logits_at, *ends, targets, self.tolerance)
-        if scout is not self.generator:
-            shares, converged = refine_crossings(
-                lambda shares, rows: logits_at(shares, rows, self.generator),
-                logits_at,
-                shares,
-                ends[1] - ends[0],
-                targets,
-                self.tolerance,
-            )
+        between = (logits[low] < torch.logit(targets)) & (torch.logit(targets) < logits[high])
+        low, high = low[between], high[between]
+        first, last = latents[low], latents[high]
+        # The images of the crossings are decoded once more.
+        still = None if self.budget is None else lambda paths: paths + len(low) <= budget.images()
+        shares, converged = find_crossings(
+            lambda shares, rows: logits_of(spherical(first[rows], last[rows], shares)),
+            logits[low],
+            logits[high],
+            targets[between],
+            self.tolerance,
+            still,
+        )
         return spherical(first, last, shares)[converged], note
+
+    def _ends(
+        self,
+        latents: Tensor,
+        sides: list[tuple[Tensor, Tensor]],
+        count: int,
+        random: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """Rows of latents on the negative and on the positive side, joined within each label."""
+        both = [(below, above) for below, above in sides if len(below) and len(above)]
+        joined = []
+        for below, above in both:
+            share = max(1, count // len(both))
+            rows = pair_up(latents[below], latents[above], share, self.pairs, "cosine", random)
+            joined.append((below[rows[0]], above[rows[1]]))
+        low, high = (torch.cat(rows) for rows in zip(*joined, strict=True))
+        return low, high
 
     def _draw(self, latents: Tensor, random: torch.Generator) -> Tensor:
         if self.truncation is None:
@@ -196,28 +238,48 @@ class SearchSampler(GanSampler):
         return nn.init.trunc_normal_(latents, a=-limit, b=limit, generator=random)
 
 
-def _scout_of(generator: nn.Module) -> nn.Module:
-    """A faster version of a generator for the search, if it has one; else the generator."""
-    coarse = getattr(generator, "coarse", None)
-    scout: nn.Module | None = None if coarse is None else coarse()
-    return generator if scout is None else scout.eval()
+class _Budget:
+    """The passes of a decoder that a search may still take."""
+
+    def __init__(self, most: int | None, passes: int, evaluations: Evaluations) -> None:
+        self._most, self._passes, self._evaluations = most, passes, evaluations
+
+    def images(self) -> int:
+        """The number of images that may still be decoded."""
+        if self._most is None:
+            return sys.maxsize
+        return max(0, self._most - self._evaluations.count) // self._passes
 
 
-def _announce(images: int, generator: nn.Module, scout: nn.Module, device: torch.device) -> None:
-    """Say how long a search takes about, if an image takes several passes through a network."""
-    passes: int | None = getattr(generator, "passes", None)
-    if passes is None:
-        return
-    batch = torch.zeros(min(images, batch_size_of(generator)), int(generator.latent_dim))  # type: ignore[arg-type]
-    started = time.perf_counter()
-    in_batches(generator, batch, device=device)
-    pass_seconds = (time.perf_counter() - started) / (len(batch) * passes)
-    each = _OF_SCOUT * int(scout.passes) + _OF_GENERATOR * passes  # type: ignore[arg-type]
-    logger.info(
-        "The search for %s images takes about %s passes through the network each: %s minutes.",
-        f"{images:,}",
-        each,
-        f"{math.ceil(images * each * pass_seconds / 60):,}",
+def _sides(
+    latents: Tensor, logits: Tensor, label_column: int | None
+) -> list[tuple[Tensor, Tensor]]:
+    """Rows of the negative and of the positive side, of each label of a generator that takes some.
+
+    A label cannot change by degrees, so a walk from one to the other would jump over the boundary.
+    """
+    everywhere = torch.ones(len(latents), dtype=torch.bool)
+    groups = [everywhere]
+    if label_column is not None:
+        positive = latents[:, label_column] > 0
+        groups = [~positive, positive]
+    return [
+        tuple((side & group).nonzero().flatten() for side in (logits < 0, logits > 0))  # type: ignore[misc]
+        for group in groups
+    ]
+
+
+def _one_sided(logits: Tensor, shift: float) -> str:
+    """The reason why no latents can be joined."""
+    if (logits < 0).any() and (logits > 0).any():
+        return (
+            f"the {len(logits)} images drawn from the generator fall on both sides of the "
+            "boundary, but those of each label on one, and no walk leads from label to label"
+        )
+    p = torch.sigmoid(logits + shift)
+    return (
+        f"all {len(logits)} images drawn from the GAN fall on one side of the boundary, with p "
+        f"from {p.min():.3f} to {p.max():.3f}"
     )
 
 

@@ -169,9 +169,13 @@ def make_images(
 ) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
     """Images of a generator with the model's p, in parts, and their outcome."""
     from borderline.pipelines.gasten.stream import stream_parts
-    from borderline.sampling import sample_within_pair
+    from borderline.sampling import counted_evaluations, log_duration, sample_within_pair
 
+    log_duration(sampler, generation.images, run)
     parts = sample_within_pair(
         sampler, classifier, pair_train, generation.images, run, boundary["threshold"]
     )
-    yield from stream_parts(parts, seconds=sampler.seconds, note=sampler.note)
+    with counted_evaluations(sampler.decoder) as evaluations:
+        yield from stream_parts(
+            parts, seconds=sampler.seconds, note=sampler.note, evaluations=evaluations
+        )

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
 from borderline.boundary import ConfusionParams, OperatingPoint, logit, uncentred
 from borderline.errors import BorderlineError
 from borderline.fingerprints import EARLIER, NOISE_DIGEST, REFERENCE, STEP_2_SEED
-from borderline.imported.params import Source
+from borderline.imported.params import GeneratorSource
 from borderline.measures.judges import JUDGE_OF, Distance, Reference
 from borderline.names import fault_of_path
 from borderline.params import (
@@ -101,21 +101,67 @@ class StartsFromGan(GeneratorParams):
             )
 
 
+class LabelParams(Params):
+    """The labels of the two classes in a generator that is told which class to make.
+
+    Attributes:
+        argument: The keyword of the labels, int64 (N,); None where they are the second argument.
+    """
+
+    negative: Annotated[StrictInt, Field(ge=0)]
+    positive: Annotated[StrictInt, Field(ge=0)]
+    argument: str | None = None
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.negative == self.positive:
+            raise ValueError(
+                f"negative and positive are both {self.negative}: name the labels of two classes, "
+                "or set labels to null"
+            )
+        return self
+
+
 class ImportedParams(GeneratorParams):
     """A generator that was trained elsewhere.
 
     Attributes:
-        latents: The distribution of its latent vectors z: standard ``normal``, or ``uniform`` in
-            [-1, 1]. Borderline draws normal latents and maps them.
-        latent_shape: ``vector`` for z of shape (N, Z), ``map`` for (N, Z, 1, 1).
+        latent_dim: The length of its latents; None where ``latent_shape`` or the file says it.
+        latents: The distribution of its latents z: standard ``normal``, or ``uniform`` in [-1, 1].
+            Borderline draws normal latents and maps them.
+        latent_shape: ``vector`` for z of shape (N, Z), ``map`` for (N, Z, 1, 1), or the shape of a
+            latent as a list: [4, 8, 8] for (N, 4, 8, 8).
+        labels: The labels of the two classes; None for a generator that takes none.
         range: The values of black and white in its images.
+        fit: Whether images of another size or number of channels are changed to those of the real
+            images, as the inputs of models are.
     """
 
-    source: Source
-    latent_dim: int = Field(ge=1)
+    source: GeneratorSource
+    latent_dim: int | None = Field(ge=1)
     latents: Literal["normal", "uniform"]
-    latent_shape: Literal["vector", "map"]
+    latent_shape: (
+        Literal["vector", "map"]
+        | Annotated[tuple[Annotated[StrictInt, Field(ge=1)], ...], Field(min_length=1)]
+    )
     range: tuple[float, float]
+    # With defaults here too, because the generators that earlier versions saved lack these.
+    labels: LabelParams | None = None
+    fit: bool = False
+
+    @property
+    def passes_per_image(self) -> int:
+        """The steps of its source, if it has any."""
+        return self.source.steps or 1
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape of a latent; None where only the file says it."""
+        if isinstance(self.latent_shape, tuple):
+            return self.latent_shape
+        if self.latent_dim is None:
+            return None
+        return (self.latent_dim,) if self.latent_shape == "vector" else (self.latent_dim, 1, 1)
 
 
 FLOW_PRESETS: dict[str, dict[str, Any]] = {

@@ -14,7 +14,7 @@ from borderline.measures.inference import in_batches, predict
 from borderline.measures.plots import draw_by_tenths, draw_image_grid
 from borderline.pipelines.gasten.training import Progress, Trainee
 from borderline.records import Part
-from borderline.sampling import Parts
+from borderline.sampling import Evaluations, Parts
 
 Epoch = tuple[dict[str, Checkpoint], pd.DataFrame, dict[str, Figure]]
 """A checkpoint by name, the history so far, grids of samples by name."""
@@ -59,19 +59,26 @@ def has_diverged(history: pd.DataFrame) -> bool:
 
 
 def stream_parts(
-    parts: Parts, *, seconds: float = 0.0, note: str = ""
+    parts: Parts,
+    *,
+    seconds: float = 0.0,
+    note: str = "",
+    evaluations: Evaluations | None = None,
 ) -> Iterator[tuple[dict[str, Part], pd.DataFrame]]:
     """The parts of a generator's images by name, each with the outcome so far.
 
-    ``seconds`` and ``note`` are the duration of the work before them and a note about it. The
-    outcome is a table with one row: ``images``, ``seconds``, ``note``.
+    ``seconds`` and ``note`` are the duration of the work before them and a note about it;
+    ``evaluations`` counts the passes of the decoder. The outcome is a table with one row:
+    ``images``, ``evaluations``, ``seconds``, ``note``.
     """
+    passes = evaluations or Evaluations()
     images, number, started = 0, 0, time.perf_counter()
 
     def outcome(notes: list[str]) -> pd.DataFrame:
         spent = seconds + time.perf_counter() - started
         note = "; ".join(text for text in notes if text)
-        return pd.DataFrame([{"images": images, "seconds": spent, "note": note}])
+        counts = {"images": images, "evaluations": passes.count}
+        return pd.DataFrame([{**counts, "seconds": spent, "note": note}])
 
     while True:
         try:

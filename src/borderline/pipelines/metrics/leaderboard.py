@@ -37,6 +37,9 @@ def gather_scores(
     # These distances are of all images; the comparisons bring distances at equal N.
     table = table.loc[:, ~table.columns.str.startswith(("fd_", "fid"))]
     table.insert(0, "source", [*tables, REAL])
+    if "evaluations" in table:
+        # A whole number, which the real images and images of earlier versions lack.
+        table["evaluations"] = table["evaluations"].astype("Int64")
     return table.assign(baseline=[baselines.get(source, "") for source in table["source"]])
 
 

@@ -99,7 +99,9 @@ def measure_generator(
         boundary=boundary,
         device=run.torch_device(),
     )
-    outcome = {name: outcome_table[name] for name in ("seconds", "note")}
+    # Images of earlier versions have no evaluations.
+    names = [name for name in ("evaluations", "seconds", "note") if name in outcome_table]
+    outcome = {name: outcome_table[name] for name in names}
     return DataFrame([scores]).assign(**outcome), histogram, features
 
 

@@ -43,6 +43,11 @@ class Settings(DiffusionParams):
 
     kind: Literal["diffusion"]
 
+    @property
+    def passes_per_image(self) -> int:
+        """The steps of the decoder; those of ``heun`` have two passes."""
+        return self.steps * (2 if self.solver == "heun" else 1)
+
     def needs_gan(self) -> bool:
         """No: it is trained from noise."""
         return False

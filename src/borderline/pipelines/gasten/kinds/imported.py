@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from kedro.pipeline import Pipeline
@@ -31,6 +32,29 @@ class Settings(ImportedParams):
             raise ValueError(f"range is [{low:g}, {high:g}], whose second number must be greater")
         if self.source.kind == "onnx":
             raise ValueError("source.kind 'onnx' has no gradients, which walks in its space need")
+        if self.source.kind == "diffusers":
+            return self._of_noise_to_images()
+        if self.latent_dim is None and self.shape is None:
+            raise ValueError(
+                "latent_dim is None: set it to the length of the generator's latent vectors, or "
+                "latent_shape to a list such as [4, 8, 8]"
+            )
+        shape = self.shape
+        assert shape is not None
+        if self.latent_dim not in (None, math.prod(shape)):
+            raise ValueError(
+                f"latent_dim is {self.latent_dim}, but latent_shape {list(shape)} has "
+                f"{math.prod(shape)} numbers: remove latent_dim, which follows from the shape"
+            )
+        return self
+
+    def _of_noise_to_images(self) -> Self:
+        for name, usual in (("latents", "normal"), ("range", (-1, 1))):
+            if getattr(self, name) != usual:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, but a pipeline of diffusers goes from "
+                    f"normal noise to images in [-1, 1]: remove {name}"
+                )
         return self
 
     def needs_gan(self) -> bool:
@@ -44,7 +68,7 @@ class Settings(ImportedParams):
             check_generator,
         )
 
-        check_generator(ImportedGenerator(self, content), image_shape)
+        check_generator(ImportedGenerator(self, content, image_shape), image_shape)
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
@@ -58,8 +82,9 @@ def import_generator(
     """The generator, tried on a few latents."""
     from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
 
-    network = ImportedGenerator(generator, imported_file)
-    check_generator(network, tuple(pair_train["images"].shape[1:]))
+    image_shape = tuple(pair_train["images"].shape[1:])
+    network = ImportedGenerator(generator, imported_file, image_shape)
+    check_generator(network, image_shape)
     return network
 
 

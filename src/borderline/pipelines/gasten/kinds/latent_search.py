@@ -5,10 +5,10 @@ It trains nothing for the model under test; see ``latent_search.py`` of the stag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from kedro.pipeline import Pipeline
-from pydantic import Field, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from borderline.boundary import Pairs
 from borderline.errors import BorderlineError, did_you_mean
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from borderline.datasets.checkpoints import Checkpoints
     from borderline.pipelines.gasten.latent_search import SearchSampler
     from borderline.pipelines.gasten.networks import Discriminator, Generator
+
+
+FEWEST_IMAGES = 64
+"""A search that decodes fewer images finds nothing to join."""
 
 
 class RealismParams(Params):
@@ -48,6 +52,8 @@ class Settings(StartsFromGan):
         spread: Targets are uniform in ``0.5 +- spread``; 0 for the boundary itself. Targets are
             centred probabilities, ``sigmoid(logit p - logit t)``.
         tolerance: Largest distance of a centred probability from its target.
+        budget: Most decoder evaluations of the search: images decoded, times the steps of the
+            decoder; None for no limit.
     """
 
     kind: Literal["latent_search"]
@@ -57,6 +63,8 @@ class Settings(StartsFromGan):
     spread: float = Field(ge=0, lt=0.5)
     tolerance: float = Field(gt=0, lt=0.5)
     realism: RealismParams | None
+    # With a default here too, because the ledgers of earlier versions lack it.
+    budget: Annotated[StrictInt, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _start_is_of_step_1(self) -> Self:
@@ -88,6 +96,13 @@ class Settings(StartsFromGan):
                 "choose a later epoch of step 1."
             )
         super().check(name, context)
+        passes = 1 if source is None else spaces[source].passes_per_image
+        if self.budget is not None and self.budget < FEWEST_IMAGES * passes:
+            raise BorderlineError(
+                f"generators.{name}.budget is {self.budget}, but a search decodes at least "
+                f"{FEWEST_IMAGES} images, of {passes} evaluations each: raise it to "
+                f"{FEWEST_IMAGES * passes} or more, or set it to null."
+            )
         reach = self.tolerance + self.spread
         if not context.is_in_band(reach):
             raise BorderlineError(
@@ -141,6 +156,7 @@ def keep_sampler(
         truncation=generator.truncation,
         spread=generator.spread,
         tolerance=generator.tolerance,
+        budget=generator.budget,
         keep=generator.realism.keep if generator.realism else 1.0,
         discriminator=discriminator,
         judge=judge if by_judge else None,
