@@ -42,6 +42,9 @@ class ImportedGenerator(nn.Module):
         BorderlineError: When it cannot be read; the sentence begins with a setting of ``settings``.
     """
 
+    called = "generator"
+    advice = "import another generator of the pair, or use a generator of kind gasten"
+
     def __init__(
         self,
         settings: ImportedParams,
