@@ -220,6 +220,18 @@ def test_a_pipeline_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> 
         generator_of(folder, **changed)
 
 
+@pytest.mark.parametrize(
+    ("file", "changed"), [(UNET, {"sample_size": 7}), (SCHEDULER, {"steps_offset": 100})]
+)
+def test_a_pipeline_that_cannot_take_its_own_noise_is_named(
+    tmp_path: Path, file: str, changed: dict[str, int]
+) -> None:
+    folder = write_pipeline(tmp_path / "pipeline")
+    changed_config(folder, file, **changed)
+    with pytest.raises(BorderlineError, match=r"^source.path is a pipeline that cannot take"):
+        check_generator(generator_of(folder), SHAPE)
+
+
 def test_images_of_another_size_need_fit(folders: dict[str, Path]) -> None:
     with pytest.raises(BorderlineError, match=r"set fit to true, or set source\.size"):
         check_generator(generator_of(folders["DDPMPipeline"], fit=False), SHAPE)
