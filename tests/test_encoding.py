@@ -123,3 +123,23 @@ def test_no_images_have_no_latents(run: RunParams) -> None:
     images = torch.zeros(0, 1, 8, 8)
     assert encode(decoder, images, judge, run).shape == (0, 4)
     assert Errors.of(images, images, judge, CPU).pixels.shape == (0,)
+
+
+def test_decoder_of_many_steps_has_few_images_at_once_and_each_is_encoded_alike() -> None:
+    largest = 0
+
+    class Stepwise(Inverted):
+        passes_per_image = 32
+
+        def forward(self, latents: Tensor) -> Tensor:
+            nonlocal largest
+            if torch.is_grad_enabled():
+                largest = max(largest, len(latents))
+            return super().forward(latents)
+
+    shape = (1, 6, 6)
+    images = torch.randn(9, *shape, generator=torch.Generator().manual_seed(0))
+    run = RunParams(seed=1, device="cpu")
+    stepwise = encode(Stepwise(shape), images, Blind(shape), run)
+    assert 0 < largest <= 4
+    torch.testing.assert_close(stepwise, encode(Inverted(shape), images, Blind(shape), run))

@@ -140,7 +140,7 @@ def test_models_share_a_training_of_each_repetition(monkeypatch: pytest.MonkeyPa
     layout = grid.lay_out(lists, {"flow": Once(kind="k")}, trains_gan=True)
     monkeypatch.setattr(grid, "_current", layout)
     assert not layout.trains_gan
-    assert layout.gans() == {"flow": 1, "flow_run_2": 2}
+    assert layout.gans() == {"flow": -1, "flow_run_2": -2}
     shared = grid.for_each_once("stage", lambda s: train_and_keep(s)[0])
     assert shared.outputs() == {"flow.checkpoints", "flow_run_2.checkpoints"}
     assert {node.name for node in shared.nodes} == {"stage.flow.train", "stage.flow_run_2.train"}
@@ -151,6 +151,25 @@ def test_models_share_a_training_of_each_repetition(monkeypatch: pytest.MonkeyPa
     copies = grid.for_each_generator("stage", lambda s: train_and_keep(s)[1])
     assert {name for name in copies.inputs() if "params" not in name} == shared.outputs()
     assert copies.outputs() == {f"{m}.{g}.generator" for m in "ab" for g in layout.once}
+
+
+def test_each_shared_training_is_a_network_of_its_own() -> None:
+    class Search(GeneratorParams):
+        def needs_gan(self) -> bool:
+            return False
+
+        def goes_on_from(self) -> str:
+            return "second"
+
+    flows = {name: Once(kind="k") for name in ("first", "second")}
+    settings = {**flows, "search": Search(kind="s"), "gan_search": GeneratorParams(kind="g")}
+    layout = grid.lay_out(lists_of(("a",), tuple(settings), 2), settings, trains_gan=True)
+    numbers = layout.gans()
+    assert numbers["search"] == numbers["second"]
+    assert numbers["gan_search"] == 1
+    # Equal settings, another repetition and step 1 are other networks.
+    networks = ("first", "second", "first_run_2", "second_run_2", "gan_search", "gan_search_run_2")
+    assert len({numbers[name] for name in networks}) == len(networks)
 
 
 def test_shared_generator_has_no_name_of_a_model() -> None:

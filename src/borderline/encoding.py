@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from borderline.measures.inference import embed, has_gradients, in_batches
+from borderline.measures.inference import batch_size_of, embed, has_gradients, in_batches
 from borderline.params import RunParams
 
 # The samples that the encoder learns from, and its training.
@@ -96,7 +96,7 @@ def encode(decoder: nn.Module, images: Tensor, judge: nn.Module, run: RunParams)
         return torch.zeros(0, int(getattr(decoder, "latent_dim", 1)))
     own: Callable[[Tensor], Tensor] | None = getattr(decoder, "encode", None)
     if own is not None:
-        start = in_batches(own, images, device=device, batch_size=_AT_ONCE)
+        start = in_batches(own, images, device=device, batch_size=batch_size_of(decoder))
         samples = images
     else:
         random = run.generator("latents to learn encoding from")
@@ -106,7 +106,9 @@ def encode(decoder: nn.Module, images: Tensor, judge: nn.Module, run: RunParams)
             encoder = _trained_encoder(decoder, latents, samples, random, device)
         start = in_batches(encoder, images, device=device)
     spread = _Spread.of(samples, embed(judge, samples, device))
-    batches = zip(start.split(_AT_ONCE), images.split(_AT_ONCE), strict=True)
+    # The gradients of a decoder of several steps need the values of each.
+    size = max(1, _AT_ONCE // int(getattr(decoder, "passes_per_image", 1)))
+    batches = zip(start.split(size), images.split(size), strict=True)
     return torch.cat([_refined(decoder, *batch, judge, spread, device) for batch in batches])
 
 

@@ -127,17 +127,18 @@ class Layout:
     def gans(self) -> dict[str, int]:
         """The number of the GAN of each generator; 0 if it has none, or if step 1 was given.
 
-        A kind that trains once for all models has a network of its own in each repetition, too.
+        The networks that are trained once for all models have numbers below 0.
         """
-        return {name: self._gan_of(placed) for name, placed in self.generators.items()}
+        return {name: self._gan_of(name) for name in self.generators}
 
-    def _gan_of(self, placed: Placed) -> int:
+    def _gan_of(self, name: str) -> int:
+        placed = self.generators[name]
         source = placed.settings.goes_on_from()
-        before = self.generators.get(repeated(source, placed.run)) if source else None
-        if before is not None:
-            return self._gan_of(before)
-        from_step_1 = self.trains_gan and placed.settings.needs_gan()
-        return placed.run if from_step_1 or placed.settings.trains_once else 0
+        if source and repeated(source, placed.run) in self.generators:
+            return self._gan_of(repeated(source, placed.run))
+        if placed.settings.trains_once:
+            return -1 - list(self.once).index(name)
+        return placed.run if self.trains_gan and placed.settings.needs_gan() else 0
 
     @property
     def once(self) -> dict[str, Placed]:

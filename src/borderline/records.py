@@ -272,7 +272,7 @@ class Side(NamedTuple):
         features: Of the judge, (M, F).
         pool: The images of all generators, with these. The clusters are theirs, and the exemplars
             represent them, if the run clusters all generators together.
-        gans: The number of the GAN of each generator, 0 for none.
+        gans: The number of the GAN of each generator, see ``grid.Layout.gans``.
     """
 
     embeddings: ndarray

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,15 @@ from torch.nn import functional as F
 
 from borderline.boundary import Pairs
 
+logger = logging.getLogger(__name__)
+
 _MOST_STEPS = 30
 # Of the search for the nearest point.
 _STEPS = 200
 _LAST_RATE = 0.01
 _SHRINKING = 0.05
+# Steps after which a search of so many seconds says how long it takes.
+_TIMED, _LONG = 5, 60
 # The slope of the sigmoid is at most a quarter, so a logit that is four times as near will do.
 _LOGITS_PER_PROBABILITY = 4.0
 _ROWS_AT_A_TIME = 1000
@@ -149,6 +156,7 @@ def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int 
     change, best_change = start.clone(), start.clone()
     best = torch.full((len(start), 1), math.inf, device=start.device)
     radius = torch.ones(len(start), 1, device=start.device)
+    started = 0.0
     for step in range(steps):
         point = change.detach().requires_grad_(True)
         with torch.enable_grad():
@@ -163,6 +171,12 @@ def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int 
         change = change + rate * F.normalize(gradient, dim=1)
         radius = radius * torch.where(reached, 1 - _SHRINKING, 1 + _SHRINKING)
         change = radius * F.normalize(change, dim=1)
+        if step == 0:
+            # The first step takes longer than the others.
+            started = time.perf_counter()
+        elif step == _TIMED and (wait := steps * (time.perf_counter() - started) / step) > _LONG:
+            about = timedelta(seconds=round(wait))
+            logger.info("The changes of %d images take about %s.", len(start), about)
     return torch.where(best.isfinite(), best_change, change)
 
 

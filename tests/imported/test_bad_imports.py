@@ -425,7 +425,7 @@ IMAGES = {
         files=lambda f: digits(f / "own", {"one/big.png": png((40, 30))}),
     ),
     "too small": Bad(
-        ["source.size is 4", "greater than or equal to 8"], images={**FOLDER, "size": 4}
+        ["source.size is 4", "must have 8 to 4096 pixels"], images={**FOLDER, "size": 4}
     ),
     "misspelt setting": Bad(
         ["Unknown setting 'source.borken'. Did you mean 'source.broken'"],

@@ -88,6 +88,22 @@ def test_images_are_those_of_the_library(folders: dict[str, Path]) -> None:
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["PNDMScheduler", "EulerDiscreteScheduler", "DDPMScheduler"])
+def test_images_are_clipped_only_where_the_scheduler_clips(tmp_path: Path, kind: str) -> None:
+    folder = write_pipeline(tmp_path / "pipeline")
+    scheduler = getattr(diffusers, kind)(num_train_timesteps=100)
+    scheduler.save_pretrained(folder / "scheduler")
+    changed_config(folder, "model_index.json", scheduler=["diffusers", kind])
+    decoder = generator_of(folder).network.module
+    assert decoder.scheduler.config.clip_sample == (kind == "DDPMScheduler")
+    # A file may leave out the settings that its own class has anyway.
+    own = json.loads((folder / SCHEDULER).read_text())
+    del own["timestep_spacing"]
+    (folder / SCHEDULER).write_text(json.dumps(own))
+    spacing = generator_of(folder).network.module.scheduler.config.timestep_spacing
+    assert spacing == scheduler.config.timestep_spacing
+
+
 def test_images_with_a_class_are_those_of_the_library(folders: dict[str, Path]) -> None:
     generator = generator_of(folders["DiTPipeline"], **KINDS["DiTPipeline"])
     pipeline = diffusers.DiTPipeline.from_pretrained(folders["DiTPipeline"])
@@ -202,6 +218,18 @@ def test_a_pipeline_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> 
         spoil(folder)
     with pytest.raises(BorderlineError, match=words):
         generator_of(folder, **changed)
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"), [(UNET, {"sample_size": 7}), (SCHEDULER, {"steps_offset": 100})]
+)
+def test_a_pipeline_that_cannot_take_its_own_noise_is_named(
+    tmp_path: Path, file: str, changed: dict[str, int]
+) -> None:
+    folder = write_pipeline(tmp_path / "pipeline")
+    changed_config(folder, file, **changed)
+    with pytest.raises(BorderlineError, match=r"^source.path is a pipeline that cannot take"):
+        check_generator(generator_of(folder), SHAPE)
 
 
 def test_images_of_another_size_need_fit(folders: dict[str, Path]) -> None:

@@ -103,7 +103,7 @@ class Source(Params):
             raise ValueError(
                 f"kind {self.kind!r} needs its code, so set import_path to package.module.Name"
                 if self.kind in NEED_A_CLASS
-                else f"kind {self.kind!r} contains its code, so remove import_path"
+                else f"kind {self.kind!r} needs no code from elsewhere, so remove import_path"
             )
         if self.arguments and self.import_path is None:
             raise ValueError("arguments belong to the class of import_path, so remove them")

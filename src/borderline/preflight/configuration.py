@@ -83,7 +83,7 @@ class Derived(Params):
 
     Attributes:
         runs: The run settings of repetitions that differ from ``run``; see ``grid.seeds``.
-        gans: The number of the GAN of each generator, 0 for none.
+        gans: The number of the GAN of each generator, see ``grid.Layout.gans``.
         members: The numbers of the members of the committee that are trained here, by name.
         call: The call of the run.
         pairing: The two models that ``compare`` compares.

@@ -122,6 +122,19 @@ def test_groups_are_generators_their_repetitions_and_gans() -> None:
     assert groups_of({"hybrid.embeddings": images}, {"hybrid": 1}) == {}
 
 
+def test_a_network_that_is_trained_once_is_no_gan() -> None:
+    names = ("flow", "flow_search", "gasten", "latent_search")
+    groups = groups_of(
+        {f"{name}.embeddings": torch.zeros(1, 2) for name in names},
+        {"flow": -1, "flow_search": -1, "gasten": 1, "latent_search": 1},
+    )
+    of_several = {name: rows.tolist() for name, rows in groups.items() if name not in names}
+    assert of_several == {
+        "the network of flow and flow_search": [True, True, False, False],
+        "GAN 1": [False, False, True, True],
+    }
+
+
 def test_few_images_of_one_generator_are_no_artefact() -> None:
     tiny = {"tiny": np.arange(400) < 2, "large": np.arange(400) >= 2}
     assert find_artefacts((np.arange(400) < 40).astype(int), tiny, 0.9) == {}

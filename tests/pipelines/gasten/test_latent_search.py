@@ -10,6 +10,8 @@ from borderline import sampling
 from borderline.measures.confusion import is_borderline
 from borderline.params import RunParams
 from borderline.pipelines.gasten import latent_search
+from borderline.pipelines.gasten.flow import Decoder
+from borderline.pipelines.gasten.imported_generator import ImportedGenerator
 from borderline.pipelines.gasten.latent_search import SearchSampler, spherical
 from borderline.records import LabelledImages, Part
 from conftest import BOUNDARY
@@ -154,6 +156,24 @@ def test_generator_on_one_side_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found["images"]) == 0
     assert "fall on one side of the boundary, with p from 1.000 to 1.000" in note
     assert "train the GAN longer" in note
+
+
+@pytest.mark.parametrize("kind", [Decoder, ImportedGenerator])
+def test_a_generator_that_is_no_gan_is_not_called_one(
+    monkeypatch: pytest.MonkeyPatch, kind: type[nn.Module]
+) -> None:
+    monkeypatch.setattr(latent_search, "_MOST_LATENTS", 2000)
+
+    class Bright(Ramp):
+        called, advice = kind.called, kind.advice
+
+        def forward(self, latents: Tensor) -> Tensor:
+            return Model().weight.detach().sign().reshape(1, 1, 8, 8) + 0 * super().forward(latents)
+
+    _, note = find(generator=Bright())
+    assert "GAN" not in note
+    assert f"images drawn from the {kind.called} fall on one side" in note
+    assert note.endswith(kind.advice)
 
 
 def test_a_handful_on_one_side_is_searched_once_and_said(monkeypatch: pytest.MonkeyPatch) -> None:

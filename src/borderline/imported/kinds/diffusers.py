@@ -6,6 +6,7 @@ image. Every part is a class of the library, and only its safetensors are read.
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import tempfile
@@ -237,11 +238,20 @@ def _scheduler(diffusers: Any, config: dict[str, Any], kind: str) -> Any:
             f"whose network predicts {predicts!r} by its scheduler_config.json, which DDIM cannot "
             "use: choose a pipeline that predicts noise."
         )
+    own = {n: v for n, v in config.items() if n not in ("_class_name", "_use_default_values")}
     try:
-        return ddim.from_config({n: v for n, v in config.items() if n != "_class_name"})
+        return ddim.from_config({**_usual(getattr(diffusers, kind)), **own})
     except Exception as error:
         reason = " ".join(str(error).split())[:160].rstrip(".: ")
         raise BorderlineError(
             f"whose scheduler_config.json is not valid ({reason}): save it again with "
             "pipeline.save_pretrained(folder)."
         ) from error
+
+
+def _usual(scheduler: Any) -> dict[str, Any]:
+    """The settings that a scheduler has where its file leaves them out."""
+    arguments = inspect.signature(scheduler.__init__).parameters.values()
+    usual = {a.name: a.default for a in arguments if a.default is not a.empty}
+    # DDIM clips its images by default, and schedulers without the setting never do.
+    return {"clip_sample": False, **usual}

@@ -39,7 +39,7 @@ def groups_of(pool: Pool, gans: Mapping[str, int]) -> Groups:
 
     Args:
         pool: The pool.
-        gans: The number of the GAN of each generator, 0 for none.
+        gans: The number of the GAN of each generator, see ``grid.Layout.gans``.
     """
     names = generators_in(pool)
     counts = [len(pool[f"{name}.embeddings"]) for name in names]
@@ -50,8 +50,17 @@ def groups_of(pool: Pool, gans: Mapping[str, int]) -> Groups:
     groups = {name: owners == name for name in names}
     groups |= {f"all repetitions of {kind}": kinds == kind for kind in repeated}
     groups = {name: rows for name, rows in groups.items() if not rows.all()}
-    of_gans = {f"GAN {number}": numbers == number for number in np.unique(numbers) if number}
+    of_gans = {
+        network_name(number, gans): numbers == number for number in np.unique(numbers) if number
+    }
     return groups | (of_gans if len(of_gans) > 1 else {})
+
+
+def network_name(number: int, gans: Mapping[str, int]) -> str:
+    """The name of a GAN of step 1, or of a network that is trained once for these generators."""
+    if number > 0:
+        return f"GAN {number}"
+    return f"the network of {' and '.join(name for name in gans if gans[name] == number)}"
 
 
 def find_artefacts(labels: np.ndarray, groups: Groups, share: float) -> dict[int, str]:

@@ -15,7 +15,7 @@ from borderline.grid import base_name
 from borderline.params import RunParams
 from borderline.pipelines.clustering.clusterings import NOISE, Clustering, FittedClustering
 from borderline.pipelines.clustering.params import ClusteringParams
-from borderline.pipelines.clustering.pool import find_artefacts, groups_of, joined
+from borderline.pipelines.clustering.pool import find_artefacts, groups_of, joined, network_name
 from borderline.pipelines.clustering.reductions import Neighbours, Reduction, nearest_neighbours
 from borderline.pipelines.clustering.typicality import typicality
 from borderline.records import Side, generators_in
@@ -132,7 +132,7 @@ class ClusterModel:
         if not (self.params.together and pool):
             return self.refit(side.embeddings, run, attempt)
         names = generators_in(pool)
-        present = {*names, *(f"GAN {gans[name]}" for name in names)}
+        present = {*names, *(network_name(gans[name], gans) for name in names)}
         present |= {f"all repetitions of {base_name(name)}" for name in names}
         absent = sum(owner not in present for owner in self.artefacts.values())
         model = self

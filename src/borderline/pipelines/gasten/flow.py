@@ -94,6 +94,9 @@ class Decoder(nn.Module):
         batch_size: The number of images that fit into the memory of a batch.
     """
 
+    called = "flow"
+    advice = "train the flow for more epochs, or use a generator of kind gasten"
+
     def __init__(
         self, velocity: Velocity, image_shape: tuple[int, ...], steps: int, solver: Solver
     ) -> None:

@@ -42,6 +42,9 @@ class ImportedGenerator(nn.Module):
         BorderlineError: When it cannot be read; the sentence begins with a setting of ``settings``.
     """
 
+    called = "generator"
+    advice = "import another generator of the pair, or use a generator of kind gasten"
+
     def __init__(
         self,
         settings: ImportedParams,
@@ -158,6 +161,12 @@ def check_generator(network: ImportedGenerator, image_shape: tuple[int, ...]) ->
         ) from error
     except Exception as error:
         labels = "" if settings.labels is None else f" and labels {settings.labels.plain()}"
+        if network.network.latent_shape is not None:
+            raise BorderlineError(
+                f"source.path is a pipeline that cannot take latents of its own shape "
+                f"{_in_words(network.latent_shape)}{labels} ({first_line(error)}): correct the "
+                "sample_size and the scheduler in its files, or choose another pipeline."
+            ) from error
         raise BorderlineError(
             f"latent_dim is {settings.latent_dim} and latent_shape "
             f"{_in_words(settings.latent_shape)}{labels}, but the generator cannot take such "

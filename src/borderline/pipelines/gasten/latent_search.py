@@ -1,8 +1,8 @@
 """Latent boundary search: walks between latents of both sides, stopped where they cross.
 
-The images of a GAN of the pair are split by the side of the boundary that they fall on, a latent of
-one side is joined to one of the other, and the root of ``C(G(z)) = t`` is found on the arc
-between them. So every image is borderline by construction.
+The images of a generator of the pair are split by the side of the boundary that they fall on, a
+latent of one side is joined to one of the other, and the root of ``C(G(z)) = t`` is found on the
+arc between them. So every image is borderline by construction.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _FEWEST_OF_A_SIDE = 32
 _SHARE_FOR_WALKS = 0.75
 # About: a latent to start from, some steps of a walk, and the image at its end.
 _IMAGES_PER_CROSSING = 8
+# A generator that is no GAN says what it is called, and what to do about its images.
+_ADVICE = "train the GAN longer, start from another epoch, or use a generator of kind gasten"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +120,10 @@ class SearchSampler(GanSampler):
                 if note or missing == 0:
                     break
             else:
+                way_out = getattr(generator, "advice", "start from another epoch of step 1")
                 note = (
                     f"{_MOST_ROUNDS} rounds found only {size - missing} of {size} different "
-                    "images: the generator repeats itself, so start from another epoch of step 1"
+                    f"images: the generator repeats itself, so {way_out}"
                 )
             # A later part may find nothing left to spend; the first one stands for all images.
             if part is None and made == 0:
@@ -184,16 +187,16 @@ class SearchSampler(GanSampler):
             latents, logits = torch.cat([latents, drawn]), torch.cat([logits, logits_of(drawn)])
             sides = _sides(latents, logits, getattr(generator, "label_column", None))
             fewest = sum(min(len(below), len(above)) for below, above in sides)
-        advice = "train the GAN longer, start from another epoch, or use a generator of kind gasten"
+        called, advice = getattr(generator, "called", "GAN"), getattr(generator, "advice", _ADVICE)
         if fewest == 0:
-            return latents[:0], "" if cut else f"{_one_sided(logits, shift)}: {advice}"
+            return latents[:0], "" if cut else f"{_one_sided(logits, shift, called)}: {advice}"
         note = ""
         # Where the budget cuts the draws, its own note says so.
         if fewest < _FEWEST_OF_A_SIDE and not cut:
             # Another round would cost as many draws and find as few.
             note = (
-                f"only {fewest} of {len(latents)} images drawn from the GAN fall on the rarer side "
-                f"of the boundary, so all walks lead to these: {advice}"
+                f"only {fewest} of {len(latents)} images drawn from the {called} fall on the rarer "
+                f"side of the boundary, so all walks lead to these: {advice}"
             )
         most = min(candidates, budget.images() // _IMAGES_PER_CROSSING)
         low, high = self._ends(latents, sides, most, random)
@@ -269,17 +272,17 @@ def _sides(
     ]
 
 
-def _one_sided(logits: Tensor, shift: float) -> str:
+def _one_sided(logits: Tensor, shift: float, called: str) -> str:
     """The reason why no latents can be joined."""
     if (logits < 0).any() and (logits > 0).any():
         return (
-            f"the {len(logits)} images drawn from the generator fall on both sides of the "
+            f"the {len(logits)} images drawn from the {called} fall on both sides of the "
             "boundary, but those of each label on one, and no walk leads from label to label"
         )
     p = torch.sigmoid(logits + shift)
     return (
-        f"all {len(logits)} images drawn from the GAN fall on one side of the boundary, with p "
-        f"from {p.min():.3f} to {p.max():.3f}"
+        f"all {len(logits)} images drawn from the {called} fall on one side of the boundary, with "
+        f"p from {p.min():.3f} to {p.max():.3f}"
     )
 
 

@@ -184,6 +184,23 @@ def test_generators_without_a_gan_have_no_other_gan(run: RunParams) -> None:
         assert found == expected
 
 
+def test_a_network_that_is_trained_once_is_another_generator(run: RunParams) -> None:
+    gans = {"flow": -1, "flow_run_2": -2, "hybrid": 1, "hybrid_run_2": 2}
+    images = {name: blobs(50, 40, 30, seed=n)[0] for n, name in enumerate(gans)}
+    this = this_run(images["hybrid"], pool_of(**images), run)
+    for chosen, expected in (
+        ("hybrid", {("generators", "flow"), ("gans", "hybrid_run_2")}),
+        ("flow", {("generators", "hybrid"), ("gans", "flow_run_2")}),
+    ):
+        settled = this.settled._replace(generator=chosen, gans=gans)
+        found = reproducibility.others(this._replace(settled=settled), 0, run)
+        sides = {(other.level, other.name): set(other.pool) for other in found}
+        assert set(sides) == expected
+        # The side of another network has no images of a GAN of the same number.
+        alone = sides["gans", f"{chosen}_run_2"]
+        assert {name.partition(".")[0] for name in alone} == {f"{chosen}_run_2"}
+
+
 def test_a_generator_with_few_images_is_left_out_and_named(run: RunParams) -> None:
     images = {name: blobs(50, 40, 30, seed=n)[0] for n, name in enumerate(GANS)}
     images["few"] = images["hybrid"][:9]

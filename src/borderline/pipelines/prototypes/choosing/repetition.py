@@ -53,7 +53,7 @@ class Settled(NamedTuple):
         embeddings: The embeddings of their borderline images, (n, D).
         pool: The borderline images of all generators.
         generator: The generator of the borderline images.
-        gans: The number of the GAN of each generator, 0 for none.
+        gans: The number of the GAN of each generator, see ``grid.Layout.gans``.
     """
 
     model: ClusterModel

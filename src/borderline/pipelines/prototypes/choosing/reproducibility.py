@@ -129,8 +129,16 @@ def _level(name: str, this: Settled) -> str:
     own, gan = this.gans[this.generator], this.gans[name]
     same_kind = base_name(name) == base_name(this.generator)
     if own and gan and own != gan:
-        return "gans" if same_kind else ""
+        if same_kind:
+            return "gans"
+        # A repetition differs in both, but a GAN and a flow of one repetition are two generators.
+        return "generators" if _suffix(name) == _suffix(this.generator) else ""
     return "" if same_kind else "generators"
+
+
+def _suffix(name: str) -> str:
+    """The end of a generator's name that says its repetition; empty for the first one."""
+    return name.removeprefix(base_name(name))
 
 
 def _on_side(generator: str, level: str, name: str, this: Settled) -> bool:
@@ -276,6 +284,6 @@ def _why_not(level: str, comparisons: pd.DataFrame, gans: Mapping[str, int]) -> 
         "seeds": "the choice of exemplars has no random part",
         "generators": "no other generator has borderline images",
         "gans": "its generators have no borderline images"
-        if len({number for number in gans.values() if number}) > 1
+        if any(number and _suffix(name) for name, number in gans.items())
         else "there is only one, because grid.runs is 1 or step 1 was given",
     }.get(level, "")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from borderline.measures.inference import predict
+from borderline.measures.inference import batch_size_of, predict
 from borderline.searching import nearest_point
 
 # Points of a straight walk; the first confident one is its end.
@@ -108,7 +108,8 @@ def _walk(
         weights = shares.to(start.dtype).reshape(*shares.shape, *[1] * extra)
         points = start[:, None] + weights * change[:, None]
         with torch.inference_mode():
-            return torch.cat([decode(batch).cpu() for batch in points.flatten(0, 1).split(512)])
+            batches = points.flatten(0, 1).split(batch_size_of(decode))
+            return torch.cat([decode(batch).cpu() for batch in batches])
 
     # A little beyond the end, which may miss the goal by rounding.
     shares = torch.linspace(0, 1 + 2 / _POINTS, _POINTS + 3, device=device).expand(count, -1)
