@@ -15,6 +15,7 @@ from borderline.measures.plots import (
     as_change,
     as_picture,
     bare,
+    cell_of,
     colours_of_p,
     draw_note,
 )
@@ -23,12 +24,16 @@ from borderline.records import Counterfactuals, take_rows
 _HEADS = ("image", "reconstruction", "on the boundary", "decided otherwise", "change")
 _SIDE = 1.5  # inches
 _LINE = 24  # characters beside a row
+# The layout of more takes minutes, and a picture has at most 65,536 pixels in height.
+_MOST_ROWS = 25
 
 
 def draw_counterfactuals(
     found: Counterfactuals, table: pd.DataFrame, names: ClassNames, threshold: float, most: int
 ) -> Figure:
     """The first images with their reconstruction, the boundary, the other decision and the change.
+
+    There are at most 25 rows.
 
     Args:
         found: The images; a note stands in for none.
@@ -39,15 +44,16 @@ def draw_counterfactuals(
     """
     if len(found["rows"]) == 0:
         return draw_note(_without(table))
-    shown = take_rows(found, slice(most))
+    shown = take_rows(found, slice(min(most, _MOST_ROWS)))
     columns = ("images", "reconstructions", "boundary", "flipped")
     changes, limit = as_change(shown["reconstructions"], shown["flipped"])
     pictures = [as_picture(shown[name]) for name in columns] + [changes]  # type: ignore[literal-required]
     count, scale = len(shown["rows"]), colours_of_p(threshold)
-    size = (_SIDE * len(pictures) + 3.2, (_SIDE + 0.15) * count + 0.9)
+    wide, high = cell_of(shown["images"])
+    size = (_SIDE * wide * len(pictures) + 3.2, (_SIDE * high + 0.15) * count + 0.9)
     figure = Figure(figsize=size, layout="constrained", dpi=110)
     axes = figure.subplots(count, len(pictures), squeeze=False)
-    figure.suptitle("Real images, and the smallest change that the model decides otherwise about")
+    figure.suptitle(_title(len(found["rows"]), count))
     for row, of_row in enumerate(axes):
         about = table.iloc[int(shown["rows"][row])]
         for column, ax in enumerate(of_row):
@@ -70,6 +76,11 @@ def draw_counterfactuals(
     bar.ax.tick_params(labelsize=8)
     add_probability_scale(figure, list(axes[:, 0]), "left", names, threshold)
     return figure
+
+
+def _title(found: int, shown: int) -> str:
+    title = "Real images, and the smallest change that the model decides otherwise about"
+    return title if shown == found else f"{title}\n(the first {shown} of {found})"
 
 
 def _name_of(about: pd.Series) -> str:
