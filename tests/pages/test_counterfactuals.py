@@ -8,6 +8,7 @@ from borderline.counterfactuals.explain import choose_test_images, explain_image
 from borderline.measures.class_names import ClassNames
 from borderline.pages.counterfactuals import view_counterfactuals
 from borderline.params import RunParams
+from borderline.records import take_rows
 from conftest import BOUNDARY
 from planes import PlaneSampler, settings_of, surroundings
 
@@ -49,6 +50,13 @@ def test_blends_are_not_called_smallest_changes(run: RunParams) -> None:
     view = view_counterfactuals(found, as_read(table), NAMES, 0.5, settings_of())
     assert "not the smallest ones" in " ".join(view["sentences"])
     assert "could be encoded" not in " ".join(view["sentences"])
+    # The first image has no change, and says so.
+    table.loc[0, "note"] = "the search has found no change of the decision"
+    found = take_rows(found, found["rows"] > 0)
+    view = view_counterfactuals(found, as_read(table), NAMES, 0.5, settings_of())
+    assert "each is a blend with a real image" in " ".join(view["sentences"])
+    none = view_counterfactuals(take_rows(found, slice(0)), table, NAMES, 0.5, settings_of())
+    assert "No image has a change to show" in none["sentences"][-1]
 
 
 def test_without_images_one_sentence_stands_there(run: RunParams) -> None:

@@ -130,8 +130,11 @@ def _sentences(
         return int(rows[name].map(_is_true).sum())
 
     asked = table[table["space"].notna() & (table["space"] != "")]
+    shown = table.iloc[found["rows"].tolist()]
     if len(asked) and asked["space"].iloc[0] == PIXELS:
-        yield f"The changes are not the smallest ones: each is {asked['note'].iloc[0]}."
+        # The notes of the others say why they have no change.
+        if len(shown):
+            yield f"The changes are not the smallest ones: each is {shown['note'].iloc[0]}."
     elif len(asked):
         encoded = count("encoded")
         flips = count("reconstruction_flips", asked[asked["encoded"].map(_is_true)])
@@ -145,8 +148,9 @@ def _sentences(
                 f"The model decides otherwise about {_counted(flips, 'reconstruction')} than about "
                 "the image itself. No smallest change is claimed there."
             )
-    shown = table.iloc[found["rows"].tolist()]
-    if len(shown):
+    if len(shown) == 0:
+        yield "No image has a change to show: the table says why for each."
+    else:
         yield (
             f"The search has found a change for {_counted(len(shown), 'image')}. The model decides "
             f"otherwise about {count('valid', shown)} of the changed images, and "
