@@ -5,6 +5,7 @@ from io import StringIO
 import pandas as pd
 
 from borderline.counterfactuals.explain import choose_test_images, explain_images
+from borderline.counterfactuals.figure import draw_counterfactuals
 from borderline.measures.class_names import ClassNames
 from borderline.pages.counterfactuals import view_counterfactuals
 from borderline.params import RunParams
@@ -49,6 +50,15 @@ def test_blends_are_not_called_smallest_changes(run: RunParams) -> None:
     found, table = explain_images(asked, given, settings_of(), run)
     view = view_counterfactuals(found, as_read(table), NAMES, 0.5, settings_of())
     assert "not the smallest ones" in " ".join(view["sentences"])
+    # A blend starts at the image itself, and has no reconstruction.
+    assert view["blends"]
+    captions = [picture["caption"] for picture in view["cards"][0]["pictures"]]
+    assert captions == ["image", "on the boundary", "decided otherwise", "change"]
+    drawn = draw_counterfactuals(found, table, NAMES, 0.5, 2)
+    assert "smallest" not in drawn.get_suptitle()
+    assert len(drawn.axes) == 4 * min(len(found["rows"]), 2) + 2
+    p = [axes.get_title().rpartition(" ")[2] for axes in drawn.axes[:3]]
+    assert p == [f"{float(found['p'][0, column]):.2f}" for column in (0, 2, 3)]
     assert "could be encoded" not in " ".join(view["sentences"])
     # The first image has no change, and says so.
     table.loc[0, "note"] = "the search has found no change of the decision"
