@@ -268,6 +268,21 @@ def test_catalog_marks_models_pages_and_cards_as_artifacts(context: BorderlineCo
         assert has_mark(catalog.get(name), mark), name
     assert has_mark(catalog.get("summary_table"), "summary")
     assert not has_mark(catalog.get("cnn_1.summary_table"), "summary")
+    for name in ("own_counterfactuals", "own_images_table", "own_images_figure"):
+        assert has_mark(catalog.get(f"cnn_1.{name}"), "private"), name
+
+
+def test_what_is_private_reaches_no_tracker(
+    hooks: TrackingHooks, tracker: Tracker, catalog: DataCatalog
+) -> None:
+    for name in ("board_table", "images_figure"):
+        dataset: Any = catalog.get(f"cnn_1.{name}")
+        dataset.metadata = {"borderline": {"private": True}}
+    drive(hooks, catalog)
+    metrics = tracker.stages()["metrics"]
+    assert not metrics.values("cnn_1/board_table")
+    assert not metrics.values("cnn_1/images_figure")
+    assert metrics.values("cnn_1/front_chart")
 
 
 @pytest.mark.parametrize(

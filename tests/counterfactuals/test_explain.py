@@ -25,6 +25,7 @@ from conftest import BOUNDARY
 from planes import (
     Blind,
     Decoder,
+    Model,
     PlaneSampler,
     real_images,
     settings_of,
@@ -111,6 +112,23 @@ def test_a_reconstruction_that_is_decided_otherwise_is_said(run: RunParams) -> N
     assert table["note"].str.contains("decides otherwise about the reconstruction").all()
     assert len(found["rows"]) == 0
     assert table["valid"].isna().all()
+
+
+class Flat(Model):
+    """Its decision hardly depends on the image."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images).tanh() / 10
+
+
+def test_a_search_in_vain_measures_no_change(run: RunParams) -> None:
+    given = surroundings(classifier=Flat())
+    _, real = real_images(3, 3)
+    p = torch.sigmoid(given.classifier(real["images"])).detach()
+    found, table = explain_images(own(real["images"], p), given, settings_of(encoded=1), run)
+    assert len(found["rows"]) == 0
+    assert (table["note"] == "the search has found no change of the decision").any()
+    assert table[["latent", "latent_share", "flipped_p"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,7 @@ def test_images_take_size_and_colour_of_the_run(tmp_path: Path) -> None:
     assert own.name == tmp_path.name
     assert [file.name for file in own.files] == ["grey.png", "inner/red.jpg"]
     for shape in ((1, 12, 12), (3, 9, 9)):
-        for file in own.files:
-            pixels = own.pixels(file, shape)
+        for pixels in own.pixels(shape):
             assert isinstance(pixels, np.ndarray)
             assert pixels.shape == shape
     own.check((1, 12, 12))
@@ -36,7 +35,8 @@ def test_a_file_that_cannot_be_read_has_a_reason(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("no image")
     (tmp_path / "empty.png").write_bytes(b"")
     own = OwnImages(path=str(tmp_path)).load()
-    results = {file.name: own.pixels(file, (1, 12, 12)) for file in own.files}
+    names = [file.name for file in own.files]
+    results = dict(zip(names, own.pixels((1, 12, 12)), strict=True))
     assert isinstance(results["good.png"], np.ndarray)
     assert "cannot identify" in str(results["broken.png"])
     assert results["empty.png"] == "0 bytes"
@@ -48,14 +48,13 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     save(tmp_path / "private.png")
     (tmp_path / "mine/b.png").symlink_to(tmp_path / "private.png")
     own = OwnImages(path=str(tmp_path / "mine")).load()
-    results = [own.pixels(file, (1, 12, 12)) for file in own.files]
-    assert "outside of" in str(results[1])
+    assert "outside of" in str(own.pixels((1, 12, 12))[1])
 
 
 def test_a_huge_file_is_refused_and_not_decoded(tmp_path: Path) -> None:
     save(tmp_path / "huge.png", (1200, 1000))
     own = OwnImages(path=str(tmp_path), most_megapixels=1).load()
-    assert "more than 1 megapixels" in str(own.pixels(own.files[0], (1, 12, 12)))
+    assert "more than 1 megapixels" in str(own.pixels((1, 12, 12)))
     with pytest.raises(BorderlineError, match="none of its 1 images can be read"):
         own.check((1, 12, 12))
 
@@ -90,3 +89,47 @@ def test_images_of_other_proportions_ask_for_a_fit(tmp_path: Path) -> None:
     with pytest.raises(BorderlineError, match=r"source\.fit is missing"):
         OwnImages(path=str(tmp_path)).load().check((1, 12, 12))
     OwnImages(path=str(tmp_path), fit="pad").load().check((1, 12, 12))
+    # The size may be the images' own, without the setting.
+    with pytest.raises(BorderlineError, match=r"proportions than those of the run, \[12, 24\]"):
+        OwnImages(path=str(tmp_path)).load().check((1, 12, 24))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_the_orientation_of_a_camera_counts(tmp_path: Path, suffix: str) -> None:
+    image = Image.new("L", (24, 12))
+    orientation = image.getexif()
+    orientation[0x0112] = 6
+    image.save(tmp_path / f"turned.{suffix}", exif=orientation)
+    own = OwnImages(path=str(tmp_path)).load()
+    own.check((1, 24, 12))
+    with pytest.raises(BorderlineError, match="an image of 12x24 pixels"):
+        own.check((1, 12, 24))
+
+
+def test_an_orientation_behind_the_pixels_is_a_reason(tmp_path: Path) -> None:
+    image = Image.new("L", (24, 12))
+    orientation = image.getexif()
+    orientation[0x0112] = 6
+    image.save(tmp_path / "turned.png", exif=orientation)
+    content = (tmp_path / "turned.png").read_bytes()
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    last = content.index(b"IEND") - 4
+    moved = content[:start] + content[end:last] + content[start:end] + content[last:]
+    (tmp_path / "turned.png").write_bytes(moved)
+    (reason,) = OwnImages(path=str(tmp_path)).load().pixels((1, 12, 24))
+    assert reason == "it has 12x24 pixels, and source.fit is missing"
+
+
+def test_pixels_beyond_the_range_of_the_source_are_a_reason(tmp_path: Path) -> None:
+    for name, greatest in (("inside", 4095), ("outside", 5000)):
+        pixels = np.linspace(0, greatest, 144).reshape(12, 12).astype(np.uint16)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    own = OwnImages(path=str(tmp_path), range=[0, 4095]).load()
+    inside, outside = own.pixels((1, 12, 12))
+    assert isinstance(inside, np.ndarray)
+    assert outside == "source.range is [0, 4095], but its pixels go from 0 to 5000"
+    save(tmp_path / "other.png")
+    mixed = OwnImages(path=str(tmp_path), range=[0, 4095]).load()
+    with pytest.raises(BorderlineError, match="8 and 16 bits"):
+        mixed.pixels((1, 12, 12))

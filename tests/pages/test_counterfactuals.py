@@ -5,9 +5,11 @@ from io import StringIO
 import pandas as pd
 
 from borderline.counterfactuals.explain import choose_test_images, explain_images
+from borderline.counterfactuals.figure import draw_counterfactuals
 from borderline.measures.class_names import ClassNames
 from borderline.pages.counterfactuals import view_counterfactuals
 from borderline.params import RunParams
+from borderline.records import take_rows
 from conftest import BOUNDARY
 from planes import PlaneSampler, settings_of, surroundings
 
@@ -48,7 +50,23 @@ def test_blends_are_not_called_smallest_changes(run: RunParams) -> None:
     found, table = explain_images(asked, given, settings_of(), run)
     view = view_counterfactuals(found, as_read(table), NAMES, 0.5, settings_of())
     assert "not the smallest ones" in " ".join(view["sentences"])
+    # A blend starts at the image itself, and has no reconstruction.
+    assert view["blends"]
+    captions = [picture["caption"] for picture in view["cards"][0]["pictures"]]
+    assert captions == ["image", "on the boundary", "decided otherwise", "change"]
+    drawn = draw_counterfactuals(found, table, NAMES, 0.5, 2)
+    assert "smallest" not in drawn.get_suptitle()
+    assert len(drawn.axes) == 4 * min(len(found["rows"]), 2) + 2
+    p = [axes.get_title().rpartition(" ")[2] for axes in drawn.axes[:3]]
+    assert p == [f"{float(found['p'][0, column]):.2f}" for column in (0, 2, 3)]
     assert "could be encoded" not in " ".join(view["sentences"])
+    # The first image has no change, and says so.
+    table.loc[0, "note"] = "the search has found no change of the decision"
+    found = take_rows(found, found["rows"] > 0)
+    view = view_counterfactuals(found, as_read(table), NAMES, 0.5, settings_of())
+    assert "each is a blend with a real image" in " ".join(view["sentences"])
+    none = view_counterfactuals(take_rows(found, slice(0)), table, NAMES, 0.5, settings_of())
+    assert "No image has a change to show" in none["sentences"][-1]
 
 
 def test_without_images_one_sentence_stands_there(run: RunParams) -> None:

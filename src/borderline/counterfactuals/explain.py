@@ -45,6 +45,11 @@ LATENTS, PIXELS = "latents", "pixels"
 """``space``: the change is the smallest one in latents, or a blend with another image."""
 
 
+def are_blends(table: pd.DataFrame) -> bool:
+    """Whether the changes in a table are blends: then no image has a reconstruction."""
+    return bool((table["space"] == PIXELS).any())
+
+
 class Surroundings(NamedTuple):
     """The results of a run that explanations of images rest on."""
 
@@ -192,10 +197,12 @@ def _in_latents(
         return rows, None, made[:0]
     goal = settings.flipped, given.boundary["threshold"], settings.steps, device
     changed = change_latents(decoder, given.classifier, latents[rows], *goal)
-    table.loc[rows.numpy(), "latent"] = changed.lengths.double().numpy()
+    # A search in vain has no change to measure.
+    reached, lengths = rows[changed.reached].numpy(), changed.lengths[changed.reached].double()
+    table.loc[reached, "latent"] = lengths.numpy()
     # The usual distance of two random latents.
     apart = (2 * latents[0].numel()) ** 0.5
-    table.loc[rows.numpy(), "latent_share"] = changed.lengths.double().numpy() / apart
+    table.loc[reached, "latent_share"] = lengths.numpy() / apart
     return rows, changed, made[rows]
 
 

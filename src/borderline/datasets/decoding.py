@@ -121,8 +121,9 @@ def size_in_header(name: str, content: bytes, megapixels: int) -> tuple[int, int
         return int(dataset.Columns), int(dataset.Rows)
     with _opened(content, megapixels) as file:
         width, height = file.size
-        # Pillow decodes a PNG to find its orientation.
-        if file.format != "PNG" and file.getexif().get(_ORIENTATION) in _TURNED:
+        # Pillow decodes a PNG to look for an orientation behind the pixels.
+        known = file.format != "PNG" or "exif" in file.info
+        if known and file.getexif().get(_ORIENTATION) in _TURNED:
             return height, width
         return width, height
 

@@ -25,7 +25,11 @@ _UNIT = 8  # pixels, of the sides in a proposal
 
 
 def checked_fit(
-    sizes: Sequence[tuple[int, int]], size: Size | None, fit: Fit | None, source: str
+    sizes: Sequence[tuple[int, int]],
+    size: Size | None,
+    fit: Fit | None,
+    source: str,
+    whose: str = "source.size",
 ) -> Fit:
     """The fit of the images of a source; a log line says how much of them ``crop`` cuts away.
 
@@ -35,6 +39,7 @@ def checked_fit(
             square or not.
         fit: The wanted fit; None is ``crop`` if no image loses more than a tenth of its area.
         source: The name of the source in messages.
+        whose: The origin of ``size`` in messages.
 
     Raises:
         BorderlineError: When ``size`` is missing, and when ``fit`` is missing and ``crop`` would
@@ -44,14 +49,14 @@ def checked_fit(
         _check_one_size(sizes, fit is None, source)
         return fit or "crop"
     wanted = sides(size)
-    wide = [shape for shape in sizes if _is_wide(shape, wanted)]
+    wide = [shape for shape in sizes if is_wide(shape, wanted)]
     square = wanted[0] == wanted[1]
     if fit is None and wide:
         worst = max(wide, key=lambda shape: _lost(shape, wanted))
         differ = (
             "are not square: the central square"
             if square
-            else f"have other proportions than source.size, {spelled(size)}: the central part"
+            else f"have other proportions than {whose}, {spelled(size)}: the central part"
         )
         raise BorderlineError(
             f"source.fit is missing, but the images of {source} {differ} would lose "
@@ -77,7 +82,7 @@ def _check_one_size(sizes: Sequence[tuple[int, int]], ask_fit: bool, source: str
     if len(there) < 2:
         return
     shown = ", ".join(map(_shown, there[:_SHOWN]))
-    wide = any(_is_wide(shape, (1, 1)) for shape in there)
+    wide = any(is_wide(shape, (1, 1)) for shape in there)
     and_fit = f", and source.fit to {_CHOICES}" if ask_fit and wide else ""
     raise BorderlineError(
         f"source.size is missing, but the images of {source} are of {len(there)} sizes ({shown}"
@@ -95,8 +100,11 @@ def _proposal(sizes: Sequence[tuple[int, int]]) -> str:
     return f", such as {spelled(example)}" if short != long else ""
 
 
-def _is_wide(shape: tuple[int, int], wanted: tuple[int, int]) -> bool:
-    """Whether an image would lose more than a tenth of its area."""
+def is_wide(shape: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    """Whether an image of this width and height would lose more than a tenth of its area.
+
+    ``wanted`` is a height and a width.
+    """
     ends = _ends(shape, wanted)
     return 10 * min(ends) < 9 * max(ends)
 

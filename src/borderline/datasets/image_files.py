@@ -21,7 +21,7 @@ from borderline.datasets.decoding import (
     is_dicom,
     size_in_header,
 )
-from borderline.datasets.fitting import Fit, checked_fit
+from borderline.datasets.fitting import Fit, checked_fit, is_wide
 from borderline.datasets.limits import BYTES_OF_A_PIXEL, check_memory
 from borderline.datasets.scale import Scale, Span, check_inside, on_scale, warn_if_narrow
 from borderline.errors import BorderlineError
@@ -275,6 +275,13 @@ def _with_reasons(bad: list[tuple[str, str]]) -> str:
 
 
 def _check_scale(pictures: list[_Pixels], scale: Scale | None, source: str) -> None:
+    _check_depths(pictures, scale, source)
+    spans = [picture.span for picture in pictures]
+    check_inside(spans, source)
+    warn_if_narrow(spans, source)
+
+
+def _check_depths(pictures: list[_Pixels], scale: Scale | None, source: str) -> None:
     depths = sorted({picture.bits for picture in pictures})
     if scale is not None and len(depths) > 1:
         raise BorderlineError(
@@ -282,9 +289,6 @@ def _check_scale(pictures: list[_Pixels], scale: Scale | None, source: str) -> N
             f"{' and '.join(map(str, depths))} bits, in which black and white have other values: "
             "save all images with the same number of bits, or remove source.range."
         )
-    spans = [picture.span for picture in pictures]
-    check_inside(spans, source)
-    warn_if_narrow(spans, source)
 
 
 def _stacked(files: list[ImageFile], images: list[_Pixels]) -> Arrays:
@@ -363,12 +367,36 @@ def _fitted(image: Image.Image, size: Size | None, fit: Fit, mode: str) -> Image
     return image.resize(shape, filter_) if fit == "stretch" else ImageOps.fit(image, shape, filter_)
 
 
-def read_image(file: ImageFile, wanted: Wanted) -> np.ndarray | str:
-    """The pixels of one file, uint8 (C, H, W), or the reason why it cannot be read."""
-    opened = _opened(file, wanted)
-    if isinstance(opened, str):
-        return opened
-    return opened.values[None] if opened.values.ndim == 2 else np.moveaxis(opened.values, -1, 0)
+def read_images(files: Iterable[ImageFile], wanted: Wanted, source: str) -> list[np.ndarray | str]:
+    """The pixels of each file, uint8 (C, H, W), or the reason why it is left out.
+
+    Args:
+        files: The files; each is judged by itself, unlike those of :func:`decode_splits`.
+        wanted: The images; with a size and a colour.
+        source: The name of the source in messages.
+
+    Raises:
+        BorderlineError: When ``wanted`` has a scale and the files have different numbers of bits.
+    """
+    opened = [_opened(file, wanted) for file in files]
+    pictures = [picture for picture in opened if not isinstance(picture, str)]
+    _check_depths(pictures, wanted.scale, source)
+    warn_if_narrow([picture.span for picture in pictures], source)
+    return [one if isinstance(one, str) else _alone(one, wanted) for one in opened]
+
+
+def _alone(picture: _Pixels, wanted: Wanted) -> np.ndarray | str:
+    """The pixels (C, H, W), or the reason why the picture cannot stand for its file."""
+    low, high = picture.span.scale
+    if picture.span.least < low or picture.span.greatest > high:
+        return (
+            f"source.range is [{low:g}, {high:g}], but its pixels go from {picture.span.least:g} "
+            f"to {picture.span.greatest:g}"
+        )
+    # The header of a file may lack the orientation of its pixels.
+    if wanted.fit is None and wanted.size and is_wide(picture.size, sides(wanted.size)):
+        return f"it has {picture.size[0]}x{picture.size[1]} pixels, and source.fit is missing"
+    return picture.values[None] if picture.values.ndim == 2 else np.moveaxis(picture.values, -1, 0)
 
 
 def size_of(file: ImageFile, wanted: Wanted) -> tuple[int, int] | str:

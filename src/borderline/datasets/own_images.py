@@ -37,12 +37,13 @@ class OwnFiles:
     files: tuple[ImageFile, ...]
     wanted: Wanted
 
-    def pixels(self, file: ImageFile, shape: Sequence[int]) -> np.ndarray | str:
-        """The pixels of a file, uint8 of this shape (C, H, W), or why it cannot be read."""
-        from borderline.datasets.image_files import read_image
+    def pixels(self, shape: Sequence[int]) -> list[np.ndarray | str]:
+        """The pixels of each file, uint8 of this shape (C, H, W), or why it cannot be read."""
+        from borderline.datasets.image_files import read_images
 
         colour: Any = "grey" if shape[0] == 1 else "rgb"
-        return read_image(file, self.wanted._replace(size=_size(shape), colour=colour))
+        wanted = self.wanted._replace(size=_size(shape), colour=colour)
+        return read_images(self.files, wanted, self.path)
 
     def check(self, shape: Sequence[int]) -> None:
         """Check that images of this shape (C, H, W) can be made of the files.
@@ -65,7 +66,7 @@ class OwnFiles:
                 f"images is {self.path!r}, but none of its {len(sizes)} images can be read: "
                 f"{shown}: save them as PNG, or name another folder."
             )
-        checked_fit(known, _size(shape), self.wanted.fit, self.path)
+        checked_fit(known, _size(shape), self.wanted.fit, self.path, "those of the run")
 
 
 def _size(shape: Sequence[int]) -> tuple[int, int]:

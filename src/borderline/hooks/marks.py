@@ -11,6 +11,7 @@ def has_mark(dataset: Any, mark: str) -> bool:
     Args:
         dataset: The dataset; None for one that is not in the catalog.
         mark: ``artifact``: the tracker keeps the file. ``page``: the run ends with its address.
+            ``private``: no tracker gets it.
             ``summary``: the run ends with this table. ``gate``: the run fails where this table has
             a limit that does not hold. ``scores``: the tracker gives each row of this table to the
             generator of its column ``source``.

@@ -90,7 +90,7 @@ class PreflightHooks:
         check_repaired_there(catalog, self.layout, pipeline, call)
         inputs.check_inputs(pipeline, catalog, stages, requested, command)
         if OWN_IMAGES in pipeline.inputs():
-            own_images.check(catalog.load("pair_test")["images"].shape[1:])
+            inputs.check_own_images(own_images, pipeline, catalog)
         parameters, of_noise = epochs.with_noise_file(self.parameters, catalog)
         imports = digests_of_imports(catalog, parameters, self.layout, pipeline) | of_noise
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}

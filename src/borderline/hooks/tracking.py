@@ -124,7 +124,10 @@ class TrackingHooks:
                 PlotlyDataset,
             )
 
-            run, dataset = self._run(place), self._catalog.get(dataset_name)
+            dataset = self._catalog.get(dataset_name)
+            if has_mark(dataset, "private"):
+                return
+            run = self._run(place)
             if has_mark(dataset, "artifact"):
                 self._files.setdefault(place, set()).add(dataset_name)
             elif isinstance(dataset, PlotlyDataset):

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from borderline.counterfactuals.explain import BORDERLINE, ERROR, PIXELS
+from borderline.counterfactuals.explain import BORDERLINE, ERROR, PIXELS, are_blends
 from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.findings import written
 from borderline.measures.class_names import ClassNames
@@ -45,6 +45,7 @@ def view_counterfactuals(
     """
     shown = take_rows(found, slice(settings.shown))
     view: dict[str, Any] = {"sentences": list(_sentences(found, table, settings)), "cards": []}
+    blends = view["blends"] = are_blends(table)
     if len(shown["rows"]) == 0:
         return view
     changes, limit = as_change(shown["reconstructions"], shown["flipped"])
@@ -53,10 +54,11 @@ def view_counterfactuals(
     strips = {
         name: pictures(shown[name], shown["p"][:, column], f"{caption}, {{p}}", threshold=threshold)  # type: ignore[literal-required]
         for column, (name, caption) in enumerate(_CAPTIONS.items())
+        if not (blends and name == "reconstructions")
     }
     for place, row in enumerate(shown["rows"].tolist()):
         about = table.iloc[row]
-        tiles = [strips[name][place] | {"caption": _CAPTIONS[name]} for name in _CAPTIONS]
+        tiles = [strips[name][place] | {"caption": _CAPTIONS[name]} for name in strips]
         change = {"src": maps[place], "alt": "Map of the change", "caption": "change"} | stretch
         view["cards"].append(
             {
@@ -130,8 +132,11 @@ def _sentences(
         return int(rows[name].map(_is_true).sum())
 
     asked = table[table["space"].notna() & (table["space"] != "")]
-    if len(asked) and asked["space"].iloc[0] == PIXELS:
-        yield f"The changes are not the smallest ones: each is {asked['note'].iloc[0]}."
+    shown = table.iloc[found["rows"].tolist()]
+    if are_blends(asked):
+        # The notes of the others say why they have no change.
+        if len(shown):
+            yield f"The changes are not the smallest ones: each is {shown['note'].iloc[0]}."
     elif len(asked):
         encoded = count("encoded")
         flips = count("reconstruction_flips", asked[asked["encoded"].map(_is_true)])
@@ -145,8 +150,9 @@ def _sentences(
                 f"The model decides otherwise about {_counted(flips, 'reconstruction')} than about "
                 "the image itself. No smallest change is claimed there."
             )
-    shown = table.iloc[found["rows"].tolist()]
-    if len(shown):
+    if len(shown) == 0:
+        yield "No image has a change to show: the table says why for each."
+    else:
         yield (
             f"The search has found a change for {_counted(len(shown), 'image')}. The model decides "
             f"otherwise about {count('valid', shown)} of the changed images, and "

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
 from borderline import ledger
+from borderline.datasets.buckets import address_of, is_bucket
 from borderline.errors import BorderlineError
 
 if TYPE_CHECKING:
     from borderline.datasets.image_source import SourceImages
+    from borderline.datasets.own_images import OwnFiles
     from borderline.ledger import Entry
     from borderline.params import Pairing
     from borderline.preflight.configuration import Globals, Parameters
@@ -82,6 +85,22 @@ def check_answers(catalog: DataCatalog) -> None:
     for file, text in answers.items():
         read_file(file, text)
     logger.info("Files of answers in %s: %s", folder.path, ", ".join(answers) or "none")
+
+
+def check_own_images(own: OwnFiles, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Check that images of the user suit the run, and that its results do not lie among them."""
+    for name in pipeline.all_outputs():
+        if name.endswith(".own_images_figure"):
+            figure, folder = address_of(catalog.get(name)), own.path
+            if not is_bucket(folder):
+                figure, folder = (str(Path(path).resolve()) for path in (figure, folder))
+            # Else the next run would explain the figure of this one.
+            if figure.startswith(f"{folder.rstrip('/')}/"):
+                raise BorderlineError(
+                    f"images is {own.path!r}, but the results of the run lie in it and would be "
+                    "explained too: name a folder that holds your images only."
+                )
+    own.check(catalog.load("pair_test")["images"].shape[1:])
 
 
 def check_study_storage(pipeline: Pipeline, catalog: DataCatalog, about: Globals) -> None:

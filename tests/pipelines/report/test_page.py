@@ -56,7 +56,7 @@ def model(name: str, **changed: Any) -> Model:
             "charts": dict.fromkeys(("leaderboard", "front", "curves", "histograms"), CHART),
         },
         {"map": CHART, "patterns": [], "baseline": []},
-        {"sentences": ["No error."], "cards": []},
+        {"sentences": ["No error."], "cards": [], "blends": False},
         {"table": {"measures": [], "rows": []}, "coverage": CHART, "figures": []},
     )
 

@@ -29,7 +29,7 @@ def explain_files(
 ) -> tuple[Counterfactuals, pd.DataFrame]:
     """Explain the files that can be read; the others have a row with the reason in ``note``."""
     shape = tuple(given.test["images"].shape[1:])
-    contents = [own.pixels(file, shape) for file in own.files]
+    contents = own.pixels(shape)
     readable = [row for row, content in enumerate(contents) if not isinstance(content, str)]
     images = _as_images([contents[row] for row in readable], shape)
     p = torch.zeros(0)
