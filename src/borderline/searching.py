@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 _MOST_STEPS = 30
 # Of the search for the nearest point.
-_STEPS = 200
 _LAST_RATE = 0.01
 _SHRINKING = 0.05
 # Steps after which a search of so many seconds says how long it takes.
@@ -147,7 +146,7 @@ def find_crossings(
     return torch.from_numpy(result.x), torch.from_numpy(converged)
 
 
-def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int = _STEPS) -> Tensor:
+def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> Tensor:
     """The shortest change (K, Z) with an excess (K,) of at least 0; else the last one tried.
 
     The steps of DDN (Rony et al. 2019): along the gradient of the excess, on a sphere that shrinks

@@ -46,6 +46,22 @@ def test_walk_to_a_plane_is_the_perpendicular(confident: float) -> None:
     assert (walks.p.diff(dim=1) * (1 if confident > 0.5 else -1) > 0).all()
 
 
+def test_decoder_of_many_passes_is_asked_less_often_for_a_walk_that_is_nearly_as_short() -> None:
+    class Counted(Decoder):
+        calls = 0
+
+        def forward(self, latents: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(latents)
+
+    latents = 0.2 * torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    fast, slow = Counted(), Counted()
+    slow.passes_per_image = 8
+    walks = [shortest_walks(each, Plane(), latents, 0.9, 0.5, 4, CPU) for each in (fast, slow)]
+    assert slow.calls < fast.calls / 2
+    assert torch.allclose(walks[0].lengths, walks[1].lengths, rtol=0.05)
+
+
 @pytest.mark.parametrize("confident", [0.2, 0.8])
 def test_walk_on_a_curved_surface_is_nearly_the_shortest_of_a_fine_grid(confident: float) -> None:
     latents = torch.tensor([[0.0, 0.0], [0.1, -0.2], [-0.1, 0.1]])
