@@ -418,11 +418,11 @@ GOOD_IMAGES = struct.pack(">HBBIII", 0, 8, 3, 20, 28, 28) + bytes(20 * 28 * 28)
         (b"", GOOD_LABELS, ["train-images", "(none)", "IDX"]),
         (GOOD_IMAGES, GOOD_LABELS[:9], ["train-labels", "truncated"]),
         (GOOD_IMAGES, None, ["train-labels", "missing"]),
-        (GOOD_LABELS, GOOD_LABELS, ["one square image and one label each"]),
+        (GOOD_LABELS, GOOD_LABELS, ["one image and one label each"]),
         (
-            struct.pack(">HBBIII", 0, 8, 3, 20, 28, 20) + bytes(20 * 28 * 20),
+            struct.pack(">HBBIII", 0, 8, 3, 20, 28, 4) + bytes(20 * 28 * 4),
             GOOD_LABELS,
-            ["20x28", "square"],
+            ["4x28", "at least 8 pixels"],
         ),
     ],
 )

@@ -40,20 +40,14 @@ def run_without_failures(plan: Plan, sweep_run: SweepRun, attempt: Attempt, show
             Failure(model=model, generator=generator, node=outcome.node, says=outcome.says)
         )
         show(sentence_of(failures[-1]))
-        if model is None and generator is not None:
-            # All models share its training.
-            for name, generators in list(remaining.items()):
-                remaining[name] = plan.without(generators, generator)
-                if not remaining[name]:
-                    del remaining[name]
-        elif model is None:
-            shared_failed = True
-        elif generator is None:
-            del remaining[model]
+        failed = [model] if model is not None else list(remaining)
+        if generator is None:
+            left = {name: () if model is not None else remaining[name] for name in failed}
         else:
-            remaining[model] = plan.without(most, generator)
-            if not remaining[model]:
-                del remaining[model]
+            left = {name: plan.without(remaining[name], generator) for name in failed}
+        # What cannot be left out would fail again.
+        shared_failed = all(left[name] == remaining[name] for name in failed)
+        remaining = {n: kept for n, kept in {**remaining, **left}.items() if kept}
     partial = "in_part" if finished and not shared_failed else "failed"
     return Record(
         positive=sweep_run.positive,
