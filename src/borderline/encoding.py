@@ -17,7 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from borderline.measures.inference import batch_size_of, embed, has_gradients, in_batches
+from borderline.measures.inference import (
+    batch_size_of,
+    embed,
+    has_gradients,
+    in_batches,
+    passes_per_image,
+)
 from borderline.params import RunParams
 
 # The samples that the encoder learns from, and its training.
@@ -107,7 +113,7 @@ def encode(decoder: nn.Module, images: Tensor, judge: nn.Module, run: RunParams)
         start = in_batches(encoder, images, device=device)
     spread = _Spread.of(samples, embed(judge, samples, device))
     # The gradients of a decoder of several steps need the values of each.
-    size = max(1, _AT_ONCE // int(getattr(decoder, "passes_per_image", 1)))
+    size = max(1, _AT_ONCE // passes_per_image(decoder))
     batches = zip(start.split(size), images.split(size), strict=True)
     return torch.cat([_refined(decoder, *batch, judge, spread, device) for batch in batches])
 

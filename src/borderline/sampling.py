@@ -43,14 +43,11 @@ class Evaluations:
     count: int = 0
 
 
-def passes_per_image(decoder: nn.Module) -> int:
-    """The passes of its network that a decoder takes for an image: its steps, or 1."""
-    return int(getattr(decoder, "passes_per_image", 1))
-
-
 @contextmanager
 def counted_evaluations(decoder: nn.Module | None) -> Iterator[Evaluations]:
     """Count the passes of a decoder, of whoever calls it, up to the end of the context."""
+    from borderline.measures.inference import passes_per_image
+
     evaluations = Evaluations()
     if decoder is None:
         yield evaluations
@@ -113,6 +110,8 @@ class Sampler(ABC):
 
     def expected_evaluations(self, images: int) -> int:
         """About how many passes of the decoder this number of images takes."""
+        from borderline.measures.inference import passes_per_image
+
         return 0 if self.decoder is None else images * passes_per_image(self.decoder)
 
 
@@ -153,6 +152,8 @@ class GanSampler(Sampler):
 def log_duration(sampler: Sampler, images: int, run: RunParams) -> None:
     """Log how long the images take, measured on a batch, where the decoder takes several passes."""
     import torch
+
+    from borderline.measures.inference import passes_per_image
 
     decoder = sampler.decoder
     if decoder is None or passes_per_image(decoder) == 1:

@@ -175,7 +175,8 @@ def _in_latents(
     latents = given.sampler.encode(every, given.judge, run)
     made = in_batches(decoder.to(device).eval(), latents, device=device)
     of_all = Errors.of(every, made, given.judge, device)
-    usual, errors = (Errors(*(x[part] for x in of_all)) for part in _split(count))
+    parts = slice(count), slice(count, None)
+    errors, usual = (Errors(*(values[part] for values in of_all)) for part in parts)
     ratios, limit = errors.beside(usual).double().numpy(), limit_of(usual, settings.encoded)
     table["space"], table["encoding_error"], table["encoding_limit"] = LATENTS, ratios, limit
     table["encoded"] = encoded = ratios <= limit
@@ -204,11 +205,6 @@ def _in_latents(
     apart = (2 * latents[0].numel()) ** 0.5
     table.loc[reached, "latent_share"] = lengths.numpy() / apart
     return rows, changed, made[rows]
-
-
-def _split(count: int) -> tuple[slice, slice]:
-    """The part of the held-out images, and that of the images that somebody asks about."""
-    return slice(count, None), slice(count)
 
 
 def _in_pixels(

@@ -41,6 +41,11 @@ def batch_size_of(network: Callable[[Tensor], Tensor]) -> int:
     return min(BATCH_SIZE, getattr(network, "batch_size", BATCH_SIZE))
 
 
+def passes_per_image(decoder: nn.Module) -> int:
+    """The passes of its network that a decoder takes for an image: its steps, or 1."""
+    return int(getattr(decoder, "passes_per_image", 1))
+
+
 def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """A model's probabilities of the positive class, in [0, 1], shape (N,)."""
     classifier = classifier.to(device).eval()

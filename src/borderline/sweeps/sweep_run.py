@@ -45,7 +45,7 @@ def run_without_failures(plan: Plan, sweep_run: SweepRun, attempt: Attempt, show
             left = {name: () if model is not None else remaining[name] for name in failed}
         else:
             left = {name: plan.without(remaining[name], generator) for name in failed}
-        # What cannot be left out would fail again.
+        # Nothing is left out, so the next attempt would fail too.
         shared_failed = all(left[name] == remaining[name] for name in failed)
         remaining = {n: kept for n, kept in {**remaining, **left}.items() if kept}
     partial = "in_part" if finished and not shared_failed else "failed"

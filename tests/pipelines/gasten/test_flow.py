@@ -18,7 +18,7 @@ RANDOM = torch.Generator().manual_seed(0)
 
 
 def decoder_of(shape: tuple[int, ...] = (1, 8, 8), **changed: Any) -> Decoder:
-    """A decoder with weights of which its images depend on noise and class."""
+    """A decoder whose weights make its images depend on noise and class."""
     settings = generator_settings("diffusion", **{"channels": [8, 16], "layers": 1} | changed)
     with RunParams(seed=3, device="cpu").global_seed("weights"):
         return build_decoder(settings, shape).eval().requires_grad_(False)

@@ -130,7 +130,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latents (N, ``latent_dim``) of which the decoder makes about these images.
+        """Latents (N, ``latent_dim``) whose decoded images are close to the given ones.
 
         The steps of the decoder in the opposite direction: each finds the point from which the
         decoder's step leads to the present one, by fixed-point iteration.

@@ -6,7 +6,6 @@ A point between noise and an image, on the straight line that joins the two, has
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from borderline.params import RunParams, Setting
 from borderline.pipelines.gasten.flow import Decoder, Velocity, build_decoder, padded
 from borderline.pipelines.gasten.networks import ImageShape, are_finite
 from borderline.pipelines.gasten.params import DiffusionParams
+from borderline.pipelines.gasten.trainee import Trainee
 from borderline.pipelines.gasten.training import Progress, run_epochs
 from borderline.records import LabelledImages
 
@@ -30,7 +30,7 @@ _LARGEST_GRADIENT = 1.0
 _BETAS = (0.9, 0.99)
 
 
-class Flow:
+class Flow(Trainee):
     """A flow in training, for images of a shape (C, H, W).
 
     Attributes:
@@ -73,21 +73,6 @@ class Flow:
         self._optimiser.step()
         self._average.update_parameters(self.network)
         return loss.detach()
-
-    def state(self) -> dict[str, Any]:
-        """A copy of everything that training changes."""
-        return {
-            **{name: copy.deepcopy(c.state_dict()) for name, c in self._components().items()},
-            "random": self.random.get_state(),
-            "image_shape": list(self.image_shape),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go back to a state."""
-        for name, component in self._components().items():
-            # A copy, because an optimiser goes on in the very tensors that it is given.
-            component.load_state_dict(copy.deepcopy(state[name]))
-        self.random.set_state(state["random"])
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number."""

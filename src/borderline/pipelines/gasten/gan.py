@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,9 +12,10 @@ from borderline.params import RunParams
 from borderline.pipelines.gasten.losses import build_loss
 from borderline.pipelines.gasten.networks import ImageShape, are_finite, build_networks
 from borderline.pipelines.gasten.params import NETWORKS, GanParams, NetworkName
+from borderline.pipelines.gasten.trainee import Trainee
 
 
-class Gan:
+class Gan(Trainee):
     """A generator and a discriminator in training, for images of a shape (C, H, W)."""
 
     def __init__(self, params: GanParams, image_shape: ImageShape, run: RunParams) -> None:
@@ -46,24 +46,13 @@ class Gan:
             logits: Tensor = self.discriminator(images)
         return logits.float()
 
-    def state(self) -> dict[str, Any]:
-        """A copy of everything that training changes."""
-        return {
-            **{name: copy.deepcopy(c.state_dict()) for name, c in self._components().items()},
-            "random": self.random.get_state(),
-            "image_shape": list(self.image_shape),
-        }
-
     def load(self, state: dict[str, Any]) -> None:
-        """Go back to a state."""
-        for name, component in self._components().items():
-            # A copy, because an optimiser goes on in the very tensors that it is given.
-            component.load_state_dict(copy.deepcopy(state[name]))
+        """Go back to a state; the optimisers keep the rates of the settings."""
+        super().load(state)
         for name in NETWORKS:
             network = self.params.network(name)
             for group in getattr(self, f"{name}_optimiser").param_groups:
                 group |= {"lr": network.learning_rate, "betas": network.betas}
-        self.random.set_state(state["random"])
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number."""

@@ -18,7 +18,13 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from borderline.boundary import Pairs, logit
-from borderline.measures.inference import BATCH_SIZE, batch_size_of, embed, in_batches
+from borderline.measures.inference import (
+    BATCH_SIZE,
+    batch_size_of,
+    embed,
+    in_batches,
+    passes_per_image,
+)
 from borderline.params import RunParams
 from borderline.records import LabelledImages, Part, take_rows
 from borderline.sampling import (
@@ -28,7 +34,6 @@ from borderline.sampling import (
     counted_evaluations,
     make_part,
     part_sizes,
-    passes_per_image,
 )
 from borderline.searching import find_crossings, is_distinct, pair_up, spherical
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from borderline.datasets.checkpoints import Checkpoint, epoch_name
 from borderline.measures.inference import in_batches, predict
 from borderline.measures.plots import draw_by_tenths, draw_image_grid
-from borderline.pipelines.gasten.training import Progress, Trainee
+from borderline.pipelines.gasten.trainee import Trainee
+from borderline.pipelines.gasten.training import Progress
 from borderline.records import Part
 from borderline.sampling import Evaluations, Parts
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, check_settings, latest
@@ -16,32 +14,11 @@ from borderline.pipelines.gasten.checkpoint_choice import has_stopped
 from borderline.pipelines.gasten.epoch import Steering, train_epoch
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.params import EarlyStoppingParams
+from borderline.pipelines.gasten.trainee import Trainee
 
 Progress = tuple[list[dict[str, float]], Checkpoint | None]
 """The history with one row for each epoch so far, and the epoch's checkpoint: None between two
 checkpoints, and after a divergence."""
-
-
-class Trainee(Protocol):
-    """A generator in training.
-
-    Attributes:
-        generator: Latents (N, Z) to images (N, C, H, W), as it is at present.
-        params: Its settings, with ``checkpoint_every`` and ``samples``.
-    """
-
-    generator: Any
-    params: Any
-    device: torch.device
-
-    def state(self) -> dict[str, Any]:
-        """A copy of everything that training changes."""
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go back to a state."""
-
-    def is_finite(self) -> bool:
-        """Whether every weight is a finite number."""
 
 
 def train(

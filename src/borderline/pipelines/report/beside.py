@@ -21,7 +21,7 @@ _KINDS: Mapping[str, tuple[type[Rating | Repair], str]] = {
         "repair,report`.",
     ),
 }
-"""What each result is, and the note in place of one that was made for other patterns."""
+"""The content of each result, and the note that replaces a result of other patterns."""
 
 
 def with_results(findings: Findings, results: Mapping[str, Row], patterns: str) -> Findings:

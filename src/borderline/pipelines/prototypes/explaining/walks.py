@@ -9,8 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from borderline.measures.inference import batch_size_of, predict
-from borderline.sampling import passes_per_image
+from borderline.measures.inference import batch_size_of, passes_per_image, predict
 from borderline.searching import nearest_point
 
 _STEPS, _FEWEST_STEPS = 200, 60
