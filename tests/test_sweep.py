@@ -245,12 +245,18 @@ def test_what_fails_is_left_out_and_nothing_else(
     assert lines == [sentence_of(failure) for failure in record.failures]
 
 
-def test_a_generator_that_fails_although_it_is_left_out_ends_the_sweep_run(plan: Plan) -> None:
-    for node in ("gasten.gasten_10.train_once", "cnn_1.gasten.gasten_10.train_generator"):
-        broken = Outcome("It broke.", node, began=True)
-        record = run_without_failures(plan, SWEEP_RUN, lambda *_, end=broken: end, lambda _: None)
-        assert record.ended == "failed"
-        assert len(record.failures) == 2
+def test_a_generator_that_fails_although_it_is_left_out_ends_what_it_belongs_to(plan: Plan) -> None:
+    def attempt(models: Sequence[str], _: Sequence[str]) -> Outcome:
+        fails = node.startswith("gasten.") or "cnn_1" in models
+        return Outcome("It broke.", node, began=True) if fails else Outcome()
+
+    node = "gasten.gasten_10.train_once"
+    record = run_without_failures(plan, SWEEP_RUN, attempt, lambda _: None)
+    assert (record.ended, record.finished, len(record.failures)) == ("failed", {}, 2)
+    node = "cnn_1.gasten.gasten_10.train_generator"
+    record = run_without_failures(plan, SWEEP_RUN, attempt, lambda _: None)
+    assert (record.ended, len(record.failures)) == ("in_part", 2)
+    assert record.finished == {"mlp_4": tuple(EVERY)}
 
 
 def test_the_table_says_why_a_row_is_missing(plan: Plan) -> None:

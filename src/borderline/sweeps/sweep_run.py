@@ -20,7 +20,8 @@ def run_without_failures(plan: Plan, sweep_run: SweepRun, attempt: Attempt, show
     """Run a sweep run; after a failure, run it again without the model or generator that failed.
 
     Models with the same generators run together, as one grid. If a generator of a model fails, the
-    model continues without it and the others with it. Finished trainings are not repeated.
+    model continues without it and the others with it. If it fails although it is left out, the
+    model ends. Finished trainings are not repeated.
 
     ``show`` prints a line for the user.
     """
@@ -45,8 +46,10 @@ def run_without_failures(plan: Plan, sweep_run: SweepRun, attempt: Attempt, show
             left = {name: () if model is not None else remaining[name] for name in failed}
         else:
             left = {name: plan.without(remaining[name], generator) for name in failed}
-        # Nothing is left out, so the next attempt would fail too.
-        shared_failed = all(left[name] == remaining[name] for name in failed)
+        if all(left[name] == remaining[name] for name in failed):
+            # Nothing is left out, so the next attempt would fail too.
+            left = dict.fromkeys(failed, ())
+            shared_failed = model is None
         remaining = {n: kept for n, kept in {**remaining, **left}.items() if kept}
     partial = "in_part" if finished and not shared_failed else "failed"
     return Record(
