@@ -168,8 +168,37 @@ def _in_latents(
     table: pd.DataFrame,
 ) -> tuple[Tensor, Changed | None, Tensor]:
     """The rows of images that can be encoded, their changes, and their reconstructions."""
-    device, decoder, count = run.torch_device(), given.sampler.decoder, len(asked.images)
+    device, decoder = run.torch_device(), given.sampler.decoder
     assert decoder is not None
+    latents, made, encoded = _encode(decoder, asked, given, settings, run, table)
+    rows = encoded.nonzero()[:, 0]
+    if len(rows) == 0:
+        return rows, None, made[:0]
+    goal = settings.flipped, given.boundary["threshold"], settings.steps, device
+    changed = change_latents(decoder, given.classifier, latents[rows], *goal)
+    # A search in vain has no change to measure.
+    reached, lengths = rows[changed.reached].numpy(), changed.lengths[changed.reached].double()
+    table.loc[reached, "latent"] = lengths.numpy()
+    # The usual distance of two random latents.
+    apart = (2 * latents[0].numel()) ** 0.5
+    table.loc[reached, "latent_share"] = lengths.numpy() / apart
+    return rows, changed, made[rows]
+
+
+def _encode(
+    decoder: nn.Module,
+    asked: Asked,
+    given: Surroundings,
+    settings: CounterfactualsParams,
+    run: RunParams,
+    table: pd.DataFrame,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents and reconstructions of all images, and whether each can be encoded.
+
+    A reconstruction must be as good as those of real test images, and the model must decide about
+    it as about the image itself.
+    """
+    device, count = run.torch_device(), len(asked.images)
     order = torch.randperm(len(given.test["images"]), generator=run.generator("held out"))
     every = torch.cat([asked.images, given.test["images"][order[: settings.held_out]]])
     latents = given.sampler.encode(every, given.judge, run)
@@ -193,18 +222,7 @@ def _in_latents(
         "cannot be encoded: its reconstruction is worse than those of "
         f"{written('{:.0%}', settings.encoded)} of the real test images"
     )
-    rows = (torch.from_numpy(encoded) & ~flips).nonzero()[:, 0]
-    if len(rows) == 0:
-        return rows, None, made[:0]
-    goal = settings.flipped, given.boundary["threshold"], settings.steps, device
-    changed = change_latents(decoder, given.classifier, latents[rows], *goal)
-    # A search in vain has no change to measure.
-    reached, lengths = rows[changed.reached].numpy(), changed.lengths[changed.reached].double()
-    table.loc[reached, "latent"] = lengths.numpy()
-    # The usual distance of two random latents.
-    apart = (2 * latents[0].numel()) ** 0.5
-    table.loc[reached, "latent_share"] = lengths.numpy() / apart
-    return rows, changed, made[rows]
+    return latents[:count], made[:count], torch.from_numpy(encoded) & ~flips
 
 
 def _in_pixels(
