@@ -167,7 +167,7 @@ def log_duration(sampler: Sampler, images: int, run: RunParams) -> None:
     seconds = (time.perf_counter() - started) / _TIMED_IMAGES / passes_per_image(decoder)
     passes = sampler.expected_evaluations(images)
     logger.info(
-        "%d images take about %d passes of the decoder (%d an image), so about %s.",
+        "Up to %d images take about %d passes of the decoder (%d an image), so about %s.",
         images,
         passes,
         passes_per_image(decoder),
