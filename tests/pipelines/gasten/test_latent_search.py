@@ -265,6 +265,22 @@ def test_budget_bounds_the_search_and_more_finds_more(passes: int) -> None:
     assert 0 < made[0] < made[1] < made[2] < 2000
 
 
+def test_a_budget_is_spent_on_walks_that_reach_the_boundary() -> None:
+    """Walks of a rugged space take many steps: those that the budget cuts would be lost."""
+
+    class Rugged(Ramp):
+        def forward(self, latents: Tensor) -> Tensor:
+            return super().forward(latents + (40 * latents).sin())
+
+    generator = Rugged()
+    with sampling.counted_evaluations(generator) as evaluations:
+        found, _ = find(images=2000, generator=generator, budget=20_000)
+    whole = evaluations.count / len(found["images"])
+    with sampling.counted_evaluations(generator) as evaluations:
+        found, _ = find(images=2000, generator=generator, budget=5000)
+    assert evaluations.count / len(found["images"]) < 1.2 * whole
+
+
 def test_budget_that_is_not_reached_says_nothing() -> None:
     found, note = find(budget=10**6)
     assert (len(found["images"]), note) == (300, "")

@@ -46,6 +46,10 @@ _FEWEST_OF_A_SIDE = 32
 _SHARE_FOR_WALKS = 0.75
 # About: a latent to start from, some steps of a walk, and the image at its end.
 _IMAGES_PER_CROSSING = 8
+# A walk that the budget cuts is lost. So the first round joins few enough latents for any space,
+# and the others as many as the round before says.
+_MOST_IMAGES_PER_CROSSING = 16
+_RESERVE = 1.25
 # A generator that is no GAN says what it is called, and what to do about its images.
 _ADVICE = "train the GAN longer, start from another epoch, or use a generator of kind gasten"
 
@@ -100,23 +104,21 @@ class SearchSampler(GanSampler):
         rate = self._rate(device)
         generator = self.generator.to(device).eval()
         classifier = classifier.to(device).eval()
-        made = 0
+        made, cost = 0, float(_MOST_IMAGES_PER_CROSSING)
         for size in part_sizes(images):
             part: Part | None = None
-            missing = size
+            missing, note = size, ""
             for _ in range(_MOST_ROUNDS):
                 wanted = max(_FEWEST_CANDIDATES, round(missing / self.keep))
-                candidates = min(wanted, budget.images() // _IMAGES_PER_CROSSING)
+                before = budget.images()
+                candidates = min(wanted, int(before // cost))
                 if candidates == 0:
-                    note = (
-                        f"the budget of {self.budget} decoder evaluations ended the search at "
-                        f"{made + size - missing} of {images} images: raise it to find more"
-                    )
                     break
                 latents, note = self._search_once(
                     classifier, threshold, candidates, device, random, budget
                 )
                 more = make_part(generator, classifier, latents, device)
+                cost = _RESERVE * max(1, (before - budget.images()) / candidates)
                 if rate is not None and len(latents) > 0:
                     best = rate(more["images"]).topk(math.ceil(self.keep * len(latents))).indices
                     more = take_rows(more, best.sort().values)
@@ -124,7 +126,12 @@ class SearchSampler(GanSampler):
                 missing = size - len(part["images"])
                 if note or missing == 0:
                     break
-            else:
+            if candidates < wanted and missing and not note:
+                note = (
+                    f"the budget of {self.budget} decoder evaluations ended the search at "
+                    f"{made + size - missing} of {images} images: raise it to find more"
+                )
+            elif missing and not note:
                 way_out = getattr(generator, "advice", "start from another epoch of step 1")
                 note = (
                     f"{_MOST_ROUNDS} rounds found only {size - missing} of {size} different "
