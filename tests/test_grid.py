@@ -172,6 +172,33 @@ def test_each_shared_training_is_a_network_of_its_own() -> None:
     assert len({numbers[name] for name in networks}) == len(networks)
 
 
+def test_each_imported_generator_is_a_network_of_its_own() -> None:
+    class Imported(GeneratorParams):
+        has_space: ClassVar[bool] = True
+
+        def needs_gan(self) -> bool:
+            return False
+
+    class Search(Imported):
+        has_space: ClassVar[bool] = False
+
+        def goes_on_from(self) -> str:
+            return "theirs"
+
+    class Blends(Search):
+        def goes_on_from(self) -> None:
+            return None
+
+    kinds = {"theirs": Imported, "other": Imported, "search": Search, "blends": Blends}
+    settings = {name: kind(kind="k") for name, kind in kinds.items()}
+    numbers = grid.lay_out(lists_of(("a",), tuple(settings), 2), settings, trains_gan=True).gans()
+    # A repetition is the same file.
+    assert numbers["theirs"] == numbers["search"] == numbers["search_run_2"]
+    assert numbers["theirs"] == numbers["theirs_run_2"] < 0
+    assert numbers["blends"] == 0
+    assert len({numbers[name] for name in ("theirs", "other", "blends")}) == 3
+
+
 def test_shared_generator_has_no_name_of_a_model() -> None:
     lists = lists_of(("a", "flow_run_2"), ("flow",), 2)
     with pytest.raises(BorderlineError, match=r"both have the name 'flow_run_2'.*rename"):

@@ -127,7 +127,8 @@ class Layout:
     def gans(self) -> dict[str, int]:
         """The number of the GAN of each generator; 0 if it has none, or if step 1 was given.
 
-        The networks that are trained once for all models have numbers below 0.
+        Other networks have numbers below 0: those that are trained once for all models, and
+        imported ones, which are the same in all repetitions.
         """
         return {name: self._gan_of(name) for name in self.generators}
 
@@ -136,9 +137,11 @@ class Layout:
         source = placed.settings.goes_on_from()
         if source and repeated(source, placed.run) in self.generators:
             return self._gan_of(repeated(source, placed.run))
-        if placed.settings.trains_once:
-            return -1 - list(self.once).index(name)
-        return placed.run if self.trains_gan and placed.settings.needs_gan() else 0
+        settings = placed.settings
+        if (settings.trains_once or settings.has_space) and not settings.needs_gan():
+            network = name if settings.trains_once else base_name(name)
+            return -1 - list(self.generators).index(network)
+        return placed.run if self.trains_gan and settings.needs_gan() else 0
 
     @property
     def once(self) -> dict[str, Placed]:
