@@ -149,7 +149,8 @@ class Decoder(nn.Module):
             for _ in range(_CORRECTIONS):
                 velocity = self._velocity(points, step * length, shares)
                 if self.solver == "heun":
-                    velocity = (velocity + self._velocity(after, (step + 1) * length, shares)) / 2
+                    moved = points + length * velocity
+                    velocity = (velocity + self._velocity(moved, (step + 1) * length, shares)) / 2
                 points = after - length * velocity
         return torch.cat([points.flatten(1), coordinates[:, None]], dim=1)
 
