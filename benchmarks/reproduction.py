@@ -122,13 +122,14 @@ def _of_prototypes(of_model: Path) -> Row:
 
 def _seconds(ledger: Path, model: str) -> Row:
     """The seconds of a model's nodes by stage; ``alone``, the clustering of GASTeN's images,
-    apart."""
-    seconds = dict.fromkeys((*STAGES, "alone"), 0.0)
+    apart. Those of a stage that has not run are left out."""
+    seconds: dict[str, float] = {}
     for file in ledger.glob(f"{model}.*.json"):
         stage = file.name.removeprefix(f"{model}.").partition(".")[0]
         stage = "alone" if file.name.endswith(".cluster_alone.json") else stage
-        if stage in seconds:
-            seconds[stage] += json.loads(file.read_text()).get("seconds", 0.0)
+        of_node = json.loads(file.read_text()).get("seconds")
+        if stage in (*STAGES, "alone") and of_node is not None:
+            seconds[stage] = seconds.get(stage, 0.0) + of_node
     return {f"seconds_{stage}": round(number, 1) for stage, number in seconds.items()}
 
 
