@@ -40,6 +40,7 @@ bench: $(INSTALLED) ## Measure speed beside reference code (a line `ratio` is th
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/boundary_search.py
 	$(BIN)/python benchmarks/presets.py
+	$(BIN)/python benchmarks/flow.py
 	$(BIN)/python benchmarks/frechet_interval.py
 	$(BIN)/python benchmarks/clustering_search.py
 	$(BIN)/python benchmarks/clustering_scale.py
