@@ -21,7 +21,6 @@ from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
 from borderline.pipelines.gasten.epoch import train_epoch
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.latent_search import SearchSampler
-from borderline.pipelines.gasten.networks import build_networks
 from borderline.pipelines.gasten.params import GanParams
 from borderline.records import LabelledImages
 from borderline.training.epochs import binary_loss, class_loss, train
@@ -67,6 +66,14 @@ def trained_model(pair_images: LabelledImages, filters: int = 4, epochs: int = 3
     with RUN.global_seed("classifier", "weights"):
         network = build_model("cnn", filters, tuple(pair_images["images"].shape[1:]))
     return _trained(network, pair_images, binary_loss, epochs)
+
+
+def trained_gan(params: GanParams, images: Tensor, epochs: int) -> nn.Module:
+    """The generator of a GAN of step 1 after some epochs."""
+    gan = Gan(params, images.shape[1:], RUN)
+    for epoch in range(1, epochs + 1):
+        train_epoch(gan, images.to(gan.device), epoch, None)
+    return gan.generator.eval()
 
 
 def trained_judge(images: LabelledImages, epochs: int = 2) -> nn.Module:
@@ -140,11 +147,7 @@ def borderline_embeddings(count: int, steps_of_step_1: int = 200) -> np.ndarray:
     _, pair_images = real_images(*fashion_or_digits())
     classifier, device = trained_model(pair_images), RUN.torch_device()
     params = gan_params("fast", steps_per_epoch=steps_of_step_1)
-    images = pair_images["images"].to(device)
-    gan = Gan(params, images.shape[1:], RUN)
-    train_epoch(gan, images, 1, None)
-    generator = build_networks(params, images.shape[1:], RUN)[0]
-    generator.load_state_dict(gan.generator.state_dict())
+    generator = trained_gan(params, pair_images["images"], 1)
     sampler = SearchSampler(generator=generator, **search_settings())
     parts = sampler.sample(classifier, pair_images, count, RUN, 0.5)
     return torch.cat([embed(classifier, part["images"], device) for part in parts]).numpy()

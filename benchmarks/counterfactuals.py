@@ -31,6 +31,7 @@ from common import (
     fashion_or_digits,
     gan_params,
     machine,
+    trained_gan,
     trained_judge,
     trained_model,
 )
@@ -47,9 +48,6 @@ from borderline.measures.inference import embed, predict
 from borderline.measures.realism import Reference, is_within
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
-from borderline.pipelines.gasten.epoch import train_epoch
-from borderline.pipelines.gasten.gan import Gan
-from borderline.pipelines.gasten.networks import build_networks
 from borderline.records import LabelledImages, take_rows
 from borderline.sampling import GanSampler
 
@@ -89,11 +87,7 @@ def world(epochs: int, digits: bool) -> Surroundings:
     train, test = images_of_pair(everything, *labels), images_of_pair(rest, *labels)
     model, judge = trained_model(train), trained_judge(everything)
     params, device = gan_params("fast", steps_per_epoch=120), RUN.torch_device()
-    gan = Gan(params, train["images"].shape[1:], RUN)
-    for epoch in range(1, epochs + 1):
-        train_epoch(gan, train["images"].to(device), epoch, None)
-    generator = build_networks(params, train["images"].shape[1:], RUN)[0]
-    generator.load_state_dict(gan.generator.state_dict())
+    generator = trained_gan(params, train["images"], epochs)
     reference = Reference.of(embed(judge, train["images"], device), NEIGHBOURS)
     return Surroundings(
         Counted(model),

@@ -1,4 +1,4 @@
-"""What a flow costs and gives: over its training, the decoder's steps and a search's truncation.
+"""The cost and the quality of a flow, by training, steps of the decoder and truncation of a search.
 
 A GAN of the preset ``fast`` and a flow of the preset ``small`` learn all training images of two
 classes of Fashion-MNIST. ``fd`` is the Fréchet distance of 2,000 images to all training images.
@@ -27,6 +27,7 @@ from common import (
     machine,
     real_images,
     search_settings,
+    trained_gan,
     trained_judge,
     trained_model,
 )
@@ -34,11 +35,10 @@ from torch import Tensor, nn
 
 from borderline.config_loader import base_settings
 from borderline.measures.confusion import is_borderline
-from borderline.measures.inference import embed, in_batches, predict
+from borderline.measures.inference import embed, in_batches, passes_per_image, predict
 from borderline.measures.realism import Moments, Reference, frechet_distance, judge_realism
-from borderline.pipelines.gasten import epoch, flow_training
+from borderline.pipelines.gasten import flow_training
 from borderline.pipelines.gasten.flow import Decoder
-from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.params import DiffusionParams
 from borderline.records import LabelledImages
@@ -100,7 +100,7 @@ class Bench:
             )
             found = torch.cat([part["images"] for part in parts])
         seconds = (time.perf_counter() - start) / len(found)
-        passes = getattr(generator, "passes_per_image", 1)
+        passes = passes_per_image(generator)
         self.note(
             name,
             found,
@@ -109,15 +109,6 @@ class Bench:
             seconds_an_image=seconds,
             decoded=evaluations.count / passes / len(found),
         )
-
-
-def train_gan(images: Tensor) -> tuple[nn.Module, float]:
-    """A GAN of the preset ``fast``, and the seconds of its training."""
-    gan = Gan(gan_params("fast", epochs=GAN_EPOCHS), images.shape[1:], RUN)
-    start = time.perf_counter()
-    for number in range(1, GAN_EPOCHS + 1):
-        epoch.train_epoch(gan, images.to(gan.device), number, None)
-    return gan.generator, time.perf_counter() - start
 
 
 def flow_of(images: LabelledImages, **changed: object) -> flow_training.Flow:
@@ -143,7 +134,9 @@ def main() -> None:
     print(machine())
     bench.note("real borderline images", bench.borderline)
     images = bench.train
-    bench.search("fast GAN", *train_gan(images["images"]))
+    start = time.perf_counter()
+    gan = trained_gan(gan_params("fast"), images["images"], GAN_EPOCHS)
+    bench.search("fast GAN", gan, time.perf_counter() - start)
     changed = {"channels": options.channels} if options.channels else {}
     flow, trained = flow_of(images, **changed), 0.0
     there = images["images"].to(flow.device), images["labels"].to(flow.device)

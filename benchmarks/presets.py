@@ -18,6 +18,7 @@ from common import (
     machine,
     real_images,
     search_settings,
+    trained_gan,
     trained_judge,
     trained_model,
 )
@@ -27,8 +28,6 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed, in_batches, predict
 from borderline.measures.realism import Moments, frechet_distance
-from borderline.pipelines.gasten.epoch import train_epoch
-from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.latent_search import SearchSampler
 
 IMAGES = 12_000
@@ -59,12 +58,9 @@ def main() -> None:
     seconds = {}
     for preset in ("paper", "fast"):
         params = gan_params(preset, epochs=EPOCHS)
-        gan = Gan(params, images.shape[1:], RUN)
         start = time.perf_counter()
-        for epoch in range(1, EPOCHS + 1):
-            train_epoch(gan, images.to(device), epoch, None)
+        generator = trained_gan(params, images, EPOCHS)
         seconds[preset] = time.perf_counter() - start
-        generator = gan.generator.eval()
         latents = torch.randn(IMAGES, 64, generator=torch.Generator().manual_seed(1))
         made = in_batches(generator, latents, device=device)
         fd = frechet_distance(Moments.of(embed(judge, made, device)), real)

@@ -126,17 +126,18 @@ class SearchSampler(GanSampler):
                 missing = size - len(part["images"])
                 if note or missing == 0:
                     break
-            if candidates < wanted and missing and not note:
-                note = (
-                    f"the budget of {self.budget} decoder evaluations ended the search at "
-                    f"{made + size - missing} of {images} images: raise it to find more"
-                )
-            elif missing and not note:
-                way_out = getattr(generator, "advice", "start from another epoch of step 1")
-                note = (
-                    f"{_MOST_ROUNDS} rounds found only {size - missing} of {size} different "
-                    f"images: the generator repeats itself, so {way_out}"
-                )
+            if missing and not note:
+                if candidates < wanted:
+                    note = (
+                        f"the budget of {self.budget} decoder evaluations ended the search at "
+                        f"{made + size - missing} of {images} images: raise it to find more"
+                    )
+                else:
+                    way_out = getattr(generator, "advice", "start from another epoch of step 1")
+                    note = (
+                        f"{_MOST_ROUNDS} rounds found only {size - missing} of {size} different "
+                        f"images: the generator repeats itself, so {way_out}"
+                    )
             # A later part may find nothing left to spend; the first one stands for all images.
             if part is None and made == 0:
                 latents = torch.empty(0, int(generator.latent_dim))  # type: ignore[arg-type]
