@@ -20,6 +20,16 @@ def test_result_does_not_depend_on_the_batch_size() -> None:
         assert torch.allclose(result, model(x), atol=1e-6)
 
 
+def test_no_network_gets_an_empty_batch() -> None:
+    def shuffled(batch: torch.Tensor) -> torch.Tensor:
+        assert len(batch) > 0
+        return torch.nn.functional.pixel_unshuffle(batch, 2)
+
+    result = in_batches(shuffled, torch.zeros(0, 1, 6, 4), device=CPU)
+    assert result.shape == (0, 4, 3, 2)
+    assert shuffled(torch.zeros(2, 1, 6, 4)).shape[1:] == result.shape[1:]
+
+
 def test_results_can_be_trained_on() -> None:
     result = in_batches(lambda batch: batch, torch.ones(3, 2), device=CPU)
     (torch.nn.Linear(2, 1)(result)).sum().backward()

@@ -24,13 +24,17 @@ def in_batches(
     device: torch.device,
     batch_size: int | None = None,
 ) -> Tensor:
-    """Apply a function, whose network must be on the device, to at least one row.
+    """Apply a function, whose network must be on the device.
 
     A network that needs much memory has its ``batch_size``, which is the default where it is less
-    than the usual one.
+    than the usual one. For no rows the function gets a row of zeros, whose result is left out:
+    many networks, of libraries too, take no empty batch.
     """
     if batch_size is None:
         batch_size = batch_size_of(function)
+    if len(inputs) == 0:
+        row = inputs.new_zeros(1, *inputs.shape[1:])
+        return in_batches(function, row, device=device)[:0]
     with torch.inference_mode():
         results = [function(batch.to(device)).cpu() for batch in inputs.split(batch_size)]
     return torch.cat(results).clone()
@@ -60,8 +64,6 @@ def most_other_mass(classifier: nn.Module) -> float | None:
 
 def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """Probability of classes beside the pair, in [0, 1], (N,); for models with a bound on it."""
-    if len(images) == 0:
-        return torch.zeros(0)
     classifier = classifier.to(device).eval()
     return in_batches(classifier.other_mass, images, device=device)  # type: ignore[arg-type]
 
