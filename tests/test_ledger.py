@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
 from borderline import ledger
@@ -54,6 +55,10 @@ class Disk(dict[str, ledger.Entry]):
         now = SETTINGS | changed
         ledger.check(self.loaded(), STAGES, running, now, "kedro run", earlier=self.earlier)
 
+    def unfinished(self, missing: str = "", **changed: object) -> list[str]:
+        now, there = SETTINGS | changed, missing.__ne__
+        return ledger.unfinished(self.loaded(), ROAD, now, there, earlier=self.earlier)
+
     def changed(
         self, *names: str, asked: Pipeline | None = None
     ) -> list[tuple[str, str, str, str]]:
@@ -83,7 +88,7 @@ def test_the_clock_of_a_node_runs_until_its_last_dataset_is_saved() -> None:
     hooks, (node,) = PreflightHooks(), ROAD.only_nodes("a").nodes
     hooks.after_dataset_saved(node)
     assert hooks._seconds == {}, "another process has started the node"
-    hooks.before_node_run(node)
+    hooks.before_node_run(node, DataCatalog())
     seconds = []
     for _ in range(2):
         hooks.after_dataset_saved(node)
@@ -193,6 +198,26 @@ def test_a_changed_result_is_found_where_a_run_takes_it(disk: Disk) -> None:
     assert disk.changed("b") == [], "this run does not take it"
 
 
+def test_nodes_without_finished_results_run_and_those_after_them(disk: Disk) -> None:
+    assert disk.unfinished() == []
+    assert disk.unfinished(trials=6) == ["page"]
+    assert set(disk.unfinished(band=0.3)) == {"a", "b", "page"}
+    assert disk.unfinished(models=SETTINGS["models"] | {"a": {"filters": 9}})[0] == "shared"
+    assert disk.unfinished(missing="page_out") == ["page"]
+    assert disk.unfinished(missing="a_out") == ["a", "page"]
+    disk.open("b")
+    assert disk.unfinished() == ["b", "page"]
+    assert set(Disk().unfinished()) == {"shared", "a", "b", "page"}
+
+
+def test_a_setting_that_came_later_makes_no_node_unfinished(disk: Disk) -> None:
+    for entry in disk.values():
+        entry["settings"].pop("band", None)
+    assert set(disk.unfinished()) == {"a", "b", "page"}
+    disk.earlier = {"band": 0.1}
+    assert disk.unfinished() == []
+
+
 def test_only_missing_outputs_take_all_others_for_good(disk: Disk) -> None:
     disk.files["a_out"] = {"file": "sha256:other"}
     command = "kedro run --pipelines two,three"
@@ -224,6 +249,8 @@ def test_a_damaged_entry_is_one_sentence_with_the_command(disk: Disk, damaged: A
         disk.check("page")
     with pytest.raises(BorderlineError, match=message):
         disk.changed("page")
+    with pytest.raises(BorderlineError, match="run without --only-missing-outputs"):
+        disk.unfinished()
     disk.check("a", "b", "page")
 
 

@@ -5,7 +5,9 @@ It reuses what is there.
 
 from __future__ import annotations
 
+import functools
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -13,9 +15,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import Result
 
 from borderline.datasets import CheckpointDataset, ModelDataset
 from borderline.pipeline_registry import STAGES
+from borderline.pipelines.report import nodes
 from conftest import (
     KILLS,
     LONG_ENOUGH,
@@ -101,3 +105,51 @@ def test_stages_alone_and_killed_trainings_give_the_same_bits(short: Path, tmp_p
     assert len(checkpoints) > 10
     for path in checkpoints:
         assert CheckpointDataset(filepath=str(path)).load()["epoch"] == int(path.stem[-4:])
+
+
+def ran(result: Result) -> list[str]:
+    """The names of the nodes that have run."""
+    return re.findall(r"Completed node: (\S+)", " ".join(result.output.split()))
+
+
+def run_missing(project: Path, *arguments: str) -> Result:
+    return run_here(project, "--env", "test", "--only-missing-outputs", *arguments)
+
+
+def test_finished_nodes_do_not_run_again(short: Path, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(short, tmp_path / "project"))
+    made = {path: path.stat().st_mtime_ns for path in project.rglob("images/part_*")}
+    assert made
+    result = run_missing(project, "--pipelines", "classifier,gasten")
+    assert (result.exit_code, ran(result)) == (0, []), result.output
+    assert "nothing is to do" in result.output
+
+    @functools.wraps(nodes.summarise)
+    def fail(**_: object) -> None:
+        raise RuntimeError("killed")
+
+    first = f"{MODEL}.prototypes.tip_prototypes"
+    (models_folder(project) / "ledger" / f"{first}.json").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nodes, "summarise", fail)
+        broken = run_missing(project)
+    assert isinstance(broken.exception, RuntimeError), broken.output
+    assert first in ran(broken)
+    assert f"{MODEL}.prototypes.select_prototypes" not in ran(broken)
+    rest = run_missing(project)
+    assert rest.exit_code == 0, rest.output
+    assert first not in ran(rest), "it had finished when the run ended"
+    assert "report.html" in rest.output
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert_same_tables(reporting_folder(short), reporting_folder(project), least=35)
+
+
+def test_a_changed_result_is_named_though_its_node_would_not_run(
+    short: Path, tmp_path: Path
+) -> None:
+    project = Path(shutil.copytree(short, tmp_path / "project"))
+    table = reporting_folder(project) / MODEL / "leaderboard.csv"
+    table.write_text(table.read_text() + "\n")
+    result = run_missing(project)
+    assert result.exit_code == 1
+    assert "leaderboard.csv was changed" in " ".join(result.output.split())

@@ -37,7 +37,8 @@ def test_signal_ends_a_command_with_a_sentence_and_its_status(name: str) -> None
     result = CliRunner().invoke(PlainSpokenCommand("work", callback=work))
     assert (result.exit_code, done) == (128 + number, ["cleaned up"])
     assert result.stderr == (
-        f"Error: Stopped by {name}: the same command continues; finished epochs stay.\n"
+        f"Error: Stopped by {name}: the same command continues; finished epochs stay. With "
+        "--only-missing-outputs finished nodes do not run again.\n"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from borderline.plain_text import visible
 
@@ -27,6 +27,18 @@ class GateClosed(BorderlineError):
     """A model under test breaks a limit of ``gate``: ``kedro run`` ends with its exit status."""
 
     exit_status = 3
+
+
+class OnlySomeNodes(BorderlineError):
+    """Of the nodes of a run with ``only_missing_outputs``, only ``names`` have to run."""
+
+    def __init__(self, names: Sequence[str], asked: int) -> None:
+        super().__init__(
+            f"only_missing_outputs is True, but {asked - len(names)} of {asked} nodes have "
+            "finished: run the others with node_names, as "
+            "`kedro run --only-missing-outputs` does."
+        )
+        self.names, self.asked = tuple(names), asked
 
 
 class NotInstalled(BorderlineError):

@@ -120,6 +120,49 @@ def check(
                 )
 
 
+def unfinished(
+    ledger: Ledger,
+    asked: Pipeline,
+    parameters: Mapping[str, Any],
+    is_there: Callable[[str], bool],
+    given: Mapping[str, Any] = _NOTHING_GIVEN,
+    earlier: Mapping[str, Any] = _NOTHING_GIVEN,
+) -> list[str]:
+    """The nodes without finished results of the present settings, and all nodes after them.
+
+    Args:
+        ledger: The ledger.
+        asked: The nodes in question.
+        parameters: The present settings, as of :func:`settings_of`.
+        is_there: Tells whether a dataset is saved, where other runs find it.
+        given: The origins of datasets made elsewhere.
+        earlier: The values of settings that entries of earlier versions lack.
+
+    Returns:
+        Their names, in the order in which they run.
+
+    Raises:
+        BorderlineError: When an entry of the ledger is damaged.
+    """
+    names: list[str] = []
+    remade: set[str] = set()
+    for node in asked.nodes:
+        made = entry(ledger, node.name, "run without --only-missing-outputs.").get("settings")
+        finished = (
+            made is not None
+            and remade.isdisjoint(node.inputs)
+            and all(map(is_there, node.outputs))
+            and all(
+                made.get(name, earlier.get(name)) == value
+                for name, value in settings_of(node, parameters, given).items()
+            )
+        )
+        if not finished:
+            names.append(node.name)
+            remade.update(node.outputs)
+    return names
+
+
 def again(stages: Mapping[str, Pipeline], running: Pipeline, stage: str, command: str) -> str:
     """The command that runs a stage again, and from there on the stages of a run."""
     order = list(stages)

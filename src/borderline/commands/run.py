@@ -18,7 +18,7 @@ from kedro.framework.cli.utils import KedroCliError, _update_verbose_flag
 
 from borderline.commands.options import check_config_file, runner_of, settings_option
 from borderline.commands.signals import Interrupted, stopped_in_order
-from borderline.errors import BorderlineError, GateClosed, causes, did_you_mean
+from borderline.errors import BorderlineError, GateClosed, OnlySomeNodes, causes, did_you_mean
 from borderline.params import merged
 from borderline.plain_text import echo
 from borderline.printing import guard_displays
@@ -57,7 +57,8 @@ class Stopped(BadInput):
     def __init__(self, error: KeyboardInterrupt) -> None:
         number = error.number if isinstance(error, Interrupted) else signal.SIGINT
         super().__init__(
-            f"Stopped by {number.name}: the same command continues; finished epochs stay."
+            f"Stopped by {number.name}: the same command continues; finished epochs stay. With "
+            "--only-missing-outputs finished nodes do not run again."
         )
         self.exit_code = 128 + number  # type: ignore[misc]
 
@@ -154,6 +155,28 @@ def quickly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _run(**options: Any) -> Any:
     runner_of(options["runner"], options["runner_params"])
+    if options["only_missing_outputs"]:
+        # Kedro looks only for files, and would take those of other settings.
+        unfinished = _unfinished(options)
+        if not unfinished:
+            return None
+        options |= {"only_missing_outputs": False, "node_names": unfinished}
+    return _run_nodes(**options)
+
+
+def _unfinished(options: dict[str, Any]) -> tuple[str, ...]:
+    """The nodes without finished results; the checks before a run find them."""
+    try:
+        _run_nodes(**options)
+    except OnlySomeNodes as some:
+        finished = some.asked - len(some.names)
+        rest = f"run {len(some.names)}" if some.names else "nothing is to do"
+        echo(f"{finished} of {some.asked} nodes have finished with these settings: {rest}.")
+        return some.names
+    return ()
+
+
+def _run_nodes(**options: Any) -> Any:
     try:
         return kedro_run.callback(**options)  # type: ignore[misc]
     except ValueError:
@@ -178,6 +201,12 @@ _OURS = {
     "params": PARAMS,
     "runner_params": settings_option("--runner-params", "The settings of the runner."),
     "config": copy.copy(_CONFIG),
+    "only_missing_outputs": click.Option(
+        ["--only-missing-outputs"],
+        is_flag=True,
+        help="Run only nodes without finished results of the present settings, nodes after them, "
+        "and the report's table, pages and gate.",
+    ),
 }
 _OURS["config"].callback = _config_file
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -12,7 +14,9 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from borderline import ledger
+from borderline.errors import OnlySomeNodes
 from borderline.grid import GIVEN_STEP_1
+from borderline.hooks.marks import has_mark
 from borderline.params import Mark, earlier
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.pipelines.explain_images.entries import OWN_IMAGES
@@ -20,12 +24,16 @@ from borderline.pipelines.explain_images.entries import OWN_IMAGES
 if TYPE_CHECKING:
     from borderline.context import BorderlineContext
 
+_ENDS = ("summary", "page", "gate")
+
 
 class PreflightHooks:
     """Finds bad input before any work starts, and keeps the ledger of the settings of each node."""
 
     def __init__(self) -> None:
         self._started, self._seconds = dict[str, float](), dict[str, float]()
+        self._digests = dict[str, Mapping[str, str] | None]()
+        self._latest: Node | None = None
 
     @hook_impl
     def after_context_created(self, context: BorderlineContext) -> None:
@@ -65,8 +73,9 @@ class PreflightHooks:
         from borderline.preflight.repairs import check_numbers, check_repairs
         from borderline.preflight.suites import check_findings_of_gate, check_suites
 
-        self._started.clear()
-        self._seconds.clear()
+        for of_nodes in (self._started, self._seconds, self._digests):
+            of_nodes.clear()
+        self._latest = None
         env = run_params["env"]
         call = whole_call(env, run_params["runtime_params"])
         command = call.command()
@@ -103,15 +112,20 @@ class PreflightHooks:
         inputs.check_study_storage(pipeline, catalog, self.about)
         self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
         self._running = pipeline
+        # The report takes the answers of people if they are there.
+        makers = {**stages, "rating": pipelines["rating"]}
         if run_params["only_missing_outputs"]:
-            nodes = [n for n in pipeline.nodes if not all(map(catalog.exists, n.outputs))]
-            self._running = Pipeline(nodes)
+            names = ledger.unfinished(
+                book, pipeline, self.settings, _is_there(catalog), self._given, self._earlier
+            )
+            rest = Pipeline([node for node in pipeline.nodes if node.name in names])
+            results.check_results(book, makers, rest, command, pipeline, catalog)
+            raise OnlySomeNodes(names, len(pipeline.nodes))
         check_models(self._running, catalog, stages, command)
         check_repairs(catalog, self._running, parameters, self.layout)
         before = book, stages, self._running, self.settings, command, self._given
         ledger.check(*before, self._earlier)
-        # The report takes the answers of people if they are there.
-        self._made = {**stages, "rating": pipelines["rating"]}, self._running, command
+        self._made = makers, self._running, command
         results.check_results(book, *self._made, pipeline, catalog)
         results.check_training(book, self._running, catalog)
         entries = ledger.opened(book, stages, self._running)
@@ -136,8 +150,13 @@ class PreflightHooks:
         catalog.save("ledger", entries)
 
     @hook_impl
-    def before_node_run(self, node: Node) -> None:
-        """Start the clock of a node."""
+    def before_node_run(self, node: Node, catalog: DataCatalog) -> None:
+        """Enter the node before, which has finished, and start the clock of this one."""
+        # The main thread runs one node after the other, and none after an error.
+        if threading.current_thread() is threading.main_thread():
+            if self._latest is not None:
+                self._enter(self._latest, catalog)
+            self._latest = node
         self._started[node.name] = time.monotonic()
 
     @hook_impl
@@ -147,13 +166,28 @@ class PreflightHooks:
         if node.name in self._started:
             self._seconds[node.name] = time.monotonic() - self._started[node.name]
 
+    def _enter(self, node: Node, catalog: DataCatalog) -> None:
+        from borderline.preflight.repaired import is_keeper
+        from borderline.preflight.results import digests_in
+
+        # A repaired model is entered at the end, with the settings of all nodes before it.
+        if not is_keeper(node.name):
+            digests = digests_in(catalog)
+            self._digests |= {name: digests(name) for name in node.outputs}
+            made = Pipeline([node]), self.settings, self._digests.get, self._given, self._seconds
+            catalog.save("ledger", ledger.closed(*made))
+
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which have all finished."""
         from borderline.preflight import results
         from borderline.preflight.repaired import digests_of_made, with_origins
 
-        digests = results.digests_in(catalog)
+        present = results.digests_in(catalog)
+
+        def digests(name: str) -> Mapping[str, str] | None:
+            return self._digests[name] if name in self._digests else present(name)
+
         given = self._given | digests_of_made(catalog, self.layout, self._running)
         entries = ledger.closed(self._running, self.settings, digests, given, self._seconds)
         road = Pipeline(pipelines[name] for name in (*STAGES, "repair"))
@@ -165,3 +199,18 @@ class PreflightHooks:
         from borderline.preflight import results
 
         results.explain(error, *self._made, catalog)
+
+
+def _is_there(catalog: DataCatalog) -> Callable[[str], bool]:
+    """Tells whether a dataset is saved, and need not be made again.
+
+    The table, the pages and the gate of a run are made again, so that it ends as each run does.
+    """
+
+    def is_there(name: str) -> bool:
+        dataset = catalog.get(name)
+        if getattr(dataset, "_EPHEMERAL", True):
+            return False
+        return catalog.exists(name) and not any(has_mark(dataset, mark) for mark in _ENDS)
+
+    return is_there

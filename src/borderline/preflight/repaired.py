@@ -100,6 +100,11 @@ def digests_of_made(catalog: DataCatalog, layout: Layout, ran: Pipeline) -> dict
     return {name: _digest(catalog, name) for name in names}
 
 
+def is_keeper(node: str) -> bool:
+    """Whether a node makes the file of a repaired model."""
+    return node.endswith(f".{_KEEPER}")
+
+
 def with_origins(
     entries: dict[str, ledger.Entry],
     road: Pipeline,
@@ -108,7 +113,7 @@ def with_origins(
 ) -> dict[str, ledger.Entry]:
     """The entries, in which that of a repaired model has the settings of all nodes before it."""
     for name, entry in entries.items():
-        if name.endswith(f".{_KEEPER}"):
+        if is_keeper(name):
             for node in road.to_nodes(name).nodes:
                 entry["settings"] |= ledger.settings_of(node, settings, given)
     return entries

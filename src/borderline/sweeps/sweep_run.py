@@ -105,7 +105,8 @@ def run_separately(
     If the runner does not report the failed node, the run runs once more without that runner.
     """
     environment = ["--env", plan.env] if plan.env is not None else []
-    arguments = [*environment, *stages]
+    # An attempt before may have finished some nodes.
+    arguments = [*environment, *stages, "--only-missing-outputs"]
     outcome = run_in_process([*arguments, *runner], settings, project, files)
     if runner and outcome.began and outcome.node is None:
         show(f"{outcome.says.rstrip('.')}. The runner does not report the failed node:")
