@@ -482,6 +482,6 @@ def test_a_run_of_a_trial_has_the_environment_and_the_stages(
 
     monkeypatch.setattr("borderline.sweeps.sweep_run.run_in_process", run)
     run_separately(plan, ["--pipelines", "gasten"], {}, Path(), ["--runner", "x"], Path("f"), print)
-    arguments = ["--env", "test", "--pipelines", "gasten", "--runner", "x"]
-    assert asked == [(arguments, {}, Path(), Path("f"))]
+    options = ["--env", "test", "--pipelines", "gasten", "--only-missing-outputs"]
+    assert asked == [([*options, "--runner", "x"], {}, Path(), Path("f"))]
     assert search_run.name_of(3) == "trial_3"
