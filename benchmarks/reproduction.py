@@ -24,7 +24,7 @@ from borderline.sweeps.plan import STATE
 from borderline.sweeps.state import State
 
 DOCS = Path(__file__).parents[1] / "docs"
-GASTEN = "gasten_25"
+GASTEN, FLOW = "gasten_25", "diffusion"
 REDUCTIONS, CLUSTERINGS = ("umap", "tsne"), ("gmm", "hdbscan")
 """The paper's; the search of the preset ``paper`` has more."""
 STAGES = ("metrics", "clustering", "prototypes", "report")
@@ -83,8 +83,9 @@ def read_row(data: Path, case: str, model: str) -> Row:
         row |= _of_prototypes(of_model)
         card = (of_model / "model_card.md").read_text()
         row["versions"] = next(iter(re.findall(r"^Borderline \d.*$", card, re.M)), "")
-    history = _table(reporting / "gan/history.csv")
-    row["seconds_step_1"] = history["seconds"].sum() if len(history) else None
+    for name, network in {"step_1": "gan", "flow": FLOW}.items():
+        history = _table(reporting / network / "history.csv")
+        row[f"seconds_{name}"] = history["seconds"].sum() if len(history) else None
     return row | _seconds(data / "06_models" / case / "ledger", model)
 
 

@@ -52,6 +52,7 @@ FIGURES = {
         "step 1 (of the pair)": "seconds_step_1:.0f",
         "`gasten_25`": "seconds_gasten:.0f",
         "its clustering": "seconds_alone:.0f",
+        "flow (of the pair)": "seconds_flow:.0f",
         "chosen generator": "seconds_generator:.0f",
         "its clustering and tests": "seconds_clustering:.0f",
         "metrics": "seconds_metrics:.0f",
@@ -73,6 +74,7 @@ COMPARED = {
     "silhouette in the original space": "silhouette_original:.2f",
     "seconds of step 1": "seconds_step_1:.0f",
     "seconds of `gasten_25`": "seconds_gasten:.0f",
+    "seconds of the flow": "seconds_flow:.0f",
     "seconds of the chosen generator": "seconds_generator:.0f",
 }
 """The figures of the comparison of seeds, and of the presets ``paper`` and ``fast``."""

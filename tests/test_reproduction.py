@@ -128,6 +128,9 @@ def test_a_row_is_read_from_the_tables_of_its_run(tmp_path: Path) -> None:
         }
     )
     alone.assign(**clusters).to_csv(of_model / "gasten_25/alone.csv")
+    flow = data / f"08_reporting/{case}/diffusion"
+    flow.mkdir()
+    pd.DataFrame({"epoch": [1, 2], "seconds": [5, 6]}).to_csv(flow / "history.csv")
     for node, seconds in {
         "clustering.a": 1,
         "clustering.b": 2,
@@ -139,3 +142,4 @@ def test_a_row_is_read_from_the_tables_of_its_run(tmp_path: Path) -> None:
     assert (row["generator"], row["yield"], row["gasten_yield"]) == ("hybrid", 1, 0.1)
     assert row["gasten_silhouette"] == 0.5, "the best of the paper's reductions and clusterings"
     assert (row["seconds_clustering"], row["seconds_alone"]) == (3, 9)
+    assert (row["seconds_flow"], row["seconds_step_1"]) == (11, None)
