@@ -99,6 +99,9 @@ class Bench:
                 self.classifier, self.train, len(self.borderline), RUN, BOUNDARY["threshold"]
             )
             found = torch.cat([part["images"] for part in parts])
+        if len(found) == 0:
+            print(f"{name}: no borderline image was found", flush=True)
+            return
         seconds = (time.perf_counter() - start) / len(found)
         passes = passes_per_image(generator)
         self.note(
