@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import rich
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 # Columns that are the same in every row of a history.
 _CONSTANT = ("images", "band")
+_WHOLE = 1000
 
 
 class ProgressHooks:
@@ -70,7 +72,7 @@ class ProgressHooks:
         numbers, task = _numbers(data, stream), self._progress.tasks[0]
         done, total = int(data[stream.step].iloc[-1]) + 1 - stream.first, task.total
         if stream.step == "images" and task.elapsed:
-            numbers += f" {done / task.elapsed:.3g} images/s"
+            numbers += f" {_short(done / task.elapsed)} images/s"
         self._progress.update(self._progress.task_ids[0], completed=done, numbers=numbers)
         if not self._has_a_bar():
             logger.info("%s %d/%d %s", node.name, done, total, numbers)
@@ -114,5 +116,17 @@ def _numbers(table: pd.DataFrame, stream: Stream) -> str:
     if stream.best is not None:
         return f"best={table[stream.best].max():.3g}"
     numbers = table.select_dtypes("number").drop(columns=[stream.step, *_CONSTANT], errors="ignore")
-    shown = [f"{name}={value:.3g}" for name, value in numbers.iloc[-1].dropna().items()]
+    latest = numbers.tail(1).dropna(axis=1)
+    shown = [f"{name}={_short(column.item())}" for name, column in latest.items()]
     return " ".join(([str(table[stream.named].iloc[-1])] if stream.named else []) + shown)
+
+
+def _short(number: float) -> str:
+    """A number with three digits, from 1,000 on a whole one.
+
+    Example:
+        >>> _short(0.12345), _short(40000), _short(1234.5)
+        ('0.123', '40,000', '1,234')
+    """
+    whole = isinstance(number, Integral) or abs(number) >= _WHOLE
+    return f"{number:,.0f}" if whole else f"{number:.3g}"
