@@ -57,7 +57,9 @@ class Disk(dict[str, ledger.Entry]):
 
     def unfinished(self, missing: str = "", **changed: object) -> list[str]:
         now, there = SETTINGS | changed, missing.__ne__
-        return ledger.unfinished(self.loaded(), ROAD, now, there, earlier=self.earlier)
+        return ledger.unfinished(
+            self.loaded(), ROAD, now, there, self.files.get, earlier=self.earlier
+        )
 
     def changed(
         self, *names: str, asked: Pipeline | None = None
@@ -100,8 +102,10 @@ def test_an_entry_has_the_settings_of_its_node_and_digests_of_its_results(disk: 
     """The device is no such setting."""
     assert disk["shared"] == {
         "settings": {"run.seed": 0, "models.a.filters": 2},
+        "inputs": {},
         "results": {"shared_out": {"file": "sha256:shared"}},
     }
+    assert set(disk["page"].pop("inputs")) == {"a_out", "b_out"}
     assert disk["page"] == {
         "settings": {"trials": 5},
         "results": {"page_out": {"file": "sha256:page"}},
@@ -208,6 +212,19 @@ def test_nodes_without_finished_results_run_and_those_after_them(disk: Disk) -> 
     disk.open("b")
     assert disk.unfinished() == ["b", "page"]
     assert set(Disk().unfinished()) == {"shared", "a", "b", "page"}
+
+
+def test_nodes_whose_inputs_were_made_again_or_changed_by_name_are_unfinished(disk: Disk) -> None:
+    """Another run made them, with other settings, and not this node."""
+    disk.files["shared_out"] = {"file": "sha256:other"}
+    disk.close("shared")
+    assert set(disk.unfinished()) == {"a", "b", "page"}
+    disk.close("a", "b")
+    assert disk.unfinished() == []
+    disk["page"]["inputs"]["dropped"] = ""
+    assert disk.unfinished() == ["page"]
+    del disk["page"]["inputs"]
+    assert disk.unfinished() == ["page"], "an entry of an earlier version"
 
 
 def test_a_setting_that_came_later_makes_no_node_unfinished(disk: Disk) -> None:

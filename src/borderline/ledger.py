@@ -7,8 +7,10 @@ machines can run nodes at the same time. Checkpoints contain their own settings 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
@@ -20,10 +22,10 @@ from borderline.errors import BorderlineError
 from borderline.params import flat
 
 Entry = dict[str, Any]
-"""The ``settings`` of a finished node by dotted name, its ``results``: digests by dataset, and its
-``seconds`` in this run, where its process is that of the run.
+"""The ``settings`` of a finished node by dotted name, its ``inputs`` and ``results``: digests by
+dataset, and its ``seconds`` in this run, where its process is that of the run.
 
-Empty for a node that did not finish. Entries of earlier versions have no ``results``.
+Empty for a node that did not finish. Entries of earlier versions have no ``results`` or ``inputs``.
 """
 
 Ledger = Mapping[str, Callable[[], Entry]]
@@ -125,16 +127,20 @@ def unfinished(
     asked: Pipeline,
     parameters: Mapping[str, Any],
     is_there: Callable[[str], bool],
+    digests: Digests,
     given: Mapping[str, Any] = _NOTHING_GIVEN,
     earlier: Mapping[str, Any] = _NOTHING_GIVEN,
 ) -> list[str]:
-    """The nodes without finished results of the present settings, and all nodes after them.
+    """The nodes without finished results of the present settings and of the present inputs, and
+    all nodes after them.
 
     Args:
         ledger: The ledger.
         asked: The nodes in question.
         parameters: The present settings, as of :func:`settings_of`.
         is_there: Tells whether a dataset is saved, where other runs find it.
+        digests: Gives the present digests of a dataset. An earlier run may have made the inputs of
+            a node again, or wired other ones, without the node.
         given: The origins of datasets made elsewhere.
         earlier: The values of settings that entries of earlier versions lack.
 
@@ -147,9 +153,11 @@ def unfinished(
     names: list[str] = []
     remade: set[str] = set()
     for node in asked.nodes:
-        made = entry(ledger, node.name, "run without --only-missing-outputs.").get("settings")
+        whole = entry(ledger, node.name, "run without --only-missing-outputs.")
+        made = whole.get("settings")
         finished = (
             made is not None
+            and whole.get("inputs") == inputs_of(node, digests)
             and remade.isdisjoint(node.inputs)
             and all(map(is_there, node.outputs))
             and all(
@@ -161,6 +169,15 @@ def unfinished(
             names.append(node.name)
             remade.update(node.outputs)
     return names
+
+
+def inputs_of(node: Node, digests: Digests) -> dict[str, str]:
+    """A digest of each dataset that a node takes, by name; empty for one without files."""
+    taken = {name: digests(name) for name in node.inputs if not name.startswith("params:")}
+    return {
+        name: sha256(json.dumps(dict(now), sort_keys=True).encode()).hexdigest() if now else ""
+        for name, now in sorted(taken.items())
+    }
 
 
 def again(stages: Mapping[str, Pipeline], running: Pipeline, stage: str, command: str) -> str:
@@ -253,13 +270,15 @@ def closed(
     given: Mapping[str, Any] = _NOTHING_GIVEN,
     seconds: Mapping[str, float] = _NOTHING_GIVEN,
 ) -> dict[str, Entry]:
-    """The entries at the end of a run: the settings of its nodes and the digests of their results.
+    """The entries at the end of a run: the settings of its nodes, and the digests of their inputs
+    and results.
 
     The digests are taken from the disk, whatever process has saved the results.
     """
     return {
         node.name: {
             "settings": settings_of(node, parameters, given),
+            "inputs": inputs_of(node, digests),
             "results": {name: made for name in node.outputs if (made := digests(name)) is not None},
             **({"seconds": round(seconds[node.name], 3)} if node.name in seconds else {}),
         }

@@ -204,7 +204,7 @@ _OURS = {
     "only_missing_outputs": click.Option(
         ["--only-missing-outputs"],
         is_flag=True,
-        help="Run only nodes without finished results of the present settings, nodes after them, "
+        help="Run only nodes without finished results of the present settings and inputs, nodes after them, "
         "and the report's table, pages and gate.",
     ),
 }

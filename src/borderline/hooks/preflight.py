@@ -116,7 +116,13 @@ class PreflightHooks:
         makers = {**stages, "rating": pipelines["rating"]}
         if run_params["only_missing_outputs"]:
             names = ledger.unfinished(
-                book, pipeline, self.settings, _is_there(catalog), self._given, self._earlier
+                book,
+                pipeline,
+                self.settings,
+                _is_there(catalog),
+                self._digests_in(catalog),
+                self._given,
+                self._earlier,
             )
             rest = Pipeline([node for node in pipeline.nodes if node.name in names])
             results.check_results(book, makers, rest, command, pipeline, catalog)
@@ -168,26 +174,32 @@ class PreflightHooks:
 
     def _enter(self, node: Node, catalog: DataCatalog) -> None:
         from borderline.preflight.repaired import is_keeper
-        from borderline.preflight.results import digests_in
 
         # A repaired model is entered at the end, with the settings of all nodes before it.
         if not is_keeper(node.name):
-            digests = digests_in(catalog)
-            self._digests |= {name: digests(name) for name in node.outputs}
-            made = Pipeline([node]), self.settings, self._digests.get, self._given, self._seconds
+            digests = self._digests_in(catalog)
+            made = Pipeline([node]), self.settings, digests, self._given, self._seconds
             catalog.save("ledger", ledger.closed(*made))
+
+    def _digests_in(self, catalog: DataCatalog) -> ledger.Digests:
+        """Gives the digests of a dataset, and reads its files once in a run."""
+        from borderline.preflight.results import digests_in
+
+        present = digests_in(catalog)
+
+        def digests(name: str) -> Mapping[str, str] | None:
+            if name not in self._digests:
+                self._digests[name] = present(name)
+            return self._digests[name]
+
+        return digests
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Enter the nodes, which have all finished."""
-        from borderline.preflight import results
         from borderline.preflight.repaired import digests_of_made, with_origins
 
-        present = results.digests_in(catalog)
-
-        def digests(name: str) -> Mapping[str, str] | None:
-            return self._digests[name] if name in self._digests else present(name)
-
+        digests = self._digests_in(catalog)
         given = self._given | digests_of_made(catalog, self.layout, self._running)
         entries = ledger.closed(self._running, self.settings, digests, given, self._seconds)
         road = Pipeline(pipelines[name] for name in (*STAGES, "repair"))
