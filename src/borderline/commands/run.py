@@ -204,8 +204,8 @@ _OURS = {
     "only_missing_outputs": click.Option(
         ["--only-missing-outputs"],
         is_flag=True,
-        help="Run only nodes without finished results of the present settings and inputs, nodes after them, "
-        "and the report's table, pages and gate.",
+        help="Run only nodes without finished results of the present settings and inputs, nodes "
+        "after them, and the report's table, pages and gate.",
     ),
 }
 _OURS["config"].callback = _config_file
