@@ -153,3 +153,15 @@ def test_a_changed_result_is_named_though_its_node_would_not_run(
     result = run_missing(project)
     assert result.exit_code == 1
     assert "leaderboard.csv was changed" in " ".join(result.output.split())
+
+
+def test_other_images_are_refused_though_no_node_would_read_them(
+    short: Path, tmp_path: Path
+) -> None:
+    project = Path(shutil.copytree(short, tmp_path / "project"))
+    source = models_folder(project) / "ledger/source.json"
+    source.write_text(re.sub('"digest": "[^"]*"', '"digest": "other"', source.read_text()))
+    result = run_missing(project, "--pipelines", "classifier,gasten")
+    assert result.exit_code == 1, result.output
+    assert "images" in result.output
+    assert ran(result) == []

@@ -114,19 +114,6 @@ class PreflightHooks:
         self._running = pipeline
         # The report takes the answers of people if they are there.
         makers = {**stages, "rating": pipelines["rating"]}
-        if run_params["only_missing_outputs"]:
-            names = ledger.unfinished(
-                book,
-                pipeline,
-                self.settings,
-                _is_there(catalog),
-                self._digests_in(catalog),
-                self._given,
-                self._earlier,
-            )
-            rest = Pipeline([node for node in pipeline.nodes if node.name in names])
-            results.check_results(book, makers, rest, command, pipeline, catalog)
-            raise OnlySomeNodes(names, len(pipeline.nodes))
         check_models(self._running, catalog, stages, command)
         check_repairs(catalog, self._running, parameters, self.layout)
         before = book, stages, self._running, self.settings, command, self._given
@@ -153,6 +140,13 @@ class PreflightHooks:
             entries |= {ledger.SOURCE: {"digest": digest, "dataset": dataset}}
         # Last, because making all datasets takes a third of the time of these checks.
         results.check_places(pipeline.all_outputs(), catalog)
+        if run_params["only_missing_outputs"]:
+            digests = self._digests_in(catalog)
+            made = self.settings, _is_there(catalog), digests, self._given, self._earlier
+            names = ledger.unfinished(book, pipeline, *made)
+            rest = Pipeline([node for node in pipeline.nodes if node.name in names])
+            results.check_results(book, makers, rest, command, pipeline, catalog)
+            raise OnlySomeNodes(names, len(pipeline.nodes))
         catalog.save("ledger", entries)
 
     @hook_impl
