@@ -56,8 +56,6 @@ class Errors(NamedTuple):
         cls, images: Tensor, reconstructions: Tensor, judge: nn.Module, device: torch.device
     ) -> Self:
         """The errors of reconstructions (N, C, H, W) of images of the same shape."""
-        if len(images) == 0:
-            return cls(torch.zeros(0), torch.zeros(0))
         pixels = (images - reconstructions).flatten(1).square().mean(1).sqrt()
         apart = embed(judge, images, device) - embed(judge, reconstructions, device)
         return cls(pixels, apart.norm(dim=1))
