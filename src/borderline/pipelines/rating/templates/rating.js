@@ -16,15 +16,21 @@
     }
   }
 
-  const found = stored();
-  const state = {rater: found.rater ?? '', at: found.at ?? 0, answers: found.answers ?? {}};
+  const state = {rater: '', at: 0, answers: {}};
   let saved = true; // whether all answers are in a downloaded file
   let shownAt = performance.now();
   let looked = 0; // seconds before the page was last hidden
 
-  function keep() {
+  function read() {
+    const found = stored();
+    Object.assign(state, {rater: found.rater ?? '', at: found.at ?? 0, answers: found.answers ?? {}});
+    part('rater').value = state.rater;
+    show();
+  }
+
+  function keep(key = KEY) {
     try {
-      localStorage.setItem(KEY, JSON.stringify(state));
+      localStorage.setItem(key, JSON.stringify(state));
     } catch {
       if (storage) say('This browser keeps nothing: download your answers before you close the page.');
       storage = false;
@@ -151,7 +157,11 @@
     if (!storage && !saved) event.preventDefault();
   });
 
-  part('rater').value = state.rater;
-  show();
-  keep();
+  // After a reload, a busy browser may show the answers late. So opening the page writes under
+  // another key, and reads again when the answers come.
+  addEventListener('storage', ({key}) => {
+    if (key === KEY && answered() === 0) read();
+  });
+  read();
+  keep(`${KEY}-test`);
 }
