@@ -104,9 +104,14 @@ def test_batches_follow_the_memory_of_an_image() -> None:
     assert batch_size_of(small) == BATCH_SIZE > batch_size_of(large) >= 1
     sizes: list[int] = []
     large.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    large.batch_size = 2
     in_batches(large, latents_of(large, 5), device=torch.device("cpu"))
     assert sizes == [2, 2, 1]
+
+
+def test_batches_off_the_cpu_are_larger() -> None:
+    decoder = decoder_of((1, 64, 64), steps=1)
+    on_cpu = decoder.batch_size
+    assert decoder.to("meta").batch_size == 4 * on_cpu
 
 
 def test_stored_decoder_makes_the_same_images(tmp_path: Path) -> None:

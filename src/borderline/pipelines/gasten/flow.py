@@ -26,8 +26,9 @@ _STEEPNESS = 3.0
 # The time that the embedding takes has the scale of the steps of a diffusion.
 _TIMES = 1000.0
 _CORRECTIONS = 8
-# About two million values of a layer fit into a processor's cache.
-_PIXELS_AT_A_TIME = 2**17
+# About two million values of a layer fit into a processor's cache. A GPU would wait for its next
+# batch most of the time: on an H200, 512 images of 28 pixels at once are five times as fast as 128.
+_PIXELS_ON_A_CPU, _PIXELS_ON_A_GPU = 2**17, 2**19
 
 
 class Velocity(nn.Module):
@@ -89,9 +90,6 @@ class Decoder(nn.Module):
 
     A latent has the noise, and a coordinate for the class: negative for the negative class of the
     pair, and positive for the other. So half of all latents are of each class.
-
-    Attributes:
-        batch_size: The number of images that fit into the memory of a batch.
     """
 
     called = "flow"
@@ -107,7 +105,13 @@ class Decoder(nn.Module):
         height, width = (side + -side % velocity.multiple for side in (height, width))
         self.points_shape = channels, height, width
         self.latent_dim = math.prod(self.points_shape) + 1
-        self.batch_size = max(1, _PIXELS_AT_A_TIME // (height * width))
+
+    @property
+    def batch_size(self) -> int:
+        """The number of images to make at once on the device of the weights."""
+        on_cpu = next(self.parameters()).device.type == "cpu"
+        pixels = _PIXELS_ON_A_CPU if on_cpu else _PIXELS_ON_A_GPU
+        return max(1, pixels // math.prod(self.points_shape[1:]))
 
     @property
     def passes_per_image(self) -> int:
