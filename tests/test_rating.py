@@ -160,6 +160,7 @@ def test_reload_loses_nothing_and_delete_forgets_all(page: WebDriver, address: s
     press(page, Keys.BACKSPACE)
     assert text(page, "place") == f"Image 3 of {COUNT}"
     page.execute_script("window.confirm = () => true; document.getElementById('delete').click()")
+    assert "ada" not in page.execute_script("return JSON.stringify(localStorage)")
     page.refresh()
     assert page.find_element(By.ID, "rater").get_property("value") == ""
     assert text(page, "place") == f"Image 1 of {COUNT}"

@@ -28,14 +28,16 @@
     show();
   }
 
-  function keep(key = KEY) {
+  function write(key, text) {
     try {
-      localStorage.setItem(key, JSON.stringify(state));
+      localStorage.setItem(key, text);
     } catch {
       if (storage) say('This browser keeps nothing: download your answers before you close the page.');
       storage = false;
     }
   }
+
+  const keep = () => write(KEY, JSON.stringify(state));
 
   function say(text) {
     part('message').textContent = text;
@@ -157,11 +159,11 @@
     if (!storage && !saved) event.preventDefault();
   });
 
-  // After a reload, a busy browser may show the answers late. So opening the page writes under
-  // another key, and reads again when the answers come.
+  // After a reload, a busy browser may show the answers late. So opening the page writes nothing
+  // over them: only another key, to see whether the browser keeps anything.
   addEventListener('storage', ({key}) => {
     if (key === KEY && answered() === 0) read();
   });
   read();
-  keep(`${KEY}-test`);
+  write(`${KEY}-test`, '');
 }
