@@ -19,9 +19,10 @@ from borderline.measures.inference import embed
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
 from borderline.pipelines.gasten.epoch import train_epoch
+from borderline.pipelines.gasten.flow_training import Flow
 from borderline.pipelines.gasten.gan import Gan
 from borderline.pipelines.gasten.latent_search import SearchSampler
-from borderline.pipelines.gasten.params import GanParams
+from borderline.pipelines.gasten.params import DiffusionParams, GanParams
 from borderline.records import LabelledImages
 from borderline.training.epochs import binary_loss, class_loss, train
 from borderline.training.networks import build_judge, build_model
@@ -74,6 +75,12 @@ def trained_gan(params: GanParams, images: Tensor, epochs: int) -> nn.Module:
     for epoch in range(1, epochs + 1):
         train_epoch(gan, images.to(gan.device), epoch, None)
     return gan.generator.eval()
+
+
+def flow_of(images: LabelledImages, **changed: object) -> Flow:
+    """A flow before its training."""
+    values = base_settings(CONF)["generator_kinds"]["diffusion"] | {"kind": "diffusion"}
+    return Flow(DiffusionParams.model_validate(values | changed), images["images"].shape[1:], RUN)
 
 
 def trained_judge(images: LabelledImages, epochs: int = 2) -> nn.Module:

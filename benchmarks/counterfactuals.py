@@ -1,9 +1,11 @@
 """The smallest change of a decision: our search in latents against two peers, on the same images.
 
-HopSkipJump (Chen et al. 2020) of the Adversarial Robustness Toolbox sees decisions only, and
-searches in pixels: `pip install adversarial-robustness-toolbox`. Pixel bisection goes straight
-towards the nearest real image of the other decision. All start from the same real test images,
-those that can be encoded, and end a little beyond the boundary.
+The latents are those of a GAN of the preset ``fast`` and of a flow of the preset ``small``. The
+first table says how well each encodes random real test images; the second compares the searches on
+the images that both can encode. HopSkipJump (Chen et al. 2020) of the Adversarial Robustness
+Toolbox sees decisions only, and searches in pixels: `pip install adversarial-robustness-toolbox`.
+Pixel bisection goes straight towards the nearest real image of the other decision. All searches end
+a little beyond the boundary.
 
 Evaluations are the images that the model has judged for one image that is explained. `encoding` of
 ours needs none. Distances are root mean squares of the pixels, which are in [-1, 1], and in the
@@ -11,7 +13,7 @@ judge's features. `realistic` is the precision: the share of changed images insi
 the real training images in the judge's features.
 
     python benchmarks/counterfactuals.py --images 200
-    python benchmarks/counterfactuals.py --digits --images 8 --epochs 1 --iterations 2
+    python benchmarks/counterfactuals.py --digits --images 8 --epochs 1 --flow-epochs 1
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,7 @@ from common import (
     CONF,
     RUN,
     fashion_or_digits,
+    flow_of,
     gan_params,
     machine,
     trained_gan,
@@ -48,6 +51,7 @@ from borderline.measures.inference import embed, predict
 from borderline.measures.realism import Reference, is_within
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
+from borderline.pipelines.gasten.flow_training import train_epoch
 from borderline.records import LabelledImages, take_rows
 from borderline.sampling import GanSampler
 
@@ -75,8 +79,8 @@ class Counted(nn.Module):
         return features
 
 
-def world(epochs: int, digits: bool) -> Surroundings:
-    """Model, judge and GAN, trained on the real images, and these."""
+def world(digits: bool) -> Surroundings:
+    """Model and judge, trained on the real images, and these; the sampler is still missing."""
     source, pair = fashion_or_digits()
     if digits:
         source = ImageSource(kind="mnist_sample")
@@ -86,12 +90,11 @@ def world(epochs: int, digits: bool) -> Surroundings:
     everything, rest = split_source(images, pair.test_share, RUN.seed_for("test images"))
     train, test = images_of_pair(everything, *labels), images_of_pair(rest, *labels)
     model, judge = trained_model(train), trained_judge(everything)
-    params, device = gan_params("fast", steps_per_epoch=120), RUN.torch_device()
-    generator = trained_gan(params, train["images"], epochs)
+    device = RUN.torch_device()
     reference = Reference.of(embed(judge, train["images"], device), NEIGHBOURS)
     return Surroundings(
         Counted(model),
-        GanSampler(generator=generator),
+        GanSampler(generator=nn.Identity()),
         judge,
         Committee(members=(), classes=("0", "1"), positive=1, negative=0),
         train,
@@ -108,11 +111,54 @@ def world(epochs: int, digits: bool) -> Surroundings:
     )
 
 
-def ours(given: Surroundings, asked: Asked) -> tuple[Tensor, Tensor]:
-    """Rows of the images that have a change, and their changed images."""
+def spaces(train: LabelledImages, epochs: int, flow_epochs: int) -> dict[str, nn.Module]:
+    """The decoders of the latents."""
+    gan = trained_gan(gan_params("fast", steps_per_epoch=120), train["images"], epochs)
+    flow = flow_of(train)
+    there = train["images"].to(flow.device), train["labels"].to(flow.device)
+    for _ in range(flow_epochs):
+        train_epoch(flow, *there)
+    return {"GAN": gan, "flow": flow.generator.eval()}
+
+
+class Search(NamedTuple):
+    """The changed images of some of the images asked, and their cost for each of them."""
+
+    rows: Tensor
+    changed: Tensor
+    evaluations: float
+    seconds: float
+
+
+def cost_of(given: Surroundings, search: Callable[[], tuple[Tensor, Tensor]]) -> Search:
+    """Run a search, and count."""
+    counted = given.classifier
+    assert isinstance(counted, Counted)
+    counted.images, start = 0, time.perf_counter()
+    rows, changed = search()
+    seconds, found = time.perf_counter() - start, max(len(rows), 1)
+    return Search(rows, changed, counted.images / found, seconds / found)
+
+
+def ours(given: Surroundings, asked: Asked) -> tuple[Tensor, Tensor, pd.DataFrame]:
+    """Rows of the images that have a change, their changed images, and the table of all."""
     values = base_settings(CONF)["counterfactuals"] | {"flipped": BEYOND}
-    found, _ = explain_images(asked, given, CounterfactualsParams.model_validate(values), RUN)
-    return found["rows"], found["flipped"]
+    params = CounterfactualsParams.model_validate(values)
+    found, table = explain_images(asked, given, params, RUN)
+    return found["rows"], found["flipped"], table
+
+
+def encoding(name: str, table: pd.DataFrame) -> dict[str, Any]:
+    """A row of the table of reconstructions of all images asked."""
+    return {
+        "latents": name,
+        "images": len(table),
+        "encoded": float(table["encoded"].astype(bool).mean()),
+        "flips": float(table["reconstruction_flips"].astype(bool).mean()),
+        "error_pixels": float(table["reconstruction_l2"].astype(float).median()),
+        "error_features": float(table["reconstruction_features"].astype(float).median()),
+        "changed": float((table["valid"] == True).mean()),  # noqa: E712 - missing values
+    }
 
 
 def bisection(given: Surroundings, asked: Asked) -> tuple[Tensor, Tensor]:
@@ -121,8 +167,7 @@ def bisection(given: Surroundings, asked: Asked) -> tuple[Tensor, Tensor]:
     class NoLatents(GanSampler):
         decoder = None  # type: ignore[assignment]
 
-    sampler = NoLatents(generator=given.sampler.decoder)
-    return ours(given._replace(sampler=sampler), asked)
+    return ours(given._replace(sampler=NoLatents(generator=nn.Identity())), asked)[:2]
 
 
 def hop_skip_jump(given: Surroundings, asked: Asked, iterations: int) -> tuple[Tensor, Tensor]:
@@ -143,70 +188,79 @@ def hop_skip_jump(given: Surroundings, asked: Asked, iterations: int) -> tuple[T
     return torch.arange(len(asked.images)), torch.from_numpy(changed).float()
 
 
-def measure(
-    name: str,
-    search: Callable[[], tuple[Tensor, Tensor]],
-    given: Surroundings,
-    asked: Asked,
-) -> dict[str, Any]:
-    """A row of the table."""
-    counted, device = given.classifier, RUN.torch_device()
-    assert isinstance(counted, Counted)
-    counted.images, start = 0, time.perf_counter()
-    rows, changed = search()
-    seconds, evaluations = time.perf_counter() - start, counted.images
-    originals, count = asked.images[rows], len(asked.images)
+def measure(name: str, search: Search, given: Surroundings, asked: Asked) -> dict[str, Any]:
+    """A row of the table of searches, about all images asked."""
+    device, (rows, changed, evaluations, seconds) = RUN.torch_device(), search
+    originals = asked.images[rows]
     before = is_positive(asked.p[rows], BOUNDARY)
     valid = is_positive(predict(given.classifier, changed, device), BOUNDARY) != before
     apart = embed(given.judge, changed, device) - embed(given.judge, originals, device)
-    real = Reference(*(given.reference[f"lenet.{field}"] for field in Reference._fields))
     pixels = (changed - originals).flatten(1)
     return {
         "search": name,
-        "images": count,
         "found": len(rows),
-        "valid": float(valid.sum()) / count,
-        "evaluations": evaluations / count,
-        "seconds": seconds / count,
+        "valid": float(valid.sum()) / len(asked.images),
+        "evaluations": evaluations,
+        "seconds": seconds,
         "pixel_l1": float(pixels.abs().mean(1).median()),
         "pixel_l2": float(pixels.square().mean(1).sqrt().median()),
         "features": float(apart.norm(dim=1).median()),
-        "realistic": float(is_within(embed(given.judge, changed, device), real).double().mean()),
+        "realistic": realistic(changed, given),
     }
 
 
+def realistic(images: Tensor, given: Surroundings) -> float:
+    """The share of images inside the manifold of the real training images."""
+    real = Reference(*(given.reference[f"lenet.{field}"] for field in Reference._fields))
+    features = embed(given.judge, images, RUN.torch_device())
+    return float(is_within(features, real).double().mean())
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=8, help="of the GAN")
+    parser.add_argument("--flow-epochs", type=int, default=16)
     parser.add_argument("--iterations", type=int, default=50, help="of HopSkipJump")
     parser.add_argument("--digits", action="store_true", help="the embedded digits")
     options = parser.parse_args()
-    given = world(options.epochs, options.digits)
+    given = world(options.digits)
     order = torch.randperm(len(given.test["images"]), generator=RUN.generator("asked"))
-    asked = asked_of(given.test, given.view["test_p"], order[: options.images])
-    # The images that can be encoded, so that all searches have the same ones.
-    rows, _ = ours(given, asked)
-    print(f"{len(rows)} of {len(asked.images)} random real test images can be encoded")
-    if len(rows) == 0:
+    chosen = order[: options.images]
+    asked = asked_of(given.test, given.view["test_p"], chosen)
+    searches, encodings = {}, []
+    for name, decoder in spaces(given.train, options.epochs, options.flow_epochs).items():
+        within, tables = given._replace(sampler=GanSampler(generator=decoder)), []
+
+        def search(within: Surroundings = within, tables: list[Any] = tables) -> Any:
+            rows, changed, table = ours(within, asked)
+            tables.append(table)
+            return rows, changed
+
+        searches[f"latents of the {name}"] = cost_of(given, search)
+        encodings.append(encoding(name, tables[0]))
+    print(pd.DataFrame(encodings).round(4).to_string(index=False), flush=True)
+    # All searches are compared on the same images.
+    rows = [row for row in range(len(chosen)) if all(row in s.rows for s in searches.values())]
+    if not rows:
+        print("No image can be encoded by both.")
         return
-    asked = asked_of(given.test, given.view["test_p"], order[: options.images][rows])
-    table = [
-        measure("latents", lambda: ours(given, asked), given, asked),
-        measure("pixel bisection", lambda: bisection(given, asked), given, asked),
-        measure(
-            "HopSkipJump",
-            lambda: hop_skip_jump(given, asked, options.iterations),
-            given,
-            asked,
-        ),
-    ]
-    real = Reference(*(given.reference[f"lenet.{field}"] for field in Reference._fields))
-    features = embed(given.judge, asked.images, RUN.torch_device())
+    both = asked_of(given.test, given.view["test_p"], chosen[rows])
+    print(f"{len(rows)} images can be encoded by both")
+    compared = {name: of_rows(found, rows) for name, found in searches.items()}
+    compared["pixel bisection"] = cost_of(given, lambda: bisection(given, both))
+    compared["HopSkipJump"] = cost_of(given, lambda: hop_skip_jump(given, both, options.iterations))
+    table = [measure(name, found, given, both) for name, found in compared.items()]
     print(pd.DataFrame(table).round(4).to_string(index=False))
-    print(f"realistic of the images themselves: {is_within(features, real).double().mean():.4f}")
+    print(f"realistic of the images themselves: {realistic(both.images, given):.4f}")
     print(machine())
+
+
+def of_rows(search: Search, rows: list[int]) -> Search:
+    """The results for these images asked, which become the images 0, 1, ..."""
+    places = [search.rows.tolist().index(row) for row in rows]
+    return search._replace(rows=torch.arange(len(rows)), changed=search.changed[places])
 
 
 def asked_of(test: LabelledImages, p: Tensor, rows: Tensor) -> Asked:

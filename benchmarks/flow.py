@@ -20,9 +20,9 @@ import pandas as pd
 import torch
 from common import (
     BOUNDARY,
-    CONF,
     RUN,
     fashion_or_digits,
+    flow_of,
     gan_params,
     machine,
     real_images,
@@ -33,15 +33,12 @@ from common import (
 )
 from torch import Tensor, nn
 
-from borderline.config_loader import base_settings
 from borderline.measures.confusion import is_borderline
 from borderline.measures.inference import embed, in_batches, passes_per_image, predict
 from borderline.measures.realism import Moments, Reference, frechet_distance, judge_realism
 from borderline.pipelines.gasten import flow_training
 from borderline.pipelines.gasten.flow import Decoder
 from borderline.pipelines.gasten.latent_search import SearchSampler
-from borderline.pipelines.gasten.params import DiffusionParams
-from borderline.records import LabelledImages
 from borderline.sampling import counted_evaluations
 
 SAMPLE = 2000
@@ -112,13 +109,6 @@ class Bench:
             seconds_an_image=seconds,
             decoded=evaluations.count / passes / len(found),
         )
-
-
-def flow_of(images: LabelledImages, **changed: object) -> flow_training.Flow:
-    """A flow before its training."""
-    values = base_settings(CONF)["generator_kinds"]["diffusion"] | {"kind": "diffusion"}
-    params = DiffusionParams.model_validate(values | changed)
-    return flow_training.Flow(params, images["images"].shape[1:], RUN)
 
 
 def with_steps(decoder: Decoder, steps: int) -> Decoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.road
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Two digits, larger than those of the run, and a file that cannot be read."""
+    """Two digits, larger than those of the run, noise, and a file that cannot be read."""
     folder = tmp_path / "photos"
     folder.mkdir()
     source = ImageSource(kind="mnist_sample").load().train
@@ -25,6 +26,8 @@ def photos(tmp_path: Path) -> Path:
     for row in rows.tolist():
         pixels = ((source["images"][row, 0] + 1) * 127.5).round().byte().numpy()
         Image.fromarray(pixels).resize((56, 56)).save(folder / f"{row}.png")
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "noise.png")
     (folder / "broken.png").write_text("no image")
     return folder
 
@@ -44,7 +47,11 @@ def test_own_images_are_explained_on_a_finished_run(again: Path, photos: Path) -
         (results,) = (reporting / model / "images").iterdir()
         assert results.name.startswith("photos_")
         table = pd.read_csv(results / "images.csv", dtype={"image": str})
-        assert len(table) == 3
+        assert len(table) == 4
+        notes = table.set_index("image")["note"].fillna("")
+        assert notes["noise.png"].startswith("not of the pair: farther from the real training")
+        # The committee of a test learns little, and may take a digit for one of another class.
+        assert not notes["500.png"].startswith("not of the pair: farther")
         assert "broken.png" in (results / "images.html").read_text()
         first = (results / "images.csv").read_bytes()
     # Nothing else has changed, another folder has its own results, and the same seed the same ones.
@@ -54,7 +61,7 @@ def test_own_images_are_explained_on_a_finished_run(again: Path, photos: Path) -
     assert len(list((reporting / MODELS[0] / "images").iterdir())) == 2
     explain(again, photos)
     assert (results / "images.csv").read_bytes() == first
-    assert sorted(path.name for path in photos.iterdir())[-1] == "broken.png"
+    assert sorted(path.name for path in photos.iterdir())[-2:] == ["broken.png", "noise.png"]
 
 
 def test_bad_folders_end_before_the_run(again: Path, photos: Path) -> None:

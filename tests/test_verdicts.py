@@ -11,7 +11,7 @@ from borderline.committee import Committee
 from borderline.measures.distances import measure_distances
 from borderline.records import HeldOut, Opinions
 from borderline.verdicts.params import VerdictsParams
-from borderline.verdicts.rule import COLUMNS, Limits, decide, opinion_on_pair
+from borderline.verdicts.rule import COLUMNS, Limits, decide, opinion_on_pair, why_foreign
 from planted import THRESHOLDS
 
 COMMITTEE = Committee(
@@ -122,6 +122,23 @@ def test_without_an_opinion_only_distances_decide() -> None:
     table = decide(of_images, held_out(), nobody, THRESHOLDS)
     assert table["verdict"].tolist() == ["undecided", "unrealistic"]
     assert table["positive"].isna().all()
+
+
+def test_images_of_another_class_and_unlike_images_are_foreign() -> None:
+    of_images = opinions([(0.6, 0.3, 0.1), (0.1, 0.2, 0.7), (0.1, 0.2, 0.7), (0.9, 0.1, 0.0)])
+    # The second is a copy of a training image, which may be of any class.
+    of_images["pixel_nearest"] = torch.tensor([0.5, 0.0, 0.5, 0.5])
+    of_images["feature_nearest"] = torch.tensor([1.0, 0.0, 1.0, 1.0])
+    of_images["pixel_neighbour"] = torch.tensor([0.5, 0.5, 0.5, 1.5])
+    none, copy, other, far = why_foreign(of_images, held_out(), COMMITTEE, THRESHOLDS)
+    assert none == ""
+    assert copy == other
+    assert other.startswith("of another class: ")
+    assert other.endswith("a probability of 0.70, most of it other")
+    assert far == "farther from the real training images than 99 % of the real test images"
+    del of_images["probabilities"]
+    reasons = why_foreign(of_images, held_out(), COMMITTEE, THRESHOLDS)
+    assert reasons == ["", "", "", far]
 
 
 def test_no_images_have_no_verdicts() -> None:

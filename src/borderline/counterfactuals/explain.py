@@ -40,6 +40,8 @@ COLUMNS = (
 )
 ERROR, BORDERLINE, OWN = "error", "borderline", "own"
 """``why``: the model is wrong about the image, it is borderline, or it is an image of the user."""
+NOT_OF_THE_PAIR = "not of the pair"
+"""How a note on an image of the user begins that shows something else than the pair's classes."""
 _CHANGED = ("reconstructions", "boundary", "flipped")
 LATENTS, PIXELS = "latents", "pixels"
 """``space``: the change is the smallest one in latents, or a blend with another image."""

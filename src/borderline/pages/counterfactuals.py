@@ -8,7 +8,13 @@ from typing import Any
 import pandas as pd
 import torch
 
-from borderline.counterfactuals.explain import BORDERLINE, ERROR, PIXELS, are_blends
+from borderline.counterfactuals.explain import (
+    BORDERLINE,
+    ERROR,
+    NOT_OF_THE_PAIR,
+    PIXELS,
+    are_blends,
+)
 from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.findings import written
 from borderline.measures.class_names import ClassNames
@@ -131,6 +137,12 @@ def _sentences(
     def count(name: str, rows: pd.DataFrame = table) -> int:
         return int(rows[name].map(_is_true).sum())
 
+    foreign = int(table["note"].str.startswith(NOT_OF_THE_PAIR, na=False).sum())
+    if foreign:
+        yield (
+            f"{foreign} of {_counted(len(table), 'image')} not of the pair: the committee sees "
+            "another class, or the image is unlike the real ones. Nothing is shown there."
+        )
     asked = table[table["space"].notna() & (table["space"] != "")]
     shown = table.iloc[found["rows"].tolist()]
     if are_blends(asked):

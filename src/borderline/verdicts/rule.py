@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from borderline.committee import Committee
-from borderline.findings import VERDICTS
+from borderline.findings import VERDICTS, written
 from borderline.measures.distances import measure_distances
 from borderline.measures.inference import embed
 from borderline.records import HeldOut, Opinions
@@ -116,6 +116,32 @@ def decide(
     for name in COLUMNS[-4:]:
         table[name] = opinions[name].double().numpy()  # type: ignore[literal-required]
     return table
+
+
+def why_foreign(
+    opinions: Opinions, real: HeldOut, committee: Committee, settings: VerdictsParams
+) -> list[str]:
+    """Why each image is no image of the pair, (n,); an empty text where nothing speaks against it.
+
+    It is *unrealistic* or of *another class* as in :func:`decide`, except that it may be a copy: a
+    training image of another class is no image of the pair.
+    """
+    share = written("{:.0%}", settings.unrealistic)
+    far = f"farther from the real training images than {share} of the real test images"
+    reasons: list[str] = np.where(
+        is_unrealistic(opinions, Limits.of(real, settings)), far, ""
+    ).tolist()
+    if "probabilities" not in opinions:
+        return reasons
+    q = opinions["probabilities"].double().numpy().copy()
+    q[:, [committee.positive, committee.negative]] = 0
+    for row, beside in enumerate(q.sum(1)):
+        if not reasons[row] and beside > settings.beside:
+            reasons[row] = (
+                "of another class: the committee gives the classes beside the pair a probability "
+                f"of {beside:.2f}, most of it {committee.classes[q[row].argmax()]}"
+            )
+    return reasons
 
 
 def judge_images(

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from borderline.datasets import OwnImages
-from borderline.params import RunParams
+from borderline.datasets.image_source import SourceImages
+from borderline.params import PairParams, RunParams
 from borderline.pipelines.explain_images.entries import name_of_results
 from borderline.pipelines.explain_images.nodes import explain_own_images
+from borderline.pipelines.metrics.nodes import measure_held_out
 from conftest import BOUNDARY
 from planes import real_images, settings_of, surroundings
+from planted import THRESHOLDS
 
 
 @pytest.fixture
@@ -34,19 +38,29 @@ def test_each_file_has_a_row_and_the_page_shows_what_can_be_shown(
 ) -> None:
     before = {path: path.read_bytes() for path in folder.iterdir()}
     given = surroundings()
+    source = SourceImages("planes", ("0", "1"), given.train, given.test)
+    settings: Any = {
+        "verdicts": THRESHOLDS,
+        "pair": PairParams(positive=1, negative=0, test_share=0.2),
+    }
+    settings["run"] = run
+    features: Any = {"test_features": given.view["test_embeddings"]}
     found, table, figure, page = explain_own_images(
         OwnImages(path=str(folder)).load(),
         *(given.train, given.test, given.view, given.reference, given.classifier),
         *(given.sampler, given.judge, given.committee),
         {"source": "planes", "negative": "0", "positive": "1"},
+        *(source, measure_held_out(source, given.judge, given.test, features, **settings)),
         settings=settings_of(encoded=1),
-        run=run,
+        **settings,
         **{"cnn_2.boundary": BOUNDARY},
     )
     names = ["0.png", "1.png", "2.png", "broken.png", "chequered.png"]
     assert table["image"].tolist() == names
     assert table["note"].iloc[3].startswith("cannot be read: cannot identify")
-    assert table["note"].iloc[4].startswith("cannot be encoded")
+    assert table["note"].iloc[4].startswith("not of the pair: farther from the real training")
+    assert 0 <= table["p"].iloc[4] <= 1
+    assert "1 of 5 images not of the pair" in page
     assert set(found["rows"].tolist()) <= {0, 1, 2}
     assert len(found["rows"]) >= 2
     assert table["valid"].iloc[found["rows"].tolist()].all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from borderline.counterfactuals.explain import (
     COLUMNS,
+    NOT_OF_THE_PAIR,
     OWN,
     Asked,
     Surroundings,
@@ -25,9 +28,25 @@ _HALF = 127.5
 
 
 def explain_files(
-    own: OwnFiles, given: Surroundings, settings: CounterfactualsParams, run: RunParams
+    own: OwnFiles,
+    given: Surroundings,
+    why_foreign: Callable[[Tensor], Sequence[str]],
+    settings: CounterfactualsParams,
+    run: RunParams,
 ) -> tuple[Counterfactuals, pd.DataFrame]:
-    """Explain the files that can be read; the others have a row with the reason in ``note``."""
+    """Explain the files that can be read and show images of the pair.
+
+    The others have a row with the reason in ``note``. A generator that can be inverted reconstructs
+    images of any kind, so its error does not tell those of the pair.
+
+    Args:
+        own: The files.
+        given: The results of a run.
+        why_foreign: Images (M, C, H, W) to the reasons why each is none of the pair's; empty texts
+            for those of the pair.
+        settings: The settings of the search.
+        run: Seed and device.
+    """
     shape = tuple(given.test["images"].shape[1:])
     contents = own.pixels(shape)
     readable = [row for row, content in enumerate(contents) if not isinstance(content, str)]
@@ -36,15 +55,20 @@ def explain_files(
     if readable:
         p = predict(given.classifier, images, run.torch_device())
     names = [file.name for file in own.files]
-    asked = Asked(images, [names[row] for row in readable], None, [OWN] * len(readable), p)
-    found, table = explain_images(asked, given, settings, run)
     whole = pd.DataFrame(index=range(len(names)), columns=list(COLUMNS), dtype=object)
     whole["image"], whole["why"] = names, OWN
-    whole.loc[readable, list(COLUMNS)] = table.to_numpy()
     for row, content in enumerate(contents):
         if isinstance(content, str):
             whole.loc[row, "note"] = f"cannot be read: {content}"
-    found["rows"] = torch.tensor(readable, dtype=torch.int64)[found["rows"]]
+    reasons = why_foreign(images)
+    whole.loc[readable, "p"] = p.double().numpy()
+    whole.loc[readable, "note"] = [f"{NOT_OF_THE_PAIR}: {reason}" for reason in reasons]
+    own_rows = [place for place, reason in enumerate(reasons) if not reason]
+    rows = [readable[place] for place in own_rows]
+    chosen = images[own_rows], [names[row] for row in rows], None, [OWN] * len(rows), p[own_rows]
+    found, table = explain_images(Asked(*chosen), given, settings, run)
+    whole.loc[rows, list(COLUMNS)] = table.to_numpy()
+    found["rows"] = torch.tensor(rows, dtype=torch.int64)[found["rows"]]
     return found, whole
 
 
