@@ -9,8 +9,8 @@ a little beyond the boundary.
 
 Evaluations are the images that the model has judged for one image that is explained. `encoding` of
 ours needs none. Distances are root mean squares of the pixels, which are in [-1, 1], and in the
-judge's features. `realistic` is the precision: the share of changed images inside the manifold of
-the real training images in the judge's features.
+judge's features. `precision` is the share of changed images inside the manifold of the real
+training images in these, and `realistic` the share with a realism score as of real test images.
 
     python benchmarks/counterfactuals.py --images 200
     python benchmarks/counterfactuals.py --digits --images 8 --epochs 1 --flow-epochs 1
@@ -48,7 +48,7 @@ from borderline.datasets.image_source import ImageSource
 from borderline.measures.class_names import ClassNames
 from borderline.measures.confusion import is_positive
 from borderline.measures.inference import embed, predict
-from borderline.measures.realism import Reference, is_within
+from borderline.measures.realism import Reference, is_realistic, judge_realism
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
 from borderline.pipelines.gasten.flow_training import train_epoch
@@ -205,15 +205,18 @@ def measure(name: str, search: Search, given: Surroundings, asked: Asked) -> dic
         "pixel_l1": float(pixels.abs().mean(1).median()),
         "pixel_l2": float(pixels.square().mean(1).sqrt().median()),
         "features": float(apart.norm(dim=1).median()),
-        "realistic": realistic(changed, given),
+        **realism(changed, given),
     }
 
 
-def realistic(images: Tensor, given: Surroundings) -> float:
-    """The share of images inside the manifold of the real training images."""
+def realism(images: Tensor, given: Surroundings) -> dict[str, float]:
+    """The precision of images, and the share of them that are as realistic as real ones."""
     real = Reference(*(given.reference[f"lenet.{field}"] for field in Reference._fields))
-    features = embed(given.judge, images, RUN.torch_device())
-    return float(is_within(features, real).double().mean())
+    device = RUN.torch_device()
+    features, test = (embed(given.judge, x, device) for x in (images, given.test["images"]))
+    measured = judge_realism(features, real, NEIGHBOURS, torch.ones(1, len(features)))
+    alike = is_realistic(features, real, test)
+    return {"precision": measured["precision"].value, "realistic": float(alike.double().mean())}
 
 
 def main() -> None:
@@ -253,7 +256,7 @@ def main() -> None:
     compared["HopSkipJump"] = cost_of(given, lambda: hop_skip_jump(given, both, options.iterations))
     table = [measure(name, found, given, both) for name, found in compared.items()]
     print(pd.DataFrame(table).round(4).to_string(index=False))
-    print(f"realistic of the images themselves: {realistic(both.images, given):.4f}")
+    print(f"the images themselves: {realism(both.images, given)}")
     print(machine())
 
 

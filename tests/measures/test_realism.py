@@ -18,9 +18,11 @@ from borderline.measures.realism import (
     Moments,
     Reference,
     frechet_distance,
+    is_realistic,
     judge_frechet,
     judge_realism,
     nearest,
+    realism_scores,
 )
 from borderline.training.networks import Classifier, build_judge
 from conftest import Pixels
@@ -189,6 +191,31 @@ def test_manifold_measures_agree_with_brute_force(k: int) -> None:
     assert ours["recall"] == pytest.approx(np.mean(among))
     assert ours["density"] == pytest.approx(inside.sum() / (k * 60))
     assert ours["coverage"] == pytest.approx(inside.any(0).mean())
+
+
+def test_noise_inside_a_wide_ball_is_not_realistic() -> None:
+    random = torch.Generator().manual_seed(0)
+    real, test = (torch.randn(300, 4, generator=random) for _ in range(2))
+    # Two unusual real images, far from all others and from each other.
+    real[:2] = torch.tensor([[30.0, 0, 0, 0], [0, 30.0, 0, 0]])
+    noise = torch.tensor([12.0, 12, 0, 0]) + torch.randn(50, 4, generator=random)
+    reference = Reference.of(real, 5)
+    once = torch.ones(1, len(noise))
+    assert judge_realism(noise, reference, 5, once)["precision"].value == 1
+    assert not is_realistic(noise, reference, test).any()
+    # The limit is that of 95 % of the test images.
+    assert is_realistic(test, reference, test).double().mean() == pytest.approx(0.95, abs=0.01)
+    assert not is_realistic(real, reference, test)[:2].any()
+
+
+def test_realism_scores_are_those_of_the_definition() -> None:
+    random = torch.Generator().manual_seed(1)
+    real, images = (torch.randn(n, 3, generator=random).double() for n in (21, 1500))
+    reference = Reference.of(real, 2)
+    smaller = reference.radii.argsort()[:11].numpy()
+    gaps = np.linalg.norm(real.numpy()[:, None] - images.numpy()[None], axis=2)
+    expected = (reference.radii.numpy()[:, None] / gaps)[smaller].max(0)
+    np.testing.assert_allclose(realism_scores(images, reference), expected)
 
 
 def test_real_images_do_not_count_as_near_themselves() -> None:

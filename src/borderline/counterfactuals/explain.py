@@ -20,7 +20,7 @@ from borderline.findings import written
 from borderline.measures.class_names import ClassNames
 from borderline.measures.confusion import confusion_distance, is_borderline, is_positive
 from borderline.measures.inference import embed, has_gradients, in_batches, predict
-from borderline.measures.realism import Reference, is_within
+from borderline.measures.realism import Reference, is_realistic
 from borderline.params import RunParams
 from borderline.records import (
     Counterfactuals,
@@ -290,7 +290,7 @@ def _measure(
         valid=before != after,
     )
     real = Reference(*(given.reference[f"lenet.{name}"] for name in Reference._fields))
-    enter(realistic=is_within(features, real))
+    enter(realistic=is_realistic(features, real, embed(given.judge, given.test["images"], device)))
     if asked.labels is not None:
         labels = asked.labels[found["rows"]]
         wrong = before.long() != labels

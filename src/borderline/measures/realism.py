@@ -29,6 +29,7 @@ REALISM = ("fd", "kd", "precision", "recall", "density", "coverage")
 
 # Rows of a matrix of distances or kernels in memory at a time.
 _BLOCK = 1024
+_USUAL = 0.95
 _EDGE = 1 + 1e-9
 # The real images behind recall's interval, which costs resamples x real x judged images.
 _REAL_IMAGES_OF_SPREAD = 1000
@@ -210,15 +211,34 @@ def judge_realism(
     }
 
 
-def is_within(features: Tensor, real: Reference) -> Tensor:
-    """Whether each image (N, D) is inside the real manifold, bool (N,); ``precision`` is the share.
+def realism_scores(features: Tensor, real: Reference) -> Tensor:
+    """The realism score R of each image (N, D), (N,): Kynkäänniemi et al. 2019, equation 3.
+
+    The largest ratio of the radius of a real image to its distance; above 1, the image is inside a
+    ball. Only the half of the balls with the smaller radii counts, as in the paper: a few unusual
+    real images have balls so large that noise lies inside, and so inside the manifold of
+    ``precision``.
 
     Example:
-        >>> real = Reference.of(torch.tensor([[0.0], [1.0], [2.0]]), neighbours=1)
-        >>> is_within(torch.tensor([[2.5], [4.0]]), real)
-        tensor([ True, False])
+        >>> real = Reference.of(torch.tensor([[0.0], [1.0], [2.0], [9.0]]), neighbours=1)
+        >>> realism_scores(torch.tensor([[2.5], [4.0]]), real)
+        tensor([2.0000, 0.5000], dtype=torch.float64)
     """
-    return _held(torch.cdist(real.features, features.double()), real).any(0)
+    usual = real.radii <= real.radii.median()
+    balls, radii = real.features[usual], real.radii[usual, None]
+    scores = [
+        (radii / torch.cdist(balls, part)).amax(0) for part in features.double().split(_BLOCK)
+    ]
+    return torch.cat(scores)
+
+
+def is_realistic(features: Tensor, real: Reference, test_features: Tensor) -> Tensor:
+    """Whether each image (N, D) has the realism score of a real one, bool (N,).
+
+    That is one no lower than 95 % of real images that are not in the reference, (M, D), have.
+    """
+    usual = realism_scores(test_features, real)
+    return realism_scores(features, real) >= usual.quantile(1 - _USUAL)
 
 
 def _held(gaps: Tensor, real: Reference) -> Tensor:

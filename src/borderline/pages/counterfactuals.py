@@ -100,9 +100,9 @@ def _says(about: pd.Series, names: ClassNames) -> Iterator[str]:
         "the range from black to white (root mean square)."
     )
     if _is_true(about["realistic"]):
-        yield "The changed image lies among the real images."
+        yield "The changed image is as realistic as real images."
     else:
-        yield "The changed image does not lie among the real images."
+        yield "The changed image is less realistic than real images."
     if pd.notna(about["committee_agrees"]) and about["committee_agrees"] != "":
         verb = "agrees" if _is_true(about["committee_agrees"]) else "disagrees"
         yield f"The committee {verb}: it says {about['committee']}."
@@ -168,7 +168,7 @@ def _sentences(
         yield (
             f"The search has found a change for {_counted(len(shown), 'image')}. The model decides "
             f"otherwise about {count('valid', shown)} of the changed images, and "
-            f"{count('realistic', shown)} of them lie among the real images."
+            f"{count('realistic', shown)} of them are as realistic as real images."
         )
         opinions = shown["committee"].notna() & (shown["committee"] != "")
         if opinions.any():

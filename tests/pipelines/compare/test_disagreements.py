@@ -127,9 +127,9 @@ def test_the_right_model_decides_for_the_class_that_the_committee_is_sure_of() -
             ("memorised", 0.99, 0.01),
         ]
     )
-    within = np.array([True, False, True, True, False])
+    realistic = np.array([True, False, True, True, False])
     this_p = [0.9, 0.8, 0.2, 0.7, 0.7]
-    table = judged(found_of(this_p), verdicts, within, *both())
+    table = judged(found_of(this_p), verdicts, realistic, *both())
     assert list(table.columns) == COLUMNS
     assert table["right"].tolist() == ["a", "b", "b", "", ""]
     assert table["committee"].tolist() == ["7", "1", "7", "", ""]
@@ -138,7 +138,7 @@ def test_the_right_model_decides_for_the_class_that_the_committee_is_sure_of() -
     assert sentences == [
         "The committee is sure of 3 of 5 of these images; b is right on 67 % [21, 94] of them, a "
         "on the others.",
-        "60 % [23, 88] lie among the real training images in the features of the judge.",
+        "60 % [23, 88] are as realistic as real images (realism score of the judge).",
     ]
     only = who_is_right(table.iloc[[0, 3]], "a", "b", judges=1)[0]
     assert (

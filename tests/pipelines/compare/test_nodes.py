@@ -165,7 +165,7 @@ def test_disagreements_are_judged_and_shown(run: RunParams, pair: PairParams) ->
     images = torch.tensor([[1.0, 0.9, 1, 1], [-1, -1, -0.9, -1], [0, 0, 0, 0.001], [8, 8, 8, 8]])
     found, table = judged(images.view(4, 1, 2, 2), [0.9, 0.8, 0.7, 0.6], run, pair)
     assert table["verdict"].tolist() == ["memorised", "memorised", "memorised", "unrealistic"]
-    assert table["within_real"].tolist() == [True, True, True, False]
+    assert table["realistic"].tolist() == [True, True, True, False]
     away = torch.tensor([[0.6, 0.6, 0.2, 0.6], [-0.6, -0.6, -0.2, -0.6]]).view(2, 1, 2, 2)
     found, table = judged(away, [0.9, 0.8], run, pair)
     assert table["right"].tolist() == ["a", "b"]

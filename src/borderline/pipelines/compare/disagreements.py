@@ -15,7 +15,7 @@ from borderline.findings import number_of, written
 from borderline.measures.confusion import is_positive
 from borderline.measures.inference import embed
 from borderline.measures.intervals import Estimate, estimate_of_share
-from borderline.measures.realism import Reference, is_within
+from borderline.measures.realism import Reference, is_realistic
 from borderline.pages.verdicts import NO_OPINION
 from borderline.params import RunParams
 from borderline.pipelines.compare.search import (
@@ -32,7 +32,7 @@ from borderline.verdicts.rule import WEAKNESS
 COLUMNS = [
     *("image", "this_p", "other_p", "width", "angle"),
     *("verdict", "positive", "negative", "beside", "top_class"),
-    *("feature_neighbour", "within_real", "committee", "right"),
+    *("feature_neighbour", "realistic", "committee", "right"),
 ]
 # From this share of random images on, a search can save little.
 _OFTEN = 0.1
@@ -133,20 +133,25 @@ def ratio_of_rates(found: int, random_found: int) -> Estimate:
     return Estimate(*(share / (1 - share) if share < 1 else math.inf for share in shares))
 
 
-def are_within(
-    images: Tensor, judge: nn.Module, real_reference: References, device: torch.device
+def are_realistic(
+    images: Tensor,
+    judge: nn.Module,
+    real_reference: References,
+    test_images: Tensor,
+    device: torch.device,
 ) -> np.ndarray:
-    """Whether images (N, C, H, W) are within the real manifold of ``realism.is_within``, (N,)."""
+    """Whether images (N, C, H, W) are as real ones by ``realism.is_realistic``, (N,)."""
     if len(images) == 0:
         return np.zeros(0, dtype=bool)
     real = Reference(*(real_reference[f"lenet.{name}"] for name in Reference._fields))
-    return is_within(embed(judge, images, device), real).numpy()
+    features, test_features = (embed(judge, some, device) for some in (images, test_images))
+    return is_realistic(features, real, test_features).numpy()
 
 
 def judged(
     found: Disagreements,
     verdicts: pd.DataFrame,
-    within: np.ndarray,
+    realistic: np.ndarray,
     this: Side,
     other: Side,
 ) -> pd.DataFrame:
@@ -158,11 +163,11 @@ def judged(
     Args:
         found: N disagreements.
         verdicts: The committee's verdicts on them, as ``rule.decide`` makes them.
-        within: Whether each is within the manifold of the real training images, (N,).
+        realistic: Whether each is as real images are, (N,).
         this: A side of the comparison.
         other: The other side.
     """
-    table = verdicts.drop(columns="disagreement").assign(within_real=within)
+    table = verdicts.drop(columns="disagreement").assign(realistic=realistic)
     table["image"] = range(1, len(table) + 1)
     for name in ("this_p", "other_p", "width", "angle"):
         table[name] = found[name].double().numpy()
@@ -219,8 +224,8 @@ def who_is_right(table: pd.DataFrame, this: str, other: str, judges: int) -> lis
     """Sentences on the committee's opinion and on realism; none without disagreements."""
     if len(table) == 0:
         return []
-    within = estimate_of_share(int(table["within_real"].sum()), len(table))
-    realism = f"{_share(within)} lie among the real training images in the features of the judge."
+    realistic = estimate_of_share(int(table["realistic"].sum()), len(table))
+    realism = f"{_share(realistic)} are as realistic as real images (realism score of the judge)."
     if judges == 0:
         return [NO_OPINION, realism]
     sure, right = int((table["right"] != "").sum()), int((table["right"] == this).sum())

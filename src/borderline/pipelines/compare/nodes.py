@@ -74,7 +74,7 @@ def judge_disagreements(
 ) -> DataFrame:
     """Which model the committee of this run confirms on each disagreement, and its realism."""
     from borderline.datasets.image_source import training_images
-    from borderline.pipelines.compare.disagreements import are_within, judged
+    from borderline.pipelines.compare.disagreements import are_realistic, judged
     from borderline.pipelines.compare.sides import sides_of
     from borderline.verdicts.rule import judge_images
 
@@ -82,8 +82,10 @@ def judge_disagreements(
     images, device = disagreements["images"], run.torch_device()
     seen = committee, judge, train, held_out
     _, table = judge_images(images, *seen, verdicts, device)
-    within = are_within(images, judge, real_reference, device)
-    return judged(disagreements, table, within, *sides_of(pairing, sides))
+    this, other = sides_of(pairing, sides)
+    test = this.pair_test["images"]
+    realistic = are_realistic(images, judge, real_reference, test, device)
+    return judged(disagreements, table, realistic, this, other)
 
 
 def write_comparison(
