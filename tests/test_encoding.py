@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
+import time
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -116,6 +120,18 @@ def test_an_image_that_the_generator_cannot_make_is_worse_than_its_own(run: RunP
     usual, last = (Errors(*(x[part] for x in errors)) for part in (slice(20), slice(20, None)))
     assert last.beside(usual) > 2 * limit_of(usual, 0.95)
     assert (usual.beside(usual) <= limit_of(usual, 1.0)).all()
+
+
+def test_long_encoding_says_how_long(
+    run: RunParams, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "borderline")
+    clock = itertools.chain([5.0, 69.0], itertools.repeat(69.0))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    decoder, judge = Inverted((1, 8, 8)), Judge((1, 8, 8))
+    encode(decoder, torch.zeros(129, 1, 8, 8), judge, run)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["The encoding of 129 images takes about 0:01:04."]
 
 
 def test_no_images_have_no_latents(run: RunParams) -> None:

@@ -9,6 +9,8 @@ natural image manifold").
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
@@ -19,12 +21,15 @@ from torch.nn import functional as F
 
 from borderline.measures.inference import (
     batch_size_of,
+    batch_size_with_gradients,
     embed,
     has_gradients,
     in_batches,
-    passes_per_image,
 )
 from borderline.params import RunParams
+from borderline.printing import log_long_wait
+
+logger = logging.getLogger(__name__)
 
 # The samples that the encoder learns from, and its training.
 _SAMPLES = 1024
@@ -36,7 +41,6 @@ _ENCODER_RATE = 2e-3
 # The optimisation of the latents.
 _STEPS = 60
 _RATE = 0.1
-_AT_ONCE = 128
 _FEATURES, _SHELL = 0.3, 0.1
 
 
@@ -110,10 +114,15 @@ def encode(decoder: nn.Module, images: Tensor, judge: nn.Module, run: RunParams)
             encoder = _trained_encoder(decoder, latents, samples, random, device)
         start = in_batches(encoder, images, device=device)
     spread = _Spread.of(samples, embed(judge, samples, device))
-    # The gradients of a decoder of several steps need the values of each.
-    size = max(1, _AT_ONCE // passes_per_image(decoder))
-    batches = zip(start.split(size), images.split(size), strict=True)
-    return torch.cat([_refined(decoder, *batch, judge, spread, device) for batch in batches])
+    size = batch_size_with_gradients(decoder, images.shape)
+    refined: list[Tensor] = []
+    for batch in zip(start.split(size), images.split(size), strict=True):
+        began = time.perf_counter()
+        refined.append(_refined(decoder, *batch, judge, spread, device))
+        wait = (time.perf_counter() - began) / len(batch[0]) * len(images)
+        if len(refined) == 1:
+            log_long_wait(logger, "The encoding", len(images), wait)
+    return torch.cat(refined)
 
 
 class _Spread(NamedTuple):

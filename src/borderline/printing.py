@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 
@@ -19,7 +20,17 @@ from borderline.plain_text import visible
 
 logger = logging.getLogger(__name__)
 
+# Seconds of a wait that a message announces.
+_LONG = 60
 _BESIDE = 3  # a line and a space at both sides of each column
+
+
+def log_long_wait(logger: logging.Logger, work: str, images: int, seconds: float) -> None:
+    """Say how long a work on some images takes, where that is more than a minute."""
+    if seconds > _LONG:
+        logger.info(
+            "%s of %d images takes about %s.", work, images, timedelta(seconds=round(seconds))
+        )
 
 
 @contextmanager

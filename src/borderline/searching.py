@@ -6,8 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from borderline.boundary import Pairs
+from borderline.printing import log_long_wait
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ _MOST_STEPS = 30
 # Of the search for the nearest point.
 _LAST_RATE = 0.01
 _SHRINKING = 0.05
-# Steps after which a search of so many seconds says how long it takes.
-_TIMED, _LONG = 5, 60
+# Steps after which a long search says how long it takes.
+_TIMED = 5
 # The slope of the sigmoid is at most a quarter, so a logit that is four times as near will do.
 _LOGITS_PER_PROBABILITY = 4.0
 _ROWS_AT_A_TIME = 1000
@@ -146,12 +146,37 @@ def find_crossings(
     return torch.from_numpy(result.x), torch.from_numpy(converged)
 
 
-def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> Tensor:
+def nearest_point(
+    excess: Callable[[Tensor, Tensor], Tensor], start: Tensor, steps: int, at_once: int
+) -> Tensor:
     """The shortest change (K, Z) with an excess (K,) of at least 0; else the last one tried.
 
     The steps of DDN (Rony et al. 2019): along the gradient of the excess, on a sphere that shrinks
     where it is at least 0 and grows where it is not. The result is a local optimum.
+
+    Args:
+        excess: Takes changes (B, Z) and their rows among the K, returns the excess (B,).
+        start: The first changes, (K, Z).
+        steps: The steps of the search.
+        at_once: The number of changes to search at once: gradients need memory.
     """
+    batches = torch.arange(len(start)).split(at_once)
+    found = []
+    for number, rows in enumerate(batches):
+        part = _Batch(excess, rows.to(start.device), len(start) if number == 0 else 0)
+        found.append(_nearest_point(part, start[part.rows], steps))
+    return torch.cat(found) if found else start
+
+
+class _Batch(NamedTuple):
+    """Some of the changes of a search; the first batch says how long all ``timed`` ones take."""
+
+    excess: Callable[[Tensor, Tensor], Tensor]
+    rows: Tensor
+    timed: int
+
+
+def _nearest_point(batch: _Batch, start: Tensor, steps: int) -> Tensor:
     change, best_change = start.clone(), start.clone()
     best = torch.full((len(start), 1), math.inf, device=start.device)
     radius = torch.ones(len(start), 1, device=start.device)
@@ -159,7 +184,7 @@ def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int)
     for step in range(steps):
         point = change.detach().requires_grad_(True)
         with torch.enable_grad():
-            value = excess(point)
+            value = batch.excess(point, batch.rows)
             (gradient,) = torch.autograd.grad(value.sum(), point)
         length = change.norm(dim=1, keepdim=True)
         reached = value.detach()[:, None] >= 0
@@ -173,9 +198,9 @@ def nearest_point(excess: Callable[[Tensor], Tensor], start: Tensor, steps: int)
         if step == 0:
             # The first step takes longer than the others.
             started = time.perf_counter()
-        elif step == _TIMED and (wait := steps * (time.perf_counter() - started) / step) > _LONG:
-            about = timedelta(seconds=round(wait))
-            logger.info("The changes of %d images take about %s.", len(start), about)
+        elif step == _TIMED:
+            wait = steps * (time.perf_counter() - started) / step * batch.timed / len(start)
+            log_long_wait(logger, "The search for changes", batch.timed, wait)
     return torch.where(best.isfinite(), best_change, change)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 
@@ -14,14 +15,20 @@ from borderline import searching
 def test_long_search_says_how_long(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wait: float
 ) -> None:
-    clock = iter([7.0, 7.0 + wait])
+    clock = itertools.chain([7.0, 7.0 + wait], itertools.repeat(7.0 + wait))
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     caplog.set_level(logging.INFO, "borderline")
 
-    def excess(change: Tensor) -> Tensor:
-        return change.sum(1) - 1
+    sizes: set[int] = set()
 
-    change = searching.nearest_point(excess, torch.zeros(3, 4), 200)
-    assert (excess(change) >= 0).all()
+    def excess(change: Tensor, rows: Tensor) -> Tensor:
+        sizes.add(len(rows))
+        return change.sum(1) - rows
+
+    # Batches of two, one and no image on its own.
+    change = searching.nearest_point(excess, torch.zeros(3, 4), 200, 2)
+    assert sizes == {1, 2}
+    assert (excess(change, torch.arange(3)) >= 0).all()
+    assert torch.allclose(change.sum(1), torch.arange(3.0), atol=0.05)
     said = [record.getMessage() for record in caplog.records]
-    assert said == (["The changes of 3 images take about 0:01:40."] if wait else [])
+    assert said == (["The search for changes of 3 images takes about 0:02:30."] if wait else [])

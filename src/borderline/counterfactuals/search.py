@@ -9,7 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from borderline.boundary import logit, uncentred
-from borderline.measures.inference import BATCH_SIZE, in_batches
+from borderline.measures.inference import (
+    BATCH_SIZE,
+    batch_size_of,
+    batch_size_with_gradients,
+    in_batches,
+)
 from borderline.searching import find_crossings, nearest_point
 
 # Of p, on the way to the points that the search has found.
@@ -68,16 +73,20 @@ def change_latents(
         logits: Tensor = classifier(decode(points))
         return logits
 
-    begins = in_batches(logits_of, start, device=device)
+    size = batch_size_of(decoder)
+    images = in_batches(decode, start, device=device, batch_size=size)
+    begins = in_batches(classifier, images, device=device)
     signs, goals = _goals(begins, flipped, threshold)
     signs, both = signs.to(device), start.repeat(2, 1)
     aims = signs * goals.to(device)
 
-    def excess(changes: Tensor) -> Tensor:
-        return signs * logits_of(both + changes) - aims
+    def excess(changes: Tensor, rows: Tensor) -> Tensor:
+        return signs[rows] * logits_of(both[rows] + changes) - aims[rows]
 
-    changes = nearest_point(excess, torch.zeros_like(both), steps)
-    return _changed(decode, logits_of, start, changes, signs.cpu(), goals, begins, device)
+    at_once = batch_size_with_gradients(decoder, images.shape)
+    changes = nearest_point(excess, torch.zeros_like(both), steps, at_once)
+    way = _Way(decode, logits_of, start, changes, size)
+    return _changed(way, images, signs.cpu(), goals, begins, device)
 
 
 def change_pixels(
@@ -97,7 +106,8 @@ def change_pixels(
     begins = in_batches(classifier, start, device=device)
     signs, goals = _goals(begins, flipped, threshold)
     changes = (towards.to(device) - start).repeat(2, *[1] * (start.dim() - 1))
-    return _changed(lambda x: x, classifier, start, changes, signs, goals, begins, device)
+    way = _Way(lambda x: x, classifier, start, changes, BATCH_SIZE)
+    return _changed(way, images, signs, goals, begins, device)
 
 
 def _goals(begins: Tensor, flipped: float, threshold: float) -> tuple[Tensor, Tensor]:
@@ -109,17 +119,26 @@ def _goals(begins: Tensor, flipped: float, threshold: float) -> tuple[Tensor, Te
     return torch.where(upwards, 1.0, -1.0).repeat(2), torch.cat([on, beyond])
 
 
+class _Way(NamedTuple):
+    """The straight ways from points (K, ...) by changes (2 K, ...): first to the boundary."""
+
+    decode: Callable[[Tensor], Tensor]
+    logits_of: Callable[[Tensor], Tensor]
+    start: Tensor
+    changes: Tensor
+    batch_size: int
+
+
 def _changed(
-    decode: Callable[[Tensor], Tensor],
-    logits_of: Callable[[Tensor], Tensor],
-    start: Tensor,
-    changes: Tensor,
+    way: _Way,
+    images: Tensor,
     signs: Tensor,
     goals: Tensor,
     begins: Tensor,
     device: torch.device,
 ) -> Changed:
-    """The points of the straight ways at which the logits are those of the goals."""
+    """The points of the ways from the images at which the logits are those of the goals."""
+    decode, logits_of, start, changes, size = way
     both = torch.cat([start, start])
 
     def at(shares: Tensor, rows: Tensor) -> Tensor:
@@ -127,7 +146,7 @@ def _changed(
         return both[rows.to(device)] + shares.to(device) * changes[rows.to(device)]
 
     def logits_at(shares: Tensor, rows: Tensor) -> Tensor:
-        logits = in_batches(logits_of, at(shares, rows), device=device, batch_size=BATCH_SIZE)
+        logits = in_batches(logits_of, at(shares, rows), device=device, batch_size=size)
         return signs[rows] * logits
 
     every = torch.arange(len(both))
@@ -142,13 +161,13 @@ def _changed(
         )
         # Where the logit jumps, the end of the way is the nearest point that is known.
         shares[rows] = torch.where(converged, found, 1.0)
-    images = in_batches(decode, at(shares, every), device=device)
+    ends = in_batches(decode, at(shares, every), device=device, batch_size=size)
     lengths = shares * changes.flatten(1).norm(dim=1).cpu().double()
     count = len(start)
     return Changed(
-        in_batches(decode, start, device=device),
-        images[:count],
-        images[count:],
+        images,
+        ends[:count],
+        ends[count:],
         reached[:count] & reached[count:],
         lengths[count:].float(),
     )

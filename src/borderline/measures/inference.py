@@ -5,7 +5,8 @@ Images are in [-1, 1], shape (N, C, H, W); results are on the CPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from borderline.measures.directions import fault_of
 
 # Small enough for a processor's cache, large enough to keep an accelerator busy.
 BATCH_SIZE = 512
+# Gradients need the values of all layers in memory: 128 images of 32 pixels, fewer larger ones.
+_MOST_WITH_GRADIENTS, _PIXELS_WITH_GRADIENTS = 128, 2**17
 
 
 def in_batches(
@@ -43,6 +46,15 @@ def in_batches(
 def batch_size_of(network: Callable[[Tensor], Tensor]) -> int:
     """The number of rows that a network takes at once."""
     return min(BATCH_SIZE, getattr(network, "batch_size", BATCH_SIZE))
+
+
+def batch_size_with_gradients(decoder: nn.Module, image_shape: Sequence[int]) -> int:
+    """The number of latents to decode at once with gradients, which each pass needs memory for.
+
+    ``image_shape`` ends in height and width.
+    """
+    of_pixels = _PIXELS_WITH_GRADIENTS // math.prod(image_shape[-2:])
+    return max(1, min(_MOST_WITH_GRADIENTS, of_pixels) // passes_per_image(decoder))
 
 
 def passes_per_image(decoder: nn.Module) -> int:

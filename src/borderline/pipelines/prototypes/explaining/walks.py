@@ -9,7 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from borderline.measures.inference import batch_size_of, passes_per_image, predict
+from borderline.measures.inference import (
+    batch_size_of,
+    batch_size_with_gradients,
+    in_batches,
+    passes_per_image,
+    predict,
+)
 from borderline.searching import nearest_point
 
 _STEPS, _FEWEST_STEPS = 200, 60
@@ -63,13 +69,15 @@ def shortest_walks(
     goal = math.log(confident / (1 - confident))
     sign = 1.0 if confident > threshold else -1.0
 
-    def excess(change: Tensor) -> Tensor:
-        logits: Tensor = classifier(decoder(start + change))
+    def excess(change: Tensor, rows: Tensor) -> Tensor:
+        logits: Tensor = classifier(decoder(start[rows] + change))
         return sign * (logits - goal)
 
     # A decoder of several passes gets fewer steps, which find walks that are nearly as short.
     searching = max(_FEWEST_STEPS, _STEPS // passes_per_image(decoder))
-    change = nearest_point(excess, torch.zeros_like(start), searching)
+    image_shape = in_batches(decoder, start[:1], device=device).shape
+    at_once = batch_size_with_gradients(decoder, image_shape)
+    change = nearest_point(excess, torch.zeros_like(start), searching, at_once)
     return _walk(decoder, classifier, start, change, confident, threshold, steps, device)
 
 
