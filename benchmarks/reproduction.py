@@ -29,7 +29,7 @@ REDUCTIONS, CLUSTERINGS = ("umap", "tsne"), ("gmm", "hdbscan")
 """The paper's; the search of the preset ``paper`` has more."""
 STAGES = ("metrics", "clustering", "prototypes", "report")
 SCORES = ("yield", "acd", "fd_lenet", "fd_lenet_n")
-ON_BOUNDARY = {"fd": "fd_lenet_borderline", "precision": "precision_lenet_borderline"}
+ON_BOUNDARY = {name: f"{name}_lenet_borderline" for name in ("fd", "precision", "density")}
 CLUSTERS = ("recipe", "silhouette", "davies_bouldin", "clusters", "silhouette_original")
 
 Row = dict[str, Any]

@@ -113,7 +113,9 @@ def test_a_row_is_read_from_the_tables_of_its_run(tmp_path: Path) -> None:
     scores = {"accuracy": 0.97, "test_images": 200, "borderline_test_images": 9}
     pd.DataFrame([scores]).to_csv(of_model / "classifier_scores.csv")
     figures = ["fd_lenet", "fd_lenet_n"]
-    figures += [f"{n}_lenet_borderline{end}" for n in ("fd", "precision") for end in ("", "_n")]
+    figures += [
+        f"{n}_lenet_borderline{end}" for n in ("fd", "precision", "density") for end in ("", "_n")
+    ]
     shared = dict.fromkeys([*figures, "borderline", "images", "seconds", "rule", "acd"], 1)
     board = pd.DataFrame({"source": ["gasten_25", "hybrid", "real images"], **shared})
     board = board.assign(chosen=[False, True, False], **{"yield": [0.1, 1, 0.2]})

@@ -140,8 +140,9 @@ def _sentences(
     foreign = int(table["note"].str.startswith(NOT_OF_THE_PAIR, na=False).sum())
     if foreign:
         yield (
-            f"{foreign} of {_counted(len(table), 'image')} not of the pair: the committee sees "
-            "another class, or the image is unlike the real ones. Nothing is shown there."
+            f"Of {_counted(len(table), 'image')}, {foreign} {'is' if foreign == 1 else 'are'} not "
+            "of the pair: the committee sees another class, or the image is unlike the real ones. "
+            "Nothing is shown there."
         )
     asked = table[table["space"].notna() & (table["space"] != "")]
     shown = table.iloc[found["rows"].tolist()]
@@ -167,8 +168,8 @@ def _sentences(
     else:
         yield (
             f"The search has found a change for {_counted(len(shown), 'image')}. The model decides "
-            f"otherwise about {count('valid', shown)} of the changed images, and "
-            f"{count('realistic', shown)} of them are as realistic as real images."
+            f"otherwise about {count('valid', shown)} of the changed images. As realistic as real "
+            f"images: {count('realistic', shown)}."
         )
         opinions = shown["committee"].notna() & (shown["committee"] != "")
         if opinions.any():

@@ -138,8 +138,8 @@ def why_foreign(
     for row, beside in enumerate(q.sum(1)):
         if not reasons[row] and beside > settings.beside:
             reasons[row] = (
-                "of another class: the committee gives the classes beside the pair a probability "
-                f"of {beside:.2f}, most of it {committee.classes[q[row].argmax()]}"
+                f"the committee gives the other classes a probability of {beside:.2f}, most of it "
+                f"to {committee.classes[q[row].argmax()]}"
             )
     return reasons
 

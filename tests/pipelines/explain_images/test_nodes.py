@@ -60,7 +60,7 @@ def test_each_file_has_a_row_and_the_page_shows_what_can_be_shown(
     assert table["note"].iloc[3].startswith("cannot be read: cannot identify")
     assert table["note"].iloc[4].startswith("not of the pair: farther from the real training")
     assert 0 <= table["p"].iloc[4] <= 1
-    assert "1 of 5 images not of the pair" in page
+    assert "Of 5 images, 1 is not of the pair" in page
     assert set(found["rows"].tolist()) <= {0, 1, 2}
     assert len(found["rows"]) >= 2
     assert table["valid"].iloc[found["rows"].tolist()].all()
