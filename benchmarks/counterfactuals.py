@@ -48,7 +48,7 @@ from borderline.datasets.image_source import ImageSource
 from borderline.measures.class_names import ClassNames
 from borderline.measures.confusion import is_positive
 from borderline.measures.inference import embed, predict
-from borderline.measures.realism import Reference, is_realistic, judge_realism
+from borderline.measures.realism import Reference, is_realistic
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
 from borderline.pipelines.gasten.flow_training import train_epoch
@@ -214,9 +214,9 @@ def realism(images: Tensor, given: Surroundings) -> dict[str, float]:
     real = Reference(*(given.reference[f"lenet.{field}"] for field in Reference._fields))
     device = RUN.torch_device()
     features, test = (embed(given.judge, x, device) for x in (images, given.test["images"]))
-    measured = judge_realism(features, real, NEIGHBOURS, torch.ones(1, len(features)))
-    alike = is_realistic(features, real, test)
-    return {"precision": measured["precision"].value, "realistic": float(alike.double().mean())}
+    within = (torch.cdist(real.features, features.double()) <= real.radii[:, None]).any(0)
+    shares = {"precision": within, "realistic": is_realistic(features, real, test)}
+    return {name: float(share.double().mean()) for name, share in shares.items()}
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def test_own_images_are_explained_on_a_finished_run(again: Path, photos: Path) -
         table = pd.read_csv(results / "images.csv", dtype={"image": str})
         assert len(table) == 4
         notes = table.set_index("image")["note"].fillna("")
-        assert notes["noise.png"].startswith("not of the pair: farther from the real training")
+        assert notes["noise.png"].startswith("not of the pair: farther from the training")
         # The committee of a test learns little, and may take a digit for one of another class.
         assert not notes["500.png"].startswith("not of the pair: farther")
         assert "broken.png" in (results / "images.html").read_text()

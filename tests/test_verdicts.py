@@ -136,7 +136,7 @@ def test_images_of_another_class_and_unlike_images_are_foreign() -> None:
     assert other == (
         "the committee gives the other classes a probability of 0.70, most of it to other"
     )
-    assert far == "farther from the real training images than 99 % of the real test images"
+    assert far == "farther from the training images of the pair than 99 % of its test images"
     del of_images["probabilities"]
     reasons = why_foreign(of_images, held_out(), COMMITTEE, THRESHOLDS)
     assert reasons == ["", "", "", far]

@@ -120,8 +120,9 @@ def encode(decoder: nn.Module, images: Tensor, judge: nn.Module, run: RunParams)
         began = time.perf_counter()
         refined.append(_refined(decoder, *batch, judge, spread, device))
         wait = (time.perf_counter() - began) / len(batch[0]) * len(images)
-        if len(refined) == 1:
-            log_long_wait(logger, "The encoding", len(images), wait)
+        # A single batch is at its end here.
+        if len(refined) == 1 and len(batch[0]) < len(images):
+            log_long_wait(logger, f"The encoding of {len(images)} images", wait)
     return torch.cat(refined)
 
 

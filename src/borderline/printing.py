@@ -25,12 +25,10 @@ _LONG = 60
 _BESIDE = 3  # a line and a space at both sides of each column
 
 
-def log_long_wait(logger: logging.Logger, work: str, images: int, seconds: float) -> None:
-    """Say how long a work on some images takes, where that is more than a minute."""
+def log_long_wait(logger: logging.Logger, work: str, seconds: float) -> None:
+    """Say how long a work takes, where that is more than a minute."""
     if seconds > _LONG:
-        logger.info(
-            "%s of %d images takes about %s.", work, images, timedelta(seconds=round(seconds))
-        )
+        logger.info("%s takes about %s.", work, timedelta(seconds=round(seconds)))
 
 
 @contextmanager

@@ -156,7 +156,7 @@ def nearest_point(
 
     Args:
         excess: Takes changes (B, Z) and their rows among the K, returns the excess (B,).
-        start: The first changes, (K, Z).
+        start: The first changes, (K, Z), K at least 1.
         steps: The steps of the search.
         at_once: The number of changes to search at once: gradients need memory.
     """
@@ -165,7 +165,7 @@ def nearest_point(
     for number, rows in enumerate(batches):
         part = _Batch(excess, rows.to(start.device), len(start) if number == 0 else 0)
         found.append(_nearest_point(part, start[part.rows], steps))
-    return torch.cat(found) if found else start
+    return torch.cat(found)
 
 
 class _Batch(NamedTuple):
@@ -200,7 +200,7 @@ def _nearest_point(batch: _Batch, start: Tensor, steps: int) -> Tensor:
             started = time.perf_counter()
         elif step == _TIMED:
             wait = steps * (time.perf_counter() - started) / step * batch.timed / len(start)
-            log_long_wait(logger, "The search for changes", batch.timed, wait)
+            log_long_wait(logger, f"The search for {batch.timed} changes", wait)
     return torch.where(best.isfinite(), best_change, change)
 
 

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from borderline.errors import BorderlineError
-from borderline.measures.inference import embed, in_batches, predict
+from borderline.measures.inference import (
+    batch_size_with_gradients,
+    embed,
+    in_batches,
+    predict,
+)
 from borderline.training.networks import build_model
 
 CPU = torch.device("cpu")
@@ -54,3 +59,15 @@ def test_embedding_that_is_no_finite_number_is_refused(value: float) -> None:
     images[1] = 1
     with pytest.raises(BorderlineError, match=r"of Broken have NaN or infinite .* 1 of 3 images"):
         embed(Broken(), images, CPU)
+
+
+@pytest.mark.parametrize(
+    ("shape", "passes", "size"),
+    [((1, 28, 28), 1, 128), ((3, 32, 32), 8, 16), ((3, 256, 256), 1, 2), ((1, 512, 600), 9, 1)],
+)
+def test_large_images_and_many_passes_have_small_batches_with_gradients(
+    shape: tuple[int, ...], passes: int, size: int
+) -> None:
+    decoder = torch.nn.Identity()
+    decoder.passes_per_image = passes  # type: ignore[assignment]
+    assert batch_size_with_gradients(decoder, shape) == size

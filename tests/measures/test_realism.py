@@ -218,6 +218,21 @@ def test_realism_scores_are_those_of_the_definition() -> None:
     np.testing.assert_allclose(realism_scores(images, reference), expected)
 
 
+@pytest.mark.parametrize("repeated", [8, 200])
+def test_repeated_real_images_leave_the_realism_of_others_as_it_is(repeated: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    real, test = (torch.randn(300, 4, generator=random) for _ in range(2))
+    real[:repeated] = test[0] = 0
+    reference, far = Reference.of(real, 5), torch.full((3, 4), 50.0)
+    assert is_realistic(test, reference, test).double().mean() == pytest.approx(0.95, abs=0.01)
+    assert not is_realistic(far, reference, test).any()
+
+
+def test_where_all_real_images_are_repeated_only_copies_are_realistic() -> None:
+    real, images = torch.zeros(20, 3), torch.tensor([[0.0, 0, 0], [1, 0, 0]])
+    assert is_realistic(images, Reference.of(real, 5), images).tolist() == [True, False]
+
+
 def test_real_images_do_not_count_as_near_themselves() -> None:
     y = features(100, 4).double()
     y[2] += 1000

@@ -31,4 +31,4 @@ def test_long_search_says_how_long(
     assert (excess(change, torch.arange(3)) >= 0).all()
     assert torch.allclose(change.sum(1), torch.arange(3.0), atol=0.05)
     said = [record.getMessage() for record in caplog.records]
-    assert said == (["The search for changes of 3 images takes about 0:02:30."] if wait else [])
+    assert said == (["The search for 3 changes takes about 0:02:30."] if wait else [])

@@ -115,7 +115,7 @@ def explain_images(
 
     Returns:
         The images of those rows of the table that have a change, and the table with a row an image
-        by ``COLUMNS``. docs/prototypes.md describes the columns.
+        by ``COLUMNS``. docs/counterfactuals.md describes the columns.
     """
     table = pd.DataFrame(index=range(len(asked.images)), columns=list(COLUMNS), dtype=object)
     table["image"], table["why"], table["note"] = list(asked.names), list(asked.why), ""

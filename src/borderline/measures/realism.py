@@ -29,7 +29,8 @@ REALISM = ("fd", "kd", "precision", "recall", "density", "coverage")
 
 # Rows of a matrix of distances or kernels in memory at a time.
 _BLOCK = 1024
-_USUAL = 0.95
+USUAL = 0.95
+"""The share of real images whose realism score an image must reach to be realistic."""
 _EDGE = 1 + 1e-9
 # The real images behind recall's interval, which costs resamples x real x judged images.
 _REAL_IMAGES_OF_SPREAD = 1000
@@ -217,28 +218,37 @@ def realism_scores(features: Tensor, real: Reference) -> Tensor:
     The largest ratio of the radius of a real image to its distance; above 1, the image is inside a
     ball. Only the half of the balls with the smaller radii counts, as in the paper: a few unusual
     real images have balls so large that noise lies inside, and so inside the manifold of
-    ``precision``.
+    ``precision``. Balls without a radius, around repeated images, do not count.
 
     Example:
         >>> real = Reference.of(torch.tensor([[0.0], [1.0], [2.0], [9.0]]), neighbours=1)
         >>> realism_scores(torch.tensor([[2.5], [4.0]]), real)
         tensor([2.0000, 0.5000], dtype=torch.float64)
     """
-    usual = real.radii <= real.radii.median()
+    positive = real.radii > 0
+    usual = ~positive
+    if positive.any():
+        usual = positive & (real.radii <= real.radii[positive].quantile(0.5))
     balls, radii = real.features[usual], real.radii[usual, None]
-    scores = [
-        (radii / torch.cdist(balls, part)).amax(0) for part in features.double().split(_BLOCK)
-    ]
+    scores = []
+    for part in features.double().split(_BLOCK):
+        gaps = torch.cdist(balls, part)
+        # An image that is a real one is in its ball, however small this is.
+        scores.append(torch.where(gaps > 0, radii / gaps, math.inf).amax(0))
     return torch.cat(scores)
 
 
 def is_realistic(features: Tensor, real: Reference, test_features: Tensor) -> Tensor:
     """Whether each image (N, D) has the realism score of a real one, bool (N,).
 
-    That is one no lower than 95 % of real images that are not in the reference, (M, D), have.
+    It must reach the score that 95 % of real images reach which are not in the reference, (M, D)
+    with M at least 1.
     """
     usual = realism_scores(test_features, real)
-    return realism_scores(features, real) >= usual.quantile(1 - _USUAL)
+    limit = usual.quantile(1 - USUAL, interpolation="lower")
+    scores = realism_scores(features, real)
+    # Where all balls are points, everything else has a score of 0.
+    return (scores >= limit) & (scores > 0)
 
 
 def _held(gaps: Tensor, real: Reference) -> Tensor:

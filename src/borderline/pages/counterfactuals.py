@@ -19,6 +19,7 @@ from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.findings import written
 from borderline.measures.class_names import ClassNames
 from borderline.measures.plots import as_change, as_data_uris
+from borderline.measures.realism import USUAL
 from borderline.pages.pictures import pictures, stretch_of
 from borderline.records import Counterfactuals, take_rows
 
@@ -100,9 +101,12 @@ def _says(about: pd.Series, names: ClassNames) -> Iterator[str]:
         "the range from black to white (root mean square)."
     )
     if _is_true(about["realistic"]):
-        yield "The changed image is as realistic as real images."
+        yield "The changed image is as realistic as real test images."
     else:
-        yield "The changed image is less realistic than real images."
+        yield (
+            "The changed image is less realistic than "
+            f"{written('{:.0%}', USUAL)} of the real test images."
+        )
     if pd.notna(about["committee_agrees"]) and about["committee_agrees"] != "":
         verb = "agrees" if _is_true(about["committee_agrees"]) else "disagrees"
         yield f"The committee {verb}: it says {about['committee']}."
@@ -141,8 +145,8 @@ def _sentences(
     if foreign:
         yield (
             f"Of {_counted(len(table), 'image')}, {foreign} {'is' if foreign == 1 else 'are'} not "
-            "of the pair: the committee sees another class, or the image is unlike the real ones. "
-            "Nothing is shown there."
+            "of the pair: the table says why for each. Nothing is shown of "
+            f"{'it' if foreign == 1 else 'them'}."
         )
     asked = table[table["space"].notna() & (table["space"] != "")]
     shown = table.iloc[found["rows"].tolist()]
@@ -155,8 +159,8 @@ def _sentences(
         flips = count("reconstruction_flips", asked[asked["encoded"].map(_is_true)])
         share = written("{:.0%}", settings.encoded)
         yield (
-            f"{encoded} of {len(asked)} could be encoded: the generator reconstructs them no worse "
-            f"than {share} of random real test images. Nothing is shown of the others."
+            f"{encoded} of {len(asked)} could be encoded: the error of their reconstruction is in "
+            f"the range of {share} of random real test images. Nothing is shown of the others."
         )
         if flips:
             yield (
@@ -169,7 +173,7 @@ def _sentences(
         yield (
             f"The search has found a change for {_counted(len(shown), 'image')}. The model decides "
             f"otherwise about {count('valid', shown)} of the changed images. As realistic as real "
-            f"images: {count('realistic', shown)}."
+            f"test images are {count('realistic', shown)} of {len(shown)}."
         )
         opinions = shown["committee"].notna() & (shown["committee"] != "")
         if opinions.any():

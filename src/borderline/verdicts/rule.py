@@ -123,11 +123,12 @@ def why_foreign(
 ) -> list[str]:
     """Why each image is no image of the pair, (n,); an empty text where nothing speaks against it.
 
-    It is *unrealistic* or of *another class* as in :func:`decide`, except that it may be a copy: a
-    training image of another class is no image of the pair.
+    It is *unrealistic* or of *another class* as in :func:`decide`, except that it may be a copy.
+    The distances are those to the training images of the pair, so that images of other classes are
+    far even without an opinion.
     """
     share = written("{:.0%}", settings.unrealistic)
-    far = f"farther from the real training images than {share} of the real test images"
+    far = f"farther from the training images of the pair than {share} of its test images"
     reasons: list[str] = np.where(
         is_unrealistic(opinions, Limits.of(real, settings)), far, ""
     ).tolist()

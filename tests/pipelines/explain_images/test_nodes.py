@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from borderline.committee import Committee
 from borderline.datasets import OwnImages
-from borderline.datasets.image_source import SourceImages
-from borderline.params import PairParams, RunParams
+from borderline.params import RunParams
 from borderline.pipelines.explain_images.entries import name_of_results
 from borderline.pipelines.explain_images.nodes import explain_own_images
-from borderline.pipelines.metrics.nodes import measure_held_out
 from conftest import BOUNDARY
-from planes import real_images, settings_of, surroundings
+from planes import PlaneSampler, real_images, settings_of, surroundings
 from planted import THRESHOLDS
 
 
@@ -33,32 +32,30 @@ def folder(tmp_path: Path) -> Path:
     return mine
 
 
-def test_each_file_has_a_row_and_the_page_shows_what_can_be_shown(
-    run: RunParams, folder: Path
-) -> None:
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    given = surroundings()
-    source = SourceImages("planes", ("0", "1"), given.train, given.test)
-    settings: Any = {
-        "verdicts": THRESHOLDS,
-        "pair": PairParams(positive=1, negative=0, test_share=0.2),
-    }
-    settings["run"] = run
-    features: Any = {"test_features": given.view["test_embeddings"]}
-    found, table, figure, page = explain_own_images(
+def explained(folder: Path, run: RunParams, **changed: Any) -> Any:
+    """The results for the images of a folder, where everything else is planes."""
+    given = surroundings(**changed)
+    return explain_own_images(
         OwnImages(path=str(folder)).load(),
         *(given.train, given.test, given.view, given.reference, given.classifier),
         *(given.sampler, given.judge, given.committee),
         {"source": "planes", "negative": "0", "positive": "1"},
-        *(source, measure_held_out(source, given.judge, given.test, features, **settings)),
         settings=settings_of(encoded=1),
-        **settings,
+        verdicts=THRESHOLDS,
+        run=run,
         **{"cnn_2.boundary": BOUNDARY},
     )
+
+
+def test_each_file_has_a_row_and_the_page_shows_what_can_be_shown(
+    run: RunParams, folder: Path
+) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    found, table, figure, page = explained(folder, run)
     names = ["0.png", "1.png", "2.png", "broken.png", "chequered.png"]
     assert table["image"].tolist() == names
     assert table["note"].iloc[3].startswith("cannot be read: cannot identify")
-    assert table["note"].iloc[4].startswith("not of the pair: farther from the real training")
+    assert table["note"].iloc[4].startswith("not of the pair: farther from the training images")
     assert 0 <= table["p"].iloc[4] <= 1
     assert "Of 5 images, 1 is not of the pair" in page
     assert set(found["rows"].tolist()) <= {0, 1, 2}
@@ -69,6 +66,29 @@ def test_each_file_has_a_row_and_the_page_shows_what_can_be_shown(
     assert page.count("decided otherwise, p = ") == len(found["rows"])
     assert len(figure.axes) == 5 * len(found["rows"]) + 2
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("with_latents", [True, False])
+@pytest.mark.parametrize("left", [["chequered.png", "broken.png"], ["broken.png"]])
+def test_without_an_image_of_the_pair_nothing_is_searched(
+    run: RunParams, folder: Path, left: list[str], with_latents: bool
+) -> None:
+    for path in folder.iterdir():
+        if path.name not in left:
+            path.unlink()
+    nobody = Committee(members=(), classes=(), positive=1, negative=0)
+    sampler = PlaneSampler(with_latents=with_latents)
+    found, table, _, page = explained(folder, run, committee=nobody, sampler=sampler)
+    assert table["image"].tolist() == sorted(left)
+    assert len(found["rows"]) == 0
+    assert table["space"].isna().all()
+    assert "No image has a change to show" in page
+
+
+def test_blends_leave_images_that_are_not_of_the_pair_out(run: RunParams, folder: Path) -> None:
+    found, table, _, _ = explained(folder, run, sampler=PlaneSampler(with_latents=False))
+    assert found["rows"].tolist() == [0, 1, 2]
+    assert table["note"].iloc[4].startswith("not of the pair")
 
 
 def test_folders_of_one_name_have_results_of_their_own() -> None:

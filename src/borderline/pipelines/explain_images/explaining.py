@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import pandas as pd
 import torch
@@ -19,9 +17,12 @@ from borderline.counterfactuals.explain import (
 )
 from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.datasets.own_images import OwnFiles
-from borderline.measures.inference import predict
+from borderline.measures.distances import measure_distances
+from borderline.measures.inference import embed, predict
 from borderline.params import RunParams
-from borderline.records import Counterfactuals
+from borderline.records import Counterfactuals, HeldOut
+from borderline.verdicts.params import VerdictsParams
+from borderline.verdicts.rule import judge_images, why_foreign
 
 # From [0, 255] to [-1, 1].
 _HALF = 127.5
@@ -30,7 +31,7 @@ _HALF = 127.5
 def explain_files(
     own: OwnFiles,
     given: Surroundings,
-    why_foreign: Callable[[Tensor], Sequence[str]],
+    verdicts: VerdictsParams,
     settings: CounterfactualsParams,
     run: RunParams,
 ) -> tuple[Counterfactuals, pd.DataFrame]:
@@ -42,8 +43,7 @@ def explain_files(
     Args:
         own: The files.
         given: The results of a run.
-        why_foreign: Images (M, C, H, W) to the reasons why each is none of the pair's; empty texts
-            for those of the pair.
+        verdicts: The limits beyond which an image is not of the pair.
         settings: The settings of the search.
         run: Seed and device.
     """
@@ -60,16 +60,33 @@ def explain_files(
     for row, content in enumerate(contents):
         if isinstance(content, str):
             whole.loc[row, "note"] = f"cannot be read: {content}"
-    reasons = why_foreign(images)
     whole.loc[readable, "p"] = p.double().numpy()
-    whole.loc[readable, "note"] = [f"{NOT_OF_THE_PAIR}: {reason}" for reason in reasons]
-    own_rows = [place for place, reason in enumerate(reasons) if not reason]
-    rows = [readable[place] for place in own_rows]
-    chosen = images[own_rows], [names[row] for row in rows], None, [OWN] * len(rows), p[own_rows]
+    of_pair = []
+    for place, reason in enumerate(_why_foreign(images, given, verdicts, run)):
+        if reason:
+            whole.loc[readable[place], "note"] = f"{NOT_OF_THE_PAIR}: {reason}"
+        else:
+            of_pair.append(place)
+    rows = [readable[place] for place in of_pair]
+    chosen = images[of_pair], [names[row] for row in rows], None, [OWN] * len(rows), p[of_pair]
     found, table = explain_images(Asked(*chosen), given, settings, run)
     whole.loc[rows, list(COLUMNS)] = table.to_numpy()
     found["rows"] = torch.tensor(rows, dtype=torch.int64)[found["rows"]]
     return found, whole
+
+
+def _why_foreign(
+    images: Tensor, given: Surroundings, verdicts: VerdictsParams, run: RunParams
+) -> list[str]:
+    """Why each image (M, C, H, W) is not of the pair; an empty text where nothing says so."""
+    device, train = run.torch_device(), given.train["images"]
+    train_features = embed(given.judge, train, device)
+    test = given.test["images"], embed(given.judge, given.test["images"], device)
+    distances = measure_distances(*test, train, train_features, verdicts.neighbours)
+    real: HeldOut = {**distances, "train_features": train_features}
+    seen = given.committee, given.judge, train, real, verdicts, device
+    opinions, _ = judge_images(images, *seen)
+    return why_foreign(opinions, real, given.committee, verdicts)
 
 
 def _as_images(pixels: list[np.ndarray | str], shape: tuple[int, ...]) -> Tensor:

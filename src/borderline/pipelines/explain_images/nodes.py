@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
-    from torch import Tensor, nn
+    from torch import nn
 
     from borderline.boundary import Boundary
     from borderline.committee import Committee
     from borderline.counterfactuals.params import CounterfactualsParams
-    from borderline.datasets.image_source import SourceImages
     from borderline.datasets.own_images import OwnFiles
-    from borderline.params import PairParams, RunParams
+    from borderline.params import RunParams
     from borderline.records import (
         Counterfactuals,
-        HeldOut,
         LabelledImages,
         RealView,
         References,
@@ -37,12 +35,9 @@ def explain_own_images(
     judge: nn.Module,
     committee: Committee,
     pair_names: dict[str, str],
-    source: SourceImages,
-    held_out: HeldOut,
     *,
     settings: CounterfactualsParams,
     verdicts: VerdictsParams,
-    pair: PairParams,
     run: RunParams,
     **boundary: Boundary,
 ) -> tuple[Counterfactuals, DataFrame, Figure, str]:
@@ -54,11 +49,9 @@ def explain_own_images(
     """
     from borderline.counterfactuals.explain import Surroundings
     from borderline.counterfactuals.figure import draw_counterfactuals
-    from borderline.datasets.image_source import training_images
     from borderline.measures.class_names import ClassNames
     from borderline.pipelines.explain_images.explaining import explain_files
     from borderline.pipelines.explain_images.page import render
-    from borderline.verdicts.rule import judge_images, why_foreign
 
     ((name, of_model),) = boundary.items()
     names = ClassNames.of(pair_names)
@@ -66,14 +59,7 @@ def explain_own_images(
         *(classifier, sampler, judge, committee, pair_train, pair_test, real_view),
         *(real_reference, of_model, names),
     )
-    train = training_images(source, pair, run)["images"]
-    seen = committee, judge, train, held_out, verdicts, run.torch_device()
-
-    def reasons(images: Tensor) -> list[str]:
-        opinions, _ = judge_images(images, *seen)
-        return why_foreign(opinions, held_out, committee, verdicts)
-
-    found, table = explain_files(own_images, given, reasons, settings, run)
+    found, table = explain_files(own_images, given, verdicts, settings, run)
     # The user has asked about each of them.
     all_of_them = settings.model_copy(update={"shown": max(len(table), 1)})
     shown = names, of_model["threshold"]

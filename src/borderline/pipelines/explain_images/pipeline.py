@@ -24,6 +24,6 @@ def _of_model(model: str) -> Pipeline:
     )
     shared = [
         *(OWN_IMAGES, "pair_train", "pair_test", "pair_names", "judge", "committee"),
-        *("real_reference", "source", "held_out"),
+        "real_reference",
     ]
     return for_each_model("explain_images", Pipeline([explained]), shared=shared, models=[model])
