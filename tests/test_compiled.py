@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -9,7 +11,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from borderline.compiled import _pairwise_distances, import_umap
+from borderline import compiled as compiled_module
+from borderline.compiled import _imported_umap, _pairwise_distances, import_umap
 from borderline.pipelines.clustering.reductions import Reduction
 
 
@@ -47,8 +50,24 @@ def test_nothing_is_kept_where_nothing_can_be_written(monkeypatch: pytest.Monkey
         stats, enable_caching = Stats, staticmethod(refuse)
 
     monkeypatch.setattr(umap.utils, "refuses", Function(), raising=False)
-    import_umap.cache_clear()
+    _imported_umap.cache_clear()
     assert import_umap() is umap
+
+
+def test_nodes_in_threads_import_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    _imported_umap.cache_clear()
+    seen: list[Any] = []
+
+    def keep(function: Any) -> None:
+        seen.append(function)
+        time.sleep(1e-4)  # lets the other threads go on
+
+    monkeypatch.setattr(compiled_module, "_keep_compiled", keep)
+    with ThreadPoolExecutor(4) as threads:
+        packages = [each.result() for each in [threads.submit(import_umap) for _ in range(4)]]
+    assert all(package is packages[0] for package in packages)
+    modules = (packages[0].umap_, packages[0].utils, packages[0].layouts)
+    assert len(seen) == sum(len(vars(module)) for module in modules)
 
 
 def test_compiled_cosine_distances_have_the_bits_of_umaps_own() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import threading
 from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+_importing = threading.Lock()
 
-@functools.cache
+
 def import_umap() -> Any:
     """The package ``umap``, with numba told to keep what it compiles.
 
@@ -22,6 +24,13 @@ def import_umap() -> Any:
     Up to 4,095 rows UMAP lets scikit-learn compute all distances, which calls a compiled function
     from Python for each pair. Here one compiled loop computes its cosine distances.
     """
+    # Nodes may run in threads, and the first import changes UMAP's modules.
+    with _importing:
+        return _imported_umap()
+
+
+@functools.cache
+def _imported_umap() -> Any:
     import numba
     import umap.layouts
     import umap.umap_
@@ -35,7 +44,7 @@ def import_umap() -> Any:
         compiled = numba.njit(fastmath=True, nogil=True)(unlocked)
         umap.layouts._nb_optimize_layout_euclidean_single_epoch = compiled
     for module in (umap.umap_, umap.utils, umap.layouts):
-        for function in vars(module).values():
+        for function in list(vars(module).values()):
             _keep_compiled(function)
     umap.umap_.pairwise_distances = _pairwise_distances
     return umap
