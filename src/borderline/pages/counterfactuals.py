@@ -170,10 +170,11 @@ def _sentences(
     if len(shown) == 0:
         yield "No image has a change to show: the table says why for each."
     else:
+        realistic = count("realistic", shown)
         yield (
             f"The search has found a change for {_counted(len(shown), 'image')}. The model decides "
-            f"otherwise about {count('valid', shown)} of the changed images. As realistic as real "
-            f"test images are {count('realistic', shown)} of {len(shown)}."
+            f"otherwise about {count('valid', shown)} of the changed images; {realistic} "
+            f"{'is' if realistic == 1 else 'are'} as realistic as real test images."
         )
         opinions = shown["committee"].notna() & (shown["committee"] != "")
         if opinions.any():
