@@ -45,7 +45,8 @@ bench: $(INSTALLED) ## Measure speed beside reference code (a line `ratio` is th
 	$(BIN)/python benchmarks/clustering_search.py
 	$(BIN)/python benchmarks/clustering_scale.py
 	$(BIN)/python benchmarks/scaling.py
-	$(BIN)/python benchmarks/image_sizes.py
+	@# 256 pixels take another hour.
+	$(BIN)/python benchmarks/image_sizes.py --sides 28 64 128
 	$(BIN)/python benchmarks/stages.py
 	@# Twelve runs, about two hours: the last one.
 	$(BIN)/python benchmarks/reproducibility.py
