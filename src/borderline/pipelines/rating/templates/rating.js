@@ -21,9 +21,14 @@
   let shownAt = performance.now();
   let looked = 0; // seconds before the page was last hidden
 
+  // A busy browser may lose what a page has just stored when it is reloaded. The history of the tab
+  // holds it too; the newer of both counts, and is stored again.
   function read() {
-    const found = stored();
-    Object.assign(state, {rater: found.rater ?? '', at: found.at ?? 0, answers: found.answers ?? {}});
+    const [found, inHistory] = [stored(), history.state?.[KEY] ?? {}];
+    const newer = (inHistory.kept ?? 0) > (found.kept ?? 0);
+    const {rater = '', at = 0, answers = {}} = newer ? inHistory : found;
+    Object.assign(state, {rater, at, answers});
+    if (newer) write(KEY, JSON.stringify(inHistory));
     part('rater').value = state.rater;
     show();
   }
@@ -37,7 +42,11 @@
     }
   }
 
-  const keep = () => write(KEY, JSON.stringify(state));
+  function keep() {
+    const text = JSON.stringify({...state, kept: Date.now()});
+    write(KEY, text);
+    history.replaceState({[KEY]: JSON.parse(text)}, '');
+  }
 
   function say(text) {
     part('message').textContent = text;
