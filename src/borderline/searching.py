@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -160,23 +160,21 @@ def nearest_point(
         steps: The steps of the search.
         at_once: The number of changes to search at once: gradients need memory.
     """
-    batches = torch.arange(len(start)).split(at_once)
-    found = []
-    for number, rows in enumerate(batches):
-        part = _Batch(excess, rows.to(start.device), len(start) if number == 0 else 0)
-        found.append(_nearest_point(part, start[part.rows], steps))
+    found: list[Tensor] = []
+    for rows in torch.arange(len(start), device=start.device).split(at_once):
+        # The first batch says how long all of them take.
+        announced = 0 if found else len(start)
+        found.append(_nearest_of_batch(excess, rows, start[rows], steps, announced))
     return torch.cat(found)
 
 
-class _Batch(NamedTuple):
-    """Some of the changes of a search; the first batch says how long all ``timed`` ones take."""
-
-    excess: Callable[[Tensor, Tensor], Tensor]
-    rows: Tensor
-    timed: int
-
-
-def _nearest_point(batch: _Batch, start: Tensor, steps: int) -> Tensor:
+def _nearest_of_batch(
+    excess: Callable[[Tensor, Tensor], Tensor],
+    rows: Tensor,
+    start: Tensor,
+    steps: int,
+    announced: int,
+) -> Tensor:
     change, best_change = start.clone(), start.clone()
     best = torch.full((len(start), 1), math.inf, device=start.device)
     radius = torch.ones(len(start), 1, device=start.device)
@@ -184,7 +182,7 @@ def _nearest_point(batch: _Batch, start: Tensor, steps: int) -> Tensor:
     for step in range(steps):
         point = change.detach().requires_grad_(True)
         with torch.enable_grad():
-            value = batch.excess(point, batch.rows)
+            value = excess(point, rows)
             (gradient,) = torch.autograd.grad(value.sum(), point)
         length = change.norm(dim=1, keepdim=True)
         reached = value.detach()[:, None] >= 0
@@ -199,8 +197,8 @@ def _nearest_point(batch: _Batch, start: Tensor, steps: int) -> Tensor:
             # The first step takes longer than the others.
             started = time.perf_counter()
         elif step == _TIMED:
-            wait = steps * (time.perf_counter() - started) / step * batch.timed / len(start)
-            log_long_wait(logger, f"The search for {batch.timed} changes", wait)
+            wait = steps * (time.perf_counter() - started) / step * announced / len(start)
+            log_long_wait(logger, f"The search for {announced} changes", wait)
     return torch.where(best.isfinite(), best_change, change)
 
 

@@ -25,7 +25,7 @@ def test_long_search_says_how_long(
         sizes.add(len(rows))
         return change.sum(1) - rows
 
-    # Batches of two, one and no image on its own.
+    # A batch of two, and one of one.
     change = searching.nearest_point(excess, torch.zeros(3, 4), 200, 2)
     assert sizes == {1, 2}
     assert (excess(change, torch.arange(3)) >= 0).all()

@@ -168,8 +168,8 @@
     if (!storage && !saved) event.preventDefault();
   });
 
-  // After a reload, a busy browser may show the answers late. So opening the page writes nothing
-  // over them: only another key, to see whether the browser keeps anything.
+  // A busy browser may show stored answers late. So opening the page writes nothing older over
+  // them: only another key, to see whether the browser keeps anything.
   addEventListener('storage', ({key}) => {
     if (key === KEY && answered() === 0) read();
   });
