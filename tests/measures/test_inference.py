@@ -7,6 +7,7 @@ import torch
 
 from borderline.errors import BorderlineError
 from borderline.measures.inference import (
+    batch_size_of,
     batch_size_with_gradients,
     embed,
     in_batches,
@@ -71,3 +72,24 @@ def test_large_images_and_many_passes_have_small_batches_with_gradients(
     decoder = torch.nn.Identity()
     decoder.passes_per_image = passes  # type: ignore[assignment]
     assert batch_size_with_gradients(decoder, shape) == size
+
+
+@pytest.mark.parametrize(("side", "sizes"), [(64, [512, 88]), (96, [227, 227, 146]), (192, [56])])
+def test_large_images_come_in_small_batches(side: int, sizes: list[int]) -> None:
+    seen = []
+
+    def mean(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(len(batch))
+        return batch.mean((1, 2, 3))
+
+    in_batches(mean, torch.zeros(sum(sizes), 1, side, side), device=CPU)
+    assert seen == sizes
+
+
+@pytest.mark.parametrize("own", [None, 8, 400])
+def test_generators_of_large_images_have_small_batches(own: int | None) -> None:
+    generator = torch.nn.Identity()
+    generator.image_shape = (3, 128, 128)  # type: ignore[assignment]
+    if own is not None:
+        generator.batch_size = own  # type: ignore[assignment]
+    assert batch_size_of(generator) == min(128, own or 128)

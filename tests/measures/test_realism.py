@@ -16,6 +16,7 @@ from borderline.measures.inference import embed
 from borderline.measures.intervals import estimate_of_distinct, resample
 from borderline.measures.realism import (
     Moments,
+    RealStatistics,
     Reference,
     frechet_distance,
     is_realistic,
@@ -81,6 +82,16 @@ def test_no_more_images_than_dimensions_has_no_distance(n: int) -> None:
     for measures in (judged(few, many), judged(many, few)):
         assert math.isnan(measures["fd"])
         assert not math.isnan(measures["kd"])
+
+
+def test_images_fewer_than_dimensions_need_no_matrix_of_the_dimensions() -> None:
+    few, many = features(40, 3000), features(100, 3000)
+    statistics, reference = RealStatistics.of(few), Reference.of(few, 5)
+    for described in (statistics, reference):
+        assert described.scatter.numel() == described.root.numel() == 0
+        assert torch.allclose(described.mean, few.double().mean(0))
+    assert math.isnan(statistics.distance(many))
+    assert math.isnan(judge_frechet(many, reference).value)
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from borderline.boundary import logit, uncentred
 from borderline.measures.inference import (
-    BATCH_SIZE,
     batch_size_of,
     batch_size_with_gradients,
+    images_at_once,
     in_batches,
 )
 from borderline.searching import find_crossings, nearest_point
@@ -106,7 +106,7 @@ def change_pixels(
     begins = in_batches(classifier, start, device=device)
     signs, goals = _goals(begins, flipped, threshold)
     changes = (towards.to(device) - start).repeat(2, *[1] * (start.dim() - 1))
-    way = _Way(lambda x: x, classifier, start, changes, BATCH_SIZE)
+    way = _Way(lambda x: x, classifier, start, changes, images_at_once(images.shape))
     return _changed(way, images, signs, goals, begins, device)
 
 

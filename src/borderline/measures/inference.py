@@ -16,8 +16,6 @@ from borderline.measures.directions import fault_of
 
 # Small enough for a processor's cache, large enough to keep an accelerator busy.
 BATCH_SIZE = 512
-# Gradients need the values of all layers in memory: 128 images of 32 pixels, fewer larger ones.
-_MOST_WITH_GRADIENTS, _PIXELS_WITH_GRADIENTS = 128, 2**17
 
 
 def in_batches(
@@ -29,12 +27,14 @@ def in_batches(
 ) -> Tensor:
     """Apply a function, whose network must be on the device.
 
-    A network that needs much memory has its ``batch_size``, which is the default where it is less
-    than the usual one. For no rows the function gets a row of zeros, whose result is left out:
-    many networks, of libraries too, take no empty batch.
+    The batches are those of :func:`batch_size_of`, smaller for large images. For no rows the
+    function gets a row of zeros, whose result is left out: many networks, of libraries too, take no
+    empty batch.
     """
     if batch_size is None:
         batch_size = batch_size_of(function)
+        if inputs.dim() == 4:
+            batch_size = min(batch_size, images_at_once(inputs.shape))
     if len(inputs) == 0:
         row = inputs.new_zeros(1, *inputs.shape[1:])
         return in_batches(function, row, device=device)[:0]
@@ -43,9 +43,27 @@ def in_batches(
     return torch.cat(results).clone()
 
 
+def images_at_once(image_shape: Sequence[int], most: int = BATCH_SIZE, side: int = 64) -> int:
+    """The number of images in a batch: ``most``, fewer where they have more than ``side`` pixels.
+
+    So the memory of a batch is bounded. ``image_shape`` ends in height and width.
+
+    Example:
+        >>> images_at_once((1, 28, 28)), images_at_once((3, 256, 256))
+        (512, 32)
+    """
+    return max(1, min(most, most * side**2 // math.prod(image_shape[-2:])))
+
+
 def batch_size_of(network: Callable[[Tensor], Tensor]) -> int:
-    """The number of rows that a network takes at once."""
-    return min(BATCH_SIZE, getattr(network, "batch_size", BATCH_SIZE))
+    """The number of rows that a network takes at once.
+
+    A network that needs much memory has its ``batch_size``, a decoder the ``image_shape`` of its
+    images.
+    """
+    shape = getattr(network, "image_shape", None)
+    usual = BATCH_SIZE if shape is None else images_at_once(shape)
+    return min(usual, getattr(network, "batch_size", usual))
 
 
 def batch_size_with_gradients(decoder: nn.Module, image_shape: Sequence[int]) -> int:
@@ -53,8 +71,7 @@ def batch_size_with_gradients(decoder: nn.Module, image_shape: Sequence[int]) ->
 
     ``image_shape`` ends in height and width.
     """
-    of_pixels = _PIXELS_WITH_GRADIENTS // math.prod(image_shape[-2:])
-    return max(1, min(_MOST_WITH_GRADIENTS, of_pixels) // passes_per_image(decoder))
+    return max(1, images_at_once(image_shape, most=128, side=32) // passes_per_image(decoder))
 
 
 def passes_per_image(decoder: nn.Module) -> int:

@@ -67,6 +67,11 @@ class Moments(NamedTuple):
         return type(self)(n, mean, self.scatter + other.scatter + between)
 
     @property
+    def has_distance(self) -> bool:
+        """Whether there are more images than dimensions; else the covariance is singular."""
+        return int(self.n) > len(self.mean)
+
+    @property
     def covariance(self) -> Tensor:
         """Unbiased covariance, shape (D, D); NaN for fewer than two images."""
         return self.scatter / (self.n - 1) if self.n > 1 else self.scatter * math.nan
@@ -84,7 +89,7 @@ def frechet_distance(judged: Moments, real: Moments, root: Tensor | None = None)
         >>> frechet_distance(Moments.of(x), Moments.of(x + 3))
         9.0
     """
-    if min(judged.n, real.n) <= len(real.mean):
+    if not (judged.has_distance and real.has_distance):
         return math.nan
     root = _root(real.covariance) if root is None else root
     return _frechet(judged.mean, judged.covariance, real, root)
@@ -94,7 +99,9 @@ class RealStatistics(NamedTuple):
     """Statistics of real images for many Fréchet distances to them, computed once.
 
     Attributes:
-        root: Square root of the covariance, shape (D, D).
+        scatter: As of :class:`Moments`; shape (0, 0) where the images are not more than dimensions,
+            and so no Fréchet distance exists.
+        root: Square root of the covariance, of the same shape.
     """
 
     n: Tensor
@@ -105,8 +112,7 @@ class RealStatistics(NamedTuple):
     @classmethod
     def of(cls, features: Tensor) -> Self:
         """Describe real images (N, D)."""
-        moments = Moments.of(features)
-        return cls(*moments, _root(moments.covariance))
+        return cls(*_described(features.double()))
 
     def distance(self, features: Tensor) -> float:
         """Fréchet distance of other images (M, D); NaN as in :func:`frechet_distance`."""
@@ -128,7 +134,7 @@ class Reference(NamedTuple):
     """Statistics of real images for ``judge_realism``, computed once.
 
     Attributes:
-        root: Square root of the covariance, shape (D, D).
+        scatter: As of :class:`RealStatistics`, and ``root``.
         radii: Distance of each image to its k-th nearest neighbour, shape (M,).
         kernel: Mean of the kernel over all pairs of two images, shape ().
     """
@@ -145,14 +151,12 @@ class Reference(NamedTuple):
     def of(cls, features: Tensor, neighbours: int) -> Self:
         """Describe real images (M, D), more than k, the ``neighbours`` of the manifold."""
         features = features.double()
-        moments = Moments.of(features)
         total = sum(_kernel(block, features).sum() for block in features.split(_BLOCK))
         diagonal = _kernel_with_itself(features).sum()
         pairs = len(features) * (len(features) - 1)
         return cls(
             features,
-            *moments,
-            _root(moments.covariance),
+            *_described(features),
             nearest(features, neighbours)[0][:, -1],
             (total - diagonal) / pairs,
         )
@@ -330,6 +334,17 @@ def _frechet(mean: Tensor, covariance: Tensor, real: Moments, root: Tensor) -> f
     apart = ((mean - real.mean) ** 2).sum()
     distance = apart + covariance.trace() + real.covariance.trace() - 2 * product.sqrt().sum()
     return max(float(distance), 0.0)
+
+
+def _described(features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Number, mean, scatter and root of the covariance of real images, in float64."""
+    count, width = features.shape
+    if count <= width:
+        # A large network has tens of thousands of features: matrices of gigabytes, for nothing.
+        nothing = features.new_zeros(0, 0)
+        return torch.tensor(count), features.mean(0), nothing, nothing.clone()
+    moments = Moments.of(features)
+    return *moments, _root(moments.covariance)
 
 
 def _root(covariance: Tensor) -> Tensor:

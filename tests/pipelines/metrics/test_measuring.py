@@ -3,9 +3,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
+from torch import Tensor, nn
 
-from borderline.pipelines.metrics.measuring import floor_columns
+from borderline.measures.realism import Moments
+from borderline.pipelines.metrics.measuring import describe, floor_columns, measure_parts
 from borderline.records import RealView
 from conftest import BOUNDARY, metrics_params
 
@@ -30,3 +33,33 @@ def test_intervals_of_real_images_are_by_group() -> None:
         width, usual = (c[f"{name}_high"] - c[f"{name}_low"] for c in (grouped, plain))
         assert 1.5 * usual < width < 3.5 * usual
         assert math.isnan(one[f"{name}_low"])
+
+
+@pytest.mark.parametrize("real", [8, 40])
+def test_images_of_a_wide_network_have_no_distance_and_need_no_matrix(
+    real: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flat(nn.Module):
+        def embed(self, images: Tensor) -> Tensor:
+            return images.flatten(1)
+
+    made = []
+    of = Moments.of
+    monkeypatch.setattr(Moments, "of", lambda features: made.append(len(features)) or of(features))
+    images = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    references = describe("lenet", torch.rand(real, 16), torch.rand(5, 16), 2)
+    made.clear()
+    part = {"images": images, "probabilities": torch.full((60,), 0.5), "latents": images}
+    scores, _, samples = measure_parts(
+        {"0": lambda: part},
+        {"lenet": Flat()},
+        references,
+        temperature=math.nan,
+        metrics=metrics_params(sample_size=20, fewest_images=10, neighbours=2),
+        boundary={**BOUNDARY, "band": 0.2},
+        device=torch.device("cpu"),
+    )
+    assert made == ([] if real <= 16 else [60, 60])
+    assert math.isnan(scores["fd_lenet"]) == math.isnan(scores["fd_lenet_borderline"])
+    assert math.isnan(scores["fd_lenet"]) == (real <= 16)
+    assert samples["lenet.all"].shape == (20, 16)

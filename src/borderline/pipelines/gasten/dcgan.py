@@ -33,7 +33,7 @@ class Generator(nn.Module):
         self, *, latent_dim: int, filters: int, channels: int, sizes: list[MapSize]
     ) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
+        self.latent_dim, self.image_shape = latent_dim, (channels, *sizes[-1])
         blocks = len(sizes) - 1
         widths = [filters * 2 ** (blocks - 1 - i) for i in range(blocks)] + [channels]
         layers: list[nn.Module] = [

@@ -62,7 +62,7 @@ class Generator(nn.Module):
         self, *, latent_dim: int, filters: int, channels: int, sizes: list[MapSize]
     ) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
+        self.latent_dim, self.image_shape = latent_dim, (channels, *sizes[-1])
         widths = [filters * 2 ** (BLOCKS_UP - i) for i in range(BLOCKS_UP + 1)]
         self.net = nn.Sequential(
             nn.Linear(latent_dim, widths[0] * prod(sizes[0])),

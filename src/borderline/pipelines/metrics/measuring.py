@@ -38,6 +38,7 @@ def measure_parts(
         features of the first ``sample_size`` images, and of the first borderline ones.
     """
     sums: list[Confusion] = []
+    real = {judge: reference_of(references, judge).moments for judge in networks}
     moments: dict[str, Moments] = {}
     samples: dict[str, list[Tensor]] = {}
     for name in sorted(parts):
@@ -48,18 +49,19 @@ def measure_parts(
         for judge, network in networks.items():
             features = embed(network, part["images"], device)
             for key, kept in ((f"{judge}.all", features), (f"{judge}.borderline", features[rows])):
-                of_kept = Moments.of(kept)
-                moments[key] = moments[key] + of_kept if key in moments else of_kept
+                if real[judge].has_distance:
+                    of_kept = Moments.of(kept)
+                    moments[key] = moments[key] + of_kept if key in moments else of_kept
                 sample = samples.setdefault(key, [])
                 missing = metrics.sample_size - sum(map(len, sample))
                 # A view, even an empty one, would keep all features of the part in memory.
                 sample.append(kept[: max(missing, 0)].clone())
     scores = confusion_columns(sums, temperature, boundary) | {"temperature": temperature}
     for judge in networks:
-        real = reference_of(references, judge).moments
         name = measure_name("fd", judge)
-        scores[name] = frechet_distance(moments[f"{judge}.all"], real)
-        scores[f"{name}_borderline"] = frechet_distance(moments[f"{judge}.borderline"], real)
+        for column, key in ((name, f"{judge}.all"), (f"{name}_borderline", f"{judge}.borderline")):
+            known = key in moments
+            scores[column] = frechet_distance(moments[key], real[judge]) if known else math.nan
     return scores, histogram_table(sums), {key: torch.cat(s) for key, s in samples.items()}
 
 

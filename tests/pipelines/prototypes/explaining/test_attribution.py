@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from captum.attr import Occlusion
 from torch import Tensor, nn
 
 from borderline.params import RunParams
@@ -96,6 +97,57 @@ def test_occlusion_is_the_mean_fall_of_p_over_the_squares(run: RunParams) -> Non
             falls[top : top + 3, left : left + 3] += fall
             squares[top : top + 3, left : left + 3] += 1
     assert torch.allclose(attributions, falls / squares, atol=1e-6)
+
+
+class Counting(Corner):
+    """Counts the images that it sees."""
+
+    seen = 0
+    largest_batch = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen += len(images)
+        self.largest_batch = max(self.largest_batch, len(images))
+        return super().forward(images)
+
+
+def test_larger_images_take_as_many_squares_that_still_hold_each_pixel(run: RunParams) -> None:
+    seen = {}
+    for side in (28, 56, 112, 224):
+        model = Counting()
+        image = torch.rand(1, 1, side, side)
+        attributions = explain("occlusion", image, run, model, window=None)[0]
+        seen[side] = model.seen
+        corner = attributions[:2, :2]
+        assert (corner.abs() > 0).all()
+        assert (attributions[side // 2 :, side // 2 :].abs() < 1e-6).all()
+        assert model.largest_batch <= max(1, 512 * 64**2 // side**2)
+    assert seen[28] == 24**2 + 1
+    assert max(seen.values()) < 1.2 * min(seen.values())
+
+
+def test_steps_of_some_pixels_hardly_change_the_attribution(run: RunParams) -> None:
+    class Left(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return 4 * images[..., : images.shape[-1] // 3].mean((1, 2, 3))
+
+    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    usual = explain("occlusion", image, run, Left(), window=None)
+    finest = Occlusion(lambda batch: torch.sigmoid(Left()(batch))).attribute(
+        image, sliding_window_shapes=(1, 11, 11), strides=(1, 1, 1), baselines=BLACK
+    )
+    assert agreement(usual, finest[:, 0]).item() > 0.99
+
+
+@pytest.mark.parametrize("method", ["gradient_shap", "integrated_gradients"])
+def test_gradients_of_large_images_are_in_parts(method: Method, run: RunParams) -> None:
+    image = torch.rand(1, 1, 96, 96)
+    model = Counting()
+    samples = {"shap_samples": 130, "steps": 130}
+    in_parts = explain(method, image, run, model, **samples)
+    assert model.largest_batch <= 512 * 32**2 // 96**2
+    p = torch.sigmoid(Corner()(image)) - torch.sigmoid(Corner()(torch.full_like(image, BLACK)))
+    assert in_parts.sum().item() == pytest.approx(p.item(), rel=0.1)
 
 
 def test_window_larger_than_the_image_is_cut(run: RunParams) -> None:

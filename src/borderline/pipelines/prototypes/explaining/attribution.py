@@ -6,6 +6,7 @@ import torch
 from captum.attr import GradientShap, IntegratedGradients, Occlusion, Saliency
 from torch import Tensor, nn
 
+from borderline.measures.inference import images_at_once
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.params import ExplanationParams, Method
 from borderline.records import LabelledImages
@@ -19,7 +20,9 @@ UNITS = {
 }
 """The unit of each method."""
 
-_BATCH_SIZE = 512
+_STEPS_PER_WINDOW = 5
+# Images at once with gradients, of up to so many pixels a side.
+_BATCH_SIZE, _SIDE = 512, 32
 
 
 def attribute(
@@ -40,7 +43,7 @@ def attribute(
     - ``integrated_gradients`` (Sundararajan et al. 2017): as ``gradient_shap``, at evenly spaced
       points between a black image and the image.
     - ``occlusion`` (Zeiler and Fergus 2014): the decrease of p when a square is blackened, the mean
-      over the squares that hold the pixel.
+      over the squares that hold the pixel. The squares lie a fifth of their side apart.
 
     Args:
         method: The method.
@@ -65,29 +68,37 @@ def attribute(
         return torch.sigmoid(classifier(batch))
 
     def of_image(image: Tensor) -> Tensor:
+        with_gradients = images_at_once(image.shape, _BATCH_SIZE, _SIDE)
         if method == "gradient_shap":
             p = float(probability(image.detach())[0].detach())
             baselines = baselines_of(
                 settings.shap_baseline, real, image.detach().cpu(), p, threshold
             )
-            values = GradientShap(probability).attribute(
-                image, baselines=baselines.to(device), n_samples=settings.shap_samples
+            samples = settings.shap_samples
+            values = sum(
+                GradientShap(probability).attribute(
+                    image, baselines=baselines.to(device), n_samples=len(part)
+                )
+                * (len(part) / samples)
+                for part in torch.arange(samples).split(with_gradients)
             )
         elif method == "saliency":
             values = Saliency(probability).attribute(image.requires_grad_(True), abs=False)
         elif method == "integrated_gradients":
             values = IntegratedGradients(probability).attribute(
-                image, BLACK, n_steps=settings.steps, internal_batch_size=_BATCH_SIZE
+                image, BLACK, n_steps=settings.steps, internal_batch_size=with_gradients
             )
         else:
             channels, height, width = image.shape[1:]
             side = settings.window_of(min(height, width))
+            # At a step of one pixel, twice the side would take sixteen times as long.
+            stride = max(side // _STEPS_PER_WINDOW, 1)
             values = Occlusion(probability).attribute(
                 image,
                 sliding_window_shapes=(channels, side, side),
-                strides=(channels, 1, 1),
+                strides=(channels, stride, stride),
                 baselines=BLACK,
-                perturbations_per_eval=_BATCH_SIZE,
+                perturbations_per_eval=images_at_once(image.shape),
             )
             values = values / channels
         summed: Tensor = values.detach().sum(1).float().cpu()
