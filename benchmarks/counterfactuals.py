@@ -105,7 +105,7 @@ def world(digits: bool) -> Surroundings:
             "train_embeddings": embed(model, train["images"], device),
             "test_embeddings": embed(model, test["images"], device),
         },
-        {f"lenet.{name}": value for name, value in reference._asdict().items()},
+        reference.record("lenet"),
         BOUNDARY,
         ClassNames("0", "1"),
     )
@@ -211,7 +211,7 @@ def measure(name: str, search: Search, given: Surroundings, asked: Asked) -> dic
 
 def realism(images: Tensor, given: Surroundings) -> dict[str, float]:
     """The precision of images, and the share of them that are as realistic as real ones."""
-    real = Reference(*(given.reference[f"lenet.{field}"] for field in Reference._fields))
+    real = Reference.of_record(given.reference, "lenet")
     device = RUN.torch_device()
     features, test = (embed(given.judge, x, device) for x in (images, given.test["images"]))
     within = (torch.cdist(real.features, features.double()) <= real.radii[:, None]).any(0)

@@ -105,7 +105,7 @@ def surroundings(**changed: Any) -> Surroundings:
             "train_embeddings": train["images"].flatten(1),
             "test_embeddings": test["images"].flatten(1),
         },
-        "reference": {f"lenet.{name}": value for name, value in reference._asdict().items()},
+        "reference": reference.record("lenet"),
         "boundary": BOUNDARY,
         "names": ClassNames("0", "1"),
     }

@@ -289,7 +289,7 @@ def _measure(
         features=apart.double(),
         valid=before != after,
     )
-    real = Reference(*(given.reference[f"lenet.{name}"] for name in Reference._fields))
+    real = Reference.of_record(given.reference, "lenet")
     enter(realistic=is_realistic(features, real, embed(given.judge, given.test["images"], device)))
     if asked.labels is not None:
         labels = asked.labels[found["rows"]]

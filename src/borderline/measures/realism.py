@@ -161,6 +161,15 @@ class Reference(NamedTuple):
             (total - diagonal) / pairs,
         )
 
+    def record(self, judge: str) -> dict[str, Tensor]:
+        """As ``RealStatistics.record``."""
+        return {f"{judge}.{name}": tensor for name, tensor in self._asdict().items()}
+
+    @classmethod
+    def of_record(cls, tensors: Mapping[str, Tensor], judge: str) -> Self:
+        """The reference of a judge in such a record."""
+        return cls(*(tensors[f"{judge}.{name}"] for name in cls._fields))
+
     @property
     def moments(self) -> Moments:
         """Number, mean and covariance."""

@@ -143,7 +143,7 @@ def are_realistic(
     """Whether images (N, C, H, W) are as real ones by ``realism.is_realistic``, (N,)."""
     if len(images) == 0:
         return np.zeros(0, dtype=bool)
-    real = Reference(*(real_reference[f"lenet.{name}"] for name in Reference._fields))
+    real = Reference.of_record(real_reference, "lenet")
     features, test_features = (embed(judge, some, device) for some in (images, test_images))
     return is_realistic(features, real, test_features).numpy()
 

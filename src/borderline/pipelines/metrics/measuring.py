@@ -38,7 +38,7 @@ def measure_parts(
         features of the first ``sample_size`` images, and of the first borderline ones.
     """
     sums: list[Confusion] = []
-    real = {judge: reference_of(references, judge).moments for judge in networks}
+    real = {judge: Reference.of_record(references, judge).moments for judge in networks}
     moments: dict[str, Moments] = {}
     samples: dict[str, list[Tensor]] = {}
     for name in sorted(parts):
@@ -142,11 +142,4 @@ def histogram_table(sums: Sequence[Confusion]) -> pd.DataFrame:
 
 def describe(judge: str, train: Tensor, test: Tensor, neighbours: int) -> References:
     """The reference of a judge from its features of real training (N, D) and test images (M, D)."""
-    reference = Reference.of(train, neighbours)
-    tensors = {f"{judge}.{name}": tensor for name, tensor in reference._asdict().items()}
-    return tensors | {f"{judge}.test_features": test}
-
-
-def reference_of(references: References, judge: str) -> Reference:
-    """The real training images as a judge sees them."""
-    return Reference(*(references[f"{judge}.{name}"] for name in Reference._fields))
+    return Reference.of(train, neighbours).record(judge) | {f"{judge}.test_features": test}

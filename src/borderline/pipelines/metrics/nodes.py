@@ -117,12 +117,12 @@ def measure_realism(
     **features: FeatureSamples,
 ) -> DataFrame:
     """Realism and diversity of each generator at equal N, with the floor; see ``compare``."""
+    from borderline.measures.realism import Reference
     from borderline.pipelines.metrics.comparison import ImageSet, RealImages, compare
-    from borderline.pipelines.metrics.measuring import reference_of
 
     tensors = {**real_reference, **model_reference}
     real = RealImages(
-        {judge: reference_of(tensors, judge) for judge in grid.judges},
+        {judge: Reference.of_record(tensors, judge) for judge in grid.judges},
         {judge: tensors[f"{judge}.test_features"] for judge in grid.judges},
         real_view["train_p"],
         real_view["test_p"],
