@@ -52,6 +52,7 @@ from borderline.measures.realism import Reference, is_realistic
 from borderline.params import PairParams
 from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair, split_source
 from borderline.pipelines.gasten.flow_training import train_epoch
+from borderline.pipelines.metrics.measuring import describe
 from borderline.records import LabelledImages, take_rows
 from borderline.sampling import GanSampler
 
@@ -91,7 +92,7 @@ def world(digits: bool) -> Surroundings:
     train, test = images_of_pair(everything, *labels), images_of_pair(rest, *labels)
     model, judge = trained_model(train), trained_judge(everything)
     device = RUN.torch_device()
-    reference = Reference.of(embed(judge, train["images"], device), NEIGHBOURS)
+    features = (embed(judge, images["images"], device) for images in (train, test))
     return Surroundings(
         Counted(model),
         GanSampler(generator=nn.Identity()),
@@ -105,7 +106,7 @@ def world(digits: bool) -> Surroundings:
             "train_embeddings": embed(model, train["images"], device),
             "test_embeddings": embed(model, test["images"], device),
         },
-        reference.record("lenet"),
+        describe("lenet", *features, NEIGHBOURS),
         BOUNDARY,
         ClassNames("0", "1"),
     )
@@ -212,8 +213,8 @@ def measure(name: str, search: Search, given: Surroundings, asked: Asked) -> dic
 def realism(images: Tensor, given: Surroundings) -> dict[str, float]:
     """The precision of images, and the share of them that are as realistic as real ones."""
     real = Reference.of_record(given.reference, "lenet")
-    device = RUN.torch_device()
-    features, test = (embed(given.judge, x, device) for x in (images, given.test["images"]))
+    features = embed(given.judge, images, RUN.torch_device())
+    test = given.reference["lenet.test_features"]
     within = (torch.cdist(real.features, features.double()) <= real.radii[:, None]).any(0)
     shares = {"precision": within, "realistic": is_realistic(features, real, test)}
     return {name: float(share.double().mean()) for name, share in shares.items()}

@@ -12,8 +12,8 @@ from borderline.committee import Committee
 from borderline.counterfactuals.explain import Surroundings
 from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.measures.class_names import ClassNames
-from borderline.measures.realism import Reference
 from borderline.params import RunParams
+from borderline.pipelines.metrics.measuring import describe
 from borderline.records import LabelledImages
 from borderline.sampling import Parts, Sampler
 from conftest import BOUNDARY, base_settings
@@ -91,7 +91,7 @@ def surroundings(**changed: Any) -> Surroundings:
     (_, train), (_, test) = real_images(60, 1), real_images(40, 2)
     # Two errors: wrong labels.
     test["labels"][:2] = 1 - test["labels"][:2]
-    reference = Reference.of(judge.embed(train["images"]), 3)
+    features = (judge.embed(images["images"]) for images in (train, test))
     values = {
         "classifier": model,
         "sampler": PlaneSampler(),
@@ -105,7 +105,7 @@ def surroundings(**changed: Any) -> Surroundings:
             "train_embeddings": train["images"].flatten(1),
             "test_embeddings": test["images"].flatten(1),
         },
-        "reference": reference.record("lenet"),
+        "reference": describe("lenet", *features, 3),
         "boundary": BOUNDARY,
         "names": ClassNames("0", "1"),
     }

@@ -290,7 +290,7 @@ def _measure(
         valid=before != after,
     )
     real = Reference.of_record(given.reference, "lenet")
-    enter(realistic=is_realistic(features, real, embed(given.judge, given.test["images"], device)))
+    enter(realistic=is_realistic(features, real, given.reference["lenet.test_features"]))
     if asked.labels is not None:
         labels = asked.labels[found["rows"]]
         wrong = before.long() != labels

@@ -10,7 +10,6 @@ import torch
 from borderline.committee import Committee
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.measures.realism import Reference
 from borderline.params import Pairing, PairParams, RunParams
 from borderline.pipelines.compare.nodes import (
     carry_patterns_over,
@@ -19,6 +18,7 @@ from borderline.pipelines.compare.nodes import (
     judge_disagreements,
     write_comparison,
 )
+from borderline.pipelines.metrics.measuring import describe
 from compared import COMPARE, PAIRING, side, wired
 from conftest import findings_of
 from planted import THRESHOLDS
@@ -147,14 +147,14 @@ def judged(images: torch.Tensor, this_p: list[float], run: RunParams, pair: Pair
     steps = torch.linspace(0.1, 2, 9)
     names = ("pixel_nearest", "pixel_neighbour", "feature_nearest", "feature_neighbour")
     held_out: Any = {**dict.fromkeys(names, steps), "train_features": train.flatten(1)}
-    reference = Reference.of(train.flatten(1), neighbours=1)._asdict()
+    test = side(0)["pair_test"]["images"].flatten(1)
+    reference = describe("lenet", train.flatten(1), test, neighbours=1)
     p, number = torch.tensor(this_p), len(this_p)
     found: Any = {"images": images, "latents": images.flatten(1), "this_p": p, "other_p": 1 - p}
     found |= {"width": torch.linspace(0.5, 0.1, number).double(), "angle": torch.ones(number)}
     committee = Committee(members=(Judge(),), classes=("1", "7"), positive=1, negative=0)
     table = judge_disagreements(
-        *(found, committee, Judge(), source, held_out),
-        {f"lenet.{name}": value for name, value in reference.items()},
+        *(found, committee, Judge(), source, held_out, reference),
         **{"pairing": PAIRING, "verdicts": THRESHOLDS, "pair": pair, "run": run},
         **wired(side(0), side(3)),
     )

@@ -137,15 +137,14 @@ def are_realistic(
     images: Tensor,
     judge: nn.Module,
     real_reference: References,
-    test_images: Tensor,
     device: torch.device,
 ) -> np.ndarray:
     """Whether images (N, C, H, W) are as real ones by ``realism.is_realistic``, (N,)."""
     if len(images) == 0:
         return np.zeros(0, dtype=bool)
     real = Reference.of_record(real_reference, "lenet")
-    features, test_features = (embed(judge, some, device) for some in (images, test_images))
-    return is_realistic(features, real, test_features).numpy()
+    features = embed(judge, images, device)
+    return is_realistic(features, real, real_reference["lenet.test_features"]).numpy()
 
 
 def judged(

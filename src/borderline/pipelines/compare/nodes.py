@@ -83,8 +83,7 @@ def judge_disagreements(
     seen = committee, judge, train, held_out
     _, table = judge_images(images, *seen, verdicts, device)
     this, other = sides_of(pairing, sides)
-    test = this.pair_test["images"]
-    realistic = are_realistic(images, judge, real_reference, test, device)
+    realistic = are_realistic(images, judge, real_reference, device)
     return judged(disagreements, table, realistic, this, other)
 
 

@@ -18,7 +18,7 @@ from borderline.counterfactuals.explain import (
 from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.datasets.own_images import OwnFiles
 from borderline.measures.distances import measure_distances
-from borderline.measures.inference import embed, predict
+from borderline.measures.inference import predict
 from borderline.params import RunParams
 from borderline.records import Counterfactuals, HeldOut
 from borderline.verdicts.params import VerdictsParams
@@ -80,8 +80,8 @@ def _why_foreign(
 ) -> list[str]:
     """Why each image (M, C, H, W) is not of the pair; an empty text where nothing says so."""
     device, train = run.torch_device(), given.train["images"]
-    train_features = embed(given.judge, train, device)
-    test = given.test["images"], embed(given.judge, given.test["images"], device)
+    train_features = given.reference["lenet.features"].float()
+    test = given.test["images"], given.reference["lenet.test_features"]
     distances = measure_distances(*test, train, train_features, verdicts.neighbours)
     real: HeldOut = {**distances, "train_features": train_features}
     seen = given.committee, given.judge, train, real, verdicts, device
