@@ -21,8 +21,9 @@ from borderline.pipelines.classifier.pairs import images_of_pair, labels_of_pair
 from borderline.pipelines.gasten.epoch import train_epoch
 from borderline.pipelines.gasten.flow_training import Flow
 from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.gan_params import GanParams
 from borderline.pipelines.gasten.latent_search import SearchSampler
-from borderline.pipelines.gasten.params import DiffusionParams, GanParams
+from borderline.pipelines.gasten.params import DiffusionParams
 from borderline.records import LabelledImages
 from borderline.training.epochs import binary_loss, class_loss, train
 from borderline.training.networks import build_judge, build_model

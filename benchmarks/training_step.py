@@ -17,8 +17,8 @@ from borderline.datasets.image_source import ImageSource
 from borderline.params import PairParams
 from borderline.pipelines.gasten.epoch import Steering, train_epoch
 from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.gan_params import GanParams
 from borderline.pipelines.gasten.mgda import min_norm_weight
-from borderline.pipelines.gasten.params import GanParams
 from borderline.pipelines.gasten.terms import TERMS
 
 STEPS = 12

@@ -43,8 +43,8 @@ from borderline.findings import MEASURES, Findings, Measured, Pattern
 from borderline.imported.params import Contract, ImportedModelParams, Source
 from borderline.params import PairParams, RunParams, merged
 from borderline.pipelines.clustering.params import ClusteringParams
+from borderline.pipelines.gasten.gan_params import GanParams
 from borderline.pipelines.gasten.kinds import KINDS
-from borderline.pipelines.gasten.params import GanParams
 from borderline.pipelines.metrics.params import MetricsParams
 from borderline.pipelines.prototypes.choosing.candidates import Candidates
 from borderline.pipelines.prototypes.params import PrototypesParams

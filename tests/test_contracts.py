@@ -17,7 +17,7 @@ from borderline.hooks.preflight import PreflightHooks
 from borderline.params import flat
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.pipelines.classifier.params import JudgeParams, judge_settings
-from borderline.pipelines.gasten.params import gan_settings
+from borderline.pipelines.gasten.gan_params import gan_settings
 from borderline.preflight.configuration import Parameters
 from borderline.training.params import ModelParams, classifier_settings
 from conftest import ENVIRONMENTS, ROOT, imported_model, start_kedro

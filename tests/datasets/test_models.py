@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from borderline.committee import Committee
 from borderline.datasets import ModelDataset
-from borderline.datasets.storable import storable
+from borderline.datasets.storable import name_of, storable
 from borderline.imported.classifier import ImportedClassifier
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.networks import build_discriminator, build_generator
@@ -173,3 +173,24 @@ def test_a_file_of_an_earlier_version_names_a_module_that_has_moved(
     loaded = dataset.load()
     assert loaded.settings == network.settings
     assert torch.equal(loaded.head.weight, network.head.weight)
+
+
+def test_a_file_of_an_earlier_version_names_settings_that_have_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = {"metric": "fd_lenet", "patience": 2}
+    params = gan_params(batch_size=4, early_stopping=stopping)
+    generator = build_generator(params, (1, 28, 28))
+    file = tmp_path / "generator.safetensors"
+    former = "borderline.pipelines.gasten.params"
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "borderline.datasets.model_format.name_of",
+            lambda made: name_of(made).replace("gasten.gan_params", "gasten.params"),
+        )
+        ModelDataset(filepath=str(file)).save(generator)
+    content = file.read_bytes()
+    for name in ("GanParams", "NetworkParams", "EarlyStoppingParams"):
+        assert f"{former}.{name}".encode() in content
+    loaded = ModelDataset(filepath=str(file)).load()
+    assert loaded.made_of[1]["params"] == params

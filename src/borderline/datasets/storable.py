@@ -34,8 +34,13 @@ class Storable(NamedTuple):
 
 
 _STORABLE: dict[str, Storable] = {}
-# Modules that have another name now; files of earlier versions have the former one.
-_RENAMED = {"borderline.pipelines.classifier.networks": "borderline.training.networks"}
+# Modules, and classes of modules, that have another name now: files of earlier versions have the
+# former one.
+_OF_GASTEN = "borderline.pipelines.gasten"
+_RENAMED = {"borderline.pipelines.classifier.networks": "borderline.training.networks"} | {
+    f"{_OF_GASTEN}.params.{name}": f"{_OF_GASTEN}.gan_params.{name}"
+    for name in ("GanParams", "NetworkParams", "EarlyStoppingParams", "SettledParams")
+}
 
 
 def storable(
@@ -89,6 +94,7 @@ def find(name: str) -> Storable | None:
 
 def find_params(name: str) -> type[Params] | None:
     """The group of settings of a name in a file; None if there is none."""
+    name = _present(name)
     module = _import(name)
     group = getattr(module, name.rpartition(".")[2], None)
     known = isinstance(group, type) and issubclass(group, Params) and name_of(group) == name
@@ -98,7 +104,7 @@ def find_params(name: str) -> type[Params] | None:
 def _present(name: str) -> str:
     """The present name of a class or a function, from that in a file."""
     module, _, own = name.rpartition(".")
-    return f"{_RENAMED.get(module, module)}.{own}"
+    return _RENAMED.get(name, f"{_RENAMED.get(module, module)}.{own}")
 
 
 def _import(name: str) -> Any:

@@ -16,8 +16,9 @@ from borderline.imported.params import FILE_DIGEST, ImportedModelParams
 from borderline.measures.judges import JUDGE_OF
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import JudgeParams, RepairedModelParams, judge_settings
+from borderline.pipelines.gasten.gan_params import gan_settings
 from borderline.pipelines.gasten.noise_file import NOISE_FILE
-from borderline.pipelines.gasten.params import BEST, gan_settings, measured_settings, seed_settings
+from borderline.pipelines.gasten.params import BEST, measured_settings, seed_settings
 from borderline.preflight.configuration import Globals, Parameters, trained_members
 from borderline.preflight.repaired import REPAIRED
 from borderline.seeds import run_of

@@ -33,8 +33,9 @@ from borderline.pipelines.classifier.params import (
 )
 from borderline.pipelines.clustering.params import ClusteringParams
 from borderline.pipelines.compare.params import CompareParams
+from borderline.pipelines.gasten.gan_params import GanParams
 from borderline.pipelines.gasten.kinds import AnyGenerator
-from borderline.pipelines.gasten.params import GanParams, GenerationParams
+from borderline.pipelines.gasten.params import GenerationParams
 from borderline.pipelines.gasten.search_params import SearchParams
 from borderline.pipelines.gate.params import GateParams
 from borderline.pipelines.metrics.params import MetricsParams

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
     from borderline.datasets.image_source import SourceImages
-    from borderline.pipelines.gasten.params import GanParams
+    from borderline.pipelines.gasten.gan_params import GanParams
 
 # A weight, its gradient and both moments of Adam, as float32.
 _BYTES_OF_A_WEIGHT = 16

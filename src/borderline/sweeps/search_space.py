@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from borderline.errors import BorderlineError
 from borderline.params import flat, merged
+from borderline.pipelines.gasten.gan_params import GanParams
 from borderline.pipelines.gasten.kinds.gasten import Settings
-from borderline.pipelines.gasten.params import GanParams, GeneratorContext
+from borderline.pipelines.gasten.params import GeneratorContext
 from borderline.pipelines.gasten.search_params import Range, SearchParams
 from borderline.pipelines.gasten.terms import TERMS
 from borderline.preflight.configuration import Parameters

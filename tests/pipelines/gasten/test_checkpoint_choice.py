@@ -5,7 +5,7 @@ import pytest
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name
 from borderline.errors import BorderlineError
 from borderline.pipelines.gasten.checkpoint_choice import kept_checkpoint, starting_checkpoint
-from borderline.pipelines.gasten.params import EarlyStoppingParams
+from borderline.pipelines.gasten.gan_params import EarlyStoppingParams
 from conftest import gan_params
 
 FD = [9.0, 4.0, 3.0, 7.0, 6.0]

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from borderline.pipelines.gasten.checkpoint_choice import best_epoch, counted, has_stopped
-from borderline.pipelines.gasten.params import EarlyStoppingParams
+from borderline.pipelines.gasten.gan_params import EarlyStoppingParams
 
 
 def history(metric: str, *values: float) -> list[dict[str, float]]:

@@ -11,8 +11,9 @@ from borderline.errors import BorderlineError
 from borderline.params import RunParams, flat
 from borderline.pipelines.gasten.epoch import borderline_rows
 from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.gan_params import NETWORKS
 from borderline.pipelines.gasten.kinds.gasten import Settings, _starting_gan
-from borderline.pipelines.gasten.params import NETWORKS, GeneratorContext
+from borderline.pipelines.gasten.params import GeneratorContext
 from conftest import BOUNDARY, gan_params, generator_settings
 
 

@@ -9,12 +9,12 @@ from torch import nn
 from borderline.datasets.checkpoints import Checkpoint, check_settings
 from borderline.datasets.model_format import Reader, Writer
 from borderline.errors import BorderlineError
+from borderline.pipelines.gasten.gan_params import GanParams
 from borderline.pipelines.gasten.networks import (
     build_discriminator,
     build_generator,
     feature_map_sizes,
 )
-from borderline.pipelines.gasten.params import GanParams
 from conftest import base_settings, gan_params
 
 

@@ -13,8 +13,8 @@ from borderline.errors import BorderlineError
 from borderline.params import RunParams
 from borderline.pipelines.gasten.epoch import Steering
 from borderline.pipelines.gasten.gan import Gan
+from borderline.pipelines.gasten.gan_params import EarlyStoppingParams, GanParams
 from borderline.pipelines.gasten.networks import build_networks
-from borderline.pipelines.gasten.params import EarlyStoppingParams, GanParams
 from borderline.pipelines.gasten.terms import TERMS
 from borderline.pipelines.gasten.training import Progress
 from borderline.pipelines.gasten.training import train as stream_training

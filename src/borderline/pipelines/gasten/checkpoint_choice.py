@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from borderline.datasets.checkpoints import Checkpoint, Checkpoints, epoch_name, latest
 from borderline.errors import BorderlineError
-from borderline.pipelines.gasten import params
-from borderline.pipelines.gasten.params import BEST, EarlyStoppingParams, GanParams, Start
+from borderline.pipelines.gasten.gan_params import EarlyStoppingParams, GanParams, SettledParams
+from borderline.pipelines.gasten.params import BEST, Start
 
 History = Sequence[dict[str, float]]
 
@@ -108,6 +108,6 @@ def has_stopped(history: History, rule: EarlyStoppingParams | None) -> bool:
     return bool(rows) and _stale(rows, rule)
 
 
-def _stale(history: History, rule: EarlyStoppingParams | params.SettledParams) -> bool:
+def _stale(history: History, rule: EarlyStoppingParams | SettledParams) -> bool:
     best = best_epoch(history, rule.metric)
     return best is not None and history[-1]["epoch"] - best >= rule.patience

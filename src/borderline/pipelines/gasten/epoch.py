@@ -13,7 +13,7 @@ from borderline.errors import BorderlineError
 from borderline.measures.confusion import is_borderline
 from borderline.pipelines.gasten.confusion_term import ConfusionTerm
 from borderline.pipelines.gasten.gan import Gan
-from borderline.pipelines.gasten.params import GanParams
+from borderline.pipelines.gasten.gan_params import GanParams
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from borderline.measures.inference import embed, in_batches, most_other_mass, ot
 from borderline.measures.judges import JUDGE_OF, Distance, Reference, check_more_than_features
 from borderline.measures.realism import Moments, RealStatistics, frechet_distance
 from borderline.params import Setting
-from borderline.pipelines.gasten.params import EarlyStoppingParams, measured_settings
+from borderline.pipelines.gasten.gan_params import EarlyStoppingParams
+from borderline.pipelines.gasten.params import measured_settings
 from borderline.records import RealFeatures, References
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from borderline.params import RunParams
+from borderline.pipelines.gasten.gan_params import NETWORKS, GanParams, NetworkName
 from borderline.pipelines.gasten.losses import build_loss
 from borderline.pipelines.gasten.networks import ImageShape, are_finite, build_networks
-from borderline.pipelines.gasten.params import NETWORKS, GanParams, NetworkName
 from borderline.pipelines.gasten.trainee import Trainee
 
 

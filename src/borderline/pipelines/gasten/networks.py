@@ -12,7 +12,7 @@ from borderline.datasets.storable import storable
 from borderline.params import RunParams, sides
 from borderline.pipelines.gasten import dcgan, resnet
 from borderline.pipelines.gasten.dcgan import MapSize
-from borderline.pipelines.gasten.params import GanParams
+from borderline.pipelines.gasten.gan_params import GanParams
 
 _SMALLEST_MAP = 4
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from borderline.errors import BorderlineError
 from borderline.params import PairParams, RunParams
-from borderline.pipelines.gasten.params import GanParams, GenerationParams, gan_settings
+from borderline.pipelines.gasten.gan_params import GanParams, gan_settings
+from borderline.pipelines.gasten.params import GenerationParams
 from borderline.records import (
     LabelledImages,
     Latents,

@@ -13,7 +13,7 @@ from borderline.params import Setting
 from borderline.pipelines.gasten.checkpoint_choice import has_stopped
 from borderline.pipelines.gasten.epoch import Steering, train_epoch
 from borderline.pipelines.gasten.gan import Gan
-from borderline.pipelines.gasten.params import EarlyStoppingParams
+from borderline.pipelines.gasten.gan_params import EarlyStoppingParams
 from borderline.pipelines.gasten.trainee import Trainee
 
 Progress = tuple[list[dict[str, float]], Checkpoint | None]

@@ -15,11 +15,7 @@ from borderline.errors import BorderlineError
 from borderline.grid import node, once
 from borderline.measures.judges import Distance
 from borderline.params import PairParams, RunParams
-from borderline.pipelines.gasten.params import (
-    DiffusionParams,
-    GeneratorContext,
-    measured_settings,
-)
+from borderline.pipelines.gasten.params import DiffusionParams, GeneratorContext, measured_settings
 from borderline.pipelines.gasten.wiring import node_of_epochs
 from borderline.records import LabelledImages, Latents, RealFeatures, References
 from borderline.sampling import GanSampler

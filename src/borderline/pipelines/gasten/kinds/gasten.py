@@ -15,15 +15,13 @@ from borderline.fingerprints import CLASSIFIER_DIGEST, EARLIER
 from borderline.grid import node
 from borderline.measures.judges import Distance
 from borderline.params import Mark, RunParams, Setting
-from borderline.pipelines.gasten.params import (
+from borderline.pipelines.gasten.gan_params import (
     NETWORKS,
     EarlyStoppingParams,
     GanParams,
-    GeneratorContext,
-    StartsFromGan,
-    seed_settings,
     with_own,
 )
+from borderline.pipelines.gasten.params import GeneratorContext, StartsFromGan, seed_settings
 from borderline.pipelines.gasten.terms import TERMS, TermName
 from borderline.pipelines.gasten.wiring import node_of_epochs
 from borderline.records import LabelledImages, Latents, RealFeatures, RealView, References

@@ -14,7 +14,8 @@ from borderline.boundary import Pairs
 from borderline.errors import BorderlineError, did_you_mean
 from borderline.grid import node
 from borderline.params import Params
-from borderline.pipelines.gasten.params import GanParams, GeneratorContext, StartsFromGan
+from borderline.pipelines.gasten.gan_params import GanParams
+from borderline.pipelines.gasten.params import GeneratorContext, StartsFromGan
 from borderline.records import RealFeatures
 
 if TYPE_CHECKING:
