@@ -11,16 +11,7 @@ from pydantic import ValidationError
 
 from borderline.boundary import ConfusionParams
 from borderline.errors import BorderlineError, causes
-from borderline.params import (
-    CallParams,
-    Mark,
-    PairParams,
-    Params,
-    RunParams,
-    earlier,
-    flat,
-    merged,
-)
+from borderline.params import CallParams, Mark, PairParams, Params, RunParams, earlier, flat, merged
 from conftest import metrics_params
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 from borderline.datasets.reading import Unreadable as Unreadable
 from borderline.datasets.scale import Scale, Span
 from borderline.errors import BorderlineError
-from borderline.params import MOST_MEGAPIXELS
+from borderline.image_sizes import MOST_MEGAPIXELS
 
 PILLOW = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 """The formats that Pillow may read: it would run a program for some others."""

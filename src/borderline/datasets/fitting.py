@@ -8,7 +8,7 @@ from statistics import median
 from typing import Literal
 
 from borderline.errors import BorderlineError
-from borderline.params import LARGEST_IMAGE, Size, sides, spelled
+from borderline.image_sizes import LARGEST_IMAGE, Size, sides, spelled
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from borderline.datasets.fitting import Fit, checked_fit, is_wide
 from borderline.datasets.limits import BYTES_OF_A_PIXEL, check_memory
 from borderline.datasets.scale import Scale, Span, check_inside, on_scale, warn_if_narrow
 from borderline.errors import BorderlineError
-from borderline.params import MOST_MEGAPIXELS, Size, sides
+from borderline.image_sizes import MOST_MEGAPIXELS, Size, sides
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.buckets import is_bucket
 from borderline.datasets.limits import check_classes, check_memory
 from borderline.errors import BorderlineError, did_you_mean
-from borderline.params import MOST_MEGAPIXELS, SMALLEST_IMAGE, sides
+from borderline.image_sizes import MOST_MEGAPIXELS, SMALLEST_IMAGE, sides
 from borderline.records import LabelledImages, take_rows
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from borderline.datasets.fitting import Fit
     from borderline.datasets.groups import Groups
     from borderline.datasets.image_files import Arrays, ImageArrays
-    from borderline.params import PairParams, RunParams, Size
+    from borderline.image_sizes import Size
+    from borderline.params import PairParams, RunParams
 
 logger = logging.getLogger(__name__)
 

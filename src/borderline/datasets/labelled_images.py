@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from borderline.datasets.fitting import Fit
 from borderline.datasets.image_files import Arrays
 from borderline.datasets.scale import on_scale
-from borderline.params import Size, sides
+from borderline.image_sizes import Size, sides
 from borderline.records import LabelledImages
 
 BLACK = -1.0

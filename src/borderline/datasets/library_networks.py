@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.imported_file import ImportedFile
 from borderline.errors import BorderlineError, NotInstalled, did_you_mean
-from borderline.params import Size, sides, spelled
+from borderline.image_sizes import Size, sides, spelled
 
 # Without the outputs that help only the training on ImageNet.
 _ONE_OUTPUT: dict[str, Any] = {"aux_logits": False, "init_weights": True}

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from borderline.errors import BorderlineError
-from borderline.params import Size, spelled
+from borderline.image_sizes import Size, spelled
 
 BYTES_OF_A_PIXEL = 8
 """Four channels of 16 bits: no image file needs more for a pixel."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.errors import BorderlineError
-from borderline.params import MOST_MEGAPIXELS
+from borderline.image_sizes import MOST_MEGAPIXELS
 
 if TYPE_CHECKING:
     from borderline.datasets.image_files import ImageFile, Wanted

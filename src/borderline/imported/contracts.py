@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from borderline.errors import BorderlineError
+from borderline.image_sizes import sides
 from borderline.imported.classifier import BlindJudge, ImportedClassifier
 from borderline.imported.columns import Assignment, Pair
 from borderline.imported.declared import declared_for, settings_to_try
@@ -22,7 +23,7 @@ from borderline.imported.params import JUDGE, ImportedModelParams
 from borderline.imported.probe import trial_images
 from borderline.imported.user_code import CodeFault
 from borderline.measures.guessing import threshold_to_test
-from borderline.params import Params, merged, sides
+from borderline.params import Params, merged
 from borderline.records import LabelledImages
 
 IMAGES = 512

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from borderline.errors import BorderlineError
+from borderline.image_sizes import sides, spelled
 from borderline.imported.params import Contract
-from borderline.params import sides, spelled
 
 Shape = Sequence[int | None]
 """The numbers of a declared shape, the batch first; None for a number that is left open."""

@@ -13,7 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from borderline.params import Mark, Params, Size, sides
+from borderline.image_sizes import Size, sides
+from borderline.params import Mark, Params
 
 SourceKind = Literal[
     "torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable", "diffusers"

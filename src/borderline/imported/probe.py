@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from borderline.errors import BorderlineError
+from borderline.image_sizes import sides, spelled
 from borderline.imported.classifier import Imported, ImportedClassifier, prepared
 from borderline.imported.judge import ImportedJudge
 from borderline.imported.kinds import first_line
@@ -20,7 +21,6 @@ from borderline.measures.guessing import (
     threshold_to_test,
     words_of_threshold,
 )
-from borderline.params import sides, spelled
 from borderline.records import LabelledImages
 
 IMAGES = 128

@@ -9,12 +9,11 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from borderline.boundary import ConfusionParams
 from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.grid import Grid, Layout, committee
+from borderline.image_sizes import MOST_MEGAPIXELS, ImageSize
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams, Source
 from borderline.names import fault_of_name, fault_of_path
 from borderline.params import (
-    MOST_MEGAPIXELS,
     CallParams,
-    ImageSize,
     Mark,
     OtherRunParams,
     Pairing,

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from borderline.datasets.library_networks import LibraryFeatures, load_pretrained
 from borderline.datasets.storable import storable
-from borderline.params import Setting, Size
+from borderline.image_sizes import Size
+from borderline.params import Setting
 from borderline.training.params import JUDGE_FEATURES as JUDGE_FEATURES
 from borderline.training.params import PRETRAINED_DIGEST, AnyTrainedModel, LibraryModelParams
 

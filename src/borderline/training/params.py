@@ -6,14 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from borderline.params import (
-    ImageSize,
-    Mark,
-    PairParams,
-    Params,
-    RunParams,
-    Setting,
-)
+from borderline.image_sizes import ImageSize
+from borderline.params import Mark, PairParams, Params, RunParams, Setting
 
 
 class TrainedModelParams(Params):

@@ -76,7 +76,7 @@ def test_six_times_the_images_need_no_more_memory() -> None:
     code = """
 import json, resource, torch
 from torch import nn
-from borderline.params import RunParams
+from borderline.params import (RunParams)
 from borderline import sampling
 from borderline.pipelines.gasten.latent_search import SearchSampler
 from borderline.pipelines.gasten.pixel_blends import BlendSampler

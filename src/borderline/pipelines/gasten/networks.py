@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from borderline.datasets.storable import storable
-from borderline.params import RunParams, sides
+from borderline.image_sizes import sides
+from borderline.params import RunParams
 from borderline.pipelines.gasten import dcgan, resnet
 from borderline.pipelines.gasten.dcgan import MapSize
 from borderline.pipelines.gasten.gan_params import GanParams

@@ -15,14 +15,7 @@ from borderline.fingerprints import EARLIER, NOISE_DIGEST, REFERENCE, STEP_2_SEE
 from borderline.imported.params import GeneratorSource
 from borderline.measures.judges import Distance, Reference
 from borderline.names import fault_of_path
-from borderline.params import (
-    GeneratorParams,
-    Mark,
-    Params,
-    RunParams,
-    Setting,
-    without_fault,
-)
+from borderline.params import GeneratorParams, Mark, Params, RunParams, Setting, without_fault
 from borderline.pipelines.gasten.gan_params import EarlyStoppingParams, GanParams, with_preset
 from borderline.seeds import GivenSeed
 
