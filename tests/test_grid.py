@@ -6,6 +6,14 @@ import pytest
 from kedro.pipeline import Node, Pipeline
 
 from borderline import grid
+from borderline.copies import (
+    for_each_gan,
+    for_each_generator,
+    for_each_member,
+    for_each_model,
+    for_each_once,
+    once,
+)
 from borderline.errors import BorderlineError
 from borderline.params import GeneratorParams, RunParams
 
@@ -47,7 +55,7 @@ def template() -> Pipeline:
 
 
 def test_each_model_gets_its_copy() -> None:
-    copies = grid.for_each_model("stage", template(), shared=["pair"])
+    copies = for_each_model("stage", template(), shared=["pair"])
     assert copies.outputs() == {"a.images", "b.images"}
     assert copies.inputs() == {
         "pair",
@@ -62,7 +70,7 @@ def test_each_model_gets_its_copy() -> None:
 
 
 def test_each_generator_of_each_model_gets_its_copy() -> None:
-    copies = grid.for_each_generator(
+    copies = for_each_generator(
         "stage", lambda _: template(), shared=["pair"], of_model=["classifier"]
     )
     assert copies.outputs() == {f"{m}.{g}.images" for m in "ab" for g in "xy"}
@@ -74,7 +82,7 @@ def test_each_generator_of_each_model_gets_its_copy() -> None:
 
 def test_an_empty_grid_gives_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid, "_current", grid.Layout())
-    assert not grid.for_each_generator("stage", lambda _: template()).nodes
+    assert not for_each_generator("stage", lambda _: template()).nodes
 
 
 def searching(settings: GeneratorParams) -> Pipeline:
@@ -93,7 +101,7 @@ def test_each_repetition_has_its_own_step_1_seed_and_sources(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use(monkeypatch, runs=2)
-    copies = grid.for_each_generator("stage", searching)
+    copies = for_each_generator("stage", searching)
     inputs = {node.name: set(node.inputs) for node in copies.nodes}
     assert inputs["a.stage.y.make"] == {
         *("gan.checkpoints", "a.x.generator", "params:run", "params:generators.y")
@@ -108,7 +116,7 @@ def test_each_repetition_has_its_own_step_1_seed_and_sources(
         return 0
 
     step_1 = Pipeline([Node(function, ["noise", "params:run"], "gan.checkpoints", name="train")])
-    gans = grid.for_each_gan("stage", step_1)
+    gans = for_each_gan("stage", step_1)
     assert gans.outputs() == {"gan.checkpoints", "gan_run_2.checkpoints"}
     assert {node.name for node in gans.nodes} == {"stage.gan.train", "stage.gan_run_2.train"}
     assert gans.inputs() == {"noise", "params:run", "params:runs.run_2"}
@@ -129,9 +137,9 @@ def train_and_keep(settings: GeneratorParams) -> tuple[Pipeline, Pipeline]:
     def function(*_: object) -> int:
         return 0
 
-    so_far = grid.once("checkpoints_so_far")
+    so_far = once("checkpoints_so_far")
     train = Node(function, ["pair", so_far, "params:run"], "checkpoints", name="train")
-    keep = Node(function, [grid.once("checkpoints"), "params:run"], "generator", name="keep")
+    keep = Node(function, [once("checkpoints"), "params:run"], "generator", name="keep")
     return Pipeline([train]), Pipeline([keep])
 
 
@@ -141,14 +149,14 @@ def test_models_share_a_training_of_each_repetition(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(grid, "_current", layout)
     assert not layout.trains_gan
     assert layout.gans() == {"flow": -1, "flow_run_2": -2}
-    shared = grid.for_each_once("stage", lambda s: train_and_keep(s)[0])
+    shared = for_each_once("stage", lambda s: train_and_keep(s)[0])
     assert shared.outputs() == {"flow.checkpoints", "flow_run_2.checkpoints"}
     assert {node.name for node in shared.nodes} == {"stage.flow.train", "stage.flow_run_2.train"}
     assert shared.inputs() == {
         *("pair", "flow.checkpoints_so_far", "flow_run_2.checkpoints_so_far"),
         *("params:run", "params:runs.run_2"),
     }
-    copies = grid.for_each_generator("stage", lambda s: train_and_keep(s)[1])
+    copies = for_each_generator("stage", lambda s: train_and_keep(s)[1])
     assert {name for name in copies.inputs() if "params" not in name} == shared.outputs()
     assert copies.outputs() == {f"{m}.{g}.generator" for m in "ab" for g in layout.once}
 
@@ -207,9 +215,9 @@ def test_shared_generator_has_no_name_of_a_model() -> None:
 
 def test_given_step_1_takes_the_place_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, runs=2, trains_gan=False)
-    copies = grid.for_each_generator("stage", searching)
+    copies = for_each_generator("stage", searching)
     assert {name for name in copies.inputs() if "param" not in name} == {"step_1_checkpoints"}
-    assert not grid.for_each_gan("stage", template()).nodes
+    assert not for_each_gan("stage", template()).nodes
 
 
 def test_variants_and_repetitions_are_generators_of_their_own() -> None:
@@ -261,7 +269,7 @@ def test_each_member_of_the_committee_has_its_own_datasets_and_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(grid, "_current", grid.Layout(members=tuple(grid.committee(2))))
-    copies = grid.for_each_member("stage", judges())
+    copies = for_each_member("stage", judges())
     assert {node.name for node in copies.nodes} == {
         *("stage.train", "stage.keep", "stage.judge_2.train", "stage.judge_2.keep")
     }
@@ -274,11 +282,11 @@ def test_each_member_of_the_committee_has_its_own_datasets_and_number(
         *("params:judge", "params:members.judge", "params:members.judge_2"),
     }
     monkeypatch.setattr(grid, "_current", grid.Layout(members=()))
-    assert not grid.for_each_member("stage", judges()).nodes
+    assert not for_each_member("stage", judges()).nodes
 
 
 def test_only_some_of_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    copies = grid.for_each_model("stage", template(), models=["b"])
+    copies = for_each_model("stage", template(), models=["b"])
     assert copies.outputs() == {"b.images"}
     layout = grid.Layout(models=("a", "b", "c", "d"), imported=("b",), repaired={"d": "a"})
     assert layout.trained == ("a", "c")

@@ -12,8 +12,8 @@ import yaml
 from kedro.pipeline import Pipeline
 
 from borderline.boundary import ConfusionParams
+from borderline.copies import once
 from borderline.errors import BorderlineError
-from borderline.grid import once
 from borderline.params import GeneratorParams
 from borderline.pipelines.gasten.kinds import KINDS
 from borderline.pipelines.gasten.params import GeneratorContext

@@ -6,7 +6,8 @@ from typing import Any
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import JUDGE, current, for_all, for_each_member, for_each_model, node
+from borderline.copies import for_all, for_each_member, for_each_model
+from borderline.grid import JUDGE, current, node
 from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
 from borderline.pipelines.classifier import nodes
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import base_name, current, for_each_generator, for_each_model, node
+from borderline.copies import for_each_generator, for_each_model
+from borderline.grid import base_name, current, node
 from borderline.pipelines.clustering import nodes
 
 

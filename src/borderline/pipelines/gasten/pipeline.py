@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import (
-    current,
+from borderline.copies import (
     for_all,
     for_each_gan,
     for_each_generator,
     for_each_model,
     for_each_once,
-    node,
 )
+from borderline.grid import current, node
 from borderline.params import GeneratorParams
 from borderline.pipelines.gasten import nodes
 from borderline.pipelines.gasten.kinds import KINDS

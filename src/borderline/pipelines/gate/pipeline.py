@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all, node
+from borderline.copies import for_all
+from borderline.grid import current, node
 from borderline.pipelines.gate import nodes
 
 _REPLAYED = "replayed_suites_table"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all, for_each_generator, for_each_model, gans, node
+from borderline.copies import for_all, for_each_generator, for_each_model, gans
+from borderline.grid import current, node
 from borderline.pipelines.metrics import nodes
 
 _NETWORKS = {"lenet": "judge", "classifier": "classifier", "inception": "inception"}

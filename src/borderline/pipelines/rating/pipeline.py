@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all, for_each_model, node
+from borderline.copies import for_all, for_each_model
+from borderline.grid import current, node
 from borderline.pipelines.rating import nodes
 
 

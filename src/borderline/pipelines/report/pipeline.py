@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_all, for_each_model, node
+from borderline.copies import for_all, for_each_model
+from borderline.grid import current, node
 from borderline.pipelines.report import nodes
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from borderline.grid import current, for_each_model, node
+from borderline.copies import for_each_model
+from borderline.grid import current, node
 from borderline.pipelines.suite import nodes
 from borderline.pipelines.suite.merged import MERGED
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from kedro.pipeline import Pipeline
 
+from borderline.copies import once
 from borderline.errors import BorderlineError
-from borderline.grid import node, once
+from borderline.grid import node
 from borderline.measures.judges import Distance
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.gasten.params import DiffusionParams, GeneratorContext, measured_settings
