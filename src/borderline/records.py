@@ -201,7 +201,8 @@ towards the positive class. The images are prototypes or real borderline images.
 
 References = dict[str, "Tensor"]
 """Real images as the judges see them, by dotted name: ``<judge>.<field of Reference>`` for the
-training images and ``<judge>.test_features`` (M, D)."""
+training images and ``<judge>.test_features`` (M, D). Matrices (D, D) are (0, 0) where the training
+images are not more than D."""
 
 FeatureSamples = dict[str, "Tensor"]
 """Features of a sample of a generator's images, by dotted name: ``<judge>.all`` and

@@ -88,3 +88,16 @@ def test_blends_stop_where_the_decision_changes() -> None:
     assert torch.allclose(found.flipped, torch.full_like(dark, share), atol=0.01)
     assert torch.allclose(found.lengths, torch.tensor(3 * share), atol=0.01)
     assert not change_pixels(Brightness(), dark, dark, 0.6, 0.5, CPU).reached.any()
+
+
+def test_blends_of_large_images_come_in_small_batches() -> None:
+    class Brightness(nn.Module):
+        largest = 0
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.largest = max(self.largest, len(images))
+            return 5 * images.flatten(1).mean(1) - 1
+
+    dark, bright, model = torch.zeros(9, 1, 600, 600), torch.ones(9, 1, 600, 600), Brightness()
+    assert change_pixels(model, dark, bright, 0.6, 0.5, CPU).reached.all()
+    assert model.largest == 512 * 64**2 // 600**2

@@ -178,7 +178,8 @@ def test_a_file_of_an_earlier_version_names_a_module_that_has_moved(
 def test_a_file_of_an_earlier_version_names_settings_that_have_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stopping = {"metric": "fd_lenet", "patience": 2}
+    settled = {"metric": "fd_lenet", "patience": 2}
+    stopping = {"metric": "acd", "patience": 2, "once_settled": settled}
     params = gan_params(batch_size=4, early_stopping=stopping)
     generator = build_generator(params, (1, 28, 28))
     file = tmp_path / "generator.safetensors"
@@ -190,7 +191,7 @@ def test_a_file_of_an_earlier_version_names_settings_that_have_moved(
         )
         ModelDataset(filepath=str(file)).save(generator)
     content = file.read_bytes()
-    for name in ("GanParams", "NetworkParams", "EarlyStoppingParams"):
+    for name in ("GanParams", "NetworkParams", "EarlyStoppingParams", "SettledParams"):
         assert f"{former}.{name}".encode() in content
     loaded = ModelDataset(filepath=str(file)).load()
     assert loaded.made_of[1]["params"] == params

@@ -13,7 +13,7 @@ from borderline.measures.inference import (
     in_batches,
     predict,
 )
-from borderline.training.networks import build_model
+from borderline.training.networks import Classifier, build_model
 
 CPU = torch.device("cpu")
 
@@ -93,3 +93,15 @@ def test_generators_of_large_images_have_small_batches(own: int | None) -> None:
     if own is not None:
         generator.batch_size = own  # type: ignore[assignment]
     assert batch_size_of(generator) == min(128, own or 128)
+
+
+def test_a_model_that_needs_much_memory_gets_its_own_batches() -> None:
+    class Large(Classifier):
+        batch_size = 3
+
+        def embed(self, images: torch.Tensor) -> torch.Tensor:
+            assert len(images) <= 3
+            return images.flatten(1)
+
+    model, images = Large(torch.nn.Identity(), 4, 1), torch.rand(7, 1, 2, 2)
+    assert len(predict(model, images, CPU)) == len(embed(model, images, CPU)) == 7

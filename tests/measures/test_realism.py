@@ -84,12 +84,15 @@ def test_no_more_images_than_dimensions_has_no_distance(n: int) -> None:
         assert not math.isnan(measures["kd"])
 
 
-def test_images_fewer_than_dimensions_need_no_matrix_of_the_dimensions() -> None:
+def test_images_fewer_than_dimensions_need_no_matrix_of_the_dimensions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     few, many = features(40, 3000), features(100, 3000)
     statistics, reference = RealStatistics.of(few), Reference.of(few, 5)
     for described in (statistics, reference):
         assert described.scatter.numel() == described.root.numel() == 0
         assert torch.allclose(described.mean, few.double().mean(0))
+    monkeypatch.setattr(Moments, "of", lambda _: pytest.fail("a matrix of 3000 x 3000"))
     assert math.isnan(statistics.distance(many))
     assert math.isnan(judge_frechet(many, reference).value)
 

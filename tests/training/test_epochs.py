@@ -193,3 +193,17 @@ def test_soft_labels_have_the_loss_of_their_probability_and_the_accuracy_of_thei
     assert loss == pytest.approx(float(expected), abs=1e-6)
     assert accuracy == 0.75
     assert training.accuracy(Constant(), images, soft, torch.arange(4)) == 0.75
+
+
+def test_large_images_are_evaluated_in_small_batches() -> None:
+    seen = []
+
+    class Constant(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(len(images))
+            return images[:, 0, 0, 0]
+
+    images, labels = torch.zeros(30, 1, 512, 512), torch.zeros(30)
+    training.evaluate(Constant(), images, labels, training.binary_loss)
+    training.accuracy(Constant(), images, labels, torch.arange(30))
+    assert seen == [16, 14, 16, 14]

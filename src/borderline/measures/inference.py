@@ -33,8 +33,8 @@ def in_batches(
     """
     if batch_size is None:
         batch_size = batch_size_of(function)
-        if inputs.dim() == 4:
-            batch_size = min(batch_size, images_at_once(inputs.shape))
+    if inputs.dim() == 4:
+        batch_size = min(batch_size, images_at_once(inputs.shape))
     if len(inputs) == 0:
         row = inputs.new_zeros(1, *inputs.shape[1:])
         return in_batches(function, row, device=device)[:0]
@@ -44,7 +44,7 @@ def in_batches(
 
 
 def images_at_once(image_shape: Sequence[int], most: int = BATCH_SIZE, side: int = 64) -> int:
-    """The number of images in a batch: ``most``, fewer where they have more than ``side`` pixels.
+    """The number of images in a batch: ``most``, fewer of more than ``side`` pixels a side.
 
     So the memory of a batch is bounded. ``image_shape`` ends in height and width.
 
@@ -82,7 +82,12 @@ def passes_per_image(decoder: nn.Module) -> int:
 def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """A model's probabilities of the positive class, in [0, 1], shape (N,)."""
     classifier = classifier.to(device).eval()
-    return in_batches(lambda batch: torch.sigmoid(classifier(batch)), images, device=device)
+    size = batch_size_of(classifier)
+
+    def probability(batch: Tensor) -> Tensor:
+        return torch.sigmoid(classifier(batch))
+
+    return in_batches(probability, images, device=device, batch_size=size)
 
 
 def most_other_mass(classifier: nn.Module) -> float | None:
@@ -94,7 +99,8 @@ def most_other_mass(classifier: nn.Module) -> float | None:
 def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """Probability of classes beside the pair, in [0, 1], (N,); for models with a bound on it."""
     classifier = classifier.to(device).eval()
-    return in_batches(classifier.other_mass, images, device=device)  # type: ignore[arg-type]
+    size = batch_size_of(classifier)
+    return in_batches(classifier.other_mass, images, device=device, batch_size=size)  # type: ignore[arg-type]
 
 
 def has_gradients(classifier: nn.Module) -> bool:
@@ -109,7 +115,8 @@ def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
         BorderlineError: When values are no finite numbers, or too small or large for float32.
     """
     network = network.to(device).eval()
-    embeddings = in_batches(network.embed, images, device=device)  # type: ignore[arg-type]
+    size = batch_size_of(network)
+    embeddings = in_batches(network.embed, images, device=device, batch_size=size)  # type: ignore[arg-type]
     fault = fault_of(embeddings)
     if fault:
         raise BorderlineError(

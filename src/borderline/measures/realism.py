@@ -116,9 +116,10 @@ class RealStatistics(NamedTuple):
 
     def distance(self, features: Tensor) -> float:
         """Fréchet distance of other images (M, D); NaN as in :func:`frechet_distance`."""
-        return frechet_distance(
-            Moments.of(features), Moments(self.n, self.mean, self.scatter), self.root
-        )
+        real = Moments(self.n, self.mean, self.scatter)
+        if not real.has_distance:
+            return math.nan
+        return frechet_distance(Moments.of(features), real, self.root)
 
     def record(self, judge: str) -> dict[str, Tensor]:
         """The statistics by dotted name, ``<judge>.<field>``."""

@@ -21,11 +21,14 @@ from borderline.datasets.checkpoints import (
 )
 from borderline.datasets.groups import split_groups
 from borderline.datasets.tensors import digest
+from borderline.measures.inference import images_at_once
 from borderline.params import RunParams, Setting
 from borderline.records import LabelledImages, tensors_of
 from borderline.training.networks import Classifier, ImageShape
 from borderline.training.params import TrainingParams
 from borderline.training.resampling import bootstrap
+
+_EVALUATED_AT_ONCE = 1024
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Change = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
@@ -190,24 +193,25 @@ def split_validation(
     return torch.from_numpy(training), torch.from_numpy(validation)
 
 
-def evaluate(
-    network: nn.Module, images: Tensor, labels: Tensor, loss: Loss, batch_size: int = 1024
-) -> tuple[float, float]:
+def evaluate(network: nn.Module, images: Tensor, labels: Tensor, loss: Loss) -> tuple[float, float]:
     """Mean loss, and accuracy in [0, 1], of a network on the device of its N >= 1 images."""
     network.eval()
     with torch.inference_mode():
-        logits = torch.cat([network(batch) for batch in images.split(batch_size)])
+        logits = torch.cat(
+            [
+                network(batch)
+                for batch in images.split(images_at_once(images.shape, _EVALUATED_AT_ONCE))
+            ]
+        )
         right = _classes(logits) == _likelier(labels)
         return loss(logits, labels).item(), right.double().mean().item()
 
 
-def accuracy(
-    network: nn.Module, images: Tensor, labels: Tensor, rows: Tensor, batch_size: int = 1024
-) -> float:
+def accuracy(network: nn.Module, images: Tensor, labels: Tensor, rows: Tensor) -> float:
     """Accuracy in [0, 1] of a network on rows (N,) of images on its device; no copy of them all."""
     network.eval()
     with torch.inference_mode():
-        batches = rows.split(batch_size)
+        batches = rows.split(images_at_once(images.shape, _EVALUATED_AT_ONCE))
         right = [
             (_classes(network(images[batch])) == _likelier(labels[batch])).sum()
             for batch in batches

@@ -69,8 +69,10 @@ def test_any_image_goes_both_ways(
     architecture: str, loss: str, size: tuple[int, int], channels: int
 ) -> None:
     gan, shape = params(architecture=architecture, loss=loss), (channels, *size)
-    images = build_generator(gan, shape)(torch.randn(3, 5))
+    generator = build_generator(gan, shape)
+    images = generator(torch.randn(3, 5))
     assert images.shape == (3, *shape)
+    assert generator.image_shape == shape
     assert images.abs().max() <= 1
     assert build_discriminator(gan, shape)(images).shape == (3,)
 

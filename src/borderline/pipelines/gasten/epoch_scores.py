@@ -14,7 +14,7 @@ from borderline.datasets.tensors import digest, digest_of_weights
 from borderline.measures.confusion import average_confusion_distance, borderline_yield
 from borderline.measures.inference import embed, in_batches, most_other_mass, other_mass, predict
 from borderline.measures.judges import JUDGE_OF, Distance, Reference, check_more_than_features
-from borderline.measures.realism import Moments, RealStatistics, frechet_distance
+from borderline.measures.realism import RealStatistics
 from borderline.params import Setting
 from borderline.pipelines.gasten.gan_params import EarlyStoppingParams
 from borderline.pipelines.gasten.params import measured_settings
@@ -49,12 +49,12 @@ def measurement(
     of more than two classes, cover all images. Latents have the shape (N, Z), the judge's features
     of the real training images (M, D).
     """
-    real = Moments.of(real_features)
+    real = RealStatistics.of(real_features)
 
     def measure(generator: nn.Module) -> dict[str, float]:
         images = in_batches(generator, test_noise, device=device)
-        generated = Moments.of(embed(judge, images, device))
-        scores = {"images": len(images), "fd_lenet": frechet_distance(generated, real)}
+        distance = real.distance(embed(judge, images, device))
+        scores = {"images": len(images), "fd_lenet": distance}
         for name, other in others.items():
             scores[name] = other.real.distance(embed(other.network, images, device))
         if classifier is not None and boundary is not None:

@@ -15,6 +15,7 @@ Method = Literal["gradient_shap", "saliency", "integrated_gradients", "occlusion
 _WINDOW = 5 / 28
 # A single pixel seldom changes the output of a model.
 _SMALLEST_WINDOW = 2
+_STEPS_OF_WINDOW = 5
 
 WITHOUT_GRADIENTS: Method = "occlusion"
 
@@ -57,7 +58,7 @@ class ExplanationParams(Params):
         shap_samples: Random points between baseline and image that GradientSHAP averages.
         steps: Points between black and the image of the integrated gradients.
         window: Side of the square that occlusion blackens, in pixels; None for the part of the
-            image's shorter side that 5 pixels are of 28.
+            image's shorter side that 5 pixels are of 28. It moves by a fifth of its side.
         curve_steps: Steps in which pixels are deleted and inserted.
         random_maps: Random orders of the pixels to compare an attribution with.
         randomisations: Times that the model's weights are drawn anew.
@@ -72,11 +73,22 @@ class ExplanationParams(Params):
     random_maps: int = Field(ge=19)
     randomisations: int = Field(ge=1)
 
-    def window_of(self, side: int) -> int:
-        """The side of the occlusion's square for images of this side, both in pixels."""
-        window = self.window or max(round(side * _WINDOW), _SMALLEST_WINDOW)
+    def squares_of(self, height: int, width: int) -> tuple[tuple[int, int], int]:
+        """Height and width of the square that occlusion blackens, and its steps, in pixels.
+
+        A step of one pixel would take sixteen times as long for twice the side. Steps lead exactly
+        to the far edges, because a square beyond an edge would blacken less than the others.
+        """
+        shorter = min(height, width)
+        window = self.window or max(round(shorter * _WINDOW), _SMALLEST_WINDOW)
         # A square over the whole image would give all pixels the same value.
-        return max(min(window, side - 1), 1)
+        window = max(min(window, shorter - 1), 1)
+        step, rest = max(window // _STEPS_OF_WINDOW, 1), (height - window, width - window)
+        if self.window is None:
+            # A little more than a square where that makes the steps fit.
+            return (window + rest[0] % step, window + rest[1] % step), step
+        fitting = [n for n in range(1, step + 1) if rest[0] % n == rest[1] % n == 0]
+        return (window, window), fitting[-1]
 
     def methods_of(self, has_gradients: bool) -> tuple[Method, ...]:
         """The methods that a model allows for: without gradients, only occlusion."""

@@ -126,15 +126,28 @@ def test_larger_images_take_as_many_squares_that_still_hold_each_pixel(run: RunP
     assert max(seen.values()) < 1.2 * min(seen.values())
 
 
-def test_steps_of_some_pixels_hardly_change_the_attribution(run: RunParams) -> None:
-    class Left(nn.Module):
+@pytest.mark.parametrize("shape", [(41, 41), (57, 57), (64, 64), (128, 128), (64, 101), (8, 200)])
+def test_no_pixel_of_an_even_image_counts_more(shape: tuple[int, int], run: RunParams) -> None:
+    """A square that is cut at an edge would blacken less, and so lower the values there."""
+
+    class Mean(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
-            return 4 * images[..., : images.shape[-1] // 3].mean((1, 2, 3))
+            return images.mean((1, 2, 3))
+
+    attributions = explain("occlusion", torch.ones(1, 1, *shape), run, Mean(), window=None)[0]
+    assert attributions.min().item() == pytest.approx(attributions.max().item(), rel=1e-3)
+
+
+def test_steps_of_some_pixels_hardly_change_the_attribution(run: RunParams) -> None:
+    class Bright(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            weights = torch.linspace(-1, 1, images.shape[-1])
+            return 4 * (images * weights * weights[:, None]).mean((1, 2, 3))
 
     image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    usual = explain("occlusion", image, run, Left(), window=None)
-    finest = Occlusion(lambda batch: torch.sigmoid(Left()(batch))).attribute(
-        image, sliding_window_shapes=(1, 11, 11), strides=(1, 1, 1), baselines=BLACK
+    usual = explain("occlusion", image, run, Bright(), window=None)
+    finest = Occlusion(lambda batch: torch.sigmoid(Bright()(batch))).attribute(
+        image, sliding_window_shapes=(1, 12, 12), strides=(1, 1, 1), baselines=BLACK
     )
     assert agreement(usual, finest[:, 0]).item() > 0.99
 
@@ -157,11 +170,30 @@ def test_window_larger_than_the_image_is_cut(run: RunParams) -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "window", "expected"),
-    [(28, None, 5), (8, None, 2), (16, None, 3), (64, None, 11), (8, 5, 5), (2, None, 1)],
+    ("shape", "window", "square", "step"),
+    [
+        ((28, 28), None, (5, 5), 1),
+        ((41, 41), None, (7, 7), 1),
+        ((8, 8), None, (2, 2), 1),
+        ((16, 16), None, (3, 3), 1),
+        ((64, 64), None, (12, 12), 2),
+        ((128, 128), None, (24, 24), 4),
+        ((64, 101), None, (12, 11), 2),
+        ((8, 200), None, (2, 2), 1),
+        ((8, 8), 5, (5, 5), 1),
+        ((2, 2), None, (1, 1), 1),
+        ((28, 28), 10, (10, 10), 2),
+        # One would not lead to the edge in steps of two.
+        ((28, 28), 11, (11, 11), 1),
+        ((64, 67), 16, (16, 16), 3),
+        ((1, 9), None, (1, 1), 1),
+    ],
 )
-def test_window_follows_the_side_of_the_image(side: int, window: int | None, expected: int) -> None:
-    assert PARAMS.model_copy(update={"window": window}).window_of(side) == expected
+def test_squares_and_their_steps_follow_the_image(
+    shape: tuple[int, int], window: int | None, square: tuple[int, int], step: int
+) -> None:
+    params = PARAMS.model_copy(update={"window": window})
+    assert params.squares_of(*shape) == (square, step)
 
 
 @pytest.mark.parametrize("method", METHODS)

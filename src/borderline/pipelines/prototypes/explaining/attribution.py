@@ -20,7 +20,6 @@ UNITS = {
 }
 """The unit of each method."""
 
-_STEPS_PER_WINDOW = 5
 # Images at once with gradients, of up to so many pixels a side.
 _BATCH_SIZE, _SIDE = 512, 32
 
@@ -90,13 +89,11 @@ def attribute(
             )
         else:
             channels, height, width = image.shape[1:]
-            side = settings.window_of(min(height, width))
-            # At a step of one pixel, twice the side would take sixteen times as long.
-            stride = max(side // _STEPS_PER_WINDOW, 1)
+            square, step = settings.squares_of(height, width)
             values = Occlusion(probability).attribute(
                 image,
-                sliding_window_shapes=(channels, side, side),
-                strides=(channels, stride, stride),
+                sliding_window_shapes=(channels, *square),
+                strides=(channels, step, step),
                 baselines=BLACK,
                 perturbations_per_eval=images_at_once(image.shape),
             )
