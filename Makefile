@@ -45,7 +45,7 @@ bench: $(INSTALLED) ## Measure speed beside reference code (a line `ratio` is th
 	$(BIN)/python benchmarks/clustering_search.py
 	$(BIN)/python benchmarks/clustering_scale.py
 	$(BIN)/python benchmarks/scaling.py
-	@# 256 pixels take another hour.
+	@# 256 pixels take another half an hour, and 11 GB.
 	$(BIN)/python benchmarks/image_sizes.py --sides 28 64 128
 	$(BIN)/python benchmarks/stages.py
 	@# Twelve runs, about two hours: the last one.
