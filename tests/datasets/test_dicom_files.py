@@ -15,7 +15,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless, SecondaryCaptureImageStorage
 
 from borderline.datasets import ImageSource
-from borderline.datasets.decoding import PackageMissing, Unreadable, decoded
+from borderline.datasets.decoding import Unreadable, decoded
+from borderline.datasets.picture import PackageMissing
 
 VALUES = np.array([[0, 100, 200, 4095]] * 2)
 

@@ -14,11 +14,11 @@ from kedro.io import DatasetError
 from PIL import Image
 
 from borderline.datasets import ImageSource, decoding, image_files, labelled_images
-from borderline.datasets.decoding import Picture
 from borderline.datasets.fitting import checked_fit
 from borderline.datasets.image_files import Arrays
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.labelled_images import labelled
+from borderline.datasets.picture import Picture
 from borderline.errors import BorderlineError
 from sources import KINDS, written
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from borderline.datasets.picture import Picture, in_8_bits, span_of
 from borderline.datasets.reading import Unreadable as Unreadable
-from borderline.datasets.scale import Scale, Span
-from borderline.errors import BorderlineError
+from borderline.datasets.scale import Scale
 from borderline.image_sizes import MOST_MEGAPIXELS
 
 PILLOW = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
@@ -33,30 +33,8 @@ _OF_FRAMES = ("GIF", "PNG", "TIFF", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "La")
 # Larger images are decoded one at a time: some take 30 bytes a pixel for a moment.
 _LARGE, _one_at_a_time = 16_000_000, threading.Lock()
-_VALUES_AT_ONCE = 2**22
 # The orientations of cameras that exchange width and height.
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
-
-
-class PackageMissing(BorderlineError):
-    """A package that reads a format is missing; this is no fault of the file."""
-
-
-class Picture(NamedTuple):
-    """An image of 8 bits.
-
-    Attributes:
-        image: In one of Pillow's modes that can be converted to ``L`` and ``RGB``, without
-            transparency.
-        span: The values of its pixels in the file, and the scale that was used.
-        bits: The bits of a channel in the file.
-        several: Whether the file has more frames than this one, its first.
-    """
-
-    image: Image.Image
-    span: Span
-    bits: int
-    several: bool = False
 
 
 class _Stored(NamedTuple):
@@ -170,7 +148,7 @@ def _picture(image: Image.Image, content: bytes, stored: _Stored, scale: Scale |
         )
     if scale is None and (stored.bits == 8 or stored.cut):
         image = _on_paper(image, stored.layout)
-        return Picture(image, _span_of(np.asarray(image.getextrema()), (0, 255)), 8)
+        return Picture(image, span_of(np.asarray(image.getextrema()), (0, 255)), 8)
     values, opacity = _values(image, content, stored)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise Unreadable("it holds NaN or infinite pixels")
@@ -179,42 +157,13 @@ def _picture(image: Image.Image, content: bytes, stored: _Stored, scale: Scale |
         return picture
     picture.image.putalpha(Image.fromarray(opacity))
     visible = values[opacity > 0]
-    span = _span_of(visible, picture.span.scale) if visible.size else picture.span
+    span = span_of(visible, picture.span.scale) if visible.size else picture.span
     return Picture(_on_paper(picture.image, ""), span, stored.bits)
 
 
 def is_dicom(content: bytes) -> bool:
     """Whether the content begins as a DICOM file does; the first ``HEAD`` bytes are enough."""
     return content[128:HEAD] == b"DICM"
-
-
-def in_8_bits(
-    values: np.ndarray, scale: Scale | None, bits: int, inverted: bool = False
-) -> Picture:
-    """Values (H, W) or (H, W, 3) as an image of 8 bits; values beyond the scale are cut off.
-
-    Args:
-        values: The values in the file.
-        scale: The values of black and white; None for 0 and the greatest number of ``bits``.
-        bits: The bits of a channel in the file.
-        inverted: Whether the first value of the scale is white.
-    """
-    low, high = scale or (0.0, 2.0**bits - 1)
-    if scale is None and bits >= 8:
-        pixels = (values >> (bits - 8)).astype(np.uint8)
-    else:
-        pixels = np.empty(values.shape, np.uint8)
-        rows = max(1, _VALUES_AT_ONCE // max(1, values[0].size))
-        for first in range(0, len(values), rows):
-            block = slice(first, first + rows)
-            shares = (values[block].astype(np.float64) - low) / (high - low)
-            pixels[block] = (shares.clip(0, 1) * 255).round().astype(np.uint8)
-    span = _span_of(values, (low, high))
-    return Picture(Image.fromarray(255 - pixels if inverted else pixels), span, bits)
-
-
-def _span_of(values: np.ndarray, scale: Scale) -> Span:
-    return Span(float(values.min()), float(values.max()), scale)
 
 
 def _stored(image: Image.Image) -> _Stored:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from borderline.datasets.decoding import PackageMissing, Picture, Unreadable, in_8_bits
+from borderline.datasets.picture import PackageMissing, Picture, in_8_bits
+from borderline.datasets.reading import Unreadable
 from borderline.datasets.scale import Scale
 
 if TYPE_CHECKING:

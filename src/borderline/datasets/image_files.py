@@ -15,7 +15,6 @@ from borderline.datasets.decoding import EXTENSIONS as EXTENSIONS
 from borderline.datasets.decoding import FORMATS as FORMATS
 from borderline.datasets.decoding import HEAD as HEAD
 from borderline.datasets.decoding import (
-    PackageMissing,
     Unreadable,
     decoded,
     is_dicom,
@@ -23,6 +22,7 @@ from borderline.datasets.decoding import (
 )
 from borderline.datasets.fitting import Fit, checked_fit, is_wide
 from borderline.datasets.limits import BYTES_OF_A_PIXEL, check_memory
+from borderline.datasets.picture import PackageMissing
 from borderline.datasets.scale import Scale, Span, check_inside, on_scale, warn_if_narrow
 from borderline.errors import BorderlineError
 from borderline.image_sizes import MOST_MEGAPIXELS, Size, sides
