@@ -56,11 +56,12 @@ def images_at_once(image_shape: Sequence[int], most: int = BATCH_SIZE, side: int
 
 
 def batch_size_of(network: Callable[[Tensor], Tensor]) -> int:
-    """The number of rows that a network takes at once.
+    """The number of rows that a network, or a method of it, takes at once.
 
     A network that needs much memory has its ``batch_size``, a decoder the ``image_shape`` of its
     images.
     """
+    network = getattr(network, "__self__", network)
     shape = getattr(network, "image_shape", None)
     usual = BATCH_SIZE if shape is None else images_at_once(shape)
     return min(usual, getattr(network, "batch_size", usual))
@@ -99,8 +100,7 @@ def most_other_mass(classifier: nn.Module) -> float | None:
 def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """Probability of classes beside the pair, in [0, 1], (N,); for models with a bound on it."""
     classifier = classifier.to(device).eval()
-    size = batch_size_of(classifier)
-    return in_batches(classifier.other_mass, images, device=device, batch_size=size)  # type: ignore[arg-type]
+    return in_batches(classifier.other_mass, images, device=device)  # type: ignore[arg-type]
 
 
 def has_gradients(classifier: nn.Module) -> bool:
@@ -115,8 +115,7 @@ def embed(network: nn.Module, images: Tensor, device: torch.device) -> Tensor:
         BorderlineError: When values are no finite numbers, or too small or large for float32.
     """
     network = network.to(device).eval()
-    size = batch_size_of(network)
-    embeddings = in_batches(network.embed, images, device=device, batch_size=size)  # type: ignore[arg-type]
+    embeddings = in_batches(network.embed, images, device=device)  # type: ignore[arg-type]
     fault = fault_of(embeddings)
     if fault:
         raise BorderlineError(

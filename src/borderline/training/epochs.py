@@ -197,12 +197,8 @@ def evaluate(network: nn.Module, images: Tensor, labels: Tensor, loss: Loss) -> 
     """Mean loss, and accuracy in [0, 1], of a network on the device of its N >= 1 images."""
     network.eval()
     with torch.inference_mode():
-        logits = torch.cat(
-            [
-                network(batch)
-                for batch in images.split(images_at_once(images.shape, _EVALUATED_AT_ONCE))
-            ]
-        )
+        batches = images.split(images_at_once(images.shape, _EVALUATED_AT_ONCE))
+        logits = torch.cat([network(batch) for batch in batches])
         right = _classes(logits) == _likelier(labels)
         return loss(logits, labels).item(), right.double().mean().item()
 

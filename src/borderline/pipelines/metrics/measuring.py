@@ -59,9 +59,12 @@ def measure_parts(
     scores = confusion_columns(sums, temperature, boundary) | {"temperature": temperature}
     for judge in networks:
         name = measure_name("fd", judge)
-        for column, key in ((name, f"{judge}.all"), (f"{name}_borderline", f"{judge}.borderline")):
-            known = key in moments
-            scores[column] = frechet_distance(moments[key], real[judge]) if known else math.nan
+        for column, images in ((name, "all"), (f"{name}_borderline", "borderline")):
+            of_images = moments.get(f"{judge}.{images}")
+            if of_images is None:
+                scores[column] = math.nan
+            else:
+                scores[column] = frechet_distance(of_images, real[judge])
     return scores, histogram_table(sums), {key: torch.cat(s) for key, s in samples.items()}
 
 
