@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
 import torch
@@ -95,8 +96,9 @@ def frechet_distance(judged: Moments, real: Moments, root: Tensor | None = None)
     return _frechet(judged.mean, judged.covariance, real, root)
 
 
-class RealStatistics(NamedTuple):
-    """Statistics of real images for many Fréchet distances to them, computed once.
+@dataclass(frozen=True, eq=False)
+class _RealImages:
+    """Real images for many Fréchet distances to them.
 
     Attributes:
         scatter: As of :class:`Moments`; shape (0, 0) where the images are not more than dimensions,
@@ -109,6 +111,25 @@ class RealStatistics(NamedTuple):
     scatter: Tensor
     root: Tensor
 
+    @property
+    def moments(self) -> Moments:
+        """Number, mean and covariance."""
+        return Moments(self.n, self.mean, self.scatter)
+
+    def record(self, judge: str) -> dict[str, Tensor]:
+        """The statistics by dotted name, ``<judge>.<field>``."""
+        return {f"{judge}.{field.name}": getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def of_record(cls, tensors: Mapping[str, Tensor], judge: str) -> Self:
+        """The statistics of a judge in such a record."""
+        return cls(*(tensors[f"{judge}.{field.name}"] for field in fields(cls)))
+
+
+@dataclass(frozen=True, eq=False)
+class RealStatistics(_RealImages):
+    """Statistics of real images for many Fréchet distances to them, computed once."""
+
     @classmethod
     def of(cls, features: Tensor) -> Self:
         """Describe real images (N, D)."""
@@ -116,35 +137,21 @@ class RealStatistics(NamedTuple):
 
     def distance(self, features: Tensor) -> float:
         """Fréchet distance of other images (M, D); NaN as in :func:`frechet_distance`."""
-        real = Moments(self.n, self.mean, self.scatter)
-        if not real.has_distance:
+        if not self.moments.has_distance:
             return math.nan
-        return frechet_distance(Moments.of(features), real, self.root)
-
-    def record(self, judge: str) -> dict[str, Tensor]:
-        """The statistics by dotted name, ``<judge>.<field>``."""
-        return {f"{judge}.{name}": tensor for name, tensor in self._asdict().items()}
-
-    @classmethod
-    def of_record(cls, tensors: Mapping[str, Tensor], judge: str) -> Self:
-        """The statistics of a judge in such a record."""
-        return cls(*(tensors[f"{judge}.{name}"] for name in cls._fields))
+        return frechet_distance(Moments.of(features), self.moments, self.root)
 
 
-class Reference(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Reference(_RealImages):
     """Statistics of real images for ``judge_realism``, computed once.
 
     Attributes:
-        scatter: As of :class:`RealStatistics`, and ``root``.
         radii: Distance of each image to its k-th nearest neighbour, shape (M,).
         kernel: Mean of the kernel over all pairs of two images, shape ().
     """
 
     features: Tensor
-    n: Tensor
-    mean: Tensor
-    scatter: Tensor
-    root: Tensor
     radii: Tensor
     kernel: Tensor
 
@@ -156,25 +163,11 @@ class Reference(NamedTuple):
         diagonal = _kernel_with_itself(features).sum()
         pairs = len(features) * (len(features) - 1)
         return cls(
-            features,
             *_described(features),
-            nearest(features, neighbours)[0][:, -1],
-            (total - diagonal) / pairs,
+            features=features,
+            radii=nearest(features, neighbours)[0][:, -1],
+            kernel=(total - diagonal) / pairs,
         )
-
-    def record(self, judge: str) -> dict[str, Tensor]:
-        """As ``RealStatistics.record``."""
-        return {f"{judge}.{name}": tensor for name, tensor in self._asdict().items()}
-
-    @classmethod
-    def of_record(cls, tensors: Mapping[str, Tensor], judge: str) -> Self:
-        """The reference of a judge in such a record."""
-        return cls(*(tensors[f"{judge}.{name}"] for name in cls._fields))
-
-    @property
-    def moments(self) -> Moments:
-        """Number, mean and covariance."""
-        return Moments(self.n, self.mean, self.scatter)
 
 
 def nearest(features: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
