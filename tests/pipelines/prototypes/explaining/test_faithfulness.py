@@ -77,3 +77,14 @@ def test_random_order_is_like_random_orders() -> None:
 def test_random_curves_repeat() -> None:
     one, two = (random_curves(Weighed(), images(), 2, 3, CPU, seed=5) for _ in range(2))
     assert all(np.array_equal(a.deleted, b.deleted) for a, b in zip(one, two, strict=True))
+
+
+def test_a_network_that_needs_much_memory_gets_no_more_images_than_it_takes() -> None:
+    class Large(Weighed):
+        batch_size = 3
+
+        def forward(self, images: Tensor) -> Tensor:
+            assert len(images) <= self.batch_size
+            return super().forward(images)
+
+    random_curves(Large(), images(), 1, 3, CPU, seed=5)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from borderline.measures.inference import in_batches
+from borderline.measures.inference import predict
 from borderline.pipelines.prototypes.explaining.attribution import BLACK
 
 
@@ -42,7 +42,6 @@ def curves(
         steps: S.
         device: The device to compute on.
     """
-    classifier = classifier.to(device).eval()
     ranks = values.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     pixels = ranks.shape[1]
     counts = torch.from_numpy((shares(steps) * pixels).round()).to(ranks.dtype)
@@ -50,7 +49,7 @@ def curves(
 
     def p_of(kept: Tensor) -> np.ndarray:
         shown = torch.where(kept, images[:, None], torch.tensor(BLACK)).flatten(0, 1)
-        p = in_batches(lambda batch: torch.sigmoid(classifier(batch)), shown, device=device)
+        p = predict(classifier, shown, device)
         return p.reshape(len(images), steps + 1).double().numpy()
 
     return Curves(p_of(~gone), p_of(gone))
