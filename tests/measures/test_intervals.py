@@ -15,6 +15,7 @@ from borderline.measures.intervals import (
     estimate_by_groups,
     estimate_of_distinct,
     estimate_of_effective_share,
+    estimate_of_grouped_mean,
     estimate_of_grouped_share,
     estimate_of_mean,
     estimate_of_repeats,
@@ -105,6 +106,20 @@ def test_jackknife_of_a_mean_is_its_standard_error() -> None:
     error = values.std().item() / math.sqrt(1000)
     # Twenty groups know the error to a sixth.
     assert result.high - result.value == pytest.approx(2.093 * error, rel=0.4)
+
+
+def test_mean_of_few_images_has_students_interval() -> None:
+    values = torch.tensor([0.1, 0.4, 0.2, 0.7])
+    half = t.ppf(0.975, 3) * values.double().std().item() / 2
+    expected = (0.35, 0.35 - half, 0.35 + half)
+    assert estimate_of_grouped_mean(values) == pytest.approx(expected)
+    # Each image twice, as a group of its own, says no more.
+    twice = values.repeat(2), torch.arange(4).repeat(2)
+    assert estimate_of_grouped_mean(*twice) == pytest.approx(expected)
+    one = estimate_of_grouped_mean(values, torch.zeros(4))
+    assert one.value == pytest.approx(0.35)
+    assert math.isnan(one.low)
+    assert math.isnan(estimate_of_grouped_mean(values[:0]).value)
 
 
 def test_a_share_that_no_resample_varies_is_not_certain() -> None:

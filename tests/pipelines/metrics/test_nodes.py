@@ -13,6 +13,7 @@ import torch
 
 from borderline.grid import Grid
 from borderline.measures.realism import Moments, frechet_distance
+from borderline.measures.variation import total_variation
 from borderline.params import RunParams
 from borderline.pipelines.classifier.nodes import view_real_images
 from borderline.pipelines.metrics.comparison import REAL
@@ -183,6 +184,7 @@ def test_no_more_than_two_parts_are_in_memory(
 def test_from_images_to_the_choice(
     references: dict[str, References],
     real_view: RealView,
+    pair_images: LabelledImages,
     judge: Classifier,
     classifier: Classifier,
     run: RunParams,
@@ -206,6 +208,8 @@ def test_from_images_to_the_choice(
     leaderboard, figure = choose_generator(
         realism_table=realism,
         real_view=real_view,
+        pair_train=pair_images,
+        pair_test=take_rows(pair_images, slice(20)),
         calibration_table=CALIBRATION,
         grid=GRID,
         metrics=METRICS,
@@ -217,6 +221,10 @@ def test_from_images_to_the_choice(
     assert leaderboard["source"].tolist() == ["x", "y", REAL]
     assert leaderboard["chosen"].tolist() == [True, False, False]
     assert figure.data
+    of_sets = images_of(0)["images"], pair_images["images"][:20]
+    assert leaderboard["total_variation"].tolist()[::2] == pytest.approx(
+        [total_variation(images).mean().item() for images in of_sets]
+    )
     history = pd.DataFrame(
         {"epoch": [0, 1], "images": 100, "fd_lenet": [9.0, 5.0], "yield": 0.1, "acd": [0.3, 0.2]}
     )

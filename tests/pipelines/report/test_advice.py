@@ -85,4 +85,4 @@ def test_few_real_borderline_images_are_a_limit(count: int, warned: bool) -> Non
     measures = with_measures(borderline_test=Measured(value=count / 200, n=200))
     limits = limits_of_method(findings_of(measures=measures, doubts=["one cloud"]))
     assert any(f"Only {count} real test images" in limit for limit in limits) == warned
-    assert "In doubt: one cloud." in limits
+    assert "Evidence against the patterns: one cloud." in limits

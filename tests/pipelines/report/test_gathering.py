@@ -506,6 +506,26 @@ def test_without_patterns_the_note_names_the_baseline_that_is_not_chosen() -> No
     assert (findings.baseline, findings.note) == ("two images", "only 0 borderline images")
 
 
+def test_images_that_are_softer_or_noisier_than_real_ones_are_a_doubt() -> None:
+    known = tables()
+
+    def doubts_of(chosen: float, **changed: pd.DataFrame) -> list[str]:
+        name = "total_variation_borderline"
+        ends = {f"{name}{end}": [0.5, chosen, 0.05] for end in _ENDS}
+        board = known["leaderboard_table"].assign(**ends)
+        findings = gathered(**{"leaderboard_table": board} | changed)
+        return [doubt for doubt in findings.doubts if "pixel to pixel" in doubt]
+
+    assert doubts_of(0.02) == [
+        "the borderline images vary less from pixel to pixel than real ones (total variation "
+        "0.02, of real borderline images 0.05), so they may be soft or low in contrast"
+    ]
+    assert "noisy" in doubts_of(0.2)[0]
+    assert doubts_of(0.05) == []
+    none = known["prototypes_table"][:0]
+    assert doubts_of(0.02, prototypes_table=none) == []
+
+
 @pytest.mark.parametrize("quick", [False, True])
 def test_quick_look_is_marked(quick: bool) -> None:
     assert gathered(run=RunParams(seed=0, device="cpu", quick=quick)).quick is quick

@@ -38,6 +38,7 @@ _HEADLINES = {
     },
     "precision_lenet_borderline": "precision (lenet)<br>borderline",
     "coverage_lenet_borderline": "coverage (lenet)<br>borderline",
+    "total_variation_borderline": "total variation<br>borderline",
     "vendi_lenet_borderline": "Vendi score (lenet)<br>borderline",
     "near_duplicates_lenet_borderline": "near-duplicates (lenet)<br>borderline",
 }

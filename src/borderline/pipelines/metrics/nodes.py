@@ -186,6 +186,8 @@ def find_front(
 def choose_generator(
     realism_table: DataFrame,
     real_view: RealView,
+    pair_train: LabelledImages,
+    pair_test: LabelledImages,
     calibration_table: DataFrame,
     boundary: Boundary,
     *,
@@ -203,7 +205,7 @@ def choose_generator(
     from borderline.pipelines.metrics.measuring import floor_columns
 
     temperature = float(calibration_table["temperature"].iloc[0])
-    floor = floor_columns(real_view, temperature, metrics, boundary)
+    floor = floor_columns(real_view, pair_train, pair_test, temperature, metrics, boundary)
     tables = {name: generators[f"{name}.scores_table"] for name in grid.generators}
     settings = {name: generators.get(f"{name}.settings") for name in grid.generators}
     baselines = {name: kind.baseline for name, kind in settings.items() if kind is not None}

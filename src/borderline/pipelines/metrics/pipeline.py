@@ -73,7 +73,7 @@ def create_pipeline() -> Pipeline:
             "metrics",
             model,
             shared=[
-                *("pair_train", "pair_names", "real_features", "real_reference"),
+                *("pair_train", "pair_test", "pair_names", "real_features", "real_reference"),
                 "real_statistics",
                 *("source", "judge", "committee", "held_out"),
                 *shared,

@@ -115,7 +115,10 @@ def limits_of_method(findings: Findings) -> list[str]:
     if real < _FEWEST_REAL:
         images = _counted(real, "real test image is", "real test images are")
         limits.append(f"Only {images} borderline: too few for a comparison with generated images.")
-    return [*limits, *(f"In doubt: {doubt}." for doubt in findings.doubts)]
+    return [
+        *limits,
+        *(f"Evidence against the {findings.unit}s: {doubt}." for doubt in findings.doubts),
+    ]
 
 
 def _confidence(temperature: float | None) -> str:

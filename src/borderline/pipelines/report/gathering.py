@@ -21,6 +21,7 @@ from borderline.findings import (
     number_of,
 )
 from borderline.measures.intervals import Estimate, estimate_of_share
+from borderline.measures.variation import fault_of_variation
 from borderline.pipelines.report.words import in_words, reproducibility_in_words
 
 Row = Mapping[Any, Any]
@@ -132,7 +133,11 @@ def gather(
         validation=tuple(validation["says"]),
         attributions=tuple(_faithfulness(row) for row in attributions),
         abstaining=tuple(dict.fromkeys(rejection[rejection["abstains_by"].isin(rules)]["says"])),
-        doubts=(*cluster_doubts, *doubts_about(validation, level, many)),
+        doubts=(
+            *cluster_doubts,
+            *doubts_about(validation, level, many),
+            *(_variation(tables) if patterns else ()),
+        ),
         cluster_doubts=cluster_doubts,
         note=clusters["note"] + _baselines_beside(tables) if clusters["note"] else "",
         quick=quick,
@@ -190,6 +195,16 @@ def method_name(method: str) -> str:
 def _chosen(tables: Tables) -> pd.Series[Any]:
     board = tables["leaderboard_table"]
     return board[board["chosen"]].iloc[0]
+
+
+def _variation(tables: Tables) -> list[str]:
+    """The sentence on images that are softer or noisier than real ones, if they are."""
+    chosen, real = _chosen(tables), tables["leaderboard_table"].iloc[-1]
+    name = "total_variation_borderline"
+    if name not in chosen:  # a leaderboard of an earlier version
+        return []
+    fault = fault_of_variation(_estimate(chosen, name), _estimate(real, name))
+    return [fault] if fault else []
 
 
 def _baselines_beside(tables: Tables) -> str:
