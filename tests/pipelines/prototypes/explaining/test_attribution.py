@@ -163,6 +163,14 @@ def test_gradients_of_large_images_are_in_parts(method: Method, run: RunParams) 
     assert in_parts.sum().item() == pytest.approx(p.item(), rel=0.1)
 
 
+@pytest.mark.parametrize("method", ["gradient_shap", "integrated_gradients", "occlusion"])
+def test_no_batch_is_larger_than_the_model_takes(method: Method, run: RunParams) -> None:
+    model = Counting()
+    model.batch_size = 3
+    explain(method, torch.rand(1, 1, 8, 8), run, model)
+    assert model.largest_batch <= 3
+
+
 def test_window_larger_than_the_image_is_cut(run: RunParams) -> None:
     attributions = explain("occlusion", torch.rand(1, 1, 4, 4), run, window=9)
     assert attributions.shape == (1, 4, 4)

@@ -6,7 +6,7 @@ import torch
 from captum.attr import GradientShap, IntegratedGradients, Occlusion, Saliency
 from torch import Tensor, nn
 
-from borderline.measures.inference import images_at_once
+from borderline.measures.inference import batch_size_of, images_at_once
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.params import ExplanationParams, Method
 from borderline.records import LabelledImages
@@ -61,13 +61,13 @@ def attribute(
     if len(images) == 0:
         return images.new_zeros(0, *images.shape[-2:])
     device = run.torch_device()
-    classifier = classifier.to(device).eval()
+    classifier, most = classifier.to(device).eval(), batch_size_of(classifier)
 
     def probability(batch: Tensor) -> Tensor:
         return torch.sigmoid(classifier(batch))
 
     def of_image(image: Tensor) -> Tensor:
-        with_gradients = images_at_once(image.shape, _BATCH_SIZE, _SIDE)
+        with_gradients = min(most, images_at_once(image.shape, _BATCH_SIZE, _SIDE))
         if method == "gradient_shap":
             p = float(probability(image.detach())[0].detach())
             baselines = baselines_of(
@@ -95,7 +95,7 @@ def attribute(
                 sliding_window_shapes=(channels, *square),
                 strides=(channels, step, step),
                 baselines=BLACK,
-                perturbations_per_eval=images_at_once(image.shape),
+                perturbations_per_eval=min(most, images_at_once(image.shape)),
             )
             values = values / channels
         summed: Tensor = values.detach().sum(1).float().cpu()
