@@ -21,6 +21,7 @@ from borderline.imported.classifier import (
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedModelParams
 from borderline.imported.probe import check_contract
+from borderline.measures.inference import predict
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.explanation import randomised
 from conftest import contract_of, imported_model, imported_source
@@ -255,6 +256,21 @@ def test_contract_of_size_and_channels() -> None:
     # A flat image stays flat at any size.
     flat = prepared(torch.full((1, 1, 12, 12), 0.4), contract_of(size=7, fit=True, range=(-1, 1)))
     torch.testing.assert_close(flat, torch.full((1, 1, 7, 7), 0.4))
+
+
+def test_a_model_of_larger_images_gets_fewer_at_once(model: Net) -> None:
+    sizes = []
+
+    class Sized(Net):
+        def forward(self, images: Tensor) -> Tensor:
+            sizes.append((len(images), *images.shape[2:]))
+            return images.mean((1, 2, 3))[:, None].expand(-1, 2)
+
+    classifier = classifier_of("pickle", model, input={"size": 256, "fit": True})
+    classifier.network.module = Sized()
+    predict(classifier, images(40), torch.device("cpu"))
+    assert sizes == [(32, 256, 256), (8, 256, 256)]
+    assert classifier_of("pickle", model).batch_size == 512
 
 
 def test_settings_know_the_file_by_its_content(model: Net) -> None:

@@ -24,6 +24,7 @@ from borderline.imported.params import (
     Source,
 )
 from borderline.imported.user_code import faults_with_lines
+from borderline.measures.inference import images_at_once
 from borderline.params import Setting
 
 
@@ -68,6 +69,11 @@ class Imported(nn.Module):
     def weights(self) -> int | None:
         """The number of weights; None where it is unknown, as for a function."""
         return self.network.count_weights()
+
+    @property
+    def batch_size(self) -> int:
+        """The number of images at once: fewer where the network gets larger ones."""
+        return images_at_once(self.contract.shape or self.image_shape)
 
     def embed(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] to embeddings (N, D)."""

@@ -197,7 +197,7 @@ def evaluate(network: nn.Module, images: Tensor, labels: Tensor, loss: Loss) -> 
     """Mean loss, and accuracy in [0, 1], of a network on the device of its N >= 1 images."""
     network.eval()
     with torch.inference_mode():
-        batches = images.split(images_at_once(images.shape, _EVALUATED_AT_ONCE))
+        batches = images.split(_evaluated_at_once(network, images))
         logits = torch.cat([network(batch) for batch in batches])
         right = _classes(logits) == _likelier(labels)
         return loss(logits, labels).item(), right.double().mean().item()
@@ -207,12 +207,17 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, rows: Tensor) -
     """Accuracy in [0, 1] of a network on rows (N,) of images on its device; no copy of them all."""
     network.eval()
     with torch.inference_mode():
-        batches = rows.split(images_at_once(images.shape, _EVALUATED_AT_ONCE))
+        batches = rows.split(_evaluated_at_once(network, images))
         right = [
             (_classes(network(images[batch])) == _likelier(labels[batch])).sum()
             for batch in batches
         ]
         return int(torch.stack(right).sum()) / len(rows)
+
+
+def _evaluated_at_once(network: nn.Module, images: Tensor) -> int:
+    most = getattr(network, "batch_size", _EVALUATED_AT_ONCE)
+    return min(most, images_at_once(images.shape, _EVALUATED_AT_ONCE))
 
 
 def as_epoch(checkpoint: Checkpoint) -> Epoch:

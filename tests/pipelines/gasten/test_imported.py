@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from borderline.errors import BorderlineError
 from borderline.imported.module_network import ModuleNetwork
 from borderline.imported.params import Source
+from borderline.measures.inference import batch_size_of
 from borderline.params import RunParams
 from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
 from borderline.pipelines.gasten.kinds.imported import Settings, import_generator, keep_sampler
@@ -192,6 +193,18 @@ def test_images_of_another_size_and_colour_are_fitted() -> None:
     check_generator(generator, (3, 8, 6))
     images = generator(torch.randn(2, 7))
     assert torch.equal(images[:, 0], images[:, 2])
+
+
+def test_a_network_of_larger_images_makes_fewer_at_once() -> None:
+    class Large(nn.Module):
+        def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+            return latents.new_zeros(len(labels), 1, 256, 256)
+
+    generator = grid_of(fit=True)
+    assert batch_size_of(generator) == 512
+    generator = grid_of(fit=True)
+    generator.network = ModuleNetwork(Large())
+    assert batch_size_of(generator) == 32
 
 
 def test_output_that_is_not_there_is_named() -> None:

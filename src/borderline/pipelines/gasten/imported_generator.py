@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from borderline.imported.classifier import fitted
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.network import NoScores
 from borderline.imported.user_code import faults_with_lines
+from borderline.measures.inference import BATCH_SIZE, images_at_once
 from borderline.pipelines.gasten.params import ImportedParams
 
 # The names of the images in the outputs of diffusers.
@@ -66,6 +68,16 @@ class ImportedGenerator(nn.Module):
 
     def __reduce__(self) -> Any:
         return type(self), tuple(self.made_of[1].values())
+
+    @cached_property
+    def batch_size(self) -> int:
+        """The number of images at once: fewer where the network's own images are larger."""
+        if not self.settings.fit:
+            return BATCH_SIZE
+        device = next((w.device for w in self.parameters()), torch.device("cpu"))
+        with torch.inference_mode():
+            own = self.own_images(torch.zeros(1, self.latent_dim, device=device))
+        return images_at_once(own.shape) if own.dim() == 4 else BATCH_SIZE
 
     def forward(self, latents: Tensor) -> Tensor:
         """Latent vectors (N, Z) to images."""
