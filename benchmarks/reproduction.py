@@ -30,6 +30,7 @@ REDUCTIONS, CLUSTERINGS = ("umap", "tsne"), ("gmm", "hdbscan")
 STAGES = ("metrics", "clustering", "prototypes", "report")
 SCORES = ("yield", "acd", "fd_lenet", "fd_lenet_n")
 ON_BOUNDARY = {name: f"{name}_lenet_borderline" for name in ("fd", "precision", "density")}
+VARIATION = "total_variation_borderline"
 CLUSTERS = ("recipe", "silhouette", "davies_bouldin", "clusters", "silhouette_original")
 
 Row = dict[str, Any]
@@ -72,6 +73,8 @@ def read_row(data: Path, case: str, model: str) -> Row:
             f"{name}_n": chosen[f"{column}_n"],
             f"real_{name}": real[column],
         }
+    if VARIATION in board:
+        row |= {"total_variation": chosen[VARIATION], "real_total_variation": real[VARIATION]}
     row["seconds_generator"] = chosen["seconds"]
     finalists = _table(of_model / "finalists.csv")
     row |= _of_clusters(

@@ -119,6 +119,7 @@ def test_a_row_is_read_from_the_tables_of_its_run(tmp_path: Path) -> None:
     shared = dict.fromkeys([*figures, "borderline", "images", "seconds", "rule", "acd"], 1)
     board = pd.DataFrame({"source": ["gasten_25", "hybrid", "real images"], **shared})
     board = board.assign(chosen=[False, True, False], **{"yield": [0.1, 1, 0.2]})
+    board["total_variation_borderline"] = [0.3, 0.4, 0.5]
     board.to_csv(of_model / "leaderboard.csv")
     clusters = {"recipe": "r", "davies_bouldin": 1, "clusters": 3, "silhouette_original": 0.1}
     alone = pd.DataFrame(
@@ -142,6 +143,7 @@ def test_a_row_is_read_from_the_tables_of_its_run(tmp_path: Path) -> None:
     (row,) = read_sweep(tmp_path).to_dict("records")
     assert (row["dataset"], row["pair"], row["model"], row["seed"]) == ("mnist", "7v1", "cnn_1", 3)
     assert (row["generator"], row["yield"], row["gasten_yield"]) == ("hybrid", 1, 0.1)
+    assert (row["total_variation"], row["real_total_variation"]) == (0.4, 0.5)
     assert row["gasten_silhouette"] == 0.5, "the best of the paper's reductions and clusterings"
     assert (row["seconds_clustering"], row["seconds_alone"]) == (3, 9)
     assert (row["seconds_flow"], row["seconds_step_1"]) == (11, None)
