@@ -31,6 +31,14 @@ def test_repetitions_that_stay_keep_their_seeds() -> None:
     assert lowered(wrong, {"grid": {"runs": 1}})["grid"]["seeds"] == [4, 5, 6]
 
 
+def test_a_limit_of_none_leaves_a_setting_out() -> None:
+    limits = {"generator_kinds": {"latent_search": {"realism": None}}}
+    entry = {"kind": "latent_search", "realism": {"by": "committee", "keep": 0.5}}
+    settings = {"generators": {"a": entry, "b": {**entry, "realism": None}}}
+    low = lowered(settings, limits)["generators"]
+    assert [low[name]["realism"] for name in "ab"] == [None, None]
+
+
 def parameters_of(conf: Path, environment: str, **changed: Any) -> Parameters:
     return read_parameters(loader_of(conf, environment, **changed)["parameters"])
 

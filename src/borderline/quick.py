@@ -21,7 +21,8 @@ def lowered(settings: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str,
     """Nested settings that stay under limits.
 
     A number is the largest value of a setting, of each item of a list, and of a setting that is
-    None, which means no limit. A text replaces the text of a setting. The limits of a kind, such as
+    None, which means no limit. A text replaces the text of a setting, and None each value, which
+    leaves the setting out. The limits of a kind, such as
     ``generator_kinds.gasten``, hold for its defaults and for each entry of that kind; there None
     means a value that is set elsewhere, and stays. Repetitions keep the first of their seeds.
 
@@ -74,6 +75,8 @@ def _lowered(
 
 
 def _limited(value: Any, limit: Any) -> Any:
+    if limit is None:
+        return None
     if isinstance(value, list):
         return list(dict.fromkeys(_limited(item, limit) for item in value))
     if value is None or (isinstance(value, str) and isinstance(limit, str)):

@@ -288,7 +288,7 @@ GENERATORS = {
         generator={"arguments": {"noise": 0.1, "scale": 0.5}},
     ),
     "no discriminator": Bad(
-        ["generators.hybrid.realism.by is 'discriminator'", "set it to 'judge'"],
+        ["generators.hybrid.realism.by is 'discriminator'", "set it to 'committee' or 'judge'"],
         generator={},
         settings={
             "generators": {

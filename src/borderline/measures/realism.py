@@ -219,7 +219,25 @@ def judge_realism(
     }
 
 
-def realism_scores(features: Tensor, real: Reference) -> Tensor:
+class Balls(NamedTuple):
+    """The balls around real images whose union is the real manifold.
+
+    Attributes:
+        features: Their centres, shape (M, D).
+        radii: Distance of each image to its k-th nearest neighbour, shape (M,).
+    """
+
+    features: Tensor
+    radii: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, neighbours: int) -> Self:
+        """The balls of real images (M, D), more than k, the ``neighbours``."""
+        features = features.double()
+        return cls(features, nearest(features, neighbours)[0][:, -1])
+
+
+def realism_scores(features: Tensor, real: Balls | Reference) -> Tensor:
     """The realism score R of each image (N, D), (N,): Kynkäänniemi et al. 2019, equation 3.
 
     The largest ratio of the radius of a real image to its distance; above 1, the image is inside a

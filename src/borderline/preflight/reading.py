@@ -15,7 +15,7 @@ from borderline.pipeline_registry import STAGES
 from borderline.pipelines.classifier.params import JudgeParams, RepairedModelParams
 from borderline.pipelines.gasten.params import GeneratorContext
 from borderline.pipelines.metrics.params import RULES
-from borderline.preflight.configuration import Globals, Parameters
+from borderline.preflight.configuration import Globals, Parameters, trained_members
 from borderline.preflight.epochs import check_number, check_rules, sizes
 from borderline.preflight.sentences import KINDS_OF, SINGLE, check_names, unknown, validated
 from borderline.training.params import JUDGE_FEATURES
@@ -180,6 +180,7 @@ def _check_generators(parameters: Parameters) -> None:
         gan=parameters.gan,
         confusion=parameters.confusion,
         spaces={n: settings for n, (settings, _) in placed.items() if settings.has_space},
+        members=len(trained_members(parameters)),
     )
     for name, (settings, _) in placed.items():
         settings.check(name, context)

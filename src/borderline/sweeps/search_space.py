@@ -182,7 +182,9 @@ def _check_term(term: str, base: Settings, parameters: Parameters) -> None:
             f"search.term names {term!r}, which does not fit generators.{name} ({reason}): remove "
             "the term, or correct that generator."
         ) from error
-    context = GeneratorContext(gan=parameters.gan, confusion=parameters.confusion, spaces={})
+    context = GeneratorContext(
+        gan=parameters.gan, confusion=parameters.confusion, spaces={}, members=0
+    )
     settings.check(name, context)
 
 

@@ -172,7 +172,7 @@ def test_settings_that_ledgers_of_earlier_versions_lack_are_none_by_default() ->
 
 def test_step_2_has_enough_steps_for_its_discriminator() -> None:
     gan = GAN.model_copy(update={"steps_per_epoch": 4})
-    context = GeneratorContext(gan=gan, confusion=CONFUSION, spaces={})
+    context = GeneratorContext(gan=gan, confusion=CONFUSION, spaces={}, members=1)
     settings(disc_iters=4).check("mine", context)
     with pytest.raises(BorderlineError, match=r"generators\.mine\.disc_iters is 5, .* 4 steps"):
         settings(disc_iters=5).check("mine", context)

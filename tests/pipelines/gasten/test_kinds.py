@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 import yaml
 from kedro.pipeline import Pipeline
+from torch import nn
 
 from borderline.boundary import ConfusionParams
+from borderline.committee import Committee
 from borderline.copies import once
 from borderline.errors import BorderlineError
 from borderline.params import GeneratorParams
@@ -27,7 +29,7 @@ from conftest import (
 )
 
 MAY_TAKE = {
-    *("pair_train", "test_noise", "judge", "real_features", "classifier"),
+    *("pair_train", "test_noise", "judge", "committee", "real_features", "classifier"),
     *("gan.checkpoints", "checkpoints_so_far", "other.generator", "other.discriminator"),
     *("imported_file", "real_view", "boundary"),
     *(once("checkpoints"), once("history_table")),
@@ -79,6 +81,19 @@ def test_search_in_a_tuned_generator_takes_its_networks() -> None:
     realism = {"by": "discriminator", "keep": 0.5}
     pipeline = pipeline_of("latent_search", space_of="other", realism=realism)
     assert {"other.generator", "other.discriminator"} <= pipeline.inputs()
+    assert "committee" not in pipeline.inputs()
+    realism = {"by": "committee", "keep": 0.5}
+    assert "committee" in pipeline_of("latent_search", realism=realism).inputs()
+
+
+def test_the_judge_that_measures_is_not_among_those_that_choose() -> None:
+    members = tuple(nn.Linear(2, 2) for _ in range(3))
+    committee = Committee(members=members, classes=("a", "b"), positive=1, negative=0)
+    settings = settings_of("latent_search", realism={"by": "committee", "keep": 0.25})
+    shared = {"network": nn.Identity(), "judge": members[0], "real_features": {}}
+    sampler = KINDS["latent_search"].keep_sampler(**shared, committee=committee, generator=settings)
+    assert sampler.members == members[1:]
+    assert (sampler.judge, sampler.keep) == (None, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +114,11 @@ def test_search_in_a_tuned_generator_takes_its_networks() -> None:
         ("gasten", {"start": 6}, "one.start is 6"),
         ("latent_search", {"start": 0}, "one.start is 0, .* only noise"),
         (
+            "latent_search",
+            {"realism": {"by": "committee", "keep": 0.5}},
+            "one.realism.by is 'committee', but .* set judge.members to 2 or more",
+        ),
+        (
             "diffusion",
             {"early_stopping": {"metric": "acd", "patience": 1}},
             "one.early_stopping.metric is 'acd', but .* no model under test",
@@ -114,6 +134,7 @@ def test_kind_checks_its_settings_against_those_beside_them(
         gan=gan_params(epochs=4, checkpoint_every=2, compile=True, **values),
         confusion=ConfusionParams(threshold=0.5, band=0.1, scale="probability"),
         spaces={"other": settings_of("gasten")},
+        members=1,
     )
     settings_of(kind).check("one", context)
     with pytest.raises(BorderlineError, match=words):

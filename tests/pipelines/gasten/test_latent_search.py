@@ -55,9 +55,10 @@ def find(
     discriminator: nn.Module | None = None,
     **changed: Any,
 ) -> tuple[Part, str]:
+    shown = changed.pop("real", torch.empty(0, 1, 8, 8))
     values = {"pairs": "random", "truncation": None, "spread": 0.0, "tolerance": 0.01} | changed
     sampler = SearchSampler(generator=generator or Ramp(), discriminator=discriminator, **values)
-    real: LabelledImages = {"images": torch.empty(0, 1, 8, 8), "labels": torch.empty(0)}
+    real: LabelledImages = {"images": shown, "labels": torch.zeros(len(shown))}
     parts = sampler.sample(Model(), real, images, RunParams(seed=5, device="cpu"), 0.5)
     found: list[Part] = []
     while True:
@@ -132,6 +133,28 @@ def test_most_real_images_are_kept() -> None:
     freely, _ = find()
     assert len(kept["images"]) == 300
     assert kept["images"].mean() > freely["images"].mean() + 0.05
+    assert (kept["probabilities"] - 0.5).abs().max() <= 0.0101
+
+
+def test_the_images_that_other_judges_rate_real_are_kept() -> None:
+    class Brightness(nn.Module):
+        def __init__(self, weight: float) -> None:
+            super().__init__()
+            self.weight = weight
+
+        def embed(self, images: Tensor) -> Tensor:
+            return self.weight * images.mean(dim=(1, 2, 3))[:, None]
+
+    random = torch.Generator().manual_seed(2)
+    bright = 0.1 + 0.3 * torch.rand(60, 1, 1, 1, generator=random).expand(-1, 1, 8, 8)
+    # Features of another scale have the same say.
+    judges = Brightness(1.0), Brightness(-100.0)
+    kept, _ = find(members=judges, keep=0.25, real=bright)
+    freely, _ = find()
+    assert len(kept["images"]) == 300
+    shares = [(f["images"].mean((1, 2, 3)) > 0.1).double().mean() for f in (freely, kept)]
+    # At most four times as many.
+    assert 0 < 3 * shares[0] < shares[1]
     assert (kept["probabilities"] - 0.5).abs().max() <= 0.0101
 
 

@@ -25,6 +25,7 @@ from borderline.measures.inference import (
     in_batches,
     passes_per_image,
 )
+from borderline.measures.realism import Balls, realism_scores
 from borderline.params import RunParams
 from borderline.records import LabelledImages, Part, take_rows
 from borderline.sampling import (
@@ -50,6 +51,8 @@ _IMAGES_PER_CROSSING = 8
 # and the others as many as the round before says.
 _MOST_IMAGES_PER_CROSSING = 16
 _RESERVE = 1.25
+# Of a real image, to the edge of its ball.
+_NEIGHBOURS = 5
 # A generator that is no GAN says what it is called, and what to do about its images.
 _ADVICE = "train the GAN longer, start from another epoch, or use a generator of kind gasten"
 
@@ -60,8 +63,10 @@ class SearchSampler(GanSampler):
 
     Attributes:
         budget: Most passes of the decoder for the images; None for no limit.
-        keep: The share of the images to keep, the most real by the discriminator or the judge.
+        keep: The share of the images to keep, the most real by the discriminator, the judge, or the
+            other members of the committee.
         real_features: The judge's features of the real training images, shape (M, D).
+        members: These other members, which do not measure realism.
     """
 
     pairs: Pairs
@@ -73,6 +78,7 @@ class SearchSampler(GanSampler):
     discriminator: nn.Module | None = None
     judge: nn.Module | None = None
     real_features: Tensor | None = None
+    members: tuple[nn.Module, ...] = ()
 
     def sample(
         self,
@@ -85,7 +91,7 @@ class SearchSampler(GanSampler):
         """Images on the boundary, no two of a part alike."""
         with counted_evaluations(self.generator) as evaluations:
             budget = _Budget(self.budget, passes_per_image(self.generator), evaluations)
-            return (yield from self._parts(classifier, images, run, threshold, budget))
+            return (yield from self._parts(classifier, real, images, run, threshold, budget))
 
     def expected_evaluations(self, images: int) -> int:
         """See :class:`Sampler`."""
@@ -95,13 +101,14 @@ class SearchSampler(GanSampler):
     def _parts(
         self,
         classifier: nn.Module,
+        real: LabelledImages,
         images: int,
         run: RunParams,
         threshold: float,
         budget: _Budget,
     ) -> Parts:
         device, random = run.torch_device(), run.generator("latent search")
-        rate = self._rate(device)
+        rate = self._rate(real, device)
         generator = self.generator.to(device).eval()
         classifier = classifier.to(device).eval()
         made, cost = 0, float(_MOST_IMAGES_PER_CROSSING)
@@ -149,11 +156,15 @@ class SearchSampler(GanSampler):
                 return note
         return ""
 
-    def _rate(self, device: torch.device) -> Callable[[Tensor], Tensor] | None:
+    def _rate(
+        self, real: LabelledImages, device: torch.device
+    ) -> Callable[[Tensor], Tensor] | None:
         """A rating of images (N, C, H, W), shape (N,): the more real, the larger."""
         if self.discriminator is not None:
             discriminator = self.discriminator.to(device).eval()
             return lambda images: in_batches(discriminator, images, device=device)
+        if self.members:
+            return self._rate_by_members(real["images"], device)
         if self.judge is None or self.real_features is None:
             return None
         judge = self.judge
@@ -162,6 +173,21 @@ class SearchSampler(GanSampler):
         def rate(images: Tensor) -> Tensor:
             distances, _ = nearest.kneighbors(embed(judge, images, device).numpy())
             return -torch.from_numpy(distances[:, 0])
+
+        return rate
+
+    def _rate_by_members(self, real: Tensor, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """The mean rank of an image by the realism scores of all members."""
+        neighbours = min(_NEIGHBOURS, len(real) - 1)
+        manifolds = [Balls.of(embed(member, real, device), neighbours) for member in self.members]
+
+        def rate(images: Tensor) -> Tensor:
+            scores = [
+                realism_scores(embed(member, images, device), manifold)
+                for member, manifold in zip(self.members, manifolds, strict=True)
+            ]
+            ranks = [score.argsort(stable=True).argsort() for score in scores]
+            return torch.stack(ranks).double().mean(0)
 
         return rate
 

@@ -207,11 +207,14 @@ class GeneratorContext:
 
     Attributes:
         spaces: The generators of the grid that have a latent space, by name.
+        members: The judges of the committee that are trained here, with the one that measures
+            realism; 0 for an imported judge.
     """
 
     gan: GanParams
     confusion: ConfusionParams
     spaces: Mapping[str, GeneratorParams]
+    members: int
 
     def is_in_band(self, reach: float) -> bool:
         """Whether centred probabilities within this distance of 0.5 are borderline."""

@@ -49,7 +49,7 @@ def create_pipeline() -> Pipeline:
             "gasten",
             _generator,
             shared=[
-                *("pair_train", "test_noise", "judge", "real_features"),
+                *("pair_train", "test_noise", "judge", "committee", "real_features"),
                 *("real_statistics", "inception"),
             ],
             of_model=["classifier", "boundary", "real_view", "model_statistics"],

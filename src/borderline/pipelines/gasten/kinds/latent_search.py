@@ -21,6 +21,7 @@ from borderline.records import RealFeatures
 if TYPE_CHECKING:
     from torch import nn
 
+    from borderline.committee import Committee
     from borderline.datasets.checkpoints import Checkpoints
     from borderline.pipelines.gasten.latent_search import SearchSampler
     from borderline.pipelines.gasten.networks import Discriminator, Generator
@@ -34,11 +35,13 @@ class RealismParams(Params):
     """Keep only this share of the images, those that look most real.
 
     Attributes:
-        by: ``discriminator`` (its logit) or ``judge`` (distance to the nearest real image of the
-            pair in the judge's features).
+        by: ``discriminator`` (its logit), ``judge`` (distance to the nearest real image of the
+            pair in the judge's features) or ``committee`` (mean rank by the realism score of its
+            members beside the judge; Kynkäänniemi et al. 2019, equation 3). The judge measures
+            realism, so its own choice looks better to it than to any other network.
     """
 
-    by: Literal["discriminator", "judge"]
+    by: Literal["discriminator", "judge", "committee"]
     keep: float = Field(ge=0.05, le=1)
 
 
@@ -89,7 +92,12 @@ class Settings(StartsFromGan):
         if source is not None and self.is_realism_by("discriminator") and not spaces[source].trains:
             raise BorderlineError(
                 f"generators.{name}.realism.by is 'discriminator', but {source} has none: "
-                "set it to 'judge'."
+                "set it to 'committee' or 'judge'."
+            )
+        if self.is_realism_by("committee") and context.members < 2:
+            raise BorderlineError(
+                f"generators.{name}.realism.by is 'committee', but no judge is trained beside the "
+                "one that measures realism: set judge.members to 2 or more, or realism to null."
             )
         if self.start == 0:
             raise BorderlineError(
@@ -111,7 +119,7 @@ class Settings(StartsFromGan):
                 f"the borderline band ({context.band_in_words}): lower them."
             )
 
-    def is_realism_by(self, network: Literal["discriminator", "judge"]) -> bool:
+    def is_realism_by(self, network: Literal["discriminator", "judge", "committee"]) -> bool:
         """Whether the images are filtered, and by this network."""
         return self.realism is not None and self.realism.by == network
 
@@ -122,7 +130,8 @@ def create_pipeline(settings: Settings) -> Pipeline:
     owner = f"{source}." if source else ""
     # Not every generator has a discriminator.
     discriminator = {"discriminator": f"{owner}discriminator"}
-    more = discriminator if settings.is_realism_by("discriminator") else None
+    more = discriminator if settings.is_realism_by("discriminator") else {}
+    more |= {"committee": "committee"} if settings.is_realism_by("committee") else {}
     take = node(take_networks, ["generator", "discriminator"], checkpoints="gan.checkpoints")
     keep = node(keep_sampler, "sampler", more=more, network=f"{owner}generator")
     return Pipeline([keep] if source else [take, keep])
@@ -144,6 +153,7 @@ def keep_sampler(
     judge: nn.Module,
     real_features: RealFeatures,
     discriminator: nn.Module | None = None,
+    committee: Committee | None = None,
     *,
     generator: Settings,
 ) -> SearchSampler:
@@ -162,4 +172,6 @@ def keep_sampler(
         discriminator=discriminator,
         judge=judge if by_judge else None,
         real_features=real_features["features"] if by_judge else None,
+        # The first member is the judge.
+        members=() if committee is None else committee.members[1:],
     )
