@@ -158,6 +158,17 @@ def test_a_setting_that_came_later_counts_as_its_usual_value(disk: Disk) -> None
         check(**{"models.a.new": 0})
 
 
+def test_a_group_of_settings_that_is_taken_away_is_a_change(disk: Disk) -> None:
+    disk.close("shared", "a", "b", band={"by": "judge", "keep": 0.5})
+    with pytest.raises(BorderlineError, match=r"band.by is None, but two last ran with 'judge'"):
+        disk.check("page", band=None)
+    with pytest.raises(BorderlineError, match=r"band.keep is None, but two last ran with 0.5"):
+        disk.check("page", band={"by": "judge"})
+    disk.close("page", band={"by": "judge", "keep": 0.5})
+    assert disk.unfinished(band={"by": "judge", "keep": 0.5}) == []
+    assert disk.unfinished(band=None) == ["a", "b", "page"]
+
+
 def test_a_node_that_runs_again_takes_those_after_it_off_the_ledger(disk: Disk) -> None:
     disk.open("a")
     assert [name for name, entry in disk.items() if entry] == ["shared", "b"]

@@ -35,6 +35,7 @@ Digests = Callable[[str], Mapping[str, str] | None]
 """Gives the digests of a dataset's files as they are now; None for one without files."""
 
 SOURCE = "source"
+_MODELS = "grid.models"
 _NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -46,17 +47,21 @@ def settings_of(
     ``parameters`` are nested JSON types; ``given`` has the origins of datasets made elsewhere.
     """
     settings = {name: value for name, value in given.items() if name in node.inputs}
-    paths = [name.removeprefix("params:") for name in node.inputs if name.startswith("params:")]
-    for path in paths:
+    for path in _paths(node):
         group, *names = path.split(".")
         # Results do not depend on groups that are not there, such as the call.
         if group in parameters:
             value = reduce(lambda values, name: values[name], names, parameters[group])
             settings.update(flat({path: value}))
     # The nodes of a model do not depend on the other models of the grid.
-    if node.name.partition(".")[0] in settings.get("grid.models", ()):
-        del settings["grid.models"]
+    if node.name.partition(".")[0] in settings.get(_MODELS, ()):
+        del settings[_MODELS]
     return settings
+
+
+def _paths(node: Node) -> list[str]:
+    """The settings and groups of settings that a node takes."""
+    return [name.removeprefix("params:") for name in node.inputs if name.startswith("params:")]
 
 
 def entry(ledger: Ledger, name: str, remedy: str, place: str = "") -> Entry:
@@ -113,13 +118,34 @@ def check(
                 f"The results of {stage} are not from a finished run on the present results of the "
                 f"stages before it: {remedy}"
             )
-        for name, value in settings_of(node, parameters, given).items():
-            former = made.get(name, earlier.get(name))
-            if former != value:
-                raise BorderlineError(
-                    f"{name} is {value!r}, but {stage} last ran with {former!r}: "
-                    f"set it back, or {remedy}"
-                )
+        for name, former, value in _changed_settings(node, made, parameters, given, earlier):
+            raise BorderlineError(
+                f"{name} is {value!r}, but {stage} last ran with {former!r}: "
+                f"set it back, or {remedy}"
+            )
+
+
+def _changed_settings(
+    node: Node,
+    made: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    given: Mapping[str, Any],
+    earlier: Mapping[str, Any],
+) -> Iterator[tuple[str, Any, Any]]:
+    """The settings of a node that changed since its entry was ``made``, each with its values then
+    and now; None for one that is not there.
+
+    A group that is taken away, ``realism: null`` in place of ``realism: {by: judge}``, leaves its
+    settings behind in the entry.
+    """
+    now = settings_of(node, parameters, given)
+    # The entries of repaired models have settings of other nodes too.
+    groups = tuple(f"{path}." for path in _paths(node) if path.partition(".")[0] in parameters)
+    left = [name for name in made if name.startswith(groups) and name != _MODELS]
+    for name in dict.fromkeys([*now, *left]):
+        former, value = made.get(name, earlier.get(name)), now.get(name)
+        if former != value:
+            yield name, former, value
 
 
 def unfinished(
@@ -160,10 +186,7 @@ def unfinished(
             and whole.get("inputs") == inputs_of(node, digests)
             and remade.isdisjoint(node.inputs)
             and all(map(is_there, node.outputs))
-            and all(
-                made.get(name, earlier.get(name)) == value
-                for name, value in settings_of(node, parameters, given).items()
-            )
+            and not any(_changed_settings(node, made, parameters, given, earlier))
         )
         if not finished:
             names.append(node.name)
