@@ -114,7 +114,7 @@ def encode(decoder: nn.Module, images: Tensor, judge: nn.Module, run: RunParams)
             encoder = _trained_encoder(decoder, latents, samples, random, device)
         start = in_batches(encoder, images, device=device)
     spread = _Spread.of(samples, embed(judge, samples, device))
-    size = batch_size_with_gradients(decoder, images.shape)
+    size = batch_size_with_gradients(decoder, images.shape, judge)
     refined: list[Tensor] = []
     for batch in zip(start.split(size), images.split(size), strict=True):
         began = time.perf_counter()

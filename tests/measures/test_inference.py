@@ -13,7 +13,7 @@ from borderline.measures.inference import (
     in_batches,
     predict,
 )
-from borderline.training.networks import Classifier, build_model
+from borderline.training.networks import Classifier, build_library_model, build_model
 
 CPU = torch.device("cpu")
 
@@ -93,6 +93,22 @@ def test_generators_of_large_images_have_small_batches(own: int | None) -> None:
     if own is not None:
         generator.batch_size = own  # type: ignore[assignment]
     assert batch_size_of(generator) == min(128, own or 128)
+
+
+def test_networks_one_after_the_other_take_the_smallest_batch() -> None:
+    decoder, classifier = torch.nn.Identity(), torch.nn.Identity()
+    decoder.batch_size, classifier.batch_size = 40, 30  # type: ignore[assignment]
+    assert batch_size_of(decoder, classifier) == 30
+    assert batch_size_of(decoder) == 40
+    assert batch_size_of() == 512
+    assert batch_size_with_gradients(decoder, (1, 28, 28)) == 128
+    assert batch_size_with_gradients(decoder, (1, 28, 28), classifier) == 30
+
+
+def test_a_library_model_gets_fewer_images_where_it_enlarges_them() -> None:
+    assert batch_size_of(build_library_model("torchvision", "resnet18", 224)) == 41
+    assert batch_size_of(build_library_model("torchvision", "resnet18", None)) == 512
+    assert batch_size_of(build_model("cnn", 1, (1, 28, 28))) == 512
 
 
 def test_a_model_that_needs_much_memory_gets_its_own_batches() -> None:

@@ -73,7 +73,7 @@ def change_latents(
         logits: Tensor = classifier(decode(points))
         return logits
 
-    size = batch_size_of(decoder)
+    size = batch_size_of(decoder, classifier)
     images = in_batches(decode, start, device=device, batch_size=size)
     begins = in_batches(classifier, images, device=device)
     signs, goals = _goals(begins, flipped, threshold)
@@ -83,7 +83,7 @@ def change_latents(
     def excess(changes: Tensor, rows: Tensor) -> Tensor:
         return signs[rows] * logits_of(both[rows] + changes) - aims[rows]
 
-    at_once = batch_size_with_gradients(decoder, images.shape)
+    at_once = batch_size_with_gradients(decoder, images.shape, classifier)
     changes = nearest_point(excess, torch.zeros_like(both), steps, at_once)
     way = _Way(decode, logits_of, start, changes, size)
     return _changed(way, images, signs.cpu(), goals, begins, device)
@@ -106,7 +106,8 @@ def change_pixels(
     begins = in_batches(classifier, start, device=device)
     signs, goals = _goals(begins, flipped, threshold)
     changes = (towards.to(device) - start).repeat(2, *[1] * (start.dim() - 1))
-    way = _Way(lambda x: x, classifier, start, changes, images_at_once(images.shape))
+    size = min(batch_size_of(classifier), images_at_once(images.shape))
+    way = _Way(lambda x: x, classifier, start, changes, size)
     return _changed(way, images, signs, goals, begins, device)
 
 

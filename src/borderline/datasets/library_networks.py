@@ -17,6 +17,7 @@ from borderline.datasets.atomic import ReadOnlyDataset
 from borderline.datasets.imported_file import ImportedFile
 from borderline.errors import BorderlineError, NotInstalled, did_you_mean
 from borderline.image_sizes import Size, sides, spelled
+from borderline.measures.inference import BATCH_SIZE, images_at_once
 
 # Without the outputs that help only the training on ImageNet.
 _ONE_OUTPUT: dict[str, Any] = {"aux_logits": False, "init_weights": True}
@@ -53,6 +54,11 @@ class LibraryFeatures(nn.Module):
         # Stored with the weights, because these belong to them.
         self.register_buffer("mean", torch.tensor(_MEAN).reshape(3, 1, 1))
         self.register_buffer("std", torch.tensor(_STD).reshape(3, 1, 1))
+
+    @property
+    def batch_size(self) -> int:
+        """The number of images at once: fewer where the network gets larger ones."""
+        return BATCH_SIZE if self.size is None else images_at_once(sides(self.size))
 
     def forward(self, images: Tensor) -> Tensor:
         """The features."""

@@ -24,7 +24,7 @@ from borderline.imported.params import (
     Source,
 )
 from borderline.imported.user_code import faults_with_lines
-from borderline.measures.inference import images_at_once
+from borderline.measures.inference import batch_size_of, images_at_once
 from borderline.params import Setting
 
 
@@ -250,6 +250,11 @@ class ImportedClassifier(Imported):
             features: Tensor = judge.embed(images)
             return features
         return super().embed(images)
+
+    @property
+    def batch_size(self) -> int:
+        """The number of images at once, for the judge too if it makes the embeddings."""
+        return min(super().batch_size, batch_size_of(*self._judge))
 
     @cached_property
     def _classes(self) -> int:

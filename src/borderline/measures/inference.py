@@ -55,24 +55,30 @@ def images_at_once(image_shape: Sequence[int], most: int = BATCH_SIZE, side: int
     return max(1, min(most, most * side**2 // math.prod(image_shape[-2:])))
 
 
-def batch_size_of(network: Callable[[Tensor], Tensor]) -> int:
-    """The number of rows that a network, or a method of it, takes at once.
+def batch_size_of(*networks: Callable[[Tensor], Tensor]) -> int:
+    """The number of rows that networks, or methods of them, take at once, one after the other.
 
     A network that needs much memory has its ``batch_size``, a decoder the ``image_shape`` of its
     images.
     """
-    network = getattr(network, "__self__", network)
-    shape = getattr(network, "image_shape", None)
-    usual = BATCH_SIZE if shape is None else images_at_once(shape)
-    return min(usual, getattr(network, "batch_size", usual))
+    sizes = [BATCH_SIZE]
+    for network in networks:
+        owner = getattr(network, "__self__", network)
+        shape = getattr(owner, "image_shape", None)
+        usual = BATCH_SIZE if shape is None else images_at_once(shape)
+        sizes.append(min(usual, getattr(owner, "batch_size", usual)))
+    return min(sizes)
 
 
-def batch_size_with_gradients(decoder: nn.Module, image_shape: Sequence[int]) -> int:
+def batch_size_with_gradients(
+    decoder: nn.Module, image_shape: Sequence[int], *others: nn.Module
+) -> int:
     """The number of latents to decode at once with gradients, which each pass needs memory for.
 
-    ``image_shape`` ends in height and width.
+    ``image_shape`` ends in height and width; ``others`` are the networks that take the images.
     """
-    return max(1, images_at_once(image_shape, most=128, side=32) // passes_per_image(decoder))
+    at_once = images_at_once(image_shape, most=128, side=32) // passes_per_image(decoder)
+    return max(1, min(at_once, batch_size_of(*others)))
 
 
 def passes_per_image(decoder: nn.Module) -> int:

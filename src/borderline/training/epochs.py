@@ -21,7 +21,7 @@ from borderline.datasets.checkpoints import (
 )
 from borderline.datasets.groups import split_groups
 from borderline.datasets.tensors import digest
-from borderline.measures.inference import images_at_once
+from borderline.measures.inference import BATCH_SIZE, batch_size_of, images_at_once
 from borderline.params import RunParams, Setting
 from borderline.records import LabelledImages, tensors_of
 from borderline.training.networks import Classifier, ImageShape
@@ -216,8 +216,8 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, rows: Tensor) -
 
 
 def _evaluated_at_once(network: nn.Module, images: Tensor) -> int:
-    most = getattr(network, "batch_size", _EVALUATED_AT_ONCE)
-    return min(most, images_at_once(images.shape, _EVALUATED_AT_ONCE))
+    at_once, most = images_at_once(images.shape, _EVALUATED_AT_ONCE), batch_size_of(network)
+    return at_once if most == BATCH_SIZE else min(at_once, most)
 
 
 def as_epoch(checkpoint: Checkpoint) -> Epoch:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from borderline.datasets.library_networks import LibraryFeatures, load_pretrained
 from borderline.datasets.storable import storable
 from borderline.image_sizes import Size
+from borderline.measures.inference import batch_size_of
 from borderline.params import Setting
 from borderline.training.params import JUDGE_FEATURES as JUDGE_FEATURES
 from borderline.training.params import PRETRAINED_DIGEST, AnyTrainedModel, LibraryModelParams
@@ -52,6 +53,11 @@ class Classifier(nn.Module):
         self.features = features
         self.head = nn.Linear(width, outputs)
         self.settings: dict[str, Setting] = {}
+
+    @property
+    def batch_size(self) -> int:
+        """The number of images at once: that of the feature extractor."""
+        return batch_size_of(self.features)
 
     def embed(self, images: Tensor) -> Tensor:
         """The inputs of the last layer, shape (N, D)."""

@@ -116,7 +116,7 @@ def test_the_judge_that_measures_is_not_among_those_that_choose() -> None:
         (
             "latent_search",
             {"realism": {"by": "committee", "keep": 0.5}},
-            "one.realism.by is 'committee', but .* set judge.members to 2 or more",
+            "one.realism.by is 'committee', but .* set judge.members to 2 or more, set it to",
         ),
         (
             "diffusion",

@@ -56,10 +56,11 @@ def find(
     **changed: Any,
 ) -> tuple[Part, str]:
     shown = changed.pop("real", torch.empty(0, 1, 8, 8))
+    model = changed.pop("model", Model())
     values = {"pairs": "random", "truncation": None, "spread": 0.0, "tolerance": 0.01} | changed
     sampler = SearchSampler(generator=generator or Ramp(), discriminator=discriminator, **values)
     real: LabelledImages = {"images": shown, "labels": torch.zeros(len(shown))}
-    parts = sampler.sample(Model(), real, images, RunParams(seed=5, device="cpu"), 0.5)
+    parts = sampler.sample(model, real, images, RunParams(seed=5, device="cpu"), 0.5)
     found: list[Part] = []
     while True:
         try:
@@ -134,6 +135,18 @@ def test_most_real_images_are_kept() -> None:
     assert len(kept["images"]) == 300
     assert kept["images"].mean() > freely["images"].mean() + 0.05
     assert (kept["probabilities"] - 0.5).abs().max() <= 0.0101
+
+
+def test_a_model_that_needs_much_memory_gets_no_larger_batches() -> None:
+    class Large(Model):
+        batch_size = 20
+
+        def forward(self, images: Tensor) -> Tensor:
+            assert len(images) <= 20
+            return super().forward(images)
+
+    found, _ = find(images=100, model=Large())
+    assert len(found["images"]) == 100
 
 
 def test_the_images_that_other_judges_rate_real_are_kept() -> None:

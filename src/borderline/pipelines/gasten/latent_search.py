@@ -210,7 +210,7 @@ class SearchSampler(GanSampler):
                 lambda batch: classifier(generator(batch)),
                 latents,
                 device=device,
-                batch_size=batch_size_of(generator),
+                batch_size=batch_size_of(generator, classifier),
             )
             return logits - shift
 

@@ -90,14 +90,16 @@ class Settings(StartsFromGan):
                 f"{' or '.join(['gan', *spaces])}, or add it there."
             )
         if source is not None and self.is_realism_by("discriminator") and not spaces[source].trains:
+            others = "'committee' or 'judge'" if context.members > 1 else "'judge'"
             raise BorderlineError(
                 f"generators.{name}.realism.by is 'discriminator', but {source} has none: "
-                "set it to 'committee' or 'judge'."
+                f"set it to {others}."
             )
         if self.is_realism_by("committee") and context.members < 2:
+            more = "set judge.members to 2 or more, " if context.members else ""
             raise BorderlineError(
-                f"generators.{name}.realism.by is 'committee', but no judge is trained beside the "
-                "one that measures realism: set judge.members to 2 or more, or realism to null."
+                f"generators.{name}.realism.by is 'committee', but there is no judge beside the "
+                f"one that measures realism: {more}set it to 'judge', or realism to null."
             )
         if self.start == 0:
             raise BorderlineError(

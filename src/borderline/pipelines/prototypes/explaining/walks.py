@@ -76,7 +76,7 @@ def shortest_walks(
     # A decoder of several passes gets fewer steps, which find walks that are nearly as short.
     searching = max(_FEWEST_STEPS, _STEPS // passes_per_image(decoder))
     image_shape = in_batches(decoder, start[:1], device=device).shape
-    at_once = batch_size_with_gradients(decoder, image_shape)
+    at_once = batch_size_with_gradients(decoder, image_shape, classifier)
     change = nearest_point(excess, torch.zeros_like(start), searching, at_once)
     return _walk(decoder, classifier, start, change, confident, threshold, steps, device)
 
