@@ -46,7 +46,7 @@ bench: $(INSTALLED) ## Measure speed beside reference code (a line `ratio` is th
 	$(BIN)/python benchmarks/clustering_scale.py
 	$(BIN)/python benchmarks/scaling.py
 	@# 256 pixels take another half an hour, and 11 GB.
-	$(BIN)/python benchmarks/image_sizes.py --sides 28 64 128
+	$(BIN)/python benchmarks/larger_images.py --sides 28 64 128
 	$(BIN)/python benchmarks/stages.py
 	@# Twelve runs, about two hours: the last one.
 	$(BIN)/python benchmarks/reproducibility.py

@@ -5,7 +5,7 @@ Whole runs on random images of 28 to 256 pixels in colour: a decoder without a t
 epoch. The seconds of a stage are those that the processor works for its nodes, of all threads
 together: other work on the machine hardly changes them. The memory is the largest of the process.
 
-    python benchmarks/image_sizes.py --plot docs/image_sizes.png
+    python benchmarks/larger_images.py --plot docs/larger_images.png
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def settings(side: int, folder: Path) -> tuple[dict[str, object], dict[str, obje
     }
     source = {
         "kind": "callable",
-        "import_path": "image_sizes.Decoder",
+        "import_path": "larger_images.Decoder",
         "arguments": {"side": side},
     }
     space = {"kind": "imported", "source": source, "latent_dim": CHANNELS * GRID**2}
