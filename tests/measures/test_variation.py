@@ -54,7 +54,7 @@ def test_two_real_images_are_hardly_ever_a_reference() -> None:
 @pytest.mark.parametrize(
     ("images", "real", "word"),
     [
-        (Estimate(0.03, 0.029, 0.031), Estimate(0.05, 0.045, 0.055), "0.03, of real"),
+        (Estimate(0.03, 0.029, 0.031), Estimate(0.05, 0.045, 0.055), "0.030, of real"),
         (Estimate(0.05, 0.049, 0.051), Estimate(0.03, 0.025, 0.035), "noisy"),
         # Of smooth images.
         (Estimate(3e-4, 2.9e-4, 3.1e-4), Estimate(4.5e-4, 4e-4, 5e-4), "images 0.00045)"),

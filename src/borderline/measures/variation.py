@@ -65,5 +65,5 @@ def fault_of_variation(images: Estimate, real: Estimate) -> str:
         return ""
     return (
         f"the borderline images vary {word} from pixel to pixel than real ones (total variation "
-        f"{images.value:.2g}, of real borderline images {real.value:.2g}), so they may be {cause}"
+        f"{images.value:#.2g}, of real borderline images {real.value:#.2g}), so they may be {cause}"
     )

@@ -518,7 +518,7 @@ def test_images_that_are_softer_or_noisier_than_real_ones_are_a_doubt() -> None:
 
     assert doubts_of(0.02) == [
         "the borderline images vary less from pixel to pixel than real ones (total variation "
-        "0.02, of real borderline images 0.05), so they may be soft or low in contrast"
+        "0.020, of real borderline images 0.050), so they may be soft or low in contrast"
     ]
     assert "noisy" in doubts_of(0.2)[0]
     assert doubts_of(0.05) == []

@@ -203,7 +203,7 @@ def _points(difference: Measured) -> tuple[str, str]:
 
 def _score(row: pd.Series[Any], name: str) -> tuple[str, str]:
     form = "{:.1%}" if name == "yield" else "{:.1f}" if name.startswith("fd_") else "{:.3f}"
-    form = "{:.2g}" if name.startswith("total_variation") else form
+    form = "{:#.2g}" if name.startswith("total_variation") else form
     return with_interval(form, *(row[f"{name}{end}"] for end in ("", "_low", "_high")))
 
 
