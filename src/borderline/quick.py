@@ -22,9 +22,9 @@ def lowered(settings: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str,
 
     A number is the largest value of a setting, of each item of a list, and of a setting that is
     None, which means no limit. A text replaces the text of a setting, and None each value, which
-    leaves the setting out. The limits of a kind, such as
-    ``generator_kinds.gasten``, hold for its defaults and for each entry of that kind; there None
-    means a value that is set elsewhere, and stays. Repetitions keep the first of their seeds.
+    leaves the setting out. The limits of a kind, such as ``generator_kinds.gasten``, hold for its
+    defaults and for each entry of that kind; there None means a value that is set elsewhere, and
+    stays. Repetitions keep the first of their seeds.
 
     Example:
         >>> lowered({"epochs": 9, "start": [2, 8], "steps": None}, {"epochs": 3, "start": 3})

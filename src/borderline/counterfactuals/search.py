@@ -12,7 +12,6 @@ from borderline.boundary import logit, uncentred
 from borderline.measures.inference import (
     batch_size_of,
     batch_size_with_gradients,
-    images_at_once,
     in_batches,
 )
 from borderline.searching import find_crossings, nearest_point
@@ -106,8 +105,7 @@ def change_pixels(
     begins = in_batches(classifier, start, device=device)
     signs, goals = _goals(begins, flipped, threshold)
     changes = (towards.to(device) - start).repeat(2, *[1] * (start.dim() - 1))
-    size = min(batch_size_of(classifier), images_at_once(images.shape))
-    way = _Way(lambda x: x, classifier, start, changes, size)
+    way = _Way(lambda x: x, classifier, start, changes, batch_size_of(classifier))
     return _changed(way, images, signs, goals, begins, device)
 
 

@@ -7,7 +7,7 @@ whole groups (Davison and Hinkley 1997, section 3.8), or use the cluster-robust 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -76,13 +76,14 @@ def estimate_by_groups(value: float, without: Callable[[Tensor], float], images:
     return estimate_of_deletions(value, torch.tensor(replicates, dtype=torch.float64))
 
 
-def deletions(member: Tensor) -> list[Tensor]:
+def deletions(member: Tensor) -> Iterator[Tensor]:
     """The rows that remain when a part of the images is left out, for each of at most 20 parts.
 
     ``member`` (N,) numbers the group of each image from 0 on; a part holds whole groups.
     """
     parts = min(_GROUPS, int(member.max()) + 1)
-    return [(member % parts != left_out).nonzero()[:, 0] for left_out in range(parts)]
+    # One after the other: of millions of images, all together take hundreds of megabytes.
+    return ((member % parts != left_out).nonzero()[:, 0] for left_out in range(parts))
 
 
 def estimate_of_deletions(value: float, replicates: Tensor) -> Estimate:
@@ -268,15 +269,10 @@ def estimate_of_grouped_mean(values: Tensor, groups: Tensor | None = None) -> Es
     """
     if len(values) == 0:
         return Estimate.none()
-    numbers, images = values.double().numpy(), len(values)
-    mean, member = float(numbers.mean()), members(groups)
-    member = np.arange(images) if member is None else member
-    part = member % min(_GROUPS, int(member.max()) + 1)
-    sizes = np.bincount(part)
-    if len(sizes) < 2:
-        return Estimate(mean, math.nan, math.nan)
-    without = (numbers.sum() - np.bincount(part, numbers)) / (images - sizes)
-    return estimate_of_deletions(mean, torch.from_numpy(without))
+    values, member = values.double(), members(groups)
+    of_group = torch.arange(len(values)) if member is None else torch.from_numpy(member)
+    without = torch.stack([values[rows].mean() for rows in deletions(of_group)])
+    return estimate_of_deletions(values.mean().item(), without)
 
 
 def estimate_of_repeats(values: Sequence[float]) -> Estimate:

@@ -165,7 +165,7 @@ class Reference(_RealImages):
         return cls(
             *_described(features),
             features=features,
-            radii=nearest(features, neighbours)[0][:, -1],
+            radii=Balls.of(features, neighbours).radii,
             kernel=(total - diagonal) / pairs,
         )
 

@@ -217,6 +217,7 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, rows: Tensor) -
 
 def _evaluated_at_once(network: nn.Module, images: Tensor) -> int:
     at_once, most = images_at_once(images.shape, _EVALUATED_AT_ONCE), batch_size_of(network)
+    # BATCH_SIZE is the default, no limit of the network.
     return at_once if most == BATCH_SIZE else min(at_once, most)
 
 

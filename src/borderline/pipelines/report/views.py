@@ -25,6 +25,7 @@ _COLUMNS = {
     "fd_classifier": "fd_classifier",
     "fid": "FID",
 }
+_FORMS = {"yield": "{:.1%}", "total_variation_borderline": "{:#.2g}"}
 
 
 def view_model(
@@ -202,8 +203,7 @@ def _points(difference: Measured) -> tuple[str, str]:
 
 
 def _score(row: pd.Series[Any], name: str) -> tuple[str, str]:
-    form = "{:.1%}" if name == "yield" else "{:.1f}" if name.startswith("fd_") else "{:.3f}"
-    form = "{:#.2g}" if name.startswith("total_variation") else form
+    form = _FORMS.get(name, "{:.1f}" if name.startswith("fd_") else "{:.3f}")
     return with_interval(form, *(row[f"{name}{end}"] for end in ("", "_low", "_high")))
 
 
