@@ -14,8 +14,8 @@ from kedro.io import DatasetError
 from PIL import Image
 
 from borderline.datasets import ImageSource, decoding, image_files, labelled_images
+from borderline.datasets.arrays import Arrays
 from borderline.datasets.fitting import checked_fit
-from borderline.datasets.image_files import Arrays
 from borderline.datasets.image_source import SourceImages
 from borderline.datasets.labelled_images import labelled
 from borderline.datasets.picture import Picture

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 
-from borderline.datasets.image_files import Arrays, ImageArrays
+from borderline.datasets.arrays import Arrays, ImageArrays
 from borderline.datasets.reading import read_regular
 from borderline.errors import BorderlineError
 

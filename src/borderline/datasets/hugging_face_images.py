@@ -11,8 +11,9 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
+from borderline.datasets.arrays import ImageArrays
 from borderline.datasets.class_names import in_order
-from borderline.datasets.image_files import ImageArrays, ImageFile, Wanted, decode_splits
+from borderline.datasets.image_files import ImageFile, Wanted, decode_splits
 from borderline.datasets.limits import LARGEST_TABLE
 from borderline.datasets.reading import Folder, Unreadable, other_folder
 from borderline.datasets.splits import splits_among

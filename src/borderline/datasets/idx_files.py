@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from borderline.datasets.image_files import Arrays, ImageArrays, channels_first
+from borderline.datasets.arrays import Arrays, ImageArrays, channels_first
 from borderline.datasets.limits import check_bytes
 from borderline.errors import BorderlineError
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from fsspec.core import url_to_fs
 
+from borderline.datasets.arrays import Arrays, ImageArrays, channels_first, with_validation
 from borderline.datasets.class_names import in_order
-from borderline.datasets.image_files import Arrays, ImageArrays, channels_first, with_validation
 from borderline.datasets.limits import check_bytes, check_labels, memory
 from borderline.datasets.reading import Unreadable, read_regular
 from borderline.datasets.scale import Span, check_inside, span_of, warn_if_narrow

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from borderline.datasets.arrays import Arrays, with_validation
 from borderline.datasets.decoding import EXTENSIONS as EXTENSIONS
 from borderline.datasets.decoding import FORMATS as FORMATS
 from borderline.datasets.decoding import HEAD as HEAD
@@ -23,7 +24,7 @@ from borderline.datasets.decoding import (
 from borderline.datasets.fitting import Fit, checked_fit, is_wide
 from borderline.datasets.limits import BYTES_OF_A_PIXEL, check_memory
 from borderline.datasets.picture import PackageMissing
-from borderline.datasets.scale import Scale, Span, check_inside, on_scale, warn_if_narrow
+from borderline.datasets.scale import Scale, Span, check_inside, warn_if_narrow
 from borderline.errors import BorderlineError
 from borderline.image_sizes import MOST_MEGAPIXELS, Size, sides
 
@@ -37,30 +38,6 @@ _SHOWN = 5
 _LONGEST = 200  # letters of a file's name in a message
 _READERS = 4
 _AT_ONCE = 1024
-
-
-class Arrays(NamedTuple):
-    """Images as arrays.
-
-    Attributes:
-        pixels: Shape (N, C, H, W), on ``scale``.
-        labels: Shape (N,).
-        columns: Other values of each image, N rows; None for none.
-        validation: Which training images are used for validation only, bool (N,); None where the
-            source does not say.
-        scale: The values of black and white in ``pixels``, as for
-            :func:`~borderline.datasets.scale.on_scale`.
-    """
-
-    pixels: np.ndarray
-    labels: np.ndarray
-    columns: pd.DataFrame | None = None
-    validation: np.ndarray | None = None
-    scale: Scale | None = None
-
-
-ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
-"""The classes, the training images, and the test images if there are some."""
 
 
 class ImageFile(NamedTuple):
@@ -179,55 +156,6 @@ def _check_sizes(files: list[ImageFile], wanted: Wanted, source: str) -> None:
         check_memory((len(sizes), 1, sizes[0][1], sizes[0][0]), None, source)
 
 
-def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Arrays:
-    """The training images, followed by the validation images, which ``validation`` marks.
-
-    Args:
-        validation: None leaves the training images as they are.
-        source: The name of the source in messages.
-
-    Raises:
-        BorderlineError: When the validation images have another shape, or lack a class.
-    """
-    if validation is None:
-        return train
-    if validation.pixels.shape[1:] != train.pixels.shape[1:]:
-        raise BorderlineError(
-            f"The validation images of {source} have the shape {validation.pixels.shape[1:]} "
-            f"(channels, height, width), but the training images {train.pixels.shape[1:]}: convert "
-            "them, or set source.size and source.colour."
-        )
-    lacking = sorted({*train.labels.tolist()} - {*validation.labels.tolist()})
-    if lacking:
-        raise BorderlineError(
-            f"The validation images of {source} show no image of the classes with the labels "
-            f"{', '.join(map(str, lacking))}: add some, or remove the validation images."
-        )
-    if train.scale != validation.scale:
-        train, validation = (
-            part._replace(pixels=on_scale(part.pixels, part.scale), scale=None)
-            for part in (train, validation)
-        )
-    counts = len(train.labels), len(validation.labels)
-    columns = [
-        pd.DataFrame(index=range(count)) if part.columns is None else part.columns
-        for part, count in zip((train, validation), counts, strict=True)
-    ]
-    joined = pd.concat(columns, ignore_index=True)
-    logger.info(
-        "%s has %d validation images: they replace validation_share of the training images",
-        source,
-        counts[1],
-    )
-    return Arrays(
-        np.concatenate([train.pixels, validation.pixels]),
-        np.concatenate([train.labels, validation.labels]),
-        joined if len(joined.columns) else None,
-        np.repeat([False, True], counts),
-        train.scale,
-    )
-
-
 def _opened_files(
     files: list[ImageFile], wanted: Wanted, source: str
 ) -> tuple[list[ImageFile], list[_Pixels]]:
@@ -306,15 +234,6 @@ def _stacked(files: list[ImageFile], images: list[_Pixels]) -> Arrays:
         np.array([file.label for file in files], dtype=np.int64),
         columns if len(columns.columns) else None,
     )
-
-
-def channels_first(images: np.ndarray) -> np.ndarray:
-    """Images as (N, C, H, W), from (N, H, W), (N, H, W, C) or (N, C, H, W); C is 1 or 3."""
-    if images.ndim == 3:
-        return images[:, None]
-    if images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
-        return np.moveaxis(images, -1, 1)
-    return images
 
 
 def is_image(name: str, head: Callable[[], bytes]) -> bool:

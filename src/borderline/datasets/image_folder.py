@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from fsspec.core import url_to_fs
 
+from borderline.datasets.arrays import ImageArrays
 from borderline.datasets.class_names import same_letters
 from borderline.datasets.folder_layouts import (
     CLASS,
@@ -21,13 +22,7 @@ from borderline.datasets.folder_layouts import (
     find_splits,
 )
 from borderline.datasets.folders import Walker, listing
-from borderline.datasets.image_files import (
-    FORMATS,
-    ImageArrays,
-    ImageFile,
-    Wanted,
-    decode_splits,
-)
+from borderline.datasets.image_files import FORMATS, ImageFile, Wanted, decode_splits
 from borderline.datasets.image_tables import (
     Rows,
     find_split_column,

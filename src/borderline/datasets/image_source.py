@@ -19,9 +19,9 @@ from borderline.records import LabelledImages, take_rows
 if TYPE_CHECKING:
     import pandas as pd
 
+    from borderline.datasets.arrays import Arrays, ImageArrays
     from borderline.datasets.fitting import Fit
     from borderline.datasets.groups import Groups
-    from borderline.datasets.image_files import Arrays, ImageArrays
     from borderline.image_sizes import Size
     from borderline.params import PairParams, RunParams
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from fsspec.core import url_to_fs
 
+from borderline.datasets.arrays import ImageArrays
 from borderline.datasets.class_names import in_order
-from borderline.datasets.image_files import ImageArrays, ImageFile, Wanted, decode_splits
+from borderline.datasets.image_files import ImageFile, Wanted, decode_splits
 from borderline.datasets.metadata_tables import SUFFIXES, choose_column, class_names, read_table
 from borderline.datasets.reading import Folder, Unreadable, other_folder
 from borderline.datasets.splits import split_of

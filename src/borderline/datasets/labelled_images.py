@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from borderline.datasets.arrays import Arrays
 from borderline.datasets.fitting import Fit
-from borderline.datasets.image_files import Arrays
 from borderline.datasets.scale import on_scale
 from borderline.image_sizes import Size, sides
 from borderline.records import LabelledImages

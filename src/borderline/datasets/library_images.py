@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from borderline.datasets.image_files import Arrays, ImageArrays, channels_first
+from borderline.datasets.arrays import Arrays, ImageArrays, channels_first
 from borderline.errors import BorderlineError
 
 _PLACES = {

@@ -1,0 +1,96 @@
+"""Labelled images as arrays, whatever they were read from."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from borderline.datasets.scale import Scale, on_scale
+from borderline.errors import BorderlineError
+
+logger = logging.getLogger(__name__)
+
+
+class Arrays(NamedTuple):
+    """Images as arrays.
+
+    Attributes:
+        pixels: Shape (N, C, H, W), on ``scale``.
+        labels: Shape (N,).
+        columns: Other values of each image, N rows; None for none.
+        validation: Which training images are used for validation only, bool (N,); None where the
+            source does not say.
+        scale: The values of black and white in ``pixels``, as for
+            :func:`~borderline.datasets.scale.on_scale`.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    columns: pd.DataFrame | None = None
+    validation: np.ndarray | None = None
+    scale: Scale | None = None
+
+
+ImageArrays = tuple[tuple[str, ...], Arrays, Arrays | None]
+"""The classes, the training images, and the test images if there are some."""
+
+
+def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Arrays:
+    """The training images, followed by the validation images, which ``validation`` marks.
+
+    Args:
+        validation: None leaves the training images as they are.
+        source: The name of the source in messages.
+
+    Raises:
+        BorderlineError: When the validation images have another shape, or lack a class.
+    """
+    if validation is None:
+        return train
+    if validation.pixels.shape[1:] != train.pixels.shape[1:]:
+        raise BorderlineError(
+            f"The validation images of {source} have the shape {validation.pixels.shape[1:]} "
+            f"(channels, height, width), but the training images {train.pixels.shape[1:]}: convert "
+            "them, or set source.size and source.colour."
+        )
+    lacking = sorted({*train.labels.tolist()} - {*validation.labels.tolist()})
+    if lacking:
+        raise BorderlineError(
+            f"The validation images of {source} show no image of the classes with the labels "
+            f"{', '.join(map(str, lacking))}: add some, or remove the validation images."
+        )
+    if train.scale != validation.scale:
+        train, validation = (
+            part._replace(pixels=on_scale(part.pixels, part.scale), scale=None)
+            for part in (train, validation)
+        )
+    counts = len(train.labels), len(validation.labels)
+    columns = [
+        pd.DataFrame(index=range(count)) if part.columns is None else part.columns
+        for part, count in zip((train, validation), counts, strict=True)
+    ]
+    joined = pd.concat(columns, ignore_index=True)
+    logger.info(
+        "%s has %d validation images: they replace validation_share of the training images",
+        source,
+        counts[1],
+    )
+    return Arrays(
+        np.concatenate([train.pixels, validation.pixels]),
+        np.concatenate([train.labels, validation.labels]),
+        joined if len(joined.columns) else None,
+        np.repeat([False, True], counts),
+        train.scale,
+    )
+
+
+def channels_first(images: np.ndarray) -> np.ndarray:
+    """Images as (N, C, H, W), from (N, H, W), (N, H, W, C) or (N, C, H, W); C is 1 or 3."""
+    if images.ndim == 3:
+        return images[:, None]
+    if images.shape[-1] in (1, 3) and images.shape[1] not in (1, 3):
+        return np.moveaxis(images, -1, 1)
+    return images
