@@ -32,6 +32,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options as ChromeOptions
 from selenium.webdriver.chrome.service import Service as ChromeService
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
 from torch import Tensor
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -452,6 +453,13 @@ def open_page(chromium: WebDriver, address: str, width: int = 1280, height: int 
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     chromium.get_log("browser")  # what other pages said
     chromium.get(address)
+    wait_until_loaded(chromium)
+
+
+def wait_until_loaded(chromium: WebDriver) -> None:
+    """Wait for the whole page: the driver may return before the page's script has run."""
+    ready = "return document.readyState === 'complete'"
+    WebDriverWait(chromium, 60).until(lambda page: page.execute_script(ready))
 
 
 def copy_project(folder: Path) -> Path:

@@ -32,6 +32,7 @@ from conftest import (
     open_page,
     reporting_folder,
     run_here,
+    wait_until_loaded,
 )
 from raters import NAMES, answers_of, good, items_of, rated
 
@@ -154,6 +155,7 @@ def test_reload_loses_nothing_and_delete_forgets_all(page: WebDriver, address: s
     page.find_element(By.ID, "rater").send_keys("ada", Keys.ENTER)
     press(page, *(KEY[word] for word in WORDS[:3]))
     page.refresh()
+    wait_until_loaded(page)
     assert page.find_element(By.ID, "rater").get_property("value") == "ada"
     assert text(page, "place") == f"Image 4 of {COUNT}"
     assert page.find_element(By.ID, "progress").get_property("value") == 3
@@ -164,6 +166,7 @@ def test_reload_loses_nothing_and_delete_forgets_all(page: WebDriver, address: s
     assert "answers" in kept
     assert "ada" not in kept
     page.refresh()
+    wait_until_loaded(page)
     assert page.find_element(By.ID, "rater").get_property("value") == ""
     assert text(page, "place") == f"Image 1 of {COUNT}"
     assert text(page, "count") == "0 answered"

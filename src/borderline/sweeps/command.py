@@ -255,7 +255,7 @@ def _conclude(plan: Plan, state: State, *, all_pairs: bool) -> bool:
     with harmless(not_shown):
         console.print(tables.for_console(means, console))
     echo(f"All scores: {plan.folder}/{', '.join(files[:-1])} and {files[-1]}")
-    if "note" in table and table["note"].fillna("").ne("").any():
+    if "note" in table and table["note"].dropna().ne("").any():
         echo("The column note of results.csv has notes, such as why a generator made no images.")
     failures = [(r.sweep_run, failure) for r in state.records.values() for failure in r.failures]
     for run, failure in failures:
