@@ -65,7 +65,7 @@ def read_row(data: Path, case: str, model: str) -> Row:
         row |= {f"gasten_{n}": gasten[n] for n in ("images", "borderline", *SCORES)}
         row["seconds_gasten"] = gasten["seconds"]
     row |= _of_clusters("gasten_", papers_best(_table(of_model / GASTEN / "alone.csv")))
-    row |= {"generator": chosen.name, "rule": chosen["rule"]}
+    row |= {"generator": chosen.name, "rule": chosen["rule"], "images": chosen["images"]}
     row |= {name: chosen[name] for name in SCORES}
     for name, column in ON_BOUNDARY.items():
         row |= {

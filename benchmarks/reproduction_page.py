@@ -25,6 +25,7 @@ FIGURES = {
     },
     "ours": {
         "generator": "generator:",
+        "images": "images:.0f",
         "yield %": "yield:.1%",
         "ACD": "acd:.4f",
         "precision: generated / real": "precision/real_precision:.2f",
@@ -68,7 +69,8 @@ COMPARED = {
     "its ACD": "gasten_acd:.3f",
     "its `fd_lenet`": "gasten_fd_lenet:.1f",
     "its silhouette": "gasten_silhouette:.2f",
-    "yield of the chosen generator %": "yield:.1%",
+    "images of the chosen generator": "images:.0f",
+    "its yield %": "yield:.1%",
     "ACD": "acd:.4f",
     "precision": "precision:.2f",
     "density": "density:.2f",
