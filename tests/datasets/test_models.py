@@ -74,6 +74,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
         truncation=None,
         judge=model(),
         real_features=torch.rand(3, 4).T,
+        columns=(1, 0),
         **SEARCH,
     ),
     "onnx": lambda: imported("onnx"),

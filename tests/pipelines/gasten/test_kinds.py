@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from kedro.pipeline import Pipeline
 from torch import nn
@@ -81,19 +82,26 @@ def test_search_in_a_tuned_generator_takes_its_networks() -> None:
     realism = {"by": "discriminator", "keep": 0.5}
     pipeline = pipeline_of("latent_search", space_of="other", realism=realism)
     assert {"other.generator", "other.discriminator"} <= pipeline.inputs()
-    assert "committee" not in pipeline.inputs()
-    realism = {"by": "committee", "keep": 0.5}
-    assert "committee" in pipeline_of("latent_search", realism=realism).inputs()
+    # The judges say the class, whichever network rates.
+    assert "committee" in pipeline.inputs()
+    assert "committee" not in pipeline_of("latent_search").inputs()
 
 
-def test_the_judge_that_measures_is_not_among_those_that_choose() -> None:
-    members = tuple(nn.Linear(2, 2) for _ in range(3))
-    committee = Committee(members=members, classes=("a", "b"), positive=1, negative=0)
-    settings = settings_of("latent_search", realism={"by": "committee", "keep": 0.25})
-    shared = {"network": nn.Identity(), "judge": members[0], "real_features": {}}
-    sampler = KINDS["latent_search"].keep_sampler(**shared, committee=committee, generator=settings)
-    assert sampler.members == members[1:]
-    assert (sampler.judge, sampler.keep) == (None, 0.25)
+@pytest.mark.parametrize("by", ["committee", "judge", "discriminator"])
+def test_the_judge_that_measures_is_not_among_those_that_choose(by: str) -> None:
+    judges = tuple(nn.Linear(2, 2) for _ in range(3))
+    committee = Committee(members=judges, classes=("a", "b"), positive=1, negative=0)
+    settings = settings_of("latent_search", realism={"by": by, "keep": 0.25})
+    shared = {"network": nn.Identity(), "judge": judges[0], "generator": settings}
+    shared |= {"real_features": {"features": torch.empty(0, 2)}}
+    keep = KINDS["latent_search"].keep_sampler
+    sampler = keep(**shared, committee=committee)
+    assert (sampler.keep, sampler.columns) == (0.25, (1, 0))
+    assert sampler.members == {"committee": judges[1:], "discriminator": judges}.get(by, ())
+    assert sampler.judge is (judges[0] if by == "judge" else None)
+    # An encoder without a head has no opinion.
+    mute = Committee(members=(), classes=(), positive=1, negative=0)
+    assert keep(**shared, committee=mute).columns is None
 
 
 @pytest.mark.parametrize(

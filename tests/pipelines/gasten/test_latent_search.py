@@ -171,6 +171,30 @@ def test_the_images_that_other_judges_rate_real_are_kept() -> None:
     assert (kept["probabilities"] - 0.5).abs().max() <= 0.0101
 
 
+def test_each_class_keeps_its_share_though_one_looks_more_real() -> None:
+    def lean(images: Tensor) -> Tensor:
+        return images[..., 4:].mean((1, 2, 3)) - images[..., :4].mean((1, 2, 3))
+
+    class Discriminator(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return lean(images)
+
+    class Judge(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return 50 * torch.stack([-lean(images), torch.zeros(len(images)), lean(images)], 1)
+
+    rated: dict[str, Any] = {"discriminator": Discriminator(), "keep": 0.25, "members": (Judge(),)}
+
+    def share_of_positive(**changed: Any) -> float:
+        found, _ = find(images=1000, **changed)
+        return float((lean(found["images"]) > 0).double().mean())
+
+    freely = share_of_positive()
+    assert 0.25 < freely < 0.75
+    assert share_of_positive(**rated, columns=(2, 0)) == pytest.approx(freely, abs=0.04)
+    assert share_of_positive(**rated, columns=None) > 0.95, "no opinion on the class"
+
+
 def test_parts_are_whole_and_their_number_does_not_grow_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,6 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from borderline.boundary import Pairs, logit
+from borderline.committee import Committee
 from borderline.measures.inference import (
     BATCH_SIZE,
     batch_size_of,
@@ -64,9 +65,12 @@ class SearchSampler(GanSampler):
     Attributes:
         budget: Most passes of the decoder for the images; None for no limit.
         keep: The share of the images to keep, the most real by the discriminator, the judge, or the
-            other members of the committee.
+            members.
         real_features: The judge's features of the real training images, shape (M, D).
-        members: These other members, which do not measure realism.
+        members: Judges that say of which class an image is. Without ``discriminator`` and
+            ``judge`` they rate its realism too.
+        columns: The columns of the positive and the negative class in the outputs of ``members``,
+            or of ``judge`` where there are none; None where no judge has an opinion.
     """
 
     pairs: Pairs
@@ -79,6 +83,7 @@ class SearchSampler(GanSampler):
     judge: nn.Module | None = None
     real_features: Tensor | None = None
     members: tuple[nn.Module, ...] = ()
+    columns: tuple[int, int] | None = None
 
     def sample(
         self,
@@ -127,8 +132,7 @@ class SearchSampler(GanSampler):
                 more = make_part(generator, classifier, latents, device)
                 cost = _RESERVE * max(1, (before - budget.images()) / candidates)
                 if rate is not None and len(latents) > 0:
-                    best = rate(more["images"]).topk(math.ceil(self.keep * len(latents))).indices
-                    more = take_rows(more, best.sort().values)
+                    more = take_rows(more, self._most_real(more["images"], rate, device))
                 part = take_rows(_distinct(part, more), slice(size))
                 missing = size - len(part["images"])
                 if note or missing == 0:
@@ -156,6 +160,32 @@ class SearchSampler(GanSampler):
                 return note
         return ""
 
+    def _most_real(
+        self, images: Tensor, rate: Callable[[Tensor], Tensor], device: torch.device
+    ) -> Tensor:
+        """The rows to keep, the same share of each class.
+
+        A generator may draw one class better than the other. The most real of all images would be
+        of this class alone, and the patterns of the other one would be missing.
+        """
+        scores, positive = rate(images), self._is_positive(images, device)
+        kept = []
+        for rows in (positive.nonzero()[:, 0], (~positive).nonzero()[:, 0]):
+            best = scores[rows].topk(math.ceil(self.keep * len(rows))).indices
+            kept.append(rows[best])
+        return torch.cat(kept).sort().values
+
+    def _is_positive(self, images: Tensor, device: torch.device) -> Tensor:
+        """Whether each image (N, C, H, W) is rather of the positive class, bool (N,); all are where
+        no judge has an opinion."""
+        judges = self.members or (() if self.judge is None else (self.judge,))
+        if self.columns is None or not judges:
+            return torch.ones(len(images), dtype=torch.bool)
+        positive, negative = self.columns
+        committee = Committee(members=judges, classes=(), positive=positive, negative=negative)
+        probabilities = committee.opinion(images, device).probabilities
+        return probabilities[:, positive] > probabilities[:, negative]
+
     def _rate(
         self, real: LabelledImages, device: torch.device
     ) -> Callable[[Tensor], Tensor] | None:
@@ -163,10 +193,8 @@ class SearchSampler(GanSampler):
         if self.discriminator is not None:
             discriminator = self.discriminator.to(device).eval()
             return lambda images: in_batches(discriminator, images, device=device)
-        if self.members:
-            return self._rate_by_members(real["images"], device)
         if self.judge is None or self.real_features is None:
-            return None
+            return self._rate_by_members(real["images"], device) if self.members else None
         judge = self.judge
         nearest = NearestNeighbors(n_neighbors=1).fit(self.real_features.numpy())
 

@@ -32,7 +32,10 @@ FEWEST_IMAGES = 64
 
 
 class RealismParams(Params):
-    """Keep only this share of the images, those that look most real.
+    """Keep only this share of the images of each class, those that look most real.
+
+    The class is the one that the judges say. Where they have no opinion, such as an encoder
+    without a head, the choice is among all images together.
 
     Attributes:
         by: ``discriminator`` (its logit), ``judge`` (distance to the nearest real image of the
@@ -133,7 +136,7 @@ def create_pipeline(settings: Settings) -> Pipeline:
     # Not every generator has a discriminator.
     discriminator = {"discriminator": f"{owner}discriminator"}
     more = discriminator if settings.is_realism_by("discriminator") else {}
-    more |= {"committee": "committee"} if settings.is_realism_by("committee") else {}
+    more |= {"committee": "committee"} if settings.realism else {}
     take = node(take_networks, ["generator", "discriminator"], checkpoints="gan.checkpoints")
     keep = node(keep_sampler, "sampler", more=more, network=f"{owner}generator")
     return Pipeline([keep] if source else [take, keep])
@@ -163,6 +166,10 @@ def keep_sampler(
     from borderline.pipelines.gasten.latent_search import SearchSampler
 
     by_judge = generator.is_realism_by("judge")
+    judges = () if committee is None else committee.members
+    # The first member is the judge. It measures realism, so it has no part in the committee's
+    # choice; where it rates itself, it says the class too.
+    members = {"discriminator": judges, "committee": judges[1:]}
     return SearchSampler(
         generator=network,
         pairs=generator.pairs,
@@ -174,6 +181,6 @@ def keep_sampler(
         discriminator=discriminator,
         judge=judge if by_judge else None,
         real_features=real_features["features"] if by_judge else None,
-        # The first member is the judge.
-        members=() if committee is None else committee.members[1:],
+        members=members.get(generator.realism.by, ()) if generator.realism else (),
+        columns=(committee.positive, committee.negative) if committee and judges else None,
     )
