@@ -244,6 +244,8 @@ class Findings(Params):
         continuum: Why the images form a continuum, whose exemplars the patterns are; else empty.
         judges: Members of the committee that have an opinion on classes.
         measures: The measures of ``MEASURES``, by name.
+        real_verdicts: The shares of the verdicts among the real test images in the band, by name;
+            empty in findings of earlier versions.
         shown: The selection that chose the prototypes.
         validation: Sentences that compare the prototypes with chance.
         attributions: Sentences on the faithfulness of the attributions.
@@ -290,6 +292,7 @@ class Findings(Params):
     found_by_chance: float | None = None
     judges: int
     measures: dict[str, Measured]
+    real_verdicts: dict[str, Measured] = Field(default_factory=dict)
     patterns: tuple[Pattern, ...]
     shown: str
     validation: tuple[str, ...]

@@ -79,8 +79,43 @@ def test_short_sentence_has_the_measures() -> None:
         "Verdicts of the committee of 3 judges on these images: memorised 0 %, unrealistic 10 %, "
         "another class 2 %, the model's weakness 50 %, ambiguous 25 %; else undecided."
     )
+    assert verdicts_in_short(findings_of(measures=measures, real_verdicts={})).endswith(
+        "undecided."
+    )
     none = measures | dict.fromkeys(
         ("weakness", "ambiguous", "another_class", "memorised", "unrealistic"), Measured()
     )
     assert verdicts_in_short(findings_of(measures=none)) == ""
     assert "Verdicts of the judge on" in verdicts_in_short(findings_of(judges=1))
+
+
+@pytest.mark.parametrize(
+    ("real", "said"),
+    [
+        # Half of the generated images, [.4, .6], is a weakness; a quarter, [.2, .3], is ambiguous.
+        ((0.55, 0.25), ""),
+        ((0.9, 0.25), "other shares of the model's weakness than the real ones"),
+        ((0.9, 0.05), "other shares of the model's weakness and ambiguous than the real ones"),
+        ((None, None), ""),
+    ],
+)
+def test_shares_of_real_images_stand_beside(
+    real: tuple[float | None, float | None], said: str
+) -> None:
+    def around(value: float | None, half: float) -> Measured:
+        if value is None:
+            return Measured(n=0)
+        return Measured(value=value, low=value - half, high=value + half, n=97)
+
+    names = ("weakness", "ambiguous")
+    generated = dict(zip(names, (around(0.5, 0.1), around(0.25, 0.05)), strict=True))
+    of_real = dict(zip(names, (around(value, 0.04) for value in real), strict=True))
+    findings = findings_of(measures=findings_of().measures | generated, real_verdicts=of_real)
+    sentence = verdicts_in_short(findings)
+    if real[0] is None:
+        assert "real test images" not in sentence
+    else:
+        listed = f"the model's weakness {real[0]:.0%}, ambiguous {real[1]:.0%}".replace("%", " %")
+        assert f"On the 97 real test images in the band: {listed}." in sentence
+    assert ("other shares" in sentence) == bool(said)
+    assert said in sentence

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from borderline.findings import MIXED, VERDICTS, Findings, Pattern, written
+from collections.abc import Mapping
+
+from borderline.findings import MIXED, VERDICTS, Findings, Measured, Pattern, written
 
 NO_OPINION = (
     "The judge is an encoder without a head over classes, so it has no opinion on these images: "
@@ -37,15 +39,51 @@ def verdict_on(pattern: Pattern, findings: Findings) -> str:
 
 
 def verdicts_in_short(findings: Findings) -> str:
-    """One sentence on the verdicts on all borderline images; empty where there are no images."""
+    """The verdicts on all borderline images, beside those on the real ones, in a few sentences.
+
+    Empty where there are no images.
+    """
     if findings.judges == 0:
         return NO_OPINION
-    shares = {name: findings.measures[name].value for name in VERDICTS if name != "undecided"}
-    known = {name: share for name, share in shares.items() if share is not None}
-    if not known:
+    found, real = findings.measures, findings.real_verdicts
+    listed = _all_listed(found)
+    if not listed:
         return ""
-    listed = [f"{VERDICTS[name].lower()} {_percent(share)}" for name, share in known.items()]
-    return f"Verdicts of {_judges(findings)} on these images: {', '.join(listed)}; else undecided."
+    said = f"Verdicts of {_judges(findings)} on these images: {listed}; else undecided."
+    of_real = _all_listed(real)
+    if not of_real:
+        return said
+    said += f" On the {real['weakness'].n:,} real test images in the band: {of_real}."
+    both = [name for name in VERDICTS if name in found and name in real]
+    other = [VERDICTS[name].lower() for name in both if _apart(found[name], real[name])]
+    if not other:
+        return said
+    *first, last = other
+    named = f"{', '.join(first)} and {last}" if first else last
+    return (
+        f"{said} The generated images have other shares of {named} than the real ones (the "
+        "intervals do not overlap), so their shares do not say how frequent a verdict is among "
+        "real images."
+    )
+
+
+def _all_listed(measures: Mapping[str, Measured]) -> str:
+    """The shares of the verdicts among all images; empty where there are none."""
+    shares = {name: measures[name].value for name in VERDICTS if name in measures}
+    return ", ".join(
+        f"{VERDICTS[name].lower()} {_percent(share)}"
+        for name, share in shares.items()
+        if share is not None
+    )
+
+
+def _apart(one: Measured, other: Measured) -> bool:
+    """Whether two intervals do not overlap; never without one of their ends."""
+    ends = one.low, one.high, other.low, other.high
+    if any(end is None for end in ends):
+        return False
+    low, high, other_low, other_high = (float(end) for end in ends if end is not None)
+    return high < other_low or other_high < low
 
 
 def _listed(pattern: Pattern, without: str = "") -> str:

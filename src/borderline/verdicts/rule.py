@@ -168,6 +168,41 @@ def judge_images(
     features = embed(judge, images, device) if len(images) else real["train_features"][:0]
     train = train_images, real["train_features"]
     opinions: Opinions = {**measure_distances(images, features, *train, settings.neighbours)}  # type: ignore[typeddict-item]
+    return opinions, _decide(images, opinions, committee, real, settings, device)
+
+
+def judge_test_images(
+    images: Tensor,
+    rows: Tensor,
+    committee: Committee,
+    real: HeldOut,
+    settings: VerdictsParams,
+    device: torch.device,
+) -> pd.DataFrame:
+    """The verdicts of :func:`decide` on some of the pair's real test images.
+
+    Args:
+        images: These images in [-1, 1], shape (n, C, H, W).
+        rows: Their rows among the test images, int64 (n,).
+        committee: The judges.
+        real: The distances of all test images.
+        settings: The limits of the verdicts.
+        device: The device to compute on.
+    """
+    names = ("feature_neighbour", "pixel_neighbour", "feature_nearest", "pixel_nearest")
+    opinions: Opinions = {name: real[name][rows] for name in names}  # type: ignore[assignment, literal-required]
+    return _decide(images, opinions, committee, real, settings, device)
+
+
+def _decide(
+    images: Tensor,
+    opinions: Opinions,
+    committee: Committee,
+    real: HeldOut,
+    settings: VerdictsParams,
+    device: torch.device,
+) -> pd.DataFrame:
+    """Ask the committee, where it has an opinion, and decide; the opinions get its answers."""
     if committee.members:
         opinions["probabilities"], opinions["disagreement"] = committee.opinion(images, device)
-    return opinions, decide(opinions, real, committee, settings)
+    return decide(opinions, real, committee, settings)

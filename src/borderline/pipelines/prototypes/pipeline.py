@@ -80,6 +80,6 @@ def create_pipeline() -> Pipeline:
         model,
         shared=[
             *("pair_train", "pair_test", "pair_names", "pair_columns_table", "judge"),
-            *("committee", "real_reference"),
+            *("committee", "held_out", "real_reference"),
         ],
     )

@@ -128,6 +128,7 @@ def gather(
         found_by_chance=_found_by_chance(validation),
         judges=judges,
         measures={name: measures[name] for name in MEASURES},
+        real_verdicts=_verdicts(tables, judges, "real"),
         patterns=patterns,
         shown=shown,
         validation=tuple(validation["says"]),
@@ -321,12 +322,16 @@ def _verdict(prototype: Row, tables: Tables) -> dict[str, Any]:
     return fields
 
 
-def _verdicts(tables: Tables, judges: int) -> dict[str, Measured]:
-    """The shares of the verdicts in all borderline images; those of opinions need a judge."""
+def _verdicts(tables: Tables, judges: int, cluster: str = "all") -> dict[str, Measured]:
+    """The shares of the verdicts in all borderline images, or in those of another row of the table;
+    those of opinions need a judge."""
     table = tables["pattern_verdicts_table"]
-    rows = table[table["cluster"] == "all"].set_index("verdict")
-    measured = {name: _share(int(row["images"]), int(row["of"])) for name, row in rows.iterrows()}
-    if judges == 0:
+    rows = table[table["cluster"] == cluster].set_index("verdict")
+    measured = {
+        name: Measured.of(Estimate(row["share"], row["low"], row["high"]), row["of"])
+        for name, row in rows.iterrows()
+    }
+    if judges == 0 and measured:
         measured |= dict.fromkeys(("another_class", "weakness", "ambiguous"), Measured())
     return {str(name): measure for name, measure in measured.items() if name in MEASURES}
 

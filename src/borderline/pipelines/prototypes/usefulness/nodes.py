@@ -11,18 +11,45 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from borderline.boundary import Boundary
+    from borderline.committee import Committee
     from borderline.params import RunParams
     from borderline.pipelines.prototypes.cluster_model import ClusterModel
+    from borderline.verdicts.params import VerdictsParams
 
 
 def judge_patterns(
-    verdicts_table: pd.DataFrame, clusters: records.Clusters, cluster_sizes_table: pd.DataFrame
+    verdicts_table: pd.DataFrame,
+    clusters: records.Clusters,
+    cluster_sizes_table: pd.DataFrame,
+    committee: Committee,
+    held_out: records.HeldOut,
+    pair_test: records.LabelledImages,
+    real_view: records.RealView,
+    boundary: Boundary,
+    *,
+    verdicts: VerdictsParams,
+    run: RunParams,
 ) -> pd.DataFrame:
-    """The shares of the verdicts among the images of each cluster; see ``share_verdicts``."""
-    from borderline.pipelines.prototypes.usefulness.verdicts import share_verdicts
+    """The shares of the verdicts among the images of each cluster, and among the real test images
+    in the band; see ``share_verdicts`` and ``share_real_verdicts``."""
+    import pandas as pd
 
-    verdicts, labels = verdicts_table["verdict"].to_numpy(dtype=str), clusters["labels"].numpy()
-    return share_verdicts(verdicts, labels, len(cluster_sizes_table))
+    from borderline.measures.confusion import is_borderline
+    from borderline.pipelines.prototypes.usefulness import verdicts as shares
+    from borderline.records import take_rows
+    from borderline.verdicts.rule import judge_test_images
+
+    found, labels = verdicts_table["verdict"].to_numpy(dtype=str), clusters["labels"].numpy()
+    of_clusters = shares.share_verdicts(found, labels, len(cluster_sizes_table))
+    rows = is_borderline(real_view["test_p"], boundary).nonzero()[:, 0]
+    test, groups = take_rows(pair_test, rows), pair_test.get("groups")
+    judged = judge_test_images(
+        test["images"], rows, committee, held_out, verdicts, run.torch_device()
+    )
+    of_real = shares.share_real_verdicts(
+        judged["verdict"].to_numpy(dtype=str), None if groups is None else groups[rows]
+    )
+    return pd.concat([of_clusters, of_real], ignore_index=True)
 
 
 def evaluate_patterns(

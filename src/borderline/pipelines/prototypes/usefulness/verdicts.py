@@ -1,16 +1,20 @@
-"""The shares of the verdicts among the images of each pattern, and the pattern's own verdict."""
+"""The shares of the verdicts among the images of each pattern, and among real ones."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
 from borderline.findings import VERDICTS
-from borderline.measures.intervals import estimate_of_share
+from borderline.measures.intervals import Estimate, estimate_of_grouped_share, estimate_of_share
 
 COLUMNS = ("cluster", "of", "verdict", "images", "share", "low", "high", "prevails")
 ALL = "all"
 """The cluster of the rows about all borderline images."""
+REAL = "real"
+"""The cluster of the rows about the real test images in the band."""
 
 
 def share_verdicts(verdicts: np.ndarray, labels: np.ndarray, clusters: int) -> pd.DataFrame:
@@ -29,13 +33,31 @@ def share_verdicts(verdicts: np.ndarray, labels: np.ndarray, clusters: int) -> p
         have the verdict, with Wilson's interval (1927) of that ``share``. The cluster ``all`` has
         all images, also those of no cluster.
     """
-    groups = {str(cluster): verdicts[labels == cluster] for cluster in range(clusters)}
+    places = {str(cluster): verdicts[labels == cluster] for cluster in range(clusters)}
+    tables = []
+    for name, inside in (places | {ALL: verdicts}).items():
+        hits = [int((inside == verdict).sum()) for verdict in VERDICTS]
+        shares = [estimate_of_share(count, len(inside)) for count in hits]
+        tables.append(_table(name, inside, shares))
+    return pd.concat(tables, ignore_index=True)
+
+
+def share_real_verdicts(verdicts: np.ndarray, groups: Tensor | None) -> pd.DataFrame:
+    """The same rows about real images, as the cluster ``real``.
+
+    Args:
+        verdicts: The verdict on each real test image in the band, shape (n,).
+        groups: The groups of these images, int64 (n,), which the intervals respect; None for none.
+    """
+    hits = [torch.from_numpy(verdicts == verdict) for verdict in VERDICTS]
+    return _table(REAL, verdicts, [estimate_of_grouped_share(hit, groups) for hit in hits])
+
+
+def _table(name: str, verdicts: np.ndarray, shares: list[Estimate]) -> pd.DataFrame:
     rows = []
-    for name, group in (groups | {ALL: verdicts}).items():
-        counts = [int((group == verdict).sum()) for verdict in VERDICTS]
-        shares = [estimate_of_share(count, len(group)) for count in counts]
-        for i, (verdict, count, share) in enumerate(zip(VERDICTS, counts, shares, strict=True)):
-            others = [other.value for other in shares[:i] + shares[i + 1 :]]
-            prevails = len(group) > 0 and share.low > max(others)
-            rows.append((name, len(group), verdict, count, *share, prevails))
+    for i, (verdict, share) in enumerate(zip(VERDICTS, shares, strict=True)):
+        others = [other.value for other in shares[:i] + shares[i + 1 :]]
+        prevails = len(verdicts) > 0 and share.low > max(others)
+        images = int((verdicts == verdict).sum())
+        rows.append((name, len(verdicts), verdict, images, *share, prevails))
     return pd.DataFrame(rows, columns=list(COLUMNS))
