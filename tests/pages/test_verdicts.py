@@ -94,8 +94,8 @@ def test_short_sentence_has_the_measures() -> None:
     [
         # Half of the generated images, [.4, .6], is a weakness; a quarter, [.2, .3], is ambiguous.
         ((0.55, 0.25), ""),
-        ((0.9, 0.25), "other shares of the model's weakness than the real ones"),
-        ((0.9, 0.05), "other shares of the model's weakness and ambiguous than the real ones"),
+        ((0.9, 0.25), "differ by more than chance in: The model's weakness. So"),
+        ((0.9, 0.05), "differ by more than chance in: The model's weakness, Ambiguous. So"),
         ((None, None), ""),
     ],
 )
@@ -113,9 +113,15 @@ def test_shares_of_real_images_stand_beside(
     findings = findings_of(measures=findings_of().measures | generated, real_verdicts=of_real)
     sentence = verdicts_in_short(findings)
     if real[0] is None:
-        assert "real test images" not in sentence
+        assert sentence.endswith("else undecided. No real test image is in the band.")
+        bare = findings.model_copy(update={"real_verdicts": {}})
+        assert verdicts_in_short(bare).endswith("else undecided."), "of an earlier version"
     else:
         listed = f"the model's weakness {real[0]:.0%}, ambiguous {real[1]:.0%}".replace("%", " %")
-        assert f"On the 97 real test images in the band: {listed}." in sentence
-    assert ("other shares" in sentence) == bool(said)
+        assert f"On the real test images in the band (97): {listed}." in sentence
+    assert ("differ by" in sentence) == bool(said)
     assert said in sentence
+    few = {name: measure.model_copy(update={"n": 9}) for name, measure in of_real.items()}
+    sentence = verdicts_in_short(findings.model_copy(update={"real_verdicts": few}))
+    assert "differ by" not in sentence
+    assert sentence.endswith("too few to compare.") == (real[0] is not None)

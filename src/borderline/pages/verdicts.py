@@ -11,6 +11,9 @@ NO_OPINION = (
     "only memorised and unrealistic images are told from the others."
 )
 
+_FEWEST_REAL = 10
+"""With fewer real images, even intervals that do not overlap say nothing."""
+
 
 def verdict_on(pattern: Pattern, findings: Findings) -> str:
     """One sentence on the verdict of a pattern."""
@@ -50,20 +53,21 @@ def verdicts_in_short(findings: Findings) -> str:
     if not listed:
         return ""
     said = f"Verdicts of {_judges(findings)} on these images: {listed}; else undecided."
-    of_real = _all_listed(real)
-    if not of_real:
+    if not real:  # findings of an earlier version
         return said
-    said += f" On the {real['weakness'].n:,} real test images in the band: {of_real}."
+    of_real, images = _all_listed(real), real["weakness"].n or 0
+    if not of_real:
+        return f"{said} No real test image is in the band."
+    said += f" On the real test images in the band ({images:,}): {of_real}."
+    if images < _FEWEST_REAL:
+        return f"{said} These are too few to compare."
     both = [name for name in VERDICTS if name in found and name in real]
-    other = [VERDICTS[name].lower() for name in both if _apart(found[name], real[name])]
+    other = [VERDICTS[name] for name in both if _apart(found[name], real[name])]
     if not other:
         return said
-    *first, last = other
-    named = f"{', '.join(first)} and {last}" if first else last
     return (
-        f"{said} The generated images have other shares of {named} than the real ones (the "
-        "intervals do not overlap), so their shares do not say how frequent a verdict is among "
-        "real images."
+        f"{said} The two differ by more than chance in: {', '.join(other)}. So the shares of the "
+        "generated images do not say how frequent a verdict is among real images."
     )
 
 
