@@ -151,7 +151,9 @@ def test_a_setting_that_came_later_counts_as_its_usual_value(disk: Disk) -> None
 
     disk.close("shared")
     check(**{"models.a.new": 0})
-    with pytest.raises(BorderlineError, match=r"models\.a\.new is 0, but one last ran with None"):
+    with pytest.raises(
+        BorderlineError, match=r"models\.a\.new is 0, but one last ran without this setting: run"
+    ):
         check()
     disk.close("shared", models={"a": {"filters": 2, "new": 1}})
     with pytest.raises(BorderlineError, match=r"models\.a\.new is 0, but one last ran with 1"):
@@ -294,7 +296,9 @@ def test_the_file_of_a_folder_is_named_that_is_missing_or_too_much(now: dict[str
 def test_a_setting_that_came_later_had_the_default_of_its_field(disk: Disk) -> None:
     for entry in disk.values():
         entry["settings"].pop("band", None)
-    with pytest.raises(BorderlineError, match=r"band is 0\.1, but two last ran with None"):
+    with pytest.raises(
+        BorderlineError, match=r"band is 0\.1, but two last ran without this setting: run"
+    ):
         disk.check("page")
     disk.earlier = {"band": 0.1}
     disk.check("page")

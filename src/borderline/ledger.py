@@ -119,10 +119,10 @@ def check(
                 f"stages before it: {remedy}"
             )
         for name, former, value in _changed_settings(node, made, parameters, given, earlier):
-            raise BorderlineError(
-                f"{name} is {value!r}, but {stage} last ran with {former!r}: "
-                f"set it back, or {remedy}"
-            )
+            # A setting of a later version cannot be set back.
+            known = name in made or name in earlier
+            then = f"with {former!r}: set it back, or" if known else "without this setting:"
+            raise BorderlineError(f"{name} is {value!r}, but {stage} last ran {then} {remedy}")
 
 
 def _changed_settings(
