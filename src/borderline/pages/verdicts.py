@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from borderline.findings import MIXED, VERDICTS, Findings, Measured, Pattern, written
@@ -84,9 +85,8 @@ def _all_listed(measures: Mapping[str, Measured]) -> str:
 def _apart(one: Measured, other: Measured) -> bool:
     """Whether two intervals do not overlap; never without one of their ends."""
     ends = one.low, one.high, other.low, other.high
-    if any(end is None for end in ends):
-        return False
-    low, high, other_low, other_high = (float(end) for end in ends if end is not None)
+    # Comparisons with NaN are false.
+    low, high, other_low, other_high = (math.nan if end is None else end for end in ends)
     return high < other_low or other_high < low
 
 

@@ -21,9 +21,10 @@ from borderline.measures.inference import embed
 from borderline.records import HeldOut, Opinions
 from borderline.verdicts.params import VerdictsParams
 
+_DISTANCES = ("feature_neighbour", "pixel_neighbour", "feature_nearest", "pixel_nearest")
 COLUMNS = (
     *("verdict", "positive", "negative", "beside", "top_class", "disagreement"),
-    *("feature_neighbour", "pixel_neighbour", "feature_nearest", "pixel_nearest"),
+    *_DISTANCES,
 )
 MEMORISED, UNREALISTIC, ANOTHER_CLASS, WEAKNESS, AMBIGUOUS, UNDECIDED = VERDICTS
 
@@ -113,7 +114,7 @@ def decide(
     verdicts[is_unrealistic(opinions, limits)] = UNREALISTIC
     verdicts[is_memorised(opinions, limits)] = MEMORISED
     table["verdict"] = verdicts
-    for name in COLUMNS[-4:]:
+    for name in _DISTANCES:
         table[name] = opinions[name].double().numpy()  # type: ignore[literal-required]
     return table
 
@@ -189,8 +190,7 @@ def judge_test_images(
         settings: The limits of the verdicts.
         device: The device to compute on.
     """
-    names = ("feature_neighbour", "pixel_neighbour", "feature_nearest", "pixel_nearest")
-    opinions: Opinions = {name: real[name][rows] for name in names}  # type: ignore[assignment, literal-required]
+    opinions: Opinions = {name: real[name][rows] for name in _DISTANCES}  # type: ignore[assignment, literal-required]
     return _decide(images, opinions, committee, real, settings, device)
 
 

@@ -42,13 +42,11 @@ def judge_patterns(
     found, labels = verdicts_table["verdict"].to_numpy(dtype=str), clusters["labels"].numpy()
     of_clusters = shares.share_verdicts(found, labels, len(cluster_sizes_table))
     rows = is_borderline(real_view["test_p"], boundary).nonzero()[:, 0]
-    test, groups = take_rows(pair_test, rows), pair_test.get("groups")
+    real = take_rows(pair_test, rows)
     judged = judge_test_images(
-        test["images"], rows, committee, held_out, verdicts, run.torch_device()
-    )
-    of_real = shares.share_real_verdicts(
-        judged["verdict"].to_numpy(dtype=str), None if groups is None else groups[rows]
-    )
+        real["images"], rows, committee, held_out, verdicts, run.torch_device()
+    )["verdict"].to_numpy(dtype=str)
+    of_real = shares.share_real_verdicts(judged, real.get("groups"))
     return pd.concat([of_clusters, of_real], ignore_index=True)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from borderline.findings import VERDICTS
-from borderline.measures.intervals import Estimate, estimate_of_grouped_share, estimate_of_share
+from borderline.measures.intervals import estimate_of_grouped_share
 
 COLUMNS = ("cluster", "of", "verdict", "images", "share", "low", "high", "prevails")
 ALL = "all"
@@ -34,11 +34,7 @@ def share_verdicts(verdicts: np.ndarray, labels: np.ndarray, clusters: int) -> p
         all images, also those of no cluster.
     """
     places = {str(cluster): verdicts[labels == cluster] for cluster in range(clusters)}
-    tables = []
-    for name, inside in (places | {ALL: verdicts}).items():
-        hits = [int((inside == verdict).sum()) for verdict in VERDICTS]
-        shares = [estimate_of_share(count, len(inside)) for count in hits]
-        tables.append(_table(name, inside, shares))
+    tables = [_table(name, inside) for name, inside in (places | {ALL: verdicts}).items()]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -49,15 +45,15 @@ def share_real_verdicts(verdicts: np.ndarray, groups: Tensor | None) -> pd.DataF
         verdicts: The verdict on each real test image in the band, shape (n,).
         groups: The groups of these images, int64 (n,), which the intervals respect; None for none.
     """
+    return _table(REAL, verdicts, groups)
+
+
+def _table(name: str, verdicts: np.ndarray, groups: Tensor | None = None) -> pd.DataFrame:
     hits = [torch.from_numpy(verdicts == verdict) for verdict in VERDICTS]
-    return _table(REAL, verdicts, [estimate_of_grouped_share(hit, groups) for hit in hits])
-
-
-def _table(name: str, verdicts: np.ndarray, shares: list[Estimate]) -> pd.DataFrame:
+    shares = [estimate_of_grouped_share(hit, groups) for hit in hits]
     rows = []
-    for i, (verdict, share) in enumerate(zip(VERDICTS, shares, strict=True)):
+    for i, (verdict, hit, share) in enumerate(zip(VERDICTS, hits, shares, strict=True)):
         others = [other.value for other in shares[:i] + shares[i + 1 :]]
         prevails = len(verdicts) > 0 and share.low > max(others)
-        images = int((verdicts == verdict).sum())
-        rows.append((name, len(verdicts), verdict, images, *share, prevails))
+        rows.append((name, len(verdicts), verdict, int(hit.sum()), *share, prevails))
     return pd.DataFrame(rows, columns=list(COLUMNS))
