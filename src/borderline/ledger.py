@@ -23,7 +23,7 @@ from borderline.params import flat
 
 Entry = dict[str, Any]
 """The ``settings`` of a finished node by dotted name, its ``inputs`` and ``results``: digests by
-dataset, and its ``seconds`` in this run, where its process is that of the run.
+dataset, and its ``seconds`` in this run, where its runner knows them.
 
 Empty for a node that did not finish. Entries of earlier versions have no ``results`` or ``inputs``.
 """

@@ -162,9 +162,15 @@ class PreflightHooks:
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
         """Stop it, for now: a training saves after each epoch."""
-        # A worker of a runner has its own clocks.
+        # The clock of a worker of a runner is in its own process.
         if node.name in self._started:
             self._seconds[node.name] = time.monotonic() - self._started[node.name]
+
+    @hook_impl
+    def after_node_finished(self, node: Node, catalog: DataCatalog, seconds: float) -> None:
+        """Enter a node that another process has finished; :class:`DaskRunner` calls this."""
+        self._seconds[node.name] = seconds
+        self._enter(node, catalog)
 
     def _enter(self, node: Node, catalog: DataCatalog) -> None:
         from borderline.preflight.repaired import is_keeper

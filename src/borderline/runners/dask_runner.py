@@ -60,6 +60,8 @@ class DaskRunner(AbstractRunner):
         logging.getLogger("distributed").setLevel(logging.WARNING)
         self._params = read_params(params)
         self._machines: set[str] = set()
+        self._hooks: PluginManager | None = None
+        self._seconds = dict[str, float]()
         if self._params.scheduler:
             with self._connect(distributed.Client) as client:
                 self._machines = self._check_workers(client)
@@ -71,6 +73,7 @@ class DaskRunner(AbstractRunner):
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
+        self._hooks = hook_manager
         check_shareable(pipeline, catalog, several_machines=len(self._machines) > 1)
         from distributed import KilledWorker
 
@@ -88,9 +91,19 @@ class DaskRunner(AbstractRunner):
         from distributed import Client
 
         if self._params.scheduler:
-            return _Workers(self._connect(Client), None, self._params)
+            return _Workers(self._connect(Client), None, self._params, self._seconds)
         cluster = _workers_here(self._params)
-        return _Workers(Client(cluster), cluster, self._params)
+        return _Workers(Client(cluster), cluster, self._params, self._seconds)
+
+    def _release_datasets(  # type: ignore[override]
+        self, node: Node, catalog: DataCatalog, *others: Any
+    ) -> None:
+        """What Kedro does with each finished node; before it, the project's hooks hear of it."""
+        # Kedro has no such hook: its own ones are called by the worker.
+        finished = getattr(self._hooks and self._hooks.hook, "after_node_finished", None)
+        if finished is not None:
+            finished(node=node, catalog=catalog, seconds=self._seconds[node.name])
+        super()._release_datasets(node, catalog, *others)
 
     def _connect(self, client: Callable[..., Client]) -> Client:
         address = self._params.scheduler
@@ -173,15 +186,22 @@ def check_shareable(pipeline: Pipeline, catalog: DataCatalog, *, several_machine
 class _Workers(Executor):
     """The workers as the pool to which Kedro submits its tasks."""
 
-    def __init__(self, client: Client, cluster: LocalCluster | None, params: DaskParams) -> None:
+    def __init__(
+        self,
+        client: Client,
+        cluster: LocalCluster | None,
+        params: DaskParams,
+        seconds: dict[str, float],
+    ) -> None:
         self._client, self._cluster, self._params = client, cluster, params
+        self._seconds = seconds
         self._executor = client.get_executor(pure=False, retries=params.retries)
         self._topic = f"borderline-{uuid.uuid4().hex}"
         self._heard_all = threading.Event()
         client.subscribe_topic(self._topic, self._log)
 
     def submit(self, task: Task, /) -> Future[Node]:  # type: ignore[override]
-        """Send a node to a worker."""
+        """Send a node to a worker; its seconds are there before its result."""
         from borderline.runners.remote import run_node
 
         catalog = cast(DataCatalog, task.catalog)
@@ -197,12 +217,23 @@ class _Workers(Executor):
             levels=_levels(),
         )
         stream = stream_of(task.node.func)
-        future: Future[Node] = self._executor.submit(
+        timed: Future[tuple[Node, float]] = self._executor.submit(
             run,
             key=f"{task.node.name}-{uuid.uuid4().hex}",
             resources=self._params.resources if stream is not None and stream.trains else None,
         )
+        future: Future[Node] = Future()
+        timed.add_done_callback(partial(self._pass_on, future))
         return future
+
+    def _pass_on(self, future: Future[Node], timed: Future[tuple[Node, float]]) -> None:
+        if timed.cancelled():
+            future.cancel()
+        elif (error := timed.exception()) is not None:
+            future.set_exception(error)
+        else:
+            node, self._seconds[node.name] = timed.result()
+            future.set_result(node)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Cancel the nodes that still run, and stop the workers of this run."""

@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -44,7 +45,7 @@ def run_node(
     threads: int | None,
     topic: str,
     levels: Mapping[str, int],
-) -> Node:
+) -> tuple[Node, float]:
     """Run a node as Kedro's sequential runner does; its results go to the catalog.
 
     Args:
@@ -55,6 +56,9 @@ def run_node(
         threads: The number of threads; None keeps the worker's own number.
         topic: The topic of the worker's log messages.
         levels: The level of each logger.
+
+    Returns:
+        The node, and the seconds that it took.
     """
     with _one_at_a_time:
         # Making Kedro's hooks changes the logging, so it comes before our own setup.
@@ -72,9 +76,10 @@ def run_node(
                 load_versions=None,
             )
             logger.info("%s begins on %s (process %d).", node.name, get_worker().name, os.getpid())
+            started = time.monotonic()
             try:
                 task = Task(node, catalog, is_async=False, hook_manager=hooks, run_id=run_id)
-                return task.execute()
+                return task.execute(), time.monotonic() - started
             except GivenUp:
                 raise
             except Exception as error:
