@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import multiprocessing
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
@@ -43,6 +46,18 @@ def test_tsne_has_three_dimensions_where_they_are_asked_for() -> None:
     assert reduced.shape == (30, 3)
     assert np.ptp(reduced, axis=0).all()
     assert reduction.place(POINTS[:5], few, reduced).shape == (5, 3)
+
+
+def test_tsne_has_two_threads_in_a_process_without_children_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reduction = Reduction("tsne", {"perplexity": 10})
+    here = reduction.reduce(POINTS, None, seed=1, epochs=10)
+    # As the workers of Dask are.
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(here, reduction.reduce(POINTS, None, seed=1, epochs=10))
 
 
 def test_other_seed_gives_another_map() -> None:

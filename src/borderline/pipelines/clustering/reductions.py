@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
@@ -87,15 +88,7 @@ class Reduction:
             assert neighbours is not None, "UMAP takes the shared graph"
             reduced = self._umap(embeddings, neighbours, seed, epochs)
         elif self.kind == "tsne":
-            reduced = TSNE(
-                n_components=self._dimensions(embeddings),
-                perplexity=min(self.settings["perplexity"], (len(embeddings) - 1) / 3),
-                metric="cosine",
-                random_state=seed,
-                max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
-                # The same number on each machine, because its sums have one part for each thread.
-                n_jobs=_TSNE_THREADS,
-            ).fit_transform(embeddings)
+            reduced = self._tsne(embeddings, seed, epochs)
         elif self.kind == "pca":
             reduced = self._pca(embeddings).transform(_unit(embeddings))
         else:
@@ -131,6 +124,20 @@ class Reduction:
         # UMAP's spectral start needs fewer dimensions than images.
         most = len(embeddings) // 2 if self.kind == "umap" else min(embeddings.shape)
         return min(components, most)
+
+    def _tsne(self, embeddings: np.ndarray, seed: int, epochs: int) -> np.ndarray:
+        tsne = TSNE(
+            n_components=self._dimensions(embeddings),
+            perplexity=min(self.settings["perplexity"], (len(embeddings) - 1) / 3),
+            metric="cosine",
+            random_state=seed,
+            max_iter=max(_TSNE_ITERATIONS_AN_EPOCH * epochs, _FEWEST_TSNE_ITERATIONS),
+            # The same number on each machine, because its sums have one part for each thread.
+            n_jobs=_TSNE_THREADS,
+        )
+        # A Dask worker would take one thread otherwise, and warn in each trial.
+        with parallel_config(backend="threading"):
+            return np.asarray(tsne.fit_transform(embeddings))
 
     def _umap(
         self, embeddings: np.ndarray, neighbours: Neighbours, seed: int, epochs: int
