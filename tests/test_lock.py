@@ -352,7 +352,13 @@ def test_run_that_lost_its_lock_saves_nothing_more(tmp_path: Path) -> None:
     assert hooks._lock is not None
     run.lock.unlink()
     hooks._lock.beat()
-    for save in (hooks.before_dataset_saved, lambda: run.call("after_pipeline_run")):
+    saves = [
+        hooks.before_dataset_saved,
+        # What workers have saved is not entered in the ledger.
+        hooks.after_node_finished,
+        lambda: run.call("after_pipeline_run"),
+    ]
+    for save in saves:
         with pytest.raises(BorderlineError, match="lost the lock"):
             save()
 
@@ -364,5 +370,9 @@ def test_ledger_closes_before_any_display_and_the_gate_speaks_last() -> None:
     order = [type(one.plugin).__name__ for one in reversed(calls)]
     assert order[:2] == ["LockHooks", "PreflightHooks"]
     assert order[-1] == "GateHooks"
+    finished = [
+        type(one.plugin).__name__ for one in manager.hook.after_node_finished.get_hookimpls()
+    ]
+    assert finished == ["PreflightHooks", "LockHooks"], "the last one is called first"
     first = manager.hook.before_pipeline_run.get_hookimpls()[-1]
     assert type(first.plugin).__name__ == "LockHooks"

@@ -23,7 +23,8 @@ from borderline.params import flat
 
 Entry = dict[str, Any]
 """The ``settings`` of a finished node by dotted name, its ``inputs`` and ``results``: digests by
-dataset, and its ``seconds`` in this run, where its runner knows them.
+dataset, and its ``seconds`` in this run, where its runner knows them; on a worker of Dask they
+include the loading of its inputs.
 
 Empty for a node that did not finish. Entries of earlier versions have no ``results`` or ``inputs``.
 """

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import distributed
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
@@ -22,14 +24,16 @@ from borderline.errors import BorderlineError
 from borderline.runners import DaskRunner
 from runners import plain_nodes
 
+# The scheduler and the workers read the nodes of the tests.
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the scheduler, once both workers are there."""
     folder = tmp_path_factory.mktemp("cluster")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     # A worker's death counts at once; Dask's default would be the fourth.
-    environment["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "0"
+    environment = ENVIRONMENT | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
 
     def start(*arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
@@ -148,3 +152,25 @@ def test_node_that_no_worker_survives_is_said(scheduler: str, tmp_path: Path) ->
     nodes = [Node(plain_nodes.dies, "params:number", "never", name="cnn.heavy")]
     with pytest.raises(BorderlineError, match=r"cnn.heavy was lost .* 1 times, .*memory_limit"):
         drive(tmp_path, nodes, DaskRunner(scheduler=scheduler))
+
+
+def test_lost_scheduler_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    command = [sys.executable, "-m", "dask", "scheduler", *options, "--scheduler-file", str(file)]
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as scheduler:
+        try:
+            with distributed.Client(scheduler_file=str(file), timeout=300) as client:
+                address = client.scheduler.address
+            # It has no worker, so the node waits.
+            nodes = [Node(plain_nodes.one_more, "params:number", "more", name="more")]
+            timer = threading.Timer(2, scheduler.kill)
+            timer.start()
+            with (
+                dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+                pytest.raises(BorderlineError, match=f"scheduler {address} was lost: start it"),
+            ):
+                drive(tmp_path, nodes, DaskRunner(scheduler=address))
+            timer.join()
+        finally:
+            scheduler.kill()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,9 +18,10 @@ from borderline.commands.run import run as run_command
 from borderline.datasets import StudyStorage
 from borderline.errors import BorderlineError
 from borderline.runners import DaskRunner, dask_runner
-from borderline.runners.dask_runner import check_shareable
+from borderline.runners.dask_runner import check_shareable, node_of
 from borderline.runners.params import read_params
 from conftest import start_kedro
+from runners.plain_nodes import one_more
 
 
 @pytest.mark.parametrize(
@@ -103,3 +107,25 @@ def test_dataset_of_one_process_and_one_that_cannot_be_sent_are_refused(tmp_path
         catalog = DataCatalog({"given": dataset, "result": result})
         with pytest.raises(BorderlineError, match=words):
             check_shareable(Pipeline([node]), catalog, several_machines=False)
+
+
+def test_future_of_a_node_ends_as_that_of_its_worker_does() -> None:
+    """Else the run would wait for ever."""
+    node, seconds = Node(one_more, "number", "more", name="more"), dict[str, float]()
+
+    def ended(end: Callable[[Future[Any]], object]) -> Future[Node]:
+        timed: Future[Any] = Future()
+        future = node_of(timed, seconds)
+        end(timed)
+        assert wait([future], timeout=5).done == {future}
+        return future
+
+    assert ended(lambda timed: timed.set_result((node, 1.5))).result() == node
+    assert seconds == {"more": 1.5}
+    with pytest.raises(ZeroDivisionError):
+        ended(lambda timed: timed.set_exception(ZeroDivisionError())).result()
+    # A worker that still has the code of an earlier version.
+    with pytest.raises(TypeError):
+        ended(lambda timed: timed.set_result(node)).result()
+    # Dask does this when it has lost the scheduler.
+    assert ended(lambda timed: timed.cancel()).cancelled()

@@ -73,6 +73,11 @@ class LockHooks:
                 "then run again; finished epochs stay."
             )
 
+    @hook_impl(tryfirst=True)
+    def after_node_finished(self) -> None:
+        """End a run on workers, which have no lock of their own, before it enters the node."""
+        self.before_dataset_saved()
+
     @hook_impl(wrapper=True)
     def after_pipeline_run(self) -> Generator[None, Any, Any]:
         """Give the lock back after all other hooks, also if one of them fails."""

@@ -199,6 +199,9 @@ class PreflightHooks:
         """Enter the nodes, which have all finished."""
         from borderline.preflight.repaired import digests_of_made, with_origins
 
+        # Other machines may have saved what this one did not see yet when a node had finished.
+        if self._latest is None:
+            self._digests.clear()
         digests = self._digests_in(catalog)
         given = self._given | digests_of_made(catalog, self.layout, self._running)
         entries = ledger.closed(self._running, self.settings, digests, given, self._seconds)

@@ -7,7 +7,7 @@ import pickle
 import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -85,6 +85,12 @@ class DaskRunner(AbstractRunner):
                 f"{name} was lost with its worker {error.allowed_failures + 1} times, probably "
                 "because it needs more memory: give each worker more (memory_limit, or fewer "
                 "workers), then run again; finished epochs stay."
+            ) from error
+        except CancelledError as error:
+            raise BorderlineError(
+                f"The connection to the scheduler {self._params.scheduler or 'of this run'} was "
+                "lost: start it again if it has ended, then run again with "
+                "--only-missing-outputs; finished nodes and epochs stay."
             ) from error
 
     def _get_executor(self, max_workers: int) -> Executor:
@@ -222,30 +228,21 @@ class _Workers(Executor):
             key=f"{task.node.name}-{uuid.uuid4().hex}",
             resources=self._params.resources if stream is not None and stream.trains else None,
         )
-        future: Future[Node] = Future()
-        timed.add_done_callback(partial(self._pass_on, future))
-        return future
-
-    def _pass_on(self, future: Future[Node], timed: Future[tuple[Node, float]]) -> None:
-        if timed.cancelled():
-            future.cancel()
-        elif (error := timed.exception()) is not None:
-            future.set_exception(error)
-        else:
-            node, self._seconds[node.name] = timed.result()
-            future.set_result(node)
+        return node_of(timed, self._seconds)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Cancel the nodes that still run, and stop the workers of this run."""
         from borderline.runners.remote import leave_at_once
 
         self._executor.shutdown(wait=False)
-        # This message arrives after all messages of the workers.
-        self._client.log_event(self._topic, _THE_END)
-        self._heard_all.wait(timeout=_SECONDS_TO_CONNECT)
-        self._client.unsubscribe_topic(self._topic)
-        if self._cluster is not None:
-            self._client.run(leave_at_once, on_error="ignore")
+        # Without its scheduler the client has closed itself.
+        if self._client.status == "running":
+            # This message arrives after all messages of the workers.
+            self._client.log_event(self._topic, _THE_END)
+            self._heard_all.wait(timeout=_SECONDS_TO_CONNECT)
+            self._client.unsubscribe_topic(self._topic)
+            if self._cluster is not None:
+                self._client.run(leave_at_once, on_error="ignore")
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
@@ -257,6 +254,30 @@ class _Workers(Executor):
             self._heard_all.set()
         else:
             logging.getLogger(message["name"]).log(message["level"], "%s", message["text"])
+
+
+def node_of(timed: Future[tuple[Node, float]], seconds: dict[str, float]) -> Future[Node]:
+    """The future node of a future of node and seconds; they are entered in ``seconds`` first.
+
+    Whatever ends the one, ends the other: Kedro would wait for ever otherwise.
+    """
+    future: Future[Node] = Future()
+
+    def end(_: Future[tuple[Node, float]]) -> None:
+        if timed.cancelled():
+            future.cancel()
+            # Only this wakes those who wait.
+            future.set_running_or_notify_cancel()
+            return
+        try:
+            node, seconds[node.name] = timed.result()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(node)
+
+    timed.add_done_callback(end)
+    return future
 
 
 def _levels() -> dict[str, int]:
