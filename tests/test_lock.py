@@ -354,7 +354,7 @@ def test_run_that_lost_its_lock_saves_nothing_more(tmp_path: Path) -> None:
     hooks._lock.beat()
     saves = [
         hooks.before_dataset_saved,
-        # What workers have saved is not entered in the ledger.
+        # The ledger enters no node that a worker has finished.
         hooks.after_node_finished,
         lambda: run.call("after_pipeline_run"),
     ]
@@ -366,13 +366,14 @@ def test_run_that_lost_its_lock_saves_nothing_more(tmp_path: Path) -> None:
 def test_ledger_closes_before_any_display_and_the_gate_speaks_last() -> None:
     manager = _create_hook_manager()
     _register_hooks(manager, HOOKS)
-    calls = manager.hook.after_pipeline_run.get_hookimpls()
-    order = [type(one.plugin).__name__ for one in reversed(calls)]
-    assert order[:2] == ["LockHooks", "PreflightHooks"]
-    assert order[-1] == "GateHooks"
-    finished = [
-        type(one.plugin).__name__ for one in manager.hook.after_node_finished.get_hookimpls()
-    ]
-    assert finished == ["PreflightHooks", "LockHooks"], "the last one is called first"
-    first = manager.hook.before_pipeline_run.get_hookimpls()[-1]
-    assert type(first.plugin).__name__ == "LockHooks"
+
+    def order(name: str) -> list[str]:
+        """The hooks in the order of their calls."""
+        calls = getattr(manager.hook, name).get_hookimpls()
+        return [type(one.plugin).__name__ for one in reversed(calls)]
+
+    ends = order("after_pipeline_run")
+    assert ends[:2] == ["LockHooks", "PreflightHooks"]
+    assert ends[-1] == "GateHooks"
+    assert order("after_node_finished") == ["LockHooks", "PreflightHooks"]
+    assert order("before_pipeline_run")[0] == "LockHooks"

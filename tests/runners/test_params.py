@@ -110,7 +110,7 @@ def test_dataset_of_one_process_and_one_that_cannot_be_sent_are_refused(tmp_path
 
 
 def test_future_of_a_node_ends_as_that_of_its_worker_does() -> None:
-    """Else the run would wait for ever."""
+    """The run would wait for ever if it did not end."""
     node, seconds = Node(one_more, "number", "more", name="more"), dict[str, float]()
 
     def ended(end: Callable[[Future[Any]], object]) -> Future[Node]:

@@ -162,7 +162,7 @@ class PreflightHooks:
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
         """Stop it, for now: a training saves after each epoch."""
-        # The clock of a worker of a runner is in its own process.
+        # A worker of a runner has the clock of its node in its own process.
         if node.name in self._started:
             self._seconds[node.name] = time.monotonic() - self._started[node.name]
 
@@ -199,7 +199,7 @@ class PreflightHooks:
         """Enter the nodes, which have all finished."""
         from borderline.preflight.repaired import digests_of_made, with_origins
 
-        # Other machines may have saved what this one did not see yet when a node had finished.
+        # A network folder may show files of other machines late: the digests are taken again.
         if self._latest is None:
             self._digests.clear()
         digests = self._digests_in(catalog)

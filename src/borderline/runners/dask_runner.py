@@ -104,8 +104,8 @@ class DaskRunner(AbstractRunner):
     def _release_datasets(  # type: ignore[override]
         self, node: Node, catalog: DataCatalog, *others: Any
     ) -> None:
-        """What Kedro does with each finished node; before it, the project's hooks hear of it."""
-        # Kedro has no such hook: its own ones are called by the worker.
+        """Tell the project's hooks that a node has finished, then do what Kedro does with it."""
+        # The worker calls Kedro's own hooks; Kedro has none for the process of the run.
         finished = getattr(self._hooks and self._hooks.hook, "after_node_finished", None)
         if finished is not None:
             finished(node=node, catalog=catalog, seconds=self._seconds[node.name])
@@ -207,7 +207,7 @@ class _Workers(Executor):
         client.subscribe_topic(self._topic, self._log)
 
     def submit(self, task: Task, /) -> Future[Node]:  # type: ignore[override]
-        """Send a node to a worker; its seconds are there before its result."""
+        """Send a node to a worker; its seconds are known before the future has its result."""
         from borderline.runners.remote import run_node
 
         catalog = cast(DataCatalog, task.catalog)
@@ -235,7 +235,7 @@ class _Workers(Executor):
         from borderline.runners.remote import leave_at_once
 
         self._executor.shutdown(wait=False)
-        # Without its scheduler the client has closed itself.
+        # The client has closed itself if its scheduler is lost.
         if self._client.status == "running":
             # This message arrives after all messages of the workers.
             self._client.log_event(self._topic, _THE_END)
@@ -257,16 +257,17 @@ class _Workers(Executor):
 
 
 def node_of(timed: Future[tuple[Node, float]], seconds: dict[str, float]) -> Future[Node]:
-    """The future node of a future of node and seconds; they are entered in ``seconds`` first.
+    """The future of a node, from the future of the node and its seconds, which go to ``seconds``.
 
-    Whatever ends the one, ends the other: Kedro would wait for ever otherwise.
+    It also ends when the other one ends with an error or is cancelled. Kedro would wait for ever
+    otherwise.
     """
     future: Future[Node] = Future()
 
     def end(_: Future[tuple[Node, float]]) -> None:
         if timed.cancelled():
             future.cancel()
-            # Only this wakes those who wait.
+            # Kedro's wait returns only after this call.
             future.set_running_or_notify_cancel()
             return
         try:

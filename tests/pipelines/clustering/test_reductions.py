@@ -53,7 +53,7 @@ def test_tsne_has_two_threads_in_a_process_without_children_too(
 ) -> None:
     reduction = Reduction("tsne", {"perplexity": 10})
     here = reduction.reduce(POINTS, None, seed=1, epochs=10)
-    # As the workers of Dask are.
+    # The workers of Dask are daemons.
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
