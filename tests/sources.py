@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +46,10 @@ def levels(source: SourceImages) -> list[tuple[str, int]]:
     grey = ((source.train["images"].mean((1, 2, 3)) + 1) * 127.5).round().int().tolist()
     names = [source.classes[label] for label in source.train["labels"]]
     return list(zip(names, grey, strict=True))
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """Write an array of bytes as an IDX file, gzipped where its name ends in ``.gz``."""
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    content = header + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import gzip
-import struct
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,12 +14,7 @@ from borderline.datasets.idx_files import read_idx
 from borderline.datasets.image_kinds import kind_of_images
 from borderline.errors import BorderlineError
 from conftest import FASHION, needs_fashion
-
-
-def write_idx(path: Path, array: np.ndarray) -> None:
-    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-    content = header + array.astype(np.uint8).tobytes()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+from sources import write_idx
 
 
 def test_mnist_sample_is_real_digits() -> None:

@@ -8,10 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from borderline.datasets.class_names import known_classes, same_letters
 from borderline.datasets.scale import Scale, on_scale
 from borderline.errors import BorderlineError
 
 logger = logging.getLogger(__name__)
+
+_SHOWN = 30
 
 
 class Arrays(NamedTuple):
@@ -84,6 +87,50 @@ def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Ar
         joined if len(joined.columns) else None,
         np.repeat([False, True], counts),
         train.scale,
+    )
+
+
+def in_classes(source: ImageArrays, classes: tuple[str, ...] | None, name: str) -> ImageArrays:
+    """The images of the classes that ``source.classes`` chooses, with labels in its order.
+
+    Args:
+        source: Images with labels that are indices into the source's own names of classes.
+        classes: The setting; None leaves the source as it is.
+        name: The name of the source in messages.
+
+    Raises:
+        BorderlineError: When a class is none of the source's, or a label has no name.
+    """
+    own, train, test = source
+    for part, split in (("training", train), ("test", test)):
+        labels = () if split is None else split.labels
+        highest = int(max(labels, default=-1))
+        if highest >= len(own):
+            raise BorderlineError(
+                f"The {part} images of {name} have the label {highest}, but its classes are "
+                f"{', '.join(own[:_SHOWN])}: correct the label, or add training images of its "
+                "class."
+            )
+    if classes is None:
+        return source
+    classes = tuple(same_letters(one, own) for one in classes)
+    known = known_classes(own, classes, name)
+    new_labels = np.array([known.get(one, -1) for one in own])
+    return classes, _relabelled(train, new_labels), test and _relabelled(test, new_labels)
+
+
+def _relabelled(images: Arrays, new_labels: np.ndarray) -> Arrays:
+    """The images with ``new_labels[label]`` as their labels, without those where it is -1."""
+    labels = new_labels[images.labels]
+    kept = labels >= 0
+    if kept.all():
+        return images._replace(labels=labels)
+    columns, validation = images.columns, images.validation
+    return images._replace(
+        pixels=images.pixels[kept],
+        labels=labels[kept],
+        columns=None if columns is None else columns[kept].reset_index(drop=True),
+        validation=None if validation is None else validation[kept],
     )
 
 

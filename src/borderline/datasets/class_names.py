@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
 from collections.abc import Container, Iterable, Sequence
 from typing import TypeVar
 
 from borderline.errors import BorderlineError, did_you_mean
+
+logger = logging.getLogger(__name__)
 
 # Also 1.0 and 1e3: 1 is not taken for a label beside a class called 1.0.
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", re.IGNORECASE)
@@ -56,6 +59,46 @@ def class_orders(names: Sequence[str]) -> list[tuple[str, ...]]:
 
     orders = in_order(names), sorted(names), sorted(names, key=by_length)
     return list(dict.fromkeys(map(tuple, orders)))
+
+
+def known_classes(
+    labels: Iterable[str | None], classes: tuple[str, ...] | None, source: str
+) -> dict[str, int]:
+    """The label of each class, by the name that the source gives it.
+
+    Args:
+        labels: The source's names; None is no name.
+        classes: The setting ``source.classes``, which chooses among the names and orders them.
+            Where the names are the numbers 0, 1, ... and ``classes`` has others, it names them.
+        source: The name of the source in messages.
+
+    Raises:
+        BorderlineError: When a class of ``classes`` is none of the source's.
+    """
+    there = in_order({label for label in labels if label is not None})
+    if not there:
+        raise BorderlineError(f"{source} holds no training image with a label: add some.")
+    if classes is None:
+        return {name: label for label, name in enumerate(there)}
+    numbers = list(map(str, range(len(classes))))
+    at_their_place = all(c == n or c not in numbers for c, n in zip(classes, numbers, strict=True))
+    if set(there) <= set(numbers) and at_their_place:
+        return {number: label for label, number in enumerate(numbers)}
+    if all(map(is_integer, there)) and not set(classes) & set(there):
+        raise BorderlineError(
+            f"source.classes names {len(classes)} classes, but {source} has the label {there[-1]}: "
+            "name every class."
+        )
+    for name in classes:
+        if name not in there:
+            raise BorderlineError(
+                f"source.classes names {name!r}, but {source} has no training image of this class "
+                f"(there are {', '.join(there)}): correct it."
+            )
+    if set(there) - set(classes):
+        left = ", ".join(name for name in there if name not in classes)
+        logger.info("Classes of %s that source.classes leaves out: %s", source, left)
+    return {name: label for label, name in enumerate(classes)}
 
 
 def find_label(

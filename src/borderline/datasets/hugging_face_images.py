@@ -90,6 +90,11 @@ def read_hugging_face(path: str, wanted: Wanted, *, folder: str | None = None) -
             [label, *(name for name in columns if name in rows.column_names)]
         )
         read = functools.partial(_read, images, image, within)
+        of_split = rows.features[label]
+        if isinstance(of_split, datasets.ClassLabel):
+            # The splits of a dataset can number the same classes otherwise.
+            known = {name: number for number, name in enumerate(names)}
+            numbers = {n: known.get(name, _NONE) for n, name in enumerate(of_split.names)}
         files[split] = _files(others, label, numbers, columns, named[split], read)
     return names, *decode_splits(files, wanted, path)
 

@@ -77,11 +77,16 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
         numbers = tuple(map(str, range(highest + 1)))
         return numbers, _with_validation(splits, path), splits.get("test")
     order = {name: label for label, name in enumerate(classes)}
+    for split, of_split in splits.items():
+        unknown = sorted(set(of_split.labels.tolist()) - set(classes))
+        if unknown:
+            raise BorderlineError(
+                f"The {split} images of {path} have the label {unknown[0]!r}, which no training "
+                "image has: add some, or remove these images."
+            )
     by_label = {
-        split: arrays_of_split._replace(
-            labels=np.array([order.get(n, len(order)) for n in arrays_of_split.labels.tolist()])
-        )
-        for split, arrays_of_split in splits.items()
+        split: of_split._replace(labels=np.array([order[n] for n in of_split.labels.tolist()]))
+        for split, of_split in splits.items()
     }
     return tuple(map(str, classes)), _with_validation(by_label, path), by_label.get("test")
 

@@ -12,7 +12,7 @@ import pandas as pd
 from fsspec.core import url_to_fs
 
 from borderline.datasets.arrays import ImageArrays
-from borderline.datasets.class_names import same_letters
+from borderline.datasets.class_names import known_classes, same_letters
 from borderline.datasets.folder_layouts import (
     CLASS,
     METADATA,
@@ -26,7 +26,6 @@ from borderline.datasets.image_files import FORMATS, ImageFile, Wanted, decode_s
 from borderline.datasets.image_tables import (
     Rows,
     find_split_column,
-    known_classes,
     split_columns,
     splits_of,
 )

@@ -71,11 +71,11 @@ class SourceImages:
         return find_label(name, self.classes, there, setting, self.name)
 
     def check_usable(self) -> None:
-        """Check sizes, channels and labels.
+        """Check the names of the classes, sizes and channels.
 
         Raises:
-            BorderlineError: When images are not of one size and large enough, or a label has no
-                class.
+            BorderlineError: When images are not of one size and large enough, or there are too many
+                classes.
         """
         check_classes(self.classes, len(self.train["labels"]), self.name)
         for split in (self.train, self.test):
@@ -93,12 +93,6 @@ class SourceImages:
                     "channels, but it needs images of one size, at least "
                     f"{SMALLEST_IMAGE} pixels wide and high and with 1 or 3 channels: set "
                     "source.size, or correct the images."
-                )
-            highest = int(split["labels"].max())
-            if highest >= len(self.classes):
-                raise BorderlineError(
-                    f"source.classes names {len(self.classes)} classes, but {self.name} has the "
-                    f"label {highest}: name every class."
                 )
 
 
@@ -164,7 +158,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         kind: One of these.
         path: The file or folder; for ``torchvision`` the folder of the download.
         name: For ``torchvision`` the name of the data set, for others the name of the source.
-        classes: The names of the classes; None takes their numbers or the names of their folders.
+        classes: The classes in order; others are left out. For images whose labels are numbers,
+            the names of all classes. None takes all, by their names or numbers.
         otherwise: For ``idx`` and ``cifar10``: another source, used if the folder does not exist.
         size: Side of a square in pixels, or ``[height, width]``; all images are resized to it.
             None keeps the images' own size, which must be one.
@@ -252,6 +247,8 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
 
     def load(self) -> SourceImages:
         """Read all images."""
+        from borderline.datasets.arrays import in_classes
+
         # The driver of a remote address may raise any error.
         unreadable = Exception if is_bucket(self._address) else OSError
         try:
@@ -259,7 +256,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             if self._otherwise and missing:
                 source = self._resized(self._otherwise.load())
             else:
-                source = self._labelled(*self._read())
+                source = self._labelled(*in_classes(self._read(), self._classes, self._name))
         except BorderlineError:
             raise
         except unreadable as error:
@@ -291,7 +288,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
 
             tables = train.columns, test and test.columns
             groups = add_groups(splits, tables, self._group, self._address)
-        return SourceImages(self._name, self._classes or classes, *splits, *columns, groups)
+        return SourceImages(self._name, classes, *splits, *columns, groups)
 
     def _resized(self, source: SourceImages) -> SourceImages:
         from borderline.datasets.labelled_images import fitted

@@ -13,7 +13,7 @@ import pandas as pd
 from fsspec.core import url_to_fs
 
 from borderline.datasets.arrays import ImageArrays
-from borderline.datasets.class_names import in_order
+from borderline.datasets.class_names import known_classes
 from borderline.datasets.image_files import ImageFile, Wanted, decode_splits
 from borderline.datasets.metadata_tables import SUFFIXES, choose_column, class_names, read_table
 from borderline.datasets.reading import Folder, Unreadable, other_folder
@@ -149,37 +149,6 @@ class Rows(NamedTuple):
             if taken and (label is None or label in known):
                 read = functools.partial(_read, self.folder, place, label)
                 yield ImageFile(name, known.get(label or "", _NONE), read, columns)
-
-
-def known_classes(
-    labels: Iterable[str | None], classes: tuple[str, ...] | None, source: str
-) -> dict[str, int]:
-    """The label of each class, by the name that the table gives it.
-
-    Args:
-        labels: Of the training images.
-        classes: The setting ``source.classes``.
-        source: The name of the source in messages.
-
-    Raises:
-        BorderlineError: When a class of ``classes`` has no training image.
-    """
-    there = in_order({label for label in labels if label is not None})
-    if not there:
-        raise BorderlineError(f"{source} holds no training image with a label: add some.")
-    numbers = list(map(str, range(len(classes or ()))))
-    if classes and not set(classes) & set(there) and set(there) <= set(numbers):
-        return {number: label for label, number in enumerate(numbers)}
-    for name in classes or ():
-        if name not in there:
-            raise BorderlineError(
-                f"source.classes names {name!r}, but {source} has no training image of this class "
-                f"(there are {', '.join(there)}): correct it."
-            )
-    if classes and set(there) - set(classes):
-        left = ", ".join(name for name in there if name not in classes)
-        logger.info("Classes of %s that source.classes leaves out: %s", source, left)
-    return {name: label for label, name in enumerate(classes or there)}
 
 
 def find_split_column(table: pd.DataFrame, given: str | None, source: str) -> str | None:
