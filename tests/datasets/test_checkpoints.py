@@ -80,6 +80,26 @@ def test_other_settings_are_named_with_both_values_and_the_folder() -> None:
             check_settings(checkpoint(1), {"gan.filters": 8}, called=called)
 
 
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [({}, {"activation": "silu"}), ({"activation": "silu"}, {}), ({"a": [1]}, {"a.b": 1})],
+)
+def test_argument_that_comes_or_goes_is_another_setting(
+    former: dict[str, Any], now: dict[str, Any]
+) -> None:
+    def settings(arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"model.kind": "imported"} | {
+            f"model.arguments.{n}": v for n, v in arguments.items()
+        }
+
+    made: Checkpoint = {"epoch": 1, "settings": settings(former), "history": [], "state": {}}
+    check_settings(made, settings(former))
+    # A check that does not know the model compares none of its settings.
+    check_settings(made, {"gan.filters": 8})
+    with pytest.raises(BorderlineError, match=r"models\.mine\.arguments\.a\S* is .*made with"):
+        check_settings(made, settings(now), called={"model": "models.mine"})
+
+
 class Malicious:
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -435,6 +435,24 @@ def test_settings_know_the_code_that_goes_with_the_weights(
     assert digest_of_source(source, b"") != before
 
 
+def test_code_that_a_package_shows_under_its_own_name_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = tmp_path / "shown_elsewhere"
+    package.mkdir()
+    base = "class Base:\n    def __call__(self, images): return images.mean((1, 2, 3)) * {}\n"
+    (package / "base.py").write_text(base.format(1))
+    (package / "net.py").write_text("from .base import Base\nclass Net(Base): pass\n")
+    (package / "__init__.py").write_text("from .net import Net\n")
+    source = imported_source("callable", import_path="shown_elsewhere.Net")
+    before = digest_of_source(source, b"")
+    (package / "base.py").write_text(base.format(2))
+    of_base = digest_of_source(source, b"")
+    (package / "net.py").write_text("class Net: pass\n")
+    assert len({before, of_base, digest_of_source(source, b"")}) == 3
+
+
 def test_embedding_of_the_judge_is_named(model: Net) -> None:
     params, content = (
         params_of("state_dict", embedding="judge"),

@@ -29,6 +29,8 @@ class Checkpoint(TypedDict):
     state: dict[str, Any]
 
 
+_ARGUMENTS = ".arguments."
+
 Checkpoints = Mapping[str, Callable[[], Checkpoint]]
 """Loaders by :func:`epoch_name`, as :class:`CheckpointFolder` loads them."""
 
@@ -60,7 +62,7 @@ def check_settings(
 
     Args:
         settings: The present settings; one that is missing on one side is not compared,
-            unless it is one of ``EARLIER``.
+            unless it is one of ``EARLIER``, or one of the ``arguments`` of a user's code.
         called: The name of a setting or a group of settings in the parameters, for the message:
             ``{"model": "models.cnn_2"}``.
 
@@ -68,6 +70,8 @@ def check_settings(
         BorderlineError: When a setting differs.
     """
     made_with, settings = completed(checkpoint["settings"]), {**EARLIER, **settings}
+    for one, other in ((settings, made_with), (made_with, settings)):
+        one |= {name: None for name in other if _lacks_argument(one, name)}
     for name in settings:
         if name in made_with and made_with[name] != settings[name]:
             group, _, setting = name.partition(".")
@@ -80,6 +84,13 @@ def check_settings(
                 "set it back, move that folder away to train again, or give the run "
                 "another data_folder (conf/<env>/globals.yml)."
             )
+
+
+def _lacks_argument(settings: Mapping[str, Setting], name: str) -> bool:
+    """Whether a name is that of an argument which settings with its group do not have."""
+    group, is_argument, _ = name.partition(_ARGUMENTS)
+    of_group = (other.startswith(f"{group}.") for other in settings)
+    return bool(is_argument) and name not in settings and any(of_group)
 
 
 class CheckpointDataset(AtomicSave, BinaryFile[Checkpoint]):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
 from borderline.errors import BorderlineError
-from borderline.imported.import_rules import innermost_module, resolve
+from borderline.imported.import_rules import innermost_module, modules_of, resolve
 from borderline.imported.params import Source
 from borderline.imported.user_code import message_of, place_of
 
@@ -57,18 +58,28 @@ def _said(error: BaseException) -> str:
 
 
 def digest_of_source(source: Source, content: bytes) -> str:
-    """16 hexadecimal digits of the SHA-256 of a file and of the module that belongs to it."""
-    code = b"" if source.import_path is None else _module_code(source.import_path)
+    """16 hexadecimal digits of the SHA-256 of a file and of the modules that belong to it."""
+    files = [] if source.import_path is None else _files_of_code(source.import_path)
+    code = b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(content + code).hexdigest()[:16]
 
 
-def _module_code(import_path: str) -> bytes:
-    """The bytes of the innermost module on an import path; empty if it has no file."""
+def _files_of_code(import_path: str) -> list[Path]:
+    """The file of the innermost module on an import path, and those of the same package that define
+    the object or a class that it derives from."""
+    files: dict[Path, None] = {}
     try:
         module = innermost_module(import_path)
         spec = None if module is None else importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return b""
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        return b""
-    return Path(spec.origin).read_bytes()
+        if spec is not None and spec.origin is not None:
+            files[Path(spec.origin)] = None
+        found = resolve(import_path, "import_path")
+    # The checks of the model say why it cannot be imported.
+    except (Exception, SystemExit):
+        found = None
+    owners = found.__mro__ if isinstance(found, type) else (found,)
+    for name in (name for owner in owners for name in modules_of(owner)):
+        origin = getattr(sys.modules.get(name), "__file__", None)
+        if origin is not None and name.partition(".")[0] == import_path.partition(".")[0]:
+            files[Path(origin)] = None
+    return [file for file in files if file.is_file()]
