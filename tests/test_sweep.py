@@ -22,6 +22,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from rich.console import Console
+from safetensors.torch import save_file
 
 from borderline.cli import cli
 from borderline.datasets import CSVDataset, JSONDataset
@@ -322,6 +323,42 @@ def test_finished_sweep_runs_are_not_mixed_with_other_settings(plan: Plan, here:
     file.read(make_plan(here, env="test", params={"models": {"cnn_8": {"filters": 9}}}))
     file.write(State(settings={"gone": 1}).noted(record_of(SWEEP_RUN, "failed")))
     assert file.read(plan).records == {}
+
+
+def test_a_model_whose_file_changed_is_not_mixed_with_the_former_one(here: Path) -> None:
+    weights = here / "mine.safetensors"
+    model = {
+        "kind": "imported",
+        "source": {
+            "kind": "state_dict",
+            "path": str(weights),
+            "import_path": "torch.nn.Linear",
+            "arguments": {"in_features": 2, "out_features": 1},
+        },
+        "outputs": "logit",
+        "embedding": "judge",
+    }
+
+    def planned() -> Plan:
+        return make_plan(here, env="test", models="mine", params={"models": {"mine": model}})
+
+    save_file({"weight": torch.zeros(1, 2), "bias": torch.zeros(1)}, weights)
+    plan = planned()
+    file = StateFile(plan.folder)
+    file.write(file.read(plan).noted(record_of(SWEEP_RUN, "in_part")))
+    assert file.read(planned()).records.keys() == {SWEEP_RUN.name}
+    weights.rename(here / "away")
+    assert file.read(planned()).records.keys() == {SWEEP_RUN.name}
+    save_file({"weight": torch.ones(1, 2), "bias": torch.zeros(1)}, weights)
+    said = r"mine\.imported_file is '\w+', but 7v1_seed_0 of this sweep ran with '\w+'"
+    with pytest.raises(BorderlineError, match=said):
+        file.read(planned())
+    # A sweep of an earlier version has no digests; from now on it has them.
+    file.write(State(settings=plan.settings).noted(record_of(SWEEP_RUN, "in_part")))
+    file.write(file.read(planned()))
+    (here / "away").rename(weights)
+    with pytest.raises(BorderlineError, match=said):
+        file.read(planned())
 
 
 def test_a_damaged_table_of_a_finished_sweep_run_is_not_gathered(plan: Plan) -> None:

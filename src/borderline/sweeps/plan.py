@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.session import KedroSession
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 
 from borderline.context import BorderlineContext
 from borderline.datasets.buckets import is_bucket
+from borderline.datasets.digests import digests_of
 from borderline.datasets.image_source import SourceImages
 from borderline.errors import BorderlineError
-from borderline.grid import lay_out
+from borderline.grid import GIVEN_STEP_1, lay_out
 from borderline.names import fault_of_name, name_of_pair
 from borderline.params import GeneratorParams, Mark, earlier, flat, merged
 from borderline.pipeline_registry import STAGES
+from borderline.pipelines.gasten.noise_file import NOISE_FILE
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.folders import check_data_folder, check_place
+from borderline.preflight.imports import digests_of_imports
 from borderline.preflight.inputs import digest_of_images
 from borderline.quick import quick_name
 from borderline.sweeps.pairs import Pair, all_pairs, checked_pairs, pairs_of_environments
@@ -77,6 +84,8 @@ class Plan:
         sources: The entries from which each entry continues.
         params: The settings of ``--params``, nested.
         settings: The common settings of all sweep runs, by dotted name.
+        files: The digests of the files that settings name, by dataset; without those that are not
+            there.
         earlier: The values of settings that sweeps of earlier versions lack.
     """
 
@@ -93,6 +102,7 @@ class Plan:
     stages: tuple[str, ...]
     params: Mapping[str, Any]
     settings: Mapping[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
     earlier: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -268,6 +278,7 @@ def make_plan(
         stages=stages,
         params=params,
         settings=settings,
+        files=_files(context),
         earlier=dict(earlier(parameters)),
     )
 
@@ -343,9 +354,25 @@ def _sources(entries: Mapping[str, tuple[str, ...]], settings: GeneratorParams) 
     return frozenset(name for name, names in entries.items() if starts & set(names))
 
 
+def _files(context: BorderlineContext) -> dict[str, str]:
+    """The digests of the files that settings name and that are there, and of the code beside them.
+
+    The file of a finished sweep run may be gone. Another one in its place would give the next sweep
+    run another model.
+    """
+    catalog = context.catalog
+    assert isinstance(catalog, DataCatalog)
+    files = digests_of_imports(catalog, context.checked, context.layout, Pipeline([]))
+    others = {NOISE_FILE: context.checked.generation.noise_file}
+    others |= {GIVEN_STEP_1: context.about.step_1_checkpoints}
+    for name in (name for name, path in others.items() if path is not None):
+        if found := digests_of(catalog.get(name)):
+            files[name] = sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+    return files
+
+
 def _in_common(parameters: Parameters) -> dict[str, Any]:
     """The settings of all sweep runs; of models and generators, only those of the grid."""
-    # Paths of imported files stay, because a finished sweep run does not read its files again.
     values = parameters.plain(Mark.BESIDE) | {"run": parameters.run.plain(Mark.NO_RESULT)}
     for group in ("models", "generators"):
         used = values["grid"][group]

@@ -57,9 +57,11 @@ class Record(Params):
 
 
 class State(Params):
-    """All finished sweep runs by name, and their common settings by dotted name."""
+    """All finished sweep runs by name, their common settings by dotted name, and the digests of the
+    files that these name, by dataset."""
 
     settings: dict[str, Any]
+    files: dict[str, str] = Field(default_factory=dict)
     records: dict[str, Record] = Field(default_factory=dict)
 
     def todo(self, sweep_run: SweepRun, *, again: bool) -> bool:
@@ -70,7 +72,7 @@ class State(Params):
     def noted(self, record: Record) -> State:
         """The state with one more sweep run."""
         records = {**self.records, record.sweep_run.name: record}
-        return State(settings=self.settings, records=records)
+        return self.model_copy(update={"records": records})
 
 
 def check_same_settings(
@@ -104,7 +106,7 @@ class StateFile:
 
     def read(self, plan: Plan) -> State:
         """The state so far; a new one if every sweep run failed, so that settings may change."""
-        new = State(settings=dict(plan.settings))
+        new = State(settings=dict(plan.settings), files=dict(plan.files))
         if not self._path.exists():
             return new
         try:
@@ -117,8 +119,12 @@ class StateFile:
         finished = [name for name, record in state.records.items() if record.ended != "failed"]
         if not finished:
             return new
-        check_same_settings(state.settings, plan.settings, ", ".join(finished), plan.earlier)
-        return state
+        names = ", ".join(finished)
+        check_same_settings(state.settings, plan.settings, names, plan.earlier)
+        # Finished runs need no files, and those of earlier versions recorded none.
+        both = {**plan.files, **state.files}
+        check_same_settings(both, {**both, **plan.files}, names)
+        return State(settings=state.settings, files=both, records=state.records)
 
     def write(self, state: State) -> None:
         """Save the state."""
