@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from click.testing import Result
 
 from borderline.datasets import CheckpointDataset, ModelDataset
 from borderline.pipeline_registry import STAGES
 from borderline.pipelines.report import nodes
+from borderline.preflight import inputs
 from conftest import (
     KILLS,
     LONG_ENOUGH,
@@ -153,6 +155,24 @@ def test_a_changed_result_is_named_though_its_node_would_not_run(
     result = run_missing(project)
     assert result.exit_code == 1
     assert "leaderboard.csv was changed" in " ".join(result.output.split())
+
+
+def test_changed_names_and_columns_are_no_finished_result(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Path(shutil.copytree(short, tmp_path / "project"))
+    environment = project / "conf/test/globals.yml"
+    before = environment.read_text()
+    values = yaml.safe_load(before) | {"source": {"kind": "mnist_sample", "name": "Digits"}}
+    environment.write_text(yaml.safe_dump(values))
+    refused = run_here(project, "--env", "test", "--pipelines", "report")
+    assert refused.exit_code == 1
+    assert re.search(r"source\.name is 'Digits', but classifier last ran with", refused.stderr)
+
+    environment.write_text(before)
+    assert ran(run_missing(project, "--pipelines", "classifier")) == []
+    monkeypatch.setattr(inputs, "digest_of_words", lambda _: "of a corrected table")
+    assert "classifier.select_pair" in ran(run_missing(project, "--pipelines", "classifier"))
 
 
 def test_other_images_are_refused_though_no_node_would_read_them(

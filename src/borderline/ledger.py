@@ -45,9 +45,10 @@ def settings_of(
 ) -> dict[str, Any]:
     """The settings that the results of a node depend on, by dotted name.
 
-    ``parameters`` are nested JSON types; ``given`` has the origins of datasets made elsewhere.
+    ``parameters`` are nested JSON types; ``given`` has the origins of datasets made elsewhere, each
+    a value, or values by name.
     """
-    settings = {name: value for name, value in given.items() if name in node.inputs}
+    settings = dict(flat({name: value for name, value in given.items() if name in node.inputs}))
     for path in _paths(node):
         group, *names = path.split(".")
         # Results do not depend on groups that are not there, such as the call.

@@ -16,6 +16,7 @@ import datasets
 from borderline.datasets import ImageSource
 from borderline.params import PairParams, RunParams
 from borderline.pipelines.classifier.nodes import select_pair
+from borderline.preflight.inputs import digest_of_words
 
 CLASSES = ("cat", "dog", "emu")
 PAIR = PairParams(positive="dog", negative="emu", test_share=0.25)
@@ -56,6 +57,19 @@ def test_metadata_of_a_folder_belong_to_their_images(tmp_path: Path) -> None:
     levels, columns = selected(ImageSource(kind="image_folder", path=str(tmp_path)))
     assert len(levels) == 32
     assert_beside(levels, columns)
+
+
+def test_a_corrected_column_or_name_is_other_content(tmp_path: Path) -> None:
+    table = write_folder(tmp_path)
+    found = []
+    for level in (7, 7, 8):
+        table.loc[0, "level"] = level
+        table.to_csv(tmp_path / "metadata.csv", index=False)
+        found.append(digest_of_words(ImageSource(kind="image_folder", path=str(tmp_path)).load()))
+    named = ImageSource(kind="image_folder", path=str(tmp_path), name="pets")
+    found.append(digest_of_words(named.load()))
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
 
 
 @pytest.mark.parametrize("at_the_root", [False, True])

@@ -17,7 +17,7 @@ from borderline import ledger
 from borderline.errors import OnlySomeNodes
 from borderline.grid import GIVEN_STEP_1
 from borderline.hooks.marks import has_mark
-from borderline.params import Mark, earlier
+from borderline.params import Mark, earlier, flat
 from borderline.pipeline_registry import BESIDE, STAGES
 from borderline.pipelines.explain_images.entries import OWN_IMAGES
 
@@ -103,14 +103,16 @@ class PreflightHooks:
         parameters, of_noise = epochs.with_noise_file(self.parameters, catalog)
         imports = digests_of_imports(catalog, parameters, self.layout, pipeline) | of_noise
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
-        present = self.settings | imports
+        of_source = {"source": inputs.words_of_source(self.about)}
+        self._earlier |= flat(of_source)
+        present = self.settings | imports | of_source
         imports |= digests_of_repaired(book, catalog, self.layout, pipeline, present, call)
         check_checkpoints(catalog, parameters, self.layout, imports)
         if "inception" in pipeline.inputs():
             # A file that cannot be read ends the run here.
             catalog.load("inception")
         inputs.check_study_storage(pipeline, catalog, self.about)
-        self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports}
+        self._given = {GIVEN_STEP_1: self.about.step_1_checkpoints, **imports, **of_source}
         self._running = pipeline
         # The report takes the answers of people if they are there.
         makers = {**stages, "rating": pipelines["rating"]}
@@ -138,6 +140,9 @@ class PreflightHooks:
             check_distinct(source, self.parameters.pair)
             warn_of_images(source, self.parameters)
             entries |= {ledger.SOURCE: {"digest": digest, "dataset": dataset}}
+            read = {"digest of words and columns": inputs.digest_of_words(source)}
+            self._given["source"] = of_source["source"] | read
+            self._earlier |= flat({"source": read})
         # Last, because making all datasets takes a third of the time of these checks.
         results.check_places(pipeline.all_outputs(), catalog)
         if run_params["only_missing_outputs"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +163,19 @@ def digest_of_images(source: SourceImages) -> str:
 
     splits = [split for split in (source.train, source.test) if split is not None]
     return digest(*(tensor for split in splits for tensor in tensors_of(split)))
+
+
+def words_of_source(about: Globals) -> dict[str, Any]:
+    """The settings of the source that change words and columns, but no image."""
+    source = about.names()["source"]
+    return {name: source.get(name) for name in ("name", "classes", "columns")}
+
+
+def digest_of_words(source: SourceImages) -> str:
+    """A fingerprint of what a source says beside its images and labels: names and columns."""
+    tables = (source.train_columns, source.test_columns)
+    columns = ["" if table is None else table.to_csv(index=False) for table in tables]
+    return sha256(repr([source.name, source.classes, *columns]).encode()).hexdigest()[:16]
 
 
 def check_same_images(source_digest: str, dataset: str, former: Entry, folder: str) -> None:

@@ -26,7 +26,7 @@ from borderline.pipelines.gasten.noise_file import NOISE_FILE
 from borderline.preflight.configuration import Parameters
 from borderline.preflight.folders import check_data_folder, check_place
 from borderline.preflight.imports import digests_of_imports
-from borderline.preflight.inputs import digest_of_images
+from borderline.preflight.inputs import digest_of_images, digest_of_words
 from borderline.quick import quick_name
 from borderline.sweeps.pairs import Pair, all_pairs, checked_pairs, pairs_of_environments
 
@@ -278,7 +278,7 @@ def make_plan(
         stages=stages,
         params=params,
         settings=settings,
-        files=_files(context),
+        files={**_files(context), "names and columns of source": digest_of_words(source)},
         earlier=dict(earlier(parameters)),
     )
 
