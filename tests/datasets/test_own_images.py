@@ -129,7 +129,17 @@ def test_pixels_beyond_the_range_of_the_source_are_a_reason(tmp_path: Path) -> N
     inside, outside = own.pixels((1, 12, 12))
     assert isinstance(inside, np.ndarray)
     assert outside == "source.range is [0, 4095], but its pixels go from 0 to 5000"
-    save(tmp_path / "other.png")
-    mixed = OwnImages(path=str(tmp_path), range=[0, 4095]).load()
-    with pytest.raises(BorderlineError, match="8 and 16 bits"):
-        mixed.pixels((1, 12, 12))
+
+
+@pytest.mark.parametrize(("white", "step"), [(1, 256), (255, 256), (4095, 16), (65535, 256)])
+def test_file_of_other_bits_than_the_range_has_the_scale_of_its_format(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, white: int, step: int
+) -> None:
+    """A bright image stays bright, whatever files the run was made from."""
+    for value in (np.uint8(180), np.uint16(180 * step)):
+        Image.fromarray(np.full((12, 12), value)).save(tmp_path / f"{value.dtype}.png")
+    own = OwnImages(path=str(tmp_path), range=[0, white]).load().pixels((1, 12, 12))
+    levels = [one.mean() for one in own if not isinstance(one, str)]
+    assert levels == pytest.approx([180, 180], abs=1)
+    assert "source.range is" in caplog.text
+    assert "set source.range" not in caplog.text

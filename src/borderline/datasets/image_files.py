@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
@@ -286,22 +286,46 @@ def _fitted(image: Image.Image, size: Size | None, fit: Fit, mode: str) -> Image
     return image.resize(shape, filter_) if fit == "stretch" else ImageOps.fit(image, shape, filter_)
 
 
-def read_images(files: Iterable[ImageFile], wanted: Wanted, source: str) -> list[np.ndarray | str]:
+def read_images(files: Sequence[ImageFile], wanted: Wanted, source: str) -> list[np.ndarray | str]:
     """The pixels of each file, uint8 (C, H, W), or the reason why it is left out.
 
     Args:
-        files: The files; each is judged by itself, unlike those of :func:`decode_splits`.
+        files: The files; each is judged by itself, unlike those of :func:`decode_splits`. One with
+            another number of bits than the scale of ``wanted`` has the scale of its format.
         wanted: The images; with a size and a colour.
         source: The name of the source in messages.
-
-    Raises:
-        BorderlineError: When ``wanted`` has a scale and the files have different numbers of bits.
     """
     opened = [_opened(file, wanted) for file in files]
+    scale = wanted.scale
+    if scale is not None:
+        of_format = wanted._replace(scale=None)
+        others = [
+            row
+            for row, one in enumerate(opened)
+            if not isinstance(one, str) and not _may_be(scale, one.bits)
+        ]
+        for row in others:
+            opened[row] = _opened(files[row], of_format)
+        if others:
+            logger.warning(
+                "source.range is [%g, %g], which is no range of values for the number of bits of "
+                "%d of the %d images of %s: their black and white are those of their format",
+                *(*scale, len(others), len(files), source),
+            )
     pictures = [picture for picture in opened if not isinstance(picture, str)]
-    _check_depths(pictures, wanted.scale, source)
-    warn_if_narrow([picture.span for picture in pictures], source)
+    warn_if_narrow([picture.span for picture in pictures], source, of_source=False)
     return [one if isinstance(one, str) else _alone(one, wanted) for one in opened]
+
+
+def _may_be(scale: Scale, bits: int) -> bool:
+    """Whether files with this number of bits can have these values of black and white.
+
+    Only DICOM files and those with 32 bits have negative values.
+    """
+    low, high = scale
+    if bits == 32:
+        return True
+    return low >= 0 and 1 < high <= 255 if bits == 8 else 255 < high < 2**bits
 
 
 def _alone(picture: _Pixels, wanted: Wanted) -> np.ndarray | str:

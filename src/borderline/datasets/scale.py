@@ -75,8 +75,11 @@ def check_inside(spans: Sequence[Span], where: str) -> None:
             )
 
 
-def warn_if_narrow(spans: Sequence[Span], where: str) -> None:
-    """Log a warning if images, all together, use less than a tenth of the values of their scale."""
+def warn_if_narrow(spans: Sequence[Span], where: str, *, of_source: bool = True) -> None:
+    """Log a warning if images, all together, use less than a tenth of the values of their scale.
+
+    The setting ``source.range`` cannot help images beside those ``of_source``.
+    """
     shares = [
         ((value - span.scale[0]) / (span.scale[1] - span.scale[0]))
         for span in spans
@@ -86,10 +89,14 @@ def warn_if_narrow(spans: Sequence[Span], where: str) -> None:
         return
     low, high = max((span.scale for span in spans), key=lambda scale: scale[1])
     least, greatest = (low + share * (high - low) for share in (min(shares), max(shares)))
+    such_as = f"[{least:g}, {greatest if greatest > least else least + 1:g}]"
+    remedy = (
+        f"set source.range to the values of black and white, such as {such_as}, if they are others"
+        if of_source
+        else "compare them with those of the run"
+    )
     logger.warning(
         "The pixels of %s go from %g to %g, less than a tenth of the range from %g to %g, so the "
-        "images are nearly of one shade: set source.range to the values of black and white, such "
-        "as [%g, %g], if they are others.",
-        *(where, least, greatest, low, high),
-        *(least, greatest if greatest > least else least + 1),
+        "images are nearly of one shade: %s.",
+        *(where, least, greatest, low, high, remedy),
     )
