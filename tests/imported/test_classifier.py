@@ -20,7 +20,7 @@ from borderline.imported.classifier import (
 )
 from borderline.imported.import_path import digest_of_source
 from borderline.imported.params import ImportedModelParams
-from borderline.imported.probe import check_contract
+from borderline.imported.probe import check_contract, check_model
 from borderline.measures.inference import predict
 from borderline.params import RunParams
 from borderline.pipelines.prototypes.explaining.explanation import randomised
@@ -451,6 +451,27 @@ def test_code_that_a_package_shows_under_its_own_name_is_known(
     of_base = digest_of_source(source, b"")
     (package / "net.py").write_text("class Net: pass\n")
     assert len({before, of_base, digest_of_source(source, b"")}) == 3
+
+
+def test_model_without_an_output_for_blank_images_is_refused_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "dividing.py").write_text(
+        "def logit(images):\n    return images.mean((1, 2, 3)) / images.std((1, 2, 3))\n"
+    )
+    source = {"kind": "callable", "import_path": "dividing.logit"}
+    params = imported_model(
+        source=source, outputs="logit", embedding="judge", input={"range": [-1, 1]}
+    )
+    classifier = ImportedClassifier(params, b"", (1, 12, 12), BlindJudge())
+    labels = torch.arange(400) % 2
+    pixels = 0.1 * torch.rand(400, 1, 12, 12) + labels[:, None, None, None] - 0.5
+    pair = {"images": pixels, "labels": labels}
+    check_model("models.mine", classifier, pair, torch.device("cpu"))
+    pixels[203] = 0
+    with pytest.raises(BorderlineError, match=r"NaN .* for 1 of 1 real images of one shade"):
+        check_model("models.mine", classifier, pair, torch.device("cpu"))
 
 
 def test_embedding_of_the_judge_is_named(model: Net) -> None:

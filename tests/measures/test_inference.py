@@ -50,6 +50,22 @@ def test_predict_and_embed_are_the_view_of_the_model() -> None:
     assert ((p >= 0) & (p <= 1)).all()
 
 
+def test_model_that_gives_nan_for_a_real_image_is_refused() -> None:
+    def standardised(images: torch.Tensor) -> torch.Tensor:
+        pixels = images.flatten(1)
+        return ((pixels - pixels.mean(1, keepdim=True)) / pixels.std(1, keepdim=True)).amax(1)
+
+    model = torch.nn.Identity()
+    model.forward = standardised  # type: ignore[method-assign]
+    images = torch.rand(600, 1, 4, 4)
+    # Images of a training that diverged say nothing about the model.
+    images[550] = math.nan
+    assert predict(model, images, CPU).isnan().nonzero().tolist() == [[550]]
+    images[560] = -1
+    with pytest.raises(BorderlineError, match=r"NaN for 1 of 600 .* number 560, with .* -1 to -1"):
+        predict(model, images, CPU)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_embedding_that_is_no_finite_number_is_refused(value: float) -> None:
     class Broken(torch.nn.Module):

@@ -86,6 +86,10 @@ def check_model(
         _check_outputs(setting, classifier, _outputs(setting, classifier, images))
         logits = classifier(images)
         _check_logits(setting, logits)
+        # A model that divides by the deviation of each image gives NaN for these.
+        if len(of_one_shade := _of_one_shade(real["images"])):
+            outputs = classifier(of_one_shade[:IMAGES].to(device))
+            _check_finite(setting, outputs, "real images of one shade")
         _check_repeats(setting, classifier, images, logits)
         _check_embedding(setting, classifier, images)
     p = torch.sigmoid(logits)
@@ -157,6 +161,12 @@ def trial_images(real: LabelledImages, most: int = IMAGES) -> tuple[Tensor, Tens
     """At most ``most`` images (N, C, H, W), half of them of each class, and their labels (N,)."""
     chosen = balanced_rows(real["labels"], most)
     return real["images"][chosen], real["labels"][chosen]
+
+
+def _of_one_shade(images: Tensor) -> Tensor:
+    """The images (N, C, H, W) whose pixels are all equal in each channel."""
+    pixels = images.flatten(2)
+    return images[(pixels.amin(2) == pixels.amax(2)).all(1)]
 
 
 def _outputs(setting: str, classifier: Imported, images: Tensor) -> Tensor:
@@ -240,12 +250,12 @@ def _check_head(setting: str, judge: ImportedJudge, outputs: Tensor, classes: in
         check_scores(f"{setting}.outputs", kind, outputs)
 
 
-def _check_finite(setting: str, outputs: Tensor) -> None:
+def _check_finite(setting: str, outputs: Tensor, which: str = "real images") -> None:
     finite = torch.isfinite(outputs).flatten(1).all(1) if outputs.dim() > 1 else outputs.isfinite()
     if not finite.all():
         raise BorderlineError(
             f"{setting} gives NaN or infinite outputs for "
-            f"{int((~finite).sum())} of {len(outputs)} real images: correct "
+            f"{int((~finite).sum())} of {len(outputs)} {which}: correct "
             f"{setting}.input (range, mean, std, dtype), or the model."
         )
 

@@ -87,14 +87,29 @@ def passes_per_image(decoder: nn.Module) -> int:
 
 
 def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
-    """A model's probabilities of the positive class, in [0, 1], shape (N,)."""
+    """A model's probabilities of the positive class, in [0, 1], shape (N,).
+
+    Raises:
+        BorderlineError: When the model gives NaN for an image without NaN.
+    """
     classifier = classifier.to(device).eval()
     size = batch_size_of(classifier)
 
     def probability(batch: Tensor) -> Tensor:
         return torch.sigmoid(classifier(batch))
 
-    return in_batches(probability, images, device=device, batch_size=size)
+    p = in_batches(probability, images, device=device, batch_size=size)
+    unknown = p.isnan().nonzero()[:, 0]
+    # The images of a generator whose training diverged are NaN themselves.
+    unknown = unknown[images[unknown].flatten(1).isfinite().all(1).to(unknown.device)]
+    if len(unknown):
+        first = images[unknown[0]]
+        raise BorderlineError(
+            f"The model under test gives NaN for {len(unknown)} of {len(p)} images (the first is "
+            f"number {int(unknown[0])}, with pixels from {first.min():.3g} to {first.max():.3g} "
+            "between -1 and 1): correct the model, so that it gives a number for each image."
+        )
+    return p
 
 
 def most_other_mass(classifier: nn.Module) -> float | None:
