@@ -43,7 +43,7 @@ def pair_up(
 
     Returns:
         Rows of the negative and rows of the positive points, each of shape (M,), M at most
-        ``count``.
+        ``count``, in random order: other stages take the first images of a search.
     """
     if how == "random":
         return _in_turn(len(negative), len(positive), count, random)
@@ -51,7 +51,8 @@ def pair_up(
         positive_rows, negative_rows = _nearest(positive, negative, count, metric)
     else:
         negative_rows, positive_rows = _nearest(negative, positive, count, metric)
-    return negative_rows, positive_rows
+    order = torch.randperm(len(negative_rows), generator=random)
+    return negative_rows[order], positive_rows[order]
 
 
 def _in_turn(
@@ -73,6 +74,28 @@ def _nearest(few: Tensor, many: Tensor, count: int, metric: str) -> tuple[Tensor
     rows = torch.arange(len(few)).expand(neighbours, -1)
     # First the nearest neighbour of every point, then the second nearest of every point.
     return rows.flatten()[:count], nearest.T.flatten()[:count]
+
+
+def sides_of_labels(
+    latents: Tensor, negative: Tensor, positive: Tensor, label_column: int | None
+) -> list[tuple[Tensor, Tensor]]:
+    """Rows of the negative and of the positive side, of each label of a generator that takes some.
+
+    A label cannot change by degrees, so a walk from one to the other would jump over the boundary.
+
+    Args:
+        latents: Shape (N, Z).
+        negative: Which of them fall on the negative side, bool (N,).
+        positive: The same of the positive side.
+        label_column: The number of a latent that says the label; None for a generator without.
+    """
+    labels = [torch.ones_like(negative)]
+    if label_column is not None:
+        is_second = latents[:, label_column] > 0
+        labels = [~is_second, is_second]
+    return [
+        ((negative & label).nonzero()[:, 0], (positive & label).nonzero()[:, 0]) for label in labels
+    ]
 
 
 def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:

@@ -37,8 +37,15 @@ def test_random_pairs_use_every_point_about_equally_often() -> None:
 
 def test_nearest_pairs_are_the_nearest_by_brute_force() -> None:
     negative, positive = pair_up(NEGATIVE, POSITIVE, 7, "nearest", "euclidean", RANDOM)
-    assert positive.tolist() == list(range(7))
-    assert torch.equal(negative, torch.cdist(POSITIVE, NEGATIVE).argmin(dim=1))
+    nearest = torch.cdist(POSITIVE, NEGATIVE).argmin(dim=1)
+    assert sorted(positive.tolist()) == list(range(7))
+    assert torch.equal(negative, nearest[positive])
     both = pair_up(POSITIVE, NEGATIVE, 7, "nearest", "euclidean", RANDOM)
-    assert torch.equal(both[1], negative)
-    assert torch.equal(both[0], positive)
+    assert torch.equal(both[1], nearest[both[0]])
+
+
+def test_first_pairs_are_no_nearer_than_the_last_ones() -> None:
+    many = torch.randn(40, 2, generator=RANDOM), torch.randn(400, 2, generator=RANDOM)
+    negative, positive = pair_up(*many, 4000, "nearest", "euclidean", RANDOM)
+    distances = (many[0][negative] - many[1][positive]).norm(dim=1)
+    assert distances[:2000].mean().item() == pytest.approx(distances[2000:].mean().item(), rel=0.15)

@@ -29,6 +29,16 @@ class Plane(nn.Module):
         return latents[:, None, None, :]
 
 
+class Labelled(nn.Module):
+    """A decoder whose last number is a label, which moves the image to one side."""
+
+    latent_dim, label_column = 2, 1
+
+    def forward(self, latents: Tensor) -> Tensor:
+        moved = latents[:, 0] + torch.where(latents[:, 1] > 0, 1.0, -1.0)
+        return torch.stack([moved, moved], 1)[:, None, None, :]
+
+
 class Model(nn.Module):
     """A model whose logit is a function of the first pixel; it counts its images."""
 
@@ -206,3 +216,13 @@ def test_at_most_four_arcs_of_a_latent_and_the_widest_expected_stretches_first()
     assert (arcs.first[:, 0] < -0.1).all()
     assert (arcs.last[:, 0] > 0.1).all()
     assert len(arcs.first) <= 4 * min(sides.values())
+
+
+def test_arcs_stay_within_a_label() -> None:
+    both = rivals(crossing_at(0.0), crossing_at(0.1), decoder=Labelled())
+    arcs, counts = draw_arcs(both, torch.randn(500, 2, generator=seeded()), seeded(1))
+    assert len(arcs.first) > 100
+    assert min(counts.values()) > 100
+    assert ((arcs.first[:, 1] > 0) == (arcs.last[:, 1] > 0)).all()
+    labels = (arcs.first[:, 1] > 0).double().mean()
+    assert 0.2 < labels < 0.8

@@ -371,8 +371,10 @@ def test_walks_stay_within_a_label() -> None:
     found, note = find(generator=Labelled(0.02))
     assert note == ""
     assert len(found["images"]) == 300
-    positive = (found["latents"][:, Z] > 0).double().mean()
-    assert 0.3 < positive < 0.7
+    positive = (found["latents"][:, Z] > 0).double()
+    # Other stages take the first images.
+    for some in (positive, positive[:100]):
+        assert 0.3 < some.mean() < 0.7
     assert (found["probabilities"] - 0.5).abs().max() <= 0.0101
 
 

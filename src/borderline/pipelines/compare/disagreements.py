@@ -102,6 +102,11 @@ def _note(result: Search, count: int, this: Side, other: Side) -> str:
                 f"among {result.latents} images of the generator, so no arc leads from one class "
                 "to the other."
             )
+    if result.arcs == 0:
+        return (
+            f"No search for disagreements: {this.name} and {other.name} agree on one class only "
+            "for each label of the generator, and no arc leads from label to label."
+        )
     if found == 0:
         return (
             f"No disagreement was found on {result.arcs} arcs: {this.name} and {other.name} change "

@@ -18,7 +18,7 @@ from borderline.boundary import Boundary, logit
 from borderline.measures.confusion import is_positive
 from borderline.measures.inference import in_batches
 from borderline.records import Disagreements, take_rows
-from borderline.searching import is_distinct, pair_up, spherical
+from borderline.searching import is_distinct, pair_up, sides_of_labels, spherical
 
 # A logit this near to the boundary may change its side with the size of the batch.
 _ROUNDING = 1e-3
@@ -71,6 +71,7 @@ class Rivals:
         device: torch.device,
     ) -> None:
         self.latent_dim = int(decoder.latent_dim)  # type: ignore[arg-type]
+        self.label_column: int | None = getattr(decoder, "label_column", None)
         self.boundaries = boundaries
         self.evaluations = 0
         self._device = device
@@ -213,7 +214,7 @@ def nothing_found(images: Tensor, latent_dim: int = 0) -> Disagreements:
 def draw_arcs(
     rivals: Rivals, latents: Tensor, random: torch.Generator
 ) -> tuple[Arcs, Counter[int]]:
-    """The arcs between latents (N, Z), the widest expected stretches first.
+    """The arcs between latents (N, Z) of one label, the widest expected stretches first.
 
     The expectation is the distance between the two crossings if both logits were linear on the arc.
     It costs no evaluation, because the ends of all arcs are known.
@@ -223,13 +224,15 @@ def draw_arcs(
     """
     views = rivals.view(latents)
     sides = rivals.sides(views)
-    agreed = {side: (sides == side).all(0).nonzero()[:, 0] for side in (-1, 1)}
-    counts = Counter({side: len(rows) for side, rows in agreed.items() if len(rows)})
-    first, last = agreed[-1][:0], agreed[1][:0]
-    if len(counts) == 2:
-        pairs = _PAIRS_PER_LATENT * len(latents)
-        rows = pair_up(agreed[-1], agreed[1], pairs, "random", "cosine", random)
-        first, last = agreed[-1][rows[0]], agreed[1][rows[1]]
+    agreed = {side: (sides == side).all(0) for side in (-1, 1)}
+    counts = Counter({side: number for side, rows in agreed.items() if (number := int(rows.sum()))})
+    within = sides_of_labels(latents, agreed[-1], agreed[1], rivals.label_column)
+    both = [(below, above) for below, above in within if len(below) and len(above)]
+    first = last = torch.zeros(0, dtype=torch.int64)
+    for below, above in both:
+        pairs = _PAIRS_PER_LATENT * len(latents) // len(both)
+        rows = pair_up(below, above, pairs, "random", "cosine", random)
+        first, last = torch.cat([first, below[rows[0]]]), torch.cat([last, above[rows[1]]])
     shape = 2, len(first)
     arcs = Arcs(
         latents[first],

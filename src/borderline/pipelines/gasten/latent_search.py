@@ -37,7 +37,7 @@ from borderline.sampling import (
     make_part,
     part_sizes,
 )
-from borderline.searching import find_crossings, is_distinct, pair_up, spherical
+from borderline.searching import find_crossings, is_distinct, pair_up, sides_of_labels, spherical
 
 _MOST_LATENTS = 50_000
 _MOST_ROUNDS = 20
@@ -252,7 +252,8 @@ class SearchSampler(GanSampler):
                 break
             drawn = self._draw(torch.empty(size, latents.shape[1]), random)
             latents, logits = torch.cat([latents, drawn]), torch.cat([logits, logits_of(drawn)])
-            sides = _sides(latents, logits, getattr(generator, "label_column", None))
+            label_column = getattr(generator, "label_column", None)
+            sides = sides_of_labels(latents, logits < 0, logits > 0, label_column)
             fewest = sum(min(len(below), len(above)) for below, above in sides)
         called, advice = getattr(generator, "called", "GAN"), getattr(generator, "advice", _ADVICE)
         if fewest == 0:
@@ -291,7 +292,10 @@ class SearchSampler(GanSampler):
         count: int,
         random: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
-        """Rows of latents on the negative and on the positive side, joined within each label."""
+        """Rows of latents on the negative and on the positive side, joined within each label.
+
+        Other stages take the first images of a search, so the labels are mixed.
+        """
         both = [(below, above) for below, above in sides if len(below) and len(above)]
         joined = []
         for below, above in both:
@@ -299,7 +303,10 @@ class SearchSampler(GanSampler):
             rows = pair_up(latents[below], latents[above], share, self.pairs, "cosine", random)
             joined.append((below[rows[0]], above[rows[1]]))
         low, high = (torch.cat(rows) for rows in zip(*joined, strict=True))
-        return low, high
+        if len(both) == 1:
+            return low, high
+        order = torch.randperm(len(low), generator=random)
+        return low[order], high[order]
 
     def _draw(self, latents: Tensor, random: torch.Generator) -> Tensor:
         if self.truncation is None:
@@ -319,24 +326,6 @@ class _Budget:
         if self._most is None:
             return sys.maxsize
         return max(0, self._most - self._evaluations.count) // self._passes
-
-
-def _sides(
-    latents: Tensor, logits: Tensor, label_column: int | None
-) -> list[tuple[Tensor, Tensor]]:
-    """Rows of the negative and of the positive side, of each label of a generator that takes some.
-
-    A label cannot change by degrees, so a walk from one to the other would jump over the boundary.
-    """
-    everywhere = torch.ones(len(latents), dtype=torch.bool)
-    groups = [everywhere]
-    if label_column is not None:
-        positive = latents[:, label_column] > 0
-        groups = [~positive, positive]
-    return [
-        tuple((side & group).nonzero().flatten() for side in (logits < 0, logits > 0))  # type: ignore[misc]
-        for group in groups
-    ]
 
 
 def _one_sided(logits: Tensor, shift: float, called: str) -> str:
