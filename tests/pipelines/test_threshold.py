@@ -57,11 +57,13 @@ def test_errors_near_patterns_are_those_at_the_threshold(
     given: Any = {"test_p": P, "test_embeddings": torch.eye(4)}
     nothing: Any = {}
     test: Any = {"labels": LABELS}
-    with pytest.raises(Captured) as captured:
-        evaluate_patterns(
-            nothing, nothing, nothing, model, pd.DataFrame(), test, given, AT, run=run
-        )
-    assert captured.value.arguments[1].tolist() == WRONG
+    # No image is near a cluster that has no image of the generator, and no prototype.
+    for images, near in ((3, [0, 0, 0, 0]), (0, [-1, -1, -1, -1])):
+        sizes = pd.DataFrame({"images": [images]})
+        with pytest.raises(Captured) as captured:
+            evaluate_patterns(nothing, nothing, nothing, model, sizes, test, given, AT, run=run)
+        assert captured.value.arguments[0].tolist() == near
+        assert captured.value.arguments[1].tolist() == WRONG
 
 
 def test_confidence_is_the_distance_from_the_threshold() -> None:

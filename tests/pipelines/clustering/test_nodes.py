@@ -166,6 +166,8 @@ def test_a_cluster_that_only_one_generator_fills_is_an_artefact_and_no_pattern(
     assert scores["doubts"] == scores["continuum"] == ""
     assert set(made["model"].assign(own)[0][180:]) == {-1}
 
+    assert (scores["images"], scores["fitted"]) == (240, 600)
+
     params = PATTERNS.model_copy(update={"together": False})
     alone = stage(own, tmp_path, params, run, pool_of(own=own, **others))
     assert set(alone["clusters"]["labels"].tolist()) == {0, 1, 2, 3}
@@ -198,6 +200,22 @@ def test_images_that_are_all_artefacts_are_no_pattern_and_the_note_says_so(
     assert scores["note"].startswith("100 of 100 borderline images are an artefact of own")
     assert (scores["clusters"], len(made["sizes"])) == (0, 0)
     assert set(made["clusters"]["labels"].tolist()) == {-1}
+
+
+def test_a_cluster_without_an_image_of_the_generator_is_said(
+    tmp_path: Path, run: RunParams
+) -> None:
+    everything, truth = blobs(100, 100, 100)
+    own, others = everything[truth < 2], {"other": everything[::2], "third": everything[1::2]}
+    made = stage(own, tmp_path, PATTERNS, run, pool_of(own=own, **others))
+    scores = made["scores"].iloc[0]
+    assert sorted(made["sizes"]["images"]) == [0, 100, 100]
+    assert sorted(scores["sizes"].split()) == ["0", "100", "100"]
+    (empty,) = made["sizes"]["cluster"][made["sizes"]["images"] == 0]
+    assert scores["artefacts"] == (
+        f"Only other generators make images of cluster {empty}, so this generator has no pattern "
+        "there"
+    )
 
 
 def test_a_generator_with_few_images_does_not_decide(tmp_path: Path, run: RunParams) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -163,16 +163,20 @@ def describe(
     finalists: pd.DataFrame,
     structure: pd.DataFrame,
     found: Found,
+    fitted: int,
+    *,
+    together: bool,
 ) -> pd.DataFrame:
     """The scores of the clusters in one row, with the doubts about them or the reason for none.
 
     Of a continuum, the row has the number of its exemplars and the reason to call it one. Scores
-    are those of the fit; number, sizes and noise are without artefacts, if these are removed.
+    are those of the fit, on ``fitted`` images. Where all generators are clustered ``together``,
+    sizes and noise are those of the generator's own images, without artefacts.
     """
     sought = [ORIGINAL_INDEX] if ORIGINAL_INDEX in finalists else []
     scores = ("recipe", *SCORES, *sought, *STABILITY_SCORES)
     row: dict[str, Any] = {"images": len(embeddings["embeddings"])}
-    row |= {"fitted": len(embeddings["fitted"]), **dict.fromkeys((*scores, "structure_p"), np.nan)}
+    row |= {"fitted": fitted, **dict.fromkeys((*scores, "structure_p"), np.nan)}
     row |= {"recipe": "", "clusters": 0, "doubts": "", "continuum": "", "note": found.note}
     row["artefacts"] = found.artefacts
     exemplars = len(clusters.get("exemplars", ()))
@@ -185,13 +189,21 @@ def describe(
         row |= {name: chosen[name] for name in scores}
         doubts = "; ".join(filter(None, (clouds["doubt"], recipe["doubt"], found.doubt)))
         row |= {"structure_p": clouds["p_value"], "doubts": doubts}
-        if found.removed:
-            labels = clusters["labels"]
-            sizes = labels[labels >= 0].bincount()
-            row |= {"clusters": chosen["clusters"] - len(found.removed)}
-            row |= {"sizes": " ".join(map(str, sizes.tolist()))}
+        if together:
+            count, labels = int(chosen["clusters"]) - len(found.removed), clusters["labels"]
+            sizes = labels[labels >= 0].bincount(minlength=count).tolist()
+            row |= {"clusters": count, "sizes": " ".join(map(str, sizes))}
             row |= {"noise": (labels < 0).double().mean().item()}
+            empty = [str(cluster) for cluster, size in enumerate(sizes) if size == 0]
+            row["artefacts"] = ". ".join(filter(None, (found.artefacts, _said_of_empty(empty))))
     return pd.DataFrame([row])
+
+
+def _said_of_empty(clusters: Sequence[str]) -> str:
+    if not clusters:
+        return ""
+    which = f"cluster{'' if len(clusters) == 1 else 's'} {' and '.join(clusters)}"
+    return f"Only other generators make images of {which}, so this generator has no pattern there"
 
 
 def say_artefacts(

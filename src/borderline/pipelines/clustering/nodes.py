@@ -219,6 +219,7 @@ def cluster_borderline(
     from borderline.pipelines.clustering import membership
     from borderline.pipelines.clustering.carrying import limited
     from borderline.pipelines.clustering.figures import draw_borderline
+    from borderline.pipelines.clustering.search import fitted_vectors
 
     clustering = limited(clustering, embeddings)
 
@@ -231,7 +232,9 @@ def cluster_borderline(
     )
     clusters = membership.label_all(embeddings, found.model, together=clustering.together)
     tables = recipe, finalists_table, structure_table
-    scores = membership.describe(embeddings, clusters, *tables, found)
+    fitted = len(fitted_vectors(embeddings, pool, clustering))
+    together = clustering.together
+    scores = membership.describe(embeddings, clusters, *tables, found, fitted, together=together)
     sizes = membership.sizes(borderline, clusters, cluster_stability_table, found.removed)
     figure = draw_borderline(
         borderline, clusters, sizes, ClassNames.of(pair_names), boundary["threshold"]

@@ -63,6 +63,8 @@ def evaluate_patterns(
     run: RunParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Count the real test errors near each cluster, and compare and draw the ways to abstain."""
+    import numpy as np
+
     from borderline.measures.confusion import is_positive
     from borderline.measures.near import near_clusters
     from borderline.pipelines.prototypes.usefulness import rejection
@@ -71,6 +73,8 @@ def evaluate_patterns(
     p, test = real_view["test_p"], real_view["test_embeddings"].numpy()
     wrong = (is_positive(p, boundary).long() != pair_test["labels"]).numpy()
     near, groups = near_clusters(cluster_model, test), pair_test.get("groups")
+    # A cluster of other generators' images has no prototype, so no user knows it.
+    near[np.isin(near, np.flatnonzero(cluster_sizes_table["images"] == 0))] = -1
     errors = errors_near(near, wrong, len(cluster_sizes_table), groups)
     rows = prototypes["rows"], selections["candidates"]
     chosen, candidates = (embeddings["embeddings"][some].numpy() for some in rows)
