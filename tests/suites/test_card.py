@@ -37,7 +37,7 @@ def test_card_says_who_decided() -> None:
     other = suite({0: item(0, label=0, label_source="people"), 3: ambiguous(3)})
     text = write_card(merge([suite(), other]))
     assert "| The model's weakness | 1 | people | 1 |" in text
-    assert "On 1 image, people decided otherwise than the committee" in text
+    assert "On 1 image, people decided, and the committee of judges had another" in text
     assert "It merges 2 suites" in text
 
 

@@ -125,7 +125,8 @@ class About(Params):
         negative: The name of the negative class.
         shape: Channels, height and width.
         made_with: The runs that found the images.
-        overruled: The number of images on which the committee decided otherwise than people.
+        overruled: The number of images on which people decided, and the committee had another
+            opinion or none.
         merged: The suites in it; empty for a suite of one model's findings.
     """
 

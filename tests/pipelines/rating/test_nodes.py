@@ -98,7 +98,7 @@ def test_two_good_raters(read: Any) -> None:
         "[0 %, 49 %], cannot tell in 0 % [0 %, 49 %] of 8 answers to 4 images."
     )
     text = " ".join(rating.says)
-    assert "2 raters gave 38 answers to 19 images." in text
+    assert "2 raters gave 38 answers on a page of 19 images." in text
     assert "1.00 [1.00, 1.00] on the borderline images" in text
     assert "Controls: 100 % of the answers to confident real images are right." in text
     assert "Blends of two real images: " in text

@@ -28,6 +28,13 @@ def test_summary_has_the_scores_and_the_largest_pattern() -> None:
     assert "evidence against these" in in_short("a", findings_of(doubts=["one cloud"]))
 
 
+@pytest.mark.parametrize("said", ["", "They are not found again with other generators."])
+def test_summary_says_that_patterns_do_not_repeat(said: str) -> None:
+    text = in_short("a", findings_of(reproducibility=said, doubts=[]))
+    assert "The tests of stability, structure and chance found no evidence" in text
+    assert ("not found again everywhere" in text) is bool(said)
+
+
 def test_summary_has_sensitivity_and_specificity_at_another_threshold_than_one_half() -> None:
     measures = with_measures(sensitivity=Measured(value=0.95), specificity=Measured(value=0.4))
     text = in_short("a", findings_of(measures=measures, threshold=0.02))
@@ -43,10 +50,10 @@ def test_summary_says_why_there_are_no_patterns() -> None:
     [
         (
             0.01,
-            "Errors are more frequent there than elsewhere (Fisher's exact test, p-value 0.010)",
+            "Errors are more frequent there than elsewhere (p-value of Fisher's exact test: 0.010)",
         ),
         (0.2, "not significantly more frequent there"),
-        (None, "not significantly more frequent there"),
+        (None, "Whether errors are more frequent there than elsewhere cannot be tested"),
     ],
 )
 def test_errors_gather_only_where_the_test_says_so(p: float | None, words: str) -> None:

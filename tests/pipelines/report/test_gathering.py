@@ -255,8 +255,8 @@ def test_groups_and_leaks_are_counted_without_ids() -> None:
     limits = limits_of_model(findings)
     assert leak in limits
     assert "The test images belong to 3 groups." in limits[2]
-    assert "(score test by group, p-value" in " ".join(limits)
-    assert "(Fisher's exact test, p-value" in " ".join(limits_of_model(gathered()))
+    assert "and of the score test by group: " in " ".join(limits)
+    assert "(p-value of Fisher's exact test: " in " ".join(limits_of_model(gathered()))
 
 
 def test_imported_model_is_described_by_what_is_known_of_it() -> None:

@@ -144,7 +144,7 @@ def _about_raters(used: pd.DataFrame, left_out: int, least_right: float) -> list
     if len(used):
         says.append(
             f"{_counted(len(used), 'rater')} gave {_counted(int(used['answers'].sum()), 'answer')} "
-            f"to {_counted(int(used['items'].iloc[0]), 'image')}."
+            f"on a page of {_counted(int(used['items'].iloc[0]), 'image')}."
         )
     if left_out:
         says.append(

@@ -45,7 +45,10 @@ def in_short(model: str, findings: Findings) -> str:
         text += f"; {written('{:.0%}', findings.noise)} belong to no pattern"
     if findings.doubts:
         return f"{text}. See Validation for the evidence against these patterns."
-    return f"{text}. The validation found no evidence against these patterns."
+    text += ". The tests of stability, structure and chance found no evidence against them."
+    if "not found again" in findings.reproducibility:
+        text += " They are not found again everywhere: see Reproducibility."
+    return text
 
 
 def repaired_first(model: str, findings: Findings) -> str:
@@ -80,7 +83,8 @@ def limits_of_model(findings: Findings) -> list[str]:
         )
     limits.append(
         f"{measures['borderline_test'].text('borderline_test')} of the real test images are "
-        f"borderline ({formula_of_band(findings.boundary)}). {_of_borderline(findings)}"
+        f"borderline ({formula_of_band(findings.boundary)}). A small change of such an image "
+        "changes its predicted class."
     )
     if near.value is not None and errors.value is not None:
         limits.append(
@@ -103,7 +107,7 @@ def limits_of_method(findings: Findings) -> list[str]:
     limits = [
         f"The {findings.unit}s consist of {findings.baseline or 'generated images'}. They show "
         "where the model is unsure, not how often such images occur: only real images show that.",
-        f"The {findings.unit}s come from one generator, {findings.generator} (chosen by: "
+        f"The {findings.unit}s are images of one generator, {findings.generator} (chosen by: "
         f"{findings.rule}). Another generator may lead to other {findings.unit}s. Patterns that no "
         "generator produces remain unknown.",
         f"Images that are neither {findings.positive} nor {findings.negative} are not covered. The "
@@ -138,21 +142,18 @@ def _at_threshold(findings: Findings) -> str:
     return f" with a decision threshold of {findings.threshold:.3g} ({', '.join(both)})"
 
 
-def _of_borderline(findings: Findings) -> str:
-    if findings.threshold == 0.5:
-        return "The predicted class of such an image is little better than a guess."
-    return "A small change of such an image changes its predicted class."
-
-
 def _frequency(p: float | None, groups: int | None) -> str:
-    name = "Fisher's exact test" if groups is None else "score test by group"
-    if p is not None and p <= _LEVEL:
+    if p is None:
+        return "Whether errors are more frequent there than elsewhere cannot be tested."
+    name = "p-value of Fisher's exact test"
+    if groups is not None:
+        name = "the larger p-value of Fisher's exact test and of the score test by group"
+    if p <= _LEVEL:
         return (
-            f"Errors are more frequent there than elsewhere ({name}, p-value {p:.3f}): check such "
-            "images twice."
+            f"Errors are more frequent there than elsewhere ({name}: {p:.3f}): check such images "
+            "twice."
         )
-    test = "" if p is None else f" ({name}, p-value {p:.3f})"
-    return f"Errors are not significantly more frequent there than elsewhere{test}."
+    return f"Errors are not significantly more frequent there than elsewhere ({name}: {p:.3f})."
 
 
 def _counted(number: int, one: str, many: str) -> str:
