@@ -160,6 +160,6 @@ def test_a_damaged_journal_in_a_bucket_is_found_before_the_run(content: bytes) -
 @pytest.mark.parametrize("content", [b"", b'{"settings": {}', b"\xff\x80", b"[]", b'{"a": 1}'])
 def test_damaged_state_of_a_sweep(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.json").write_bytes(content)
-    plan: Any = type("Plan", (), {"settings": {}})()
+    plan: Any = type("Plan", (), {"settings": {}, "files": {}})()
     with pytest.raises(BorderlineError, match=r"state\.json is not the state of a sweep: move it"):
         StateFile(tmp_path).read(plan)

@@ -94,8 +94,8 @@ def test_short_sentence_has_the_measures() -> None:
     [
         # Half of the generated images, [.4, .6], is a weakness; a quarter, [.2, .3], is ambiguous.
         ((0.55, 0.25), ""),
-        ((0.9, 0.25), "differ by more than chance in: The model's weakness. So"),
-        ((0.9, 0.05), "differ by more than chance in: The model's weakness, Ambiguous. So"),
+        ((0.9, 0.25), "differ by more than chance in: the model's weakness. So"),
+        ((0.9, 0.05), "differ by more than chance in: the model's weakness, ambiguous. So"),
         ((None, None), ""),
     ],
 )

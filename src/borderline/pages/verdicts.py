@@ -63,7 +63,7 @@ def verdicts_in_short(findings: Findings) -> str:
     if images < _FEWEST_REAL:
         return f"{said} These are too few to compare."
     both = [name for name in VERDICTS if name in found and name in real]
-    other = [VERDICTS[name] for name in both if _apart(found[name], real[name])]
+    other = [VERDICTS[name].lower() for name in both if _apart(found[name], real[name])]
     if not other:
         return said
     return (
