@@ -107,9 +107,9 @@ def limits_of_method(findings: Findings) -> list[str]:
     limits = [
         f"The {findings.unit}s consist of {findings.baseline or 'generated images'}. They show "
         "where the model is unsure, not how often such images occur: only real images show that.",
-        f"The {findings.unit}s are images of one generator, {findings.generator} (chosen by: "
-        f"{findings.rule}). Another generator may lead to other {findings.unit}s. Patterns that no "
-        "generator produces remain unknown.",
+        f"The {findings.unit}s consist of images of one generator, {findings.generator} "
+        f"(chosen by: {findings.rule}). Another generator may lead to other {findings.unit}s. "
+        "Patterns that no generator produces remain unknown.",
         f"Images that are neither {findings.positive} nor {findings.negative} are not covered. The "
         "model assigns one of the two classes to them too.",
         "The intervals cover the random choice of the images. They do not cover another training "
