@@ -125,3 +125,88 @@ def test_splits_may_number_the_classes_otherwise(tmp_path: Path) -> None:
     source = ImageSource(kind="hugging_face", path=str(tmp_path / "saved")).load()
     assert source.test is not None
     assert source.train["labels"].tolist() == source.test["labels"].tolist() == [0, 1]
+
+
+def as_splits(folder: Path, **features: Any) -> dict[str, Any]:
+    """A Hugging Face dataset whose splits have rows with the labels 0 and 1."""
+    parts = {}
+    for split, feature in features.items():
+        columns = {"image": datasets.Image(), "label": feature}
+        rows = {"image": [Image.fromarray(image) for image in PIXELS[:2]], "label": [0, 1]}
+        parts[split] = datasets.Dataset.from_dict(rows, features=datasets.Features(columns))
+    datasets.DatasetDict(parts).save_to_disk(folder / "saved")
+    return {"kind": "hugging_face", "path": str(folder / "saved")}
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        (["cat", "dog"], ["dog", "cat"], None),
+        (None, ["cat", "dog"], ["cat", "dog"]),
+        (["cat", "dog"], ["cat", "dog"], 2),
+    ],
+)
+def test_splits_without_names_have_the_numbers_of_the_training_rows(
+    tmp_path: Path, train: Any, validation: Any, test: Any
+) -> None:
+    def feature(names: Any) -> Any:
+        if names is None:
+            return datasets.Value("int64")
+        return datasets.ClassLabel(**{"num_classes" if names == 2 else "names": names})
+
+    parts = {"train": feature(train), "validation": feature(validation), "test": feature(test)}
+    source = ImageSource(**as_splits(tmp_path, **parts)).load()
+    assert source.test is not None
+    assert source.test["labels"].tolist() == [0, 1]
+    swapped = validation == ["dog", "cat"]
+    assert source.train["labels"].tolist() == [0, 1, *([1, 0] if swapped else [0, 1])]
+
+
+def of_labels(folder: Path, **labels: list[Any]) -> dict[str, Any]:
+    """Arrays of images with these labels by split."""
+    arrays = {}
+    for split, values in labels.items():
+        prefix = "" if split == "train" else f"{split}_"
+        arrays[f"{prefix}labels"] = np.array(values)
+        arrays[f"{prefix}images"] = PIXELS[: len(values)]
+    np.savez(folder / "x.npz", **arrays)
+    return {"kind": "arrays", "path": str(folder / "x.npz")}
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ({"train": ["a", "b", "c"], "val": ["a", "b"], "test": ["b", "d"]}, ["b", "a"]),
+        ({"train": [0, 1, 2], "val": [0, 1], "test": [1, 3]}, ["1", "0"]),
+    ],
+)
+def test_images_of_classes_that_are_left_out_are_not_checked(
+    tmp_path: Path, labels: dict[str, list[Any]], classes: list[str]
+) -> None:
+    source = ImageSource(**of_labels(tmp_path, **labels), classes=classes).load()
+    assert source.test is not None
+    assert source.train["labels"].tolist() == [1, 0, 1, 0]
+    assert source.test["labels"].tolist() == [0]
+
+
+def test_label_of_test_images_alone_can_have_a_name(tmp_path: Path) -> None:
+    source = of_labels(tmp_path, train=[0, 1, 2], test=[0, 3])
+    loaded = ImageSource(**source, classes=["a", "b", "c", "d"]).load()
+    assert loaded.test is not None
+    assert loaded.test["labels"].tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "sentence"),
+    [
+        ({"train": ["a", "b"], "test": ["c"]}, ["b", "a"], "show none of the classes b, a: add"),
+        ({"train": ["a", "b"], "val": ["b"]}, None, "show no image of the classes a: add some"),
+        ({"train": [0, 1], "test": ["b"]}, None, r"have names as labels \('b'\), but the training"),
+        ({"train": ["1", "2"]}, ["a", "b"], r"labels .* \(1, 2\): .* 3 classes, .* labels 0 to 2"),
+    ],
+)
+def test_labels_that_do_not_fit(
+    tmp_path: Path, labels: dict[str, list[Any]], classes: list[str] | None, sentence: str
+) -> None:
+    with pytest.raises(DatasetError, match=sentence):
+        ImageSource(**of_labels(tmp_path, **labels), classes=classes).load()

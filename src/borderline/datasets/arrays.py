@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from borderline.datasets.class_names import known_classes, same_letters
+from borderline.datasets.limits import check_labels
 from borderline.datasets.scale import Scale, on_scale
 from borderline.errors import BorderlineError
 
@@ -49,7 +50,7 @@ def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Ar
         source: The name of the source in messages.
 
     Raises:
-        BorderlineError: When the validation images have another shape, or lack a class.
+        BorderlineError: When the validation images have another shape.
     """
     if validation is None:
         return train
@@ -58,12 +59,6 @@ def with_validation(train: Arrays, validation: Arrays | None, source: str) -> Ar
             f"The validation images of {source} have the shape {validation.pixels.shape[1:]} "
             f"(channels, height, width), but the training images {train.pixels.shape[1:]}: convert "
             "them, or set source.size and source.colour."
-        )
-    lacking = sorted({*train.labels.tolist()} - {*validation.labels.tolist()})
-    if lacking:
-        raise BorderlineError(
-            f"The validation images of {source} show no image of the classes with the labels "
-            f"{', '.join(map(str, lacking))}: add some, or remove the validation images."
         )
     if train.scale != validation.scale:
         train, validation = (
@@ -94,29 +89,59 @@ def in_classes(source: ImageArrays, classes: tuple[str, ...] | None, name: str) 
     """The images of the classes that ``source.classes`` chooses, with labels in its order.
 
     Args:
-        source: Images with labels that are indices into the source's own names of classes.
+        source: Images with labels that are indices into the source's own names of classes; -1 is
+            that of an image whose class is none of them.
         classes: The setting; None leaves the source as it is.
         name: The name of the source in messages.
 
     Raises:
-        BorderlineError: When a class is none of the source's, or a label has no name.
+        BorderlineError: When a class is none of the source's, when a label has no name, when no
+            test image is left, and when validation images lack a class.
     """
     own, train, test = source
-    for part, split in (("training", train), ("test", test)):
-        labels = () if split is None else split.labels
-        highest = int(max(labels, default=-1))
-        if highest >= len(own):
+    splits = {"training": train} if test is None else {"training": train, "test": test}
+    highest = {part: int(max(images.labels, default=-1)) for part, images in splits.items()}
+    if classes is not None and own == tuple(map(str, range(len(own)))):
+        # Test images can have a label that no training image has.
+        check_labels(max(highest.values()), len(train.labels), name)
+        own = tuple(map(str, range(max(len(own), *(label + 1 for label in highest.values())))))
+    for part, label in highest.items():
+        if label >= len(own):
             raise BorderlineError(
-                f"The {part} images of {name} have the label {highest}, but its classes are "
+                f"The {part} images of {name} have the label {label}, but its classes are "
                 f"{', '.join(own[:_SHOWN])}: correct the label, or add training images of its "
                 "class."
             )
     if classes is None:
-        return source
-    classes = tuple(same_letters(one, own) for one in classes)
-    known = known_classes(own, classes, name)
-    new_labels = np.array([known.get(one, -1) for one in own])
-    return classes, _relabelled(train, new_labels), test and _relabelled(test, new_labels)
+        classes = own
+    else:
+        classes = tuple(same_letters(one, own) for one in classes)
+        known = known_classes(own, classes, name)
+        new_labels = np.array([*(known.get(one, -1) for one in own), -1])
+        train, test = _relabelled(train, new_labels), test and _relabelled(test, new_labels)
+    if test is not None and not len(test.labels):
+        raise BorderlineError(
+            f"The test images of {name} show none of the classes {', '.join(classes[:_SHOWN])}: "
+            "add some, or remove the test images."
+        )
+    _check_validation(train, classes, name)
+    return classes, train, test
+
+
+def _check_validation(train: Arrays, classes: tuple[str, ...], source: str) -> None:
+    """Check that the validation images show all classes of the training images."""
+    if train.validation is None:
+        return
+    of_training, of_validation = (
+        {*train.labels[train.validation == kind].tolist()} for kind in (False, True)
+    )
+    lacking = sorted(of_training - of_validation)
+    if lacking:
+        raise BorderlineError(
+            f"The validation images of {source} show no image of the classes "
+            f"{', '.join(classes[label] for label in lacking[:_SHOWN])}: add some, or remove the "
+            "validation images."
+        )
 
 
 def _relabelled(images: Arrays, new_labels: np.ndarray) -> Arrays:

@@ -86,9 +86,9 @@ def known_classes(
         return {number: label for label, number in enumerate(numbers)}
     if all(map(is_integer, there)) and not set(classes) & set(there):
         raise BorderlineError(
-            f"source.classes names {len(classes)} classes, but {source} has labels up to "
-            f"{there[-1]}, which count the classes from 0 on: name every class, or choose among "
-            f"the labels ({', '.join(there[:_SHOWN])})."
+            f"source.classes names {len(classes)} classes, but none of the labels of {source} "
+            f"({', '.join(there[:_SHOWN])}): choose among these, or name {int(there[-1]) + 1} "
+            f"classes, those of the labels 0 to {there[-1]}."
         )
     for name in classes:
         if name not in there:

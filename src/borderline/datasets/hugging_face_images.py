@@ -12,7 +12,7 @@ from typing import Any
 from fsspec.core import url_to_fs
 
 from borderline.datasets.arrays import ImageArrays
-from borderline.datasets.class_names import in_order
+from borderline.datasets.class_names import in_order, is_integer
 from borderline.datasets.image_files import ImageFile, Wanted, decode_splits
 from borderline.datasets.limits import LARGEST_TABLE
 from borderline.datasets.reading import Folder, Unreadable, other_folder
@@ -26,7 +26,9 @@ _NONE = -1
 _SPLITS, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 
 
-def read_hugging_face(path: str, wanted: Wanted, *, folder: str | None = None) -> ImageArrays:
+def read_hugging_face(
+    path: str, wanted: Wanted, *, folder: str | None = None, chosen: bool = False
+) -> ImageArrays:
     """Read a folder that ``save_to_disk`` wrote: a dataset, or its splits.
 
     They are ``train``, and perhaps ``validation`` and ``test``.
@@ -35,6 +37,8 @@ def read_hugging_face(path: str, wanted: Wanted, *, folder: str | None = None) -
         path: The folder, or its fsspec address.
         wanted: The wanted images.
         folder: A folder whose files rows may name, beside those in the folder of the dataset.
+        chosen: Whether ``source.classes`` chooses among the classes. Then rows of a class that no
+            training row has are left out.
 
     Raises:
         BorderlineError: When the folder holds no dataset, when the dataset lacks a column of images
@@ -90,12 +94,8 @@ def read_hugging_face(path: str, wanted: Wanted, *, folder: str | None = None) -
             [label, *(name for name in columns if name in rows.column_names)]
         )
         read = functools.partial(_read, images, image, within)
-        of_split = rows.features[label]
-        if isinstance(of_split, datasets.ClassLabel):
-            # The splits of a dataset can number the same classes otherwise.
-            known = {name: number for number, name in enumerate(names)}
-            numbers = {n: known.get(name, _NONE) for n, name in enumerate(of_split.names)}
-        files[split] = _files(others, label, numbers, columns, named[split], read)
+        known = {**numbers, **_numbers_of(rows.features[label], names, datasets)}
+        files[split] = _files(others, label, known, columns, named[split], read, chosen)
     return names, *decode_splits(files, wanted, path)
 
 
@@ -155,6 +155,19 @@ def _labels(
     return plain[0], names, {value: numbers[str(value)] for value in values}
 
 
+def _numbers_of(feature: Any, names: tuple[str, ...], datasets: Any) -> dict[int | str, int]:
+    """The label of each value of a split, by the names of the classes.
+
+    The splits of a dataset can number the same classes otherwise. Where one of them has numbers in
+    place of names, its values mean what they mean in the training rows: none is given.
+    """
+    labels: dict[int | str, int] = {name: number for number, name in enumerate(names)}
+    own = feature.names if isinstance(feature, datasets.ClassLabel) else []
+    if all(map(is_integer, own)) != all(map(is_integer, names)):
+        return labels
+    return labels | {number: labels.get(name, _NONE) for number, name in enumerate(own)}
+
+
 def _not_one(path: str, features: Any, count: int, content: str) -> BorderlineError:
     return BorderlineError(
         f"source.path is {path!r}, which has {count} columns of {content} among "
@@ -169,9 +182,12 @@ def _files(
     columns: list[str],
     split: str,
     read: Callable[..., bytes],
+    chosen: bool,
 ) -> Iterator[ImageFile]:
     for number, row in enumerate(rows):
         known = numbers.get(row[label], _NONE)
+        if chosen and known == _NONE and row[label] not in (None, _NONE):
+            continue
         values = {name: row.get(name) for name in columns}
         reader = functools.partial(read, number, row[label], known)
         yield ImageFile(f"row {number} of {split}", known, reader, values)

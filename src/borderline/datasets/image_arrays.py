@@ -32,7 +32,9 @@ _NAMES = {
 }
 
 
-def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArrays:
+def read_image_arrays(
+    path: str, scale: tuple[float, float] | None, *, chosen: bool = False
+) -> ImageArrays:
     """Read arrays of images and of labels.
 
     Args:
@@ -43,6 +45,8 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
             columns; ``test_<name>`` and ``val_<name>`` hold those of the other images.
         scale: The values of black and white; None is 0 and 255 for whole numbers and 0 and 1 for
             others.
+        chosen: Whether ``source.classes`` chooses among the classes. Then names that no training
+            image has are those of classes that are left out, with the label -1.
 
     Raises:
         BorderlineError: When the file is missing or damaged, when it holds Python objects (which
@@ -72,6 +76,7 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
     warn_if_narrow(spans, path)
     classes = in_order({*splits["train"].labels.tolist()})
     if all(isinstance(name, int) for name in classes):
+        _check_numbers(splits, path)
         highest = max(classes, default=-1)
         check_labels(highest, len(splits["train"].labels), path)
         numbers = tuple(map(str, range(highest + 1)))
@@ -79,16 +84,29 @@ def read_image_arrays(path: str, scale: tuple[float, float] | None) -> ImageArra
     order = {name: label for label, name in enumerate(classes)}
     for split, of_split in splits.items():
         unknown = sorted(set(of_split.labels.tolist()) - set(classes))
-        if unknown:
+        if unknown and not chosen:
             raise BorderlineError(
                 f"The {split} images of {path} have the label {unknown[0]!r}, which no training "
                 "image has: add some, or remove these images."
             )
     by_label = {
-        split: of_split._replace(labels=np.array([order[n] for n in of_split.labels.tolist()]))
+        split: of_split._replace(
+            labels=np.array([order.get(n, -1) for n in of_split.labels.tolist()])
+        )
         for split, of_split in splits.items()
     }
     return tuple(map(str, classes)), _with_validation(by_label, path), by_label.get("test")
+
+
+def _check_numbers(splits: dict[str, Arrays], path: str) -> None:
+    """Check that the labels of all splits are numbers, like those of the training images."""
+    for split, images in splits.items():
+        if images.labels.dtype.kind == "U":
+            raise BorderlineError(
+                f"The {split} images of {path} have names as labels "
+                f"({str(images.labels[0])!r}), but the training images have numbers: write both in "
+                "the same way."
+            )
 
 
 def _with_validation(splits: dict[str, Arrays], path: str) -> Arrays:

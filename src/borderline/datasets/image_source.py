@@ -354,7 +354,9 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             case "cifar10":
                 return self._scaled(cifar_files.read_cifar10(self._folder))
             case "arrays":
-                return image_arrays.read_image_arrays(self._address, self._range)
+                return image_arrays.read_image_arrays(
+                    self._address, self._range, chosen=self._classes is not None
+                )
             case "image_folder":
                 return image_folder.read_image_folder(
                     self._address,
@@ -372,7 +374,10 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 )
             case _:
                 return hugging_face_images.read_hugging_face(
-                    self._address, wanted, folder=self._table[3]
+                    self._address,
+                    wanted,
+                    folder=self._table[3],
+                    chosen=self._classes is not None,
                 )
 
     def _scaled(self, source: ImageArrays) -> ImageArrays:
