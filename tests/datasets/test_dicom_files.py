@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import sys
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from kedro.io import DatasetError
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate
-from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless, SecondaryCaptureImageStorage
+from pydicom.dataset import Dataset
+from pydicom.uid import JPEGLSLossless
 
 from borderline.datasets import ImageSource
 from borderline.datasets.decoding import Unreadable, decoded
 from borderline.datasets.picture import PackageMissing
-
-VALUES = np.array([[0, 100, 200, 4095]] * 2)
-
-
-def dicom(values: np.ndarray = VALUES, *, header: bool = True, **tags: Any) -> bytes:
-    """A file of grey values of 12 bits; tags add to it and change it."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = tags.pop("syntax", ExplicitVRLittleEndian)
-    dataset.SOPClassUID = SecondaryCaptureImageStorage
-    dataset.SOPInstanceUID = UID("1.2.3")
-    dataset.Rows, dataset.Columns = values.shape[:2]
-    dataset.SamplesPerPixel = 3 if values.ndim == 3 else 1
-    dataset.PhotometricInterpretation = "RGB" if values.ndim == 3 else "MONOCHROME2"
-    dataset.PlanarConfiguration = 0
-    dataset.BitsAllocated, dataset.BitsStored, dataset.PixelRepresentation = 16, 12, 0
-    for tag, value in tags.items():
-        setattr(dataset, tag, value)
-    dataset.HighBit = dataset.BitsStored - 1
-    kind = f"<{'i' if dataset.PixelRepresentation else 'u'}{dataset.BitsAllocated // 8}"
-    dataset.PixelData = values.astype(kind).tobytes()
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        dataset.PixelData = encapsulate([dataset.PixelData])
-    file = BytesIO()
-    if header:
-        dataset.save_as(file, enforce_file_format=True)
-    else:
-        del dataset.file_meta
-        dataset.save_as(file, implicit_vr=True, little_endian=True)
-    return file.getvalue()
+from sources import OF_12_BITS, dicom
 
 
 def row(content: bytes, scale: tuple[float, float] | None = None, name: str = "a.dcm") -> list[Any]:
@@ -130,7 +99,7 @@ def test_file_without_a_header_is_known_by_its_suffix() -> None:
 
 
 def test_frames_and_files_without_an_image_are_unreadable() -> None:
-    frames = np.concatenate([VALUES] * 3)
+    frames = np.concatenate([OF_12_BITS] * 3)
     with pytest.raises(Unreadable, match="it holds 3 frames, but one is needed"):
         row(dicom(frames, Rows=2, NumberOfFrames=3))
     with pytest.raises(Unreadable, match="it holds no image"):

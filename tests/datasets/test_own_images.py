@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from kedro.io import DatasetError
 from PIL import Image
 
-from borderline.datasets import OwnImages
+from borderline.datasets import ImageSource, OwnImages
 from borderline.datasets import own_images as module
 from borderline.errors import BorderlineError
+from sources import dicom
 
 
 def save(path: Path, size: tuple[int, int] = (12, 12), colour: str = "L") -> None:
@@ -143,3 +145,41 @@ def test_file_of_other_bits_than_the_range_has_the_scale_of_its_format(
     assert levels == pytest.approx([180, 180], abs=1)
     assert "source.range is" in caplog.text
     assert "set source.range" not in caplog.text
+
+
+def _hounsfield(folder: Path) -> None:
+    (folder / "a.dcm").write_bytes(
+        dicom(np.full((12, 12), 1164), RescaleSlope=1, RescaleIntercept=-1024)
+    )
+
+
+def _mask(folder: Path) -> None:
+    Image.fromarray(np.eye(12, dtype=np.uint8)).save(folder / "a.png")
+
+
+def _sixteen_bits(folder: Path) -> None:
+    Image.fromarray(np.full((12, 12), 150, np.uint16)).save(folder / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("write", "scale"),
+    [
+        (_hounsfield, [-160, 240]),
+        (_hounsfield, [0, 280]),
+        (_hounsfield, [0, 200]),
+        (_mask, [0, 1]),
+        (_sixteen_bits, [0, 255]),
+        (_sixteen_bits, [0, 4095]),
+    ],
+)
+def test_files_of_the_source_are_read_as_the_source_reads_them(
+    tmp_path: Path, write: Any, scale: list[float]
+) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        write(tmp_path / name)
+    source = ImageSource(kind="image_folder", path=str(tmp_path), range=scale).load()
+    own = OwnImages(path=str(tmp_path / "a"), range=scale).load().pixels((1, 12, 12))
+    assert isinstance(own[0], np.ndarray)
+    of_source = (source.train["images"][0].numpy() + 1) * 127.5
+    assert own[0] == pytest.approx(of_source, abs=0.6)

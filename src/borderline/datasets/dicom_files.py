@@ -137,4 +137,5 @@ def _cut(picture: Picture) -> Picture:
     """A picture whose span ends at its scale, because a window has no values beyond."""
     (low, high), span = picture.span.scale, picture.span
     within = [min(max(value, low), high) for value in (span.least, span.greatest)]
-    return picture._replace(span=span._replace(least=within[0], greatest=within[1]))
+    within_span = span._replace(least=within[0], greatest=within[1])
+    return picture._replace(span=within_span, windowed=True)

@@ -87,6 +87,7 @@ class _Pixels(NamedTuple):
         span: As that of :class:`~borderline.datasets.decoding.Picture`.
         bits: The same.
         several: The same.
+        windowed: The same.
     """
 
     values: np.ndarray
@@ -94,6 +95,7 @@ class _Pixels(NamedTuple):
     span: Span
     bits: int
     several: bool
+    windowed: bool
 
 
 def decode_splits(
@@ -260,8 +262,7 @@ def _opened(file: ImageFile, wanted: Wanted) -> _Pixels | str:
         modes = {"grey": "L", "rgb": "RGB", None: "L" if picture.image.mode == "L" else "RGB"}
         mode = modes[wanted.colour]
         image = _fitted(picture.image, wanted.size, wanted.fit or "crop", mode).convert(mode)
-        size, span, bits = picture.image.size, picture.span, picture.bits
-        return _Pixels(np.asarray(image), size, span, bits, picture.several)
+        return _Pixels(np.asarray(image), picture.image.size, *picture[1:])
     except PackageMissing:
         raise
     except Exception as error:
@@ -290,8 +291,8 @@ def read_images(files: Sequence[ImageFile], wanted: Wanted, source: str) -> list
     """The pixels of each file, uint8 (C, H, W), or the reason why it is left out.
 
     Args:
-        files: The files; each is judged by itself, unlike those of :func:`decode_splits`. One with
-            another number of bits than the scale of ``wanted`` has the scale of its format.
+        files: The files; each is judged by itself, unlike those of :func:`decode_splits`. One that
+            cannot be on the scale of ``wanted`` has the scale of its format.
         wanted: The images; with a size and a colour.
         source: The name of the source in messages.
     """
@@ -302,14 +303,14 @@ def read_images(files: Sequence[ImageFile], wanted: Wanted, source: str) -> list
         others = [
             row
             for row, one in enumerate(opened)
-            if not isinstance(one, str) and not _may_be(scale, one.bits)
+            if not isinstance(one, str) and not _may_be(scale, one)
         ]
         for row in others:
             opened[row] = _opened(files[row], of_format)
         if others:
             logger.warning(
-                "source.range is [%g, %g], which is no range of values for the number of bits of "
-                "%d of the %d images of %s: their black and white are those of their format",
+                "source.range is [%g, %g], which cannot be black and white of %d of the %d images "
+                "of %s: theirs are those of their format",
                 *(*scale, len(others), len(files), source),
             )
     pictures = [picture for picture in opened if not isinstance(picture, str)]
@@ -317,15 +318,19 @@ def read_images(files: Sequence[ImageFile], wanted: Wanted, source: str) -> list
     return [one if isinstance(one, str) else _alone(one, wanted) for one in opened]
 
 
-def _may_be(scale: Scale, bits: int) -> bool:
-    """Whether files with this number of bits can have these values of black and white.
+def _may_be(scale: Scale, picture: _Pixels) -> bool:
+    """Whether the values of black and white can be those of a file.
 
-    Only DICOM files and those with 32 bits have negative values.
+    Files of the source itself always can. DICOM files have a window of any values, and those with
+    32 bits hold any values. In others the scale lies within that of their bits; if it is one of
+    fewer bits, all pixels lie within it.
     """
     low, high = scale
-    if bits == 32:
+    if picture.windowed or picture.bits == 32:
         return True
-    return low >= 0 and 1 < high <= 255 if bits == 8 else 255 < high < 2**bits
+    of_fewer_bits = high <= (1 if picture.bits == 8 else 255)
+    inside = picture.span.greatest <= high
+    return low >= 0 and high < 2**picture.bits and (inside or not of_fewer_bits)
 
 
 def _alone(picture: _Pixels, wanted: Wanted) -> np.ndarray | str:

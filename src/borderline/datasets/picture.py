@@ -27,12 +27,15 @@ class Picture(NamedTuple):
         span: The values of its pixels in the file, and the scale that was used.
         bits: The bits of a channel in the file.
         several: Whether the file has more frames than this one, its first.
+        windowed: Whether the scale is a window on more values, as that of a DICOM file. It can
+            begin below 0.
     """
 
     image: Image.Image
     span: Span
     bits: int
     several: bool = False
+    windowed: bool = False
 
 
 def in_8_bits(
