@@ -174,7 +174,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
     from borderline.imported.contracts import normalisation_of, try_contracts, usual_contracts
     from borderline.imported.probe import check_model
     from borderline.imported.sizes import choose_size
-    from borderline.measures.inference import predict
+    from borderline.measures.inference import predict_real
     from borderline.training.thresholds import boundary_of
 
     source |= {name: options[name] for name in ("arguments", "key", "output") if options[name]}
@@ -204,7 +204,7 @@ def make_case(name: str, source: dict[str, Any], options: dict[str, Any], ask: A
         check_model(f"models.{name}", classifier, material.real, torch.device("cpu"), threshold)
         found = confusion.boundary()
         if validation is not None:
-            p = predict(classifier, validation["images"], torch.device("cpu"))
+            p = predict_real(classifier, validation["images"], torch.device("cpu"))
             found = boundary_of(confusion, p, validation["labels"])
     generators = ["latent_search", "pixel_bisection"]
     if classifier.differentiable:

@@ -216,6 +216,7 @@ def _encode(
     again = predict(given.classifier, made[:count], device)
     table["reconstruction_p"] = again.double().numpy()
     flips = is_positive(again, given.boundary) != is_positive(asked.p, given.boundary)
+    flips |= again.isnan()
     table["reconstruction_flips"] = flips.numpy()
     table.loc[flips.numpy(), "note"] = (
         "the model decides otherwise about the reconstruction than about the image itself"

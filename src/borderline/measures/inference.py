@@ -89,8 +89,8 @@ def passes_per_image(decoder: nn.Module) -> int:
 def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """A model's probabilities of the positive class, in [0, 1], shape (N,).
 
-    Raises:
-        BorderlineError: When the model gives NaN for an image without NaN.
+    NaN where the model gives NaN, as one that divides by the deviation of each image does for a
+    blank image.
     """
     classifier = classifier.to(device).eval()
     size = batch_size_of(classifier)
@@ -98,10 +98,17 @@ def predict(classifier: nn.Module, images: Tensor, device: torch.device) -> Tens
     def probability(batch: Tensor) -> Tensor:
         return torch.sigmoid(classifier(batch))
 
-    p = in_batches(probability, images, device=device, batch_size=size)
+    return in_batches(probability, images, device=device, batch_size=size)
+
+
+def predict_real(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
+    """As :func:`predict`, for images whose p all stages need: the real ones.
+
+    Raises:
+        BorderlineError: When the model gives NaN for an image.
+    """
+    p = predict(classifier, images, device)
     unknown = p.isnan().nonzero()[:, 0]
-    # The images of a generator whose training diverged are NaN themselves.
-    unknown = unknown[images[unknown].flatten(1).isfinite().all(1).to(unknown.device)]
     if len(unknown):
         first = images[unknown[0]]
         raise BorderlineError(

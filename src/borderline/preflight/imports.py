@@ -177,14 +177,14 @@ def _check_boundary(
     device: torch.device,
 ) -> None:
     """Check that the model has a threshold for the operating point, and that the band fits it."""
-    from borderline.measures.inference import predict
+    from borderline.measures.inference import predict_real
     from borderline.pipelines.classifier.pairs import validation_of
     from borderline.training.thresholds import boundary_of
 
     split = parameters.pair, parameters.classifier, parameters.run
     images = validation_of(source, *split)
     boundary_of(
-        parameters.confusion, predict(classifier, images["images"], device), images["labels"]
+        parameters.confusion, predict_real(classifier, images["images"], device), images["labels"]
     )
 
 

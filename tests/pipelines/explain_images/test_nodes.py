@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from borderline.committee import Committee
 from borderline.datasets import OwnImages
@@ -13,7 +14,7 @@ from borderline.params import RunParams
 from borderline.pipelines.explain_images.entries import name_of_results
 from borderline.pipelines.explain_images.nodes import explain_own_images
 from conftest import BOUNDARY
-from planes import PlaneSampler, real_images, settings_of, surroundings
+from planes import Model, PlaneSampler, real_images, settings_of, surroundings
 from planted import THRESHOLDS
 
 
@@ -89,6 +90,22 @@ def test_blends_leave_images_that_are_not_of_the_pair_out(run: RunParams, folder
     found, table, _, _ = explained(folder, run, sampler=PlaneSampler(with_latents=False))
     assert found["rows"].tolist() == [0, 1, 2]
     assert table["note"].iloc[4].startswith("not of the pair")
+
+
+def test_image_without_a_probability_has_a_note(run: RunParams, folder: Path) -> None:
+    class Standardised(Model):
+        def forward(self, images: Tensor) -> Tensor:
+            spread = images.std((1, 2, 3))
+            return super().forward(images) * (spread / spread)
+
+    Image.new("L", (6, 6), 128).save(folder / "blank.png")
+    found, table, _, page = explained(folder, run, classifier=Standardised())
+    rows = table.set_index("image")
+    assert rows["note"]["blank.png"] == "the model gives NaN for it"
+    assert np.isnan(rows["p"]["blank.png"])
+    assert len(found["rows"]) >= 2
+    assert "the model gives NaN for it" in page
+    assert ">nan" not in page
 
 
 def test_folders_of_one_name_have_results_of_their_own() -> None:

@@ -116,6 +116,9 @@ def test_faithfulness_and_rejection_are_drawn() -> None:
     figure = draw_faithfulness(table, {"saliency": of_model}, [of_model, of_model], NAMES)
     figure.savefig(BytesIO())
     assert figure.axes[0].get_title() == "saliency: +0.20 (p = 0.05)"
+    untested = table.assign(deletion_p=np.nan)
+    nothing = draw_faithfulness(untested, {"saliency": of_model}, [of_model], NAMES)
+    assert nothing.axes[0].get_title() == "saliency: no result"
     sure, wrong = {"confidence": np.ones(4)}, np.arange(4) > 2
     rejection = draw_rejection(sure, compare_rejection(sure, wrong, 0), wrong)
     rejection.savefig(BytesIO())

@@ -166,12 +166,12 @@ def view_real_images(
     run: RunParams,
 ) -> RealView:
     """The pair's real images as a model under test sees them, for all stages that need it."""
-    from borderline.measures.inference import embed, most_other_mass, other_mass, predict
+    from borderline.measures.inference import embed, most_other_mass, other_mass, predict_real
 
     device, train, test = run.torch_device(), pair_train["images"], pair_test["images"]
     view: RealView = {
-        "train_p": predict(classifier, train, device),
-        "test_p": predict(classifier, test, device),
+        "train_p": predict_real(classifier, train, device),
+        "test_p": predict_real(classifier, test, device),
         "train_embeddings": embed(classifier, train, device),
         "test_embeddings": embed(classifier, test, device),
     }

@@ -26,7 +26,7 @@ from borderline.measures.guessing import (
     threshold_to_test,
     words_of_threshold,
 )
-from borderline.measures.inference import predict
+from borderline.measures.inference import predict_real
 from borderline.records import LabelledImages
 
 HIGHEST_TEMPERATURE = 20.0
@@ -54,7 +54,7 @@ def check_better_than_guessing(
     rows = balanced_rows(test["labels"], _IMAGES_AGAINST_GUESSING)
     if not len(rows):
         return
-    p = predict(network, test["images"][rows], torch.device("cpu"))
+    p = predict_real(network, test["images"][rows], torch.device("cpu"))
     t = threshold_to_test(threshold, p)
     right = int(((p.double() > t) == (test["labels"][rows] == 1)).sum())
     if not better_than_guessing(right, len(rows)):

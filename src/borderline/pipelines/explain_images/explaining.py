@@ -63,7 +63,9 @@ def explain_files(
     whole.loc[readable, "p"] = p.double().numpy()
     of_pair = []
     for place, reason in enumerate(_why_foreign(images, given, verdicts, run)):
-        if reason:
+        if p[place].isnan():
+            whole.loc[readable[place], "note"] = "the model gives NaN for it"
+        elif reason:
             whole.loc[readable[place], "note"] = f"{NOT_OF_THE_PAIR}: {reason}"
         else:
             of_pair.append(place)

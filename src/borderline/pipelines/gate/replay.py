@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from borderline.boundary import Boundary
 from borderline.measures.confusion import centred, is_positive
-from borderline.measures.inference import predict
+from borderline.measures.inference import predict_real
 from borderline.measures.intervals import estimate_of_share
 from borderline.suites.suite import Item, Suite
 
@@ -50,7 +50,7 @@ def replay_all(
     rows = []
     for name, (model, boundary) in models.items():
         for folder, suite in suites.items():
-            p = predict(model, suite.images, device)
+            p = predict_real(model, suite.images, device)
             for verdict, measure in MEASURES.items():
                 places = suite.rows(verdict)
                 items = [suite.items[place] for place in places]

@@ -337,16 +337,27 @@ def _verdicts(tables: Tables, judges: int, cluster: str = "all") -> dict[str, Me
 
 
 def _faithfulness(row: Row) -> str:
-    """A sentence on whether an attribution follows the model."""
+    """Sentences on whether an attribution follows the model."""
     results: dict[str, list[str]] = {"passes": [], "fails": []}
+    untested = []
     for test in ("deletion", "insertion"):
         p = row[f"{test}_p"]
-        value = "no p-value" if math.isnan(p) else f"p-value {p:.2f}"
-        results["passes" if p <= LEVEL else "fails"].append(f"the {test} test ({value})")
+        if math.isnan(p):
+            untested.append(test)
+        else:
+            results["passes" if p <= LEVEL else "fails"].append(
+                f"the {test} test (p-value {p:.2f})"
+            )
     verdicts = [f"{verb} {' and '.join(tests)}" for verb, tests in results.items() if tests]
     name = method_name(str(row["method"]))
-    sentence = f"{name[0].upper()}{name[1:]} {' and '.join(verdicts)}"
+    name = f"{name[0].upper()}{name[1:]}"
+    sentence = f"{name} {' and '.join(verdicts or ['has not been tested'])}"
     sentence += ": do not trust it." if results["fails"] else "."
+    if untested:
+        sentence += (
+            f" Without a result: {' and '.join(untested)}, because the model gives NaN for an "
+            "image without some of its pixels."
+        )
     correlation = row["randomised_all"]
     if pd.isna(correlation):
         return sentence

@@ -88,3 +88,15 @@ def test_a_network_that_needs_much_memory_gets_no_more_images_than_it_takes() ->
             return super().forward(images)
 
     random_curves(Large(), images(), 1, 3, CPU, seed=5)
+
+
+def test_model_without_an_output_for_a_blank_image_is_not_tested() -> None:
+    class Standardised(Weighed):
+        def forward(self, images: Tensor) -> Tensor:
+            spread = images.std((1, 2, 3))
+            return super().forward(images) * (spread / spread)
+
+    model, shown = Standardised(), images()
+    chance = random_curves(model, shown, 19, 6, CPU, seed=0)
+    scores = faithfulness(curves(model, shown, truth(model, shown), 6, CPU), chance)
+    assert np.isnan([*scores.values()]).all()

@@ -74,12 +74,14 @@ def faithfulness(of_attribution: Curves, random: Sequence[Curves]) -> dict[str, 
         ``deletion``, the mean p of random orders minus that of the attribution, over images and
         shares: above 0 where the first pixels do push up. ``insertion``, the reverse: above 0 where
         the last pixels do push down. ``deletion_p`` and ``insertion_p``, the share of orders,
-        including this one, with at least so good a mean.
+        including this one, with at least so good a mean. All are NaN where the model gives NaN for
+        an image with deleted pixels.
     """
     scores = {}
     for name, kind, sign in (("deletion", "deleted", -1), ("insertion", "inserted", 1)):
         areas = np.array([sign * getattr(curves, kind).mean() for curves in random])
         area = sign * getattr(of_attribution, kind).mean()
         scores[name] = float(area - areas.mean())
-        scores[f"{name}_p"] = float((1 + (areas >= area).sum()) / (1 + len(areas)))
+        as_good = np.where(np.isnan(areas - area), np.nan, areas >= area)
+        scores[f"{name}_p"] = float((1 + as_good.sum()) / (1 + len(areas)))
     return scores

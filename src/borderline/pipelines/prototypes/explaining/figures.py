@@ -146,7 +146,8 @@ def draw_faithfulness(
             low, high = np.quantile(random, [0.025, 0.975], axis=0)
             axes.fill_between(x, low, high, color="#bbbbbb", label="random orders, 95 %")
             axes.plot(x, curve, color="black", label="order of the attribution")
-            title = f"{scores[score][method]:+.2f} (p = {scores[f'{score}_p'][method]:.2f})"
+            p = scores[f"{score}_p"][method]
+            title = f"{scores[score][method]:+.2f} (p = {p:.2f})" if p == p else "no result"
             axes.set_title(f"{method.replace('_', ' ')}: {title}", fontsize=9)
             axes.set_xlabel(f"share of pixels {kind}", fontsize=9)
             axes.set(ylim=(0, 1), xlim=(0, 1))
