@@ -113,9 +113,10 @@ def test_an_entry_has_the_settings_of_its_node_and_digests_of_its_results(disk: 
 
 
 def test_what_comes_from_elsewhere_is_a_setting_of_the_node_that_takes_it() -> None:
-    given = {"a_out": "folder", "other": "folder"}
+    given = {"a_out": "folder", "a_out.code": "1f", "other": "folder", "other.code": "2e"}
     assert ledger.settings_of(STAGES["three"].nodes[0], SETTINGS, given) == {
         "a_out": "folder",
+        "a_out.code": "1f",
         "trials": 5,
     }
 

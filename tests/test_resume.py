@@ -171,7 +171,16 @@ def test_changed_names_and_columns_are_no_finished_result(
 
     environment.write_text(before)
     assert ran(run_missing(project, "--pipelines", "classifier")) == []
+    values["source"] |= {"classes": [str(digit) for digit in range(9, -1, -1)]}
+    environment.write_text(yaml.safe_dump(values))
+    refused = run_here(project, "--env", "test", "--pipelines", "report")
+    assert re.search(r"source\.classes is .*set it back, or set dataset in", refused.stderr)
+
+    environment.write_text(before)
     monkeypatch.setattr(inputs, "digest_of_words", lambda _: "of a corrected table")
+    refused = run_here(project, "--env", "test", "--pipelines", "metrics")
+    assert refused.exit_code == 1
+    assert "source.names and columns is 'of a corrected table', but" in refused.stderr
     assert "classifier.select_pair" in ran(run_missing(project, "--pipelines", "classifier"))
 
 

@@ -36,6 +36,8 @@ Digests = Callable[[str], Mapping[str, str] | None]
 """Gives the digests of a dataset's files as they are now; None for one without files."""
 
 SOURCE = "source"
+CODE = ".code"
+"""Ends the name of the origin that is the code of a dataset made elsewhere."""
 _MODELS = "grid.models"
 _NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
 
@@ -48,7 +50,8 @@ def settings_of(
     ``parameters`` are nested JSON types; ``given`` has the origins of datasets made elsewhere, each
     a value, or values by name.
     """
-    settings = dict(flat({name: value for name, value in given.items() if name in node.inputs}))
+    taken = {name: v for name, v in given.items() if name.removesuffix(CODE) in node.inputs}
+    settings = dict(flat(taken))
     for path in _paths(node):
         group, *names = path.split(".")
         # Results do not depend on groups that are not there, such as the call.
@@ -124,7 +127,10 @@ def check(
             # A setting of a later version cannot be set back.
             known = name in made or name in earlier
             then = f"with {former!r}: set it back, or" if known else "without this setting:"
-            raise BorderlineError(f"{name} is {value!r}, but {stage} last ran {then} {remedy}")
+            # Labels follow the classes, and folders hold results of the same labels only.
+            other = "set dataset in conf/<env>/globals.yml to another name, and run all stages."
+            done = other if name == f"{SOURCE}.classes" else remedy
+            raise BorderlineError(f"{name} is {value!r}, but {stage} last ran {then} {done}")
 
 
 def _changed_settings(

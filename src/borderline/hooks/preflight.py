@@ -105,6 +105,7 @@ class PreflightHooks:
         book: ledger.Ledger = catalog.load("ledger") if catalog.exists("ledger") else {}
         of_source = {"source": inputs.words_of_source(self.about)}
         self._earlier |= flat(of_source)
+        self._earlier |= {n: value for n, value in imports.items() if n.endswith(ledger.CODE)}
         present = self.settings | imports | of_source
         imports |= digests_of_repaired(book, catalog, self.layout, pipeline, present, call)
         check_checkpoints(catalog, parameters, self.layout, imports)
@@ -140,9 +141,11 @@ class PreflightHooks:
             check_distinct(source, self.parameters.pair)
             warn_of_images(source, self.parameters)
             entries |= {ledger.SOURCE: {"digest": digest, "dataset": dataset}}
-            read = {"digest of words and columns": inputs.digest_of_words(source)}
+            read = {"names and columns": inputs.digest_of_words(source)}
             self._given["source"] = of_source["source"] | read
             self._earlier |= flat({"source": read})
+            # Again, because names and columns come from the files.
+            ledger.check(*before, self._earlier)
         # Last, because making all datasets takes a third of the time of these checks.
         results.check_places(pipeline.all_outputs(), catalog)
         if run_params["only_missing_outputs"]:

@@ -12,11 +12,12 @@ from torch.nn import functional as F
 from borderline.datasets.storable import storable
 from borderline.errors import BorderlineError
 from borderline.imported.declared import check_declared
-from borderline.imported.import_path import digest_of_source
+from borderline.imported.import_path import digest_of_code, digest_of_source
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.network import NoEmbedding, NoScores, floating
 from borderline.imported.outputs import pair_logits
 from borderline.imported.params import (
+    CODE_DIGEST,
     FILE_DIGEST,
     JUDGE,
     Contract,
@@ -163,6 +164,8 @@ class ImportedClassifier(Imported):
             **params.fingerprint("model"),
             FILE_DIGEST: self.digest,
         }
+        if code := digest_of_code(params.source):
+            self.settings[CODE_DIGEST] = code
         if not self._judge:
             remedy = f"name a layer, or set it to {JUDGE!r} to cluster by the judge's features"
             self.find_layer(params.embedding, remedy)

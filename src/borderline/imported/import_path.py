@@ -58,28 +58,49 @@ def _said(error: BaseException) -> str:
 
 
 def digest_of_source(source: Source, content: bytes) -> str:
-    """16 hexadecimal digits of the SHA-256 of a file and of the modules that belong to it."""
-    files = [] if source.import_path is None else _files_of_code(source.import_path)
-    code = b"".join(file.read_bytes() for file in files)
+    """16 hexadecimal digits of the SHA-256 of a file and of the innermost module on its path."""
+    module = None if source.import_path is None else _file_of_module(source.import_path)
+    code = b"" if module is None else module.read_bytes()
     return hashlib.sha256(content + code).hexdigest()[:16]
 
 
-def _files_of_code(import_path: str) -> list[Path]:
-    """The file of the innermost module on an import path, and those of the same package that define
-    the object or a class that it derives from."""
-    files: dict[Path, None] = {}
+def digest_of_code(source: Source) -> str | None:
+    """16 hexadecimal digits of the SHA-256 of the files that define the object of a source.
+
+    None where these are the innermost module on its path alone: :func:`digest_of_source` knows it.
+    """
+    if source.import_path is None:
+        return None
+    module = _file_of_module(source.import_path)
+    files = [file for file in _files_of_code(source.import_path) if file != module]
+    code = b"".join(file.read_bytes() for file in files)
+    return hashlib.sha256(code).hexdigest()[:16] if files else None
+
+
+def _file_of_module(import_path: str) -> Path | None:
     try:
         module = innermost_module(import_path)
         spec = None if module is None else importlib.util.find_spec(module)
-        if spec is not None and spec.origin is not None:
-            files[Path(spec.origin)] = None
-        found = resolve(import_path, "import_path")
     # The checks of the model say why it cannot be imported.
     except (Exception, SystemExit):
-        found = None
+        return None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return None
+    return Path(spec.origin)
+
+
+def _files_of_code(import_path: str) -> list[Path]:
+    """The files of the package of an import path that define the object, or a class that it
+    derives from."""
+    try:
+        found = resolve(import_path, "import_path")
+    except (Exception, SystemExit):
+        return []
+    package = import_path.replace(":", ".").partition(".")[0]
     owners = found.__mro__ if isinstance(found, type) else (found,)
+    files: dict[Path, None] = {}
     for name in (name for owner in owners for name in modules_of(owner)):
         origin = getattr(sys.modules.get(name), "__file__", None)
-        if origin is not None and name.partition(".")[0] == import_path.partition(".")[0]:
+        if origin is not None and name.partition(".")[0] == package:
             files[Path(origin)] = None
     return [file for file in files if file.is_file()]

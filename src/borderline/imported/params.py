@@ -30,6 +30,8 @@ JUDGE = "judge"
 """The value of ``embedding`` that takes the judge's features instead of a layer's output."""
 FILE_DIGEST = "model.file_digest"
 """The entry of a model's fingerprint that holds the digest of its file."""
+CODE_DIGEST = "model.code_digest"
+"""That of the other files that define its class, if there are some; earlier versions lack it."""
 
 
 class Source(Params):

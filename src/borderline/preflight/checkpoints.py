@@ -12,7 +12,8 @@ from borderline.errors import BorderlineError
 from borderline.fingerprints import CLASSIFIER_DIGEST
 from borderline.grid import GIVEN_STEP_1, Layout, repeated, seeds
 from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
-from borderline.imported.params import FILE_DIGEST, ImportedModelParams
+from borderline.imported.params import CODE_DIGEST, FILE_DIGEST, ImportedModelParams
+from borderline.ledger import CODE
 from borderline.measures.judges import JUDGE_OF
 from borderline.params import Setting
 from borderline.pipelines.classifier.params import JudgeParams, RepairedModelParams, judge_settings
@@ -164,7 +165,7 @@ def _trainings(
     for model in p.grid.models:
         # A repaired model has the fingerprint of the other one, and other weights.
         of = layout.repaired.get(model, model)
-        recipe, digest = p.models[of], imports.get(f"{of}.{IMPORTED_FILE}")
+        recipe, file = p.models[of], f"{of}.{IMPORTED_FILE}"
         assert not isinstance(recipe, RepairedModelParams)
         if not isinstance(recipe, ImportedModelParams):
             models[model] = classifier_settings(p.run, p.pair, recipe, p.classifier)
@@ -173,7 +174,9 @@ def _trainings(
             weights = imports.get(f"{of}.{PRETRAINED}")
             models[model] |= {PRETRAINED_DIGEST: weights} if weights else {}
         else:
-            models[model] = recipe.fingerprint("model") | ({FILE_DIGEST: digest} if digest else {})
+            digests = {FILE_DIGEST: imports.get(file), CODE_DIGEST: imports.get(f"{file}{CODE}")}
+            models[model] = recipe.fingerprint("model")
+            models[model] |= {name: digest for name, digest in digests.items() if digest}
         weights = imports.get(f"{of}.{REPAIRED}") if model in layout.repaired else None
         models[model] |= {CLASSIFIER_DIGEST: weights} if weights else {}
     for model in layout.trained:

@@ -14,8 +14,9 @@ from borderline.boundary import OperatingPoint
 from borderline.errors import BorderlineError
 from borderline.grid import JUDGE, Layout
 from borderline.imported.catalog import IMPORTED_FILE, PRETRAINED
-from borderline.imported.import_path import digest_of_source
+from borderline.imported.import_path import digest_of_code, digest_of_source
 from borderline.imported.params import ImportedJudgeParams, ImportedModelParams
+from borderline.ledger import CODE
 from borderline.measures.judges import check_more_than_features
 from borderline.pipelines.prototypes.params import WITHOUT_GRADIENTS
 from borderline.preflight.configuration import (
@@ -45,7 +46,8 @@ def digests_of_imports(
 ) -> dict[str, str]:
     """The digests of imported files and their code, by dataset name, for the ledger.
 
-    A file that no node of this run loads may be missing.
+    ``<dataset>.code`` has that of :func:`~borderline.imported.import_path.digest_of_code`. A file
+    that no node of this run loads may be missing.
     """
     sources = {
         f"{model}.{IMPORTED_FILE}": source for model, source in imported_models(parameters).items()
@@ -60,6 +62,8 @@ def digests_of_imports(
     for name, source in sources.items():
         try:
             digests[name] = digest_of_source(source, catalog.load(name))
+            if code := digest_of_code(source):
+                digests[f"{name}{CODE}"] = code
         except (BorderlineError, DatasetError):
             if name in running.inputs():
                 raise

@@ -168,7 +168,7 @@ def digest_of_images(source: SourceImages) -> str:
 def words_of_source(about: Globals) -> dict[str, Any]:
     """The settings of the source that change words and columns, but no image."""
     source = about.names()["source"]
-    return {name: source.get(name) for name in ("name", "classes", "columns")}
+    return {name: source.get(name) for name in ("classes", "name", "columns")}
 
 
 def digest_of_words(source: SourceImages) -> str:
