@@ -18,6 +18,7 @@ EARLIER: Mapping[str, Value] = {
 }
 """Their usual values, which checkpoints of earlier versions have too."""
 
+_CHANNELS, _GREY = "model.input.channels", "model.input.grey"
 _THRESHOLD, _BAND, _SCALE = (f"confusion.{name}" for name in ("threshold", "band", "scale"))
 
 
@@ -28,4 +29,5 @@ def completed(made_with: Mapping[str, Value]) -> dict[str, Value]:
     it depends on the band.
     """
     boundary = {_THRESHOLD: 0.5} | ({_SCALE: "probability"} if _BAND in made_with else {})
-    return {**EARLIER, **boundary, **made_with}
+    imported: dict[str, Value] = {_GREY: None} if _CHANNELS in made_with else {}
+    return {**EARLIER, **boundary, **imported, **made_with}

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -251,8 +253,19 @@ def test_contract_of_size_and_channels() -> None:
     inputs = prepared(grey, fit)
     assert inputs.shape == (2, 3, 24, 24)
     torch.testing.assert_close(inputs[:, 0] - inputs[:, 2], torch.full((2, 24, 24), 0.2))
-    inputs = prepared(colour, contract_of(channels=1, fit=True, range=(-1, 1)))
-    torch.testing.assert_close(inputs, colour.mean(1, keepdim=True))
+    to_grey = contract_of(channels=1, fit=True, range=(-1, 1))
+    for grey_by in ("mean", None):
+        inputs = prepared(colour, to_grey.model_copy(update={"grey": grey_by}))
+        torch.testing.assert_close(inputs, colour.mean(1, keepdim=True))
+    inputs = prepared(colour, to_grey.model_copy(update={"grey": "luminance"}))
+    levels = ((colour + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    of_pillow = [np.asarray(Image.fromarray(image).convert("L")) for image in levels]
+    assert ((inputs[:, 0] + 1) * 127.5).numpy() == pytest.approx(np.stack(of_pillow), abs=1.1)
+    with pytest.raises(
+        BorderlineError, match=r"input\.grey is missing, .* luminance .* or to mean"
+    ):
+        check_contract(to_grey, "models.mine", (3, 12, 12))
+    check_contract(to_grey, "models.mine", (1, 12, 12))
     # A flat image stays flat at any size.
     flat = prepared(torch.full((1, 1, 12, 12), 0.4), contract_of(size=7, fit=True, range=(-1, 1)))
     torch.testing.assert_close(flat, torch.full((1, 1, 7, 7), 0.4))
@@ -377,6 +390,18 @@ def test_operators_without_gradients(
     assert not classifier.differentiable
     with torch.no_grad():
         assert classifier(images()).shape == (6,)
+
+
+def test_model_that_is_certain_of_noise_has_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    def probability(images: Tensor) -> Tensor:
+        return torch.sigmoid(100 * (images.mean((1, 2, 3)) + 0.5))
+
+    monkeypatch.setattr(elsewhere, "sides", probability)
+    settings = {"source": {"import_path": "elsewhere.sides"}, "input": {"range": [-1, 1]}}
+    params = params_of("callable", **settings, outputs="probability", embedding="judge")
+    classifier = ImportedClassifier(params, b"", SHAPE, BlindJudge())
+    assert (predict(classifier, images(), torch.device("cpu")) > 0.999999).all()
+    assert classifier.differentiable
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,15 @@ def fitted(
     return {**split, "images": _fitted(split["images"], size, colour, fit)}
 
 
+def luminance(images: Tensor) -> Tensor:
+    """The brightness (N, 1, H, W) of images (N, 3, H, W) to the eye, on the same scale."""
+    weights = images.new_tensor(_LUMA)[:, None, None]
+    return (images * weights).sum(1, keepdim=True)
+
+
 def _fitted(images: Tensor, size: Size | None, colour: str | None, fit: Fit) -> Tensor:
     if colour == "grey" and images.shape[1] == 3:
-        weights = images.new_tensor(_LUMA)[:, None, None]
-        images = (images * weights).sum(1, keepdim=True)
+        images = luminance(images)
     elif colour == "rgb" and images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1).contiguous()
     if size is not None and images.shape[-2:] != sides(size):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import torch
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ from borderline.imported.evidence import log_likelihood
 from borderline.imported.kinds import first_line
 from borderline.imported.network import Network, NoScores
 from borderline.imported.outputs import Outputs, check_no_labels, kind_of_outputs
-from borderline.imported.params import JUDGE, ImportedModelParams
+from borderline.imported.params import JUDGE, Grey, ImportedModelParams
 from borderline.imported.probe import trial_images
 from borderline.imported.user_code import CodeFault
 from borderline.measures.guessing import threshold_to_test
@@ -220,14 +220,17 @@ def _contracts(
     channels, shape = image_shape[0], material.network.input_shape
     declared = declared_for(shape, material.network.declared(), image_shape)
     needed = settings_to_try(shape, declared, image_shape)
-    fits: list[dict[str, Any]] = [{}, {"channels": 4 - channels, "fit": True}]
+    converted: list[dict[str, Any]] = [{"channels": 4 - channels, "fit": True}]
+    if channels == 3:
+        converted = [{**converted[0], "grey": grey} for grey in get_args(Grey)]
     known = "channels" in declared
+    fits = [{}, *converted]
     if known:
-        fits = [{} if declared["channels"] == channels else fits[1]]
+        fits = [{}] if declared["channels"] == channels else converted
     for fit, (name, contract), settings in product(fits, usual.items(), needed):
         if len(contract.get("mean", [0])) in (1, fit.get("channels", channels)):
-            converted = "grey" if fit.get("channels") == 1 else "three channels"
-            suffix = f" and {converted}" if fit and not known else ""
+            into = f"grey by {fit['grey']}" if "grey" in fit else "three channels"
+            suffix = f" and {into}" if fit and (not known or "grey" in fit) else ""
             layout = f" and {settings['layout']}" if len(needed) > 1 else ""
             whole = {**settings, **contract, **fit}
             size = "x".join(map(str, sides(whole["size"]))) if "size" in whole else ""

@@ -14,11 +14,12 @@ from pydantic import (
 )
 
 from borderline.image_sizes import Size, sides
-from borderline.params import Mark, Params
+from borderline.params import Mark, Params, Setting
 
 SourceKind = Literal[
     "torch_export", "torchscript", "state_dict", "pickle", "onnx", "callable", "diffusers"
 ]
+Grey = Literal["luminance", "mean"]
 ImageLayout = Literal["nchw", "nhwc", "flat_nchw", "flat_nhwc"]
 NEED_A_CLASS = ("state_dict", "callable")
 RUN_CODE = ("torch_export", "torchscript", "pickle")
@@ -162,7 +163,11 @@ class Contract(Params):
         mean: Numbers to subtract, one per channel; None for no normalisation.
         std: Numbers to divide by, one per channel; None for no normalisation.
         fit: Whether images of another size or number of channels are changed to fit: resized
-            (bilinear), grey repeated to three channels, colours averaged to grey.
+            (bilinear), grey repeated to three channels, colours turned to grey as ``grey`` says.
+        grey: How colours become grey, as in the training of the model: ``luminance`` (ITU-R 601,
+            as in Pillow, OpenCV and torchvision) or the ``mean`` of the channels. Needed only
+            where the images have colours and the model takes grey ones; models that were stored
+            without it take the mean.
         layout: The order of the axes: ``nchw`` (images, channels, height, width), as in PyTorch;
             ``nhwc``, as in TensorFlow and Keras; ``flat_nchw`` or ``flat_nhwc`` for one row of
             pixels per image in that order, as in scikit-learn.
@@ -176,6 +181,7 @@ class Contract(Params):
     dtype: Literal["float32", "float64", "float16", "bfloat16", "uint8"]
     fit: bool
     layout: ImageLayout
+    grey: Grey | None = None
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -235,6 +241,12 @@ class ImportedModelParams(Params):
     most_other_mass: float = Field(gt=0, le=1)
     embedding: str | None
     allow_chance: Annotated[bool, Mark.NO_RESULT]
+
+    def fingerprint(self, group: str) -> dict[str, Setting]:
+        """As that of all settings; without a setting, earlier versions took the mean of colours."""
+        values = super().fingerprint(group)
+        grey = f"{group}.input.grey"
+        return values | {grey: values[grey] if values[grey] != "mean" else None}
 
     @model_validator(mode="after")
     def _columns_need_classes(self) -> Self:

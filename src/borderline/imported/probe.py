@@ -39,7 +39,7 @@ def check_contract(contract: Contract, setting: str, image_shape: tuple[int, ...
         image_shape: Channels, height and width of the images.
 
     Raises:
-        BorderlineError: When they differ and ``fit`` is false.
+        BorderlineError: When they differ and ``fit`` is false, and when ``grey`` is missing.
     """
     channels, *size = image_shape
     setting = f"{setting}.input"
@@ -56,6 +56,12 @@ def check_contract(contract: Contract, setting: str, image_shape: tuple[int, ...
             f"{setting}.channels is {contract.channels}, but the images have {channels}: set "
             f"source.colour in conf/<env>/globals.yml, or {setting}.fit to true to convert the "
             "images to grey or to three equal channels."
+        )
+    if (channels, contract.channels, contract.grey) == (3, 1, None):
+        raise BorderlineError(
+            f"{setting}.grey is missing, but the images have colours and the model takes grey "
+            "ones: set it to luminance (as Pillow, OpenCV and torchvision make grey) or to mean, "
+            "as in the training of the model."
         )
     channels = contract.channels or channels
     if contract.mean is not None and len(contract.mean) not in (1, channels):
