@@ -52,6 +52,15 @@ class Blind(Model):
     differentiable = False
 
 
+class OfMore(Model):
+    """A third class has what is bright."""
+
+    most_other_mass = 0.5
+
+    def other_mass(self, images: Tensor) -> Tensor:
+        return (self(images) > 0).float()
+
+
 class Member(Model):
     """The opinion of a judge on the two classes."""
 

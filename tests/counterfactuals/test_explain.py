@@ -26,6 +26,7 @@ from planes import (
     Blind,
     Decoder,
     Model,
+    OfMore,
     PlaneSampler,
     real_images,
     settings_of,
@@ -129,6 +130,18 @@ def test_a_search_in_vain_measures_no_change(run: RunParams) -> None:
     assert len(found["rows"]) == 0
     assert (table["note"] == "the search has found no change of the decision").any()
     assert table[["latent", "latent_share", "flipped_p"]].isna().all(axis=None)
+
+
+def test_a_change_to_a_class_beside_the_pair_is_left_out(run: RunParams) -> None:
+    given = surroundings(classifier=OfMore())
+    _, real = real_images(6, 3)
+    p = torch.sigmoid(given.classifier(real["images"])).detach()
+    found, table = explain_images(own(real["images"], p), given, settings_of(encoded=1), run)
+    beside = table["note"] == "the change leads to a class beside the pair"
+    assert 0 < beside.sum() < 6
+    assert (p[torch.tensor(beside.tolist())] < 0.5).all()
+    assert (found["p"][:, 0] > 0.5).all()
+    assert len(found["rows"]) >= 1
 
 
 @pytest.mark.parametrize(

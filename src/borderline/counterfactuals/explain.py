@@ -19,7 +19,7 @@ from borderline.encoding import Errors, limit_of
 from borderline.findings import written
 from borderline.measures.class_names import ClassNames
 from borderline.measures.confusion import confusion_distance, is_borderline, is_positive
-from borderline.measures.inference import embed, has_gradients, in_batches, predict
+from borderline.measures.inference import beside_pair, embed, has_gradients, in_batches, predict
 from borderline.measures.realism import Reference, is_realistic
 from borderline.params import RunParams
 from borderline.records import (
@@ -129,8 +129,13 @@ def explain_images(
     rows, changed, reconstructions = find(asked, given, settings, run, table)
     if changed is None:
         return _none(asked.images), table
-    kept = changed.reached
-    table.loc[rows[~kept].numpy(), "note"] = "the search has found no change of the decision"
+    device = run.torch_device()
+    beside = beside_pair(given.classifier, changed.flipped, device)
+    kept = changed.reached & ~beside
+    table.loc[rows[beside].numpy(), "note"] = "the change leads to a class beside the pair"
+    table.loc[rows[~changed.reached].numpy(), "note"] = (
+        "the search has found no change of the decision"
+    )
     if not kept.any():
         return _none(asked.images), table
     found: Counterfactuals = {
@@ -141,7 +146,6 @@ def explain_images(
         "flipped": changed.flipped[kept],
         "p": torch.zeros(0, 4),
     }
-    device = run.torch_device()
     of_changed = (predict(given.classifier, found[name], device) for name in _CHANGED)  # type: ignore[literal-required]
     # The p of the table, so that no image has two.
     found["p"] = torch.stack([asked.p[found["rows"]], *of_changed], dim=1)

@@ -131,6 +131,17 @@ def other_mass(classifier: nn.Module, images: Tensor, device: torch.device) -> T
     return in_batches(classifier.other_mass, images, device=device)  # type: ignore[arg-type]
 
 
+def beside_pair(classifier: nn.Module, images: Tensor, device: torch.device) -> Tensor:
+    """Whether a model gives other classes more than its bound on them, bool (N,).
+
+    False for all images where it has two classes.
+    """
+    most = most_other_mass(classifier)
+    if most is None or len(images) == 0:
+        return torch.zeros(len(images), dtype=torch.bool)
+    return other_mass(classifier, images, device) > most
+
+
 def has_gradients(classifier: nn.Module) -> bool:
     """Whether gradients flow from a model's logit to its images; True for most models."""
     return bool(getattr(classifier, "differentiable", True))

@@ -14,7 +14,7 @@ from borderline.params import RunParams
 from borderline.pipelines.explain_images.entries import name_of_results
 from borderline.pipelines.explain_images.nodes import explain_own_images
 from conftest import BOUNDARY
-from planes import Model, PlaneSampler, real_images, settings_of, surroundings
+from planes import Model, OfMore, PlaneSampler, real_images, settings_of, surroundings
 from planted import THRESHOLDS
 
 
@@ -106,6 +106,16 @@ def test_image_without_a_probability_has_a_note(run: RunParams, folder: Path) ->
     assert len(found["rows"]) >= 2
     assert "the model gives NaN for it" in page
     assert ">nan" not in page
+
+
+def test_image_of_another_class_of_the_model_is_not_of_the_pair(
+    run: RunParams, folder: Path
+) -> None:
+    found, table, _, _ = explained(folder, run, classifier=OfMore())
+    beside = table["note"] == "not of the pair: the model gives other classes more than 0.5"
+    assert beside.any()
+    assert (table["p"][beside] > 0.5).all()
+    assert (found["p"][:, 0] < 0.5).all()
 
 
 def test_folders_of_one_name_have_results_of_their_own() -> None:

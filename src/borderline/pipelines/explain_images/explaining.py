@@ -18,7 +18,7 @@ from borderline.counterfactuals.explain import (
 from borderline.counterfactuals.params import CounterfactualsParams
 from borderline.datasets.own_images import OwnFiles
 from borderline.measures.distances import measure_distances
-from borderline.measures.inference import predict
+from borderline.measures.inference import beside_pair, most_other_mass, predict
 from borderline.params import RunParams
 from borderline.records import Counterfactuals, HeldOut
 from borderline.verdicts.params import VerdictsParams
@@ -88,7 +88,10 @@ def _why_foreign(
     real: HeldOut = {**distances, "train_features": train_features}
     seen = given.committee, given.judge, train, real, verdicts, device
     opinions, _ = judge_images(images, *seen)
-    return why_foreign(opinions, real, given.committee, verdicts)
+    reasons = why_foreign(opinions, real, given.committee, verdicts)
+    of_model = beside_pair(given.classifier, images, device)
+    beside = f"the model gives other classes more than {most_other_mass(given.classifier)}"
+    return [r or (beside if b else "") for r, b in zip(reasons, of_model, strict=True)]
 
 
 def _as_images(pixels: list[np.ndarray | str], shape: tuple[int, ...]) -> Tensor:
