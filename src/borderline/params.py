@@ -371,8 +371,9 @@ class GeneratorParams(Params):
     def check(self, name: str, context: Any) -> None:
         """Make sure that the settings fit those beside them, a ``GeneratorContext``."""
 
-    def check_file(self, content: bytes, image_shape: tuple[int, ...]) -> None:
-        """Make sure that its file can make images of this shape, for a kind that has one."""
+    def check_file(self, content: bytes, real_images: torch.Tensor) -> None:
+        """Make sure that its file can make images like the real ones (N, C, H, W), for a kind that
+        has one."""
 
     def shared_settings(self, run: RunParams, pair: PairParams) -> dict[str, Setting]:
         """The fingerprint of its training, for a kind that trains once for all models."""

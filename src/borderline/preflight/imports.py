@@ -136,7 +136,7 @@ def check_imports(
         name = f"{layout.models[0]}.{generator}.{IMPORTED_FILE}"
         if name in pipeline.inputs():
             with _under(f"generators.{generator}"):
-                settings.check_file(catalog.load(name), shape)
+                settings.check_file(catalog.load(name), real["images"])
 
 
 def _check_judge(

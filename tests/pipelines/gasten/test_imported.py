@@ -15,7 +15,11 @@ from borderline.imported.module_network import ModuleNetwork
 from borderline.imported.params import Source
 from borderline.measures.inference import batch_size_of
 from borderline.params import RunParams
-from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
+from borderline.pipelines.gasten.imported_generator import (
+    ImportedGenerator,
+    check_generator,
+    check_shades,
+)
 from borderline.pipelines.gasten.kinds.imported import Settings, import_generator, keep_sampler
 from conftest import generator_settings
 from elsewhere import Grid, Tiny, saved
@@ -91,6 +95,39 @@ def test_sampler_draws_wherever_images_fall(run: RunParams) -> None:
     (part,) = keep_sampler(generator=generator).sample(Brightness(), real, 20, run, 0.5)
     torch.testing.assert_close(part["images"], Tiny()(part["latents"]))
     assert part["latents"].shape == (20, 4)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "scale", "words"),
+    [
+        (
+            (0, 1),
+            (-1, 1),
+            r"range is \[-1, 1\], .* from 0.* to .*, none of them darker than the middle",
+        ),
+        ((0, 1), (0, 255), r"range is \[0, 255\], .* none of them brighter than the middle"),
+        ((0, 1), (0, 1), None),
+        ((-1, 1), (-1, 1), None),
+    ],
+)
+def test_range_of_which_one_half_is_not_used(
+    pixels: tuple[float, float], scale: tuple[float, float], words: str | None
+) -> None:
+    network = nn.Sequential(nn.Linear(4, 784), nn.Sigmoid(), nn.Unflatten(1, SHAPE))
+    network[0].weight.data = torch.randn(784, 4, generator=torch.Generator().manual_seed(0))
+    if pixels[0] < 0:
+        network[1] = nn.Tanh()
+    settings = settings_of("pickle", range=scale)
+    generator = ImportedGenerator(settings, saved("pickle", network, latents(2)))
+    real = torch.rand(20, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    check_generator(generator, SHAPE)
+    if words is None:
+        check_shades(generator, real)
+    else:
+        with pytest.raises(BorderlineError, match=words):
+            check_shades(generator, real)
+    # Real images without such pixels tell nothing.
+    check_shades(generator, torch.zeros(20, *SHAPE))
 
 
 @pytest.mark.parametrize(

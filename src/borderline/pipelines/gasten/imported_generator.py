@@ -15,13 +15,16 @@ from borderline.imported.classifier import fitted
 from borderline.imported.kinds import first_line, read_network
 from borderline.imported.network import NoScores
 from borderline.imported.user_code import faults_with_lines
-from borderline.measures.inference import BATCH_SIZE, images_at_once
+from borderline.measures.inference import BATCH_SIZE, images_at_once, in_batches
 from borderline.pipelines.gasten.params import ImportedParams
 
 # The names of the images in the outputs of diffusers.
 _IMAGES = ("sample", "images")
+_TRIED = 16
 # Rounding errors beyond the range are accepted up to this size.
 _OUTSIDE = 1e-3
+# Of the pixels of real images that are much darker or brighter than the middle.
+_LEAST_SHARE = 0.02
 
 
 @storable(runs_code=lambda settings, **_: bool(settings.source.runs_code))
@@ -163,7 +166,7 @@ def check_generator(network: ImportedGenerator, image_shape: tuple[int, ...]) ->
     settings = network.settings
     random = torch.Generator().manual_seed(0)
     try:
-        latents = torch.randn(16, network.latent_dim, generator=random)
+        latents = torch.randn(_TRIED, network.latent_dim, generator=random)
         with torch.no_grad():
             images, shape = network.own_images(latents), network(latents).shape
     except NoScores as error:
@@ -184,7 +187,7 @@ def check_generator(network: ImportedGenerator, image_shape: tuple[int, ...]) ->
             f"{_in_words(settings.latent_shape)}{labels}, but the generator cannot take such "
             f"latents ({first_line(error)}): correct them."
         ) from error
-    if tuple(shape) != (16, *image_shape):
+    if tuple(shape) != (_TRIED, *image_shape):
         remedy = (
             "name a generator of images of 1 or 3 channels."
             if settings.fit
@@ -226,6 +229,37 @@ def check_generator(network: ImportedGenerator, image_shape: tuple[int, ...]) ->
         raise BorderlineError(
             "source makes the same image of every latent vector: name a trained generator."
         )
+
+
+def check_shades(network: ImportedGenerator, real_images: Tensor) -> None:
+    """Make sure that a generator uses the dark and the bright half of its range, as real images do.
+
+    A generator of pixels in [0, 1] with the range [-1, 1] makes nothing darker than grey.
+
+    Args:
+        network: A generator that :func:`check_generator` has accepted.
+        real_images: Real images in [-1, 1], shape (N, C, H, W).
+
+    Raises:
+        BorderlineError: When it does not; the sentence begins with a setting of the generator.
+    """
+    settings, random = network.settings, torch.Generator().manual_seed(0)
+    if settings.source.kind == "diffusers":
+        # Its range is that of all pipelines.
+        return
+    latents = torch.randn(_TRIED, network.latent_dim, generator=random)
+    images = in_batches(network.own_images, latents, device=torch.device("cpu"))
+    low, high = settings.range
+    least, most = ((float(end) + 1) / 2 * (high - low) + low for end in images.aminmax())
+    for shade, sign in (("darker", -1), ("brighter", 1)):
+        of_real = float((sign * real_images > 0.5).float().mean())
+        if of_real > _LEAST_SHARE and float((sign * images).max()) < _OUTSIDE:
+            raise BorderlineError(
+                f"range is [{low:g}, {high:g}], but the generator makes pixels from "
+                f"{round(least, 3):g} to {round(most, 3):g}, none of them {shade} than the middle, "
+                f"and {of_real:.0%} of the pixels of the real images are much {shade}: set range "
+                "to the values of black and white, or name a trained generator."
+            )
 
 
 def _in_words(shape: str | tuple[int, ...]) -> str:

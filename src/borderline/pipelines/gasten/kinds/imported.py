@@ -14,6 +14,8 @@ from borderline.records import LabelledImages
 from borderline.sampling import GanSampler
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from borderline.pipelines.gasten.imported_generator import ImportedGenerator
 
 
@@ -61,14 +63,9 @@ class Settings(ImportedParams):
         """No: it is a generator itself."""
         return False
 
-    def check_file(self, content: bytes, image_shape: tuple[int, ...]) -> None:
+    def check_file(self, content: bytes, real_images: Tensor) -> None:
         """Read the generator and try it on a few latents."""
-        from borderline.pipelines.gasten.imported_generator import (
-            ImportedGenerator,
-            check_generator,
-        )
-
-        check_generator(ImportedGenerator(self, content, image_shape), image_shape)
+        _checked(self, content, real_images)
 
 
 def create_pipeline(settings: Settings) -> Pipeline:
@@ -80,11 +77,20 @@ def import_generator(
     imported_file: bytes, pair_train: LabelledImages, *, generator: Settings
 ) -> ImportedGenerator:
     """The generator, tried on a few latents."""
-    from borderline.pipelines.gasten.imported_generator import ImportedGenerator, check_generator
+    return _checked(generator, imported_file, pair_train["images"])
 
-    image_shape = tuple(pair_train["images"].shape[1:])
-    network = ImportedGenerator(generator, imported_file, image_shape)
+
+def _checked(settings: Settings, content: bytes, real_images: Tensor) -> ImportedGenerator:
+    from borderline.pipelines.gasten.imported_generator import (
+        ImportedGenerator,
+        check_generator,
+        check_shades,
+    )
+
+    image_shape = tuple(real_images.shape[1:])
+    network = ImportedGenerator(settings, content, image_shape)
     check_generator(network, image_shape)
+    check_shades(network, real_images)
     return network
 
 
