@@ -57,7 +57,7 @@ def test_a_pipeline_goes_the_whole_road(with_pipeline: Path) -> None:
     weights.write_bytes(content)
     changed = run_here(project, *stages)
     assert changed.exit_code == 1
-    assert "cnn_1.ddpm.imported_file is" in changed.stderr
+    assert "cnn_1.ddpm.imported_file has another content" in changed.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ machines can run nodes at the same time. Checkpoints contain their own settings 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from hashlib import sha256
@@ -39,6 +40,7 @@ SOURCE = "source"
 CODE = ".code"
 """Ends the name of the origin that is the code of a dataset made elsewhere."""
 _MODELS = "grid.models"
+_DIGEST = re.compile("[0-9a-f]{16,64} [0-9a-f]{16,64}")
 _NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -124,6 +126,11 @@ def check(
                 f"stages before it: {remedy}"
             )
         for name, former, value in _changed_settings(node, made, parameters, given, earlier):
+            if _DIGEST.fullmatch(f"{former} {value}"):
+                raise BorderlineError(
+                    f"{name} has another content than when {stage} last ran: put the former file "
+                    f"back, or {remedy}"
+                )
             # A setting of a later version cannot be set back.
             known = name in made or name in earlier
             then = f"with {former!r}: set it back, or" if known else "without this setting:"

@@ -108,6 +108,25 @@ class Malicious:
         return os.system, (f"touch {self.path}",)
 
 
+def test_a_changed_file_is_named_without_its_digest() -> None:
+    made = {**checkpoint(1), "settings": {"model.file_digest": "0" * 16}}
+    with pytest.raises(
+        BorderlineError, match=r"^The file of models\.mine changed, .* in there were"
+    ):
+        now, called = {"model.file_digest": "1" * 16}, {"model": "models.mine"}
+        check_settings(made, now, where="there", called=called)
+
+
+def test_checkpoints_of_earlier_versions_are_of_the_mean_of_colours() -> None:
+    def settings(**grey: str | None) -> dict[str, Any]:
+        return {"model.input.channels": 1, **{f"model.input.{n}": v for n, v in grey.items()}}
+
+    made = {**checkpoint(1), "settings": settings()}
+    check_settings(made, settings(grey=None))
+    with pytest.raises(BorderlineError, match=r"model\.input\.grey is 'luminance', but"):
+        check_settings(made, settings(grey="luminance"))
+
+
 def test_checkpoint_runs_no_code(tmp_path: Path) -> None:
     proof = tmp_path / "ran"
     torch.save({"epoch": Malicious(proof)}, tmp_path / "epoch_0001.pt")

@@ -30,6 +30,7 @@ class Checkpoint(TypedDict):
 
 
 _ARGUMENTS = ".arguments."
+_DIGESTS = {"file_digest": "file", "code_digest": "code", "weights digest": "pretrained weights"}
 
 Checkpoints = Mapping[str, Callable[[], Checkpoint]]
 """Loaders by :func:`epoch_name`, as :class:`CheckpointFolder` loads them."""
@@ -78,11 +79,14 @@ def check_settings(
             names = called or {}
             shown = f"{names.get(group, group)}.{setting}" if setting else name
             shown = names.get(name, shown)
+            made = f"the checkpoints{f' in {where}' if where else ''} were made with"
+            said = f"{shown} is {settings[name]!r}, but {made} {made_with[name]!r}: set it back"
+            if setting in _DIGESTS:
+                whole = f"{_DIGESTS[setting]} of {names.get(group, group)}"
+                said = f"The {whole} changed, and {made} the former content: put it back"
             raise BorderlineError(
-                f"{shown} is {settings[name]!r}, but the checkpoints"
-                f"{f' in {where}' if where else ''} were made with {made_with[name]!r}: "
-                "set it back, move that folder away to train again, or give the run "
-                "another data_folder (conf/<env>/globals.yml)."
+                f"{said}, move that folder away to train again, or give the run another "
+                "data_folder (conf/<env>/globals.yml)."
             )
 
 
