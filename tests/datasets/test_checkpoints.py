@@ -110,10 +110,10 @@ class Malicious:
 
 def test_a_changed_file_is_named_without_its_digest() -> None:
     made = {**checkpoint(1), "settings": {"model.file_digest": "0" * 16}}
+    now, called = {"model.file_digest": "1" * 16}, {"model": "models.mine"}
     with pytest.raises(
-        BorderlineError, match=r"^The file of models\.mine changed, .* in there were"
+        BorderlineError, match=r"^The file of models\.mine changed, and .* there were"
     ):
-        now, called = {"model.file_digest": "1" * 16}, {"model": "models.mine"}
         check_settings(made, now, where="there", called=called)
 
 
