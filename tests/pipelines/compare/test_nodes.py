@@ -103,6 +103,28 @@ def test_results_of_others_that_do_not_fit_each_other(name: str, changed: Any) -
         compare_models(pairing=PAIRING, **sides)
 
 
+@pytest.mark.parametrize(("number", "words"), [(1, "1 test image"), (2, "2 test images")])
+def test_one_image_is_no_images(run: RunParams, number: int, words: str) -> None:
+    this, other = side(0), side(3)
+    this["pair_test"]["labels"][:number] = 1
+    other["pair_test"]["labels"][:number] = 1
+    p = other["real_view"]["test_p"].clone()
+    p[:number] = 1
+    other["real_view"] = {"test_p": p}
+    for each in (this, other):
+        # A pattern of one image.
+        each["clusters"] = {"labels": torch.tensor([0] + [1] * 59)}
+    settings: dict[str, Any] = {"pairing": PAIRING, "compare": COMPARE, "run": run}
+    sides = wired(this, other)
+    patterns = carry_patterns_over(**settings, **sides)
+    measures, errors = compare_models(pairing=PAIRING, **sides)
+    assert (errors["only_this"], errors["only_other"]) == (number, 0)
+    page = write_comparison(measures, errors, patterns, *NONE, **settings, **sides)
+    assert f"a alone is wrong on {words}, b alone on 0." in page
+    assert page.count("of its only image by rank") == 2
+    assert page.count("of the 59 images by rank") == 2
+
+
 def test_other_images_or_classes_are_not_compared() -> None:
     other = side(3)
     for name in ("pair_test", "borderline", "prototypes"):

@@ -107,14 +107,15 @@ def _note(result: Search, count: int, this: Side, other: Side) -> str:
             f"No search for disagreements: {this.name} and {other.name} agree on one class only "
             "for each label of the generator, and no arc leads from label to label."
         )
+    arcs = "1 arc" if result.arcs == 1 else f"{result.arcs:,} arcs"
     if found == 0:
         return (
-            f"No disagreement was found on {result.arcs} arcs: {this.name} and {other.name} change "
-            "their decision at the same place on each."
+            f"No disagreement was found on {arcs}: {this.name} and {other.name} change their "
+            "decision at the same place on each."
         )
     return (
-        f"The search ended after {found} of {count} images: {result.arcs:,} arcs between "
-        f"{result.latents:,} latents led to no others."
+        f"The search ended after {found} of {count} images: {arcs} between {result.latents:,} "
+        "latents led to no others."
     )
 
 

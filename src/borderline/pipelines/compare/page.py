@@ -162,9 +162,10 @@ def _errors(section: dict[str, Any], errors: dict[str, Any]) -> str:
         return "Both models make the same errors on the test images."
     chance = "less than 0.1 %" if p < 0.001 else written("{:.1%}", p)
     test = "McNemar's test by group" if errors.get("by_group") else "McNemar's exact test"
+    images = "1 test image" if errors["only_this"] == 1 else f"{errors['only_this']:,} test images"
     return (
-        f"{section['name']} alone is wrong on {errors['only_this']} test images, "
-        f"{section['other']} alone on {errors['only_other']}. If both were equally accurate, a "
+        f"{section['name']} alone is wrong on {images}, "
+        f"{section['other']} alone on {errors['only_other']:,}. If both were equally accurate, a "
         f"difference this large would have a probability of {chance} ({test})."
     )
 
