@@ -138,7 +138,8 @@ def test_the_right_model_decides_for_the_class_that_the_committee_is_sure_of() -
     assert sentences == [
         "The committee is sure of 3 of 5 of these images; b is right on 67 % [21, 94] of them, a "
         "on the others.",
-        "60 % [23, 88] are as realistic as real images (realism score of the judge).",
+        "60 % [23, 88] are as realistic as real images: they have the realism score of a real "
+        "image in the judge's features, and their verdict is not unrealistic.",
     ]
     only = who_is_right(table.iloc[[0, 3]], "a", "b", judges=1)[0]
     assert (
@@ -147,6 +148,13 @@ def test_the_right_model_decides_for_the_class_that_the_committee_is_sure_of() -
     )
     assert "has no opinion" in who_is_right(table, "a", "b", judges=0)[0]
     assert who_is_right(table.iloc[:0], "a", "b", judges=3) == []
+
+
+def test_an_unrealistic_image_is_not_realistic_although_its_features_are() -> None:
+    verdicts = verdicts_of([("unrealistic", 0.95, 0.05), ("weakness", 0.95, 0.05)])
+    table = judged(found_of([0.9, 0.9]), verdicts, np.ones(2, dtype=bool), *both())
+    assert table["realistic"].tolist() == [False, True]
+    assert "50 % [9, 91] are as realistic as real images" in who_is_right(table, "a", "b", 3)[1]
 
 
 def test_the_decision_is_at_the_boundary_of_each_model() -> None:

@@ -199,6 +199,10 @@ def test_disagreements_are_judged_and_shown(run: RunParams, pair: PairParams) ->
     measures, errors = compare_models(pairing=PAIRING, **sides)
     patterns = carry_patterns_over(**settings, **sides)
     page = write_comparison(measures, errors, patterns, found, counts, table, **settings, **sides)
+    for verdict, said in (("unrealistic", 0), ("undecided", 1)):
+        other = table.assign(verdict=verdict, right="", realistic=False)
+        again = measures, errors, patterns, found, counts, other
+        assert write_comparison(*again, **settings, **sides).count("Unlike the real") == said
     assert page.count("<figcaption>") == 1
     assert "Committee: 7, so <strong>a</strong> is right." in page
     assert "a: <strong>7</strong> (0.90)" in page

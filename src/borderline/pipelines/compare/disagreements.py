@@ -27,7 +27,7 @@ from borderline.pipelines.compare.search import (
 )
 from borderline.pipelines.compare.sides import Side
 from borderline.records import Disagreements, References
-from borderline.verdicts.rule import WEAKNESS
+from borderline.verdicts.rule import UNREALISTIC, WEAKNESS
 
 COLUMNS = [
     *("image", "this_p", "other_p", "width", "angle"),
@@ -145,7 +145,7 @@ def are_realistic(
     real_reference: References,
     device: torch.device,
 ) -> np.ndarray:
-    """Whether images (N, C, H, W) are as real ones by ``realism.is_realistic``, (N,)."""
+    """Whether the features of images (N, C, H, W) are as of real ones: ``is_realistic``, (N,)."""
     if len(images) == 0:
         return np.zeros(0, dtype=bool)
     real = Reference.of_record(real_reference, "lenet")
@@ -162,17 +162,21 @@ def judged(
 ) -> pd.DataFrame:
     """A row a disagreement by ``COLUMNS``: both p, the stretch, realism, and who is right.
 
+    An image is ``realistic`` if its features are and its verdict is not *unrealistic*: the features
+    of images unlike any real one may lie amid those of real ones.
+
     The ``committee`` names the class that it is sure of, and ``right`` the model that decides for
     this class. Both are empty where the committee is not sure of a class.
 
     Args:
         found: N disagreements.
         verdicts: The committee's verdicts on them, as ``rule.decide`` makes them.
-        realistic: Whether each is as real images are, (N,).
+        realistic: Whether each has the features of real images, (N,).
         this: A side of the comparison.
         other: The other side.
     """
-    table = verdicts.drop(columns="disagreement").assign(realistic=realistic)
+    table = verdicts.drop(columns="disagreement")
+    table["realistic"] = realistic & (table["verdict"] != UNREALISTIC).to_numpy(bool)
     table["image"] = range(1, len(table) + 1)
     for name in ("this_p", "other_p", "width", "angle"):
         table[name] = found[name].double().numpy()
@@ -230,7 +234,10 @@ def who_is_right(table: pd.DataFrame, this: str, other: str, judges: int) -> lis
     if len(table) == 0:
         return []
     realistic = estimate_of_share(int(table["realistic"].sum()), len(table))
-    realism = f"{_share(realistic)} are as realistic as real images (realism score of the judge)."
+    realism = (
+        f"{_share(realistic)} are as realistic as real images: they have the realism score of a "
+        "real image in the judge's features, and their verdict is not unrealistic."
+    )
     if judges == 0:
         return [NO_OPINION, realism]
     sure, right = int((table["right"] != "").sum()), int((table["right"] == this).sum())
