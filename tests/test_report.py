@@ -255,9 +255,13 @@ def test_gate_opens_and_closes(again: Path) -> None:
 
 def test_two_models_side_by_side(chromium: WebDriver, again: Path) -> None:
     arguments = ("--env", "test", "--pipelines", "compare", "--params", SETTINGS)
+    earlier = reporting_folder(again) / "comparison/comparison.html"
+    earlier.parent.mkdir()
+    earlier.write_text("the page of an earlier version")
     result = run_here(again, *arguments, drawn=True)
     assert result.exit_code == 0, result.output
-    folder = reporting_folder(again) / "comparison"
+    assert earlier.read_text() == "the page of an earlier version"
+    folder = reporting_folder(again) / "comparison/cnn_1-mlp_4"
     assert str(folder / "comparison.html") in result.stdout
     measures = pd.read_csv(folder / "measures.csv")
     assert measures["measure"].tolist() == list(MEASURES)
@@ -302,7 +306,7 @@ def test_two_runs_side_by_side(again: Path) -> None:
         f"{SETTINGS},other_run.data_folder=data/before",
     )
     assert result.exit_code == 0, result.output
-    folder = reporting_folder(again) / "comparison"
+    (folder,) = (reporting_folder(again) / "comparison").glob("cnn_1-cnn_1-before_*")
     measures = pd.read_csv(folder / "measures.csv").set_index("measure")
     assert measures.loc["yield", "other"] == 0
     others = measures.drop(index=["yield", "fd_lenet"])

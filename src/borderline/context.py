@@ -16,6 +16,7 @@ from borderline.datasets.keys import FILE, with_key
 from borderline.errors import BorderlineError
 from borderline.imported.catalog import imported_files, pretrained_files
 from borderline.params import CallParams, Mark, flat
+from borderline.pipelines.compare.folder import name_of_comparison
 from borderline.pipelines.explain_images.entries import name_of_results, own_images_entry
 from borderline.pipelines.gasten.noise_file import noise_entry
 from borderline.pipelines.gate.suites import suites_entry
@@ -69,8 +70,12 @@ class BorderlineContext(KedroContext):
         if checked.run.quick:
             # Before the catalog, whose paths contain the name of the images.
             self.about = self.about.model_copy(update={"dataset": quick_name(self.about.dataset)})
-        images = name_of_results(checked.images, self.project_path)
-        loader["globals"] = {**about, **self.about.names(), "images": images}
+        pairing = pair_up(checked)
+        folders = {
+            "images": name_of_results(checked.images, self.project_path),
+            "comparison": name_of_comparison(pairing, checked.other_run, self.project_path),
+        }
+        loader["globals"] = {**about, **self.about.names(), **folders}
         if self.about.credentials is not None:
             self.config_loader["catalog"] = with_credentials(
                 self.config_loader["catalog"],
@@ -80,7 +85,6 @@ class BorderlineContext(KedroContext):
             )
         self.lists = checked.grid
         check_paths(checked, self.about, changed)
-        pairing = pair_up(checked)
         trains_gan = self.about.step_1_checkpoints is None
         self.layout = replace(
             grid.lay_out(checked.grid, checked.generators, trains_gan=trains_gan),
