@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,54 @@ def test_models_that_decide_alike_or_for_one_class_only_get_a_sentence(run: RunP
     assert counts["note"].startswith(
         "No search for disagreements: a and b never agree on 7 among 640 images of the generator"
     )
+
+
+def with_other_classes(side: Side, mass: Callable[[torch.Tensor], torch.Tensor]) -> Side:
+    """A side whose model has classes beside the pair, of this probability."""
+    side.classifier.most_other_mass = 0.5  # type: ignore[assignment]
+    side.classifier.other_mass = mass  # type: ignore[assignment]
+    return side
+
+
+def test_images_beside_the_pair_are_left_out_of_both_and_counted(run: RunParams) -> None:
+    this, other = both()
+    other = with_other_classes(other, lambda images: (images.flatten(1)[:, 1].abs() < 0.5).float())
+    found, counts = find(this, other, Latents(), 20, run)
+    assert len(found["images"]) == counts["found"] == 20
+    assert (found["images"].flatten(1)[:, 1].abs() >= 0.5).all()
+    assert counts["left_out"] > 0
+    # 38 % of the images lie beside the pair, and the models decide otherwise on half of both.
+    assert counts["random_found"] == pytest.approx(0.31 * counts["random_images"], rel=0.5)
+    assert counts["random_left_out"] == pytest.approx(0.19 * counts["random_images"], rel=0.5)
+    at_random, _, left_out, *_ = search_in_words(counts, "a", "b")
+    assert at_random.endswith("of random images of the generator and place them within the pair.")
+    assert left_out == (
+        f"{counts['left_out']} images of the search and {counts['random_left_out']} of random "
+        "sampling are left out: the models decide otherwise on them, but one of the models gives "
+        "the classes beside the pair a probability above its most_other_mass."
+    )
+
+
+def test_models_of_two_classes_leave_nothing_out(run: RunParams) -> None:
+    _, counts = find(*both(), Latents(), 20, run)
+    assert not [name for name in counts if "left_out" in name]
+    assert not [
+        sentence for sentence in search_in_words(counts, "a", "b") if "left out" in sentence
+    ]
+
+
+def test_notes_of_models_with_other_classes_are_about_the_pair(run: RunParams) -> None:
+    this, other = both()
+    # Everything on which the models decide otherwise is beside the pair.
+    beside = with_other_classes(other, lambda x: (x[:, 0, 0, 0] * x[:, 0, 1, 1] < 0).float())
+    _, counts = find(this, beside, Latents(), 60, run)
+    note, at_random, left_out = search_in_words(counts, "a", "b")
+    assert note.startswith("No disagreement within the pair was found on ")
+    assert "on 0.0 % [0.0 %" in at_random
+    assert left_out.startswith(f"{counts['left_out']} images of the search and ")
+    beside = with_other_classes(other, lambda x: torch.ones(len(x)))
+    _, counts = find(this, beside, Latents(), 5, run)
+    assert "never agree on 1 among 640 images of the generator within the pair" in counts["note"]
 
 
 def found_of(this_p: list[float]) -> Disagreements:

@@ -52,6 +52,17 @@ class Model(nn.Module):
         return self.logit(images[:, 0, 0, 0])
 
 
+class OfThree(Model):
+    """A model of a third class, which has the images whose second pixel is above a number."""
+
+    def __init__(self, place: float, beside: float, most: float | None = 0.5) -> None:
+        super().__init__(lambda x: 4 * (x - place))
+        self.beside, self.most_other_mass = beside, most
+
+    def other_mass(self, images: Tensor) -> Tensor:
+        return 0.5 + (images[:, 0, 0, 1] - self.beside)
+
+
 def crossing_at(place: float, slope: float = 4.0) -> Model:
     return Model(lambda x: slope * (x - place))
 
@@ -182,6 +193,38 @@ def test_repeated_images_count_once() -> None:
     found = search(both, 20, seeded()).found
     assert sorted(found["images"][:, 0, 0, 0].mul(5).round().int().tolist()) == [-1, 0, 1]
     assert sample_at_random(both, 200, seeded()) == 3
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["this", "other"])
+def test_images_beside_the_pair_of_either_model_are_left_out(first: int) -> None:
+    models = OfThree(-0.4, 0.3), crossing_at(0.4)
+    both = rivals(models[first], models[1 - first])
+    found = search(both, 30, seeded()).found
+    assert len(found["images"]) == 30
+    assert (found["images"][:, 0, 0, 1] <= 0.3).all()
+    assert both.left_out > 0
+    before, images = both.left_out, Plane()(both.draw(400, seeded(1)))[:, 0, 0]
+    apart = images[:, 0].abs() < 0.4
+    beside = images[:, 1] > 0.3
+    assert sample_at_random(both, 400, seeded(1)) == int((apart & ~beside).sum())
+    assert both.left_out - before == int((apart & beside).sum())
+
+
+def test_an_end_of_an_arc_lies_within_the_pair() -> None:
+    both = rivals(OfThree(-0.1, 0.3), OfThree(0.1, 0.0))
+    arcs, counts = draw_arcs(both, both.draw(200, seeded()), seeded())
+    assert len(arcs.first) > 20
+    for ends in (arcs.first, arcs.last):
+        assert (ends[:, 1] <= 0).all()
+    assert sum(counts.values()) < 120
+
+
+def test_models_without_a_bound_have_no_image_beside_the_pair() -> None:
+    found, bare = (
+        search(rivals(model, crossing_at(0.4)), 30, seeded()).found
+        for model in (OfThree(-0.4, 0.3, most=None), crossing_at(-0.4))
+    )
+    assert all(torch.equal(found[name], bare[name]) for name in found)  # type: ignore[literal-required]
 
 
 def test_a_seed_gives_the_same_images_and_another_seed_others() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from borderline.findings import number_of, written
 from borderline.measures.confusion import is_positive
-from borderline.measures.inference import embed
+from borderline.measures.inference import embed, most_other_mass
 from borderline.measures.intervals import Estimate, estimate_of_share
 from borderline.measures.realism import Reference, is_realistic
 from borderline.pages.verdicts import NO_OPINION
@@ -57,7 +57,9 @@ def find(
     Returns:
         The disagreements, and the counts: ``found`` with ``evaluations``, ``random_found`` among
         ``random_images``, and the ``ratio`` of both rates with its interval, None where a number is
-        not finite. The ``note`` says why there are fewer than ``wanted``, else it is empty.
+        not finite. The ``note`` says why there are fewer than ``wanted``, else it is empty. With a
+        model of more than two classes, ``left_out`` and ``random_left_out`` count the images of
+        both that lie beside the pair.
     """
     if decoder is None or count == 0:
         note = _NO_LATENTS if decoder is None and count else ""
@@ -71,12 +73,20 @@ def find(
         run.torch_device(),
     )
     result = search(rivals, count, run.generator("disagreements"))
-    spent, number = rivals.evaluations, len(result.found["images"])
+    spent, left_out, number = rivals.evaluations, rivals.left_out, len(result.found["images"])
     # Random sampling gets one evaluation more where the number is odd.
     images = math.ceil(spent / 2)
     random_found = sample_at_random(rivals, images, run.generator("random disagreements"))
-    note = _note(result, count, this, other)
-    return result.found, _counts(count, number, spent, images, random_found, note)
+    note = _note(result, count, this, other, left_out)
+    counts = _counts(count, number, spent, images, random_found, note)
+    if _have_other_classes(this, other):
+        counts |= {"left_out": left_out, "random_left_out": rivals.left_out - left_out}
+    return result.found, counts
+
+
+def _have_other_classes(*sides: Side) -> bool:
+    """Whether a model of the sides has classes beside the pair, with a bound on them."""
+    return any(most_other_mass(side.classifier) is not None for side in sides)
 
 
 def _counts(
@@ -91,16 +101,17 @@ def _counts(
     }
 
 
-def _note(result: Search, count: int, this: Side, other: Side) -> str:
+def _note(result: Search, count: int, this: Side, other: Side, left_out: int) -> str:
     found, classes = len(result.found["images"]), (this.findings.negative, this.findings.positive)
     if found == count:
         return ""
+    beside = " within the pair" if _have_other_classes(this, other) else ""
     for side, name in zip(result.sides, classes, strict=True):
         if side == 0:
             return (
                 f"No search for disagreements: {this.name} and {other.name} never agree on {name} "
-                f"among {result.latents} images of the generator, so no arc leads from one class "
-                "to the other."
+                f"among {result.latents} images of the generator{beside}, so no arc leads from "
+                "one class to the other."
             )
     if result.arcs == 0:
         return (
@@ -108,6 +119,8 @@ def _note(result: Search, count: int, this: Side, other: Side) -> str:
             "for each label of the generator, and no arc leads from label to label."
         )
     arcs = "1 arc" if result.arcs == 1 else f"{result.arcs:,} arcs"
+    if found == 0 and left_out:
+        return f"No disagreement within the pair was found on {arcs}."
     if found == 0:
         return (
             f"No disagreement was found on {arcs}: {this.name} and {other.name} change their "
@@ -196,12 +209,14 @@ def search_in_words(counts: dict[str, Any], this: str, other: str) -> list[str]:
         return note
     random = estimate_of_share(counts["random_found"], counts["random_images"])
     share, low, high = (written("{:.1%}", value) for value in random)
+    within = " and place them within the pair" if counts.get("random_left_out") else ""
     at_random = (
         f"{this} and {other} decide otherwise on {share} [{low}, {high}] of random images of the "
-        "generator."
+        f"generator{within}."
     )
+    left_out = _left_out_in_words(counts)
     if counts["found"] == 0:
-        return [*note, at_random]
+        return [*note, at_random, *left_out]
     searched = (
         f"The search found {_images(counts['found'])} with {counts['evaluations']:,} evaluations "
         "(one model on one image); random sampling of the same generator found "
@@ -213,7 +228,20 @@ def search_in_words(counts: dict[str, Any], this: str, other: str) -> list[str]:
             f"No search can find more than {1 / random.value:.1f} times as many, because each "
             "image takes an evaluation of both models."
         ]
-    return [at_random, searched, *limit, *note]
+    return [at_random, searched, *left_out, *limit, *note]
+
+
+def _left_out_in_words(counts: dict[str, Any]) -> list[str]:
+    """A sentence on the images beside the pair; none where there are none."""
+    searched, at_random = (counts.get(name, 0) for name in ("left_out", "random_left_out"))
+    if searched + at_random == 0:
+        return []
+    images = "1 image" if searched == 1 else f"{searched:,} images"
+    return [
+        f"{images} of the search and {at_random:,} of random sampling are left out: the models "
+        "decide otherwise on them, but one of the models gives the classes beside the pair a "
+        "probability above its most_other_mass."
+    ]
 
 
 def _images(count: int) -> str:

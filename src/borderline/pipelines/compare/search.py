@@ -3,6 +3,9 @@
 It walks on arcs between latents of which both models agree that one is negative and the other
 positive. Each model changes its decision somewhere on the arc, and between these two crossings the
 models disagree. An evaluation is one model on one image. All of them count.
+
+A model of more than two classes recognises images that lie in classes beside the pair. Such images
+are no ends of arcs and no disagreements.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from torch import Tensor, nn
 
 from borderline.boundary import Boundary, logit
 from borderline.measures.confusion import is_positive
-from borderline.measures.inference import in_batches
+from borderline.measures.inference import in_batches, most_other_mass, other_mass
 from borderline.records import Disagreements, take_rows
 from borderline.searching import is_distinct, pair_up, sides_of_labels, spherical
 
@@ -61,6 +64,7 @@ class Rivals:
 
     Attributes:
         evaluations: Evaluations of a model on an image so far.
+        left_out: Images on which the models decide otherwise so far, but beside the pair.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class Rivals:
         self.latent_dim = int(decoder.latent_dim)  # type: ignore[arg-type]
         self.label_column: int | None = getattr(decoder, "label_column", None)
         self.boundaries = boundaries
-        self.evaluations = 0
+        self.evaluations = self.left_out = 0
         self._device = device
         self._decoder = decoder.to(device).eval()
         self._classifiers = [classifier.to(device).eval() for classifier in classifiers]
@@ -105,6 +109,29 @@ class Rivals:
         )
         # Not a number is on no side.
         return torch.where(views.logits.abs() > _ROUNDING, positive.long() * 2 - 1, 0)
+
+    def within_pair(self, images: Tensor) -> Tensor:
+        """Whether each image (B, C, H, W) keeps to the ``most_other_mass`` of both models, (B,).
+
+        A model of more than two classes gives this probability with its logit, so it is no further
+        evaluation.
+        """
+        within = torch.ones(len(images), dtype=torch.bool)
+        for classifier in self._classifiers:
+            most = most_other_mass(classifier)
+            if most is not None:
+                within &= other_mass(classifier, images, self._device) <= most
+        return within
+
+    def keep(self, apart: Tensor, images: Tensor) -> Tensor:
+        """The images (B, C, H, W) to keep of those that are ``apart``, bool (B,) both.
+
+        The models decide otherwise on these. Those beside the pair are counted as left out.
+        """
+        kept = apart.clone()
+        kept[apart] = self.within_pair(images[apart])
+        self.left_out += int((apart & ~kept).sum())
+        return kept
 
 
 class Arcs(NamedTuple):
@@ -224,10 +251,11 @@ def draw_arcs(
     """
     views = rivals.view(latents)
     sides = rivals.sides(views)
-    agreed = {side: (sides == side).all(0) for side in (-1, 1)}
+    within = rivals.within_pair(views.images)
+    agreed = {side: (sides == side).all(0) & within for side in (-1, 1)}
     counts = Counter({side: number for side, rows in agreed.items() if (number := int(rows.sum()))})
-    within = sides_of_labels(latents, agreed[-1], agreed[1], rivals.label_column)
-    both = [(below, above) for below, above in within if len(below) and len(above)]
+    of_labels = sides_of_labels(latents, agreed[-1], agreed[1], rivals.label_column)
+    both = [(below, above) for below, above in of_labels if len(below) and len(above)]
     first = last = torch.zeros(0, dtype=torch.int64)
     for below, above in both:
         pairs = _PAIRS_PER_LATENT * len(latents) // len(both)
@@ -262,7 +290,8 @@ def walk(rivals: Rivals, arcs: Arcs) -> Disagreements:
     A step looks at the middle between the two crossings, as the logits that are known let expect
     them. Both models see the same image there, so its answers narrow the intervals of both
     crossings (regula falsi). The walk ends at the first image on which the models decide otherwise.
-    One more evaluation of each model then improves its crossing.
+    One more evaluation of each model then improves its crossing. An arc whose image lies beside the
+    pair gives none.
     """
     left = torch.arange(len(arcs.first))
     parts: list[dict[str, Tensor]] = []
@@ -275,7 +304,7 @@ def walk(rivals: Rivals, arcs: Arcs) -> Disagreements:
         seen = {"images": views.images, "latents": latents, "rows": left}
         seen |= {"this_p": views.p[0], "other_p": views.p[1]}
         apart = rivals.sides(views).prod(0) == -1
-        parts.append(take_rows(seen, apart))
+        parts.append(take_rows(seen, rivals.keep(apart, views.images)))
         left = left[~apart]
         if len(left) == 0:
             break
@@ -305,9 +334,13 @@ def _concatenated(parts: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
 
 
 def sample_at_random(rivals: Rivals, count: int, random: torch.Generator) -> int:
-    """The number of different disagreements among the images of this number of random latents."""
+    """The number of different disagreements among the images of this number of random latents.
+
+    Those beside the pair do not count.
+    """
     kept = []
     for start in range(0, count, _IMAGES_AT_A_TIME):
         views = rivals.view(rivals.draw(min(_IMAGES_AT_A_TIME, count - start), random))
-        kept.append(views.images[rivals.sides(views).prod(0) == -1])
+        apart = rivals.sides(views).prod(0) == -1
+        kept.append(views.images[rivals.keep(apart, views.images)])
     return int(is_distinct(torch.cat(kept)).sum()) if kept else 0
