@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from borderline.boundary import Boundary, logit
 from borderline.measures.confusion import is_positive
-from borderline.measures.inference import in_batches, most_other_mass, other_mass
+from borderline.measures.inference import beside_pair, in_batches
 from borderline.records import Disagreements, take_rows
 from borderline.searching import is_distinct, pair_up, sides_of_labels, spherical
 
@@ -118,9 +118,7 @@ class Rivals:
         """
         within = torch.ones(len(images), dtype=torch.bool)
         for classifier in self._classifiers:
-            most = most_other_mass(classifier)
-            if most is not None:
-                within &= other_mass(classifier, images, self._device) <= most
+            within &= ~beside_pair(classifier, images, self._device)
         return within
 
     def keep(self, apart: Tensor, images: Tensor) -> Tensor:
