@@ -241,7 +241,7 @@ class FreshImages(TypedDict):
 
 
 class Disagreements(TypedDict):
-    """Images on which the two models of a comparison decide otherwise, the widest stretch first."""
+    """Images on which the two models of a comparison disagree, the widest stretch first."""
 
     images: Tensor  # (N, C, H, W)
     latents: Tensor  # (N, Z)

@@ -58,7 +58,7 @@ def test_random_sampling_gets_as_many_evaluations_and_the_same_decoder(run: RunP
     found, counts = find(*both(), Latents(), 20, run)
     assert len(found["images"]) == counts["found"] == 20
     assert counts["random_images"] == -(-counts["evaluations"] // 2)
-    # Two independent pixels decide otherwise in half of all images.
+    # Two independent pixels disagree in half of all images.
     assert counts["random_found"] == pytest.approx(counts["random_images"] / 2, rel=0.5)
     assert counts["ratio"] == 20 / counts["random_found"]
     again = find(*both(), Latents(), 20, run)
@@ -94,7 +94,7 @@ def test_models_that_decide_alike_or_for_one_class_only_get_a_sentence(run: RunP
     assert search_in_words(counts, "a", "b") == [
         "No disagreement was found on 60 arcs: a and b change their decision at the same place on "
         "each.",
-        "a and b decide otherwise on 0.0 % [0.0 %, 0.7 %] of random images of the generator.",
+        "a and b disagree on 0.0 % [0.0 %, 0.7 %] of random images of the generator.",
     ]
     this, other = both()
     other.classifier.forward = lambda images: images.flatten(1)[:, 0] * 0 - 9  # type: ignore[method-assign]
@@ -118,14 +118,14 @@ def test_images_beside_the_pair_are_left_out_of_both_and_counted(run: RunParams)
     assert len(found["images"]) == counts["found"] == 20
     assert (found["images"].flatten(1)[:, 1].abs() >= 0.5).all()
     assert counts["left_out"] > 0
-    # 38 % of the images lie beside the pair, and the models decide otherwise on half of both.
+    # 38 % of the images lie beside the pair, and the models disagree on half of both.
     assert counts["random_found"] == pytest.approx(0.31 * counts["random_images"], rel=0.5)
     assert counts["random_left_out"] == pytest.approx(0.19 * counts["random_images"], rel=0.5)
     at_random, _, left_out, *_ = search_in_words(counts, "a", "b")
     assert at_random.endswith("of random images of the generator and place them within the pair.")
     assert left_out == (
         f"{counts['left_out']} images of the search and {counts['random_left_out']} of random "
-        "sampling are left out: the models decide otherwise on them, but one of the models gives "
+        "sampling are left out: the models disagree on them, but one of the models gives "
         "the classes beside the pair a probability above its most_other_mass."
     )
 
@@ -140,7 +140,7 @@ def test_models_of_two_classes_leave_nothing_out(run: RunParams) -> None:
 
 def test_notes_of_models_with_other_classes_are_about_the_pair(run: RunParams) -> None:
     this, other = both()
-    # Everything on which the models decide otherwise is beside the pair.
+    # Everything on which the models disagree is beside the pair.
     beside = with_other_classes(other, lambda x: (x[:, 0, 0, 0] * x[:, 0, 1, 1] < 0).float())
     _, counts = find(this, beside, Latents(), 60, run)
     note, at_random, left_out = search_in_words(counts, "a", "b")
@@ -220,7 +220,7 @@ def test_sentences_give_both_counts_and_the_ratio() -> None:
         **{"random_images": 594, "random_found": 16, "ratio": 6.25, "low": 3.7, "high": 11.4},
     }
     assert search_in_words(counts, "a", "b") == [
-        "a and b decide otherwise on 2.7 % [1.7 %, 4.3 %] of random images of the generator.",
+        "a and b disagree on 2.7 % [1.7 %, 4.3 %] of random images of the generator.",
         "The search found 100 such images with 1,188 evaluations (one model on one image); random "
         "sampling of the same generator found 16 with as many: 6.2 times as many [3.7, 11.4].",
     ]

@@ -211,7 +211,7 @@ def search_in_words(counts: dict[str, Any], this: str, other: str) -> list[str]:
     share, low, high = (written("{:.1%}", value) for value in random)
     within = " and place them within the pair" if counts.get("random_left_out") else ""
     at_random = (
-        f"{this} and {other} decide otherwise on {share} [{low}, {high}] of random images of the "
+        f"{this} and {other} disagree on {share} [{low}, {high}] of random images of the "
         f"generator{within}."
     )
     left_out = _left_out_in_words(counts)
@@ -239,7 +239,7 @@ def _left_out_in_words(counts: dict[str, Any]) -> list[str]:
     images = "1 image" if searched == 1 else f"{searched:,} images"
     return [
         f"{images} of the search and {at_random:,} of random sampling are left out: the models "
-        "decide otherwise on them, but one of the models gives the classes beside the pair a "
+        "disagree on them, but one of the models gives the classes beside the pair a "
         "probability above its most_other_mass."
     ]
 

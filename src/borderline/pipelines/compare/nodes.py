@@ -45,7 +45,7 @@ def find_disagreements(
     run: RunParams,
     **sides: Any,
 ) -> tuple[Disagreements, dict[str, Any]]:
-    """Search for images on which the models decide otherwise, in latents of this model's sampler.
+    """Search for images on which the models disagree, in latents of this model's sampler.
 
     Where it has none, those of the other model's sampler are taken. The counts are those of
     ``disagreements.find``.

@@ -16,7 +16,7 @@ class CompareParams(Params):
             another run, for the model of the same name.
         unsure: The share of real test images below whose confidence the other model is unsure.
         members: Images of each pattern on the page.
-        disagreements: Images to search for on which the two models decide otherwise; 0 for none.
+        disagreements: Images to search for on which the two models disagree; 0 for none.
         shown: At most so many of these images on the page.
     """
 

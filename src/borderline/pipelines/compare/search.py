@@ -1,4 +1,4 @@
-"""The search for images on which two models decide otherwise.
+"""The search for images on which two models disagree.
 
 It walks on arcs between latents of which both models agree that one is negative and the other
 positive. Each model changes its decision somewhere on the arc, and between these two crossings the
@@ -64,7 +64,7 @@ class Rivals:
 
     Attributes:
         evaluations: Evaluations of a model on an image so far.
-        left_out: Images on which the models decide otherwise so far, but beside the pair.
+        left_out: Images on which the models disagree so far, but beside the pair.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Rivals:
     def keep(self, apart: Tensor, images: Tensor) -> Tensor:
         """The images (B, C, H, W) to keep of those that are ``apart``, bool (B,) both.
 
-        The models decide otherwise on these. Those beside the pair are counted as left out.
+        The models disagree on these. Those beside the pair are counted as left out.
         """
         kept = apart.clone()
         kept[apart] = self.within_pair(images[apart])
@@ -203,7 +203,7 @@ class Search(NamedTuple):
 
 
 def search(rivals: Rivals, count: int, random: torch.Generator) -> Search:
-    """Search for this number of different images on which the two models decide otherwise.
+    """Search for this number of different images on which the two models disagree.
 
     Each round draws latents and walks on the arcs between them with the widest expected stretches.
     The search ends early after many arcs without a new image. An arc gives at most one image.
@@ -287,7 +287,7 @@ def walk(rivals: Rivals, arcs: Arcs) -> Disagreements:
 
     A step looks at the middle between the two crossings, as the logits that are known let expect
     them. Both models see the same image there, so its answers narrow the intervals of both
-    crossings (regula falsi). The walk ends at the first image on which the models decide otherwise.
+    crossings (regula falsi). The walk ends at the first image on which the models disagree.
     One more evaluation of each model then improves its crossing. An arc whose image lies beside the
     pair gives none.
     """
