@@ -41,6 +41,43 @@ def test_card_says_who_decided() -> None:
     assert "It merges 2 suites" in text
 
 
+def test_patterns_of_two_runs_are_two_rows() -> None:
+    run = suite().about.made_with[0]
+    seed_1 = run.model_copy(update={"seed": 1, "left_out": {"More than suite.images": 2}})
+    other = suite({1: item(1, committee_p=0.5)}, made_with=(seed_1,))
+    text = write_card(merge([suite({0: item(0)}), other]))
+    assert "on which earlier models were unsure" in text
+    assert "| model | run | pattern | weaknesses |" in text
+    assert "| cnn_2 | 1 (seed 0) | 0 | 1 | 0 | 90 % | thinner |" in text
+    assert "| cnn_2 | 2 (seed 1) | 0 | 1 | 0 | 50 % | thinner |" in text
+    assert "| cnn_2 | 1 (seed 0) | 0.5 |" in text
+    assert "- Run 2, model cnn_2: " in text
+    assert "Its own suite left out: 2 more than suite.images" in text
+    assert "An image that one of these suites left out can come from another one." in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert text.count("---|---|---|---|---|---|---|") == 1
+    assert len(MarkdownIt().enable("table").render(text).split("<tr>")) - 1 == len(tables) - 3
+
+
+def test_suites_of_one_run_are_of_one_run() -> None:
+    run = suite().about.made_with[0]
+    more = run.model_copy(update={"left_out": {}})
+    text = write_card(
+        merge([suite({0: item(0)}), suite({0: item(0), 1: item(1)}, made_with=(more,))])
+    )
+    assert "| cnn_2 | 0 | 2 | 0 | 90 % | thinner |" in text
+    assert "the model cnn_2 was" in text
+
+
+def test_card_says_what_is_unknown_of_earlier_suites() -> None:
+    run = suite().about.made_with[0]
+    runs = run, run.model_copy(update={"seed": 1})
+    people = {row: item(row, label_source="people") for row in range(2)}
+    text = write_card(suite(people, overruled=None, made_with=runs))
+    assert "On 2 images, people decided. The number of images on which" in text
+    assert "| cnn_2 | unknown | 0 | 2 | 0 | 90 % | thinner |" in text
+
+
 @pytest.mark.parametrize(("images", "size"), [(999, "n<1K"), (1000, "1K<n<10K")])
 def test_sizes_are_those_of_hubs(images: int, size: str) -> None:
     many = Suite(suite().about, (item(0),) * images, IMAGES[:1].expand(images, -1, -1, -1))

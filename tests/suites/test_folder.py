@@ -90,6 +90,21 @@ def test_added_and_removed_bytes_are_refused(
     assert name in sentence(written)
 
 
+def test_line_endings_of_git_are_named(written: Path) -> None:
+    for name in sorted({*FILES} - {IMAGES}):
+        (written / name).write_bytes(FILES[name].replace(b"\n", b"\r\n"))
+    told = sentence(written)
+    assert "other line endings" in told
+    assert "`suites/** -text`" in told
+
+
+def test_suite_of_an_earlier_version_keeps_its_digest() -> None:
+    assert b"overruled" not in FILES[ITEMS].partition(b'"items"')[2]
+    assert b'"run"' not in FILES[ITEMS]
+    people = suite({0: item(0, label_source="people")}, overruled=1)
+    assert digest_of(suite_of(files_of(people), "")) == digest_of(people)
+
+
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_missing_file_is_named(written: Path, name: str) -> None:
     (written / name).unlink()
@@ -180,6 +195,8 @@ TWICE = json.loads(FILES[ITEMS])["items"][1]
         (of_first(label=2), "items.0.label"),
         (of_first(label=None), "items.0: an image with the verdict 'weakness'"),
         (of_first(label_source=None), "items.0: label_source is missing"),
+        (of_first(overruled=True), "items.0: only an image that people decided on"),
+        (of_first(run=1), "items: an image names a run that is not among the 1 of made_with"),
         (of_first(digest="0" * 64), "image 0 is another one"),
         (of_first(words="x" * 10_001), "items.0.words"),
         (pixels(PIXELS[:2]), "have the shape (2, 1, 8, 8)"),

@@ -126,6 +126,12 @@ def _check_digests(files: Files, folder: str) -> None:
     for name in _NAMES:
         if name not in files:
             raise BorderlineError(f"The suite {folder} has no file {name}: {_COPY}.")
+    if b"\r\n" in files[DIGESTS]:
+        raise BorderlineError(
+            f"The file {DIGESTS} of the suite {folder} has other line endings than the suite was "
+            "written with, as Git makes them with core.autocrlf: add the line `suites/** -text`, "
+            "with the path of your suites, to .gitattributes, and check the files out again."
+        )
     try:
         digests = json.loads(files[DIGESTS])
         is_sound = set(digests) == set(_NAMES) - {DIGESTS} and _as_json(digests) == files[DIGESTS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from borderline.boundary import formula_of_band
 from borderline.findings import NONE, VERDICTS, written
 from borderline.pages.rendering import environment
 from borderline.plain_text import in_one_line
-from borderline.suites.suite import Item, Suite
+from borderline.suites.suite import About, Item, MadeWith, Suite
 
 _PACKAGE = "borderline.suites"
 _TASK = "image-classification"
@@ -39,8 +40,10 @@ def write_card(suite: Suite) -> str:
         .render(
             card_data=Markup(data.to_yaml()),
             about=about,
-            left_out=[_listed(run.left_out) for run in about.made_with],
+            origin=_origin(about),
+            runs=max(_numbers(about)),
             images=len(suite.items),
+            of_people=sum(item.is_of_people for item in suite.items),
             counts=_counts(suite),
             boundaries=_boundaries(suite),
             patterns=_patterns(suite),
@@ -49,6 +52,33 @@ def write_card(suite: Suite) -> str:
     )
     # Hubs parse the head; a head that cannot be parsed raises here.
     return f"{DatasetCard(text)}\n"
+
+
+def _numbers(about: About) -> list[int]:
+    """The number of the run of each entry of ``made_with``, from 1.
+
+    A merged suite can hold several suites of one run.
+    """
+    origins = list(dict.fromkeys(run.origin for run in about.made_with))
+    return [origins.index(run.origin) + 1 for run in about.made_with]
+
+
+def _run_of(item: Item, about: About) -> tuple[float, str]:
+    """The number of an item's run, for the order, and its name in tables; unknown ones are last."""
+    place = about.run_of(item)
+    if place is None:
+        return math.inf, "unknown"
+    number = _numbers(about)[place]
+    return number, f"{number} (seed {about.made_with[place].seed})"
+
+
+def _origin(about: About) -> list[tuple[int, MadeWith, str]]:
+    """Each run with its number, and with the images that its suite left out, as text."""
+    numbers = _numbers(about)
+    return [
+        (number, run, _listed(run.left_out))
+        for number, run in zip(numbers, about.made_with, strict=True)
+    ]
 
 
 def _listed(left_out: Mapping[str, int]) -> str:
@@ -72,12 +102,15 @@ def _counts(suite: Suite) -> list[tuple[str, str, str, int]]:
 
 
 def _boundaries(suite: Suite) -> list[dict[str, Any]]:
-    """Each model with its threshold, its band and its number of images."""
-    counts = Counter((item.model, *item.boundary.values()) for item in suite.items)
-    by_key = {(item.model, *item.boundary.values()): item for item in suite.items}
+    """Each model of each run with its threshold, its band and its number of images."""
+    keys = [
+        (item.model, _run_of(item, suite.about), *item.boundary.values()) for item in suite.items
+    ]
+    counts, by_key = Counter(keys), dict(zip(keys, suite.items, strict=True))
     return [
         {
             "model": item.model,
+            "run": _run_of(item, suite.about)[1],
             "threshold": f"{item.threshold:.4g}",
             "band": formula_of_band(item.boundary),
             "images": counts[key],
@@ -87,17 +120,24 @@ def _boundaries(suite: Suite) -> list[dict[str, Any]]:
 
 
 def _patterns(suite: Suite) -> list[dict[str, Any]]:
-    """Each pattern of each model, with its images of each verdict and its words."""
-    found: dict[tuple[str, int | None, str], list[Item]] = {}
+    """Each pattern of each model of each run, with its images of each verdict and its words.
+
+    The pattern 0 of a model in one run is another one than its pattern 0 in another run.
+    """
+    found: dict[tuple[str, tuple[float, str], int | None, str], list[Item]] = {}
     for item in suite.items:
-        found.setdefault((item.model, item.pattern, item.words), []).append(item)
+        key = item.model, _run_of(item, suite.about), item.pattern, item.words
+        found.setdefault(key, []).append(item)
     rows = []
-    for (model, pattern, words), items in found.items():
+    order = sorted(found, key=lambda key: (key[0], key[1], key[2] is None, key[2] or 0))
+    for key in order:
+        (model, (_, run), pattern, words), items = key, found[key]
         weaknesses = sum(item.verdict == "weakness" for item in items)
         shares = [item.committee_p for item in items if item.committee_p is not None]
         rows.append(
             {
                 "model": model,
+                "run": run,
                 "pattern": "none" if pattern is None else pattern,
                 "weaknesses": weaknesses,
                 "ambiguous": len(items) - weaknesses,
@@ -105,6 +145,4 @@ def _patterns(suite: Suite) -> list[dict[str, Any]]:
                 "words": words,
             }
         )
-    return sorted(
-        rows, key=lambda row: (row["model"], row["pattern"] == "none", str(row["pattern"]).zfill(9))
-    )
+    return rows

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pydantic import ValidationError
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_core import from_json
 
 from borderline.datasets.suite_folder import (
@@ -33,6 +33,14 @@ class _Items(Params):
 
     about: About
     items: tuple[Item, ...]
+
+    @field_validator("items")
+    @classmethod
+    def _have_known_runs(cls, items: tuple[Item, ...], info: ValidationInfo) -> tuple[Item, ...]:
+        runs = len(info.data["about"].made_with) if "about" in info.data else 0
+        if runs and any(item.run is not None and item.run >= runs for item in items):
+            raise ValueError(f"an image names a run that is not among the {runs} of made_with")
+        return items
 
 
 def files_of(suite: Suite) -> dict[str, bytes]:
@@ -114,7 +122,7 @@ def digest_of(suite: Suite) -> str:
 
 def _items_of(suite: Suite) -> bytes:
     """The file of the items: JSON with one item a line, the same for the same suite."""
-    lines = (_line(item.model_dump(mode="json")) for item in suite.items)
+    lines = (_line(item.model_dump(mode="json", exclude_defaults=True)) for item in suite.items)
     about, items = _line(suite.about.model_dump(mode="json")), ",\n".join(lines)
     return f'{{"about": {about}, "items": [\n{items}\n]}}\n'.encode()
 

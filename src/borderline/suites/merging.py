@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from borderline.errors import BorderlineError
 from borderline.suites.folder import digest_of
-from borderline.suites.suite import About, Item, Merged, Suite
+from borderline.suites.overruled import count_overruled, known_items, overruled_of
+from borderline.suites.suite import About, Item, MadeWith, Merged, Suite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,22 +34,39 @@ def merge(suites: Sequence[Suite], names: Sequence[str] = ()) -> Suite:
     if len(distinct) == 1:
         return suites[0]
     parts = list(distinct.values())
+    runs = _runs(suite.about for suite, _ in parts)
     images: dict[str, list[tuple[Item, Tensor, str]]] = {}
     for suite, name in parts:
         _check_same(parts[0][0].about, parts[0][1], suite.about, name)
-        for item, image in zip(suite.items, suite.images, strict=True):
+        for item, image in zip(_items(suite, runs), suite.images, strict=True):
             images.setdefault(item.digest, []).append((item, image, name))
-    chosen = [_decided(equal) for equal in images.values()]
-    overruled = sum(
-        any(item.label != kept.label for item, *_ in equal)
-        for (kept, _), equal in zip(chosen, images.values(), strict=True)
-    )
-    about = _about([suite.about for suite, _ in parts], overruled)
-    merged = tuple(
-        Merged(digest=digest, images=len(suite.items)) for digest, (suite, _) in distinct.items()
-    )
-    items, tensors = zip(*chosen, strict=True)
-    return Suite(about.model_copy(update={"merged": merged}), items, torch.stack(tensors))
+    items, tensors = zip(*map(_decided, images.values()), strict=True)
+    facts = {
+        "made_with": runs,
+        "overruled": count_overruled(items, (suite for suite, _ in parts)),
+        "merged": tuple(
+            Merged(digest=digest, images=len(suite.items))
+            for digest, (suite, _) in distinct.items()
+        ),
+    }
+    about = _about([suite.about for suite, _ in parts]).model_copy(update=facts)
+    return Suite(about, items, torch.stack(tensors))
+
+
+def _runs(abouts: Iterable[About]) -> tuple[MadeWith, ...]:
+    """The runs of all suites, each once."""
+    runs = [run for about in abouts for run in about.made_with]
+    return tuple(run for place, run in enumerate(runs) if run not in runs[:place])
+
+
+def _items(suite: Suite, runs: Sequence[MadeWith]) -> list[Item]:
+    """The items of a suite, with their places among the runs of the merge if these are several."""
+    items = []
+    for item in known_items(suite):
+        place = suite.about.run_of(item) if len(runs) > 1 else None
+        run = None if place is None else runs.index(suite.about.made_with[place])
+        items.append(item.model_copy(update={"run": run}))
+    return items
 
 
 def _decided(equal: Sequence[tuple[Item, Tensor, str]]) -> tuple[Item, Tensor]:
@@ -63,24 +81,23 @@ def _decided(equal: Sequence[tuple[Item, Tensor, str]]) -> tuple[Item, Tensor]:
     for other, _, other_name in others:
         if other.label != first.label:
             raise _contradiction(first, other, name, other_name)
-    return first, image
+    overruled = overruled_of([item for item, *_ in equal], first)
+    return first.model_copy(update={"overruled": overruled}), image
 
 
-def _about(abouts: Sequence[About], overruled: int) -> About:
-    """The facts about all images of the suites; ``overruled`` counts those of the merge itself."""
-    runs = [run for about in abouts for run in about.made_with]
+def _about(abouts: Sequence[About]) -> About:
+    """The names of the images of the suites, with the classes and the shape of the first one."""
     return abouts[0].model_copy(
         update={
             "dataset": _joined(about.dataset for about in abouts),
             "source": _joined(about.source for about in abouts),
-            "made_with": tuple(run for place, run in enumerate(runs) if run not in runs[:place]),
-            "overruled": overruled + sum(about.overruled for about in abouts),
         }
     )
 
 
 def _joined(names: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(names))
+    """The names, each once; those of a merged suite are several."""
+    return ", ".join(dict.fromkeys(one for name in names for one in name.split(", ")))
 
 
 def _check_same(first: About, name: str, second: About, other_name: str) -> None:

@@ -42,6 +42,10 @@ class Item(Params):
         threshold: Its decision threshold; an image is positive when p is above it.
         band: Its largest confusion distance of a borderline image.
         scale: The scale of its confusion distances; see ``Boundary``.
+        overruled: Whether people decided, and the committee had another opinion or none. None
+            where people did not decide, and in suites of earlier versions.
+        run: The place of its run in ``About.made_with``, from 0. None in a suite of one run, and
+            in merged suites of earlier versions; see ``About.run_of``.
     """
 
     digest: Sha256
@@ -56,6 +60,9 @@ class Item(Params):
     threshold: float = Field(gt=0, lt=1)
     band: float = Field(gt=0)
     scale: Scale
+    # Files leave out the default values, so that those of earlier versions keep their digests.
+    overruled: bool | None = None
+    run: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _has_a_label_if_it_is_a_weakness(self) -> Self:
@@ -65,6 +72,8 @@ class Item(Params):
             raise ValueError("label_source is missing, but the image has a label")
         if self.label is None and self.label_source == "committee":
             raise ValueError("label_source is 'committee', but the image has no label")
+        if self.overruled is not None and not self.is_of_people:
+            raise ValueError("only an image that people decided on can have overruled")
         return self
 
     @property
@@ -94,7 +103,8 @@ class MadeWith(Params):
         seed: The seed of the run.
         settings: The fingerprint of all its settings, 16 hexadecimal digits.
         license: The license of the images, as model hubs name it; None where none was set.
-        left_out: The numbers of borderline images that are not in the suite, by the reason.
+        left_out: The numbers of borderline images that are not in the suite of this run, by the
+            reason. A merged suite can hold some of them, from another suite.
     """
 
     model: Text
@@ -105,6 +115,14 @@ class MadeWith(Params):
     settings: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     license: Text | None
     left_out: dict[Text, Annotated[int, Field(ge=0)]]
+
+    @property
+    def origin(self) -> tuple[str | int, ...]:
+        """The same for suites of the same run, such as those before and after a rating."""
+        return (
+            *(self.model, self.borderline, self.generator),
+            *(self.recipe, self.seed, self.settings),
+        )
 
 
 class Merged(Params):
@@ -126,7 +144,8 @@ class About(Params):
         shape: Channels, height and width.
         made_with: The runs that found the images.
         overruled: The number of images on which people decided, and the committee had another
-            opinion or none.
+            opinion or none. None where it is unknown, because merged suites of earlier versions
+            have only their numbers.
         merged: The suites in it; empty for a suite of one model's findings.
     """
 
@@ -139,8 +158,21 @@ class About(Params):
         Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]
     ]
     made_with: Annotated[tuple[MadeWith, ...], Field(min_length=1)]
-    overruled: Annotated[int, Field(ge=0)] = 0
+    overruled: Annotated[int, Field(ge=0)] | None = 0
     merged: tuple[Merged, ...] = ()
+
+    def run_of(self, item: Item) -> int | None:
+        """The place of an item's run in ``made_with``.
+
+        None where it is unknown: a merged suite of an earlier version, with two runs of the model.
+        """
+        if item.run is not None:
+            return item.run
+        if len(self.made_with) == 1:
+            return 0
+        places = [place for place, run in enumerate(self.made_with) if run.model == item.model]
+        origins = {self.made_with[place].origin for place in places}
+        return places[0] if len(origins) == 1 else None
 
 
 @dataclass(frozen=True)

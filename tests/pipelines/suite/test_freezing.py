@@ -113,6 +113,13 @@ def test_people_count_before_the_committee() -> None:
         6: (A, None, "people"),
     }
     assert made.about.overruled == 5
+    assert {row: one.overruled for row, one in by_row.items()} == {
+        **dict.fromkeys((0, 2, 3, 4, 6), True),
+        5: None,
+    }
+    agreed = frozen(found([W], [0]), people={0: "positive"})
+    assert agreed.items[0].overruled is False
+    assert agreed.about.overruled == 0
     assert made.about.made_with[0].left_out == {
         "Memorised": 1,
         "Neither class, as people see it": 1,

@@ -89,7 +89,10 @@ def freeze(
         "The suite of %s has %d images; left out: %s", found.model, len(rows), left_out or 0
     )
     chosen = found.borderline["images"][torch.tensor(rows)]
-    digests = digests_of_images(chosen)
+    items = tuple(
+        _item(found, row, digest, decided[row], committee[row], int(patterns[row]))
+        for row, digest in zip(rows, digests_of_images(chosen), strict=True)
+    )
     about = About(
         dataset=dataset,
         source=found.findings.source,
@@ -105,16 +108,9 @@ def freeze(
                 **made_with,
             ),
         ),
-        overruled=sum(
-            decided[row]._replace(source=None) != committee[row]._replace(source=None)
-            for row in rows
-        ),
+        overruled=sum(item.overruled is True for item in items),
     )
-    items = (
-        _item(found, row, digest, decided[row], int(patterns[row]))
-        for row, digest in zip(rows, digests, strict=True)
-    )
-    return Suite(about, tuple(items), chosen)
+    return Suite(about, items, chosen)
 
 
 def digest_of_settings(parameters: Mapping[str, Any], groups: Iterable[str]) -> str:
@@ -185,7 +181,9 @@ def _choose(
     return rows[:images], left_out
 
 
-def _item(found: Found, row: int, digest: str, decided: _Decided, pattern: int) -> Item:
+def _item(
+    found: Found, row: int, digest: str, decided: _Decided, committee: _Decided, pattern: int
+) -> Item:
     verdict = found.verdicts.iloc[row]
     q = [number_of(verdict[name]) for name in ("positive", "negative")]
     mass = sum(value for value in q if value is not None)
@@ -204,7 +202,15 @@ def _item(found: Found, row: int, digest: str, decided: _Decided, pattern: int) 
         threshold=boundary["threshold"],
         band=boundary["band"],
         scale=boundary["scale"],
+        overruled=_overruled(decided, committee),
     )
+
+
+def _overruled(decided: _Decided, committee: _Decided) -> bool | None:
+    """Whether people decided otherwise than the committee; None where they did not decide."""
+    if decided.source != "people":
+        return None
+    return (decided.label, decided.reason) != (committee.label, committee.reason)
 
 
 def _empty(found: Found, left_out: Counter[str]) -> BorderlineError:
