@@ -215,6 +215,7 @@ def test_fingerprint_of_an_imported_model_has_its_contract_and_not_its_place() -
         "model.input.dtype": "float32",
         "model.input.fit": False,
         "model.input.layout": "nchw",
+        "model.input.grey": None,
         "model.outputs": "logits",
         "model.columns": "[7, 5]",
         "model.most_other_mass": 0.5,
