@@ -45,6 +45,9 @@ RULES = {
 
 _FIGURES = ("ari", "closed", "judge_closed")
 _MATCHED = ("similarity", "similarity_random", "closed")
+# Fewer images take small arrays, for which threads wait for the interpreter's lock: on two cores
+# 1,000 images took 23 s in two threads and 15 s in one, 4,000 took 29 s and 58 s.
+_FEWEST_SIDE_BY_SIDE = 2000
 _COMPARISON = (
     *("level", "other", "images", "mode", "number", "ari"),
     *_MATCHED,
@@ -160,11 +163,10 @@ def compare_all(
         count: The number of other seeds and of resamples.
         run: Gives the seeds.
     """
+    few = len(this.seen.embeddings) < _FEWEST_SIDE_BY_SIDE
+    threads = 1 if few else this.settled.model.threads
     rows = list(
-        side_by_side(
-            lambda other: compare(this, other, run),
-            *(others(this, count, run), this.settled.model.threads),
-        )
+        side_by_side(lambda other: compare(this, other, run), others(this, count, run), threads)
     )
     for number, name in enumerate(sorted(repeats)):
         known, repeat = repeats_table.iloc[number], repeats[name]()
