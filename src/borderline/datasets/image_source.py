@@ -344,6 +344,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
         wanted = image_files.Wanted(
             self._size, self._fit, self._colour, self._broken, self._range, self._megapixels
         )
+        chosen = self._classes is not None
         match self._kind:
             case "mnist_sample":
                 return self._scaled(library_images.read_mnist_sample())
@@ -354,9 +355,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
             case "cifar10":
                 return self._scaled(cifar_files.read_cifar10(self._folder))
             case "arrays":
-                return image_arrays.read_image_arrays(
-                    self._address, self._range, chosen=self._classes is not None
-                )
+                return image_arrays.read_image_arrays(self._address, self._range, chosen=chosen)
             case "image_folder":
                 return image_folder.read_image_folder(
                     self._address,
@@ -374,10 +373,7 @@ class ImageSource(ReadOnlyDataset[SourceImages]):
                 )
             case _:
                 return hugging_face_images.read_hugging_face(
-                    self._address,
-                    wanted,
-                    folder=self._table[3],
-                    chosen=self._classes is not None,
+                    self._address, wanted, folder=self._table[3], chosen=chosen
                 )
 
     def _scaled(self, source: ImageArrays) -> ImageArrays:
